@@ -1,0 +1,387 @@
+"""Restricted Python to LLVM: the one language of printed kernels and of the executor.
+
+A text is a module of functions over 64-bit integers and whatever kinds its words bring (vectors, pointers). The same text
+runs as plain Python when the words are given as Python functions, which is how tests read it.
+
+    statements    x = e      if / elif / else      for i in range(a, b[, step])      while c      break      return e      f(...)
+    expressions   integers, floats, names, + - * // % < <= > >= == !=, and / or / not (both sides are computed), calls
+
+Parameters and results are i64. Operands of // and % are not negative. A literal stays a Python value until it meets a
+run-time one, so words receive `64` or `f32` as they are written. A name that is assigned twice is a variable of one kind.
+
+Cost: a line is about 0.05 ms; nothing here optimises, LLVM does.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import llvmlite.ir as ir
+
+LLVM_I64, LLVM_I1 = ir.IntType(64), ir.IntType(1)
+
+
+class NativeError(TypeError):
+    """The text is not in the language."""
+
+
+class Kind:
+    """What a run-time value is. Other kinds subclass this and give `llvm`, `binary`, `compare`."""
+
+    llvm: ir.Type
+
+    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+        raise NativeError(f"'{op}' is not defined for {self}")
+
+    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+        raise NativeError(f"'{op}' is not defined for {self}")
+
+
+@dataclass(frozen=True)
+class Integer(Kind):
+    """A 64-bit signed integer, or the truth of a comparison (`bits` = 1)."""
+
+    bits: int = 64
+
+    @property
+    def llvm(self) -> ir.Type:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return ir.IntType(self.bits)
+
+    def __str__(self) -> str:
+        return "i64" if self.bits == 64 else "bool"
+
+    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+        emit = {"+": "add", "-": "sub", "*": "mul", "//": "sdiv", "%": "srem"}
+        if op not in emit:
+            raise NativeError(f"'{op}' is not defined for i64")
+        return Value(I64, getattr(e.builder, emit[op])(e.i64(x), e.i64(y)))
+
+    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+        return Value(BOOL, e.builder.icmp_signed(op, e.i64(x), e.i64(y)))
+
+
+I64, BOOL = Integer(64), Integer(1)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A run-time value."""
+
+    kind: Kind
+    llvm: ir.Value
+
+
+Word = Callable[..., Any]  # word(emitter, *args): args and result are Values, or the Python values of literals
+
+BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
+          ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
+COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+STATIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+          "%": operator.mod, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<<": operator.lshift,
+          ">>": operator.rshift, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+          "==": operator.eq, "!=": operator.ne}  # fmt: skip
+
+
+def emit_module(text: str, words: Mapping[str, Any], module: ir.Module) -> dict[str, ir.Function]:
+    """Defines every function of `text` in `module`; `words` are functions of an `Emitter`, or static values."""
+    tree = ast.parse(text)
+    names: dict[str, Any] = dict(words)
+    functions: dict[str, ir.Function] = {}
+    defs = [s for s in tree.body if isinstance(s, ast.FunctionDef)]
+    for s in tree.body:
+        if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name):
+            names[s.targets[0].id] = ast.literal_eval(s.value)
+    for d in defs:
+        kind = ir.FunctionType(LLVM_I64, [LLVM_I64] * len(d.args.args))
+        functions[d.name] = ir.Function(module, kind, d.name)
+        names[d.name] = calling(functions[d.name])
+    for d in defs:
+        Emitter(functions[d.name], names).function_body(d)
+    return functions
+
+
+def calling(function: ir.Function) -> Word:
+    def word(e: Emitter, *args: Any) -> Value:
+        return Value(I64, e.builder.call(function, [e.i64(a) for a in args]))
+
+    return word
+
+
+@dataclass
+class Emitter:
+    """Walks one function of the text; words build LLVM through `builder`."""
+
+    function: ir.Function
+    names: dict[str, Any]
+    builder: ir.IRBuilder = field(init=False)
+    variables: set[str] = field(default_factory=set)
+    slots: dict[str, tuple[Kind, ir.Value]] = field(default_factory=dict)
+    exits: list[ir.Block] = field(default_factory=list)
+
+    @property
+    def module(self) -> ir.Module:
+        return self.function.module
+
+    # ---- what words use
+
+    def i64(self, x: Any) -> ir.Value:
+        """`x` as an LLVM i64."""
+        if isinstance(x, bool | int):
+            return ir.Constant(LLVM_I64, int(x))
+        if isinstance(x, Value) and isinstance(x.kind, Integer):
+            return x.llvm if x.kind.bits == 64 else self.builder.zext(x.llvm, LLVM_I64)
+        raise NativeError(f"an integer is required, got {x.kind if isinstance(x, Value) else x!r}")
+
+    def alloca(self, of: ir.Type, align: int = 0) -> ir.Value:
+        """Memory of this call, made once however often the word runs."""
+        with self.builder.goto_entry_block():
+            slot = self.builder.alloca(of)
+            if align:
+                slot.align = align
+        return slot
+
+    def declare(self, name: str, result: ir.Type, args: list[ir.Type]) -> ir.Function:
+        """An external function or LLVM intrinsic under its full name."""
+        return self.module.globals.get(name) or ir.Function(
+            self.module, ir.FunctionType(result, args), name
+        )
+
+    # ---- statements
+
+    def function_body(self, d: ast.FunctionDef) -> None:
+        assigned = Counter(
+            n.id for n in ast.walk(d) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        )
+        augmented = {n.target.id for n in ast.walk(d) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
+        loops = Counter(n.target.id for n in ast.walk(d) if isinstance(n, ast.For) and isinstance(n.target, ast.Name))
+        self.variables = {n for n, k in assigned.items() if k - loops[n] > 1 or n in augmented}
+        self.names = dict(self.names)
+        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        body = self.function.append_basic_block("body")
+        entry = self.builder.block
+        self.builder.branch(body)
+        self.builder.position_at_end(body)
+        for p, a in zip(d.args.args, self.function.args, strict=True):
+            a.name = p.arg
+            self.assign(p.arg, Value(I64, a))
+        self.statements(d.body)
+        if not self.builder.block.is_terminated:
+            self.builder.ret(ir.Constant(LLVM_I64, 0))
+        assert entry.is_terminated
+
+    def statements(self, body: list[ast.stmt]) -> None:
+        for s in body:
+            if self.builder.block.is_terminated:
+                return
+            try:
+                self.statement(s)
+            except NativeError as error:
+                if "\n" in str(error):
+                    raise
+                raise NativeError(f"{error}\n  in: {ast.unparse(s).splitlines()[0]}") from None
+
+    def statement(self, s: ast.stmt) -> None:
+        match s:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                self.assign(name, self.expression(value))
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=value):
+                results = self.expression(value)
+                for n, v in zip(names, results, strict=True):
+                    assert isinstance(n, ast.Name)
+                    self.assign(n.id, v)
+            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
+                x = self.read(name)
+                self.assign(name, self.binary(BINARY[type(op)], x, self.expression(value)))
+            case ast.Expr(value=ast.Constant()):
+                pass
+            case ast.Expr(value=value):
+                self.expression(value)
+            case ast.If():
+                self.branches(s)
+            case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=args)):
+                self.loop(name, [self.expression(a) for a in args], s.body)
+            case ast.While():
+                self.while_loop(s)
+            case ast.Return(value=value):
+                self.builder.ret(self.i64(0 if value is None else self.expression(value)))
+            case ast.Break():
+                self.builder.branch(self.exits[-1])
+            case ast.Pass():
+                pass
+            case _:
+                raise NativeError(f"not a statement of the language: {type(s).__name__}")
+
+    def assign(self, name: str, value: Any) -> None:
+        if name not in self.variables:
+            self.names[name] = value
+            return
+        if isinstance(value, bool | int):
+            value = Value(I64, ir.Constant(LLVM_I64, int(value)))
+        if not isinstance(value, Value):
+            raise NativeError(f"{name}: a variable holds a run-time value, got {value!r}")
+        if name not in self.slots:
+            self.slots[name] = value.kind, self.alloca(value.kind.llvm)
+        kind, slot = self.slots[name]
+        if kind != value.kind:
+            raise NativeError(f"{name}: is {kind} and is given {value.kind}")
+        self.builder.store(value.llvm, slot)
+
+    def read(self, name: str) -> Any:
+        if name in self.slots:
+            kind, slot = self.slots[name]
+            return Value(kind, self.builder.load(slot))
+        if name not in self.names:
+            raise NativeError(f"unknown name '{name}'")
+        return self.names[name]
+
+    def truth(self, x: Any) -> ir.Value | bool:
+        if isinstance(x, bool | int):
+            return bool(x)
+        if isinstance(x, Value) and isinstance(x.kind, Integer):
+            return x.llvm if x.kind.bits == 1 else self.builder.icmp_signed("!=", x.llvm, ir.Constant(LLVM_I64, 0))
+        raise NativeError(f"a condition is required, got {x}")
+
+    def branches(self, s: ast.If) -> None:
+        test = self.truth(self.expression(s.test))
+        if isinstance(test, bool):
+            self.statements(s.body if test else s.orelse)
+            return
+        then, end = (self.function.append_basic_block(n) for n in ("then", "end"))
+        other = self.function.append_basic_block("other") if s.orelse else end
+        self.builder.cbranch(test, then, other)
+        for block, body in ((then, s.body), (other, s.orelse)):
+            if block is end:
+                continue
+            self.builder.position_at_end(block)
+            self.statements(body)
+            if not self.builder.block.is_terminated:
+                self.builder.branch(end)
+        self.builder.position_at_end(end)
+
+    def loop(self, name: str, args: list[Any], body: list[ast.stmt]) -> None:
+        start, stop, step = (0, args[0], 1) if len(args) == 1 else (args[0], args[1], args[2] if len(args) > 2 else 1)
+        first, last, by = self.i64(start), self.i64(stop), self.i64(step)
+        before = self.builder.block
+        head, inside, after = (self.function.append_basic_block(n) for n in ("loop", "inside", "after"))
+        self.builder.branch(head)
+        self.builder.position_at_end(head)
+        at = self.builder.phi(LLVM_I64, name)
+        at.add_incoming(first, before)
+        self.builder.cbranch(self.builder.icmp_signed("<", at, last), inside, after)
+        self.builder.position_at_end(inside)
+        self.assign(name, Value(I64, at))
+        self.exits.append(after)
+        self.statements(body)
+        self.exits.pop()
+        if not self.builder.block.is_terminated:
+            at.add_incoming(self.builder.add(at, by, flags=("nsw",)), self.builder.block)
+            self.builder.branch(head)
+        self.builder.position_at_end(after)
+
+    def while_loop(self, s: ast.While) -> None:
+        head, inside, after = (self.function.append_basic_block(n) for n in ("while", "inside", "after"))
+        self.builder.branch(head)
+        self.builder.position_at_end(head)
+        test = self.truth(self.expression(s.test))
+        if isinstance(test, bool):
+            test = ir.Constant(LLVM_I1, int(test))
+        self.builder.cbranch(test, inside, after)
+        self.builder.position_at_end(inside)
+        self.exits.append(after)
+        self.statements(s.body)
+        self.exits.pop()
+        if not self.builder.block.is_terminated:
+            self.builder.branch(head)
+        self.builder.position_at_end(after)
+
+    # ---- expressions
+
+    def expression(self, x: ast.expr) -> Any:
+        match x:
+            case ast.Constant(value=value):
+                return value
+            case ast.Name(id=name):
+                return self.read(name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                value = self.expression(operand)
+                return self.binary("-", 0, value) if isinstance(value, Value) else -value
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                test = self.truth(self.expression(operand))
+                return not test if isinstance(test, bool) else Value(BOOL, self.builder.not_(test))
+            case ast.BinOp(left=left, op=op, right=right):
+                return self.binary(BINARY[type(op)], self.expression(left), self.expression(right))
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                return self.binary(COMPARE[type(op)], self.expression(left), self.expression(right))
+            case ast.BoolOp(op=op, values=values):
+                return self.logic(isinstance(op, ast.And), [self.truth(self.expression(v)) for v in values])
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+                word = self.read(name) if name not in ("min", "max") else getattr(self, name)
+                given = [self.expression(a) for a in args]
+                return word(*given) if name in ("min", "max") else word(self, *given)
+            case ast.Tuple(elts=elements):
+                return tuple(self.expression(e) for e in elements)
+        raise NativeError(f"not an expression of the language: {ast.unparse(x)}")
+
+    def binary(self, op: str, x: Any, y: Any) -> Any:
+        if not isinstance(x, Value) and not isinstance(y, Value):
+            return STATIC[op](x, y)
+        kinds = [v.kind for v in (x, y) if isinstance(v, Value)]
+        kind = next((k for k in kinds if not isinstance(k, Integer)), kinds[0])
+        return (kind.compare if op in COMPARE.values() else kind.binary)(self, op, x, y)
+
+    def logic(self, both: bool, tests: list[ir.Value | bool]) -> Value:
+        values = [ir.Constant(LLVM_I1, int(t)) if isinstance(t, bool) else t for t in tests]
+        out = values[0]
+        for v in values[1:]:
+            out = self.builder.and_(out, v) if both else self.builder.or_(out, v)
+        return Value(BOOL, out)
+
+    def min(self, x: Any, y: Any) -> Any:
+        return self.pick("<", x, y)
+
+    def max(self, x: Any, y: Any) -> Any:
+        return self.pick(">", x, y)
+
+    def pick(self, sign: str, x: Any, y: Any) -> Any:
+        if not isinstance(x, Value) and not isinstance(y, Value):
+            return min(x, y) if sign == "<" else max(x, y)
+        a, b = self.i64(x), self.i64(y)
+        return Value(I64, self.builder.select(self.builder.icmp_signed(sign, a, b), a, b))
+
+
+# ---- words over raw memory: addresses are i64
+
+
+def memory(width: int) -> tuple[Word, Word]:
+    """(read, write) of integers of `width` bits at an address; reads are sign-extended."""
+    of = ir.IntType(width)
+
+    def read(e: Emitter, address: Any) -> Value:
+        v = e.builder.load(e.builder.inttoptr(e.i64(address), of.as_pointer()), align=width // 8)
+        return Value(I64, v if width == 64 else e.builder.sext(v, LLVM_I64))
+
+    def write(e: Emitter, address: Any, value: Any) -> None:
+        v = e.i64(value)
+        v = v if width == 64 else e.builder.trunc(v, of)
+        e.builder.store(v, e.builder.inttoptr(e.i64(address), of.as_pointer()), align=width // 8)
+
+    return read, write
+
+
+def integer(e: Emitter, args: Any, slot: Any) -> Value:
+    """Slot `slot` (8 bytes each) of the argument block at address `args`."""
+    p = e.builder.inttoptr(e.i64(args), LLVM_I64.as_pointer())
+    return Value(I64, e.builder.load(e.builder.gep(p, [e.i64(slot)]), align=8))
+
+
+read64, write64 = memory(64)
+read32, write32 = memory(32)
+read8, write8 = memory(8)
+
+MEMORY: dict[str, Any] = {"integer": integer, "read64": read64, "write64": write64, "read32": read32,
+                          "write32": write32, "read8": read8, "write8": write8}  # fmt: skip
