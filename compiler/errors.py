@@ -1,0 +1,19 @@
+"""The two families of errors: the user's program is wrong, or ours is."""
+
+from __future__ import annotations
+
+
+class ProgramError(TypeError):
+    """The user's program is wrong. Says what is required and what came, the user's line, and the repair."""
+
+    def __init__(self, what: str, where: str = "", repair: str = "") -> None:
+        lines = [what, *([where] if where else []), *([f"try: {repair}"] if repair else [])]
+        super().__init__("\n".join(lines))
+        self.what, self.where, self.repair = what, where, repair
+
+
+class CompilerError(RuntimeError):
+    """The compiler is wrong: a rule of its own was broken. Carries the text that shows it."""
+
+    def __init__(self, what: str, text: str = "") -> None:
+        super().__init__(f"{what}\nthis is a fault of the compiler; please report it with this text:\n{text}" if text else what)

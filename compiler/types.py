@@ -1,0 +1,89 @@
+"""Element types and shapes: `f32[3, 4]`, a scalar is `f32`."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import ProgramError
+
+NUMPY: dict[str, np.dtype[Any]] = {
+    "bool": np.dtype(np.bool_),
+    "i32": np.dtype(np.int32),
+    "i64": np.dtype(np.int64),
+    "u32": np.dtype(np.uint32),
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+}
+"""Name to NumPy dtype, for every element type of the language."""
+
+NAMES = {d: n for n, d in NUMPY.items()}
+FLOATS, INTEGERS = ("f32", "f64"), ("i32", "i64", "u32")
+
+
+def is_float(dtype: str) -> bool:
+    return dtype in FLOATS
+
+
+def dtype_name(dtype: Any) -> str:
+    """The language's name of anything NumPy takes for a dtype."""
+    if isinstance(dtype, str) and dtype in NUMPY:
+        return dtype
+    found = np.dtype(dtype).newbyteorder("=")
+    if found not in NAMES:
+        raise ProgramError(f"dtype: one of {', '.join(NUMPY)} is required, got {np.dtype(dtype)}")
+    return NAMES[found]
+
+
+@dataclass(frozen=True)
+class Type:
+    """Element type and static shape of a value."""
+
+    dtype: str
+    shape: tuple[int, ...] = ()
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @functools.cached_property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * NUMPY[self.dtype].itemsize
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        return NUMPY[self.dtype]
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype in FLOATS
+
+    def of(self, dtype: str) -> Type:
+        """The same shape with another element type."""
+        return Type(dtype, self.shape)
+
+    def __getitem__(self, shape: int | tuple[int, ...]) -> Type:
+        return Type(self.dtype, shape if isinstance(shape, tuple) else (shape,))
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]" if self.shape else self.dtype
+
+
+def type_of(array: Any) -> Type:
+    """The type of an array or NumPy scalar."""
+    a = np.asarray(array)
+    return Type(dtype_name(a.dtype), a.shape)
+
+
+def spelled(types: Iterable[Type]) -> str:
+    """`f32[3] and f32[4]`, for messages."""
+    return " and ".join(map(str, types))
