@@ -1,0 +1,361 @@
+"""The text of graphs: `print_graph` writes one as a typed Python function, `parse` reads it back without executing it.
+
+    def f(a: f32[3], b: f32[3]):
+        c: f32[3] = sin(a)  # model.py:12 h
+        t: (f32[2], i64[2]) = top_k(c, k=2)
+        return c, t[0]
+
+One line a node, the user's line as its comment. Parameters are keywords: numbers, strings, types, tuples of them. `nan` and `inf`
+are spelled so; a type applied to a number is a NumPy scalar, `f32(0.5)`, and applied to a hash an array, `f32[3]("53c1...")`,
+which `parse` takes from `constants`. A parameter that is a graph is a nested function, which reads its own inputs only.
+`parse(str(g)) == g`, and `str(parse(s)) == s` for every `s` that was printed.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import itertools
+import keyword
+import math
+import re
+import textwrap
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .errors import CompilerError, ProgramError
+from .ir import Array, Graph, Node, Op, Source, Value
+from .types import NUMPY, Type, type_of
+
+INDENT = "    "
+RESERVED = {*NUMPY, "nan", "inf"}
+
+# ---------------------------------------------------------------- printing
+
+
+def print_graph(graph: Graph) -> str:
+    """The text of `graph`. A value that is not the graph's own, which `verify` rejects, prints as `?`."""
+    return "\n".join(text for text, _ in lines(graph))
+
+
+def lines(graph: Graph, name: str = "") -> Iterator[tuple[str, Node | None]]:
+    """The lines of the text, each with the node it spells."""
+    names = value_names(graph)
+    functions: dict[int, str] = {}
+    inputs = ", ".join(f"{names[v]}: {v.type}" for v in graph.inputs)
+    yield f"def {name or identifier(graph.name)}({inputs}):", None
+    for node in graph.nodes:
+        for body in nested(node.op):
+            if id(body) not in functions:
+                functions[id(body)] = free_name(body.name, functions.values())
+                for text, inner in lines(body, functions[id(body)]):
+                    yield INDENT + text, inner
+        yield INDENT + node_line(node, names, functions), node
+    yield INDENT + f"return {', '.join(names.get(o, '?') for o in graph.outputs) or '()'}", None
+
+
+def node_line(node: Node, names: Mapping[Value, str], functions: Mapping[int, str]) -> str:
+    given = [names.get(a, "?") for a in node.args]
+    given += [f"{k}={spell(v, functions)}" for k, v in node.op.params.items()]
+    comment = f"  # {node.source}" if node.source else ""
+    result = tuple_text(map(str, node.types)) if len(node.values) != 1 else str(node.types[0])
+    target = names[node.values[0]].split("[")[0] if node.values else "_"
+    return f"{target}: {result} = {call_name(node.op.name)}({', '.join(given)}){comment}"
+
+
+def value_names(graph: Graph) -> dict[Value, str]:
+    """a, b, ..., z, a1, b1, ... in order; the results of a node of several are t[0], t[1]."""
+    free = (n for k in itertools.count() for c in "abcdefghijklmnopqrstuvwxyz" if (n := f"{c}{k or ''}") not in RESERVED)
+    names = {v: next(free) for v in graph.inputs}
+    for node in graph.nodes:
+        if len(node.values) == 1:
+            names[node.out] = next(free)
+        elif node.values:
+            shared = next(free)
+            names.update({v: f"{shared}[{v.index}]" for v in node.values})
+    return names
+
+
+def nested(op: Op) -> Iterator[Graph]:
+    """The graphs among the parameters of `op`, in order."""
+    stack = list(reversed(op.params.values()))
+    while stack:
+        found = stack.pop()
+        if isinstance(found, Graph):
+            yield found
+        elif isinstance(found, tuple):
+            stack += reversed(found)
+
+
+def identifier(name: str) -> str:
+    found = re.sub(r"\W", "_", name)
+    return found if found.isidentifier() and not keyword.iskeyword(found) else f"_{found}"
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """A name for a nested function that is no value's, op's or type's and is not `taken`."""
+    found = identifier(name)
+    if re.fullmatch(r"[a-z]\d*", found) or found in RESERVED or found in Op.registry:
+        found += "_"
+    used = set(taken)
+    return next(n for k in itertools.count() if (n := f"{found}_{k}" if k else found) not in used)
+
+
+def call_name(op_name: str) -> str:
+    """The name of an op as Python can spell it: `and_` for `and`."""
+    return f"{op_name}_" if keyword.iskeyword(op_name) else op_name
+
+
+def spell(x: Any, functions: Mapping[int, str]) -> str:
+    """A parameter as text that reads back with the same bits."""
+    match x:
+        case bool() | int() | str() | None:
+            return repr(x)
+        case float():
+            return f"{'-' if math.copysign(1, x) < 0 else ''}nan" if math.isnan(x) else repr(float(x))
+        case tuple():
+            return tuple_text(spell(v, functions) for v in x)
+        case Type():
+            return str(x)
+        case Array():
+            return f'{type_of(x.data)}("{x.digest}")'
+        case Graph():
+            return functions[id(x)]
+        case np.generic():
+            return f"{type_of(x)}({spell(x.item(), functions)})"
+    raise CompilerError(f"text: a parameter of an op is a number, string, type, array or graph, got {x!r}")
+
+
+def tuple_text(parts: Iterable[str]) -> str:
+    found = list(parts)
+    return f"({found[0]},)" if len(found) == 1 else f"({', '.join(found)})"
+
+
+# ---------------------------------------------------------------- parsing
+
+
+@dataclass(frozen=True, eq=False)
+class ReadSource(Source):
+    """A source read from a comment: the user's file may not be at hand, so it carries its variable."""
+
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.name
+
+    @property
+    def variable(self) -> str:
+        return self.name
+
+
+def parse(text: str, constants: Mapping[str, np.ndarray] | None = None) -> Graph:
+    """The graph that `text` spells; `constants` gives its arrays by hash. The text is read, never executed."""
+    dedented = textwrap.dedent(text).strip("\n")
+    reader = Reader(dedented.split("\n"), read_sources(dedented), dict(constants or {}))
+    try:
+        module = ast.parse(dedented)
+    except SyntaxError as error:
+        reader.fail_at(error.lineno or 1, (error.offset or 1) - 1, f"a Python function is required, {error.msg}")
+    match module.body:
+        case [ast.FunctionDef() as function]:
+            return reader.function(function)
+        case [_, second, *_]:
+            reader.fail(second, "one function is required, got a second statement")
+    reader.fail_at(1, 0, "one function is required")
+
+
+def read_sources(text: str) -> dict[int, Source]:
+    """The sources in the comments, by line."""
+    found: dict[int, Source] = {}
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT and (m := re.fullmatch(r"# (.+):(\d+)(?: (\w+))?", token.string)):
+                found[token.start[0]] = ReadSource(m[1], int(m[2]), m[3] or "")
+    except (tokenize.TokenError, SyntaxError):
+        pass  # the parser of the text reports it with its place
+    return found
+
+
+@dataclass
+class Scope:
+    """What the lines of one function have defined so far."""
+
+    values: dict[str, tuple[Value, ...]]
+    functions: dict[str, Graph]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values or name in self.functions
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the syntax tree of a text; every error names line and column."""
+
+    text: list[str]
+    sources: dict[int, Source]
+    constants: dict[str, np.ndarray]
+
+    def fail_at(self, line: int, column: int, what: str, repair: str = "") -> NoReturn:
+        shown = self.text[line - 1].strip() if line <= len(self.text) else ""
+        raise ProgramError(f"text: {what}", f"  line {line}, column {column + 1}: {shown}", repair)
+
+    def fail(self, at: ast.AST, what: str, repair: str = "") -> NoReturn:
+        self.fail_at(at.lineno, at.col_offset, what, repair)  # pyright: ignore[reportAttributeAccessIssue]
+
+    # ---- statements
+
+    def function(self, tree: ast.FunctionDef) -> Graph:
+        a = tree.args
+        if tree.decorator_list or a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg or a.defaults:
+            self.fail(tree, f"{tree.name} is a plain function of typed inputs: no decorators, defaults or stars")
+        scope, inputs, nodes = Scope({}, {}), [], []
+        for arg in a.args:
+            if arg.annotation is None:
+                self.fail(arg, f"input {arg.arg} needs a type", f"{arg.arg}: f32[3]")
+            inputs.append(Value(self.type(arg.annotation)))
+            self.define(scope, arg, arg.arg, (inputs[-1],))
+        *body, last = tree.body
+        for line in body:
+            match line:
+                case ast.FunctionDef():
+                    if line.name in scope:
+                        self.fail(line, f"{line.name} is defined twice")
+                    scope.functions[line.name] = self.function(line)
+                case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call):
+                    nodes.append(self.node(scope, line, call))
+                    self.define(scope, line, name, nodes[-1].values)
+                case ast.Return():
+                    self.fail(line, "return is the last line")
+                case _:
+                    self.fail(line, "a line is `name: type = op(operands, parameters)`")
+        if not isinstance(last, ast.Return):
+            self.fail(last, f"{tree.name} ends with a return")
+        match last.value:
+            case None:
+                results = []
+            case ast.Tuple(elts=results):
+                pass
+            case one:
+                results = [one]
+        return Graph(tree.name, tuple(inputs), tuple(nodes), tuple(self.value(scope, r) for r in results))
+
+    def define(self, scope: Scope, at: ast.AST, name: str, values: tuple[Value, ...]) -> None:
+        if name in scope and values:
+            self.fail(at, f"{name} is defined twice")
+        scope.values[name] = values
+
+    def node(self, scope: Scope, line: ast.AnnAssign, call: ast.Call) -> Node:
+        op = self.op(scope, call)
+        args = tuple(self.value(scope, a) for a in call.args)
+        try:
+            node = Node(op, args, self.sources.get(line.end_lineno or line.lineno))
+        except ProgramError as error:
+            self.fail(call, error.what, error.repair)
+        except (TypeError, ValueError, IndexError) as error:
+            self.fail(call, f"{op.name} does not take these operands, {error}")
+        match line.annotation:
+            case ast.Tuple(elts=elements):
+                claimed = tuple(self.type(e) for e in elements)
+            case one:
+                claimed = (self.type(one),)
+        if claimed != node.types:
+            given = str(node.types[0]) if len(node.types) == 1 else tuple_text(map(str, node.types))
+            self.fail(line.annotation, f"{op.name} gives {given}, got the annotation {ast.unparse(line.annotation)}")
+        return node
+
+    def op(self, scope: Scope, call: ast.Call) -> Op:
+        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        cls = Op.registry.get(name) or Op.registry.get(name.removesuffix("_"))
+        if cls is None:
+            self.fail(call, f"an op is required, got {ast.unparse(call.func)}")
+        given = {k.arg or "**": self.parameter(scope, k.value) for k in call.keywords}
+        known = {f.name: f for f in dataclass_fields(cls)}  # pyright: ignore[reportArgumentType]
+        if wrong := [k for k in given if k not in known]:
+            self.fail(call, f"{name} has no parameter {wrong[0]}, it has {', '.join(known) or 'none'}")
+        try:
+            return cls(**given)
+        except TypeError as error:
+            self.fail(call, f"{name} needs the parameters {', '.join(known)}, {error}")
+
+    # ---- expressions
+
+    def value(self, scope: Scope, tree: ast.expr) -> Value:
+        match tree:
+            case ast.Name(id=name) if len(found := scope.values.get(name, ())) == 1:
+                return found[0]
+            case ast.Name(id=name) if name in scope.values:
+                self.fail(tree, f"{name} has {len(scope.values[name])} results", f"{name}[0]")
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(index))):
+                found = scope.values.get(name, ())
+                if len(found) != 1 and index < len(found):
+                    return found[index]
+        self.fail(tree, f"a value defined above is required, got {ast.unparse(tree)}")
+
+    def type(self, tree: ast.expr) -> Type:
+        match tree:
+            case ast.Name(id=dtype):
+                sizes: list[ast.expr] = []
+            case ast.Subscript(value=ast.Name(id=dtype), slice=ast.Tuple(elts=sizes)):
+                pass
+            case ast.Subscript(value=ast.Name(id=dtype), slice=one):
+                sizes = [one]
+            case _:
+                dtype, sizes = "", []
+        shape = tuple(s.value for s in sizes if isinstance(s, ast.Constant) and type(s.value) is int)
+        if dtype not in NUMPY or len(shape) != len(sizes):
+            self.fail(tree, f"a type such as f32[3, 4] is required, got {ast.unparse(tree)}")
+        return Type(dtype, shape)
+
+    def parameter(self, scope: Scope, tree: ast.expr) -> Any:
+        match tree:
+            case ast.Constant(value=bool() | int() | float() | str() | None):
+                return tree.value
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                number = self.parameter(scope, operand)
+                if type(number) in (int, float):
+                    return -number
+            case ast.Name(id="nan" | "inf"):
+                return float(tree.id)
+            case ast.Name(id=name) if name in scope.functions:
+                return scope.functions[name]
+            case ast.Name(id=name) if name in NUMPY:
+                return Type(name)
+            case ast.Subscript():
+                return self.type(tree)
+            case ast.Tuple(elts=elements):
+                return tuple(self.parameter(scope, e) for e in elements)
+            case ast.Call(func=of, args=[argument], keywords=[]):
+                return self.constant(tree, self.type(of), self.parameter(scope, argument))
+        self.fail(tree, f"a number, string, type or function is required, got {ast.unparse(tree)}")
+
+    def constant(self, tree: ast.expr, type: Type, content: Any) -> Array | np.generic:
+        """A NumPy scalar, or the array of that hash."""
+        if not isinstance(content, str):
+            return type.numpy.type(content)
+        if content not in self.constants:
+            self.fail(tree, f"the array {content} is not among the constants", f'constants={{"{content}": array}}')
+        array = Array(np.asarray(self.constants[content]))
+        if array.digest != content:
+            self.fail(tree, f"the array given for {content} is {type_of(array.data)} of hash {array.digest}")
+        return array
+
+
+def constants_of(graph: Graph) -> dict[str, np.ndarray]:
+    """The arrays of `graph` by hash, as `parse` takes them."""
+    found: dict[str, np.ndarray] = {}
+    stack: list[Any] = [graph]
+    while stack:
+        match stack.pop():
+            case Graph() as g:
+                stack += [p for n in g.nodes for p in n.op.params.values()]
+            case tuple() as several:
+                stack += several
+            case Array() as array:
+                found[array.digest] = array.data
+    return found
