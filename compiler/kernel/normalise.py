@@ -1,0 +1,136 @@
+"""Fewer, longer axes: `for i in 1: for j in 64: for k in 32` over contiguous memory becomes `for k in 2048`.
+
+Axes of one point go away; neighbours (parallel, ordered, or of one stage) become one where every map that sees them
+walks them as one. What remains is the part of a shape that the machine code must know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .expr import At, Axis, Expr, Index, Leaf, Load, Map, Result, rebuilt, walk
+from .stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
+
+
+def normalise(kernel: Kernel) -> Kernel:
+    """An equal kernel with the fewest axes. Cost: axes^2 times the size of the kernel."""
+    kernel = without_single(kernel)
+    while pair := joinable(kernel):
+        kernel = joined(kernel, *pair)
+    return kernel
+
+
+# ---- axes of one point
+
+
+def without_single(kernel: Kernel) -> Kernel:
+    """Drops axes of one point; a split by a dropped axis is no split."""
+    gone = {a.name for a in kernel.axes.values() if a.size == 1}
+    if not gone:
+        return kernel
+
+    def axis(a: Axis) -> Axis:
+        return Axis(a.name, min(a.size, a.split[1])) if a.split and a.split[0] in gone else a
+
+    parallel = sum(a.name not in gone for a in kernel.free) if kernel.parallel >= 0 else -1
+    outer = tuple(axis(a) for a in kernel.outer if a.name not in gone)
+    stages = tuple(Stage(tuple(axis(a) for a in s.axes if a.name not in gone), s.body) for s in kernel.stages)
+    rest = Kernel(kernel.name, kernel.buffers, outer, stages, parallel)
+    return changed(rest, lambda m: m.renamed(lambda a: None if a in gone else a), gone)
+
+
+# ---- neighbours
+
+
+def joinable(kernel: Kernel) -> tuple[Axis, Axis] | None:
+    """The first pair of neighbours that all maps walk as one axis."""
+    rows = [kernel.free, kernel.ordered, *(s.axes for s in kernel.stages)]
+    split = {a.split[0] for a in kernel.axes.values() if a.split}
+    for row in rows:
+        for a, b in zip(row, row[1:], strict=False):
+            plain = not a.split and not b.split and not {a.name, b.name} & split
+            if plain and together(kernel, a.name, b.name) and contiguous(kernel, a, b):
+                return a, b
+    return None
+
+
+def together(kernel: Kernel, a: str, b: str) -> bool:
+    """Whether every list of axes holds both, one after the other, or none."""
+    lists = [tuple(x.name for x in s.axes) for s in kernel.stages]
+    lists += [tuple(x.name for x in kernel.free), tuple(x.name for x in kernel.ordered)]
+    for s in statements(kernel):
+        lists += [s.axes] if isinstance(s, Keep) else []
+        lists += [e.axes for e in walk(*s.exprs) if isinstance(e, Result)]
+    return all((a in x) == (b in x) and (a not in x or x.index(b) == x.index(a) + 1) for x in lists)
+
+
+def contiguous(kernel: Kernel, a: Axis, b: Axis) -> bool:
+    return all(m.stride(a.name) == b.size * m.stride(b.name) for m in maps(kernel))
+
+
+def joined(kernel: Kernel, a: Axis, b: Axis) -> Kernel:
+    """`kernel` with `a` and `b` as one axis under the name of `b`."""
+
+    def axes(row: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        return tuple(replace(x, size=a.size * b.size) if x == b else x for x in row if x != a)
+
+    parallel = len(axes(kernel.free)) if kernel.parallel >= 0 else -1
+    stages = tuple(Stage(axes(s.axes), s.body) for s in kernel.stages)
+    rest = Kernel(kernel.name, kernel.buffers, axes(kernel.outer), stages, parallel)
+    return changed(rest, lambda m: m.renamed(lambda x: None if x == a.name else x), {a.name})
+
+
+# ---- all maps of a kernel
+
+
+def statements(kernel: Kernel) -> list[Statement]:
+    return [s for stage in kernel.stages for s in stage.body]
+
+
+def maps(kernel: Kernel) -> list[Map]:
+    """Every map: of stores, loads, guards and indices."""
+    found: list[Map] = []
+    for s in statements(kernel):
+        found += [s.map] if isinstance(s, Store | Accumulate) else []
+        for e in walk(*s.exprs):
+            found += [e.map] if isinstance(e, Load | Index) else []
+            found += [g for g, _, _ in e.guards] if isinstance(e, Load) else []
+    return found
+
+
+def changed(kernel: Kernel, change, gone: set[str]) -> Kernel:
+    """`kernel` with `change` of every map, and rows without the axes that are `gone`."""
+
+    def kept(axes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(a for a in axes if a not in gone)
+
+    def leaf(e: Leaf) -> Leaf:
+        match e:
+            case Load():
+                guards = tuple((change(m), low, high) for m, low, high in e.guards)
+                return Load(e.buffer, change(e.map), guards, e.fill, e.at)
+            case Index():
+                return Index(change(e.map), e.dtype)
+            case Result():
+                return Result(e.name, kept(e.axes), e.dtype)
+        return e
+
+    memo: dict[Expr, Expr] = {}
+
+    def expr(e: Expr) -> Expr:
+        return rebuilt(e, leaf, memo)
+
+    def at(parts: At) -> At:
+        return tuple((s, expr(i), n) for s, i, n in parts)
+
+    def statement(s: Statement) -> Statement:
+        match s:
+            case Reduce():
+                return Reduce(s.names, s.monoid, tuple(map(expr, s.exprs)))
+            case Keep():
+                return Keep(s.name, kept(s.axes), expr(s.expr))
+            case Store() | Accumulate():
+                return type(s)(s.buffer, change(s.map), expr(s.expr), at(s.at))
+
+    stages = tuple(Stage(s.axes, tuple(map(statement, s.body))) for s in kernel.stages)
+    return replace(kernel, stages=stages)

@@ -1,0 +1,127 @@
+"""The scalar operations: name, arity, NumPy meaning, spelling, result type, cost.
+
+One table serves every level: ops of the graph take their NumPy reference from it, expressions of kernels apply it, and
+code generation spells it. Operands of one application have one dtype (but for the condition of `select`).
+
+    weight    rough cost in multiply-adds, for decisions only
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import types
+from ..errors import CompilerError
+
+NUMPY = {**types.NUMPY, "u8": np.dtype(np.uint8)}  # u8 is storage of this level only
+FLOATS = frozenset(types.FLOATS)
+INTEGERS = frozenset((*types.INTEGERS, "u8"))
+NUMBERS = FLOATS | INTEGERS
+BITS = INTEGERS | {"bool"}
+ALL = NUMBERS | BITS
+
+
+class KernelError(CompilerError):
+    """A kernel breaks a rule of this level."""
+
+
+@dataclass(frozen=True)
+class ScalarOp:
+    """One operation on scalars. `function` is its meaning on NumPy arrays of the operands' dtype."""
+
+    name: str
+    arity: int
+    function: Callable[..., Any]
+    accepts: frozenset[str]
+    infix: str = ""
+    gives_bool: bool = False
+    weight: int = 1
+
+    def result(self, dtypes: tuple[str, ...], param: Any = None) -> str:
+        """The dtype of the result, or a KernelError that says which operands are required."""
+        same = dtypes[1:] if self.name == "select" else dtypes
+        fits = len(dtypes) == self.arity and len(set(same)) == 1 and same[0] in self.accepts
+        if not fits or (self.name == "select" and dtypes[0] != "bool"):
+            kind = "a bool and " * (self.name == "select") + f"{len(same) or self.arity} of one dtype"
+            of = " ".join(sorted(self.accepts))
+            raise KernelError(f"{self.name}: {kind} of {of} required, got {', '.join(dtypes) or 'none'}")
+        if self.name == "cast":
+            if param not in NUMPY:
+                raise KernelError(f"cast: a dtype is required, got {param!r}")
+            return param
+        return "bool" if self.gives_bool else same[0]
+
+
+def like(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with its result in the dtype of its first operand."""
+    return lambda x, *rest: np.asarray(function(x, *rest)).astype(np.asarray(x).dtype, copy=False)
+
+
+def fma(x: Any, y: Any, z: Any) -> Any:
+    """x * y + z; exact to one rounding in f32, two roundings in f64."""
+    if np.asarray(x).dtype == np.float32:
+        return (np.asarray(x, np.float64) * y + z).astype(np.float32)
+    return x * y + z
+
+
+def cast(x: Any, dtype: str) -> Any:
+    return np.asarray(x).astype(NUMPY[dtype])
+
+
+def sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+erf = np.vectorize(math.erf, otypes=[np.float64])
+
+OPS: dict[str, ScalarOp] = {
+    op.name: op
+    for op in (
+        ScalarOp("add", 2, np.add, NUMBERS, "+"),
+        ScalarOp("sub", 2, np.subtract, NUMBERS, "-"),
+        ScalarOp("mul", 2, np.multiply, NUMBERS, "*"),
+        ScalarOp("div", 2, np.divide, FLOATS, "/", weight=4),
+        ScalarOp("floordiv", 2, like(np.floor_divide), NUMBERS, "//", weight=10),
+        ScalarOp("rem", 2, like(np.remainder), NUMBERS, "%", weight=12),
+        ScalarOp("pow", 2, like(np.power), NUMBERS, "**", weight=40),
+        ScalarOp("fma", 3, fma, FLOATS),
+        ScalarOp("maximum", 2, np.maximum, ALL, weight=2),
+        ScalarOp("minimum", 2, np.minimum, ALL, weight=2),
+        ScalarOp("neg", 1, np.negative, NUMBERS),
+        ScalarOp("abs", 1, np.abs, NUMBERS),
+        ScalarOp("sign", 1, np.sign, NUMBERS, weight=3),
+        ScalarOp("eq", 2, np.equal, ALL, "==", gives_bool=True),
+        ScalarOp("ne", 2, np.not_equal, ALL, "!=", gives_bool=True),
+        ScalarOp("lt", 2, np.less, NUMBERS, "<", gives_bool=True),
+        ScalarOp("le", 2, np.less_equal, NUMBERS, "<=", gives_bool=True),
+        ScalarOp("gt", 2, np.greater, NUMBERS, ">", gives_bool=True),
+        ScalarOp("ge", 2, np.greater_equal, NUMBERS, ">=", gives_bool=True),
+        ScalarOp("select", 3, np.where, ALL),
+        ScalarOp("and_", 2, np.bitwise_and, BITS, "&"),
+        ScalarOp("or_", 2, np.bitwise_or, BITS, "|"),
+        ScalarOp("xor", 2, np.bitwise_xor, BITS, "^"),
+        ScalarOp("not_", 1, np.invert, BITS),
+        ScalarOp("shift_left", 2, np.left_shift, INTEGERS, "<<"),
+        ScalarOp("shift_right", 2, np.right_shift, INTEGERS, ">>"),
+        ScalarOp("cast", 1, cast, ALL),
+        ScalarOp("floor", 1, np.floor, FLOATS),
+        ScalarOp("ceil", 1, np.ceil, FLOATS),
+        ScalarOp("round", 1, np.rint, FLOATS),
+        ScalarOp("sqrt", 1, np.sqrt, FLOATS, weight=5),
+        ScalarOp("rsqrt", 1, like(lambda x: 1 / np.sqrt(x)), FLOATS, weight=9),
+        ScalarOp("exp", 1, np.exp, FLOATS, weight=12),
+        ScalarOp("expm1", 1, np.expm1, FLOATS, weight=18),
+        ScalarOp("log", 1, np.log, FLOATS, weight=14),
+        ScalarOp("log1p", 1, np.log1p, FLOATS, weight=20),
+        ScalarOp("tanh", 1, np.tanh, FLOATS, weight=18),
+        ScalarOp("sigmoid", 1, like(sigmoid), FLOATS, weight=17),
+        ScalarOp("sin", 1, np.sin, FLOATS, weight=20),
+        ScalarOp("cos", 1, np.cos, FLOATS, weight=20),
+        ScalarOp("erf", 1, like(erf), FLOATS, weight=20),
+    )
+}

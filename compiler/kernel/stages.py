@@ -1,0 +1,194 @@
+"""Kernels: an outer space and a few stages over inner axes.
+
+    kernel    = outer axes (the first `parallel` in parallel, the rest in order), then stages
+    stage     = inner axes, and statements executed at every point of them
+    statement : Reduce      values per outer point              m = max(x[1024*i + j])
+                Keep        a value per inner point, for later  e[j] = exp(x[1024*i + j] - m)
+                Store       to a buffer                         y[1024*i + j] = e[j] / s
+                Accumulate  summed over the ordered outer axes  g[768*c + j] += x[98304*c + 768*r + j]
+
+Nothing here knows a device: lowering decides loops and vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .expr import At, Axis, Buffer, Expr, Map
+from .scalar import NUMPY
+from .text import PLAIN, Numbers, Texts, spell_extent
+
+@dataclass(frozen=True)
+class Monoid:
+    """How values combine. `op` is the scalar operation; monoids of two fields (value, index) have none.
+
+    Of equal values the first index wins, and NaN wins over numbers, as in NumPy.
+    """
+
+    name: str
+    op: str
+    fields: int = 1
+
+    def identity(self, dtype: str) -> float:
+        """The value that changes nothing."""
+        low, high = (False, True) if dtype == "bool" else extremes(dtype)
+        return {"sum": 0, "prod": 1, "max": low, "argmax": low, "min": high, "argmin": high,
+                "any": False, "all": True}[self.name]  # fmt: skip
+
+
+def extremes(dtype: str) -> tuple[float, float]:
+    if dtype in ("f32", "f64"):
+        return -math.inf, math.inf
+    info = np.iinfo(NUMPY[dtype])
+    return int(info.min), int(info.max)
+
+
+MONOIDS = {
+    m.name: m
+    for m in (
+        Monoid("sum", "add"),
+        Monoid("prod", "mul"),
+        Monoid("max", "maximum"),
+        Monoid("min", "minimum"),
+        Monoid("any", "or_"),
+        Monoid("all", "and_"),
+        Monoid("argmax", "", 2),
+        Monoid("argmin", "", 2),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """`names = monoid(exprs)` over all axes of the stage. argmax, argmin: exprs are the value and an Index."""
+
+    names: tuple[str, ...]
+    monoid: str
+    exprs: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Keep:
+    """A row of scratch for later stages; `axes` are those of the stage, in the order of the row's layout."""
+
+    name: str
+    axes: tuple[str, ...]
+    expr: Expr
+
+    @property
+    def exprs(self) -> tuple[Expr, ...]:
+        return (self.expr,)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Writes one element. Computed parts `at` are allowed where only ordered axes could collide: the last one wins."""
+
+    buffer: Buffer
+    map: Map
+    expr: Expr
+    at: At = ()
+
+    @property
+    def exprs(self) -> tuple[Expr, ...]:
+        return (self.expr, *(i for _, i, _ in self.at))
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """Adds over the ordered outer axes, in their order. The first of them finds zero, unless `at` is used: then the
+    element is added to what the buffer holds (a kernel before clears it)."""
+
+    buffer: Buffer
+    map: Map
+    expr: Expr
+    at: At = ()
+
+    @property
+    def exprs(self) -> tuple[Expr, ...]:
+        return (self.expr, *(i for _, i, _ in self.at))
+
+
+Statement = Reduce | Keep | Store | Accumulate
+
+
+@dataclass(frozen=True)
+class Stage:
+    axes: tuple[Axis, ...]
+    body: tuple[Statement, ...]
+
+    @property
+    def exprs(self) -> tuple[Expr, ...]:
+        return tuple(e for s in self.body for e in s.exprs)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    name: str
+    buffers: tuple[Buffer, ...]
+    outer: tuple[Axis, ...]
+    stages: tuple[Stage, ...]
+    parallel: int = -1  # how many of the outer axes run in parallel; -1: all
+
+    @property
+    def free(self) -> tuple[Axis, ...]:
+        """The parallel axes."""
+        return self.outer if self.parallel < 0 else self.outer[: self.parallel]
+
+    @property
+    def ordered(self) -> tuple[Axis, ...]:
+        return () if self.parallel < 0 else self.outer[self.parallel :]
+
+    @property
+    def axes(self) -> dict[str, Axis]:
+        """All axes by name."""
+        return {a.name: a for a in (*self.outer, *(a for s in self.stages for a in s.axes))}
+
+    def __str__(self) -> str:
+        return self.spelled(PLAIN)
+
+    def spelled(self, numbers: Numbers) -> str:
+        """The text, with numbers spelled by `numbers`."""
+        head = ", ".join(map(numbers.buffer, self.buffers))
+        lines, depth = [f"def {self.name}({head}):"], 1
+        for a in self.outer:
+            kind = "parallel" if a in self.free else "ordered"
+            lines.append(f"{'    ' * depth}for {a.name} in {kind}({spell_extent(a, numbers)}):")
+            depth += 1
+        taken = {b.name for b in self.buffers} | set(self.axes)
+        taken |= {n for s in self.stages for b in s.body for n in names_of(b)}
+        for stage in self.stages:
+            inner = depth
+            for a in stage.axes:
+                lines.append(f"{'    ' * inner}for {a.name} in stage({spell_extent(a, numbers)}):")
+                inner += 1
+            if not stage.axes:
+                lines.append(f"{'    ' * inner}if stage():")
+                inner += 1
+            lines += [f"{'    ' * inner}{line}" for line in statement_lines(stage, taken, numbers)]
+        return "\n".join(lines)
+
+
+def names_of(s: Statement) -> tuple[str, ...]:
+    """The results that a statement defines."""
+    return s.names if isinstance(s, Reduce) else (s.name,) if isinstance(s, Keep) else ()
+
+
+def statement_lines(stage: Stage, taken: set[str], numbers: Numbers) -> list[str]:
+    """Lines of a stage: shared values where they are first needed, then the statement."""
+    texts = Texts(stage.exprs, taken, numbers)
+    for s in stage.body:
+        of = [texts(e) for e in s.exprs]
+        match s:
+            case Reduce():
+                line = f"{', '.join(s.names)} = {s.monoid}({', '.join(of)})"
+            case Keep():
+                line = f"{s.name}[{', '.join(s.axes) or '()'}] = {of[0]}"
+            case _:
+                sign = "=" if isinstance(s, Store) else "+="
+                line = f"{texts.place(s.buffer, s.map, s.at)} {sign} {of[0]}"
+        texts.lines.append(line)
+    return texts.lines
