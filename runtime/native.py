@@ -35,6 +35,9 @@ class Kind:
 
     llvm: ir.Type
 
+    def negative(self, e: Emitter, x: Any) -> Value:
+        return self.binary(e, "-", 0, x)
+
     def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
         raise NativeError(f"'{op}' is not defined for {self}")
 
@@ -87,18 +90,29 @@ STATIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator
           "==": operator.eq, "!=": operator.ne}  # fmt: skip
 
 
-def emit_module(text: str, words: Mapping[str, Any], module: ir.Module) -> dict[str, ir.Function]:
-    """Defines every function of `text` in `module`; `words` are functions of an `Emitter`, or static values."""
+def parsed(text: str) -> tuple[list[ast.FunctionDef], dict[str, Any]]:
+    """The functions of a text and the constants named between them."""
     tree = ast.parse(text)
-    names: dict[str, Any] = dict(words)
+    constants = {
+        s.targets[0].id: ast.literal_eval(s.value)
+        for s in tree.body
+        if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name)
+    }
+    return [s for s in tree.body if isinstance(s, ast.FunctionDef)], constants
+
+
+def emit_module(
+    text: str, words: Mapping[str, Any], module: ir.Module, prefix: str = ""
+) -> dict[str, ir.Function]:
+    """Defines every function of `text` in `module`, as the symbol `prefix` + name.
+
+    `words` are functions of an `Emitter`, or static values."""
+    defs, constants = parsed(text)
+    names: dict[str, Any] = {**words, **constants}
     functions: dict[str, ir.Function] = {}
-    defs = [s for s in tree.body if isinstance(s, ast.FunctionDef)]
-    for s in tree.body:
-        if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name):
-            names[s.targets[0].id] = ast.literal_eval(s.value)
     for d in defs:
         kind = ir.FunctionType(LLVM_I64, [LLVM_I64] * len(d.args.args))
-        functions[d.name] = ir.Function(module, kind, d.name)
+        functions[d.name] = ir.Function(module, kind, prefix + d.name)
         names[d.name] = calling(functions[d.name])
     for d in defs:
         Emitter(functions[d.name], names).function_body(d)
@@ -110,6 +124,26 @@ def calling(function: ir.Function) -> Word:
         return Value(I64, e.builder.call(function, [e.i64(a) for a in args]))
 
     return word
+
+
+def inlined(text: str, words: Mapping[str, Any]) -> dict[str, Word]:
+    """The functions of `text` as words: each is emitted anew, in place, where it is called.
+
+    Their parameters and results are of any kind; `return` stands last. Inlined functions may call each other."""
+    defs, constants = parsed(text)
+    names: dict[str, Any] = {**words, **constants}
+
+    def inlining(d: ast.FunctionDef) -> Word:
+        def word(e: Emitter, *args: Any) -> Any:
+            inner = Emitter(e.function, names)
+            inner.builder = e.builder
+            return inner.inlined_body(d, args)
+
+        return word
+
+    made = {d.name: inlining(d) for d in defs}
+    names |= made
+    return made
 
 
 @dataclass
@@ -153,14 +187,28 @@ class Emitter:
 
     # ---- statements
 
-    def function_body(self, d: ast.FunctionDef) -> None:
-        assigned = Counter(
+    def open_scope(self, d: ast.FunctionDef) -> None:
+        """Own names for `d`; those assigned twice are variables."""
+        assigned = Counter(p.arg for p in d.args.args) + Counter(
             n.id for n in ast.walk(d) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         )
         augmented = {n.target.id for n in ast.walk(d) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
         loops = Counter(n.target.id for n in ast.walk(d) if isinstance(n, ast.For) and isinstance(n.target, ast.Name))
         self.variables = {n for n, k in assigned.items() if k - loops[n] > 1 or n in augmented}
         self.names = dict(self.names)
+
+    def inlined_body(self, d: ast.FunctionDef, args: tuple[Any, ...]) -> Any:
+        self.open_scope(d)
+        for p, a in zip(d.args.args, args, strict=True):
+            self.assign(p.arg, a)
+        *body, last = d.body
+        if not isinstance(last, ast.Return) or last.value is None:
+            raise NativeError(f"{d.name}: an inlined function ends in 'return x'")
+        self.statements(body)
+        return self.expression(last.value)
+
+    def function_body(self, d: ast.FunctionDef) -> None:
+        self.open_scope(d)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         body = self.function.append_basic_block("body")
         entry = self.builder.block
@@ -309,7 +357,7 @@ class Emitter:
                 return self.read(name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 value = self.expression(operand)
-                return self.binary("-", 0, value) if isinstance(value, Value) else -value
+                return value.kind.negative(self, value) if isinstance(value, Value) else -value
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 test = self.truth(self.expression(operand))
                 return not test if isinstance(test, bool) else Value(BOOL, self.builder.not_(test))

@@ -1,0 +1,417 @@
+"""Vectors in the native language: their kinds, operators, selection, casts and folds.
+
+    a = load(x, i, 32)                 # 32 floats; wider than a register: LLVM splits it, which gives independent chains
+    b = fma(a, 2.0, c)                 # operands may be vectors, one-lane vectors and numbers
+    y = select(a < b, a, b)            # a comparison is a mask, a vector of bool
+    s = total(y)                       # one lane
+
+A word takes the emitter first, which texts do not write. A one-lane vector is a scalar: it widens to the other operand, as
+Python numbers do. A run-time i64 meets only vectors of i64; `full` says which dtype is meant elsewhere. Nothing contracts or
+reassociates: fma is written, and folds add halves to halves. Integers wrap around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.ir as ir
+
+from ...runtime.native import Emitter, Integer, Kind, NativeError, Value, Word
+
+I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
+
+
+@dataclass(frozen=True)
+class Dtype:
+    """How elements are held in lanes and in memory; `family` is "bool", "signed", "unsigned" or "float"."""
+
+    name: str
+    lane: ir.Type
+    memory: ir.Type
+    family: str
+    bytes: int
+
+
+DTYPES = {
+    d.name: d
+    for d in (
+        Dtype("bool", I1, I8, "bool", 1),
+        Dtype("u8", I8, I8, "unsigned", 1),
+        Dtype("i32", I32, I32, "signed", 4),
+        Dtype("i64", I64, I64, "signed", 8),
+        Dtype("u32", I32, I32, "unsigned", 4),
+        Dtype("f32", ir.FloatType(), ir.FloatType(), "float", 4),
+        Dtype("f64", ir.DoubleType(), ir.DoubleType(), "float", 8),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Vector(Kind):
+    """`lanes` elements of `dtype`."""
+
+    dtype: str
+    lanes: int
+
+    @property
+    def llvm(self) -> ir.VectorType:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return ir.VectorType(DTYPES[self.dtype].lane, self.lanes)
+
+    @property
+    def family(self) -> str:
+        return DTYPES[self.dtype].family
+
+    @property
+    def floating(self) -> bool:
+        return self.family == "float"
+
+    def __str__(self) -> str:
+        return f"{self.dtype}x{self.lanes}"
+
+    def negative(self, e: Emitter, x: Any) -> Value:
+        return neg(e, x)
+
+    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+        kind, (a, b) = widen_all(e, x, y)
+        table = OPERATORS["bool" if kind.family == "bool" else "float" if kind.floating else "integer"]
+        if op not in table:
+            raise NativeError(f"'{op}' is not defined for {kind.dtype}")
+        return Value(kind, table[op](e, kind, a, b))
+
+    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+        kind, (a, b) = widen_all(e, x, y)
+        if kind.floating:
+            emit = e.builder.fcmp_unordered if op == "!=" else e.builder.fcmp_ordered
+        else:
+            emit = e.builder.icmp_signed if kind.family == "signed" else e.builder.icmp_unsigned
+        return Value(Vector("bool", kind.lanes), emit(op, a, b))
+
+
+# ------------------------------------------------------------------ widening
+
+
+def number(kind: Vector, x: bool | int | float) -> ir.Constant:
+    """The literal `x` in every lane of `kind`; it must have a place there."""
+    dtype = DTYPES[kind.dtype]
+    if kind.floating:
+        return ir.Constant(kind.llvm, [float(x)] * kind.lanes)
+    bits = 1 if dtype.family == "bool" else 8 * dtype.bytes
+    least, above = (-(1 << bits - 1), 1 << bits - 1) if dtype.family == "signed" else (0, 1 << bits)
+    if isinstance(x, float) or not least <= x < above:
+        raise NativeError(f"{x!r} is no {kind.dtype}")
+    return ir.Constant(kind.llvm, [int(x)] * kind.lanes)
+
+
+def shuffle(e: Emitter, x: ir.Value, lanes: list[int], y: ir.Value | None = None) -> ir.Value:
+    other = ir.Constant(x.type, ir.Undefined) if y is None else y
+    return e.builder.shuffle_vector(x, other, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
+
+
+def spread(e: Emitter, x: ir.Value, lanes: int) -> ir.Value:
+    """An LLVM scalar in every lane."""
+    blank = ir.Constant(ir.VectorType(x.type, lanes), ir.Undefined)
+    return shuffle(e, e.builder.insert_element(blank, x, ir.Constant(I32, 0)), [0] * lanes)
+
+
+def widen(e: Emitter, x: Any, kind: Vector) -> ir.Value:
+    """A vector, one-lane vector or number as `kind`."""
+    if isinstance(x, bool | int | float):
+        return number(kind, x)
+    if isinstance(x, Value) and isinstance(x.kind, Vector) and x.kind.dtype == kind.dtype:
+        if x.kind.lanes == kind.lanes:
+            return x.llvm
+        if x.kind.lanes == 1:
+            return shuffle(e, x.llvm, [0] * kind.lanes)
+    if isinstance(x, Value) and isinstance(x.kind, Integer):
+        if x.kind.bits == 64 and kind.dtype == "i64" or x.kind.bits == 1 and kind.dtype == "bool":
+            return spread(e, x.llvm, kind.lanes)
+    raise NativeError(f"{kind} is required, got {x.kind if isinstance(x, Value) else x!r}")
+
+
+def joined(*xs: Any) -> Vector:
+    """The kind that operands widen to."""
+    kinds = [x.kind for x in xs if isinstance(x, Value) and isinstance(x.kind, Vector)]
+    if not kinds:
+        raise NativeError("a vector is required")
+    return Vector(kinds[0].dtype, max(k.lanes for k in kinds))
+
+
+def widen_all(e: Emitter, *xs: Any) -> tuple[Vector, list[ir.Value]]:
+    kind = joined(*xs)
+    return kind, [widen(e, x, kind) for x in xs]
+
+
+def mangled(t: ir.Type) -> str:
+    if isinstance(t, ir.VectorType):
+        return f"v{t.count}{mangled(t.element)}"
+    return {ir.FloatType: "f32", ir.DoubleType: "f64"}.get(type(t)) or f"i{t.width}"
+
+
+def intrinsic(
+    e: Emitter, name: str, *args: ir.Value, result: ir.Type | None = None, suffix: str | None = None
+) -> ir.Value:
+    """A call of an LLVM intrinsic overloaded on the type of its first operand."""
+    t = args[0].type
+    full = f"{name}.{suffix or mangled(t)}"
+    return e.builder.call(e.declare(full, result or t, [a.type for a in args]), args)
+
+
+# ------------------------------------------------------------------ operators
+
+Emission = Callable[[Emitter, Vector, ir.Value, ir.Value], ir.Value]
+
+
+def instruction(name: str) -> Emission:
+    return lambda e, kind, x, y: getattr(e.builder, name)(x, y)
+
+
+def shift(name: str) -> Emission:
+    """A shift by the width or more gives what repeated shifting gives, as in NumPy (LLVM leaves it open)."""
+
+    def emit(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> ir.Value:
+        signed = kind.family == "signed" and name == ">>"
+        last = number(kind, 8 * DTYPES[kind.dtype].bytes - 1)
+        inside = e.builder.icmp_unsigned("<=", y, last)
+        by = e.builder.select(inside, y, last)
+        if signed:
+            return e.builder.ashr(x, by)
+        shifted = (e.builder.shl if name == "<<" else e.builder.lshr)(x, by)
+        return e.builder.select(inside, shifted, number(kind, 0))
+
+    return emit
+
+
+def division(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Quotient rounded down and remainder of the divisor's sign; both 0 where `y` is 0, as in NumPy.
+
+    The divisors LLVM leaves open (0, and -1 under the least integer) are replaced by 1 first."""
+    b, zero, one = e.builder, number(kind, 0), number(kind, 1)
+    none = b.icmp_unsigned("==", y, zero)
+    if kind.family == "unsigned":
+        safe = b.select(none, one, y)
+        q, r = b.udiv(x, safe), b.urem(x, safe)
+        return b.select(none, zero, q), b.select(none, zero, r)
+    least = ir.Constant(kind.llvm, [-(1 << 8 * DTYPES[kind.dtype].bytes - 1)] * kind.lanes)
+    wraps = b.and_(b.icmp_unsigned("==", x, least), b.icmp_unsigned("==", y, number(kind, -1)))
+    safe = b.select(b.or_(none, wraps), one, y)
+    q, r = b.sdiv(x, safe), b.srem(x, safe)
+    apart = b.and_(b.icmp_unsigned("!=", r, zero), b.icmp_signed("<", b.xor(r, safe), zero))
+    q = b.select(apart, b.sub(q, one), q)
+    r = b.select(apart, b.add(r, safe), r)
+    return b.select(none, zero, q), r
+
+
+LOGIC = {"&": instruction("and_"), "|": instruction("or_"), "^": instruction("xor")}
+OPERATORS: dict[str, dict[str, Emission]] = {
+    "bool": LOGIC,
+    "float": {"+": instruction("fadd"), "-": instruction("fsub"), "*": instruction("fmul"), "/": instruction("fdiv")},
+    "integer": LOGIC
+    | {"+": instruction("add"), "-": instruction("sub"), "*": instruction("mul"), "<<": shift("<<"), ">>": shift(">>")}
+    | {"//": lambda e, k, x, y: division(e, k, x, y)[0], "%": lambda e, k, x, y: division(e, k, x, y)[1]},
+}
+
+
+# ------------------------------------------------------------------ arithmetic
+
+
+def float_word(name: str) -> Word:
+    """LLVM's function of floats, e.g. `llvm.floor`, of one kind for all operands."""
+
+    def word(e: Emitter, *xs: Any) -> Value:
+        kind, values = widen_all(e, *xs)
+        if not kind.floating:
+            raise NativeError(f"{name.removeprefix('llvm.')}: floats are required, got {kind}")
+        return Value(kind, intrinsic(e, name, *values))
+
+    return word
+
+
+fma = float_word("llvm.fma")
+sqrt = float_word("llvm.sqrt")
+floor = float_word("llvm.floor")
+ceil = float_word("llvm.ceil")
+rint = float_word("llvm.rint")
+trunc = float_word("llvm.trunc")
+copysign = float_word("llvm.copysign")
+
+
+def polynomial(e: Emitter, x: Value, *coefficients: float) -> Value:
+    """By Horner's rule with fma, highest power first."""
+    y: Any = coefficients[0]
+    for c in coefficients[1:]:
+        y = fma(e, y, x, c)
+    return y
+
+
+def neg(e: Emitter, x: Any) -> Value:
+    """-x; changes the sign of zeros too."""
+    kind, (v,) = widen_all(e, x)
+    if kind.family == "bool":
+        raise NativeError("'-' is not defined for bool")
+    return Value(kind, e.builder.fneg(v) if kind.floating else e.builder.neg(v))
+
+
+def abs_(e: Emitter, x: Any) -> Value:
+    kind, (v,) = widen_all(e, x)
+    if kind.floating:
+        return Value(kind, intrinsic(e, "llvm.fabs", v))
+    return Value(kind, intrinsic(e, "llvm.abs", v, ir.Constant(I1, 0)) if kind.family == "signed" else v)
+
+
+def invert(e: Emitter, x: Any) -> Value:
+    """~x: all bits of integers, the truth of bools."""
+    kind, (v,) = widen_all(e, x)
+    return Value(kind, e.builder.not_(v))
+
+
+def extremum(sign: str) -> Emission:
+    """The larger or smaller; NaN if either is; x where they are equal."""
+    name = "max" if sign == ">" else "min"
+
+    def emit(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> ir.Value:
+        if kind.family == "bool":
+            return e.builder.or_(x, y) if sign == ">" else e.builder.and_(x, y)
+        if not kind.floating:
+            return intrinsic(e, f"llvm.{'s' if kind.family == 'signed' else 'u'}{name}", x, y)
+        # two compares: llvm.maximum also orders -0 and +0, which costs more
+        better = e.builder.select(e.builder.fcmp_ordered(sign, y, x), y, x)
+        return e.builder.select(e.builder.fcmp_unordered("uno", y, y), y, better)
+
+    return emit
+
+
+def two(emit: Emission) -> Word:
+    def word(e: Emitter, x: Any, y: Any) -> Value:
+        kind, (a, b) = widen_all(e, x, y)
+        return Value(kind, emit(e, kind, a, b))
+
+    return word
+
+
+largest_of, smallest_of = extremum(">"), extremum("<")
+maximum, minimum = two(largest_of), two(smallest_of)
+
+
+# ------------------------------------------------------------------ masks and lanes
+
+
+def select(e: Emitter, mask: Any, x: Any, y: Any) -> Value:
+    """x where the mask holds, else y."""
+    kind = joined(x, y)
+    lanes = max(kind.lanes, joined(mask).lanes)
+    kind = Vector(kind.dtype, lanes)
+    test = widen(e, mask, Vector("bool", lanes))
+    return Value(kind, e.builder.select(test, widen(e, x, kind), widen(e, y, kind)))
+
+
+def first(e: Emitter, n: Any, lanes: int) -> Value:
+    """The mask `lane < n`; n may exceed the lanes."""
+    limit = e.builder.trunc(e.i64(e.min(n, lanes)), I32)  # lanes of 32 bits: half the compares
+    steps = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+    return Value(Vector("bool", lanes), e.builder.icmp_signed("<", steps, spread(e, limit, lanes)))
+
+
+def full(e: Emitter, value: Any, dtype: str, lanes: int) -> Value:
+    """`value` (a number, an i64 or one lane) in every lane, as `dtype`."""
+    kind = Vector(dtype, lanes)
+    if isinstance(value, Value) and isinstance(value.kind, Integer):
+        value = cast(e, Value(Vector("i64", 1), spread(e, e.i64(value), 1)), dtype)
+    return Value(kind, widen(e, value, kind))
+
+
+def iota(e: Emitter, start: Any, dtype: str, lanes: int) -> Value:
+    """start, start + 1, ..."""
+    steps = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+    return cast(e, Value(Vector("i64", lanes), e.builder.add(spread(e, e.i64(start), lanes), steps)), dtype)
+
+
+def widened(e: Emitter, x: Any, lanes: int) -> Value:
+    kind = Vector(joined(x).dtype, lanes)
+    return Value(kind, widen(e, x, kind))
+
+
+def lane(e: Emitter, x: Value, k: int) -> Value:
+    """Lane k, as one lane."""
+    kind = joined(x)
+    return Value(Vector(kind.dtype, 1), shuffle(e, x.llvm, [k]))
+
+
+def scalar(e: Emitter, x: Value) -> Value:
+    """The only lane of integers or bools as an i64, for an index or a condition."""
+    kind = joined(x)
+    if kind.lanes != 1 or kind.floating:
+        raise NativeError(f"scalar: one lane of integers is required, got {kind}")
+    return Value(Integer(64), e.builder.extract_element(cast(e, x, "i64").llvm, ir.Constant(I32, 0)))
+
+
+def cast(e: Emitter, x: Value, dtype: str) -> Value:
+    """x as `dtype`: floats to integers round toward zero and saturate, NaN gives 0; integers wrap; bool is x != 0."""
+    source = joined(x)
+    to = Vector(dtype, source.lanes)
+    b, v, t = e.builder, x.llvm, to.llvm
+    old, new = DTYPES[source.dtype], DTYPES[dtype]
+    if old == new:
+        return x
+    if new.family == "bool":
+        return source.compare(e, "!=", x, 0)
+    if source.floating and to.floating:
+        return Value(to, b.fpext(v, t) if new.bytes > old.bytes else b.fptrunc(v, t))
+    if to.floating:
+        return Value(to, b.sitofp(v, t) if old.family == "signed" else b.uitofp(v, t))
+    if source.floating:
+        name = "llvm.fptosi.sat" if new.family == "signed" else "llvm.fptoui.sat"
+        return Value(to, intrinsic(e, name, v, result=t, suffix=f"{mangled(t)}.{mangled(v.type)}"))
+    if new.lane.width == old.lane.width:
+        return Value(to, v)
+    if new.lane.width < old.lane.width:
+        return Value(to, b.trunc(v, t))
+    return Value(to, b.sext(v, t) if old.family == "signed" else b.zext(v, t))
+
+
+def reinterpret(e: Emitter, x: Value, dtype: str) -> Value:
+    """The bits of x as another dtype of the same size."""
+    to = Vector(dtype, joined(x).lanes)
+    return Value(to, e.builder.bitcast(x.llvm, to.llvm))
+
+
+# ------------------------------------------------------------------ folds
+
+
+def fold(combine: Callable[[Emitter, Value, Value], Value]) -> Word:
+    """Folds the upper half of the lanes onto the lower until one is left; lanes are a power of two."""
+
+    def word(e: Emitter, x: Value) -> Value:
+        kind = joined(x)
+        if kind.lanes & (kind.lanes - 1):
+            raise NativeError(f"a power of two lanes is required, got {kind}")
+        n = kind.lanes
+        while n > 1:
+            n //= 2
+            half = Vector(kind.dtype, n)
+            low, high = (shuffle(e, x.llvm, list(range(k, k + n))) for k in (0, n))
+            x = combine(e, Value(half, low), Value(half, high))
+        return x
+
+    return word
+
+
+def operation(op: str) -> Callable[[Emitter, Value, Value], Value]:
+    return lambda e, x, y: x.kind.binary(e, op, x, y)
+
+
+total, product = fold(operation("+")), fold(operation("*"))
+largest, smallest = fold(maximum), fold(minimum)
+any_, all_ = fold(operation("|")), fold(operation("&"))
+
+SIMD: dict[str, Any] = {
+    **{name: name for name in DTYPES},
+    "inf": float("inf"), "nan": float("nan"),
+    "fma": fma, "sqrt": sqrt, "floor": floor, "ceil": ceil, "rint": rint, "trunc": trunc, "copysign": copysign,
+    "polynomial": polynomial,
+    "neg": neg, "abs_": abs_, "invert": invert, "maximum": maximum, "minimum": minimum,
+    "select": select, "first": first, "full": full, "iota": iota, "widened": widened, "lane": lane, "scalar": scalar,
+    "cast": cast, "reinterpret": reinterpret,
+    "total": total, "product": product, "largest": largest, "smallest": smallest, "any_": any_, "all_": all_,
+}  # fmt: skip

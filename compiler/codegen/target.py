@@ -1,0 +1,54 @@
+"""What the planner may know of the processor: width and number of vector registers, sizes of caches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ...runtime.objects import processor
+from .simd import DTYPES
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+@dataclass(frozen=True)
+class Target:
+    """`bits` of a vector register, `registers` of them; bytes of the caches a core sees. The defaults are cautious."""
+
+    bits: int = 128
+    registers: int = 16
+    l1_bytes: int = 32 << 10
+    l2_bytes: int = 256 << 10
+    l3_bytes: int = 4 << 20
+
+    def lanes(self, dtype: str) -> int:
+        """Elements of `dtype` in one register; a bool lives as a byte."""
+        return self.bits // (8 * DTYPES[dtype].bytes)
+
+
+@cache
+def host() -> Target:
+    """The processor that Numba generates code for: this one, or narrower by NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
+    name, features = processor()
+    have = {f[1:] for f in features.split(",") if f.startswith("+")}
+    wide = "avx512f" in have
+    bits = 512 if wide else 256 if "avx2" in have else 128
+    # 64-bit ARM has 32 registers of 128 bits, as AVX-512 has of 512
+    registers = 32 if wide or "neon" in have else 16
+    sizes = cache_sizes()
+    return Target(bits, registers, *(sizes.get(k, d) for k, d in ((1, 32 << 10), (2, 256 << 10), (3, 4 << 20))))
+
+
+def cache_sizes() -> dict[int, int]:
+    """Bytes by level of the data caches, where the system tells."""
+    sizes: dict[int, int] = {}
+    for index in sorted(CACHES.glob("index*")):
+        try:
+            kind, level, size = ((index / f).read_text().strip() for f in ("type", "level", "size"))
+            if kind != "Instruction":
+                sizes[int(level)] = int(size[:-1]) * UNITS[size[-1]]
+        except (OSError, ValueError, KeyError):
+            continue
+    return sizes

@@ -1,0 +1,47 @@
+"""The vocabulary of printed kernels: every word by its name, and the key that names this version of it.
+
+Words are functions of an emitter (simd, memory), texts emitted in place (elementary), and the names of dtypes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ...runtime.native import MEMORY, Emitter, NativeError, Value, Word, inlined, parsed
+from .memory import MEMORY_WORDS
+from .simd import DTYPES, SIMD, joined, widen
+
+HERE = Path(__file__).parent
+ELEMENTARY = (HERE / "elementary.py").read_text()
+
+
+def by_dtype(name: str, forms: dict[str, Word]) -> Word:
+    """The form of the operands' dtype, else the one that serves all."""
+
+    def word(e: Emitter, *xs: Any) -> Value:
+        kind = joined(*xs)
+        form = forms.get(f"{name}_{kind.dtype}") or (forms.get(name) if kind.floating else None)
+        if form is None:
+            raise NativeError(f"'{name}' is not defined for {kind.dtype}")
+        return form(e, *(x if isinstance(x, Value) else Value(kind, widen(e, x, kind)) for x in xs))
+
+    return word
+
+
+def elementary(primitives: dict[str, Any]) -> dict[str, Word]:
+    """The functions of `elementary.py` over `primitives`, without the dtype in their names; `_` marks parts of others."""
+    names = {d.name for d in parsed(ELEMENTARY)[0]}
+    stems = {n.rpartition("_")[0] if n.endswith(tuple(f"_{d}" for d in DTYPES)) else n for n in names}
+    forms: dict[str, Word] = {}
+    words = {n: by_dtype(n, forms) for n in stems if not n.startswith("_")}
+    forms |= inlined(ELEMENTARY, primitives | words)
+    return words
+
+
+PRIMITIVES = MEMORY | SIMD | MEMORY_WORDS
+WORDS: dict[str, Any] = PRIMITIVES | elementary(PRIMITIVES)
+
+SOURCES = [HERE / f"{name}.py" for name in ("simd", "memory", "elementary", "words")]
+KEY = hashlib.sha256(b"".join(f.read_bytes() for f in SOURCES)).hexdigest()

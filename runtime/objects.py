@@ -1,0 +1,255 @@
+"""Machine code by content: texts of the native language in, addresses of their functions out.
+
+A text is compiled once per machine. It is found by the hash of its content and of all that decides its code (the key of its
+words, the language's own source, versions of Numba, llvmlite and LLVM, processor and features): first in memory, then on
+disk, else all missing texts of a call are compiled as one module. Numba's code generator compiles and is imported only then;
+loading needs llvmlite alone. Machine code belongs to the process and is never freed.
+
+Disk: a folder of this user alone, `WONDERLAND_CACHE` or `wonderland` in the user's cache folder; `off` is none. `<hash>.text`
+names the object that holds a text's functions, `<hash>.object` is one. Each file begins with the hash of the rest and is
+written whole or not at all; a damaged or missing one is compiled again, silently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import stat
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+
+from . import native
+
+SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX", "NUMBA_OPT")  # what moves Numba's code generator
+
+
+class CompilerError(RuntimeError):
+    """Ours is wrong: a text was accepted but gives no valid machine code."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How many functions this process compiled, and how many it loaded from disk."""
+
+    compiled: int = 0
+    loaded: int = 0
+
+
+# ------------------------------------------------------------------ addresses
+
+
+@dataclass
+class Loaded:
+    """What this process holds; changed under `lock` only."""
+
+    lock: threading.RLock
+    addresses: dict[str, dict[str, int]]  # by hash of a text: its functions
+    engines: dict[str, llvm.ExecutionEngine]  # by name of an object; keeps the code alive
+    statistics: Statistics
+
+
+HELD = Loaded(threading.RLock(), {}, {}, Statistics())
+
+
+def statistics() -> Statistics:
+    return HELD.statistics
+
+
+def addresses(texts: Mapping[str, str], words: Mapping[str, Any], key: str) -> dict[str, int]:
+    """The address of the only function of each text, by the text's name in `texts`; `key` names the version of `words`."""
+    found = code(texts.values(), words, key)
+    out: dict[str, int] = {}
+    for name, text in texts.items():
+        functions = found[text]
+        if len(functions) != 1:
+            raise ValueError(f"{name}: one function is required, got {', '.join(functions) or 'none'}")
+        (out[name],) = functions.values()
+    return out
+
+
+def functions(text: str, words: Mapping[str, Any], key: str) -> dict[str, int]:
+    """The addresses of all functions of a text, which may call each other."""
+    return code([text], words, key)[text]
+
+
+def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, dict[str, int]]:
+    """The addresses of the functions of each text."""
+    environment = key + target_key()
+    hashes = {text: hashlib.sha256(f"{environment}\n{text}".encode()).hexdigest() for text in dict.fromkeys(texts)}
+    with HELD.lock:
+        for name in hashes.values():
+            if name not in HELD.addresses:
+                load(name)
+        missing = {name: text for text, name in hashes.items() if name not in HELD.addresses}
+        if missing:
+            compile_together(missing, words)
+        return {text: HELD.addresses[name] for text, name in hashes.items()}
+
+
+def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
+    """Compiles the texts, by hash, as one module, keeps it on disk and loads it."""
+    module = ir.Module("wonderland")
+    defined = {name: list(native.emit_module(text, words, module, prefix(name))) for name, text in missing.items()}
+    try:
+        data = machine_code(module)
+    except RuntimeError as error:
+        raise CompilerError(
+            f"LLVM refuses the code of a text: {str(error).strip()}\nplease report it with the text:\n" + "\n".join(missing.values())
+        ) from error
+    place = hashlib.sha256(data).hexdigest()
+    write(f"{place}.object", data)
+    for name, found in defined.items():
+        write(f"{name}.text", json.dumps({"object": place, "functions": found}).encode())
+    for name, found in defined.items():
+        HELD.addresses[name] = resolve(engine(place, data), name, found)
+    count = sum(map(len, defined.values()))
+    HELD.statistics = replace(HELD.statistics, compiled=HELD.statistics.compiled + count)
+
+
+def load(name: str) -> None:
+    """The text of hash `name` from disk, if it is there and whole."""
+    entry = read(f"{name}.text")
+    if entry is None:
+        return
+    found = json.loads(entry)
+    place = found["object"]
+    data = None if place in HELD.engines else read(f"{place}.object")
+    if place in HELD.engines or data is not None:
+        HELD.addresses[name] = resolve(engine(place, data or b""), name, found["functions"])
+        HELD.statistics = replace(HELD.statistics, loaded=HELD.statistics.loaded + len(found["functions"]))
+
+
+def prefix(name: str) -> str:
+    """Symbols are unique by content, and the function's name stays readable in a profiler."""
+    return f"w{name[:20]}_"
+
+
+def resolve(held: llvm.ExecutionEngine, name: str, found: list[str]) -> dict[str, int]:
+    return {f: held.get_function_address(prefix(name) + f) for f in found}
+
+
+def engine(place: str, data: bytes) -> llvm.ExecutionEngine:
+    """The object `place`, loaded: one engine each, since symbols of one engine must be unique."""
+    if place not in HELD.engines:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+        held = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        held.add_object_file(llvm.ObjectFileRef.from_data(data))
+        held.finalize_object()
+        HELD.engines[place] = held
+    return HELD.engines[place]
+
+
+# ------------------------------------------------------------------ the code generator
+
+
+@cache
+def processor() -> tuple[str, str]:
+    """Name and features Numba generates code for, found without importing Numba."""
+    name, features = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None and (name or "").lower() == "generic":
+        features = ""
+    if features is None:
+        host = llvm.get_host_cpu_features()
+        if os.environ.get("NUMBA_ENABLE_AVX", "1") == "0":
+            host = type(host)({f: on and not f.startswith("avx") for f, on in host.items()})
+        features = host.flatten()
+    return name or llvm.get_host_cpu_name(), features
+
+
+@cache
+def target_key() -> str:
+    """Everything but text and words that decides the machine code."""
+    versions = [importlib.metadata.version(p) for p in ("numba", "llvmlite")] + [str(llvm.llvm_version_info)]
+    sources = [Path(f).read_text() for f in (__file__, native.__file__)]
+    settings = [f"{s}={os.environ.get(s)}" for s in SETTINGS]
+    return "\n".join([*processor(), *versions, *settings, *sources, platform.machine()])
+
+
+def machine_code(module: ir.Module) -> bytes:
+    """The object file of a module, by Numba's code generator. The only place that knows Numba's inner names."""
+    from numba.core.codegen import JITCodeLibrary  # imported here: half a second, and most runs compile nothing
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
+
+    class Library(JITCodeLibrary):
+        """Numba's library with a shorter list of passes: its own takes three times as long and finds nothing more here."""
+
+        def _optimize_functions(self, ll_module: llvm.ModuleRef) -> None:
+            ll_module.data_layout = self._codegen._data_layout
+
+        def _optimize_final_module(self) -> None:
+            optimize(self._final_module, self._codegen._tm)
+
+    with global_compiler_lock:
+        generator = cpu_target.target_context.codegen()
+        library = Library(generator, module.name)
+        library.enable_object_caching()
+        library.add_ir_module(module)
+        library.finalize()
+        return library._get_compiled_object()
+
+
+def optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
+    """Variables to registers, shared and invariant expressions, simple loops; vectors are written as they are meant."""
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_loop_rotate_pass()
+    passes.add_new_gvn_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.PipelineTuningOptions(speed_level=2)))
+
+
+# ------------------------------------------------------------------ disk
+
+
+@cache
+def folder() -> Path | None:
+    """The cache's folder, made if need be; None where there is none that belongs to this user alone."""
+    chosen = os.environ.get("WONDERLAND_CACHE")
+    if chosen in ("", "off"):
+        return None
+    place = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wonderland"
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = place.lstat()
+        mine = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022
+        return place if mine else None
+    except OSError:
+        return None
+
+
+def write(name: str, data: bytes) -> None:
+    place = folder()
+    if place is None:
+        return
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        os.replace(file.name, place / name)
+    except OSError:
+        return
+
+
+def read(name: str) -> bytes | None:
+    place = folder()
+    try:
+        content = (place / name).read_bytes() if place else b""
+    except OSError:
+        return None
+    digest, data = content[:32], content[32:]
+    return data if content and hashlib.sha256(data).digest() == digest else None
