@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from ..errors import CompilerError, ProgramError
 from ..ir import Node, Op, Value, apply
-from ..kernel import OPS, Map
+from ..kernel import OPS, Expr, Map
+from ..kernel import apply as scalar
 from ..types import Type, is_float, spelled
 
 
@@ -73,6 +75,10 @@ class Elementwise(OneResult, abstract=True):
         with np.errstate(all="ignore"):
             return OPS[self.scalar or self.name].function(*args)
 
+    def expression(self, *args: Expr) -> Expr:
+        """The scalar operation in a kernel."""
+        return scalar(self.scalar or self.name, *args)
+
 
 @dataclass(frozen=True)
 class Flat:
@@ -97,8 +103,32 @@ class Piece:
 class View(OneResult, abstract=True):
     """Moves elements and computes none: an index map, folded into the loads of whoever reads it."""
 
-    fill: ClassVar[float | int | bool] = 0  # where no piece's guards hold
+    fill: ClassVar[Any] = 0  # where no piece's guards hold; pad gives a property
+    flat: ClassVar[bool] = False  # a reshape: `pieces` turns any index into a Flat one
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
-        """Where the element `at` of the result comes from; at most one piece's guards hold. `at` is Flat for reshape only."""
+        """Where the element `at` of the result comes from; at most one piece's guards hold. `at` is Flat for a reshape only."""
         raise CompilerError(f"op '{self.name}' has no index map")
+
+
+Read = Callable[[int, Sequence[Map | Expr]], Expr]
+"""read(i, index): the element of operand `i` at `index`, of which some parts may be computed."""
+
+
+class Computed(OneResult, abstract=True):
+    """Every element follows from its index and from elements of the operands at computed places."""
+
+    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        """The element `at` of the result."""
+        raise CompilerError(f"op '{self.name}' has no element rule")
+
+
+class ReduceFamily(OneResult, abstract=True):
+    """Combines the elements along the axes `over` by `monoid`, the name of one in kernel.MONOIDS; the result drops them."""
+
+    monoid: ClassVar[str] = ""
+
+    @property
+    def over(self) -> tuple[int, ...]:
+        """The axes that are combined, not negative."""
+        raise CompilerError(f"op '{self.name}' does not say what it reduces")
