@@ -1,0 +1,151 @@
+"""Products: the kernels of level 2 that get a template of their own.
+
+    product = acc[b, i, j] = sum of lhs[b, i, k] * rhs[b, k, j] over k, then stores of expressions of acc
+
+It is the kernel of two stages that `as_kernel` gives, so its text, its rules and its meaning are that kernel's; what
+the class adds is the knowledge which axes are rows, columns and depth. Operands are read through affine maps: transposed,
+broadcast and strided operands are no copies. A bias, an activation, a residual, a second output live in the stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .kernel.expr import Axis, Buffer, Expr, Index, Leaf, Load, Map, Result, rebuilt, walk
+from .kernel.reference import reference as kernel_reference
+from .kernel.scalar import KernelError
+from .kernel.stages import Kernel, Reduce, Stage, Store
+from .kernel.verify import verify as kernel_verify
+
+
+@dataclass(frozen=True)
+class Product:
+    """`lhs` varies along batch, rows and depth, `rhs` along batch, depth and columns; stores see `Result("acc", ())`."""
+
+    name: str
+    buffers: tuple[Buffer, ...]
+    batch: tuple[Axis, ...]
+    rows: Axis
+    columns: Axis
+    depth: Axis
+    lhs: Load
+    rhs: Load
+    stores: tuple[Store, ...]
+
+    @property
+    def dtype(self) -> str:
+        return self.lhs.dtype
+
+    @property
+    def outer(self) -> tuple[Axis, ...]:
+        return (*self.batch, self.rows, self.columns)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the product itself is all that is stored."""
+        return len(self.stores) == 1 and isinstance(self.stores[0].expr, Result)
+
+    def __str__(self) -> str:
+        return str(as_kernel(self))
+
+
+def result(dtype: str) -> Result:
+    """The value of the product, as the stores see it."""
+    return Result("acc", (), dtype)
+
+
+def as_kernel(p: Product) -> Kernel:
+    """The product as stages: a sum over depth per element, then the stores."""
+    total = Reduce(("acc",), "sum", (p.lhs * p.rhs,))
+    return Kernel(p.name, p.buffers, p.outer, (Stage((p.depth,), (total,)), Stage((), p.stores)))
+
+
+def verify(p: Product) -> Product:
+    """The product, or a KernelError that says what is wrong."""
+    for side, load, other in (("lhs", p.lhs, p.columns), ("rhs", p.rhs, p.rows)):
+        if load.guards or load.at:
+            raise KernelError(f"{p.name}: the {side} of a product is read through an affine map alone")
+        if load.map.stride(other.name):
+            raise KernelError(f"{p.name}: the {side} varies along {other.name}")
+    if p.lhs.dtype != p.rhs.dtype:
+        raise KernelError(f"{p.name}: factors of one dtype are required, got {p.lhs.dtype} and {p.rhs.dtype}")
+    kernel_verify(as_kernel(p))
+    return p
+
+
+def reference(p: Product, arrays: Mapping[str, np.ndarray]) -> None:
+    """Executes the product with NumPy."""
+    kernel_reference(as_kernel(p), dict(arrays))
+
+
+# ---- normal form
+
+
+def normal(p: Product) -> Product:
+    """The same product with contiguous stores along columns where it can, and no batch axis that need not be one.
+
+    Rows and columns change places (the transposed product) when the first store is contiguous along rows only. A batch
+    axis that every access steps through as if it continued another axis becomes part of that axis.
+    """
+    stored = p.stores[0].map
+    if stored.stride(p.columns.name) != 1 and stored.stride(p.rows.name) == 1:
+        p = replace(p, rows=p.columns, columns=p.rows, lhs=p.rhs, rhs=p.lhs)
+    while smaller := next((q for axis in p.batch for q in [without(p, axis)] if q), None):
+        p = smaller
+    return p
+
+
+def without(p: Product, axis: Axis) -> Product | None:
+    """The product without one batch axis, if another axis can take its points."""
+    rest = tuple(a for a in p.batch if a is not axis)
+    if axis.size == 1:
+        return renamed(replace(p, batch=rest), {axis.name: None})
+    maps = all_maps(p)
+    for inner in (p.columns, p.rows, *rest):
+        if inner.size == 1:
+            fits = not (inner is p.rows and p.rhs.map.stride(axis.name) or inner is p.columns and p.lhs.map.stride(axis.name))
+            names = {inner.name: None, axis.name: inner.name}
+        else:
+            fits = all(m.stride(axis.name) == m.stride(inner.name) * inner.size for m in maps)
+            names = {axis.name: None}
+        if fits:
+            longer = replace(inner, size=inner.size * axis.size)
+            batch, rows, columns = ([longer if a is inner else a for a in part] for part in (rest, [p.rows], [p.columns]))
+            return renamed(replace(p, batch=tuple(batch), rows=rows[0], columns=columns[0]), names)
+    return None
+
+
+def all_maps(p: Product) -> list[Map]:
+    """Every map of the product."""
+    maps = [p.lhs.map, p.rhs.map, *(s.map for s in p.stores)]
+    for e in walk(*(e for s in p.stores for e in s.exprs)):
+        if isinstance(e, Index):
+            maps.append(e.map)
+        elif isinstance(e, Load):
+            maps += [e.map, *(g for g, _, _ in e.guards)]
+    return maps
+
+
+def renamed(p: Product, names: Mapping[str, str | None]) -> Product:
+    """The product with axes of other names in every map; an axis that becomes None stays at 0."""
+    memo: dict[Expr, Expr] = {}
+
+    def change(m: Map) -> Map:
+        return m.renamed(lambda a: names.get(a, a))
+
+    def leaf(x: Leaf) -> Leaf:
+        if isinstance(x, Index):
+            return Index(change(x.map), x.dtype)
+        if isinstance(x, Load):
+            return Load(x.buffer, change(x.map), tuple((change(g), a, b) for g, a, b in x.guards), x.fill, x.at)
+        return x
+
+    def store(s: Store) -> Store:
+        at = tuple((stride, rebuilt(e, leaf, memo), size) for stride, e, size in s.at)
+        return Store(s.buffer, change(s.map), rebuilt(s.expr, leaf, memo), at)
+
+    lhs, rhs = (Load(x.buffer, change(x.map)) for x in (p.lhs, p.rhs))
+    return replace(p, lhs=lhs, rhs=rhs, stores=tuple(map(store, p.stores)))
