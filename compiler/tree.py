@@ -19,21 +19,10 @@ from typing import Any
 from .errors import ProgramError
 from .types import Type
 
-_map = map
-
 LEAF, NONE, DICT, LIST, TUPLE, NAMED, DATACLASS = range(7)
 
 
-class _Kinds(dict[type, int]):
-    """How values of a type are taken apart; found out once per type."""
-
-    def __missing__(self, container: type) -> int:
-        kind = self[container] = _kind(container)
-        return kind
-
-
-_kinds = _Kinds({type(None): NONE, dict: DICT, list: LIST, tuple: TUPLE, Type: LEAF})
-_kind_of = _kinds.__getitem__
+_kinds: dict[type, int] = {type(None): NONE, dict: DICT, list: LIST, tuple: TUPLE, Type: LEAF}
 _fields: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # of a dataclass: names of children, of static fields
 
 
@@ -69,28 +58,34 @@ _NONE = Structure((type(None), (), ()))
 
 
 def _kind(container: type) -> int:
+    """How values of a type are taken apart; found out once per type."""
+    kind = _kinds.get(container)
+    if kind is not None:
+        return kind
+    kind = LEAF
     if issubclass(container, tuple) and hasattr(container, "_fields"):
-        return NAMED
-    if dataclasses.is_dataclass(container):
+        kind = NAMED
+    elif dataclasses.is_dataclass(container):
         declared = dataclasses.fields(container)
         static = tuple(f.name for f in declared if f.metadata.get("static"))
         _fields[container] = tuple(f.name for f in declared if f.name not in static), static
-        return DATACLASS
-    if issubclass(container, (dict, list, tuple)):
+        kind = DATACLASS
+    elif issubclass(container, (dict, list, tuple)):
         raise ProgramError(
             "tree: a container is a dict, list, tuple, namedtuple, dataclass or None, "
             f"got {container.__name__}",
             repair="dict(...), list(...) or tuple(...) of it",
         )
-    return LEAF
+    _kinds[container] = kind
+    return kind
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves in order, and the structure that puts them back."""
-    leaves: list[Any] = []
-    kind = _kind_of(type(tree))
+    kind = _kind(type(tree))
     if kind == LEAF:
         return [tree], _LEAF
+    leaves: list[Any] = []
     return leaves, _flatten(tree, kind, leaves)
 
 
@@ -111,18 +106,17 @@ def _flatten(tree: Any, kind: int, leaves: list[Any]) -> Structure:
         return _NONE
     else:
         children = tree
-    kinds = [*_map(_kind_of, _map(type, children))]
-    if any(kinds):
-        found = []
-        for child, inner in zip(children, kinds, strict=True):
-            if inner:
-                found.append(_flatten(child, inner, leaves))
-            else:
-                leaves.append(child)
-                found.append(_LEAF)
-        return Structure((type(tree), data, tuple(found)))
-    leaves.extend(children)
-    return Structure((type(tree), data, (_LEAF,) * len(kinds)))
+    found = []
+    for child in children:
+        inner = _kinds.get(type(child))
+        if inner is None:
+            inner = _kind(type(child))
+        if inner:
+            found.append(_flatten(child, inner, leaves))
+        else:
+            leaves.append(child)
+            found.append(_LEAF)
+    return Structure((type(tree), data, tuple(found)))
 
 
 def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
@@ -145,7 +139,7 @@ def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
             found.append(text)
             return
         variable = f"t{len(lines)}"
-        kind = _kinds[container]
+        kind = _kind(container)
         checks = f"type({variable}) is not {name(container)}"
         if kind in (DICT, LIST, TUPLE):
             checks += f" or len({variable}) != {len(children)}"
@@ -169,7 +163,7 @@ def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
         f"        return ({''.join(f'{text}, ' for text in found)})\n"
         "    except (KeyError, AttributeError): return None\n"
     )
-    exec(source, names)
+    exec(source, names)  # noqa: S102 - the text above, over names of our own
     return names["reader"]
 
 
