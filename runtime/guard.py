@@ -1,0 +1,128 @@
+"""What a program requires of its arguments, and Python's slow way to meet it.
+
+The fast way is native (border.py) and reads the structures of NumPy's arrays; `verified` tells whether this NumPy and this
+Python have them where border.py looks. Where they do not, every argument takes the slow way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import border
+
+CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400  # NumPy's flags
+SCALARS = {"b": (bool,), "i": (int,), "u": (int,), "f": (int, float), "c": (int, float, complex), "V": (int, float)}
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """dtype and shape of an argument or a result."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+
+    def __str__(self) -> str:
+        return spelled(self.dtype, self.shape)
+
+
+def spelled(dtype: np.dtype, shape: tuple[int, ...]) -> str:
+    """As types are written in programs: f32[3, 4]."""
+    name = {"bool": "bool", "bfloat16": "bf16"}.get(dtype.name)
+    return f"{name or f'{dtype.kind}{8 * dtype.itemsize}'}{list(shape)}"
+
+
+def fits(leaf: Any, spec: ArraySpec, donated: bool) -> bool:
+    """What the native guard asks, in Python."""
+    return (
+        type(leaf) is np.ndarray
+        and leaf.dtype is spec.dtype
+        and leaf.shape == spec.shape
+        and leaf.flags.c_contiguous
+        and leaf.flags.aligned
+        and (leaf.flags.writeable or not donated)
+    )
+
+
+def accept(leaf: Any, spec: ArraySpec, argument: int, donated: bool) -> np.ndarray:
+    """`leaf` as an array that the native guard takes: copied where only its layout differs, else an error."""
+    if not isinstance(leaf, np.ndarray | np.generic):
+        if spec.shape == () and isinstance(leaf, SCALARS.get(spec.dtype.kind, ())):
+            return np.array(leaf, spec.dtype)
+        raise TypeError(f"argument {argument}: {spec} is required, got {type(leaf).__name__}")
+    if leaf.shape != spec.shape or leaf.dtype.newbyteorder("=") != spec.dtype:
+        got = spelled(leaf.dtype, leaf.shape)
+        raise TypeError(f"argument {argument}: {spec} is required, got {got}")
+    array = np.require(np.asarray(leaf), spec.dtype, ["C", "A", "W"] if donated else ["C", "A"])
+    return array if array.dtype is spec.dtype else array.view(spec.dtype)
+
+
+def method(address: int, argument: int) -> Callable[..., int]:
+    """The native function at `address`, of CPython's fast calling convention, as a Python function.
+
+    A call takes 30 ns; through ctypes it takes 600.
+    """
+    return _new_function(ctypes.addressof(_definition(address)), argument, None)
+
+
+class _Definition(ctypes.Structure):
+    """PyMethodDef."""
+
+    _fields_ = (("name", ctypes.c_char_p), ("address", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
+
+
+FAST_CALL = 0x80
+
+_new_function = ctypes.pythonapi.PyCFunction_NewEx
+_new_function.restype = ctypes.py_object
+_new_function.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
+
+
+@functools.cache
+def _definition(address: int) -> _Definition:
+    """Lives as long as the process, as the functions that refer to it may."""
+    return _Definition(b"native", address, FAST_CALL, None)
+
+
+@functools.cache
+def verified() -> bool:
+    """Whether arrays and tuples lie in memory as border.py reads them."""
+    samples = [
+        np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float64).T, np.zeros(5, np.int32)[::2], np.array(1.5),
+        np.zeros((0, 4), np.uint8), np.zeros(9, np.uint8)[1:].view(np.float64), np.zeros((2, 1, 7), ">i8"),
+    ]  # fmt: skip
+    samples[0].flags.writeable = False
+    return _tuple_as_expected(tuple(samples)) and all(map(_array_as_expected, samples))
+
+
+def _array_as_expected(a: np.ndarray) -> bool:
+    def word(offset: int) -> int:
+        return ctypes.c_int64.from_address(id(a) + offset).value
+
+    flags = CONTIGUOUS * a.flags.c_contiguous | ALIGNED * a.flags.aligned | WRITEABLE * a.flags.writeable
+    return (
+        word(border.OBJECT_TYPE) == id(np.ndarray)
+        and word(border.ARRAY_DATA) == a.ctypes.data
+        and word(border.ARRAY_DTYPE) == id(a.dtype)
+        and ctypes.c_int32.from_address(id(a) + border.ARRAY_NDIM).value == a.ndim
+        and ctypes.c_int32.from_address(id(a) + border.ARRAY_FLAGS).value & (CONTIGUOUS | ALIGNED | WRITEABLE) == flags
+        and tuple((ctypes.c_int64 * a.ndim).from_address(word(border.ARRAY_SIZES))) == a.shape
+    )
+
+
+def _tuple_as_expected(t: tuple[Any, ...]) -> bool:
+    words = (ctypes.c_int64 * (border.TUPLE_ITEMS // 8 + len(t))).from_address(id(t))
+    return (
+        words[border.OBJECT_TYPE // 8] == id(tuple)
+        and words[border.TUPLE_SIZE // 8] == len(t)
+        and words[border.TUPLE_ITEMS // 8 :] == [id(x) for x in t]
+    )
