@@ -1,7 +1,9 @@
 """How a product is cut: the tile from a model of its cost, blocks from the caches, units from the size of the work.
 
-Everything follows from sizes and target facts, never from the number of threads. The measured surface is flat: a block of
-depth of 128 to 512 and panels of a quarter to all of L1 are within a few per cent of each other.
+Everything follows from sizes and target facts, never from the number of threads. The measured surface is flat: depths of
+256 to 512 and strips of 32 to 128 rows are within a few per cent of each other. Two cliffs are avoided: a factor read by
+long steps falls out of L1, so its depth is shorter; and few rows leave nothing to reuse, so rhs is streamed in runs as
+long as a row, no more rows at a time than L1 has ways (they may all fall on one set).
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from dataclasses import dataclass
 from .target import Target
 
 ALIGNMENT = 64
-MOST_DEPTH = 256  # of a block, in elements of 4 bytes
+DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # most of a block, in elements of 4 bytes; by long steps; few rows
+FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
 UNIT_FLOPS = 4 << 20  # what is worth a unit of its own: some 40 us
 UNITS = 16  # enough to share evenly
 GRAIN_FLOPS = 1 << 20  # a claim below this costs more than a per cent
@@ -26,8 +29,13 @@ class Sizes:
     columns: int
     depth: int
     element_bytes: int
+    by_steps: bool  # lhs along depth
     contiguous: bool  # rhs along columns
-    plain: bool  # sums may stay in the output
+    direct: bool  # sums may stay in the output
+
+    @property
+    def few(self) -> bool:
+        return self.rows <= FEW_ROWS and self.contiguous
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Blocks:
     @property
     def sums_in_scratch(self) -> bool:
         """Whether sums of a whole unit wait there for the next block of depth."""
-        return not self.sizes.plain and self.sizes.depth > self.block_depth
+        return not self.sizes.direct and self.sizes.depth > self.block_depth
 
     @property
     def scratch_bytes(self) -> int:
@@ -88,20 +96,25 @@ def cut(s: Sizes, target: Target) -> Blocks:
     lanes = target.bits // 8 // s.element_bytes
     rows, vecs = tile_shape(s, lanes, target.registers)
     width = vecs * lanes
-    few = s.rows <= 2 * rows
-    packed = not s.contiguous or not (few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
-    first_packed = 0 if packed else s.columns // width * width
-    most = MOST_DEPTH * 4 // s.element_bytes
-    if few and not packed and s.plain:  # memory bound: runs along rows of rhs, few at a time
-        most = 16 if rows == 1 else 64
-    depth = divided(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
+    in_place = s.contiguous and (s.few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
+    depth = block_depth(s)
     strip = divided(s.rows, max(rows, target.l2_bytes // 4 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
-    return Blocks(s, rows, vecs, lanes, block_rows, block_columns, depth, strip, first_packed)
+    packed = s.columns // width * width if in_place else 0
+    return Blocks(s, rows, vecs, lanes, block_rows, block_columns, depth, strip, packed)
+
+
+def block_depth(s: Sizes) -> int:
+    most = (DEPTH_BY_STEPS if s.by_steps else DEPTH) * 4 // s.element_bytes
+    if s.few and s.depth * s.columns > most * 32:
+        return DEPTH_OF_FEW
+    return divided(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
 
 
 def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> tuple[int, int]:
     """Rows and columns of a unit: panels within half of L2, and units enough to share while they are worth it."""
+    if s.few:
+        return divided(s.rows, s.rows, rows), divided(s.columns, FEW_COLUMNS, width)
     most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
     block_rows, block_columns = divided(s.rows, 512, rows), divided(s.columns, most_columns, width)
 
@@ -122,7 +135,7 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
     def cycles(shape: tuple[int, int]) -> tuple[float, int]:
         rows, vecs = shape
         tiles = blocks_of(s.rows, rows) * blocks_of(s.columns, vecs * lanes)
-        step = max(rows * vecs / 2, (rows + vecs) / 2, 4)  # fma ports, load ports, latency of fma
+        step = max(rows * vecs / 2, (rows + vecs) / 2, 4) + 0.5  # fma ports, load ports, latency of fma; the loop
         return tiles * (step * max(s.depth, 1) + 2 * rows * vecs + 20), -rows * vecs
 
     return min(tile_shapes(registers), key=cycles)

@@ -22,15 +22,16 @@ from ..kernel.scalar import KernelError
 from ..product import Product, normal, verify
 from .blocks import Blocks, Sizes, cut
 from .lowered import Lowered
+from .simd import DTYPES
 from .target import Target
 
-BYTES = {"i32": 4, "u32": 4, "i64": 8, "f32": 4, "f64": 8}
+NUMBERS = ("i32", "u32", "i64", "f32", "f64")
 
 
 def lower_product(product: Product, target: Target) -> Lowered:
     """The text of a product for one target, and the numbers of this instance."""
     p = normal(verify(product))
-    if p.dtype not in BYTES:
+    if p.dtype not in NUMBERS:
         raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
     printer = Printer(p, cut(sizes_of(p), target))
     text, b = printer.text(), printer.blocks
@@ -39,8 +40,9 @@ def lower_product(product: Product, target: Target) -> Lowered:
 
 def sizes_of(p: Product) -> Sizes:
     batch = prod(a.size for a in p.batch)
-    contiguous = p.rhs.map.stride(p.columns.name) == 1
-    return Sizes(batch, p.rows.size, p.columns.size, p.depth.size, BYTES[p.dtype], contiguous, direct(p))
+    by_steps, contiguous = p.lhs.map.stride(p.depth.name) != 1, p.rhs.map.stride(p.columns.name) == 1
+    size = DTYPES[p.dtype].bytes
+    return Sizes(batch, p.rows.size, p.columns.size, p.depth.size, size, by_steps, contiguous, direct(p))
 
 
 def direct(p: Product) -> bool:

@@ -1,6 +1,6 @@
 """The vocabulary of printed kernels: every word by its name, and the key that names this version of it.
 
-Words are functions of an emitter (simd, memory), texts emitted in place (elementary), and the names of dtypes.
+Words are functions of an emitter (simd, memory, tile), texts emitted in place (elementary), and the names of dtypes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from ...runtime.native import MEMORY, Emitter, NativeError, Value, Word, inlined, parsed
 from .memory import MEMORY_WORDS
 from .simd import DTYPES, SIMD, joined, widen
+from .tile import TILE_WORDS
 
 HERE = Path(__file__).parent
 ELEMENTARY = (HERE / "elementary.py").read_text()
@@ -22,7 +23,7 @@ def by_dtype(name: str, forms: dict[str, Word]) -> Word:
 
     def word(e: Emitter, *xs: Any) -> Value:
         kind = joined(*xs)
-        form = forms.get(f"{name}_{kind.dtype}") or (forms.get(name) if kind.floating else None)
+        form = forms.get(f"{name}_{kind.dtype}") or forms.get(name)
         if form is None:
             raise NativeError(f"'{name}' is not defined for {kind.dtype}")
         return form(e, *(x if isinstance(x, Value) else Value(kind, widen(e, x, kind)) for x in xs))
@@ -34,14 +35,12 @@ def elementary(primitives: dict[str, Any]) -> dict[str, Word]:
     """The functions of `elementary.py` over `primitives`, without the dtype in their names; `_` marks parts of others."""
     names = {d.name for d in parsed(ELEMENTARY)[0]}
     stems = {n.rpartition("_")[0] if n.endswith(tuple(f"_{d}" for d in DTYPES)) else n for n in names}
-    forms: dict[str, Word] = {}
-    words = {n: by_dtype(n, forms) for n in stems if not n.startswith("_")}
-    forms |= inlined(ELEMENTARY, primitives | words)
-    return words
+    forms = inlined(ELEMENTARY, primitives)
+    return {n: by_dtype(n, forms) for n in stems if not n.startswith("_")}
 
 
-PRIMITIVES = MEMORY | SIMD | MEMORY_WORDS
+PRIMITIVES = MEMORY | SIMD | MEMORY_WORDS | TILE_WORDS
 WORDS: dict[str, Any] = PRIMITIVES | elementary(PRIMITIVES)
 
-SOURCES = [HERE / f"{name}.py" for name in ("simd", "memory", "elementary", "words")]
+SOURCES = [HERE / f"{name}.py" for name in ("simd", "memory", "tile", "elementary", "words")]
 KEY = hashlib.sha256(b"".join(f.read_bytes() for f in SOURCES)).hexdigest()
