@@ -35,7 +35,11 @@ from .kernel import (
     rebuilt,
     walk,
 )
-from .ops.family import Computed, Elementwise, Flat, Index, Piece, ReduceFamily, View
+from .ops.contract import DotGeneral
+from .ops.family import Computed, Elementwise, Flat, Index, Piece, Scatter, View
+from .ops.family import Reduce as Fold
+from .ops.view import Reshape
+from .product import Product, normal, result
 
 KEEP_WEIGHT = 8  # what costs more than this many multiply-adds is kept in scratch rather than computed again
 KEEP_BYTES = 64 * 1024  # a row of scratch stays in the second-level cache
@@ -45,7 +49,7 @@ KEEP_BYTES = 64 * 1024  # a row of scratch stays in the second-level cache
 class Work:
     """A kernel and the value behind each of its buffers, in order; the last `writes` of them are written."""
 
-    kernel: Kernel
+    kernel: Kernel | Product
     values: tuple[Value, ...]
     writes: int
 
@@ -56,6 +60,21 @@ class Work:
     @property
     def written(self) -> tuple[Value, ...]:
         return self.values[len(self.values) - self.writes :]
+
+
+@dataclass(frozen=True)
+class HostWork:
+    """A node that NumPy does on the calling thread."""
+
+    node: Node
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        return self.node.args
+
+    @property
+    def written(self) -> tuple[Value, ...]:
+        return self.node.values
 
 
 @dataclass
@@ -150,7 +169,7 @@ class Reader:
 
 
 def is_reshape(node: Node) -> bool:
-    return isinstance(node.op, View) and node.op.flat
+    return isinstance(node.op, Reshape)
 
 
 def holds(guards: tuple[Guard, ...]) -> Expr:
@@ -224,6 +243,117 @@ def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in shape if n != 1)
 
 
+# ---------------------------------------------------------------- products and scatters
+
+
+def emit_product(
+    name: str, node: Node, nodes: Sequence[Node], domain: Domain, stored: Container[Value], wanted: Container[Value]
+) -> Work:
+    """The product `node` with the `nodes` of its epilogue; raises CannotFuse where an operand is no plain view of memory."""
+    op = node.op
+    assert isinstance(op, DotGeneral)
+    point = tuple(affine({f"i{k}": int(n != 1)}) for k, n in enumerate(domain.shape))
+    (lhs_k, rhs_k), (lhs_b, rhs_b) = op.contracting, op.batch
+    shapes = [a.shape for a in node.args]
+    depths = [shapes[0][k] for k in lhs_k]
+    free = [[d for d in range(len(shapes[side])) if d not in (*ks, *bs)]
+            for side, (ks, bs) in enumerate(((lhs_k, lhs_b), (rhs_k, rhs_b)))]  # fmt: skip
+    of_free = (point[len(lhs_b) : len(lhs_b) + len(free[0])], point[len(lhs_b) + len(free[0]) :])
+    sizes = {f"i{k}": n for k, n in enumerate(domain.shape)} | {f"k{p}": n for p, n in enumerate(depths)}
+    reader = Reader(stored, sizes)
+    loads = []
+    for side, (ks, bs) in enumerate(((lhs_k, lhs_b), (rhs_k, rhs_b))):
+        at = dict(zip(bs, point, strict=False)) | dict(zip(free[side], of_free[side], strict=True))
+        at |= {k: affine({f"k{p}": int(depths[p] != 1)}) for p, k in enumerate(ks)}
+        loads.append(plain_load(reader, node.args[side], tuple(at[d] for d in range(len(shapes[side])))))
+    lhs, rhs = joined_depth(loads, depths)
+    axes = [Axis(f"i{k}", n) for k, n in enumerate(domain.shape)]
+    cut = len(lhs_b) + len(free[0])
+    rows = axes[cut - 1] if free[0] else Axis("row", 1)
+    columns = axes[-1] if free[1] else Axis("column", 1)
+    batch = tuple(a for a in axes if a not in (rows, columns) and a.size != 1)
+    emission = Emission(name, domain, reader, wanted)
+    reader.results[node.out] = domain.whole(node.out.shape), result(node.out.dtype)
+    emission.values((node, *nodes))
+    if any(i.name for i in emission.items):
+        raise CannotFuse
+    buffers = (*reader.buffers.values(), *(b for _, b in emission.outputs))
+    stores = tuple(s for i in emission.items if isinstance(s := i.make(i.expr), Store))
+    depth = Axis("k", math.prod(depths))
+    product = normal(Product(name, buffers, batch, rows, columns, depth, lhs, rhs, stores))
+    return Work(product, (*reader.buffers, *(v for v, _ in emission.outputs)), len(emission.outputs))
+
+
+def plain_load(reader: Reader, value: Value, at: tuple[Map, ...]) -> Load:
+    try:
+        load = reader.read(value, at)
+    except SplitAxis:
+        raise CannotFuse from None
+    if not isinstance(load, Load) or load.guards or load.at:
+        raise CannotFuse
+    return load
+
+
+def joined_depth(loads: Sequence[Load], depths: Sequence[int]) -> list[Load]:
+    """Both operands with their contracted axes as the one axis `k`."""
+    out = []
+    for load in loads:
+        strides = dict(load.map.strides)
+        steps = [strides.pop(f"k{p}", 0) for p in range(len(depths))]
+        pitch = 0
+        for step, n in zip(reversed(steps), reversed(depths), strict=True):
+            if n == 1:
+                continue
+            if pitch and step != pitch:
+                raise CannotFuse
+            pitch = step * n
+        step = next((s for s, n in zip(reversed(steps), reversed(depths), strict=True) if n != 1), 0)
+        out.append(Load(load.buffer, affine(strides | {"k": step}, load.map.offset)))
+    return out
+
+
+def plain_operand(value: Value, base: Value) -> bool:
+    """Whether `value` is a view of `base` that affine strides describe."""
+    sizes = {f"d{k}": n for k, n in enumerate(value.shape)}
+    at = tuple(affine({f"d{k}": int(n != 1)}) for k, n in enumerate(value.shape))
+    try:
+        plain_load(Reader({base}, sizes), value, at)
+    except CannotFuse:
+        return False
+    return True
+
+
+def emit_scatter(name: str, node: Node, stored: Container[Value]) -> tuple[Work, Work]:
+    """Clears the result, then adds the elements of operand 0 in C order, at their computed places."""
+    op, (operand, *_), out = node.op, node.args, node.out
+    assert isinstance(op, Scatter)
+    domain = Domain(operand.shape)
+    reader = Reader(stored, domain.sizes)
+    at = domain.point(range(operand.type.ndim))
+    expr = reader.read(operand, at)
+
+    def read(i: int, index: Sequence[Map | Expr]) -> Expr:
+        return reader.element(node.args[i], index, ())
+
+    place = op.place(at, tuple(a.type for a in node.args), out.type, read)
+    plain, parts, stride = Map(), [], out.type.size
+    for m, n in zip(place, out.shape, strict=True):
+        stride = stride // n if n else 0
+        if isinstance(m, Map):
+            plain = plus(plain, m, stride)
+        else:
+            parts.append((stride, m, n))
+    computed = {a for _, e, _ in parts for x in walk(e) if isinstance(x, (Load, IndexExpr)) for a in x.map.axes}
+    inner = tuple(a for a in domain.axes(False) if a.name not in computed)
+    outer = tuple(a for a in domain.axes(False) if a.name in computed)
+    y = Buffer("y0", out.dtype, out.type.size)
+    stage = Stage(inner, (Accumulate(y, plain, expr, tuple(parts)),))
+    kernel = Kernel(name, (*reader.buffers.values(), y), outer, (stage,), 0)
+    every = Axis("i", out.type.size)
+    clear = Kernel("clear", (y,), (every,), (Stage((), (Store(y, affine({"i": 1}), Const(0, out.dtype)),)),))
+    return Work(clear, (out,), 1), Work(kernel, (*reader.buffers, out), 1)
+
+
 # ---------------------------------------------------------------- clusters to kernels
 
 
@@ -258,17 +388,20 @@ class Emission:
         self.outer_names = {a.name for a in domain.axes(False)}
 
     def run(self, nodes: Sequence[Node]) -> Work:
-        for node in nodes:
-            if isinstance(node.op, ReduceFamily):
-                self.reduce(node, node.op)
-            else:
-                for value in node.values:
-                    if value in self.wanted:
-                        at = self.domain.whole(value.shape)
-                        self.store(value, self.reader.read(value, at), linear(at, value.shape))
+        self.values(nodes)
         kernel = self.kernel()
-        values = (*self.reader.buffers, *(v for v, _ in self.outputs))
-        return Work(kernel, values, len(self.outputs))
+        return Work(kernel, (*self.reader.buffers, *(v for v, _ in self.outputs)), len(self.outputs))
+
+    def values(self, nodes: Sequence[Node]) -> None:
+        """What each node asks for."""
+        for node in nodes:
+            if isinstance(node.op, Fold):
+                self.reduce(node, node.op)
+                continue
+            for value in node.values:
+                if value in self.wanted:
+                    at = self.domain.whole(value.shape)
+                    self.store(value, self.reader.read(value, at), linear(at, value.shape))
 
     def output(self, value: Value) -> Buffer:
         buffer = Buffer(f"y{len(self.outputs)}", value.dtype, value.type.size)
@@ -279,13 +412,13 @@ class Emission:
         buffer = self.output(value)
         self.items.append(Item(expr, lambda e: Store(buffer, at, e), bool(at.axes & self.inner_names)))
 
-    def reduce(self, node: Node, op: ReduceFamily) -> None:
+    def reduce(self, node: Node, op: Fold) -> None:
         (operand,), out = node.args, node.out
         at = self.domain.whole(operand.shape)
         if isinstance(at, Flat):
             raise CannotFuse
-        gone = [k for k in range(len(at)) if k in op.over]
-        kept = tuple(m for k, m in enumerate(at) if k not in op.over)
+        gone = [k for k in range(len(at)) if k in op.axes]
+        kept = tuple(m for k, m in enumerate(at) if k not in op.axes)
         over = frozenset(a for k in gone for a in at[k].axes)
         if over == self.inner_names and not any(m.axes & self.inner_names for m in kept):
             expr = self.reader.read(operand, at)
@@ -298,11 +431,11 @@ class Emission:
         else:
             raise CannotFuse
 
-    def fold(self, op: ReduceFamily, expr: Expr, at: tuple[Map, ...], operand: Value) -> Expr:
+    def fold(self, op: Fold, expr: Expr, at: tuple[Map, ...], operand: Value) -> Expr:
         """A reduction over the inner axes: its result, a value per outer point."""
         name = f"r{len(self.items)}"
         if op.monoid in ("argmax", "argmin"):
-            (axis,) = op.over
+            (axis,) = op.axes
             names, exprs = (f"{name}v", name), (expr, IndexExpr(at[axis]))
             self.items.append(Item(expr, lambda e: Reduce(names, op.monoid, (e, exprs[1])), True, name))
             return Result(name, (), "i64")

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 
 from .kernel import Map
-from .ops.family import Flat, Index
+from .ops.family import affine, linear, plus
 
 
 class CannotFuse(Exception):
@@ -23,30 +23,6 @@ class SplitAxis(Exception):
     def __init__(self, axis: str, inner: int) -> None:
         super().__init__(f"{axis} // {inner}")
         self.axis, self.inner = axis, inner
-
-
-def affine(strides: Mapping[str, int], offset: int = 0) -> Map:
-    """The map in the one form that compares equal for equal maps."""
-    return Map(tuple(sorted((a, s) for a, s in strides.items() if s)), offset)
-
-
-def plus(x: Map, y: Map, times: int = 1) -> Map:
-    """x + times * y."""
-    strides = dict(x.strides)
-    for a, s in y.strides:
-        strides[a] = strides.get(a, 0) + times * s
-    return affine(strides, x.offset + times * y.offset)
-
-
-def linear(at: Index, shape: tuple[int, ...]) -> Map:
-    """The flat C-order index of `at` in an array of `shape`."""
-    if isinstance(at, Flat):
-        return at.map
-    total, stride = Map(), 1
-    for m, n in zip(reversed(at), reversed(shape), strict=True):
-        total = plus(total, m, stride)
-        stride *= n
-    return total
 
 
 def unravel(m: Map, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[Map, ...]:

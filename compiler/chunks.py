@@ -1,0 +1,237 @@
+"""Fixed chunks: how the points of a kernel are divided, from its sizes alone, so that results never depend on threads.
+
+    elementwise   its last axis becomes the inner one, in blocks where it is long
+    reduction     few points over much data: chunks of the data, then a kernel that combines the chunks in order
+    accumulation  chunks of the rows, each with sums of its own, then the same combination
+
+Two levels of summation are also the more accurate ones: the error of a chain grows with its length.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from .emission import Work
+from .index import affine
+from .ir import Value
+from .kernel import (
+    Accumulate,
+    Axis,
+    Buffer,
+    Expr,
+    Index,
+    Keep,
+    Kernel,
+    Leaf,
+    Load,
+    Map,
+    Reduce,
+    Result,
+    Stage,
+    Statement,
+    Store,
+    normalise,
+    rebuilt,
+    walk,
+)
+from .types import Type
+
+BLOCK = 8192  # elements of a block of an elementwise kernel: 32 KB of f32 an operand
+CHUNKS = 64  # at most this many: enough for any machine's cores, few enough to combine for nothing
+CHUNK_ROWS = 128  # at least this many steps of a reduction in a chunk
+LEAST_WORK = 32 * 1024  # elements below which one chunk does it all
+
+
+def chunked(work: Work) -> tuple[Work, ...]:
+    """The kernels that do the work of one in fixed chunks, in order."""
+    work = replace(work, kernel=normalise(work.kernel))
+    kernel = work.kernel
+    if kernel.ordered:
+        return accumulation(work)
+    if not any(s.axes for s in kernel.stages):
+        return (replace(work, kernel=elementwise(kernel)),)
+    if len(kernel.stages) == 2 and few_points(kernel):
+        return reduction(work)
+    return (work,)
+
+
+# ---------------------------------------------------------------- elementwise
+
+
+def elementwise(kernel: Kernel) -> Kernel:
+    """Outer axes only → the last one inner, in blocks where it is longer than two."""
+    if not kernel.outer:
+        return kernel
+    *outer, last = kernel.outer
+    if last.size <= 2 * BLOCK:
+        return replace(kernel, outer=tuple(outer), stages=tuple(Stage((last,), s.body) for s in kernel.stages))
+    c, j = halves(last, BLOCK)
+    mapped = Remap({last.name: affine({c.name: BLOCK, j.name: 1})})
+    stages = tuple(Stage((j,), tuple(map(mapped.statement, s.body))) for s in kernel.stages)
+    return replace(kernel, outer=(*outer, c), stages=stages)
+
+
+def halves(axis: Axis, size: int) -> tuple[Axis, Axis]:
+    """`axis` as an outer axis over blocks of `size`, and an inner one whose last block may be short."""
+    outer = Axis(f"{axis.name}c", -(-axis.size // size))
+    return outer, Axis(f"{axis.name}r", size, (outer.name, axis.size))
+
+
+# ---------------------------------------------------------------- reductions
+
+
+def few_points(kernel: Kernel) -> bool:
+    """Whether one stage reduces much data to few points, and the other only stores the results."""
+    reduce, store = kernel.stages
+    plain = all(isinstance(s, Store) and isinstance(s.expr, Result) and not s.at for s in store.body)
+    single = all(isinstance(s, Reduce) and len(s.names) == 1 for s in reduce.body)
+    if store.axes or not plain or not single:
+        return False
+    inner, outer = (math.prod(a.size for a in axes) for axes in (reduce.axes, kernel.outer))
+    loads = [e for e in walk(*reduce.exprs) if isinstance(e, Load)]
+    rows = all(e.map.stride(reduce.axes[-1].name) in (0, 1) for e in loads)
+    points = outer if rows else -(-outer // 8)
+    return points < CHUNKS and inner >= 2 * CHUNK_ROWS and inner * outer >= LEAST_WORK
+
+
+def reduction(work: Work) -> tuple[Work, ...]:
+    """A reduction of chunks into partial results, and one of those."""
+    kernel = work.kernel
+    reduce, store = kernel.stages
+    longest = max(reduce.axes, key=lambda a: a.size)
+    c, r = halves(longest, chunk_size(longest.size, 1))
+    if c.size == 1:
+        return (work,)
+    mapped = Remap({longest.name: affine({c.name: r.size, r.name: 1})})
+    monoid = {n: s.monoid for s in reduce.body if isinstance(s, Reduce) for n in s.names}
+    parts = Parts(work, c)
+    stores = tuple(
+        Store(*parts.of(s, monoid[s.expr.name]), s.expr)
+        for s in store.body
+        if isinstance(s, Store) and isinstance(s.expr, Result)
+    )
+    axes = tuple(r if a is longest else a for a in reduce.axes)
+    first = Stage(axes, tuple(map(mapped.statement, reduce.body)))
+    stages = (first, Stage((), stores))
+    return parts.works(replace(kernel, outer=(*kernel.outer, c) if row_like(kernel) else (c, *kernel.outer), stages=stages))
+
+
+def row_like(kernel: Kernel) -> bool:
+    """Whether the vector axis is an inner one: then chunks may be the last outer axis."""
+    return not kernel.outer
+
+
+def chunk_size(n: int, least: int) -> int:
+    return max(-(-n // CHUNKS), min(CHUNK_ROWS, n), least)
+
+
+def accumulation(work: Work) -> tuple[Work, ...]:
+    """Rows in chunks: each chunk accumulates into sums of its own."""
+    kernel = work.kernel
+    rows = kernel.outer[0]
+    elements = math.prod(a.size for a in kernel.outer) * max(
+        (math.prod(a.size for a in s.axes) for s in kernel.stages), default=1
+    )
+    scattered = any(isinstance(s, (Accumulate, Store)) and s.at for st in kernel.stages for s in st.body)
+    if elements < LEAST_WORK or rows.size < 16 or scattered:
+        return (work,)
+    c, r = halves(rows, max(8, -(-rows.size // CHUNKS)))
+    mapped = Remap({rows.name: affine({c.name: r.size, r.name: 1})})
+    parts = Parts(work, c)
+
+    def statement(s: Statement) -> Statement:
+        if not isinstance(s, Accumulate):
+            return mapped.statement(s)
+        return Accumulate(*parts.of(s, "sum"), mapped.expr(s.expr))
+
+    stages = tuple(Stage(st.axes, tuple(map(statement, st.body))) for st in kernel.stages)
+    return parts.works(replace(kernel, outer=(c, r, *kernel.outer[1:]), stages=stages, parallel=1))
+
+
+class Parts:
+    """Partial results of chunks, a row each, and the kernels that combine them."""
+
+    def __init__(self, work: Work, chunks: Axis) -> None:
+        self.work, self.chunks = work, chunks
+        self.partial: dict[str, tuple[Buffer, Value, str]] = {}
+
+    def of(self, s: Store | Accumulate, monoid: str) -> tuple[Buffer, Map]:
+        """Where a chunk writes what `s` writes."""
+        buffer = Buffer(s.buffer.name, s.buffer.dtype, self.chunks.size * s.buffer.size)
+        shape = (self.chunks.size, s.buffer.size)
+        self.partial[s.buffer.name] = buffer, Value(Type(s.buffer.dtype, shape)), monoid
+        place = affine(dict(s.map.strides) | {self.chunks.name: s.buffer.size}, s.map.offset)
+        return buffer, place
+
+    def works(self, kernel: Kernel) -> tuple[Work, ...]:
+        values, buffers, final = [], [], []
+        for buffer, value in zip(kernel.buffers, self.work.values, strict=True):
+            if buffer.name in self.partial:
+                part, partial, monoid = self.partial[buffer.name]
+                values.append(partial)
+                buffers.append(part)
+                final.append(combination(buffer, value, part, partial, monoid, self.chunks.size))
+            else:
+                values.append(value)
+                buffers.append(buffer)
+        first = replace(kernel, name=f"{kernel.name}_chunks", buffers=tuple(buffers))
+        return (Work(first, tuple(values), self.work.writes), *final)
+
+
+def combination(out: Buffer, value: Value, part: Buffer, partial: Value, monoid: str, chunks: int) -> Work:
+    """`out` from the rows of `part`, in the order of the chunks."""
+    x, y = Buffer("x0", part.dtype, part.size), Buffer("y0", out.dtype, out.size)
+    i, c = Axis("i", out.size), Axis("c", chunks)
+    load = Load(x, affine({"c": out.size, "i": 1}))
+    stages = (
+        Stage((c,), (Reduce(("r",), monoid, (load,)),)),
+        Stage((), (Store(y, affine({"i": 1}), Result("r", (), part.dtype)),)),
+    )
+    return Work(normalise(Kernel(f"combine_{monoid}", (x, y), (i,), stages)), (partial, value), 1)
+
+
+# ---------------------------------------------------------------- axes replaced by maps
+
+
+@dataclass(frozen=True)
+class Remap:
+    """Statements with axes replaced by maps of others."""
+
+    by: dict[str, Map]
+
+    def map(self, m: Map) -> Map:
+        strides, offset = {a: s for a, s in m.strides if a not in self.by}, m.offset
+        for a, s in m.strides:
+            if a in self.by:
+                offset += s * self.by[a].offset
+                for b, t in self.by[a].strides:
+                    strides[b] = strides.get(b, 0) + s * t
+        return affine(strides, offset)
+
+    def leaf(self, leaf: Leaf) -> Leaf:
+        if isinstance(leaf, Load):
+            guards = tuple((self.map(m), low, high) for m, low, high in leaf.guards)
+            return Load(leaf.buffer, self.map(leaf.map), guards, leaf.fill if guards else None, leaf.at)
+        return Index(self.map(leaf.map), leaf.dtype) if isinstance(leaf, Index) else leaf
+
+    def expr(self, e: Expr) -> Expr:
+        return rebuilt(e, self.leaf, self.memo)
+
+    @property
+    def memo(self) -> dict[Expr, Expr]:
+        """Shared between the statements of a kernel, so that shared values stay shared."""
+        found: dict[Expr, Expr] = self.__dict__.setdefault("_memo", {})
+        return found
+
+    def statement(self, s: Statement) -> Statement:
+        match s:
+            case Reduce():
+                return replace(s, exprs=tuple(map(self.expr, s.exprs)))
+            case Keep():
+                return replace(s, expr=self.expr(s.expr))
+            case Store() | Accumulate():
+                at = tuple((n, self.expr(e), size) for n, e, size in s.at)
+                return replace(s, map=self.map(s.map), expr=self.expr(s.expr), at=at)
+
+

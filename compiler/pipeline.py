@@ -1,0 +1,185 @@
+"""From a graph to a program: the passes in one list, then plan, kernels, machine code, table.
+
+    graph passes   graph → graph, each named, timed, printable
+    plan passes    fuse, schedule, buffers: graph → works → waves → places
+    code           each work lowered and printed, machine code by content, rows of the runtime's table
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..runtime import objects
+from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
+from .codegen.lower import lower
+from .codegen.lowered import Lowered
+from .codegen.product_source import lower_product
+from .codegen.target import Target, host
+from .codegen.words import KEY, WORDS
+from .emission import HostWork, Work
+from .interpreter import interpret
+from .ir import Graph, Value
+from .passes.buffers import buffers
+from .passes.cse import cse
+from .passes.dead import dead
+from .passes.fold import fold
+from .passes.fuse import fuse
+from .passes.layout import layout
+from .passes.schedule import schedule
+from .passes.simplify import simplify
+from .plan import Place, Plan, Schedule
+from .product import Product
+from .verify import verify
+
+GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (simplify, fold, cse, layout, simplify, fold, cse, dead)
+"""Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
+
+FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7  # cautious rates of one core and seconds of a row: they only decide whether to wake the team
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The state after a pass: `text` is made when it is read."""
+
+    name: str
+    state: Graph | Schedule | Plan | object
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        return str(self.state)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program, and how it came about."""
+
+    graph: Graph
+    stages: tuple[Stage, ...]
+    plan: Plan
+    lowered: tuple[tuple[Work, Lowered], ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def program(self) -> Program:
+        return assemble(self.plan, self.lowered)
+
+
+def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
+    """The graph after each pass; `check` verifies every step."""
+    yield Stage("trace", graph, 0.0)
+    for step in GRAPH_PASSES:
+        start = time.perf_counter()
+        after = step(graph)
+        if check:
+            verify(after, step.__name__, graph)
+        graph = after
+        yield Stage(step.__name__, graph, time.perf_counter() - start)
+
+
+def compile_graph(graph: Graph, target: Target | None = None, donated: tuple[tuple[int, int], ...] = ()) -> Compiled:
+    """Everything up to machine code, which `program` makes when it is first needed."""
+    stages = list(optimised(graph))
+    final = stages[-1].state
+    assert isinstance(final, Graph)
+
+    def timed(name: str, step: Callable[[], object]) -> object:
+        start = time.perf_counter()
+        state = step()
+        stages.append(Stage(name, state, time.perf_counter() - start))
+        return state
+
+    fused = fuse(final)
+    timed("fuse", lambda: fused)
+    ordered = schedule(fused)
+    timed("schedule", lambda: ordered)
+    plan = buffers(ordered, donated)
+    timed("buffers", lambda: plan)
+    start = time.perf_counter()
+    lowered = tuple((w, lower_work(w, target or host())) for _, w in ordered.works if isinstance(w, Work))
+    seconds = {"lower": time.perf_counter() - start, **{s.name: s.seconds for s in stages}}
+    compiled = Compiled(graph, tuple(stages), plan, lowered, seconds)
+    if folder := os.environ.get("WONDERLAND_DUMP"):
+        dump(compiled, Path(folder))
+    return compiled
+
+
+def lower_work(work: Work, target: Target) -> Lowered:
+    kernel = work.kernel
+    return lower_product(kernel, target) if isinstance(kernel, Product) else lower(kernel, target)
+
+
+# ---------------------------------------------------------------- the table
+
+
+def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
+    """The runtime's program: rows in order, a barrier at the end of each wave."""
+    of = {id(work): low for work, low in lowered}
+    texts = {low.text: low.text for _, low in lowered}
+    addresses = objects.addresses(texts, WORDS, KEY)
+    rows: list[KernelRow | HostRow] = []
+    seconds = 0.0
+    for wave in plan.schedule.waves:
+        for k, work in enumerate(wave):
+            if isinstance(work, HostWork):
+                rows.append(host_row(work, plan))
+                continue
+            low = of[id(work)]
+            slots = tuple(slot(plan.places[v]) for v in work.values)
+            last = k == len(wave) - 1
+            rows.append(KernelRow(addresses[low.text], slots, low.sizes, low.points, low.grain, last, work.kernel.name))
+            seconds += max(low.flops / FLOPS, low.bytes / BYTES) + ROW
+    graph = plan.graph
+    arrays = tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
+    scratch = max((low.scratch_bytes for _, low in lowered), default=0)
+    return Program(tuple(rows), specs(graph.inputs), specs(graph.outputs), arrays, plan.arena_bytes, scratch, seconds, plan.donated)
+
+
+def slot(place: Place) -> Slot:
+    return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
+
+
+def specs(values: tuple[Value, ...]) -> tuple[ArraySpec, ...]:
+    return tuple(ArraySpec(v.type.numpy, v.shape) for v in values)
+
+
+def host_row(work: HostWork, plan: Plan) -> HostRow:
+    """A node by its NumPy reference."""
+    node = work.node
+    inputs = tuple(Value(a.type) for a in node.args)
+    from .ir import apply_all
+
+    graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
+    operands = [tuple((slot(plan.places[v]), v.type.numpy, v.shape) for v in vs) for vs in (work.reads, work.written)]
+
+    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        return interpret(graph, *arrays)
+
+    return HostRow(run, operands[0], operands[1], node.op.name)
+
+
+# ---------------------------------------------------------------- texts
+
+
+def dump(compiled: Compiled, folder: Path) -> None:
+    """Writes every stage of a program, numbered, under the graph's name and hash."""
+    place = folder / compiled.graph.name
+    place.mkdir(parents=True, exist_ok=True)
+    for k, (name, text) in enumerate(texts_of(compiled)):
+        (place / f"{k:02} {name}.txt").write_text(text + "\n")
+
+
+def texts_of(compiled: Compiled) -> Iterator[tuple[str, str]]:
+    """Every stage by name: graphs after each pass, kernels, sources, the program table."""
+    for stage in compiled.stages:
+        yield stage.name, stage.text
+    yield "kernels", "\n\n".join(str(w.kernel) for w, _ in compiled.lowered)
+    yield "sources", "\n\n".join(dict.fromkeys(low.text for _, low in compiled.lowered))
+    yield "table", str(compiled.program)
