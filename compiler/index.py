@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 
 from .kernel import Map
-from .ops.family import affine, linear, plus
+from .ops.family import affine
 
 
 class CannotFuse(Exception):

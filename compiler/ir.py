@@ -147,6 +147,7 @@ class Op:
     registry: ClassVar[dict[str, type[Op]]] = {}
     name: ClassVar[str] = ""
     commutative: ClassVar[bool] = False
+    arity: ClassVar[int] = -1  # number of operands; -1: the type rule decides
 
     def __init_subclass__(cls, abstract: bool = False, name: str = "") -> None:
         dataclass(frozen=True, eq=False, repr=False)(cls)
@@ -235,6 +236,8 @@ class Node:
 
     def __init__(self, op: Op, args: tuple[Value, ...], source: Source | None = None) -> None:
         try:
+            if op.arity not in (-1, len(args)):
+                raise ProgramError(f"{op.name}: {op.arity} operands are required, got {len(args)}")
             types = op.type(*(a.type for a in args))
         except ProgramError as error:
             if error.where or source is None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import CompilerError, ProgramError
-from ..ir import Node, Op, Value, apply
-from ..kernel import OPS, Expr, Map
+from ..ir import Node, Op, Sample, Value, apply
+from ..kernel import MONOIDS, OPS, Expr, Map
 from ..kernel import apply as scalar
-from ..types import Type, is_float, spelled
+from ..types import NUMPY, Type, is_float, spelled
 
 
 def accumulate(x: Value | None, y: Value | None) -> Value | None:
@@ -62,14 +62,14 @@ class Elementwise(OneResult, abstract=True):
 
     scalar: ClassVar[str] = ""  # name in kernel.OPS; the op's own name where empty
     domain: ClassVar[tuple[str, ...]] = ("i32", "i64", "u32", "f32", "f64")
+    interval: ClassVar[tuple[float, float]] = (-2.0, 2.0)  # of the samples
+    arity = 2
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         x = args[0]
         if any(a != x for a in args):
             raise ProgramError(f"{self.name}: operands of one type are required, got {spelled(args)}")
-        if x.dtype not in self.domain:
-            raise ProgramError(f"{self.name}: one of {', '.join(self.domain)} is required, got {x}")
-        return x
+        return of_domain(self, x, self.domain)
 
     def reference(self, *args: np.ndarray) -> Any:
         with np.errstate(all="ignore"):
@@ -78,6 +78,72 @@ class Elementwise(OneResult, abstract=True):
     def expression(self, *args: Expr) -> Expr:
         """The scalar operation in a kernel."""
         return scalar(self.scalar or self.name, *args)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        low, high = cls.interval
+        for dtype in cls.domain:
+            yield Sample(cls(), (Type(dtype, (2, 3)),) * cls.arity, low, high)
+        for shape in ((), (1,), (0, 3)):
+            yield Sample(cls(), (Type(cls.domain[-1], shape),) * cls.arity, low, high)
+        if cls.arity == 2:
+            other = (Type(cls.domain[-1], (2, 3)), Type(cls.domain[-1], (3, 2)))
+            yield Sample(cls(), other, error=f"{cls.name}: operands of one type are required")
+        for dtype in [d for d in NUMPY if d not in cls.domain][:1]:
+            yield Sample(cls(), (Type(dtype, (2,)),) * cls.arity, error=f"is required, got {dtype}[2]")
+
+
+def of_domain(op: Op, x: Type, domain: tuple[str, ...]) -> Type:
+    """`x`, if its dtype is of `domain`."""
+    if x.dtype not in domain:
+        raise ProgramError(f"{op.name}: one of {', '.join(domain)} is required, got {x}")
+    return x
+
+
+def of_axes(op: Op, axes: tuple[int, ...], x: Type, ndim: int | None = None) -> tuple[int, ...]:
+    """`axes`, if they are distinct, ascending and axes of `x` (or of `ndim` dimensions)."""
+    n = x.ndim if ndim is None else ndim
+    if list(axes) != sorted(set(axes)) or any(not 0 <= a < n for a in axes):
+        raise ProgramError(f"{op.name}: distinct ascending axes below {n} are required for {x}, got {axes}")
+    return axes
+
+
+class Reduce(OneResult, abstract=True):
+    """Combines the elements along `axes` by `monoid`, the name of one in kernel.MONOIDS; the result drops the axes."""
+
+    monoid: ClassVar[str] = ""
+    domain: ClassVar[tuple[str, ...]] = ("i32", "i64", "u32", "f32", "f64")
+    empty: ClassVar[bool] = True  # whether no elements have a value
+    arity = 1
+
+    axes: tuple[int, ...]
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        x = of_domain(self, args[0], self.domain)
+        axes = of_axes(self, self.axes, x)
+        if not self.empty and 0 in (x.shape[a] for a in axes):
+            raise ProgramError(f"{self.name}: at least one element is required along {axes}, got {x}")
+        return Type(x.dtype, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+    def reference(self, *args: np.ndarray) -> Any:
+        (x,) = args
+        with np.errstate(all="ignore"):
+            return OPS[MONOIDS[self.monoid].op].function.reduce(x, axis=self.axes, dtype=x.dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in cls.domain:
+            yield Sample(cls((1,)), (Type(dtype, (2, 3)),))
+        last = cls.domain[-1]
+        for axes, shape in (((0, 2), (3, 2, 5)), ((), (2, 3)), ((0,), (1,)), ((1,), (0, 3))):
+            yield Sample(cls(axes), (Type(last, shape),))
+        error = "" if cls.empty else f"{cls.name}: at least one element is required along (0,), got {last}[0, 3]"
+        yield Sample(cls((0,)), (Type(last, (0, 3)),), error=error)
+        for axes in ((2,), (1, 0), (-1,)):
+            error = f"{cls.name}: distinct ascending axes below 2 are required"
+            yield Sample(cls(axes), (Type(last, (2, 3)),), error=error)
+        wrong = next(d for d in ("bool", "f32") if d not in cls.domain)
+        yield Sample(cls((0,)), (Type(wrong, (2,)),), error=f"is required, got {wrong}[2]")
 
 
 @dataclass(frozen=True)
@@ -89,6 +155,37 @@ class Flat:
 
 Index = tuple[Map, ...] | Flat
 """Where an element stands, affine in the axes of a kernel: a map per dimension, or a flat one."""
+
+
+def affine(strides: Mapping[str, int], offset: int = 0) -> Map:
+    """The map in the one form that compares equal for equal maps."""
+    return Map(tuple(sorted((a, s) for a, s in strides.items() if s)), offset)
+
+
+def plus(x: Map, y: Map, times: int = 1) -> Map:
+    """x + times * y."""
+    strides = dict(x.strides)
+    for a, s in y.strides:
+        strides[a] = strides.get(a, 0) + times * s
+    return affine(strides, x.offset + times * y.offset)
+
+
+def linear(at: Index, shape: tuple[int, ...]) -> Map:
+    """The flat C-order index of `at` in an array of `shape`."""
+    if isinstance(at, Flat):
+        return at.map
+    total, stride = Map(), 1
+    for m, n in zip(reversed(at), reversed(shape), strict=True):
+        total = plus(total, m, stride)
+        stride *= n
+    return total
+
+
+def dims(at: Index) -> tuple[Map, ...]:
+    """The map per dimension of an index that is not flat."""
+    if isinstance(at, Flat):
+        raise CompilerError("a flat index reached a view that is no reshape")
+    return at
 
 
 @dataclass(frozen=True)
@@ -104,7 +201,6 @@ class View(OneResult, abstract=True):
     """Moves elements and computes none: an index map, folded into the loads of whoever reads it."""
 
     fill: ClassVar[Any] = 0  # where no piece's guards hold; pad gives a property
-    flat: ClassVar[bool] = False  # a reshape: `pieces` turns any index into a Flat one
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         """Where the element `at` of the result comes from; at most one piece's guards hold. `at` is Flat for a reshape only."""
@@ -112,7 +208,7 @@ class View(OneResult, abstract=True):
 
 
 Read = Callable[[int, Sequence[Map | Expr]], Expr]
-"""read(i, index): the element of operand `i` at `index`, of which some parts may be computed."""
+"""read(i, index): the element of operand `i` at `index`, of which some parts may be computed; those are clamped to their axis."""
 
 
 class Computed(OneResult, abstract=True):
@@ -123,12 +219,9 @@ class Computed(OneResult, abstract=True):
         raise CompilerError(f"op '{self.name}' has no element rule")
 
 
-class ReduceFamily(OneResult, abstract=True):
-    """Combines the elements along the axes `over` by `monoid`, the name of one in kernel.MONOIDS; the result drops them."""
+class Scatter(OneResult, abstract=True):
+    """Zeros, to which every element of operand 0 is added, in C order, at a place computed from the other operands."""
 
-    monoid: ClassVar[str] = ""
-
-    @property
-    def over(self) -> tuple[int, ...]:
-        """The axes that are combined, not negative."""
-        raise CompilerError(f"op '{self.name}' does not say what it reduces")
+    def place(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> tuple[Map | Expr, ...]:
+        """Where in the result element `at` of operand 0 is added; computed parts are clamped to their axis."""
+        raise CompilerError(f"op '{self.name}' has no place")

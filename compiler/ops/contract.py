@@ -1,0 +1,110 @@
+"""Products of arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ProgramError
+from ..ir import Sample, Value, apply
+from ..types import FLOATS, INTEGERS, Type, spelled
+from .elementwise import operands
+from .family import OneResult, of_domain
+from .view import inverse, permute
+
+Pair = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+class DotGeneral(OneResult):
+    """y[b, m, n] = sum over k of lhs[b, m, k] * rhs[b, n, k], for any number and order of such dimensions
+
+    `contracting` and `batch` are the dimensions k and b of each operand, paired in order. The result has those of `batch`,
+    then the others of lhs, then the others of rhs.
+    """
+
+    arity = 2
+    contracting: Pair
+    batch: Pair
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        lhs, rhs = args
+        if lhs.dtype != rhs.dtype:
+            raise ProgramError(f"dot_general: operands of one dtype are required, got {spelled(args)}")
+        of_domain(self, lhs, (*INTEGERS, *FLOATS))
+        for k, x in enumerate(args):
+            dims = (*self.contracting[k], *self.batch[k])
+            if len(set(dims)) != len(dims) or any(not 0 <= d < x.ndim for d in dims):
+                raise ProgramError(f"dot_general: distinct dimensions of {x} are required, got {dims}")
+        for name, pair in (("contracting", self.contracting), ("batch", self.batch)):
+            sizes = [tuple(x.shape[d] for d in dims) for x, dims in zip(args, pair, strict=True)]
+            if sizes[0] != sizes[1]:
+                got = f"{spelled(args)} ({sizes[0]} and {sizes[1]})"
+                raise ProgramError(f"dot_general: equal {name} sizes are required, got {got}")
+        free = (x.shape[d] for k, x in enumerate(args) for d in self.free(k, x.ndim))
+        return Type(lhs.dtype, (*(lhs.shape[d] for d in self.batch[0]), *free))
+
+    def free(self, side: int, ndim: int) -> tuple[int, ...]:
+        """The dimensions of an operand that are neither contracted nor batched."""
+        return tuple(d for d in range(ndim) if d not in (*self.contracting[side], *self.batch[side]))
+
+    def reference(self, *args: np.ndarray) -> Any:
+        parts = []
+        for k, x in enumerate(args):
+            groups = self.batch[k], self.free(k, x.ndim), self.contracting[k]
+            x = np.transpose(x, [d for g in groups for d in g])
+            sizes = np.split(x.shape, np.cumsum([len(g) for g in groups])[:-1])
+            parts.append((x.reshape([math.prod(s) for s in sizes]), sizes))
+        (lhs, (batch, rows, _)), (rhs, (_, columns, _)) = parts
+        with np.errstate(all="ignore"):
+            return (lhs @ rhs.swapaxes(1, 2)).reshape([*batch, *rows, *columns])
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        lhs, rhs = operands(out)
+        return apply(self, lhs, dx) if i else apply(self, dx, rhs)
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        x, other = operands(out)[i], operands(out)[1 - i]
+        free, others = self.free(i, len(x.shape)), self.free(1 - i, len(other.shape))
+        b = len(self.batch[0])
+        at = b + len(free) * (1 - i)  # where the free dimensions of the other stand in ct
+        contracting = (tuple(range(at, at + len(others))), others)
+        found = dot_general(ct, other, contracting, (tuple(range(b)), self.batch[1 - i]))
+        paired = sorted(range(len(self.contracting[i])), key=lambda p: self.contracting[1 - i][p])
+        dims = (*self.batch[i], *free, *(self.contracting[i][p] for p in paired))
+        return permute(found, inverse(dims))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        plain = cls(((1,), (0,)), ((), ()))
+        for dtype in (*INTEGERS, *FLOATS):
+            yield Sample(plain, (Type(dtype, (2, 3)), Type(dtype, (3, 4))))
+        for contracting, batch, lhs, rhs in (
+            (((0,), (0,)), ((), ()), (3,), (3,)),
+            (((), ()), ((), ()), (2,), (3,)),
+            (((), ()), ((0,), (0,)), (2, 3), (2,)),
+            (((2,), (1,)), ((0,), (0,)), (2, 3, 4), (2, 4, 5)),
+            (((3, 1), (0, 2)), ((0,), (3,)), (2, 3, 1, 4), (4, 5, 3, 2)),
+            (((0, 2), (2, 0)), ((), ()), (2, 3, 4), (4, 1, 2)),
+            (((1,), (1,)), ((2, 0), (0, 2)), (2, 4, 3), (3, 4, 2)),
+            (((1,), (0,)), ((), ()), (2, 0), (0, 3)),
+            (((1,), (0,)), ((), ()), (0, 2), (2, 3)),
+        ):
+            yield Sample(cls(contracting, batch), (Type("f64", lhs), Type("f64", rhs)))
+        f32 = Type("f32")
+        for op, types, error in (
+            (plain, (f32[3, 4], f32[5, 6]), "equal contracting sizes are required, got f32[3, 4] and f32[5, 6] ((4,) and (5,))"),
+            (plain, (f32[3, 4], Type("f64", (4, 5))), "operands of one dtype are required"),
+            (plain, (f32[3], f32[4, 5]), "distinct dimensions of f32[3] are required, got (1,)"),
+            (cls(((1,), (0,)), ((1,), (1,))), (f32[3, 4], f32[4, 5]), "distinct dimensions of f32[3, 4] are required, got (1, 1)"),
+            (cls(((1,), ()), ((), ())), (f32[3, 4], f32[4, 5]), "equal contracting sizes are required"),
+            (plain, (Type("bool", (2, 2)), Type("bool", (2, 2))), "is required, got bool[2, 2]"),
+        ):  # fmt: skip
+            yield Sample(op, types, error=f"dot_general: {error}" if error[0] != "i" else error)
+
+
+def dot_general(lhs: Value, rhs: Value, contracting: Pair, batch: Pair = ((), ())) -> Value:
+    """The sum of products over the `contracting` dimensions, for every element of the `batch` dimensions."""
+    return apply(DotGeneral(contracting, batch), lhs, rhs)

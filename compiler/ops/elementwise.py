@@ -1,0 +1,685 @@
+"""Ops that act on each element alone. Derivatives at kinks and edges are JAX's.
+
+Where a rule multiplies the tangent by a factor, the factor is computed apart from the tangent: it is what reverse mode keeps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import ProgramError
+from ..ir import Node, Sample, Value, apply
+from ..kernel import OPS, Expr
+from ..kernel import apply as scalar
+from ..types import FLOATS, INTEGERS, NUMPY, Type, spelled
+from .family import Elementwise, Index, OneResult, Piece, View
+from .source import full
+
+BITS = ("bool", *INTEGERS)
+ALL = ("bool", *INTEGERS, *FLOATS)
+
+
+def like(x: Value, value: float) -> Value:
+    """`value` in the type of `x`."""
+    return full(value, x.type)
+
+
+# ---------------------------------------------------------------- arithmetic
+
+
+class Add(Elementwise):
+    """x + y"""
+
+    commutative = True
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return dx
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return ct
+
+
+class Sub(Elementwise):
+    """x - y"""
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return neg(dx) if i else dx
+
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        dx, dy = tangents
+        return (sub(dx, dy),) if dx and dy else super().jvp(node, tangents)
+
+    cotangent = tangent
+
+
+class Mul(Elementwise):
+    """x * y"""
+
+    commutative = True
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return mul(dx, operands(out)[1 - i])
+
+    cotangent = tangent
+
+
+class Div(Elementwise):
+    """x / y"""
+
+    domain = FLOATS
+    interval = (0.5, 2.0)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        y = operands(out)[1]
+        return mul(dx, neg(div(out, y))) if i else div(dx, y)
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return div(ct, operands(out)[1])
+
+
+class Neg(Elementwise):
+    """-x"""
+
+    arity = 1
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return neg(dx)
+
+    cotangent = tangent
+
+
+class Fma(Elementwise):
+    """x * y + z, rounded once. Linear in z, and in x and y each."""
+
+    arity = 3
+    domain = FLOATS
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return dx if i == 2 else mul(dx, operands(out)[1 - i])
+
+    cotangent = tangent
+
+
+class Abs(Elementwise):
+    """|x|; the derivative at 0 is 0."""
+
+    arity = 1
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return mul(dx, sign(operands(out)[0]))
+
+
+class Extremum(Elementwise, abstract=True):
+    """The greater or lesser of two; NaN wins; equal operands share the tangent by halves."""
+
+    domain = ALL
+    commutative = True
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        x, y = operands(out)[i], operands(out)[1 - i]
+        wins = gt(x, y) if self.name == "maximum" else lt(x, y)
+        alone = select(wins, like(x, 1.0), like(x, 0.0))
+        return mul(dx, select(eq(x, y), like(x, 0.5), alone))
+
+
+class Maximum(Extremum):
+    """max(x, y)"""
+
+
+class Minimum(Extremum):
+    """min(x, y)"""
+
+
+class Pow(Elementwise):
+    """x ** y; integer exponents of integers are not negative. The derivative in y at x = 0 takes log(1)."""
+
+    interval = (0.5, 3.0)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        x, y = operands(out)
+        if i == 0:
+            return mul(dx, mul(y, pow(x, sub(y, like(y, 1.0)))))
+        return mul(dx, mul(log(select(eq(x, like(x, 0.0)), like(x, 1.0), x)), out))
+
+
+class Floordiv(Elementwise):
+    """floor(x / y), as NumPy's //"""
+
+    interval = (1.0, 5.0)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return None
+
+
+class Rem(Elementwise):
+    """x - y * floor(x / y), as NumPy's %: the sign is the divisor's."""
+
+    interval = (1.0, 5.0)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return mul(dx, neg(floordiv(*operands(out)))) if i else dx
+
+
+# ---------------------------------------------------------------- steps
+
+
+class Steps(Elementwise, abstract=True):
+    """Constant between jumps: the derivative is 0."""
+
+    arity = 1
+    domain = FLOATS
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return None
+
+
+class Sign(Steps):
+    """-1, 0 or 1; NaN of NaN."""
+
+    domain = (*INTEGERS, *FLOATS)
+
+
+class Floor(Steps):
+    """The greatest whole number that is not above x."""
+
+
+class Ceil(Steps):
+    """The least whole number that is not below x."""
+
+
+class Round(Steps):
+    """The nearest whole number, halves to even."""
+
+
+# ---------------------------------------------------------------- comparisons, bits
+
+
+class Comparison(Elementwise, abstract=True):
+    """A truth value of two operands."""
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        super().type(*args)
+        return args[0].of("bool")
+
+
+class Eq(Comparison):
+    """x == y"""
+
+    commutative = True
+    domain = ALL
+
+
+class Ne(Comparison):
+    """x != y"""
+
+    commutative = True
+    domain = ALL
+
+
+class Lt(Comparison):
+    """x < y"""
+
+
+class Le(Comparison):
+    """x <= y"""
+
+
+class Gt(Comparison):
+    """x > y"""
+
+
+class Ge(Comparison):
+    """x >= y"""
+
+
+class And(Elementwise, name="and_"):
+    """x & y"""
+
+    commutative = True
+    domain = BITS
+
+
+class Or(Elementwise, name="or_"):
+    """x | y"""
+
+    commutative = True
+    domain = BITS
+
+
+class Xor(Elementwise):
+    """x ^ y"""
+
+    commutative = True
+    domain = BITS
+
+
+class Not(Elementwise, name="not_"):
+    """~x: every bit, or the truth value, inverted."""
+
+    arity = 1
+    domain = BITS
+
+
+class ShiftLeft(Elementwise):
+    """x << y, for 0 <= y < the bits of x"""
+
+    domain = INTEGERS
+    interval = (0, 20)
+
+
+class ShiftRight(Elementwise):
+    """x >> y, for 0 <= y < the bits of x; keeps the sign of signed x."""
+
+    domain = INTEGERS
+    interval = (0, 20)
+
+
+# ---------------------------------------------------------------- choice, casts
+
+
+class Select(Elementwise):
+    """x where mask, else y"""
+
+    arity = 3
+    domain = ALL
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        mask, x, y = args
+        if x != y or mask != x.of("bool"):
+            raise ProgramError(f"select: a mask and two operands of one type are required, got {spelled(args)}")
+        return x
+
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        _, dx, dy = tangents
+        if dx is None and dy is None:
+            return (None,)
+        zero = like(node.out, 0.0)
+        return (select(node.args[0], dx or zero, dy or zero),)
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        mask, zero = operands(out)[0], like(ct, 0.0)
+        return select(mask, ct, zero) if i == 1 else select(mask, zero, ct)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in cls.domain:
+            yield Sample(cls(), (Type("bool", (2, 3)), Type(dtype, (2, 3)), Type(dtype, (2, 3))))
+        for shape in ((), (0, 3)):
+            yield Sample(cls(), (Type("bool", shape), Type("f64", shape), Type("f64", shape)))
+        for mask, y in (("i32", "f32"), ("bool", "f64")):
+            wrong = (Type(mask, (2,)), Type("f32", (2,)), Type(y, (2,)))
+            yield Sample(cls(), wrong, error="select: a mask and two operands of one type are required")
+
+
+class Cast(Elementwise):
+    """x in another dtype; floats to integers cut the fraction, numbers to bool ask x != 0."""
+
+    arity = 1
+    domain = ALL
+    dtype: str
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        if self.dtype not in NUMPY:
+            raise ProgramError(f"cast: one of {', '.join(NUMPY)} is required, got {self.dtype!r}")
+        return args[0].of(self.dtype)
+
+    def reference(self, *args: np.ndarray) -> Any:
+        with np.errstate(all="ignore"):
+            return OPS["cast"].function(*args, self.dtype)
+
+    def expression(self, *args: Expr) -> Expr:
+        return scalar("cast", *args, param=self.dtype)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return cast(dx, self.dtype)
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return cast(ct, operands(out)[0].dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in ALL:
+            for of in ALL:
+                yield Sample(cls(dtype), (Type(of, (2, 3)),), low=0.0 if dtype == "u32" else -2.0)
+        yield Sample(cls("f64"), (Type("f64", (0, 3)),))
+        yield Sample(cls("f16"), (Type("f64", (2,)),), error="cast: one of bool, i32, i64, u32, f32, f64 is required")
+
+
+# ---------------------------------------------------------------- functions of one real variable
+
+
+class Smooth(Elementwise, abstract=True):
+    """An analytic function of one variable; the tangent is multiplied by `slope`."""
+
+    arity = 1
+    domain = FLOATS
+
+    def slope(self, x: Value, y: Value) -> Value:
+        """The derivative at x, where the value is y."""
+        raise NotImplementedError
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return mul(dx, self.slope(operands(out)[0], out))
+
+
+class Exp(Smooth):
+    """e ** x"""
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return y
+
+
+class Expm1(Smooth):
+    """e ** x - 1, precise near 0"""
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return add(y, like(y, 1.0))
+
+
+class Log(Smooth):
+    """The natural logarithm; -inf at 0, NaN below."""
+
+    interval = (0.1, 3.0)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return div(dx, operands(out)[0])
+
+
+class Log1p(Smooth):
+    """log(1 + x), precise near 0"""
+
+    interval = (-0.5, 3.0)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        x = operands(out)[0]
+        return div(dx, add(x, like(x, 1.0)))
+
+
+class Tanh(Smooth):
+    """The hyperbolic tangent"""
+
+    def slope(self, x: Value, y: Value) -> Value:
+        one = like(y, 1.0)
+        return mul(sub(one, y), add(one, y))
+
+
+class Sigmoid(Smooth):
+    """1 / (1 + e ** -x)"""
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return mul(y, sub(like(y, 1.0), y))
+
+
+class Sqrt(Smooth):
+    """The square root; the derivative at 0 is inf."""
+
+    interval = (0.1, 3.0)
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return div(like(y, 0.5), y)
+
+
+class Rsqrt(Smooth):
+    """1 / sqrt(x)"""
+
+    interval = (0.1, 3.0)
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return mul(like(y, -0.5), div(y, x))
+
+
+class Sin(Smooth):
+    """The sine, in radians"""
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return cos(x)
+
+
+class Cos(Smooth):
+    """The cosine, in radians"""
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return neg(sin(x))
+
+
+class Erf(Smooth):
+    """2 / sqrt(pi) times the integral of e ** -t**2 from 0 to x"""
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return mul(like(x, 2 / math.sqrt(math.pi)), exp(neg(mul(x, x))))
+
+
+# ---------------------------------------------------------------- identities that steer
+
+
+class StopGradient(View):
+    """x, with the derivative 0"""
+
+    arity = 1
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        return args[0]
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return args[0]
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return None
+
+    def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
+        return (Piece(0, at),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in ALL:
+            yield Sample(cls(), (Type(dtype, (2, 3)),), smooth=False)
+
+
+class After(OneResult):
+    """x, computed after every y. Nothing removes or crosses it before buffers are planned; tangents keep the order."""
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        if not args:
+            raise ProgramError("after: at least one operand is required, got none")
+        return args[0]
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return args[0]
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return None if i else after(dx, *operands(out)[1:])
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return None if i else ct
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(), (Type("f64", (2, 3)),))
+        yield Sample(cls(), (Type("f64", (2, 3)), Type("i32"), Type("f32", (0,))))
+        yield Sample(cls(), (), error="after: at least one operand is required, got none")
+
+
+# ---------------------------------------------------------------- user functions
+
+
+def operands(out: Value) -> tuple[Value, ...]:
+    """The operands of the node that made `out`."""
+    assert out.node is not None
+    return out.node.args
+
+
+def add(x: Value, y: Value) -> Value:
+    return apply(Add(), x, y)
+
+
+def sub(x: Value, y: Value) -> Value:
+    return apply(Sub(), x, y)
+
+
+def mul(x: Value, y: Value) -> Value:
+    return apply(Mul(), x, y)
+
+
+def div(x: Value, y: Value) -> Value:
+    return apply(Div(), x, y)
+
+
+def neg(x: Value) -> Value:
+    return apply(Neg(), x)
+
+
+def fma(x: Value, y: Value, z: Value) -> Value:
+    return apply(Fma(), x, y, z)
+
+
+def abs(x: Value) -> Value:
+    return apply(Abs(), x)
+
+
+def maximum(x: Value, y: Value) -> Value:
+    return apply(Maximum(), x, y)
+
+
+def minimum(x: Value, y: Value) -> Value:
+    return apply(Minimum(), x, y)
+
+
+def pow(x: Value, y: Value) -> Value:
+    return apply(Pow(), x, y)
+
+
+def floordiv(x: Value, y: Value) -> Value:
+    return apply(Floordiv(), x, y)
+
+
+def rem(x: Value, y: Value) -> Value:
+    return apply(Rem(), x, y)
+
+
+def sign(x: Value) -> Value:
+    return apply(Sign(), x)
+
+
+def floor(x: Value) -> Value:
+    return apply(Floor(), x)
+
+
+def ceil(x: Value) -> Value:
+    return apply(Ceil(), x)
+
+
+def round(x: Value) -> Value:
+    return apply(Round(), x)
+
+
+def eq(x: Value, y: Value) -> Value:
+    return apply(Eq(), x, y)
+
+
+def ne(x: Value, y: Value) -> Value:
+    return apply(Ne(), x, y)
+
+
+def lt(x: Value, y: Value) -> Value:
+    return apply(Lt(), x, y)
+
+
+def le(x: Value, y: Value) -> Value:
+    return apply(Le(), x, y)
+
+
+def gt(x: Value, y: Value) -> Value:
+    return apply(Gt(), x, y)
+
+
+def ge(x: Value, y: Value) -> Value:
+    return apply(Ge(), x, y)
+
+
+def and_(x: Value, y: Value) -> Value:
+    return apply(And(), x, y)
+
+
+def or_(x: Value, y: Value) -> Value:
+    return apply(Or(), x, y)
+
+
+def xor(x: Value, y: Value) -> Value:
+    return apply(Xor(), x, y)
+
+
+def not_(x: Value) -> Value:
+    return apply(Not(), x)
+
+
+def shift_left(x: Value, y: Value) -> Value:
+    return apply(ShiftLeft(), x, y)
+
+
+def shift_right(x: Value, y: Value) -> Value:
+    return apply(ShiftRight(), x, y)
+
+
+def select(mask: Value, x: Value, y: Value) -> Value:
+    return apply(Select(), mask, x, y)
+
+
+def exp(x: Value) -> Value:
+    return apply(Exp(), x)
+
+
+def expm1(x: Value) -> Value:
+    return apply(Expm1(), x)
+
+
+def log(x: Value) -> Value:
+    return apply(Log(), x)
+
+
+def log1p(x: Value) -> Value:
+    return apply(Log1p(), x)
+
+
+def tanh(x: Value) -> Value:
+    return apply(Tanh(), x)
+
+
+def sigmoid(x: Value) -> Value:
+    return apply(Sigmoid(), x)
+
+
+def sqrt(x: Value) -> Value:
+    return apply(Sqrt(), x)
+
+
+def rsqrt(x: Value) -> Value:
+    return apply(Rsqrt(), x)
+
+
+def sin(x: Value) -> Value:
+    return apply(Sin(), x)
+
+
+def cos(x: Value) -> Value:
+    return apply(Cos(), x)
+
+
+def erf(x: Value) -> Value:
+    return apply(Erf(), x)
+
+
+def stop_gradient(x: Value) -> Value:
+    return apply(StopGradient(), x)
+
+
+def cast(x: Value, dtype: str) -> Value:
+    """`x` in `dtype`; `x` itself where it has that dtype."""
+    return x if x.dtype == dtype else apply(Cast(dtype), x)
+
+
+def after(x: Value, *ys: Value) -> Value:
+    return apply(After(), x, *ys)

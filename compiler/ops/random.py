@@ -1,0 +1,118 @@
+"""Random bits as pure functions of keys: Threefry-2x32 of 20 rounds, bit for bit as JAX.
+
+Source: Salmon, Moraes, Dror, Shaw, Parallel random numbers: as easy as 1, 2, 3 (2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ProgramError
+from ..ir import Sample, Value, apply
+from ..kernel import OPS, Const, Expr, Map
+from ..kernel import Index as IndexOf
+from ..kernel import apply as scalar
+from ..types import Type, spelled
+from .family import Computed, Index, Read, dims, linear
+from .view import broadcast
+
+ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
+PARITY = 0x1BD11BDA
+
+Scalar = Callable[..., Any]
+"""A scalar operation by its name in the kernel's table, on arrays or on expressions."""
+
+
+def threefry_pair(op: Scalar, key: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The two words that a counter of two words becomes under a key."""
+    keys = (*key, op("xor", op("xor", *key), PARITY))
+    x, y = op("add", counter[0], keys[0]), op("add", counter[1], keys[1])
+    for i in range(5):
+        for r in ROTATIONS[i % 2]:
+            x = op("add", x, y)
+            y = op("xor", x, op("or_", op("shift_left", y, r), op("shift_right", y, 32 - r)))
+        x, y = op("add", x, keys[(i + 1) % 3]), op("add", op("add", y, keys[(i + 2) % 3]), i + 1)
+    return x, y
+
+
+def on_arrays(name: str, *args: Any) -> Any:
+    """A scalar operation on u32 arrays, which wraps."""
+    with np.errstate(all="ignore"):
+        return OPS[name].function(*(np.asarray(a, np.uint32) for a in args))
+
+
+class RandomBits(Computed):
+    """y = 32 random bits per element, of the key and the element's position; jax.random.bits"""
+
+    arity = 1
+    shape: tuple[int, ...]
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        if args[0] != Type("u32", (2,)) or min(self.shape, default=0) < 0:
+            raise ProgramError(f"random_bits: a key u32[2] and a shape are required, got {args[0]} and {self.shape}")
+        return Type("u32", self.shape)
+
+    def reference(self, *args: np.ndarray) -> Any:
+        (key,) = args
+        at = np.arange(np.prod(self.shape, dtype=np.int64)).reshape(self.shape)
+        x, y = threefry_pair(on_arrays, (key[0], key[1]), (at >> 32, at & 0xFFFFFFFF))
+        return x ^ y
+
+    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        here = IndexOf(linear(at, out.shape))
+        high = scalar("cast", scalar("shift_right", here, 32), param="u32") if out.size >> 32 else Const(0, "u32")
+        key = read(0, (Map(),)), read(0, (Map((), 1),))
+        return scalar("xor", *threefry_pair(scalar, key, (high, scalar("cast", here, param="u32"))))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for shape in ((), (5,), (2, 3), (0, 4)):
+            yield Sample(cls(shape), (Type("u32", (2,)),), low=0, high=1000)
+        yield Sample(cls((3,)), (Type("u32", (3,)),), error="random_bits: a key u32[2] and a shape are required, got u32[3]")
+
+
+class Threefry(Computed):
+    """y[..., :] = the pair counters[..., :] under the key keys[..., :]; splits keys and folds numbers into them"""
+
+    arity = 2
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        keys, counters = args
+        if keys != counters or keys.dtype != "u32" or keys.shape[-1:] != (2,):
+            raise ProgramError(f"threefry: keys and counters of one type u32[..., 2] are required, got {spelled(args)}")
+        return counters
+
+    def reference(self, *args: np.ndarray) -> Any:
+        keys, counters = args
+        pair = threefry_pair(on_arrays, (keys[..., 0], keys[..., 1]), (counters[..., 0], counters[..., 1]))
+        return np.stack(pair, -1)
+
+    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        *rows, last = dims(at)
+        ends = Map(), Map((), 1)
+        key, counter = ((read(i, (*rows, ends[0])), read(i, (*rows, ends[1]))) for i in range(2))
+        pair = threefry_pair(scalar, key, counter)
+        if not last.strides:
+            return pair[last.offset]
+        return scalar("select", scalar("eq", IndexOf(last), 0), *pair)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for shape in ((2,), (3, 2), (2, 1, 2), (0, 2)):
+            yield Sample(cls(), (Type("u32", shape), Type("u32", shape)), low=0, high=1000)
+        for keys, counters in ((Type("u32", (2,)), Type("u32", (3, 2))), (Type("u32", (3,)), Type("u32", (3,)))):
+            error = f"threefry: keys and counters of one type u32[..., 2] are required, got {keys} and {counters}"
+            yield Sample(cls(), (keys, counters), error=error)
+
+
+def random_bits(key: Value, shape: tuple[int, ...]) -> Value:
+    """32 random bits per element from a key u32[2]."""
+    return apply(RandomBits(tuple(shape)), key)
+
+
+def threefry(key: Value, counters: Value) -> Value:
+    """Every pair of `counters`, u32[..., 2], under one key u32[2] or a key each."""
+    return apply(Threefry(), broadcast(key, counters.shape, tuple(range(counters.type.ndim - key.type.ndim))), counters)

@@ -1,0 +1,125 @@
+"""Ops without operands: constants, counters, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ProgramError
+from ..ir import Array, Op, Sample, Value, apply
+from ..kernel import Const, Expr
+from ..kernel import Index as IndexOf
+from ..kernel import apply as scalar
+from ..types import INTEGERS, Type, type_of
+from .family import Computed, Index, OneResult, Read, dims, of_domain
+
+Number = bool | int | float
+
+
+def of_kind(op: Op, value: Number, x: Type) -> Number:
+    """`value`, if it is a Python number of the kind of `x` and within its range."""
+    kind = bool if x.dtype == "bool" else int if x.dtype in INTEGERS else float
+    if type(value) is not kind:
+        raise ProgramError(f"{op.name}: a Python {kind.__name__} is required for {x}, got {value!r}")
+    if kind is int and not np.iinfo(x.numpy).min <= value <= np.iinfo(x.numpy).max:
+        raise ProgramError(f"{op.name}: a value within {x.dtype} is required, got {value}")
+    return value
+
+
+class Full(Computed):
+    """y[...] = value, of type `of`."""
+
+    arity = 0
+    value: Number
+    of: Type
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        of_kind(self, self.value, self.of)
+        return self.of
+
+    def reference(self, *args: np.ndarray) -> Any:
+        with np.errstate(all="ignore"):
+            return np.full(self.of.shape, self.value, self.of.numpy)
+
+    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        return Const(self.value, out.dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for value, dtype in ((2.5, "f32"), (float("nan"), "f64"), (-0.0, "f64"), (-3, "i32"), (True, "bool")):
+            yield Sample(cls(value, Type(dtype, (2, 3))), ())
+        yield Sample(cls(7, Type("u32")), ())
+        yield Sample(cls(7, Type("i64", (0, 2))), ())
+        yield Sample(cls(1, Type("f32")), (), error="full: a Python float is required for f32, got 1")
+        yield Sample(cls(-1, Type("u32")), (), error="full: a value within u32 is required, got -1")
+
+
+class Iota(Computed):
+    """y[i...] = i[axis], of type `of`."""
+
+    arity = 0
+    of: Type
+    axis: int
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        if not 0 <= self.axis < self.of.ndim:
+            raise ProgramError(f"iota: an axis of {self.of} is required, got {self.axis}")
+        return of_domain(self, self.of, (*INTEGERS, "f32", "f64"))
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return np.indices(self.of.shape, self.of.numpy, sparse=True)[self.axis] + np.zeros(
+            self.of.shape, self.of.numpy
+        )
+
+    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        here = IndexOf(dims(at)[self.axis])
+        return here if out.dtype == "i64" else scalar("cast", here, param=out.dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in ("i32", "i64", "u32", "f32", "f64"):
+            yield Sample(cls(Type(dtype, (2, 3)), 1), ())
+        yield Sample(cls(Type("i64", (3, 1, 2)), 0), ())
+        yield Sample(cls(Type("i32", (0,)), 0), ())
+        yield Sample(cls(Type("i32", (2,)), 1), (), error="iota: an axis of i32[2] is required, got 1")
+        yield Sample(cls(Type("bool", (2,)), 0), (), error="is required, got bool[2]")
+
+
+class Constant(OneResult):
+    """y = array, a fixed array known by its content."""
+
+    arity = 0
+    array: Array
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        return type_of(self.array.data)
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return self.array.data
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for data in (np.float32([[1, -0.0], [np.nan, 3]]), np.arange(3), np.array(True), np.zeros((0, 2))):
+            yield Sample(cls(Array(data)), ())
+
+
+def full(value: Number, of: Type) -> Value:
+    """`value` rounded to the dtype of `of`, repeated to its shape."""
+    kind = bool if of.dtype == "bool" else int if of.dtype in INTEGERS else float
+    if kind is int and value != int(value):
+        raise ProgramError(f"full: a whole number is required for {of}, got {value!r}")
+    with np.errstate(all="ignore"):
+        value = kind(of.numpy.type(value)) if kind is float else kind(value)
+    return apply(Full(value, of))
+
+
+def iota(of: Type, axis: int) -> Value:
+    """Positions along `axis`."""
+    return apply(Iota(of, axis))
+
+
+def constant(array: Any) -> Value:
+    """A fixed array, copied now."""
+    return apply(Constant(Array(np.asarray(array))))
