@@ -87,11 +87,11 @@ def reference(p: Product, arrays: Mapping[str, np.ndarray]) -> None:
 def normal(p: Product) -> Product:
     """The same product with contiguous stores along columns where it can, and no batch axis that need not be one.
 
-    Rows and columns change places (the transposed product) when the first store is contiguous along rows only. A batch
-    axis that every access steps through as if it continued another axis becomes part of that axis.
+    Rows and columns change places (the transposed product) when the first store is contiguous along rows only, or there
+    is but one column. A batch axis that every access steps through as if it continued another becomes part of that one.
     """
-    stored = p.stores[0].map
-    if stored.stride(p.columns.name) != 1 and stored.stride(p.rows.name) == 1:
+    along_rows, along_columns = (p.stores[0].map.stride(a.name) for a in (p.rows, p.columns))
+    if along_rows == 1 and (along_columns != 1 or p.columns.size == 1):
         p = replace(p, rows=p.columns, columns=p.rows, lhs=p.rhs, rhs=p.lhs)
     while smaller := next((q for axis in p.batch for q in [without(p, axis)] if q), None):
         p = smaller

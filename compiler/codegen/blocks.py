@@ -15,6 +15,7 @@ from .target import Target
 ALIGNMENT = 64
 DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # most of a block, in elements of 4 bytes; by long steps; few rows
 FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
+MOST_ROWS_OF_DOTS = 4
 UNIT_FLOPS = 4 << 20  # what is worth a unit of its own: some 40 us
 UNITS = 16  # enough to share evenly
 GRAIN_FLOPS = 1 << 20  # a claim below this costs more than a per cent
@@ -31,6 +32,7 @@ class Sizes:
     element_bytes: int
     by_steps: bool  # lhs along depth
     contiguous: bool  # rhs along columns
+    dots: bool  # both factors along depth
     direct: bool  # sums may stay in the output
 
     @property
@@ -51,6 +53,7 @@ class Blocks:
     block_depth: int
     strip: int
     packed: int
+    dots: bool  # lanes follow depth
 
     @property
     def width(self) -> int:
@@ -77,7 +80,9 @@ class Blocks:
 
     @property
     def panel_bytes(self) -> int:
-        """Scratch of the packed panels; unpacked columns have a place too, which nothing touches."""
+        """Scratch of the packed panels; unpacked columns of a unit have a place too, which nothing touches."""
+        if self.dots:
+            return 0
         return aligned(self.block_columns * self.block_depth * self.sizes.element_bytes)
 
     @property
@@ -86,14 +91,21 @@ class Blocks:
         return not self.sizes.direct and self.sizes.depth > self.block_depth
 
     @property
+    def sums_pitch(self) -> int:
+        """Elements from row to row of the sums in scratch."""
+        return self.block_columns if self.sums_in_scratch else self.width
+
+    @property
     def scratch_bytes(self) -> int:
-        rows, columns = (self.block_rows, self.block_columns) if self.sums_in_scratch else (self.rows, self.width)
-        return self.panel_bytes + aligned(rows * columns * self.sizes.element_bytes)
+        rows = self.block_rows if self.sums_in_scratch else self.rows
+        return self.panel_bytes + aligned(rows * self.sums_pitch * self.sizes.element_bytes)
 
 
 def cut(s: Sizes, target: Target) -> Blocks:
     """The blocks for these sizes."""
     lanes = target.bits // 8 // s.element_bytes
+    if s.dots and s.rows <= MOST_ROWS_OF_DOTS:
+        return cut_dots(s, lanes)
     rows, vecs = tile_shape(s, lanes, target.registers)
     width = vecs * lanes
     in_place = s.contiguous and (s.few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
@@ -101,7 +113,16 @@ def cut(s: Sizes, target: Target) -> Blocks:
     strip = divided(s.rows, max(rows, target.l2_bytes // 4 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
-    return Blocks(s, rows, vecs, lanes, block_rows, block_columns, depth, strip, packed)
+    return Blocks(s, rows, vecs, lanes, block_rows, block_columns, depth, strip, packed, dots=False)
+
+
+def cut_dots(s: Sizes, lanes: int) -> Blocks:
+    """Few rows of dots: all of depth at once, nothing packed, units of columns."""
+    rows = next(r for r in (1, 2, MOST_ROWS_OF_DOTS) if r >= s.rows)
+    vecs = 8 // rows
+    columns = max(1, 2 * UNIT_FLOPS // 4 // max(1, s.rows * s.depth))
+    block_columns = divided(s.columns, columns, vecs * lanes)
+    return Blocks(s, rows, vecs, lanes, rows, block_columns, max(s.depth, 1), rows, s.columns, dots=True)
 
 
 def block_depth(s: Sizes) -> int:

@@ -1,31 +1,38 @@
 """A product as text: register tiles, panels of the right factor in scratch, blocks that fit the caches.
 
-    unit (a block of rows and columns of one matrix of the batch)      what members of the team claim
+    unit: a block of rows and columns of one matrix of the batch       what members of the team claim
       block of depth                                                   sums wait where the tile writes
         pack the columns of rhs into panels as wide as the tile        unless they are read in place
         strip of rows, panel, tile                                     the panel stays in L1, the strip of lhs in L2
+          the last block of depth: the stores                          on the tile that was just written
 
-lhs is never packed: the tile reads it by two strides. The last rows and columns take the longer way over a corner of
-scratch. All sizes are arguments; the text knows the registers of the tile, which way rhs is contiguous, and what is
-stored. Each element is one chain of fma over depth, so neither blocks nor units show in its bits.
+lhs is never packed: the tile reads it by two strides. A product that is stored as it is goes from the tile to the output,
+its last rows and columns over a corner of scratch; any other waits in scratch until its stores are computed. All sizes are
+arguments; the text knows the registers of the tile, which way the factors are contiguous, and what is stored.
 
 Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008; here without a packed lhs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from math import prod
 
 from ..kernel.expr import Map
 from ..kernel.scalar import KernelError
-from ..product import Product, normal, verify
+from ..kernel.stages import Stage
+from ..product import Product, as_kernel, normal, verify
 from .blocks import Blocks, Sizes, cut
 from .lowered import Lowered
+from .printer import Node, Suite, function
 from .simd import DTYPES
+from .slots import Named, Slots
 from .target import Target
+from .values import Level, Row, Values, with_fma
 
 NUMBERS = ("i32", "u32", "i64", "f32", "f64")
+LOCALS = ("unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out", "panels", "sums", "from_step", "steps",
+          "panel", "pitch", "top", "row", "height", "left", "place", "tail")  # fmt: skip
 
 
 def lower_product(product: Product, target: Target) -> Lowered:
@@ -33,16 +40,19 @@ def lower_product(product: Product, target: Target) -> Lowered:
     p = normal(verify(product))
     if p.dtype not in NUMBERS:
         raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
-    printer = Printer(p, cut(sizes_of(p), target))
-    text, b = printer.text(), printer.blocks
-    return Lowered(text, tuple(printer.slots.values), b.units, b.grain, b.scratch_bytes, *work(p))
+    p = replace(p, stores=with_fma(Stage((), p.stores)).body)
+    b = cut(sizes_of(p), target)
+    slots = slots_of(p)
+    text = ProductPrinter(p, b, slots).text()
+    return Lowered(text, tuple(slots.values), b.units, b.grain, b.scratch_bytes, *work(p))
 
 
 def sizes_of(p: Product) -> Sizes:
     batch = prod(a.size for a in p.batch)
     by_steps, contiguous = p.lhs.map.stride(p.depth.name) != 1, p.rhs.map.stride(p.columns.name) == 1
+    dots = not by_steps and not contiguous and p.rhs.map.stride(p.depth.name) == 1
     size = DTYPES[p.dtype].bytes
-    return Sizes(batch, p.rows.size, p.columns.size, p.depth.size, size, by_steps, contiguous, direct(p))
+    return Sizes(batch, p.rows.size, p.columns.size, p.depth.size, size, by_steps, contiguous, dots, direct(p))
 
 
 def direct(p: Product) -> bool:
@@ -57,142 +67,165 @@ def work(p: Product) -> tuple[int, int]:
     return 2 * s.batch * s.rows * s.columns * s.depth, s.batch * elements * s.element_bytes
 
 
-@dataclass
-class Slots:
-    """The numbers of the argument block, behind its `first` buffers, under the names the text gives them."""
-
-    first: int
-    names: list[str] = field(default_factory=list)
-    values: list[int] = field(default_factory=list)
-
-    def __call__(self, name: str, value: int) -> str:
-        if name not in self.names:
-            self.names.append(name)
-            self.values.append(value)
-        return name
-
-    def lines(self) -> list[str]:
-        return [f"{name} = integer(args, {self.first + k})" for k, name in enumerate(self.names)]
+def slots_of(p: Product) -> Slots:
+    """Slots in which buffers and axes hide no name of the text."""
+    slots = Slots(())
+    slots.names.taken.update(LOCALS)
+    slots.axes = {a.name: slots.names.fresh(a.name) for a in (*p.outer, p.depth)}
+    slots.buffers = {b.name: (slots.names.fresh(b.name), b.dtype) for b in p.buffers}
+    return slots
 
 
-class Printer:
+class ProductPrinter:
     """Spells one product; every number it meets becomes a slot."""
 
-    def __init__(self, p: Product, blocks: Blocks) -> None:
-        self.p, self.blocks = p, blocks
-        self.slots = Slots(len(p.buffers))
+    def __init__(self, p: Product, blocks: Blocks, slots: Slots) -> None:
+        self.p, self.blocks, self.slots = p, blocks, slots
+        self.column = slots.axis(p.columns.name)  # the loop over panels; lanes follow it
+        self.rows, self.columns, self.depth = (slots.extent(a) for a in (p.rows, p.columns, p.depth))
+        self.lhs_row, self.lhs_step = (self.stride(p.lhs.map, p.lhs.buffer.name, a.name) for a in (p.rows, p.depth))
+        self.rhs_step, self.rhs_column = (self.stride(p.rhs.map, p.rhs.buffer.name, a.name) for a in (p.depth, p.columns))
         self.shape = f"{blocks.vecs}, {blocks.lanes}"  # of a panel
-        rows, columns, depth = p.rows.name, p.columns.name, p.depth.name
-        self.contiguous = next((a for a in (columns, depth) if p.rhs.map.stride(a) == 1), None)
-        self.lhs_row, self.lhs_step = self.stride("lhs", p.lhs.map, rows), self.stride("lhs", p.lhs.map, depth)
-        self.rhs_step, self.rhs_column = (self.stride("rhs", p.rhs.map, a) for a in (depth, columns))
-        for name, value in (
-            ("rows", p.rows.size), ("columns", p.columns.size), ("depth", p.depth.size), ("down", blocks.down),
-            ("across", blocks.across), ("block_rows", blocks.block_rows), ("block_columns", blocks.block_columns),
-            ("block_depth", blocks.block_depth), ("strip", blocks.strip), ("packed", blocks.packed),
-            ("sums_at", blocks.panel_bytes)):  # fmt: skip
-            self.slots(name, value)
 
-    def stride(self, side: str, m: Map, axis: str) -> str:
-        """The stride along an axis, by name."""
-        return self.slots(f"{side}_{axis}", m.stride(axis))
+    def stride(self, m: Map, of: str, axis: str) -> str:
+        return self.slots.stride(of, m, axis)
+
+    def block(self, name: str) -> str:
+        """A number of the cut."""
+        return self.slots.number(("cut", name), name, int(getattr(self.blocks, name)))
 
     # ---- the function
 
     def text(self) -> str:
-        """The whole function. The body is spelled first: it is what asks for slots."""
-        body = [*self.unit(), *self.matrices(), *self.depth_loop()]
-        lines = [
-            f"def {self.p.name}(args, start, stop, scratch):",
-            *indented(self.slots.lines(), 1),
-            f"    panels = address_pointer(scratch, {self.p.dtype})",
-            f"    sums = address_pointer(scratch + sums_at, {self.p.dtype})",
-            "    for unit in range(start, stop):",
-            *indented(body, 2),
+        root, unit = Level([], frozenset()), Level(self.unit(), frozenset(a.name for a in self.p.batch))
+        unit.body += self.depth_loop([root, unit])
+        scratch = [
+            f"panels = address_pointer(scratch, {self.p.dtype})",
+            f"sums = address_pointer(scratch + {self.block('panel_bytes')}, {self.p.dtype})",
         ]
-        return "\n".join(lines) + "\n"
+        body = [*self.slots.lines(), *scratch, *root.body, Suite("for unit in range(start, stop)", unit.body)]
+        return function(self.p.name, as_kernel(self.p).spelled(Named(self.slots)), body)
 
-    def unit(self) -> list[str]:
-        """Which rows, columns and matrix of the batch this unit is."""
+    def unit(self) -> list[Node]:
+        """Which rows, columns and matrix of the batch a unit is."""
+        down, across, rows, columns = map(self.block, ("down", "across", "block_rows", "block_columns"))
         lines = [
-            "i_start = unit % down * block_rows",
-            "i_stop = min(i_start + block_rows, rows)",
-            "j_start = unit // down % across * block_columns",
-            "j_stop = min(j_start + block_columns, columns)",
+            f"first_row = unit % {down} * {rows}",
+            f"end_row = min(first_row + {rows}, {self.rows})",
+            f"first_column = unit // {down} % {across} * {columns}",
+            f"end_column = min(first_column + {columns}, {self.columns})",
         ]
-        rest = "unit // (down * across)"
+        rest = f"unit // ({down} * {across})"
         for a in reversed(self.p.batch):
-            size = self.slots(f"size_{a.name}", a.size)
-            lines += [f"{a.name} = {rest} % {size}"]
-            rest = f"{rest} // {size}"
-        return lines
-
-    def matrices(self) -> list[str]:
-        lines = [self.matrix("lhs", self.p.lhs.buffer.name, self.p.lhs.map), self.matrix("rhs", self.p.rhs.buffer.name, self.p.rhs.map)]
+            lines.append(f"{self.slots.axis(a.name)} = {rest} % {self.slots.extent(a)}")
+            rest = f"{rest} // {self.slots.extent(a)}"
+        lines += [self.matrix("lhs", self.p.lhs.buffer.name, self.p.lhs.map), self.matrix("rhs", self.p.rhs.buffer.name, self.p.rhs.map)]
         if direct(self.p):
             lines.append(self.matrix("out", self.p.stores[0].buffer.name, self.p.stores[0].map))
-        return lines
+        return list(lines)
 
-    def matrix(self, side: str, buffer: str, m: Map) -> str:
+    def matrix(self, name: str, buffer: str, m: Map) -> str:
         """The first element of this unit's matrix."""
-        slot = [b.name for b in self.p.buffers].index(buffer)
-        terms = [f"{a.name} * {self.stride(side, m, a.name)}" for a in self.p.batch if m.stride(a.name)]
-        terms += [self.slots(f"{side}_offset", m.offset)] if m.offset else []
-        start = f"pointer(args, {slot}, {self.p.dtype})"
-        return f"{side} = at({start}, {' + '.join(terms)})" if terms else f"{side} = {start}"
+        batch = [a.name for a in self.p.batch if m.stride(a.name)]
+        terms = [f"{self.slots.axis(a)} * {self.stride(m, buffer, a)}" for a in batch]
+        terms += [self.slots.offset(buffer, m)] if m.offset else []
+        return f"{name} = at({self.slots.buffer(buffer)}, {' + '.join(terms) or 0})"
 
-    def depth_loop(self) -> list[str]:
-        rows, width = self.blocks.rows, self.blocks.width
-        return [
-            "for p in range(0, max(depth, 1), block_depth):",
-            "    steps = min(block_depth, depth - p)",
-            f"    for j in range(max(j_start, packed), j_stop, {width}):",
-            f"        {self.pack()}",
-            "    for top in range(i_start, i_stop, strip):",
-            f"        for j in range(j_start, j_stop, {width}):",
-            *indented(self.panel(), 3),
-            f"            for i in range(top, min(top + strip, i_stop), {rows}):",
-            f"                height = min({rows}, i_stop - i)",
-            f"                left = at(lhs, i * {self.lhs_row} + p * {self.lhs_step})",
-            *indented(self.direct_tile(), 4),
+    def depth_loop(self, outer: list[Level]) -> list[Node]:
+        rows, width, j = self.blocks.rows, self.blocks.width, self.column
+        block, strip = self.block("block_depth"), self.block("strip")
+        stores = self.through_scratch(outer) if not direct(self.p) else self.to_output()
+        tiles = Suite(f"for row in range(top, min(top + {strip}, end_row), {rows})", [
+            f"height = min({rows}, end_row - row)",
+            f"left = at(lhs, row * {self.lhs_row} + from_step * {self.lhs_step})",
+            *stores,
+        ])  # fmt: skip
+        panels = Suite(f"for {j} in range(first_column, end_column, {width})", [*self.panel(), tiles])
+        body = [
+            f"steps = min({block}, {self.depth} - from_step)",
+            *self.packing(),
+            Suite(f"for top in range(first_row, end_row, {strip})", [panels]),
         ]
+        return [Suite(f"for from_step in range(0, max({self.depth}, 1), {block})", body)]
 
-    def pack(self) -> str:
-        """The call that packs one panel, by how rhs lies in memory."""
-        source = f"at(rhs, p * {self.rhs_step} + j * {self.rhs_column})"
-        target = "at(panels, (j - j_start) * block_depth)"
-        if self.contiguous == self.p.columns.name:
-            return f"pack({self.shape}, {target}, {source}, {self.rhs_step}, steps, columns - j)"
-        if self.contiguous == self.p.depth.name:
-            return f"pack_turned({self.shape}, {target}, {source}, {self.rhs_column}, steps, columns - j)"
-        return f"pack_strided({self.shape}, {target}, {source}, {self.rhs_step}, {self.rhs_column}, steps, columns - j)"
+    # ---- factors
 
-    def panel(self) -> list[str]:
+    def packing(self) -> list[Node]:
+        """Packs the panels of this block, by how rhs lies in memory."""
+        if self.blocks.dots:
+            return []
+        j = self.column
+        factor = f"at(rhs, from_step * {self.rhs_step} + {j} * {self.rhs_column})"
+        strides = {1: self.rhs_step}.get(self.p.rhs.map.stride(self.p.columns.name), "")
+        word = "pack"
+        if not strides:
+            turned = self.p.rhs.map.stride(self.p.depth.name) == 1
+            word, strides = ("pack_turned", self.rhs_column) if turned else ("pack_strided", f"{self.rhs_step}, {self.rhs_column}")
+        call = f"{word}({self.shape}, {self.packed_panel()}, {factor}, {strides}, steps, {self.columns} - {j})"
+        return [Suite(f"for {j} in range(max(first_column, {self.block('packed')}), end_column, {self.blocks.width})", [call])]
+
+    def packed_panel(self) -> str:
+        return f"at(panels, ({self.column} - first_column) * {self.block('block_depth')})"
+
+    def panel(self) -> list[Node]:
         """Where the tile finds rhs: packed, or in place where that is contiguous."""
-        lines = ["panel = at(panels, (j - j_start) * block_depth)", f"pitch = {self.blocks.width}"]
-        if self.contiguous == self.p.columns.name:
-            lines += ["if j < packed:", f"    panel = at(rhs, p * {self.rhs_step} + j)", f"    pitch = {self.rhs_step}"]
+        j = self.column
+        if self.blocks.dots:
+            return [f"panel = at(rhs, {j} * {self.rhs_column})"]
+        lines: list[Node] = [f"panel = {self.packed_panel()}", f"pitch = {self.blocks.width}"]
+        if self.p.rhs.map.stride(self.p.columns.name) == 1:
+            in_place = [f"panel = at(rhs, from_step * {self.rhs_step} + {j})", f"pitch = {self.rhs_step}"]
+            lines.append(Suite(f"if {j} < {self.block('packed')}", list(in_place)))
         return lines
 
-    def tile(self, target: str, row: str, height: str) -> str:
-        factors = f"steps, left, {self.lhs_row}, {self.lhs_step}, panel, pitch"
-        return f"tile({self.blocks.rows}, {self.shape}, {factors}, {target}, {row}, {height}, p == 0)"
-
-    def direct_tile(self) -> list[str]:
-        """The tile writes the output; at the border of the matrix it writes a corner of scratch that is copied."""
+    def tile(self, target: str, pitch: str, height: str) -> str:
         rows, width = self.blocks.rows, self.blocks.width
-        row = self.stride("out", self.p.stores[0].map, self.p.rows.name)
-        out = f"at(out, i * {row} + j)"
+        if self.blocks.dots:
+            factors = f"steps, left, {self.lhs_row}, panel, {self.rhs_column}"
+            return f"tile_of_dots({rows}, {self.shape}, {factors}, {target}, {pitch}, {height}, min({width}, {self.columns} - {self.column}))"
+        factors = f"steps, left, {self.lhs_row}, {self.lhs_step}, panel, pitch"
+        return f"tile({rows}, {self.shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
+
+    # ---- results
+
+    def to_output(self) -> list[Node]:
+        """The tile writes the output; at the border of the matrix it writes a corner of scratch that is copied."""
+        rows, width, store = self.blocks.rows, self.blocks.width, self.p.stores[0]
+        pitch = self.stride(store.map, store.buffer.name, self.p.rows.name)
+        left = f"{self.columns} - {self.column}"
+        out = f"at(out, row * {pitch} + {self.column})"
+        earlier = Suite("if from_step > 0", [f"pack({self.shape}, sums, {out}, {pitch}, height, {left})"])
         return [
-            f"if height == {rows} and columns - j >= {width}:",
-            f"    {self.tile(out, row, str(rows))}",
-            "else:",
-            "    if p > 0:",
-            f"        pack({self.shape}, sums, {out}, {row}, height, columns - j)",
-            f"    {self.tile('sums', str(width), 'height')}",
-            f"    unpack({self.shape}, {out}, {row}, sums, height, columns - j)",
+            Suite(f"if height == {rows} and {left} >= {width}", [self.tile(out, pitch, str(rows))]),
+            Suite("else", [
+                *([] if self.blocks.dots else [earlier]),
+                self.tile("sums", str(width), "height"),
+                f"unpack({self.shape}, {out}, {pitch}, sums, height, {left})",
+            ]),
+        ]  # fmt: skip
+
+    def through_scratch(self, outer: list[Level]) -> list[Node]:
+        """The tile writes scratch; after the last block of depth the stores are computed from there."""
+        pitch, kept, width = self.block("sums_pitch"), self.block("sums_in_scratch"), self.blocks.width
+        left = f"{self.columns} - {self.column}"
+        whole = Suite(f"if {left} >= {width}", self.stores(outer, ""))
+        rest = Suite("else", [f"tail = first({left}, {width})", *self.stores(outer, "tail")])
+        return [
+            f"place = ((row - first_row) * {pitch} + {self.column} - first_column) * {kept}",
+            self.tile("at(sums, place)", pitch, "height"),
+            Suite(f"if from_step + steps >= {self.depth}", [whole, rest]),
         ]
 
-
-def indented(lines: list[str], by: int) -> list[str]:
-    return ["    " * by + line for line in lines]
+    def stores(self, outer: list[Level], mask: str) -> list[Node]:
+        """The stores of one tile: what varies along columns alone, then a loop over its rows."""
+        p, i = self.p, self.slots.axis(self.p.rows.name)
+        along, row = Level([], frozenset((p.columns.name,))), Level([], frozenset((p.rows.name,)))
+        axes, names = {a.name: a for a in p.outer}, frozenset(a.name for a in p.outer)
+        values = Values(self.slots, axes, names, [*outer, along, row], p.columns.name, self.blocks.width, mask or None)
+        acc = self.slots.names.fresh("acc")
+        row.body.append(f"{acc} = load(sums, place + ({i} - row) * {self.block('sums_pitch')}, {self.blocks.width})")
+        values.results["acc"] = Row(acc, wide=True)
+        found = [values.value(s.expr) for s in p.stores]
+        for s, value in zip(p.stores, found, strict=True):
+            values.stored(s, values.spread(s.expr, value, True))
+        return [*along.body, Suite(f"for {i} in range(row, row + height)", row.body)]

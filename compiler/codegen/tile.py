@@ -1,6 +1,7 @@
 """The register tile of products, and the copies that bring operands into its reach.
 
     tile            C[rows, width] (+)= A[rows, depth] @ B[depth, width] in registers, width = vecs * lanes
+    tile_of_dots    the same where both factors are contiguous along depth and nothing is worth packing: lanes follow depth
     pack            rows of a matrix into a panel of that width; columns that do not exist become anything
     pack_turned     the same from a matrix whose columns are contiguous
     pack_strided    the same from a matrix whose columns are `column` elements apart
@@ -8,7 +9,8 @@
 
 Each is a word of the native language and becomes one internal function per module, however often it is called, because
 compile time is what a product costs first. Sizes are run-time values; only the shape of the registers is in the code.
-Every element is one chain of fma over depth in order, so bits depend on no blocking and on no lane count.
+Every element is one chain of fma over depth in order, so bits depend on no blocking and on no lane count; but for dots,
+which are as many chains as there are lanes.
 """
 
 from __future__ import annotations
@@ -41,6 +43,13 @@ def tile(e: Emitter, rows: int, vecs: int, lanes: int, depth: Any, a: Value, a_r
     outlined(e, "tile", shape, args, tile_body)
 
 
+def tile_of_dots(e: Emitter, rows: int, vecs: int, lanes: int, depth: Any, a: Value, a_row: Any, b: Value, b_column: Any,
+                 c: Value, c_row: Any, height: Any, width: Any) -> None:  # fmt: skip
+    """C[i, j] = sum of a[i*a_row + k] b[j*b_column + k] over k < depth, for i < rows and j < width, as `tile` writes C."""
+    shape = Shape(str(a.kind.dtype), rows, vecs, lanes)  # pyright: ignore[reportAttributeAccessIssue]
+    outlined(e, "tile_of_dots", shape, [depth, a, a_row, b, b_column, c, c_row, height, width], tile_of_dots_body)
+
+
 def pack(e: Emitter, vecs: int, lanes: int, to: Value, source: Value, row: Any, height: Any, width: Any) -> None:
     """to[k * vecs * lanes + j] = source[k * row + j] for k < height and j < width."""
     outlined(e, "pack", Shape.of(to, vecs, lanes), [to, source, row, height, width], pack_body)
@@ -63,7 +72,7 @@ def unpack(e: Emitter, vecs: int, lanes: int, to: Value, row: Any, source: Value
 
 
 TILE_WORDS: dict[str, Any] = {
-    "tile": tile, "pack": pack, "pack_turned": pack_turned, "pack_strided": pack_strided, "unpack": unpack}  # fmt: skip
+    "tile": tile, "tile_of_dots": tile_of_dots, "pack": pack, "pack_turned": pack_turned, "pack_strided": pack_strided, "unpack": unpack}  # fmt: skip
 
 
 # ---- functions of their own
@@ -159,6 +168,17 @@ class Writer:
             return self.call("fma", self.shape.vector, [x, y, z])
         return self.b.add(self.b.mul(x, y), z)
 
+    def total(self, v: ir.Value) -> ir.Value:
+        """The sum of all lanes: halves are added to halves."""
+        add = self.b.fadd if self.shape.dtype in ("f32", "f64") else self.b.add
+        n = self.shape.lanes
+        while n > 1:
+            n //= 2
+            low, high = (ir.Constant(ir.VectorType(I32, n), [start + x for x in range(n)]) for start in (0, n))
+            blank = ir.Constant(v.type, ir.Undefined)
+            v = add(self.b.shuffle_vector(v, blank, low), self.b.shuffle_vector(v, blank, high))
+        return self.b.extract_element(v, ir.Constant(I32, 0))
+
     def loop(self, stop: ir.Value, step: int, body: Callable[[ir.Value], None], start: ir.Value | int = 0) -> None:
         """for i in range(start, stop, step): body(i)."""
         before = self.b.block
@@ -248,6 +268,36 @@ def joined(build: ir.IRBuilder, of: ir.Type, *incoming: tuple[ir.Value, ir.Block
     for value, block in incoming:
         phi.add_incoming(value, block)
     return phi
+
+
+def tile_of_dots_body(w: Writer, args: list[ir.Value]) -> None:
+    """Groups of columns at a time, as many as give eight sums; a last masked step takes the rest of depth."""
+    depth, a, a_row, b, b_column, c, c_row, height, width = args
+    build, shape = w.b, w.shape
+    group = max(1, 8 // shape.rows)
+    last_row, last_column = (build.sub(n, constant(1)) for n in (height, width))
+    left = [w.at(a, build.mul(a_row, smaller(build, constant(i), last_row))) for i in range(shape.rows)]
+    places = [(i, g) for i in range(shape.rows) for g in range(group)]
+    sums = [build.alloca(shape.vector) for _ in places]
+    whole_steps = build.sub(depth, build.srem(depth, constant(shape.lanes)))
+
+    def columns(j: ir.Value) -> None:
+        at = [smaller(build, build.add(j, constant(g)), last_column) for g in range(group)]
+        right = [w.at(b, build.mul(b_column, x)) for x in at]
+        for s in sums:
+            build.store(shape.zero, s)
+
+        def step(k: ir.Value, mask: ir.Value | None = None) -> None:
+            xs, ys = ([w.load_where(w.at(p, k), mask) if mask else w.load(w.at(p, k)) for p in side] for side in (left, right))
+            for (i, g), s in zip(places, sums, strict=True):
+                build.store(w.multiply_add(xs[i], ys[g], build.load(s)), s)
+
+        w.loop(whole_steps, shape.lanes, step)
+        step(whole_steps, w.first(build.sub(depth, whole_steps)))
+        for (i, g), s in zip(places, sums, strict=True):
+            w.store(w.total(build.load(s)), w.at(c, build.add(build.mul(c_row, constant(i)), at[g])))
+
+    w.loop(width, group, columns)
 
 
 def pack_body(w: Writer, args: list[ir.Value]) -> None:
