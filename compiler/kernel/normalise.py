@@ -6,10 +6,11 @@ walks them as one. What remains is the part of a shape that the machine code mus
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from .expr import At, Axis, Expr, Index, Leaf, Load, Map, Result, rebuilt, walk
-from .stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
+from .expr import Axis, Expr, Index, Leaf, Load, Map, Result, rebuilt, walk
+from .stages import Accumulate, Keep, Kernel, Stage, Statement, Store, mapped
 
 
 def normalise(kernel: Kernel) -> Kernel:
@@ -98,7 +99,7 @@ def maps(kernel: Kernel) -> list[Map]:
     return found
 
 
-def changed(kernel: Kernel, change, gone: set[str]) -> Kernel:
+def changed(kernel: Kernel, change: Callable[[Map], Map], gone: set[str]) -> Kernel:
     """`kernel` with `change` of every map, and rows without the axes that are `gone`."""
 
     def kept(axes: tuple[str, ...]) -> tuple[str, ...]:
@@ -117,20 +118,9 @@ def changed(kernel: Kernel, change, gone: set[str]) -> Kernel:
 
     memo: dict[Expr, Expr] = {}
 
-    def expr(e: Expr) -> Expr:
-        return rebuilt(e, leaf, memo)
-
-    def at(parts: At) -> At:
-        return tuple((s, expr(i), n) for s, i, n in parts)
-
     def statement(s: Statement) -> Statement:
-        match s:
-            case Reduce():
-                return Reduce(s.names, s.monoid, tuple(map(expr, s.exprs)))
-            case Keep():
-                return Keep(s.name, kept(s.axes), expr(s.expr))
-            case Store() | Accumulate():
-                return type(s)(s.buffer, change(s.map), expr(s.expr), at(s.at))
+        made = mapped(s, lambda e: rebuilt(e, leaf, memo), change)
+        return replace(made, axes=kept(made.axes)) if isinstance(made, Keep) else made
 
     stages = tuple(Stage(s.axes, tuple(map(statement, s.body))) for s in kernel.stages)
     return replace(kernel, stages=stages)

@@ -13,6 +13,7 @@ Nothing here knows a device: lowering decides loops and vectors.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,6 +171,16 @@ class Kernel:
                 inner += 1
             lines += [f"{'    ' * inner}{line}" for line in statement_lines(stage, taken, numbers)]
         return "\n".join(lines)
+
+
+def mapped(s: Statement, expr: Callable[[Expr], Expr], place: Callable[[Map], Map] = lambda m: m) -> Statement:
+    """The statement with `expr` of its expressions and `place` of where it writes."""
+    match s:
+        case Reduce():
+            return Reduce(s.names, s.monoid, tuple(map(expr, s.exprs)))
+        case Keep():
+            return Keep(s.name, s.axes, expr(s.expr))
+    return type(s)(s.buffer, place(s.map), expr(s.expr), tuple((d, expr(i), n) for d, i, n in s.at))
 
 
 def names_of(s: Statement) -> tuple[str, ...]:

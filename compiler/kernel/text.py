@@ -37,8 +37,9 @@ class Numbers:
     def offset(self, of: str, m: Map) -> str:
         return str(m.offset)
 
-    def part(self, load: Expr | None, k: int, stride: int, size: int) -> tuple[str, str]:
-        return str(stride), str(size)
+    def part(self, part: tuple[int, Expr, int]) -> tuple[str, str]:
+        """Stride and size of a computed part of an index."""
+        return str(part[0]), str(part[2])
 
     def bounds(self, g: Guard) -> tuple[str, str]:
         return str(g[1]), str(g[2])
@@ -116,16 +117,16 @@ class Texts:
             case Result():
                 return f"{e.name}[{', '.join(e.axes)}]" if e.axes else e.name
             case Load():
-                place = self.place(e.buffer, e.map, e.at, e)
+                place = self.place(e.buffer, e.map, e.at)
                 return self.guarded(e, place) if e.guards else place
         raise AssertionError(e)
 
-    def place(self, b: Buffer, m: Map, at: At, load: Expr | None = None) -> str:
+    def place(self, b: Buffer, m: Map, at: At) -> str:
         """`x[64*clip(label[i], 1000) + j]`."""
         parts = []
-        for k, (stride, index, size) in enumerate(at):
-            s, n = self.numbers.part(load, k, stride, size)
-            parts.append(f"{s}*clip({self.texts[index]}, {n})")
+        for part in at:
+            stride, size = self.numbers.part(part)
+            parts.append(f"{stride}*clip({self.texts[part[1]]}, {size})")
         return f"{b.name}[{spell_map(m, b.name, self.numbers, parts)}]"
 
     def guarded(self, e: Load, place: str) -> str:

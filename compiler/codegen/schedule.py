@@ -1,0 +1,99 @@
+"""What lowering decides before it writes: the axis that lanes follow, how many lanes, what a point costs.
+
+Lanes follow the last inner axis, or (columns) the last parallel axis where fewer accesses jump there. A vector is several
+registers wide, which gives independent chains; less in heavy stages, whose values would spill, and on short axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from ..kernel.expr import Axis, Expr, Index, Load, Map, axes_of, walk
+from ..kernel.scalar import NUMPY, OPS
+from ..kernel.stages import Accumulate, Kernel, Stage, Store
+from .target import Target
+
+WIDE = 4  # registers a vector
+HEAVY = 60  # weight of a stage from which on vectors are half as wide
+CHUNK_CYCLES = 90_000  # some 30 us
+BYTES_A_CYCLE = 6
+
+
+def accesses(stage: Stage) -> list[tuple[Map, bool]]:
+    """The distinct maps of a stage's loads and stores, and whether an access is computed at every inner point."""
+    inner = frozenset(a.name for a in stage.axes)
+    found: dict[tuple[str, Map], bool] = {}
+    for s in stage.body:
+        if isinstance(s, Store | Accumulate):
+            found[s.buffer.name, s.map] = False
+    for e in walk(*stage.exprs):
+        if isinstance(e, Load):
+            memo: dict[Expr, frozenset[str]] = {}
+            computed = any(axes_of(i, frozenset(), memo) & inner for _, i, _ in e.at)
+            found[e.buffer.name, e.map] = found.get((e.buffer.name, e.map), False) or computed
+    return [(m, computed) for (_, m), computed in found.items()]
+
+
+def jumps(stage: Stage, axis: str) -> int:
+    """Accesses of a stage that are neither contiguous nor constant along `axis`."""
+    inner = any(a.name == axis for a in stage.axes)
+    return sum(m.stride(axis) not in (0, 1) or (inner and computed) for m, computed in accesses(stage))
+
+
+def columns(kernel: Kernel) -> Axis | None:
+    """The parallel axis that lanes follow, if they follow no inner one."""
+    rows = [s for s in kernel.stages if s.axes]
+    if not kernel.free:
+        return None
+    last = kernel.free[-1]
+    if not rows:
+        return last
+    along_rows = sum(jumps(s, s.axes[-1].name) for s in rows)
+    return last if sum(jumps(s, last.name) for s in kernel.stages) < along_rows else None
+
+
+def weight(stage: Stage) -> int:
+    """Work of one point."""
+    return sum(OPS[e.op].weight if e.op in OPS else 1 for e in walk(*stage.exprs) if e.op != "const")
+
+
+def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:
+    """Lanes of a vector along `axis`: a power of two, at least one register of the widest dtype."""
+    stages = tuple(stages)
+    exprs = [e for s in stages for e in walk(*s.exprs) if not isinstance(e, Index)]
+    widest = max((NUMPY[e.dtype].itemsize for e in exprs if e.op != "const"), default=4)
+    native = max(1, target.bits // 8 // max(widest, 4))
+    n = native * (WIDE if sum(map(weight, stages)) < HEAVY else WIDE // 2)
+    while n > native and n >= 2 * axis.size:
+        n //= 2
+    return n
+
+
+def points_of(axes: Iterable[Axis]) -> int:
+    return math.prod(min(a.size, a.split[1]) if a.split else a.size for a in axes)
+
+
+def operations(kernel: Kernel) -> int:
+    """Weighted operations of one launch."""
+    return sum(weight(s) * points_of((*kernel.outer, *s.axes)) for s in kernel.stages)
+
+
+def moved(kernel: Kernel) -> int:
+    """Bytes that must move at least once: the distinct elements that each buffer's maps reach."""
+    reach: dict[str, int] = {}
+    for stage in kernel.stages:
+        axes = {a.name: a for a in (*kernel.outer, *stage.axes)}
+        touched = [(s.buffer, s.map) for s in stage.body if isinstance(s, Store | Accumulate)]
+        touched += [(e.buffer, e.map) for e in walk(*stage.exprs) if isinstance(e, Load)]
+        for b, m in touched:
+            elements = min(b.size, points_of(axes[a] for a in m.axes))
+            reach[b.name] = max(reach.get(b.name, 0), elements * NUMPY[b.dtype].itemsize)
+    return sum(reach.values())
+
+
+def grain(kernel: Kernel, points: int, target: Target) -> int:
+    """Points of a chunk that a member of the team takes: some 30 us of work, by sizes alone."""
+    native = max(1, target.bits // 32)
+    cycles = operations(kernel) / native + moved(kernel) / BYTES_A_CYCLE
+    return max(1, min(points, int(CHUNK_CYCLES * points / max(cycles, 1))))

@@ -1,0 +1,153 @@
+"""The argument block of a kernel: addresses of buffers, then the numbers that its text leaves open.
+
+A slot belongs to a role (the stride of one access along one axis, the extent of an axis, a constant), never to a value:
+numbers that happen to be equal keep their own slots, so the text doesn't depend on sizes.
+"""
+
+from __future__ import annotations
+
+import keyword
+import struct
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+
+from ..kernel.expr import Axis, Buffer, Const, Expr, Guard, Map
+from ..kernel.scalar import FLOATS
+from ..kernel.text import Numbers
+from .words import WORDS
+
+LANGUAGE = {"args", "start", "stop", "scratch", "point", "min", "max", "range"}
+FORMATS = {"f32": "<fi", "f64": "<d", "i32": "<ii", "u32": "<Ii", "i64": "<q", "u8": "<ii"}
+PLAIN = (0.0, 0.5, 1.0, 2.0, float("inf"))  # numbers, but for their sign, that the text says itself
+PLAIN_INTEGERS = 16
+
+
+@dataclass
+class Names:
+    """Every name of a text, so that none is given twice or hides a word."""
+
+    taken: set[str] = field(default_factory=lambda: set(WORDS) | LANGUAGE | set(keyword.kwlist))
+
+    def fresh(self, stem: str) -> str:
+        """`stem`, or else `stem` and the first number that is free."""
+        name, k = stem, 1
+        while name in self.taken:
+            k += 1
+            name = f"{stem}{k}" if not stem[-1].isdigit() else f"{stem}_{k}"
+        self.taken.add(name)
+        return name
+
+    def numbered(self, stem: str) -> str:
+        """`stem1`, `stem2`, ..."""
+        k = 1
+        while f"{stem}{k}" in self.taken:
+            k += 1
+        self.taken.add(f"{stem}{k}")
+        return f"{stem}{k}"
+
+
+class Slots:
+    """Names for buffers, axes and numbers; `lines` reads them, `values` are those behind the buffers, in order."""
+
+    def __init__(self, buffers: Iterable[Buffer], axes: Iterable[str] = ()) -> None:
+        self.names = Names()
+        self.buffers = {b.name: (self.names.fresh(b.name), b.dtype) for b in buffers}
+        self.axes = {a: self.names.fresh(a) for a in axes}
+        self.numbers: dict[Hashable, str] = {}
+        self.values: list[int] = []
+        self.reads: list[str] = []
+
+    def buffer(self, name: str) -> str:
+        return self.buffers[name][0]
+
+    def axis(self, name: str) -> str:
+        return self.axes.get(name, name)
+
+    @property
+    def next(self) -> int:
+        return len(self.buffers) + len(self.values)
+
+    def number(self, role: Hashable, stem: str, value: int) -> str:
+        """The name of an integer with this role."""
+        if role not in self.numbers:
+            name = self.numbers[role] = self.names.fresh(stem)
+            self.reads.append(f"{name} = integer(args, {self.next})")
+            self.values.append(value)
+        return self.numbers[role]
+
+    def extent(self, a: Axis) -> str:
+        return self.number(("extent", a.name), f"size_{self.axis(a.name)}", a.size)
+
+    def total(self, a: Axis, total: int) -> str:
+        return self.number(("total", a.name), f"total_{self.axis(a.name)}", total)
+
+    def stride(self, of: str, m: Map, axis: str) -> str:
+        return self.number(("stride", of, m, axis), f"{of}_{axis}", m.stride(axis))
+
+    def offset(self, of: str, m: Map) -> str:
+        return self.number(("offset", of, m), f"{of}_offset", m.offset)
+
+    def bound(self, g: Guard, upper: bool) -> str:
+        return self.number(("bound", g, upper), "high" if upper else "low", g[1 + upper])
+
+    def part(self, part: tuple[int, Expr, int]) -> tuple[str, str]:
+        """Stride and size of a computed part of an index."""
+        stride, _, size = part
+        name = "1" if stride == 1 else self.number(("pitch", part), "pitch", stride)
+        return name, self.number(("size", part), "size", size)
+
+    def constant(self, c: Const) -> str:
+        """One lane from the block, for a number that the text does not say itself."""
+        if c not in self.numbers:
+            name = self.numbers[c] = self.names.numbered("c")
+            each = 1 if c.dtype in ("i64", "f64") else 2
+            self.reads.append(f"{name} = load(address_pointer(args, {c.dtype}), {each * self.next}, 1)")
+            pair = (c.value,) if each == 1 else (c.value, 0)
+            self.values.append(int.from_bytes(struct.pack(FORMATS[c.dtype], *pair), "little", signed=True))
+        return self.numbers[c]
+
+    def lines(self) -> list[str]:
+        """What a function does first."""
+        pointers = [f"{n} = pointer(args, {k}, {d})" for k, (n, d) in enumerate(self.buffers.values())]
+        return pointers + self.reads
+
+
+def plain(c: Const) -> str | None:
+    """The literal, if the text may hold it."""
+    if c.dtype in FLOATS:
+        return repr(c.value) if abs(c.value) in PLAIN or c.value != c.value else None
+    return repr(c.value) if abs(c.value) <= PLAIN_INTEGERS else None
+
+
+class Named(Numbers):
+    """Spells a kernel's numbers by the names of their slots, `n` where the code needed none."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+
+    def known(self, *role: Hashable) -> str:
+        return self.slots.numbers.get(role, "n")
+
+    def buffer(self, b: Buffer) -> str:
+        return f"{b.name}: {b.dtype}"
+
+    def extent(self, a: Axis) -> str:
+        return self.known("extent", a.name)
+
+    def total(self, a: Axis, total: int) -> str:
+        return self.known("total", a.name)
+
+    def stride(self, of: str, m: Map, axis: str) -> str:
+        return self.known("stride", of, m, axis)
+
+    def offset(self, of: str, m: Map) -> str:
+        return self.known("offset", of, m)
+
+    def part(self, part: tuple[int, Expr, int]) -> tuple[str, str]:
+        return "1" if part[0] == 1 else self.known("pitch", part), self.known("size", part)
+
+    def bounds(self, g: Guard) -> tuple[str, str]:
+        return self.known("bound", g, False), self.known("bound", g, True)
+
+    def constant(self, c: Const) -> str:
+        return plain(c) or self.slots.numbers.get(c, "n")

@@ -1,0 +1,343 @@
+"""Expressions to lines: each value is computed once, at the outermost loop that has all its axes.
+
+A `Level` is one loop's body. A value has one lane unless it varies along the vector axis; that and the rule above give
+hoisting, scalar arithmetic and broadcasts. Equal lines of one level are one value. A product that has one user and meets
+an addition becomes fma, wherever it is computed, so that bits never depend on where an element stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..kernel.expr import At, Axis, Const, Expr, Guard, Index, Leaf, Load, Map, Result, axes_of, bounds, walk, with_args
+from ..kernel.scalar import FLOATS
+from ..kernel.stages import Accumulate, Stage, Store, mapped
+from .printer import Node, operation
+from .slots import Slots, plain
+
+Term = tuple[frozenset[str], str]  # a summand of an index, and the axes it varies along
+LEAST_I32, MOST_I32 = -(1 << 31), (1 << 31) - 1
+
+
+@dataclass
+class Level:
+    """The body of one loop, the axes that it adds, and the values it has computed."""
+
+    body: list[Node]
+    axes: frozenset[str]
+    known: dict[object, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where a result of a stage lives: in the variable `name`, or in a row of scratch at that pointer through `map`.
+
+    `wide`: every element has a lane per column. `padded`: the row may be read and written past its end.
+    """
+
+    name: str
+    wide: bool
+    map: Map | None = None
+    padded: bool = False
+
+
+@dataclass
+class Values:
+    """Writes values at a point: the stack of levels around it, the vector axis, and the mask where a tail is written."""
+
+    slots: Slots
+    axes: dict[str, Axis]
+    outer: frozenset[str]
+    levels: list[Level]
+    vector: str = ""
+    lanes: int = 1
+    mask: str | None = None
+    results: dict[str, Row] = field(default_factory=dict)
+    memo: dict[Expr, frozenset[str]] = field(default_factory=dict)
+    wides: dict[Expr, bool] = field(default_factory=dict)
+
+    def follow(self, vector: str, lanes: int) -> None:
+        """From here on, lanes follow `vector`."""
+        self.vector, self.lanes = vector, lanes
+        self.wides = {}
+
+    @property
+    def here(self) -> Level:
+        return self.levels[-1]
+
+    @property
+    def inside(self) -> bool:
+        """Whether the vector axis is one of the loops around this point."""
+        return any(self.vector in level.axes for level in self.levels)
+
+    # ---- levels
+
+    def level_of(self, axes: Iterable[str]) -> Level:
+        """The innermost level that adds one of `axes`."""
+        axes = frozenset(axes)
+        return next((level for level in reversed(self.levels) if level.axes & axes), self.levels[0])
+
+    def line(self, level: Level, text: str, stem: str = "t") -> str:
+        """The name of the value that `text` computes in `level`."""
+        if text not in level.known:
+            level.known[text] = name = self.slots.names.numbered(stem)
+            level.body.append(f"{name} = {text}")
+        return level.known[text]
+
+    def wide(self, e: Expr) -> bool:
+        """Whether a value has a lane per point of the vector axis."""
+        for n in walk(e):
+            if n not in self.wides:
+                own = False
+                if isinstance(n, Load):
+                    own = self.vector in n.map.axes or any(self.vector in g.axes for g, _, _ in n.guards)
+                elif isinstance(n, Index):
+                    own = self.vector in n.map.axes
+                elif isinstance(n, Result):
+                    own = self.vector in n.axes or self.results[n.name].wide
+                self.wides[n] = own or any(self.wides[a] for a in n.args)
+        return self.wides[e]
+
+    def lanes_of(self, e: Expr) -> int:
+        return self.lanes if self.wide(e) else 1
+
+    def axes_of(self, e: Expr) -> frozenset[str]:
+        return axes_of(e, self.outer, self.memo)
+
+    # ---- indices
+
+    def terms(self, of: str, m: Map) -> list[Term]:
+        """The summands of an affine index."""
+        out: list[Term] = [(frozenset(), self.slots.offset(of, m))] if m.offset else []
+        for a, s in m.strides:
+            name = self.slots.axis(a)
+            out.append((frozenset((a,)), name if s == 1 else f"{name} * {self.slots.stride(of, m, a)}"))
+        return out
+
+    def sum(self, terms: Sequence[Term]) -> str:
+        """The sum of an index's terms; what outer loops know is added there."""
+        found: list[str] = []
+        for level in self.levels:
+            found += [t for axes, t in terms if self.level_of(axes) is level]
+            if level is not self.here and found and (len(found) > 1 or "*" in found[0]):
+                found = [self.line(level, " + ".join(found), "at")]
+        return " + ".join(found) or "0"
+
+    def place(self, of: str, m: Map, at: At = ()) -> str:
+        """An index whose computed parts are scalars."""
+        return self.sum(self.terms(of, m) + [self.scalar_part(p) for p in at])
+
+    def scalar_part(self, part: tuple[int, Expr, int]) -> Term:
+        """stride * clamp(index) for an index of one lane."""
+        _, index, _ = part
+        stride, size = self.slots.part(part)
+        value = self.value(index)
+        text = value if isinstance(index, Const) and plain(index) else f"scalar({value})"
+        axes = self.axes_of(index)
+        name = self.line(self.level_of(axes), f"min(max({text}, 0), {size} - 1)", "at")
+        return axes, name if stride == "1" else f"{name} * {stride}"
+
+    def lane_places(self, n: Load) -> str:
+        """The vector of indices of a gather."""
+        level = self.level_of(self.axes_of(n))
+        scalar = [p for p in n.at if not self.wide(p[1])]
+        base = self.sum(self.terms(n.buffer.name, n.map) + [self.scalar_part(p) for p in scalar])
+        text = base
+        if step := n.map.stride(self.vector):
+            stride = "" if step == 1 else f" * {self.slots.stride(n.buffer.name, n.map, self.vector)}"
+            text += f" + iota(0, i64, {self.lanes}){stride}"
+        for p in n.at:
+            if self.wide(p[1]):
+                stride, size = self.slots.part(p)
+                index = self.value(p[1]) if p[1].dtype == "i64" else f"cast({self.value(p[1])}, i64)"
+                clamped = self.line(level, f"minimum(maximum({index}, 0), {size} - 1)", "at")
+                text = f"{clamped} + {text}" if stride == "1" else f"{clamped} * {stride} + {text}"
+        return self.line(level, text, "at")
+
+    # ---- values
+
+    def value(self, root: Expr) -> str:
+        """The name, or the literal, of a value; what is not known yet is computed at its own level."""
+        depth = self.levels
+        for e in walk(root):
+            if isinstance(e, Const):
+                self.constant(e)
+                continue
+            level = self.level_of(self.axes_of(e))
+            if e in level.known:
+                continue
+            self.levels = depth[: depth.index(level) + 1]
+            level.known[e] = self.leaf(e) or self.line(level, self.applied(e))
+            self.levels = depth
+        return self.name(root)
+
+    def name(self, e: Expr) -> str:
+        """The name of a value that is known."""
+        return self.constant(e) if isinstance(e, Const) else self.level_of(self.axes_of(e)).known[e]
+
+    def constant(self, e: Const) -> str:
+        return plain(e) or self.slots.constant(e)
+
+    def applied(self, e: Expr) -> str:
+        """A scalar operation; one operand at least is a vector, so that literals have a kind."""
+        names = [self.constant(a) if isinstance(a, Const) else self.name(a) for a in e.args]
+        shifts = e.op in ("shift_left", "shift_right") and isinstance(e.args[1], Const)
+        if shifts and isinstance(e.args[1], Const):
+            names[1] = repr(e.args[1].value)
+        first = 1 if e.op == "select" else 0
+        for k in (0, first):
+            if all(isinstance(a, Const) for a in (e.args[k:] if k == first else e.args[:1])):
+                names[k] = f"full({names[k]}, {e.args[k].dtype}, 1)"
+        return operation(e.op, names, e.args[-1].dtype, e.param)
+
+    def leaf(self, e: Expr) -> str | None:
+        """The name of a leaf, None for an operation."""
+        match e:
+            case Index():
+                return self.line(self.here, self.index(e), "n")
+            case Result():
+                return self.result(e)
+            case Load():
+                return self.line(self.here, self.load(e), "v")
+            case Expr(op="cast", args=(Index(dtype="i64") as i,)) if self.short(i.map):
+                return self.line(self.here, f"cast({self.line(self.here, self.index(i, 'i32'), 'n')}, {e.param})")
+        return None
+
+    def short(self, m: Map) -> bool:
+        """Whether an index fits 32 bits, which convert faster."""
+        low, high = bounds(m, {a: (0, max(self.axes[a].size - 1, 0)) for a in m.axes})
+        return low >= LEAST_I32 and high <= MOST_I32
+
+    def index(self, e: Index, dtype: str = "") -> str:
+        dtype = dtype or e.dtype
+        at, step = self.place("index", e.map), e.map.stride(self.vector)
+        if not step:
+            return f"full({at}, {dtype}, 1)"
+        if step == 1:
+            return f"iota({at}, {dtype}, {self.lanes})"
+        steps = f"iota(0, i64, {self.lanes}) * {self.slots.stride('index', e.map, self.vector)} + {at}"
+        return f"{steps}" if dtype == "i64" else f"cast({steps}, {dtype})"
+
+    def result(self, e: Result) -> str:
+        row = self.results[e.name]
+        if row.map is None:
+            return row.name
+        mask = None if row.padded else self.mask
+        step = 1 if row.wide else row.map.stride(self.vector)
+        text = self.read(row.name, self.place(e.name, row.map), self.step(e.name, row.map, step), self.lanes_of(e), mask)
+        return self.line(self.here, text, "v")
+
+    # ---- loads
+
+    def load(self, n: Load) -> str:
+        """The words of a load: neighbours, steps or a gather, under the tail's mask and its guards."""
+        lanes = self.lanes_of(n)
+        tests = [t for g in n.guards for t in self.guard(g, lanes)]
+        tests += [self.mask] if self.mask and lanes > 1 else []
+        mask = " & ".join(tests)
+        if len(tests) > 1:
+            mask = self.line(self.here, mask, "mask")
+        fill = self.name(n.fill) if n.fill is not None else "0"
+        p = self.slots.buffer(n.buffer.name)
+        if any(self.wide(i) for _, i, _ in n.at):
+            places = self.lane_places(n)
+            return f"gather_where({p}, {places}, {mask}, {fill})" if mask else f"gather({p}, {places})"
+        place, step = self.place(n.buffer.name, n.map, n.at), n.map.stride(self.vector)
+        return self.read(p, place, self.step(n.buffer.name, n.map, step), lanes, mask or None, fill)
+
+    def read(self, p: str, place: str, step: str, lanes: int, mask: str | None, fill: str = "0") -> str:
+        """Reads `lanes` elements `step` apart."""
+        if step == "1" or lanes == 1:
+            return f"load_where({p}, {place}, {mask}, {fill})" if mask else f"load({p}, {place}, {lanes})"
+        if mask:
+            return f"load_strided_where({p}, {place}, {step}, {mask}, {fill})"
+        return f"load_strided({p}, {place}, {step}, {lanes})"
+
+    def step(self, of: str, m: Map, step: int) -> str:
+        """The distance of neighbouring lanes."""
+        return str(step) if step in (0, 1) else self.slots.stride(of, m, self.vector)
+
+    def guard(self, g: Guard, lanes: int) -> list[str]:
+        """Masks that hold where low <= map < high; a bound that always holds needs none."""
+        m, low, high = g
+        least, most = bounds(m, {a: (0, max(self.axes[a].size - 1, 0)) for a in m.axes})
+        step = m.stride(self.vector) if self.vector else 0
+        level = self.level_of(m.axes)
+        at, tests = self.place("guard", m), []
+        for upper, needed in ((False, least < low), (True, most >= high)):
+            if needed:
+                bound = self.slots.bound(g, upper)
+                tests.append(self.line(level, test(at, step, bound, upper, lanes, self.step("guard", m, step)), "mask"))
+        return tests
+
+    # ---- writes
+
+    def spread(self, e: Expr, name: str, wide: bool) -> str:
+        """A value as a vector that can be written."""
+        lanes = self.lanes if wide else 1
+        if isinstance(e, Const) and plain(e):
+            return f"full({name}, {e.dtype}, {lanes})"
+        return f"widened({name}, {lanes})" if lanes > self.lanes_of(e) else name
+
+    def write(self, p: str, place: str, step: str, value: str, mask: str | None) -> None:
+        """Writes a value at this point."""
+        if step == "1":
+            text = f"store_where({p}, {place}, {value}, {mask})" if mask else f"store({p}, {place}, {value})"
+        elif mask:
+            text = f"store_strided_where({p}, {place}, {step}, {value}, {mask})"
+        else:
+            text = f"store_strided({p}, {place}, {step}, {value})"
+        self.here.body.append(text)
+
+    def stored(self, s: Store | Accumulate, value: str) -> None:
+        """The write of one statement; a vector where the vector axis is among the loops."""
+        of, wide = s.buffer.name, self.inside
+        step = self.step(of, s.map, s.map.stride(self.vector)) if wide else "1"
+        self.write(self.slots.buffer(of), self.place(of, s.map, s.at), step, value, self.mask if wide else None)
+
+
+def test(at: str, step: int, bound: str, upper: bool, lanes: int, stride: str) -> str:
+    """The mask of lanes whose index is below the upper bound, or not below the lower one."""
+    if step == 0 or lanes == 1:
+        return f"first(({at} {'<' if upper else '>='} {bound}) * {lanes}, {lanes})"
+    if step == 1:
+        below = f"first(max({bound} - ({at}), 0), {lanes})"
+        return below if upper else f"invert({below})"
+    return f"(iota(0, i64, {lanes}) * {stride} + ({at})) {'<' if upper else '>='} {bound}"
+
+
+# ------------------------------------------------------------------ fma
+
+
+def with_fma(stage: Stage) -> Stage:
+    """`stage` with x * y + z as one operation wherever the product has no other user."""
+    exprs = stage.exprs
+    users = Counter(a for e in walk(*exprs) for a in e.args)
+    users.update(exprs)
+    memo: dict[Expr, Expr] = {}
+
+    def single(e: Expr) -> bool:
+        return e.op == "mul" and e.dtype in FLOATS and users[e] == 1
+
+    for e in walk(*exprs):
+        args = tuple(memo[a] for a in e.args)
+        match e:
+            case Expr(op="add", args=(x, y)) if single(x) or single(y):
+                product, rest = (memo[x], args[1]) if single(x) else (memo[y], args[0])
+                memo[e] = Expr("fma", (*product.args, rest), e.dtype)
+            case Expr(op="sub", args=(x, _)) if single(x):
+                memo[e] = Expr("fma", (*memo[x].args, negative(args[1])), e.dtype)
+            case Expr(op="sub", args=(_, y)) if single(y):
+                a, b = memo[y].args
+                memo[e] = Expr("fma", (negative(a), b, args[0]), e.dtype)
+            case Leaf():
+                memo[e] = with_args(e, args)
+            case _:
+                memo[e] = e if args == e.args else Expr(e.op, args, e.dtype, e.param)
+    return Stage(stage.axes, tuple(mapped(s, memo.__getitem__) for s in stage.body))
+
+
+def negative(e: Expr) -> Expr:
+    return Const(-e.value, e.dtype) if isinstance(e, Const) else Expr("neg", (e,), e.dtype)
