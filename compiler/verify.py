@@ -45,6 +45,9 @@ def faults(graph: Graph) -> Iterator[tuple[str, Node | None]]:
 
 def node_faults(node: Node, known: set[Value]) -> Iterator[tuple[str, Node | None]]:
     op = node.op
+    for body in nested(op):
+        for what, at in faults(body):
+            yield f"{what}, in {body.name} of '{op.name}'", at or node
     if Op.registry.get(op.name) is not type(op):
         yield f"'{op.name}' is not a registered op", node
     for i, a in enumerate(node.args):
@@ -63,9 +66,6 @@ def node_faults(node: Node, known: set[Value]) -> Iterator[tuple[str, Node | Non
             bits(parameter)
     except (ProgramError, CompilerError) as error:
         yield f"'{op.name}' is rejected: {error}", node
-    for body in nested(op):
-        for what, at in faults(body):
-            yield f"{what}, in {body.name} of '{op.name}'", at or node
 
 
 def excerpt(graph: Graph, at: Node | None, around: int = 5) -> str:

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 import networkx as nx
 
 from ..chunks import chunked
-from ..emission import Domain, HostWork, Work, emit, emit_product, plain_operand, squeezed
+from ..emission import Domain, HostWork, Work, emit, emit_product, emit_scatter, plain_operand, squeezed
 from ..errors import CompilerError
 from ..index import CannotFuse
 from ..ir import Graph, Node, Value, apply, sourced
 from ..kernel import OPS
 from ..ops.contract import DotGeneral
-from ..ops.family import Computed, Elementwise, Reduce, View
+from ..ops.family import Computed, Elementwise, Reduce, Scatter, View
 from ..ops.source import Constant
 from ..ops.view import Reshape
 
@@ -131,8 +131,10 @@ class Fusion:
                 found |= {base(a) for a in n.args}
             elif isinstance(n.op, Computed):
                 found |= {a for a in n.args if a.type.size > 1}
-            elif not isinstance(n.op, (Elementwise, View, Reduce)) or n in self.host:
+            elif not isinstance(n.op, (Elementwise, View, Reduce, Scatter)) or n in self.host:
                 found |= set(n.args)
+            elif isinstance(n.op, Scatter):
+                found |= set(n.args[1:])
         return {v for v in found if v not in self.memory}
 
     def find_roots(self) -> list[Node]:
@@ -180,16 +182,19 @@ class Fusion:
     # ---- merging
 
     def works(self) -> tuple[Work | HostWork, ...]:
-        for late in (False, True):
-            for group in sorted(self.groups, key=lambda g: g.serial):
-                if group in self.groups and not self.opaque(group) and late == leading(group):
-                    self.grow(group)
+        self.merge([g for g in self.groups if not leading(g)])
         for group in [g for g in self.groups if g.product]:
             self.epilogue(group)
+        self.merge([g for g in self.groups if leading(g)])
         out: list[Work | HostWork] = []
         for group in self.ordered():
             out += self.emitted(group)
         return tuple(out)
+
+    def merge(self, groups: list[Group]) -> None:
+        for group in sorted(groups, key=lambda g: g.serial):
+            if group in self.groups and not self.opaque(group):
+                self.grow(group)
 
     def opaque(self, group: Group) -> bool:
         """Whether the group is a product or runs on the host."""
@@ -296,9 +301,11 @@ class Fusion:
     def emitted(self, group: Group) -> tuple[Work | HostWork, ...]:
         first = group.nodes[0] if group.nodes else group.product
         assert first is not None
-        if not fusible(first, self.host) and group.product is None:
+        if first in self.host:
             return (HostWork(first),)
         try:
+            if isinstance(first.op, Scatter):
+                return emit_scatter(first.op.name, first, self.stored - set(first.values))
             work = self.emit(group, (group,))
         except CannotFuse:
             found = [m for n in (*group.nodes, *([group.product] if group.product else [])) for m in self.computed_by(n)]

@@ -1,0 +1,65 @@
+"""Constant folding: what depends on constants only, and is small, becomes a constant.
+
+What: an elementwise op or a view on operands that are each one number repeated gives one number repeated, whatever the shape; any
+other op without order or effect is folded where its operands are constants and its result has at most `LIMIT` elements.
+Order: before simplify, whose literals match what this makes; after differentiation, whose factors it computes.
+Before and after: a well-formed graph of the same meaning, by the references of the ops, which are what the interpreter runs.
+Cost: O(n), and the arithmetic of what is folded.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import Graph, Node, Op, Value, apply_all, rebuild
+from ..law import uniform
+from ..ops.family import Computed, Elementwise, ReduceFamily, View
+from ..ops.source import constant, full
+from ..types import Type
+
+LIMIT = 16
+
+
+def fold(graph: Graph) -> Graph:
+    """The graph with small constant values computed."""
+    return rebuild(graph, step)
+
+
+def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+    values = apply_all(old.op, *given)
+    if not given or not isinstance(old.op, Elementwise | View | ReduceFamily | Computed):
+        return values
+    found = folded(old.op, given, values[0].type)
+    return values if found is None else (found,)
+
+
+def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
+    """The value of `op` on constants, or None where it has to be computed at run time."""
+    numbers = [uniform(v) for v in given]
+    if None not in numbers and of.size:
+        if isinstance(op, Elementwise):
+            scalars = [np.asarray(n, v.type.numpy) for n, v in zip(numbers, given, strict=True)]
+            return full(np.asarray(op.reference(*scalars)).item(), of)
+        if isinstance(op, View) and all(same(n, numbers[0]) for n in (*numbers, *fills(op))):
+            return full(numbers[0], of)
+    operands = [v.node for v in given if v.node and not v.node.args]
+    if len(operands) < len(given) or not 0 < of.size <= LIMIT or any(v.type.size > LIMIT for v in given):
+        return None
+    return held(np.asarray(op.reference(*(n.op.reference() for n in operands))), of)
+
+
+def held(array: np.ndarray, of: Type) -> Value:
+    """A constant of these elements: one number repeated, or an array."""
+    first = array.ravel()[:1]
+    if array.tobytes() == first.tobytes() * array.size:
+        return full(first.item(), of)
+    return constant(array)
+
+
+def fills(op: View) -> tuple[bool | int | float, ...]:
+    """What a view puts where no operand's element stands."""
+    return () if type(op).fill is View.fill else (op.fill,)
+
+
+def same(x: bool | int | float, y: bool | int | float) -> bool:
+    return np.asarray(x).tobytes() == np.asarray(y).tobytes()
