@@ -13,7 +13,6 @@ import math
 from dataclasses import dataclass, replace
 
 from .emission import Work
-from .index import affine
 from .ir import Value
 from .kernel import (
     Accumulate,
@@ -35,6 +34,7 @@ from .kernel import (
     rebuilt,
     walk,
 )
+from .ops.family import affine
 from .types import Type
 
 BLOCK = 8192  # elements of a block of an elementwise kernel: 32 KB of f32 an operand

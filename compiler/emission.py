@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
-from .index import CannotFuse, SplitAxis, affine, linear, plus, unravel
+from .index import CannotFuse, SplitAxis, unravel
 from .ir import Node, Value
 from .kernel import (
     OPS,
@@ -36,7 +36,7 @@ from .kernel import (
     walk,
 )
 from .ops.contract import DotGeneral
-from .ops.family import Computed, Elementwise, Flat, Index, Piece, Scatter, View
+from .ops.family import Computed, Elementwise, Flat, Index, Piece, Scatter, View, affine, linear, plus
 from .ops.family import Reduce as Fold
 from .ops.view import Reshape
 from .product import Product, normal, result
