@@ -93,11 +93,13 @@ STATIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator
 def parsed(text: str) -> tuple[list[ast.FunctionDef], dict[str, Any]]:
     """The functions of a text and the constants named between them."""
     tree = ast.parse(text)
-    constants = {
-        s.targets[0].id: ast.literal_eval(s.value)
-        for s in tree.body
-        if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name)
-    }
+    constants: dict[str, Any] = {}
+    for s in tree.body:
+        match s:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                constants[name] = ast.literal_eval(value)
+            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value):
+                constants |= zip((t.id for t in targets if isinstance(t, ast.Name)), ast.literal_eval(value), strict=True)
     return [s for s in tree.body if isinstance(s, ast.FunctionDef)], constants
 
 
@@ -312,19 +314,26 @@ class Emitter:
         self.builder.position_at_end(end)
 
     def loop(self, name: str, args: list[Any], body: list[ast.stmt]) -> None:
+        def inside(at: Value) -> None:
+            self.assign(name, at)
+            self.statements(body)
+
+        self.repeat(inside, *args)
+
+    def repeat(self, body: Callable[[Value], None], *args: Any) -> None:
+        """`for at in range(*args): body(at)`."""
         start, stop, step = (0, args[0], 1) if len(args) == 1 else (args[0], args[1], args[2] if len(args) > 2 else 1)
         first, last, by = self.i64(start), self.i64(stop), self.i64(step)
         before = self.builder.block
         head, inside, after = (self.function.append_basic_block(n) for n in ("loop", "inside", "after"))
         self.builder.branch(head)
         self.builder.position_at_end(head)
-        at = self.builder.phi(LLVM_I64, name)
+        at = self.builder.phi(LLVM_I64, "at")
         at.add_incoming(first, before)
         self.builder.cbranch(self.builder.icmp_signed("<", at, last), inside, after)
         self.builder.position_at_end(inside)
-        self.assign(name, Value(I64, at))
         self.exits.append(after)
-        self.statements(body)
+        body(Value(I64, at))
         self.exits.pop()
         if not self.builder.block.is_terminated:
             at.add_incoming(self.builder.add(at, by, flags=("nsw",)), self.builder.block)

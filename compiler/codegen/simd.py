@@ -237,6 +237,12 @@ trunc = float_word("llvm.trunc")
 copysign = float_word("llvm.copysign")
 
 
+def fmod(e: Emitter, x: Any, y: Any) -> Value:
+    """The remainder of x / y rounded toward zero, as C's; lane by lane, slow."""
+    kind, (a, b) = widen_all(e, x, y)
+    return Value(kind, e.builder.frem(a, b))
+
+
 def polynomial(e: Emitter, x: Value, *coefficients: float) -> Value:
     """By Horner's rule with fma, highest power first."""
     y: Any = coefficients[0]
@@ -376,6 +382,24 @@ def reinterpret(e: Emitter, x: Value, dtype: str) -> Value:
     return Value(to, e.builder.bitcast(x.llvm, to.llvm))
 
 
+def each_lane(e: Emitter, name: str, x: Value, mask: Value, other: Value) -> Value:
+    """libm's function of doubles where the mask holds, else `other`: for ranges too rare to deserve vectors."""
+    kind = joined(x)
+    b, double = e.builder, DTYPES["f64"].lane
+    f = e.declare(name, double, [double])
+    block = e.alloca(ir.ArrayType(double, kind.lanes), 64)
+    place = b.bitcast(block, ir.VectorType(double, kind.lanes).as_pointer())
+    b.store(cast(e, x, "f64").llvm, place, align=64)
+
+    def body(k: Value) -> None:
+        slot = b.gep(block, [e.i64(0), k.llvm], inbounds=True)
+        b.store(b.call(f, [b.load(slot)]), slot)
+
+    e.repeat(body, kind.lanes)
+    wide = Value(Vector("f64", kind.lanes), b.load(place, align=64))
+    return select(e, mask, cast(e, wide, kind.dtype), other)
+
+
 # ------------------------------------------------------------------ folds
 
 
@@ -409,9 +433,10 @@ SIMD: dict[str, Any] = {
     **{name: name for name in DTYPES},
     "inf": float("inf"), "nan": float("nan"),
     "fma": fma, "sqrt": sqrt, "floor": floor, "ceil": ceil, "rint": rint, "trunc": trunc, "copysign": copysign,
-    "polynomial": polynomial,
+    "polynomial": polynomial, "fmod": fmod,
     "neg": neg, "abs_": abs_, "invert": invert, "maximum": maximum, "minimum": minimum,
     "select": select, "first": first, "full": full, "iota": iota, "widened": widened, "lane": lane, "scalar": scalar,
     "cast": cast, "reinterpret": reinterpret,
+    "each_lane": each_lane,
     "total": total, "product": product, "largest": largest, "smallest": smallest, "any_": any_, "all_": all_,
 }  # fmt: skip

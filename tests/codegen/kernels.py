@@ -1,0 +1,86 @@
+"""Kernels for tests: an expression over loaded vectors, as machine code and as plain Python, on the same memory."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wonderland.compiler.codegen import twin
+from wonderland.compiler.codegen.numpy_words import NUMPY
+from wonderland.compiler.codegen.words import KEY, WORDS
+from wonderland.runtime import objects
+
+SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`expression` over a, b, c of the dtypes `operands`, with a result of dtype `result`, 32 lanes at a time."""
+
+    expression: str
+    operands: tuple[str, ...]
+    result: str
+
+    @property
+    def text(self) -> str:
+        loads = [f"        {n} = load(pointer(args, {k}, {d}), i, 32)" for k, (n, d) in enumerate(zip("abc", self.operands))]
+        store = f"        store(pointer(args, {len(self.operands)}, {self.result}), i, {self.expression})"
+        return "\n".join(
+            ["def kernel(args, start, stop, scratch):", "    for i in range(start, stop, 32):", *loads, store]
+        )
+
+    def __str__(self) -> str:
+        return f"{self.expression}-{'-'.join(self.operands)}"
+
+
+def compiled(texts: list[str]) -> dict[str, Any]:
+    """Each text as a callable of four integers; all are compiled as one module."""
+    found = objects.addresses({t: t for t in texts}, WORDS, KEY)
+    return {t: SIGNATURE(a) for t, a in found.items()}
+
+
+def both(case: Case, function: Any, *operands: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The result by machine code and by the twin; operands hold a multiple of 32 elements."""
+    results = []
+    for how in (function, lambda *args: twin.run(case.text, *args)):
+        out = np.zeros(operands[0].size, NUMPY[case.result])
+        args = np.array([x.ctypes.data for x in (*operands, out)], np.int64)
+        how(args.ctypes.data, 0, out.size, 0)
+        results.append(out)
+    return results[0], results[1]
+
+
+def same(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Where x and y agree to the bit; NaNs are all alike."""
+    bits = {1: np.uint8, 4: np.uint32, 8: np.uint64}[x.dtype.itemsize]
+    alike = x.view(bits) == y.view(bits)
+    return alike | (np.isnan(x) & np.isnan(y)) if x.dtype.kind == "f" else alike
+
+
+EDGES = {
+    "f": [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, 7.0, 1e-3, 0.9375, 0.625, 10.0, -18.0, 1e10, -1e10, 1e22,
+          65536.0, 65537.0, 3e38, -3e38, 1e-38, 1e-40, -1e-40, 1e-45, 88.72, 88.73, -87.5, -103.5, -104.5,
+          2147483647.0, 2147483648.0, -2147483648.0, 4294967295.0, 9.3e18, np.inf, -np.inf, np.nan],
+    "i": [0, 1, -1, 2, -2, 3, 5, 7, -7, 31, 32, 33, 63, 64, 100, -100, 12345, 2**31 - 1, -(2**31)],
+    "u": [0, 1, 2, 3, 5, 7, 31, 32, 33, 100, 200, 255],
+    "b": [False, True],
+}  # fmt: skip
+MORE = {
+    "f64": [1e300, -1e300, 1e-310, 5e-324, 709.7, 709.8, -745.0, -746.0, 2.0**53, 2.0**53 - 1],
+    "i64": [2**40, -(2**40) - 3, 2**63 - 1, -(2**63)],
+    "u32": [2**31, 2**32 - 1],
+}
+
+
+def edges(dtype: str) -> np.ndarray:
+    return np.array(EDGES[NUMPY[dtype].kind] + MORE.get(dtype, []), NUMPY[dtype])
+
+
+def combinations(*dtypes: str) -> list[np.ndarray]:
+    """Every combination of edge cases, filled up to a multiple of 32."""
+    grid = [g.ravel() for g in np.meshgrid(*(edges(d) for d in dtypes), indexing="ij")]
+    n = -(-grid[0].size // 32) * 32
+    return [np.resize(g, n) for g in grid]
