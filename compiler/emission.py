@@ -36,11 +36,13 @@ from .kernel import (
     walk,
 )
 from .ops.contract import DotGeneral
+from .ops.elementwise import After
 from .ops.family import Computed, Elementwise, Flat, Index, Piece, Scatter, View, affine, linear, plus
 from .ops.family import Reduce as Fold
 from .ops.view import Reshape
 from .product import Product, normal, result
 
+POSITIONS = ("argmax", "argmin")  # monoids of a value and its place
 KEEP_WEIGHT = 8  # what costs more than this many multiply-adds is kept in scratch rather than computed again
 KEEP_BYTES = 64 * 1024  # a row of scratch stays in the second-level cache
 
@@ -126,6 +128,8 @@ class Reader:
         if isinstance(op, Elementwise):
             args = [self.read(a, at, guards) for a in node.args]
             return op.expression(*args)
+        if isinstance(op, After):
+            return self.read(node.args[0], at, guards)
         if isinstance(op, View):
             return self.view(op, node, at, guards)
         if isinstance(op, Computed):
@@ -420,7 +424,9 @@ class Emission:
         gone = [k for k in range(len(at)) if k in op.axes]
         kept = tuple(m for k, m in enumerate(at) if k not in op.axes)
         over = frozenset(a for k in gone for a in at[k].axes)
-        if over == self.inner_names and not any(m.axes & self.inner_names for m in kept):
+        if not over:
+            self.single(op, node, at, kept)
+        elif over == self.inner_names and not any(m.axes & self.inner_names for m in kept):
             expr = self.reader.read(operand, at)
             result = self.fold(op, expr, at, operand)
             self.reader.results[out] = kept, result
@@ -431,10 +437,18 @@ class Emission:
         else:
             raise CannotFuse
 
+    def single(self, op: Fold, node: Node, at: tuple[Map, ...], kept: tuple[Map, ...]) -> None:
+        """A reduction over axes of one element: the element, or the place 0."""
+        out = node.out
+        expr = self.reader.read(node.args[0], at) if op.monoid not in POSITIONS else Const(0, out.dtype)
+        self.reader.results[out] = kept, expr
+        if out in self.wanted:
+            self.store(out, expr, linear(kept, out.shape))
+
     def fold(self, op: Fold, expr: Expr, at: tuple[Map, ...], operand: Value) -> Expr:
         """A reduction over the inner axes: its result, a value per outer point."""
         name = f"r{len(self.items)}"
-        if op.monoid in ("argmax", "argmin"):
+        if op.monoid in POSITIONS:
             (axis,) = op.axes
             names, exprs = (f"{name}v", name), (expr, IndexExpr(at[axis]))
             self.items.append(Item(expr, lambda e: Reduce(names, op.monoid, (e, exprs[1])), True, name))

@@ -24,6 +24,7 @@ from ..index import CannotFuse
 from ..ir import Graph, Node, Value, apply, sourced
 from ..kernel import OPS
 from ..ops.contract import DotGeneral
+from ..ops.elementwise import After
 from ..ops.family import Computed, Elementwise, Reduce, Scatter, View
 from ..ops.source import Constant
 from ..ops.view import Reshape
@@ -131,10 +132,10 @@ class Fusion:
                 found |= {base(a) for a in n.args}
             elif isinstance(n.op, Computed):
                 found |= {a for a in n.args if a.type.size > 1}
-            elif not isinstance(n.op, (Elementwise, View, Reduce, Scatter)) or n in self.host:
-                found |= set(n.args)
-            elif isinstance(n.op, Scatter):
+            elif isinstance(n.op, Scatter) and n not in self.host:
                 found |= set(n.args[1:])
+            elif not fusible(n, self.host):
+                found |= set(n.args)
         return {v for v in found if v not in self.memory}
 
     def find_roots(self) -> list[Node]:
@@ -147,8 +148,8 @@ class Fusion:
             own = OPS[n.op.scalar or n.op.name].weight if isinstance(n.op, Elementwise) else 0
             w, d = own + sum(weight[a] for a in n.args), 1 + max((depth[a] for a in n.args), default=0)
             shared = len(set(self.users[n.values[0]])) > 1 and isinstance(n.op, Elementwise) and w > CHEAP
-            fusible = isinstance(n.op, (Elementwise, View, Computed)) and n not in self.host
-            root = not fusible or shared or d > DEPTH or any(v in self.required for v in n.values)
+            folds = not fusible(n, self.host) or isinstance(n.op, Reduce)
+            root = folds or shared or d > DEPTH or any(v in self.required for v in n.values)
             if root:
                 roots.append(n)
             for v in n.values:
@@ -301,6 +302,8 @@ class Fusion:
     def emitted(self, group: Group) -> tuple[Work | HostWork, ...]:
         first = group.nodes[0] if group.nodes else group.product
         assert first is not None
+        if all(v.type.size == 0 for v in group.values):
+            return ()
         if first in self.host:
             return (HostWork(first),)
         try:
@@ -329,7 +332,7 @@ def base(value: Value) -> Value:
 
 
 def fusible(node: Node, host: set[Node]) -> bool:
-    return isinstance(node.op, (Elementwise, View, Computed, Reduce)) and node not in host
+    return isinstance(node.op, (Elementwise, View, Computed, Reduce, After)) and node not in host
 
 
 def leading(group: Group) -> bool:
@@ -358,12 +361,8 @@ def joined(a: Group, b: Group) -> Domain | None:
 
 
 def title(group: Group) -> str:
-    """A name from the last ops of a group: what a reader looks for."""
-    ops = [n.op.name.rstrip("_") for n in group.nodes if not isinstance(n.op, View)]
-    if group.product is not None:
-        return "_".join(["product", *ops[-1:]])
+    """A name by what the kernel is and its last ops: what a reader looks for."""
     folds = [n.op.name for n in group.nodes if isinstance(n.op, Reduce)]
-    names = list(dict.fromkeys((*folds[-1:], *ops[-1:]))) or ["copy"]
-    return "_".join(names)
-
-
+    ops = [n.op.name.rstrip("_") for n in group.nodes if not isinstance(n.op, (View, Reduce))]
+    kind = "product" if group.product is not None else "fold" if folds else "map" if ops else "copy"
+    return "_".join([kind, *folds[-1:], *ops[-1:]])
