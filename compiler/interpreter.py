@@ -1,0 +1,60 @@
+"""The reference interpreter: a graph's meaning, by the NumPy references of its ops. The oracle of every test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import CompilerError, ProgramError
+from .ir import Graph, Node, Value, where
+from .types import spelled, type_of
+
+
+def interpret(graph: Graph, *arrays: Any) -> tuple[np.ndarray, ...]:
+    """The outputs of `graph` on `arrays`, C-ordered and of the declared types; a value is freed after its last use.
+
+    Errors: a ProgramError where the arrays are not of the types of the inputs; a CompilerError that names the node whose
+    reference fails or gives another type than its rule.
+    """
+    given = tuple(np.asarray(a) for a in arrays)
+    wanted, got = tuple(v.type for v in graph.inputs), tuple(map(type_of, given))
+    if wanted != got:
+        required, found = spelled(wanted) or "no arrays", spelled(got) or "none"
+        raise ProgramError(f"{graph.name}: {required} required, got {found}")
+    store = dict(zip(graph.inputs, given, strict=True))
+    last = last_readers(graph)
+    for node in graph.nodes:
+        store.update(zip(node.values, results(node, [store[a] for a in node.args]), strict=True))
+        for value in last.get(node, ()):
+            store.pop(value, None)
+    return tuple(np.array(store[o], order="C") for o in graph.outputs)
+
+
+def results(node: Node, args: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The results of one node on arrays."""
+    try:
+        found = node.op.reference(*args)
+    except Exception as error:
+        said = f"the reference failed: {type(error).__name__}: {error}"
+        raise CompilerError(f"{node!r}: {said}", where(node.source)) from error
+    several = found if isinstance(found, tuple) else (found,)
+    arrays = tuple(np.asarray(r) for r in several)
+    if tuple(map(type_of, arrays)) != node.types:
+        said = f"the reference gave {spelled(map(type_of, arrays))}"
+        raise CompilerError(f"{node!r}: {said}", where(node.source))
+    return arrays
+
+
+def last_readers(graph: Graph) -> dict[Node, list[Value]]:
+    """The values that nothing needs after each node: read there last, or never read."""
+    last: dict[Value, Node] = {}
+    for node in graph.nodes:
+        last.update({v: node for v in (*node.args, *node.values)})
+    kept = set(graph.outputs)
+    freed: dict[Node, list[Value]] = {}
+    for value, node in last.items():
+        if value not in kept:
+            freed.setdefault(node, []).append(value)
+    return freed
