@@ -31,19 +31,24 @@ def machine(texts: dict[str, str]) -> dict[str, int]:
     return objects.addresses(texts, words.WORDS, words.KEY)
 
 
-def run_machine(k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[tuple[int, int]] = ()) -> Arrays:
-    """The arrays after the kernel ran over its points, in one call or in those of `splits`."""
-    out = {n: a.copy() for n, a in arrays.items()}
-    args = block(k, lowered, out)
+def run_in_place(k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[tuple[int, int]] = ()) -> Arrays:
+    """The arrays, after the kernel ran on them over its points: in one call, or in those of `splits`."""
+    args = block(k, lowered, arrays)
     memory, address = scratch(lowered)
     call = SIGNATURE(machine({"k": lowered.text})["k"])
     for start, stop in splits or [(0, lowered.points)]:
         call(args.ctypes.data, start, stop, address)
     assert np.isnan(memory[-1])
-    return out
+    return arrays
+
+
+def run_machine(k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[tuple[int, int]] = ()) -> Arrays:
+    """Copies of the arrays after the kernel."""
+    return run_in_place(k, lowered, {n: a.copy() for n, a in arrays.items()}, splits)
 
 
 def run_twin(k: Kernel, lowered: Lowered, arrays: Arrays) -> Arrays:
+    """Copies of the arrays after the kernel's text ran as plain Python."""
     out = {n: a.copy() for n, a in arrays.items()}
     args = block(k, lowered, out)
     memory, address = scratch(lowered)

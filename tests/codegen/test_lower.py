@@ -1,0 +1,158 @@
+"""Lowered kernels: machine code and plain Python against the reference; bits, sizes and splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.codegen.execution import machine, run_in_place, run_machine, run_twin
+from tests.kernel import samples
+from tests.kernel.samples import CASES, arrays_for
+from wonderland.compiler.codegen.lower import lower
+from wonderland.compiler.codegen.target import Target, host
+from wonderland.compiler.kernel import Kernel, reference
+
+WIDE = Target(bits=256)
+PAIRS: dict[str, tuple[Kernel, Kernel]] = {
+    "softmax": (samples.softmax(5, 75), samples.softmax(9, 2000)),
+    "softmax of columns": (samples.softmax_columns(13, 37), samples.softmax_columns(50, 64)),
+    "cross entropy": (samples.cross_entropy(6, 43), samples.cross_entropy(64, 1000)),
+    "layer norm": (samples.layer_norm(19, 45), samples.layer_norm(64, 96)),
+    "column sums": (samples.column_sums(21, 50), samples.column_sums(100, 512)),
+    "chain": (samples.chain(5, 23), samples.chain(64, 64)),
+    "broadcast and transposed": (samples.elementwise(7, 45), samples.elementwise(128, 45)),
+    "square": (samples.elementwise(45, 45), samples.elementwise(128, 45)),
+    "padded": (samples.padded(4, 39), samples.padded(17, 80)),
+    "gathered": (samples.gathered(6, 39), samples.gathered(100, 64)),
+    "sum by chunks": (samples.sum_chunks(1000), samples.sum_chunks(64000)),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_together() -> None:
+    """One module for all texts of these tests."""
+    targets = (WIDE, Target(bits=128), host())
+    machine({f"{n} {t}": lower(make(), t).text for n, make in CASES.items() for t in targets})
+
+
+def close(got: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    """Sums are taken in another order and products enter them unrounded: a few ulp of the largest term."""
+    for name, array in expected.items():
+        if array.dtype.kind == "f":
+            tolerance = 2e-5 if array.dtype == np.float32 else 1e-13
+            np.testing.assert_allclose(got[name], array, rtol=tolerance, atol=tolerance / 10, err_msg=name)
+        else:
+            np.testing.assert_array_equal(got[name], array, err_msg=name)
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    for name, array in one.items():
+        assert array.tobytes() == other[name].tobytes(), name
+
+
+@pytest.mark.parametrize("make", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("target", [WIDE, Target(bits=128), host()], ids=["256", "128", "host"])
+def test_machine_code_gives_what_the_reference_gives(make: Callable[[], Kernel], target: Target) -> None:
+    k = make()
+    arrays = arrays_for(k)
+    expected = {n: a.copy() for n, a in arrays.items()}
+    reference(k, expected)
+    close(run_machine(k, lower(k, target), arrays), expected)
+
+
+@pytest.mark.parametrize("make", CASES.values(), ids=CASES)
+def test_the_text_as_plain_python_gives_the_bits_of_machine_code(make: Callable[[], Kernel]) -> None:
+    k = make()
+    lowered, arrays = lower(k, WIDE), arrays_for(k)
+    same(run_twin(k, lowered, arrays), run_machine(k, lowered, arrays))
+
+
+@pytest.mark.parametrize("make", CASES.values(), ids=CASES)
+def test_any_split_of_the_points_gives_the_same_bits(make: Callable[[], Kernel]) -> None:
+    k = make()
+    lowered, arrays = lower(k, WIDE), arrays_for(k)
+    whole = run_machine(k, lowered, arrays)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        cuts = sorted({0, lowered.points, *rng.integers(0, lowered.points + 1, 3).tolist()})
+        parts = list(zip(cuts, cuts[1:], strict=False))
+        same(whole, run_machine(k, lowered, arrays, [parts[p] for p in rng.permutation(len(parts))]))
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_other_sizes_have_the_same_text(pair: tuple[Kernel, Kernel]) -> None:
+    small, large = (lower(k, WIDE) for k in pair)
+    assert small.text == large.text
+    assert len(small.sizes) == len(large.sizes)
+    assert small.sizes != large.sizes
+
+
+def test_sizes_are_arguments_and_not_in_the_text() -> None:
+    lowered = lower(samples.softmax(4096, 1234), WIDE)
+    assert not any(n in lowered.text for n in ("1234", "4096"))
+    assert lowered.sizes == (1234, 1234, 1234)
+    assert (lowered.points, lowered.scratch_bytes) == (4096, 4992)
+
+
+def test_a_number_is_an_argument_unless_it_is_plain() -> None:
+    text = lower(samples.chain(5, 23), WIDE).text
+    assert "0.3" not in text
+    assert " < 0.0" in text
+
+
+def test_a_chunk_is_some_tens_of_microseconds_whatever_the_number_of_points() -> None:
+    long, short = lower(samples.softmax(4096, 1024), WIDE), lower(samples.softmax(4, 16), WIDE)
+    assert 4 <= long.grain <= 128
+    assert short.grain == short.points == 4
+
+
+def test_a_value_is_computed_once_in_the_loop_that_has_all_its_axes() -> None:
+    text = lower(samples.softmax(8, 1024), WIDE).text
+    (line,) = (t for t in text.splitlines() if "1.0 / s" in t and "=" in t and "y[" not in t)
+    assert line.startswith("        t")  # in the loop over rows
+    assert text.count("= exp(") == 3  # the docstring, the full vectors, the tail
+
+
+def test_a_product_that_is_added_is_one_operation() -> None:
+    text = lower(samples.chain(5, 23), WIDE).text
+    assert "fma(" in text
+    assert " * " not in "".join(t for t in text.splitlines() if t.strip().startswith("t"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_keep_their_meaning(value: float) -> None:
+    for make in (CASES["softmax"], CASES["argmax"], CASES["argmax of columns"], CASES["any and all"], CASES["column sums"]):
+        k = make()
+        arrays = arrays_for(k)
+        arrays["x"][[3, 20, 77, 78]] = value
+        expected = {n: a.copy() for n, a in arrays.items()}
+        reference(k, expected)
+        close(run_machine(k, lower(k, WIDE), arrays), expected)
+
+
+def test_rows_of_one_value_and_of_infinity_have_their_first_place() -> None:
+    k = samples.argmax(4, 77)
+    arrays = arrays_for(k)
+    arrays["x"][:77] = -np.inf
+    arrays["x"][77:154] = np.inf
+    arrays["x"][154:231] = 0.0
+    arrays["x"][231 + 40] = np.nan
+    got = run_machine(k, lower(k, WIDE), arrays)
+    assert got["k"].tolist() == got["l"].tolist() == [0, 0, 0, 40]
+
+
+def test_masked_lanes_touch_no_memory_outside_the_buffers() -> None:
+    for make in CASES.values():
+        k = make()
+        arrays, guarded = arrays_for(k), {}
+        for name, a in arrays.items():
+            guarded[name] = np.full(a.size + 512, 77, a.dtype)
+            guarded[name][256:-256] = a
+        inner = {n: a[256:-256] for n, a in guarded.items()}
+        lowered = lower(k, WIDE)
+        out = run_in_place(k, lowered, inner)
+        for name, a in guarded.items():
+            assert (a[:256] == np.full(1, 77, a.dtype)).all() and (a[-256:] == np.full(1, 77, a.dtype)).all(), (k.name, name)
+        same(run_machine(k, lowered, arrays), out)
