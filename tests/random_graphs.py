@@ -1,0 +1,465 @@
+"""Random well-typed graphs and arrays for them: every op of the registry, small and odd shapes, tame values.
+
+`random_graph(seed)` begins with the op number `seed` of the registry, so as many consecutive seeds as there are ops cover all.
+A bound of every value is tracked while the graph is made: operands are brought into the domain of the op, large results are
+scaled down, so nothing overflows and NaN does not occur.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wonderland.compiler import ops
+from wonderland.compiler.ir import Graph, Op, Value, apply, sourced
+from wonderland.compiler.ops.family import Elementwise, Reduce
+from wonderland.compiler.types import FLOATS, INTEGERS, NUMPY, Type
+
+SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 17, 32)
+RANGE = {"bool": (0, 1), "i32": (-4, 4), "i64": (-4, 4), "u32": (0, 7), "f32": (-2, 2), "f64": (-2, 2)}
+"""Least and greatest value of an input, by dtype."""
+
+Range = tuple[float, float]
+WORDS: Range = (0, 2**32 - 1)
+DOMAIN: dict[tuple[str, int], Range] = {
+    ("log", 0): (0.25, 8),
+    ("log1p", 0): (-0.75, 8),
+    ("sqrt", 0): (0.25, 8),
+    ("rsqrt", 0): (0.25, 8),
+    ("div", 1): (0.5, 8),
+    ("rem", 1): (1, 8),
+    ("floordiv", 1): (1, 8),
+    ("shift_left", 1): (0, 6),
+    ("shift_right", 1): (0, 6),
+}
+"""What the operand of an op must lie in, where not every number will do."""
+
+RISING = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sqrt", "erf", "floor", "ceil", "round", "sign")
+
+
+class Unfit(Exception):
+    """This attempt leads nowhere; the next may."""
+
+
+def random_graph(seed: int, nodes: int = 12) -> Graph:
+    """A graph of at most `nodes` nodes (at least 6), the same for the same seed."""
+    names = sorted(BUILDERS | {n: elementwise for n, op in Op.registry.items() if issubclass(op, Elementwise)})
+    with sourced(None):
+        for attempt in range(100):
+            maker = Maker(np.random.default_rng([seed, attempt]))
+            if maker.grow(names[seed % len(names)], names, nodes):
+                return maker.graph(f"g{seed}")
+    raise AssertionError(f"no graph for seed {seed}")
+
+
+def random_arrays(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
+    """Arrays for the inputs of a random graph, within RANGE."""
+    rng = np.random.default_rng([seed, 1])
+    return tuple(random_array(v.type, rng) for v in graph.inputs)
+
+
+def random_array(t: Type, rng: np.random.Generator) -> np.ndarray:
+    low, high = RANGE[t.dtype]
+    drawn = rng.uniform(low, high, t.shape) if t.is_float else rng.integers(int(low), int(high) + 1, t.shape)
+    return np.asarray(drawn).astype(t.numpy)
+
+
+@dataclass
+class Maker:
+    """The values made so far, and the bounds of each."""
+
+    rng: np.random.Generator
+    inputs: list[Value] = field(default_factory=list)
+    pool: list[Value] = field(default_factory=list)
+    bounds: dict[Value, Range] = field(default_factory=dict)
+
+    def grow(self, first: str, names: list[str], nodes: int) -> bool:
+        """Applies ops up to `nodes`; False where not even `first` fits."""
+        self.sizes = [self.size() for _ in range(3)]
+        self.dtypes = [self.pick(("f32", "f32", "f64")), self.pick(("i32", "i64", "u32")), "bool"]
+        for _ in range(4 * nodes):
+            kept = list(self.inputs), list(self.pool), dict(self.bounds)
+            name = first if not self.made() else self.pick(names)
+            try:
+                self.tame(BUILDERS.get(name, elementwise)(self, name))
+            except Unfit:
+                self.inputs, self.pool, self.bounds = kept
+                continue
+            if self.made() > nodes:
+                self.inputs, self.pool, self.bounds = kept
+                break
+        return bool(self.made())
+
+    def made(self) -> int:
+        return len(Graph.of("", (), self.pool).nodes)
+
+    def graph(self, name: str) -> Graph:
+        """One to four values that nothing reads are the outputs."""
+        read = {a for v in self.pool if v.node for a in v.node.args}
+        ends = [v for v in self.pool if v.node and v not in read]
+        first = min((v for v in self.pool if v.node), key=lambda v: v.node.serial if v.node else 0)
+        count = min(len(ends), int(self.rng.integers(1, 5)))
+        outputs = [ends[i] for i in sorted(self.rng.choice(len(ends), count, replace=False))]
+        if first.node not in Graph.of("", (), outputs).nodes:
+            outputs.append(first)
+        return Graph.of(name, self.inputs, outputs)
+
+    # ---- choices
+
+    def pick(self, choices):
+        return choices[int(self.rng.integers(len(choices)))]
+
+    def chance(self, p: float) -> bool:
+        return bool(self.rng.random() < p)
+
+    def size(self) -> int:
+        return 1 if self.chance(0.12) else 0 if self.chance(0.04) else self.pick(SIZES)
+
+    def shape(self, least: int = 0) -> tuple[int, ...]:
+        n = self.pick([k for k in (0, 1, 2, 2, 2, 3) if k >= least])
+        start = int(self.rng.integers(0, 4 - n))
+        return tuple(self.sizes[start : start + n])
+
+    def dtype(self, domain) -> str:
+        likely = [d for d in (self.dtypes[0], *self.dtypes) if d in domain]
+        return self.pick(likely if likely and self.chance(0.85) else list(domain))
+
+    # ---- values
+
+    def note(self, value: Value, bounds: Range) -> Value:
+        """Adds a value; what leaves the range of u32 wraps."""
+        if value.dtype == "u32" and not (bounds[0] >= 0 and bounds[1] <= WORDS[1]):
+            bounds = WORDS
+        self.pool.append(value)
+        self.bounds[value] = bounds
+        return value
+
+    def tame(self, value: Value) -> Value:
+        """Large floats scaled down; large integers are no use."""
+        bound = max(map(abs, self.bounds[value]))
+        if not math.isfinite(bound) or (value.dtype in ("i32", "i64") and bound > 2**20):
+            raise Unfit
+        if not value.type.is_float or bound <= 8:
+            return value
+        factor = 2.0 ** -math.ceil(math.log2(bound / 4))
+        scaled = ops.mul(value, ops.full(factor, value.type))
+        low, high = self.bounds[value]
+        return self.note(scaled, (low * factor, high * factor))
+
+    def any_value(self, domain=tuple(NUMPY), least: int = 0) -> Value:
+        """Some value of a dtype of `domain` with at least so many dimensions, made before or an input."""
+        found = [v for v in self.pool if v.dtype in domain and v.type.ndim >= least]
+        recent = found[-4:]
+        if recent and self.chance(0.85):
+            return self.pick(recent if self.chance(0.7) else found)
+        return self.fresh(Type(self.dtype(domain), self.shape(least)))
+
+    def of(self, t: Type) -> Value:
+        """Some value of type `t`."""
+        found = [v for v in self.pool if v.type == t]
+        return self.pick(found) if found and self.chance(0.75) else self.fresh(t)
+
+    def fresh(self, t: Type) -> Value:
+        if len(self.inputs) < 5 and self.chance(0.85):
+            value = Value(t)
+            self.inputs.append(value)
+            return self.note(value, RANGE[t.dtype])
+        if t.dtype == "bool" or self.chance(0.5):
+            return self.note(ops.constant(random_array(t, self.rng)), RANGE[t.dtype])
+        number = float(self.pick((-1.5, 0.5, 1.25)) if t.is_float else self.pick((1, 2, 3)))
+        return self.note(ops.full(number, t), (number, number))
+
+    def within(self, x: Value, low: float, high: float) -> Value:
+        """`x`, brought into the range where it is not."""
+        a, b = self.bounds[x]
+        if a < low and x.type.is_float and 0 < low and max(abs(a), abs(b)) <= 2 and self.chance(0.5):
+            x = self.note(ops.add(ops.mul(x, x), ops.full(low, x.type)), (low, low + 4))
+        if self.bounds[x][0] < low:
+            x = self.note(ops.maximum(x, ops.full(low, x.type)), (low, max(b, low)))
+        if self.bounds[x][1] > high:
+            x = self.note(ops.minimum(x, ops.full(high, x.type)), (self.bounds[x][0], high))
+        return x
+
+    def like(self, x: Value, out: Value) -> Value:
+        """A result with the bounds of `x`."""
+        return self.note(out, self.bounds[x])
+
+    def axis(self, x: Value) -> int:
+        return int(self.rng.integers(x.type.ndim))
+
+    def some_axes(self, x: Value) -> tuple[int, ...]:
+        return tuple(a for a in range(x.type.ndim) if self.chance(0.5))
+
+
+# ---------------------------------------------------------------- elementwise
+
+
+def elementwise(m: Maker, name: str) -> Value:
+    op = Op.registry[name]
+    assert issubclass(op, Elementwise)
+    if name == "select":
+        x = m.any_value()
+        args = [m.of(x.type.of("bool")), x, m.of(x.type)]
+    else:
+        x = m.any_value(op.domain)
+        args = [x, *(m.of(x.type) for _ in range(op.arity - 1))]
+    if name == "cast":
+        dtype = m.pick([d for d in NUMPY if d != x.dtype])
+        if m.bounds[x][1] > 2**20 or (dtype == "u32" and m.bounds[x][0] < 0):
+            raise Unfit
+        return m.note(apply(op(dtype), x), m.bounds[x] if dtype != "bool" else (0, 1))
+    if name == "pow":
+        floats = x.type.is_float
+        args = [m.within(x, *((0.5, 8) if floats else (0, 6))), m.within(args[1], *((-2, 2) if floats else (0, 3)))]
+    args = [m.within(a, *DOMAIN[name, i]) if (name, i) in DOMAIN else a for i, a in enumerate(args)]
+    return m.note(apply(op(), *args), bounds_of(name, [m.bounds[a] for a in args], args))
+
+
+def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
+    """Bounds of an elementwise result."""
+    (a, b), (c, d) = given[0], given[-1]
+    ends = [p * q for p in given[0] for q in given[min(1, len(given) - 1)]]
+    if name in ("eq", "ne", "lt", "le", "gt", "ge") or args[0].dtype == "bool" and name != "select":
+        return 0, 1
+    if name in RISING:
+        low, high = (float(Op.registry[name]().reference(np.float64(v))) for v in (a, b))
+        return low, high
+    match name:
+        case "sin" | "cos":
+            return -1, 1
+        case "neg" | "not_":
+            return -b - 1, -a
+        case "abs":
+            return 0, max(-a, b)
+        case "rsqrt":
+            return 1 / math.sqrt(b), 1 / math.sqrt(a)
+        case "add":
+            return a + c, b + d
+        case "sub":
+            return a - d, b - c
+        case "mul":
+            return min(ends), max(ends)
+        case "fma":
+            return min(ends) + c, max(ends) + d
+        case "div" | "floordiv":
+            quotients = [p / q for p in (a, b) for q in (c, d)]
+            return math.floor(min(quotients)), max(quotients)
+        case "rem":
+            return 0, d
+        case "pow":
+            powers = [p**q for p in (a, b) for q in (c, d)] if a else [0, 1, b**d]
+            return min(powers), max(powers)
+        case "shift_left":
+            return min(a * 2**d, a), b * 2**d
+        case "shift_right":
+            return min(a, 0), max(b, 0)
+        case "and_" | "or_" | "xor":
+            bound = 2 ** math.ceil(math.log2(max(map(abs, (a, b, c, d))) + 1))
+            return (-bound if min(a, c) < 0 else 0), bound
+        case "maximum" | "minimum" | "select":
+            (a, b), (c, d) = given[-2:]
+            return min(a, c), max(b, d)
+    return -math.inf, math.inf
+
+
+# ---------------------------------------------------------------- the others
+
+
+def reduction(m: Maker, name: str) -> Value:
+    op = Op.registry[name]
+    assert issubclass(op, Reduce)
+    x = m.any_value(op.domain, least=1)
+    axes = (m.axis(x),) if name.startswith("arg") or not m.chance(0.5) else m.some_axes(x)
+    n = math.prod(x.shape[a] for a in axes)
+    if n == 0 and not op.empty:
+        raise Unfit
+    if name == "prod":
+        if n > 64:
+            raise Unfit
+        x = m.within(x, *((-1, 1) if x.dtype != "u32" else (0, 1)))
+    low, high = m.bounds[x]
+    bounds = {
+        "sum": (min(low * n, 0), max(high * n, 0)),
+        "prod": (-1, 1),
+        "argmax": (0, n - 1),
+        "argmin": (0, n - 1),
+    }.get(name, (low, high))
+    return m.note(apply(op(axes), x), bounds)
+
+
+def after(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    return m.like(x, ops.after(x, *(m.any_value() for _ in range(int(m.rng.integers(0, 3))))))
+
+
+def stop_gradient(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    return m.like(x, ops.stop_gradient(x))
+
+
+def reshape(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    shape = list(x.shape)
+    match int(m.rng.integers(4)):
+        case 0:
+            shape = [x.type.size]
+        case 1:
+            shape.insert(int(m.rng.integers(len(shape) + 1)), 1)
+        case 2 if len(shape) > 1:
+            k = int(m.rng.integers(len(shape) - 1))
+            shape[k : k + 2] = [shape[k] * shape[k + 1]]
+        case _ if shape:
+            k = m.axis(x)
+            inner = m.pick([d for d in (1, 2, 3, 4, 8) if shape[k] % d == 0])
+            shape[k : k + 1] = [shape[k] // inner, inner]
+    if len(shape) > 4:
+        raise Unfit
+    return m.like(x, apply(Op.registry["reshape"](tuple(shape)), x))
+
+
+def permute(m: Maker, name: str) -> Value:
+    x = m.any_value(least=2)
+    return m.like(x, apply(Op.registry["permute"](tuple(map(int, m.rng.permutation(x.type.ndim)))), x))
+
+
+def broadcast(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    if x.type.ndim > 2 or x.type.size > 600:
+        raise Unfit
+    shape, k = list(x.shape), int(m.rng.integers(x.type.ndim + 1))
+    shape.insert(k, m.pick(m.sizes))
+    return m.like(x, ops.broadcast(x, tuple(shape), (k,)))
+
+
+def slice_(m: Maker, name: str) -> Value:
+    x = m.any_value(least=1)
+    start = [int(m.rng.integers(0, max(n // 2, 1))) for n in x.shape]
+    stop = [int(m.rng.integers(min(s + 1, n), n + 1)) for s, n in zip(start, x.shape, strict=True)]
+    step = [m.pick((1, 1, 1, 2, 3)) for _ in x.shape]
+    return m.like(x, apply(Op.registry["slice"](tuple(start), tuple(stop), tuple(step)), x))
+
+
+def flip(m: Maker, name: str) -> Value:
+    x = m.any_value(least=1)
+    return m.like(x, apply(Op.registry["flip"](m.some_axes(x) or (0,)), x))
+
+
+def pad(m: Maker, name: str) -> Value:
+    x = m.any_value(least=1)
+    low, high = (tuple(m.pick((0, 0, 1, 2)) for _ in x.shape) for _ in range(2))
+    number = m.pick((True, False)) if x.dtype == "bool" else m.pick((0.0, -1.5, 2.0)) if x.type.is_float else m.pick((0, 2))
+    a, b = m.bounds[x]
+    return m.note(apply(Op.registry["pad"](low, high, number), x), (min(a, number), max(b, number)))
+
+
+def concatenate(m: Maker, name: str) -> Value:
+    x = m.any_value(least=1)
+    k = m.axis(x)
+    parts = [x]
+    for _ in range(int(m.rng.integers(1, 3))):
+        shape = (*x.shape[:k], m.pick((1, 2, x.shape[k])), *x.shape[k + 1 :])
+        parts.append(m.of(Type(x.dtype, shape)))
+    lows, highs = zip(*(m.bounds[p] for p in parts), strict=True)
+    return m.note(ops.concatenate(*parts, axis=k), (min(lows), max(highs)))
+
+
+def full(m: Maker, name: str) -> Value:
+    t = Type(m.dtype(NUMPY), m.shape())
+    number = m.pick((False, True)) if t.dtype == "bool" else m.pick((1, 2)) if t.dtype in INTEGERS else m.pick((0.25, -1.0))
+    return m.note(ops.full(number, t), (number, number))
+
+
+def iota(m: Maker, name: str) -> Value:
+    t = Type(m.dtype((*INTEGERS, *FLOATS)), m.shape(1))
+    k = int(m.rng.integers(t.ndim))
+    return m.note(ops.iota(t, k), (0, max(t.shape[k] - 1, 0)))
+
+
+def constant(m: Maker, name: str) -> Value:
+    t = Type(m.dtype(NUMPY), m.shape())
+    return m.note(ops.constant(random_array(t, m.rng)), RANGE[t.dtype])
+
+
+def dot_general(m: Maker, name: str) -> Value:
+    lhs = m.any_value((*FLOATS, "i32", "i64"), least=1)
+    roles = [m.pick("bkkf") if d else m.pick("kff") for d in range(lhs.type.ndim)]
+    order = [int(d) for d in m.rng.permutation(lhs.type.ndim) if roles[d] != "f"]
+    shape = [lhs.shape[d] for d in order]
+    extra = int(m.rng.integers(0, len(order) + 1))
+    if len(order) < 3 and m.chance(0.8):
+        shape.insert(extra, m.pick(m.sizes))
+    else:
+        extra = len(order)
+    rhs = m.of(Type(lhs.dtype, tuple(shape)))
+    where = [(d, p + (p >= extra)) for p, d in enumerate(order)]
+    groups = {r: [pair for pair in where if roles[pair[0]] == r] for r in "bk"}
+    contracting, batch = ((tuple(d for d, _ in g), tuple(p for _, p in g)) for g in (groups["k"], groups["b"]))
+    out = ops.dot_general(lhs, rhs, contracting, batch)
+    if out.type.size > 20000 or out.type.ndim > 4:
+        raise Unfit
+    n = math.prod(lhs.shape[d] for d in contracting[0])
+    ends = [p * q * n for p in m.bounds[lhs] for q in m.bounds[rhs]]
+    return m.note(out, (min(*ends, 0), max(*ends, 0)))
+
+
+def take(m: Maker, name: str) -> Value:
+    x = m.any_value(least=1)
+    k = m.axis(x)
+    along = name == "take_along"
+    shape = (*x.shape[:k], m.pick((1, 2, 5)), *x.shape[k + 1 :]) if along else m.shape()[:2]
+    if x.shape[k] == 0:
+        raise Unfit
+    indices = m.of(Type(m.pick(("i32", "i64")), shape))
+    if x.type.ndim + len(shape) > 5 or (not along and x.type.size * indices.type.size > 20000):
+        raise Unfit
+    return m.like(x, (ops.take_along if along else ops.take)(x, indices, k))
+
+
+def take_add(m: Maker, name: str) -> Value:
+    x = m.any_value((*FLOATS, "i32", "i64"), least=1)
+    k, size = m.axis(x), m.pick((1, 3, 6))
+    along = name == "take_along_add"
+    count = m.pick((1, min(2, x.type.ndim - k)))
+    shape = x.shape if along else x.shape[k : k + count]
+    indices = m.of(Type(m.pick(("i32", "i64")), shape))
+    n = math.prod(shape[k : k + 1] if along else shape)
+    low, high = m.bounds[x]
+    out = (ops.take_along_add if along else ops.take_add)(x, indices, size, k)
+    return m.note(out, (min(low * n, 0), max(high * n, 0)))
+
+
+def random_bits(m: Maker, name: str) -> Value:
+    return m.note(ops.random_bits(m.of(Type("u32", (2,))), m.shape()), WORDS)
+
+
+def threefry(m: Maker, name: str) -> Value:
+    t = Type("u32", (*m.shape()[:2], 2))
+    return m.note(apply(Op.registry["threefry"](), m.of(t), m.of(t)), WORDS)
+
+
+BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
+    **{n: reduction for n in ("sum", "max", "min", "prod", "any", "all", "argmax", "argmin")},
+    "after": after,
+    "stop_gradient": stop_gradient,
+    "reshape": reshape,
+    "permute": permute,
+    "broadcast": broadcast,
+    "slice": slice_,
+    "flip": flip,
+    "pad": pad,
+    "concatenate": concatenate,
+    "full": full,
+    "iota": iota,
+    "constant": constant,
+    "dot_general": dot_general,
+    "take": take,
+    "take_along": take,
+    "take_add": take_add,
+    "take_along_add": take_add,
+    "random_bits": random_bits,
+    "threefry": threefry,
+}
+"""How to apply each op that is not elementwise."""
