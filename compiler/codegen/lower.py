@@ -11,8 +11,8 @@ depend on neither. `values` says where values are computed, `schedule` what is d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ..kernel.expr import Axis, Const, Expr, Index, Load, Map, walk
 from ..kernel.normalise import normalise
@@ -20,7 +20,7 @@ from ..kernel.scalar import FLOATS, NUMPY
 from ..kernel.stages import MONOIDS, Accumulate, Keep, Kernel, Monoid, Reduce, Stage, Statement, Store, extremes
 from . import schedule
 from .lowered import Lowered
-from .printer import Node, Suite, function
+from .printer import Node, Suite, function, lines
 from .slots import Named, Slots
 from .target import Target
 from .values import Level, Row, Values, with_fma
@@ -224,7 +224,7 @@ class Lowering:
                     step = "1" if self.column else values.step(s.name, row.map, row.map.stride(values.vector))
                     values.write(row.name, values.place(s.name, row.map), step, v, None if row.padded else values.mask)
                 case Store():
-                    values.stored(s, values.spread(s.expr, of[0], values.inside))
+                    values.stored(s, of[0])
                 case Accumulate():
                     self.add(s, of)
 
@@ -238,7 +238,7 @@ class Lowering:
         mask = values.mask if lanes > 1 else None
         self.emit(f"{old} = {values.read(self.slots.buffer(buffer), place, step, lanes, mask)}")
         self.emit(f"{new} = {summed(old, of)}")
-        values.stored(s, new)
+        values.written(s, new)
 
     # ---- rows
 
@@ -351,6 +351,44 @@ class Lowering:
                 ahead = f"{values.place(of, e.map)} + {self.slots.stride(of, e.map, next_point)}"
                 each = LINE // NUMPY[e.dtype].itemsize
                 self.emit(*(f"prefetch({p}, {ahead} + {k})" for k in range(0, values.lanes, each)))
+
+
+# ------------------------------------------------------------------ statements inside another kernel
+
+
+@dataclass(frozen=True)
+class Lines:
+    """`before` stands outside the loop over vectors, `each` at every vector."""
+
+    before: list[str]
+    each: list[str]
+
+
+def lower_body(
+    stores: Sequence[Store], slots: Slots, axes: Mapping[str, Axis], variables: Mapping[str, str],
+    vector: str, lanes: int, results: Mapping[str, str], mask: str | None = None,
+) -> Lines:  # fmt: skip
+    """The lines of `stores` at one vector position, for a text that another printer writes.
+
+    `slots` is the text's argument block, `Slots(buffers, axes)`: it names buffers and numbers, `slots.lines()` begins the
+    function, `slots.values` follow the addresses in the block; both are complete when all bodies are lowered.
+    `axes` are the axes of the stores by name, `variables` the i64 variables of the text that hold them; the variable of
+    the axis `vector` is the index of lane 0. `results` names the `lanes`-wide values behind `Result(name, (), dtype)`.
+    `mask` names a mask of lanes: those outside are neither read nor written. All bodies of one text must be given the
+    same stores, so that its full and its masked vectors meet the same instructions.
+
+        slots = Slots(p.buffers, ())
+        full = lower_body(p.stores, slots, axes, {"i": "row", "j": "column"}, "j", 16, {"acc": "sums"})
+        edge = lower_body(p.stores, slots, axes, {"i": "row", "j": "column"}, "j", 16, {"acc": "rest"}, "inside")
+        [*slots.lines(), ..., "for row in ...", *full.before, "for column in ...", "sums = load(...)", *full.each]
+    """
+    stage = with_fma(Stage((), tuple(stores)))
+    slots.axes.update(variables)
+    outside = Level([], frozenset(axes) - {vector})
+    values = Values(slots, dict(axes), frozenset(axes), [outside, Level([], frozenset((vector,)))], vector, lanes, mask)
+    values.results = {n: Row(name, True) for n, name in results.items()}
+    values.stores(stage.body)
+    return Lines(*(lines(level.body) for level in values.levels))
 
 
 # ------------------------------------------------------------------ sums of products

@@ -291,11 +291,19 @@ class Values:
             text = f"store_strided({p}, {place}, {step}, {value})"
         self.here.body.append(text)
 
-    def stored(self, s: Store | Accumulate, value: str) -> None:
+    def written(self, s: Store | Accumulate, value: str) -> None:
         """The write of one statement; a vector where the vector axis is among the loops."""
         of, wide = s.buffer.name, self.inside
         step = self.step(of, s.map, s.map.stride(self.vector)) if wide else "1"
         self.write(self.slots.buffer(of), self.place(of, s.map, s.at), step, value, self.mask if wide else None)
+
+    def stored(self, s: Store, value: str) -> None:
+        self.written(s, self.spread(s.expr, value, self.inside))
+
+    def stores(self, body: Sequence[Store]) -> None:
+        """Every value first: within a point all reads precede the writes."""
+        for s, v in [(s, self.value(s.expr)) for s in body]:
+            self.stored(s, v)
 
 
 def test(at: str, step: int, bound: str, upper: bool, lanes: int, stride: str) -> str:
