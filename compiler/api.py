@@ -1,8 +1,8 @@
 """jit: a function compiled on its first call with arguments of some kind, native on the next.
 
-    step = wl.jit(train_step, donate_argnums=(0,))
-    params, loss = step(params, batch)
-    print(step.inspect(params, batch))
+step = wl.jit(train_step, donate_argnums=(0,))
+params, loss = step(params, batch)
+print(step.inspect(params, batch))
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import numpy as np
 from . import tree
 from .errors import ProgramError
 from .ir import Graph
-from .trace import Traced, call, traced_leaves, trace_tree
+from .trace import Traced, call, trace
+from .tracer import current
 from .tree import Structure
 from .types import type_of
 
@@ -51,7 +52,10 @@ def jit(
     """
     if function is None:
         return functools.partial(
-            jit, static_argnums=static_argnums, static_argnames=static_argnames, donate_argnums=donate_argnums
+            jit,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            donate_argnums=donate_argnums,
         )
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     return Jitted(function, ints(static_argnums), names, ints(donate_argnums))
@@ -92,9 +96,9 @@ class Jitted:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         static, dynamic = self.parted(args, options)
-        leaves, structure = tree.flatten(dynamic)
-        if traced_leaves(leaves):
+        if current() is not None:  # part of the function being traced
             return call(self.traced(static, dynamic), *dynamic)
+        leaves, structure = tree.flatten(dynamic)
         arrays, kind = self.kind(leaves)
         key = static, structure, kind
         entry = self.entries.get(key) or self.entry(key, static, dynamic)
@@ -118,9 +122,9 @@ class Jitted:
     # ---- keys
 
     def parted(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
-        """Static values with their types, and the tree of everything else."""
+        """Static values with their types, and everything else: positional arguments, then the named ones."""
         if not self.static and not self.static_names:
-            return (), (args, options) if options else (args,)
+            return (), (args, options)
         static = [(i, type(args[i]), args[i]) for i in self.static if i < len(args)]
         static += [(n, type(options[n]), options[n]) for n in self.static_names if n in options]
         for where, kind, value in static:
@@ -133,7 +137,7 @@ class Jitted:
                 ) from None
         rest = tuple(None if i in self.static else a for i, a in enumerate(args))
         dynamic = {n: v for n, v in options.items() if n not in self.static_names}
-        return tuple(static), (rest, dynamic) if dynamic else (rest,)
+        return tuple(static), (rest, dynamic)
 
     def kind(self, leaves: Sequence[Any]) -> tuple[tuple[np.ndarray, ...], tuple[Any, ...]]:
         """The leaves as arrays, and what of them decides the program."""
@@ -163,16 +167,16 @@ class Jitted:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def traced(self, static: Any, dynamic: Any) -> Traced:
-        return trace_tree(self.bound(static), dynamic, self.name)
+        return trace(self.bound(static), *dynamic, name=self.name)
 
     def bound(self, static: Any) -> Callable[..., Any]:
         """The function of the dynamic tree."""
         given = {where: value for where, _, value in static}
 
-        def function(args: tuple[Any, ...], options: dict[str, Any] | None = None) -> Any:
+        def function(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
             full = [given.get(i, a) for i, a in enumerate(args)]
             named = {n: v for n, v in given.items() if isinstance(n, str)}
-            return self.function(*full, **(options or {}), **named)
+            return self.function(*full, **options, **named)
 
         return function
 
@@ -192,7 +196,11 @@ class Jitted:
             if k in self.donated:
                 for i in range(start, start + size):
                     taken = {o for _, o in pairs}
-                    fits = (o for o, v in enumerate(graph.outputs) if o not in taken and v.type == graph.inputs[i].type)
+                    fits = (
+                        o
+                        for o, v in enumerate(graph.outputs)
+                        if o not in taken and v.type == graph.inputs[i].type
+                    )
                     if (o := next(fits, None)) is not None:
                         pairs.append((i, o))
             start += size
@@ -202,7 +210,9 @@ class Jitted:
 def array(x: Any) -> np.ndarray:
     """A leaf as an array; weak Python scalars as f64, i64, bool."""
     if isinstance(x, (bool, int, float)):
-        return np.array(x, np.bool_ if isinstance(x, bool) else np.int64 if isinstance(x, int) else np.float64)
+        return np.array(
+            x, np.bool_ if isinstance(x, bool) else np.int64 if isinstance(x, int) else np.float64
+        )
     a = np.asarray(x)
     if a.dtype == object:
         raise ProgramError(f"jit: arrays and numbers are required as arguments, got {type(x).__name__}",
@@ -235,9 +245,15 @@ class Inspection:
     def differences(self) -> dict[str, str]:
         """What each graph pass changed, as a unified difference; passes that changed nothing are left out."""
         out: dict[str, str] = {}
-        graphs = [(n, t) for n, t in self.stages.items() if t.startswith("def ") and n not in ("kernels", "sources", "fuse")]
+        graphs = [
+            (n, t)
+            for n, t in self.stages.items()
+            if t.startswith("def ") and n not in ("kernels", "sources", "fuse")
+        ]
         for (a, before), (b, after) in zip(graphs, graphs[1:], strict=False):
-            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), a, b, lineterm="", n=1)
+            lines = difflib.unified_diff(
+                before.splitlines(), after.splitlines(), a, b, lineterm="", n=1
+            )
             if text := "\n".join(lines):
                 out[b] = text
         return out

@@ -45,14 +45,16 @@ LEAST_WORK = 32 * 1024  # elements below which one chunk does it all
 
 def chunked(work: Work) -> tuple[Work, ...]:
     """The kernels that do the work of one in fixed chunks, in order."""
-    work = replace(work, kernel=normalise(work.kernel))
-    kernel = work.kernel
+    if not isinstance(work.kernel, Kernel):
+        return (work,)
+    kernel = normalise(work.kernel)
+    work = replace(work, kernel=kernel)
     if kernel.ordered:
-        return accumulation(work)
+        return accumulation(work, kernel)
     if not any(s.axes for s in kernel.stages):
         return (replace(work, kernel=elementwise(kernel)),)
     if len(kernel.stages) == 2 and few_points(kernel):
-        return reduction(work)
+        return reduction(work, kernel)
     return (work,)
 
 
@@ -65,7 +67,9 @@ def elementwise(kernel: Kernel) -> Kernel:
         return kernel
     *outer, last = kernel.outer
     if last.size <= 2 * BLOCK:
-        return replace(kernel, outer=tuple(outer), stages=tuple(Stage((last,), s.body) for s in kernel.stages))
+        return replace(
+            kernel, outer=tuple(outer), stages=tuple(Stage((last,), s.body) for s in kernel.stages)
+        )
     c, j = halves(last, BLOCK)
     mapped = Remap({last.name: affine({c.name: BLOCK, j.name: 1})})
     stages = tuple(Stage((j,), tuple(map(mapped.statement, s.body))) for s in kernel.stages)
@@ -84,7 +88,9 @@ def halves(axis: Axis, size: int) -> tuple[Axis, Axis]:
 def few_points(kernel: Kernel) -> bool:
     """Whether one stage reduces much data to few points, and the other only stores the results."""
     reduce, store = kernel.stages
-    plain = all(isinstance(s, Store) and isinstance(s.expr, Result) and not s.at for s in store.body)
+    plain = all(
+        isinstance(s, Store) and isinstance(s.expr, Result) and not s.at for s in store.body
+    )
     single = all(isinstance(s, Reduce) and len(s.names) == 1 for s in reduce.body)
     if store.axes or not plain or not single:
         return False
@@ -95,12 +101,11 @@ def few_points(kernel: Kernel) -> bool:
     return points < CHUNKS and inner >= 2 * CHUNK_ROWS and inner * outer >= LEAST_WORK
 
 
-def reduction(work: Work) -> tuple[Work, ...]:
+def reduction(work: Work, kernel: Kernel) -> tuple[Work, ...]:
     """A reduction of chunks into partial results, and one of those."""
-    kernel = work.kernel
     reduce, store = kernel.stages
     longest = max(reduce.axes, key=lambda a: a.size)
-    c, r = halves(longest, chunk_size(longest.size, 1))
+    c, r = halves(longest, max(-(-longest.size // CHUNKS), CHUNK_ROWS))
     if c.size == 1:
         return (work,)
     mapped = Remap({longest.name: affine({c.name: r.size, r.name: 1})})
@@ -114,26 +119,18 @@ def reduction(work: Work) -> tuple[Work, ...]:
     axes = tuple(r if a is longest else a for a in reduce.axes)
     first = Stage(axes, tuple(map(mapped.statement, reduce.body)))
     stages = (first, Stage((), stores))
-    return parts.works(replace(kernel, outer=(*kernel.outer, c) if row_like(kernel) else (c, *kernel.outer), stages=stages))
+    return parts.works(replace(kernel, outer=(c, *kernel.outer), stages=stages))
 
 
-def row_like(kernel: Kernel) -> bool:
-    """Whether the vector axis is an inner one: then chunks may be the last outer axis."""
-    return not kernel.outer
-
-
-def chunk_size(n: int, least: int) -> int:
-    return max(-(-n // CHUNKS), min(CHUNK_ROWS, n), least)
-
-
-def accumulation(work: Work) -> tuple[Work, ...]:
+def accumulation(work: Work, kernel: Kernel) -> tuple[Work, ...]:
     """Rows in chunks: each chunk accumulates into sums of its own."""
-    kernel = work.kernel
     rows = kernel.outer[0]
     elements = math.prod(a.size for a in kernel.outer) * max(
         (math.prod(a.size for a in s.axes) for s in kernel.stages), default=1
     )
-    scattered = any(isinstance(s, (Accumulate, Store)) and s.at for st in kernel.stages for s in st.body)
+    scattered = any(
+        isinstance(s, (Accumulate, Store)) and s.at for st in kernel.stages for s in st.body
+    )
     if elements < LEAST_WORK or rows.size < 16 or scattered:
         return (work,)
     c, r = halves(rows, max(8, -(-rows.size // CHUNKS)))
@@ -179,7 +176,9 @@ class Parts:
         return (Work(first, tuple(values), self.work.writes), *final)
 
 
-def combination(out: Buffer, value: Value, part: Buffer, partial: Value, monoid: str, chunks: int) -> Work:
+def combination(
+    out: Buffer, value: Value, part: Buffer, partial: Value, monoid: str, chunks: int
+) -> Work:
     """`out` from the rows of `part`, in the order of the chunks."""
     x, y = Buffer("x0", part.dtype, part.size), Buffer("y0", out.dtype, out.size)
     i, c = Axis("i", out.size), Axis("c", chunks)
@@ -212,7 +211,9 @@ class Remap:
     def leaf(self, leaf: Leaf) -> Leaf:
         if isinstance(leaf, Load):
             guards = tuple((self.map(m), low, high) for m, low, high in leaf.guards)
-            return Load(leaf.buffer, self.map(leaf.map), guards, leaf.fill if guards else None, leaf.at)
+            return Load(
+                leaf.buffer, self.map(leaf.map), guards, leaf.fill if guards else None, leaf.at
+            )
         return Index(self.map(leaf.map), leaf.dtype) if isinstance(leaf, Index) else leaf
 
     def expr(self, e: Expr) -> Expr:
@@ -233,5 +234,3 @@ class Remap:
             case Store() | Accumulate():
                 at = tuple((n, self.expr(e), size) for n, e, size in s.at)
                 return replace(s, map=self.map(s.map), expr=self.expr(s.expr), at=at)
-
-

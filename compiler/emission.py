@@ -37,13 +37,26 @@ from .kernel import (
 )
 from .ops.contract import DotGeneral
 from .ops.elementwise import After
-from .ops.family import Computed, Elementwise, Flat, Index, Piece, Scatter, View, affine, linear, plus
+from .ops.family import (
+    Computed,
+    Elementwise,
+    Flat,
+    Index,
+    Piece,
+    Scatter,
+    View,
+    affine,
+    linear,
+    plus,
+)
 from .ops.family import Reduce as Fold
 from .ops.view import Reshape
 from .product import Product, normal, result
 
 POSITIONS = ("argmax", "argmin")  # monoids of a value and its place
-KEEP_WEIGHT = 8  # what costs more than this many multiply-adds is kept in scratch rather than computed again
+KEEP_WEIGHT = (
+    8  # what costs more than this many multiply-adds is kept in scratch rather than computed again
+)
 KEEP_BYTES = 64 * 1024  # a row of scratch stays in the second-level cache
 
 
@@ -111,7 +124,9 @@ class Reader:
         try:
             return unravel(at.map, value.shape, self.sizes)
         except (CannotFuse, SplitAxis):
-            if value.node is not None and (isinstance(value.node.op, Elementwise) or is_reshape(value.node)):
+            if value.node is not None and (
+                isinstance(value.node.op, Elementwise) or is_reshape(value.node)
+            ):
                 return at
             raise
 
@@ -152,7 +167,12 @@ class Reader:
     def piece(self, piece: Piece, node: Node, guards: tuple[Guard, ...], other: Expr) -> Expr:
         """The piece where its guards hold, `other` elsewhere."""
         inside = self.read(node.args[piece.operand], piece.index, guards + piece.guards)
-        if isinstance(inside, Load) and not guards and not inside.at and inside.guards == piece.guards:
+        if (
+            isinstance(inside, Load)
+            and not guards
+            and not inside.at
+            and inside.guards == piece.guards
+        ):
             return Load(inside.buffer, inside.map, inside.guards, other)
         return apply("select", holds(piece.guards), inside, other)
 
@@ -219,7 +239,10 @@ class Domain:
 
     def point(self, dims: Sequence[int]) -> tuple[Map, ...]:
         """The map of each of `dims`."""
-        maps = {k: affine({f"{'j' if k in self.inner else 'i'}{k}": int(n != 1)}) for k, n in enumerate(self.shape)}
+        maps = {
+            k: affine({f"{'j' if k in self.inner else 'i'}{k}": int(n != 1)})
+            for k, n in enumerate(self.shape)
+        }
         for name, size in self.splits:
             for k, m in maps.items():
                 if s := m.stride(name):
@@ -235,12 +258,16 @@ class Domain:
         outer = [k for k in every if k not in self.inner]
         for dims in (every, outer):
             over = tuple(self.shape[k] for k in dims)
-            if squeezed(over) == squeezed(shape) or (dims is every and math.prod(over) == math.prod(shape)):
+            if squeezed(over) == squeezed(shape) or (
+                dims is every and math.prod(over) == math.prod(shape)
+            ):
                 return unravel(linear(self.point(dims), over), shape, self.sizes)
         raise CannotFuse
 
     def has(self, shape: tuple[int, ...]) -> bool:
-        return math.prod(shape) == math.prod(self.shape) or squeezed(shape) == squeezed(self.outer_shape)
+        return math.prod(shape) == math.prod(self.shape) or squeezed(shape) == squeezed(
+            self.outer_shape
+        )
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -251,7 +278,12 @@ def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def emit_product(
-    name: str, node: Node, nodes: Sequence[Node], domain: Domain, stored: Container[Value], wanted: Container[Value]
+    name: str,
+    node: Node,
+    nodes: Sequence[Node],
+    domain: Domain,
+    stored: Container[Value],
+    wanted: Container[Value],
 ) -> Work:
     """The product `node` with the `nodes` of its epilogue; raises CannotFuse where an operand is no plain view of memory."""
     op = node.op
@@ -263,13 +295,17 @@ def emit_product(
     free = [[d for d in range(len(shapes[side])) if d not in (*ks, *bs)]
             for side, (ks, bs) in enumerate(((lhs_k, lhs_b), (rhs_k, rhs_b)))]  # fmt: skip
     of_free = (point[len(lhs_b) : len(lhs_b) + len(free[0])], point[len(lhs_b) + len(free[0]) :])
-    sizes = {f"i{k}": n for k, n in enumerate(domain.shape)} | {f"k{p}": n for p, n in enumerate(depths)}
+    sizes = {f"i{k}": n for k, n in enumerate(domain.shape)} | {
+        f"k{p}": n for p, n in enumerate(depths)
+    }
     reader = Reader(stored, sizes)
     loads = []
     for side, (ks, bs) in enumerate(((lhs_k, lhs_b), (rhs_k, rhs_b))):
         at = dict(zip(bs, point, strict=False)) | dict(zip(free[side], of_free[side], strict=True))
         at |= {k: affine({f"k{p}": int(depths[p] != 1)}) for p, k in enumerate(ks)}
-        loads.append(plain_load(reader, node.args[side], tuple(at[d] for d in range(len(shapes[side])))))
+        loads.append(
+            plain_load(reader, node.args[side], tuple(at[d] for d in range(len(shapes[side]))))
+        )
     lhs, rhs = joined_depth(loads, depths)
     axes = [Axis(f"i{k}", n) for k, n in enumerate(domain.shape)]
     cut = len(lhs_b) + len(free[0])
@@ -285,7 +321,9 @@ def emit_product(
     stores = tuple(s for i in emission.items if isinstance(s := i.make(i.expr), Store))
     depth = Axis("k", math.prod(depths))
     product = normal(Product(name, buffers, batch, rows, columns, depth, lhs, rhs, stores))
-    return Work(product, (*reader.buffers, *(v for v, _ in emission.outputs)), len(emission.outputs))
+    return Work(
+        product, (*reader.buffers, *(v for v, _ in emission.outputs)), len(emission.outputs)
+    )
 
 
 def plain_load(reader: Reader, value: Value, at: tuple[Map, ...]) -> Load:
@@ -311,7 +349,9 @@ def joined_depth(loads: Sequence[Load], depths: Sequence[int]) -> list[Load]:
             if pitch and step != pitch:
                 raise CannotFuse
             pitch = step * n
-        step = next((s for s, n in zip(reversed(steps), reversed(depths), strict=True) if n != 1), 0)
+        step = next(
+            (s for s, n in zip(reversed(steps), reversed(depths), strict=True) if n != 1), 0
+        )
         out.append(Load(load.buffer, affine(strides | {"k": step}, load.map.offset)))
     return out
 
@@ -347,14 +387,22 @@ def emit_scatter(name: str, node: Node, stored: Container[Value]) -> tuple[Work,
             plain = plus(plain, m, stride)
         else:
             parts.append((stride, m, n))
-    computed = {a for _, e, _ in parts for x in walk(e) if isinstance(x, (Load, IndexExpr)) for a in x.map.axes}
+    computed = {
+        a
+        for _, e, _ in parts
+        for x in walk(e)
+        if isinstance(x, (Load, IndexExpr))
+        for a in x.map.axes
+    }
     inner = tuple(a for a in domain.axes(False) if a.name not in computed)
     outer = tuple(a for a in domain.axes(False) if a.name in computed)
     y = Buffer("y0", out.dtype, out.type.size)
     stage = Stage(inner, (Accumulate(y, plain, expr, tuple(parts)),))
     kernel = Kernel(name, (*reader.buffers.values(), y), outer, (stage,), 0)
     every = Axis("i", out.type.size)
-    clear = Kernel("clear", (y,), (every,), (Stage((), (Store(y, affine({"i": 1}), Const(0, out.dtype)),)),))
+    clear = Kernel(
+        "clear", (y,), (every,), (Stage((), (Store(y, affine({"i": 1}), Const(0, out.dtype)),)),)
+    )
     return Work(clear, (out,), 1), Work(kernel, (*reader.buffers, out), 1)
 
 
@@ -371,7 +419,13 @@ class Item:
     name: str = ""  # of a reduction
 
 
-def emit(name: str, nodes: Sequence[Node], domain: Domain, stored: Container[Value], wanted: Container[Value]) -> Work:
+def emit(
+    name: str,
+    nodes: Sequence[Node],
+    domain: Domain,
+    stored: Container[Value],
+    wanted: Container[Value],
+) -> Work:
     """One kernel for `nodes` over `domain`, storing the `wanted` values; raises CannotFuse."""
     for _ in range(8):
         try:
@@ -394,7 +448,9 @@ class Emission:
     def run(self, nodes: Sequence[Node]) -> Work:
         self.values(nodes)
         kernel = self.kernel()
-        return Work(kernel, (*self.reader.buffers, *(v for v, _ in self.outputs)), len(self.outputs))
+        return Work(
+            kernel, (*self.reader.buffers, *(v for v, _ in self.outputs)), len(self.outputs)
+        )
 
     def values(self, nodes: Sequence[Node]) -> None:
         """What each node asks for."""
@@ -414,7 +470,9 @@ class Emission:
 
     def store(self, value: Value, expr: Expr, at: Map) -> None:
         buffer = self.output(value)
-        self.items.append(Item(expr, lambda e: Store(buffer, at, e), bool(at.axes & self.inner_names)))
+        self.items.append(
+            Item(expr, lambda e: Store(buffer, at, e), bool(at.axes & self.inner_names))
+        )
 
     def reduce(self, node: Node, op: Fold) -> None:
         (operand,), out = node.args, node.out
@@ -440,7 +498,11 @@ class Emission:
     def single(self, op: Fold, node: Node, at: tuple[Map, ...], kept: tuple[Map, ...]) -> None:
         """A reduction over axes of one element: the element, or the place 0."""
         out = node.out
-        expr = self.reader.read(node.args[0], at) if op.monoid not in POSITIONS else Const(0, out.dtype)
+        expr = (
+            self.reader.read(node.args[0], at)
+            if op.monoid not in POSITIONS
+            else Const(0, out.dtype)
+        )
         self.reader.results[out] = kept, expr
         if out in self.wanted:
             self.store(out, expr, linear(kept, out.shape))
@@ -451,19 +513,25 @@ class Emission:
         if op.monoid in POSITIONS:
             (axis,) = op.axes
             names, exprs = (f"{name}v", name), (expr, IndexExpr(at[axis]))
-            self.items.append(Item(expr, lambda e: Reduce(names, op.monoid, (e, exprs[1])), True, name))
+            self.items.append(
+                Item(expr, lambda e: Reduce(names, op.monoid, (e, exprs[1])), True, name)
+            )
             return Result(name, (), "i64")
         self.items.append(Item(expr, lambda e: Reduce((name,), op.monoid, (e,)), True, name))
         return Result(name, (), expr.dtype)
 
-    def accumulate(self, node: Node, at: tuple[Map, ...], over: frozenset[str], kept: tuple[Map, ...]) -> None:
+    def accumulate(
+        self, node: Node, at: tuple[Map, ...], over: frozenset[str], kept: tuple[Map, ...]
+    ) -> None:
         """A sum over the outer axes, and over the inner ones too where they are in `over`."""
         (operand,), out = node.args, node.out
         expr = self.reader.read(operand, at)
         inner = over & self.inner_names
         if inner and inner != self.inner_names:
             raise CannotFuse
-        if not inner and frozenset().union(*(m.axes for m in kept)) != (self.inner_names & axes_read(at)):
+        if not inner and frozenset().union(*(m.axes for m in kept)) != (
+            self.inner_names & axes_read(at)
+        ):
             raise CannotFuse
         if inner:
             name = f"r{len(self.items)}"
@@ -479,7 +547,9 @@ class Emission:
         stage_of: dict[str, int] = {}
         placed: list[tuple[int, Item]] = []
         for item in self.items:
-            depth = max((stage_of[e.name] + 1 for e in walk(item.expr) if isinstance(e, Result)), default=0)
+            depth = max(
+                (stage_of[e.name] + 1 for e in walk(item.expr) if isinstance(e, Result)), default=0
+            )
             if item.name:
                 stage_of[item.name] = depth
             placed.append((depth, item))
@@ -558,9 +628,14 @@ def used_outside(e: Expr, kept: Expr, roots: list[Expr]) -> bool:
 def varies(e: Expr, axes: set[str]) -> bool:
     """Whether `e` depends on any of `axes`."""
     for n in walk(e):
-        if isinstance(n, Load) and (n.map.axes | frozenset().union(*(g.axes for g, _, _ in n.guards))) & axes:
+        if (
+            isinstance(n, Load)
+            and (n.map.axes | frozenset().union(*(g.axes for g, _, _ in n.guards))) & axes
+        ):
             return True
-        if (isinstance(n, IndexExpr) and n.map.axes & axes) or (isinstance(n, Result) and set(n.axes) & axes):
+        if (isinstance(n, IndexExpr) and n.map.axes & axes) or (
+            isinstance(n, Result) and set(n.axes) & axes
+        ):
             return True
     return False
 

@@ -1,8 +1,8 @@
 """From a graph to a program: the passes in one list, then plan, kernels, machine code, table.
 
-    graph passes   graph → graph, each named, timed, printable
-    plan passes    fuse, schedule, buffers: graph → works → waves → places
-    code           each work lowered and printed, machine code by content, rows of the runtime's table
+graph passes   graph → graph, each named, timed, printable
+plan passes    fuse, schedule, buffers: graph → works → waves → places
+code           each work lowered and printed, machine code by content, rows of the runtime's table
 """
 
 from __future__ import annotations
@@ -38,10 +38,23 @@ from .plan import Place, Plan, Schedule
 from .product import Product
 from .verify import verify
 
-GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (simplify, fold, cse, layout, simplify, fold, cse, dead)
+GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    simplify,
+    fold,
+    cse,
+    layout,
+    simplify,
+    fold,
+    cse,
+    dead,
+)
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
 
-FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7  # cautious rates of one core and seconds of a row: they only decide whether to wake the team
+FLOPS, BYTES, ROW = (
+    20e9,
+    15e9,
+    3e-7,
+)  # cautious rates of one core and seconds of a row: they only decide whether to wake the team
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,9 @@ def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
         yield Stage(step.__name__, graph, time.perf_counter() - start)
 
 
-def compile_graph(graph: Graph, target: Target | None = None, donated: tuple[tuple[int, int], ...] = ()) -> Compiled:
+def compile_graph(
+    graph: Graph, target: Target | None = None, donated: tuple[tuple[int, int], ...] = ()
+) -> Compiled:
     """Everything up to machine code, which `program` makes when it is first needed."""
     stages = list(optimised(graph))
     final = stages[-1].state
@@ -103,7 +118,9 @@ def compile_graph(graph: Graph, target: Target | None = None, donated: tuple[tup
     plan = buffers(ordered, donated)
     timed("buffers", lambda: plan)
     start = time.perf_counter()
-    lowered = tuple((w, lower_work(w, target or host())) for _, w in ordered.works if isinstance(w, Work))
+    lowered = tuple(
+        (w, lower_work(w, target or host())) for _, w in ordered.works if isinstance(w, Work)
+    )
     seconds = {"lower": time.perf_counter() - start, **{s.name: s.seconds for s in stages}}
     compiled = Compiled(graph, tuple(stages), plan, lowered, seconds)
     if folder := os.environ.get("WONDERLAND_DUMP"):
@@ -134,12 +151,31 @@ def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
             low = of[id(work)]
             slots = tuple(slot(plan.places[v]) for v in work.values)
             last = k == len(wave) - 1
-            rows.append(KernelRow(addresses[low.text], slots, low.sizes, low.points, low.grain, last, work.kernel.name))
+            rows.append(
+                KernelRow(
+                    addresses[low.text],
+                    slots,
+                    low.sizes,
+                    low.points,
+                    low.grain,
+                    last,
+                    work.kernel.name,
+                )
+            )
             seconds += max(low.flops / FLOPS, low.bytes / BYTES) + ROW
     graph = plan.graph
     arrays = tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
     scratch = max((low.scratch_bytes for _, low in lowered), default=0)
-    return Program(tuple(rows), specs(graph.inputs), specs(graph.outputs), arrays, plan.arena_bytes, scratch, seconds, plan.donated)
+    return Program(
+        tuple(rows),
+        specs(graph.inputs),
+        specs(graph.outputs),
+        arrays,
+        plan.arena_bytes,
+        scratch,
+        seconds,
+        plan.donated,
+    )
 
 
 def slot(place: Place) -> Slot:
@@ -157,7 +193,10 @@ def host_row(work: HostWork, plan: Plan) -> HostRow:
     from .ir import apply_all
 
     graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
-    operands = [tuple((slot(plan.places[v]), v.type.numpy, v.shape) for v in vs) for vs in (work.reads, work.written)]
+    operands = [
+        tuple((slot(plan.places[v]), v.type.numpy, v.shape) for v in vs)
+        for vs in (work.reads, work.written)
+    ]
 
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         return interpret(graph, *arrays)

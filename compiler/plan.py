@@ -39,7 +39,9 @@ class Schedule:
 
     def __str__(self) -> str:
         names = self.names
-        lines = [f"schedule {self.graph.name}: {sum(map(len, self.waves))} works in {len(self.waves)} waves"]
+        lines = [
+            f"schedule {self.graph.name}: {sum(map(len, self.waves))} works in {len(self.waves)} waves"
+        ]
         for k, work in self.works:
             written = ", ".join(f"{names[v]}: {v.type}" for v in work.written)
             reads = ", ".join(names[v] for v in work.reads)
@@ -84,7 +86,9 @@ class Plan:
 
     def __str__(self) -> str:
         names = self.schedule.names
-        lines = [f"buffers {self.graph.name}: arena {self.arena_bytes} bytes, at most {self.live_bytes} live"]
+        lines = [
+            f"buffers {self.graph.name}: arena {self.arena_bytes} bytes, at most {self.live_bytes} live"
+        ]
         for k, work in self.schedule.works:
             for v in work.written:
                 over = f", over {names[self.shared[v]]}" if v in self.shared else ""
@@ -99,7 +103,11 @@ def constants(graph: Graph) -> tuple[Value, ...]:
 
 def may_share(work: AnyWork, read: Value, written: Value) -> bool:
     """Whether `written` may be written over `read`: every element is read, at its own point, before it is written."""
-    if not isinstance(work, Work) or not isinstance(work.kernel, Kernel) or read.type.nbytes != written.type.nbytes:
+    if (
+        not isinstance(work, Work)
+        or not isinstance(work.kernel, Kernel)
+        or read.type.nbytes != written.type.nbytes
+    ):
         return False
     buffer = {v: b for v, b in zip(work.values, work.kernel.buffers, strict=True)}
     x, y = buffer[read], buffer[written]
@@ -115,8 +123,23 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
             stored = s.map
         if stored is not None and any(e.guards or e.at or e.map != stored for e in loads):
             return False
-        if stored is None and loads and not stage.axes and any(st.axes for st in work.kernel.stages):
+        if (
+            stored is None
+            and loads
+            and not stage.axes
+            and any(st.axes for st in work.kernel.stages)
+        ):
             return False
-    maps = {e.map for st in work.kernel.stages for e in walk(*st.exprs) if isinstance(e, Load) and e.buffer == x}
-    plain = not any(e.guards or e.at for st in work.kernel.stages for e in walk(*st.exprs) if isinstance(e, Load) and e.buffer == x)
+    maps = {
+        e.map
+        for st in work.kernel.stages
+        for e in walk(*st.exprs)
+        if isinstance(e, Load) and e.buffer == x
+    }
+    plain = not any(
+        e.guards or e.at
+        for st in work.kernel.stages
+        for e in walk(*st.exprs)
+        if isinstance(e, Load) and e.buffer == x
+    )
     return x.dtype == y.dtype and plain and maps <= {stored}

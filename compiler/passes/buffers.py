@@ -108,7 +108,11 @@ def may_donate(schedule: Schedule, source: int, target: int) -> bool:
         return False
     writes = [(k, w) for k, w in schedule.works if y in w.written]
     reads = [(k, w) for k, w in schedule.works if x in w.reads]
-    return all(rk < wk or (r is w and len(writes) == 1 and may_share(w, x, y)) for wk, w in writes for rk, r in reads)
+    return all(
+        rk < wk or (r is w and len(writes) == 1 and may_share(w, x, y))
+        for wk, w in writes
+        for rk, r in reads
+    )
 
 
 def check_overlap(plan: Plan) -> None:
@@ -122,6 +126,13 @@ def check_overlap(plan: Plan) -> None:
             if plan.places[u].offset >= end:
                 break
             meet = first[v] <= last[u] and first[u] <= last[v]
-            leave = plan.shared.get(u) is v and last[v] == first[u] or plan.shared.get(v) is u and last[u] == first[v]
+            leave = (
+                plan.shared.get(u) is v
+                and last[v] == first[u]
+                or plan.shared.get(v) is u
+                and last[u] == first[v]
+            )
             if meet and not leave:
-                raise CompilerError(f"buffers: {v} and {u} share memory while both are live", str(plan))
+                raise CompilerError(
+                    f"buffers: {v} and {u} share memory while both are live", str(plan)
+                )

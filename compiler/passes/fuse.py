@@ -18,7 +18,16 @@ from dataclasses import dataclass, field
 import networkx as nx
 
 from ..chunks import chunked
-from ..emission import Domain, HostWork, Work, emit, emit_product, emit_scatter, plain_operand, squeezed
+from ..emission import (
+    Domain,
+    HostWork,
+    Work,
+    emit,
+    emit_product,
+    emit_scatter,
+    plain_operand,
+    squeezed,
+)
 from ..errors import CompilerError
 from ..index import CannotFuse
 from ..ir import Graph, Node, Value, apply, sourced
@@ -54,10 +63,17 @@ def fuse(graph: Graph) -> Fused:
         try:
             return Fused(graph, Fusion(graph, forced, host).works())
         except Unreadable as failed:
-            wanted = {a for n in failed.nodes for a in n.args if a.node and not isinstance(a.node.op, Constant)}
+            wanted = {
+                a
+                for n in failed.nodes
+                for a in n.args
+                if a.node and not isinstance(a.node.op, Constant)
+            }
             if wanted <= forced:
                 if failed.nodes[-1] in host:
-                    raise CompilerError(f"fuse: no kernel for {failed.nodes[-1]!r}", str(graph)) from None
+                    raise CompilerError(
+                        f"fuse: no kernel for {failed.nodes[-1]!r}", str(graph)
+                    ) from None
                 host.add(failed.nodes[-1])
             forced |= wanted
 
@@ -146,8 +162,15 @@ class Fusion:
             if isinstance(n.op, Constant):
                 continue
             own = OPS[n.op.scalar or n.op.name].weight if isinstance(n.op, Elementwise) else 0
-            w, d = own + sum(weight[a] for a in n.args), 1 + max((depth[a] for a in n.args), default=0)
-            shared = len(set(self.users[n.values[0]])) > 1 and isinstance(n.op, Elementwise) and w > CHEAP
+            w, d = (
+                own + sum(weight[a] for a in n.args),
+                1 + max((depth[a] for a in n.args), default=0),
+            )
+            shared = (
+                len(set(self.users[n.values[0]])) > 1
+                and isinstance(n.op, Elementwise)
+                and w > CHEAP
+            )
             folds = not fusible(n, self.host) or isinstance(n.op, Reduce)
             root = folds or shared or d > DEPTH or any(v in self.required for v in n.values)
             if root:
@@ -248,7 +271,13 @@ class Fusion:
         return False
 
     def sources(self, group: Group) -> list[Group]:
-        return list({id(g): g for g in (self.of[v] for v in group.reads if v in self.of) if g is not group}.values())
+        return list(
+            {
+                id(g): g
+                for g in (self.of[v] for v in group.reads if v in self.of)
+                if g is not group
+            }.values()
+        )
 
     def serial_stores(self, group: Group, a: Group, b: Group) -> bool:
         """Whether a kernel of one point would do large stores alone."""
@@ -270,11 +299,15 @@ class Fusion:
         assert group.product is not None
         out = group.product.out
         while True:
-            readers = [g for g in self.groups if out in g.reads and not self.opaque(g) and not g.folds]
+            readers = [
+                g for g in self.groups if out in g.reads and not self.opaque(g) and not g.folds
+            ]
             readers += [g for g in self.groups if group.nodes and not self.opaque(g) and not g.folds
                         and any(v in g.reads for n in group.nodes for v in n.values)]  # fmt: skip
             for reader in readers:
-                fits = squeezed(reader.domain.shape) == squeezed(out.shape) and not self.between(group, reader)
+                fits = squeezed(reader.domain.shape) == squeezed(out.shape) and not self.between(
+                    group, reader
+                )
                 if not fits:
                     continue
                 nodes = sorted((*group.nodes, *reader.nodes), key=lambda n: n.serial)
@@ -311,15 +344,21 @@ class Fusion:
                 return emit_scatter(first.op.name, first, self.stored - set(first.values))
             work = self.emit(group, (group,))
         except CannotFuse:
-            found = [m for n in (*group.nodes, *([group.product] if group.product else [])) for m in self.computed_by(n)]
+            found = [
+                m
+                for n in (*group.nodes, *([group.product] if group.product else []))
+                for m in self.computed_by(n)
+            ]
             raise Unreadable(tuple(found)) from None
-        return chunked(work) if group.product is None else (work,)
+        return chunked(work)
 
     def emit(self, group: Group, inside: tuple[Group, ...]) -> Work:
         wanted = self.wanted(group, inside)
         stored = self.stored - set(group.values)
         if group.product is not None:
-            return emit_product(title(group), group.product, group.nodes, group.domain, stored, wanted)
+            return emit_product(
+                title(group), group.product, group.nodes, group.domain, stored, wanted
+            )
         return emit(title(group), group.nodes, group.domain, stored, wanted)
 
 
@@ -349,7 +388,9 @@ def joined(a: Group, b: Group) -> Domain | None:
         for one, two in ((a, b), (b, a)):
             rest = frozenset(range(len(one.domain.shape))) - one.domain.inner
             over_rows = two.domain.shape == one.domain.shape and two.domain.inner >= rest and rest
-            of_rows = squeezed(two.domain.shape) == squeezed(one.domain.outer_shape) and len(two.domain.inner) == len(two.domain.shape)
+            of_rows = squeezed(two.domain.shape) == squeezed(one.domain.outer_shape) and len(
+                two.domain.inner
+            ) == len(two.domain.shape)
             if over_rows or of_rows:
                 return one.domain
         return None

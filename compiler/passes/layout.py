@@ -41,14 +41,14 @@ def layout(graph: Graph) -> Graph:
     return rebuild(graph, step)
 
 
-
-
 def ranks(node: Node) -> tuple[int, int, int]:
     """Number of batch axes, free axes of lhs, free axes of rhs."""
     op = node.op
     assert isinstance(op, DotGeneral)
     batch = len(op.batch[0])
-    lhs, rhs = (a.type.ndim - batch - len(c) for a, c in zip(node.args, op.contracting, strict=True))
+    lhs, rhs = (
+        a.type.ndim - batch - len(c) for a, c in zip(node.args, op.contracting, strict=True)
+    )
     return batch, lhs, rhs
 
 
@@ -74,10 +74,16 @@ def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
         return broadcast_product(op, lhs, rhs)
     pairs = sorted(zip(of_lhs, of_rhs, strict=True))
     sides = []
-    for value, batch, axes in ((lhs, lhs_batch, [p[0] for p in pairs]), (rhs, rhs_batch, [p[1] for p in pairs])):
+    for value, batch, axes in (
+        (lhs, lhs_batch, [p[0] for p in pairs]),
+        (rhs, rhs_batch, [p[1] for p in pairs]),
+    ):
         free = [d for d in range(value.type.ndim) if d not in (*batch, *axes)]
         order = (*batch, *free, *axes)
-        shape = (*(value.shape[d] for d in (*batch, *free)), math.prod(value.shape[d] for d in axes))
+        shape = (
+            *(value.shape[d] for d in (*batch, *free)),
+            math.prod(value.shape[d] for d in axes),
+        )
         ordered = value if order == tuple(range(len(order))) else permute(value, order)
         sides.append(reshape(ordered, shape))
     last = tuple((s.type.ndim - 1,) for s in sides)
