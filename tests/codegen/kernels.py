@@ -42,15 +42,18 @@ def compiled(texts: list[str]) -> dict[str, Any]:
     return {t: SIGNATURE(a) for t, a in found.items()}
 
 
+def evaluate(function: Any, result: str, *operands: np.ndarray) -> np.ndarray:
+    """The result of a case, of dtype `result`; operands hold a multiple of 32 elements."""
+    out = np.zeros(operands[0].size, NUMPY[result])
+    args = np.array([x.ctypes.data for x in (*operands, out)], np.int64)
+    function(args.ctypes.data, 0, out.size, 0)
+    return out
+
+
 def both(case: Case, function: Any, *operands: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The result by machine code and by the twin; operands hold a multiple of 32 elements."""
-    results = []
-    for how in (function, lambda *args: twin.run(case.text, *args)):
-        out = np.zeros(operands[0].size, NUMPY[case.result])
-        args = np.array([x.ctypes.data for x in (*operands, out)], np.int64)
-        how(args.ctypes.data, 0, out.size, 0)
-        results.append(out)
-    return results[0], results[1]
+    """The result by machine code and by the twin."""
+    plain = lambda *args: twin.run(case.text, *args)  # noqa: E731
+    return evaluate(function, case.result, *operands), evaluate(plain, case.result, *operands)
 
 
 def same(x: np.ndarray, y: np.ndarray) -> np.ndarray:
