@@ -225,20 +225,34 @@ class Fusion:
         return group.product is not None or not fusible(group.nodes[0], self.host)
 
     def grow(self, group: Group) -> None:
-        """Merges `group` with the groups it reads from, latest first."""
+        """Merges `group` with the groups it reads from, latest first, then with those that read the same."""
         while True:
-            sources = {self.of[v] for v in group.reads if v in self.of} - {group}
-            for source in sorted(sources, key=lambda g: -g.serial):
-                if not self.opaque(source) and (merged := self.merged(source, group)):
+            for other in (*self.producers(group), *self.siblings(group)):
+                if merged := self.merged(other, group):
                     group = merged
                     break
             else:
                 return
 
+    def producers(self, group: Group) -> list[Group]:
+        return [g for g in reversed(self.sources(group)) if not self.opaque(g)]
+
+    def siblings(self, group: Group) -> list[Group]:
+        """Groups over the same points that read one large value with it: together they read it once."""
+        large = {v for v in group.reads if v.type.size == math.prod(group.domain.shape) > 1}
+        return [
+            g
+            for g in self.groups
+            if g is not group
+            and g.domain.shape == group.domain.shape
+            and not self.opaque(g)
+            and not large.isdisjoint(g.reads)
+        ]
+
     def merged(self, a: Group, b: Group) -> Group | None:
         """One group of both, if that is a kernel."""
         domain = joined(a, b)
-        if domain is None or self.between(a, b):
+        if domain is None or self.between(a, b) or self.between(b, a):
             return None
         nodes = sorted((*a.nodes, *b.nodes), key=lambda n: n.serial)
         group = Group(nodes, domain, None, (a.reads | b.reads) - set(a.values) - set(b.values))
@@ -257,27 +271,22 @@ class Fusion:
 
     def between(self, a: Group, b: Group) -> bool:
         """Whether b needs a through a third group: merged they would wait for each other."""
+        first = min(v.node.serial for v in a.values if v.node)
+        seen: set[Group] = set()
         stack = [g for g in self.sources(b) if g is not a]
-        seen: set[int] = set()
         while stack:
             g = stack.pop()
-            if id(g) in seen or g.serial < a.nodes[0].serial if a.nodes else False:
-                continue
-            seen.add(id(g))
-            for s in self.sources(g):
-                if s is a:
-                    return True
-                stack.append(s)
+            if g is a:
+                return True
+            if g not in seen and g.serial > first:
+                seen.add(g)
+                stack += self.sources(g)
         return False
 
     def sources(self, group: Group) -> list[Group]:
-        return list(
-            {
-                id(g): g
-                for g in (self.of[v] for v in group.reads if v in self.of)
-                if g is not group
-            }.values()
-        )
+        """The groups it reads from, in the order of the program."""
+        found = {self.of[v] for v in group.reads if v in self.of} - {group}
+        return sorted(found, key=lambda g: g.serial)
 
     def serial_stores(self, group: Group, a: Group, b: Group) -> bool:
         """Whether a kernel of one point would do large stores alone."""
