@@ -1,0 +1,171 @@
+"""Arrays from nothing: constants, counters, triangles. Inside of a trace they are part of the program, not data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ops import source
+from ..tracer import FUNCTIONS, Tracer
+from ..types import NUMPY, Type, dtype_name
+from .elementwise import where
+from .operands import casted, implements, new, operand, shape_given, shape_of, tracer, unsupported, value, wrong
+from .shapes import broadcast_to, ravel, reshape, stack
+
+
+def _constant(function: Any, number: int) -> Callable[..., Any]:
+    def implementation(shape: Any, dtype: Any = None, order: str = "C", **_: Any) -> Tracer:
+        name = dtype_name(dtype or np.float64)
+        return new(source.full(number, Type(name, shape_given(function.__name__, shape))))
+
+    return implements(function)(implementation)
+
+
+zeros, ones, empty = _constant(np.zeros, 0), _constant(np.ones, 1), _constant(np.empty, 0)
+
+
+@implements(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **_: Any) -> Tracer:
+    x = operand(fill_value)
+    name = dtype_name(dtype) if dtype else tracer(x).type.dtype
+    return new(value(x, name, shape_given("full", shape)))
+
+
+@implements(np.full_like)
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **_: Any
+) -> Tracer:
+    x = operand(a)
+    kept = shape_of(x) if shape is None else shape
+    return full(kept, fill_value, dtype or tracer(x).dtype)
+
+
+def _constant_like(function: Any, number: int) -> Callable[..., Any]:
+    def implementation(
+        a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **_: Any
+    ) -> Tracer:
+        return full_like(a, number, dtype, shape=shape)
+
+    return implements(function)(implementation)
+
+
+zeros_like, ones_like = _constant_like(np.zeros_like, 0), _constant_like(np.ones_like, 1)
+empty_like = _constant_like(np.empty_like, 0)
+
+
+@implements(np.array)
+def array(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **_: Any) -> Tracer:
+    """An array of numbers, or of nested sequences that may hold traced values."""
+    if isinstance(a, (list, tuple)) and _holds_tracer(a):
+        found = stack([array(x) for x in a])
+    else:
+        x = operand(a)
+        found = new(value(x))
+    return tracer(found, dtype_name(dtype)) if dtype else found
+
+
+asarray = implements(np.asarray, np.asanyarray, np.ascontiguousarray)(array)
+
+
+def _holds_tracer(x: Any) -> bool:
+    return isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and any(map(_holds_tracer, x)))
+
+
+@implements(np.arange)
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **_: Any) -> Tracer:
+    """Static bounds; a count of steps from 0 is a counter, anything else a constant."""
+    start, stop = (0, start) if stop is None else (start, stop)
+    if any(isinstance(x, Tracer) for x in (start, stop, step)):
+        raise wrong("arange: bounds of Python numbers are required, got a traced value", "arange(size) + start")
+    if isinstance(start, int) and isinstance(step, int) and isinstance(stop, int):
+        name = dtype_name(dtype or np.int64)
+        if name != "bool":
+            count = new(source.iota(Type(name, (len(range(start, stop, step)),)), 0))
+            scaled = count if step == 1 else count * NUMPY[name].type(step)
+            return scaled if start == 0 else scaled + NUMPY[name].type(start)
+    return tracer(np.arange(start, stop, step, dtype))
+
+
+@implements(np.linspace)
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, **_: Any
+) -> Tracer:
+    unsupported("linspace", retstep=retstep or None, axis=axis or None)
+    if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
+        return tracer(np.linspace(start, stop, num, endpoint, dtype=dtype))
+    low, high = tracer(start), tracer(stop)
+    steps = num - 1 if endpoint else num
+    at = np.arange(num).reshape(num, *(1,) * max(low.ndim, high.ndim)) / max(steps, 1)
+    t = at.astype((low + high + 0.0).dtype)
+    found = where(t == 1, high, low + t * (high - low))
+    return found.astype(dtype) if dtype else found
+
+
+def _static(function: Any) -> Callable[..., Any]:
+    """A function of static arguments: its result is a constant."""
+
+    def implementation(*args: Any, **options: Any) -> Any:
+        if any(map(_holds_tracer, (*args, *options.values()))):
+            raise wrong(f"{function.__name__}: static arguments are required, got a traced value")
+        made = function(*args, **options)
+        return tuple(map(tracer, made)) if isinstance(made, (tuple, list)) else tracer(made)
+
+    return implements(function)(implementation)
+
+
+geomspace, logspace = _static(np.geomspace), _static(np.logspace)
+tri, indices, identity = _static(np.tri), _static(np.indices), _static(np.identity)
+hanning, hamming, blackman = _static(np.hanning), _static(np.hamming), _static(np.blackman)
+
+
+@implements(np.eye)
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C", **_: Any) -> Tracer:
+    """By comparing counters, so that no data is stored."""
+    shape = (N, N if M is None else M)
+    row, column = (new(source.iota(Type("i64", shape), axis)) for axis in (0, 1))
+    return new(casted((column - row == k).value, dtype_name(dtype)))
+
+
+def _triangle(function: Any, lower: bool) -> Callable[..., Any]:
+    def implementation(m: Any, k: int = 0) -> Tracer:
+        x = tracer(m)
+        row, column = (new(source.iota(Type("i64", x.shape), x.ndim + axis)) for axis in (-2, -1))
+        return where(column - row <= k if lower else column - row >= k, x, x.dtype.type(0))
+
+    return implements(function)(implementation)
+
+
+tril, triu = _triangle(np.tril, lower=True), _triangle(np.triu, lower=False)
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tracer, ...]:
+    xs = [ravel(x) for x in xi]
+    shape = [x.size for x in xs]
+    made = []
+    for k, x in enumerate(xs):
+        x = reshape(x, [-1 if i == k else 1 for i in range(len(xs))])
+        made.append(x if sparse else broadcast_to(x, shape))
+    if indexing == "xy" and len(xs) > 1:
+        made = [FUNCTIONS[np.swapaxes](x, 0, 1) for x in made]
+    return tuple(made)
+
+
+@implements(np.vander)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tracer:
+    a = tracer(x)
+    count = a.size if N is None else N
+    powers = [a**k for k in range(count)]
+    return stack(powers if increasing else powers[::-1], -1)
+
+
+@implements(np.polyval)
+def polyval(p: Any, x: Any) -> Tracer:
+    found: Any = 0
+    for c in tracer(p):
+        found = found * x + c
+    return found
+
+

@@ -1,0 +1,458 @@
+"""NumPy's ufuncs, and the functions of each element alone. Rules see values of the loop's dtypes and of one shape."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..ir import Value
+from ..ops import elementwise as ops
+from ..ops.elementwise import like
+from ..ops.source import Full
+from ..tracer import Tracer
+from ..types import NUMPY, dtype_name
+from .operands import (
+    common_shape,
+    implements,
+    is_weak,
+    new,
+    operand,
+    promoted,
+    shape_of,
+    tracer,
+    ufunc,
+    unsupported,
+    value,
+    wrong,
+)
+
+# ---------------------------------------------------------------- arithmetic
+
+
+def _is_bool(x: Value) -> bool:
+    return x.dtype == "bool"
+
+
+def _is_float(x: Value) -> bool:
+    return x.type.is_float
+
+
+@ufunc(np.add)
+def add(x: Value, y: Value) -> Value:
+    return ops.or_(x, y) if _is_bool(x) else ops.add(x, y)
+
+
+@ufunc(np.multiply)
+def multiply(x: Value, y: Value) -> Value:
+    return ops.and_(x, y) if _is_bool(x) else ops.mul(x, y)
+
+
+@ufunc(np.maximum)
+def maximum(x: Value, y: Value) -> Value:
+    return ops.or_(x, y) if _is_bool(x) else ops.maximum(x, y)
+
+
+@ufunc(np.minimum)
+def minimum(x: Value, y: Value) -> Value:
+    return ops.and_(x, y) if _is_bool(x) else ops.minimum(x, y)
+
+
+@ufunc(np.fmax)
+def fmax(x: Value, y: Value) -> Value:
+    if not _is_float(x):
+        return ops.or_(x, y) if _is_bool(x) else ops.maximum(x, y)
+    return ops.select(ops.ne(x, x), y, ops.select(ops.ne(y, y), x, ops.maximum(x, y)))
+
+
+@ufunc(np.fmin)
+def fmin(x: Value, y: Value) -> Value:
+    if not _is_float(x):
+        return ops.and_(x, y) if _is_bool(x) else ops.minimum(x, y)
+    return ops.select(ops.ne(x, x), y, ops.select(ops.ne(y, y), x, ops.minimum(x, y)))
+
+
+def _identity(x: Value) -> Value:
+    return x
+
+
+subtract = ufunc(np.subtract)(ops.sub)
+divide = true_divide = ufunc(np.divide)(ops.div)
+negative = ufunc(np.negative)(ops.neg)
+positive = ufunc(np.positive)(_identity)
+conjugate = conj = ufunc(np.conjugate)(_identity)
+sign = ufunc(np.sign)(ops.sign)
+floor_divide = ufunc(np.floor_divide)(ops.floordiv)
+remainder = mod = ufunc(np.remainder)(ops.rem)
+
+
+@ufunc(np.absolute)
+def absolute(x: Value) -> Value:
+    return x if x.dtype in ("bool", "u32") else ops.abs(x)
+
+
+abs = absolute
+fabs = ufunc(np.fabs)(ops.abs)
+
+
+@ufunc(np.fmod)
+def fmod(x: Value, y: Value) -> Value:
+    if x.dtype == "u32":
+        return ops.rem(x, y)
+    size = ops.rem(ops.abs(x), ops.abs(y))
+    return ops.select(ops.lt(x, like(x, 0)), ops.neg(size), size)
+
+
+@ufunc(np.divmod)
+def divmod(x: Value, y: Value) -> tuple[Value, Value]:
+    return ops.floordiv(x, y), ops.rem(x, y)
+
+
+@ufunc(np.power, python=True)
+def power(x: Value, y: Value, given: list[Any]) -> Value:
+    """x ** y; small Python exponents are products, as in NumPy for 2, and have no logarithm in their derivative."""
+    exponent = given[1] if type(given[1]) in (int, float) else None
+    if not _is_float(x):
+        if exponent is not None and exponent < 0:
+            raise wrong("power: an exponent of 0 or more is required for integers, got " + str(exponent), "x.astype(float)")
+        return ops.mul(x, x) if exponent == 2 else ops.pow(x, y)
+    match exponent:
+        case 0:
+            return like(x, 1.0)
+        case 1:
+            return x
+        case 2:
+            return ops.mul(x, x)
+        case 3:
+            return ops.mul(ops.mul(x, x), x)
+        case 4:
+            return ops.mul(square := ops.mul(x, x), square)
+        case 0.5:
+            return ops.sqrt(x)
+        case -1:
+            return ops.div(like(x, 1.0), x)
+    return ops.pow(x, y)
+
+
+float_power = ufunc(np.float_power)(ops.pow)
+
+
+@ufunc(np.square)
+def square(x: Value) -> Value:
+    return x if _is_bool(x) else ops.mul(x, x)
+
+
+@ufunc(np.reciprocal)
+def reciprocal(x: Value) -> Value:
+    return ops.div(like(x, 1.0), x) if _is_float(x) else ops.floordiv(like(x, 1), x)
+
+
+# ---------------------------------------------------------------- rounding
+
+
+@ufunc(np.floor)
+def floor(x: Value) -> Value:
+    return ops.floor(x) if _is_float(x) else x
+
+
+@ufunc(np.ceil)
+def ceil(x: Value) -> Value:
+    return ops.ceil(x) if _is_float(x) else x
+
+
+@ufunc(np.trunc)
+def trunc(x: Value) -> Value:
+    return ops.select(ops.lt(x, like(x, 0.0)), ops.ceil(x), ops.floor(x)) if _is_float(x) else x
+
+
+rint = ufunc(np.rint)(ops.round)
+
+
+@implements(np.fix)
+def fix(x: Any, out: Any = None) -> Tracer:
+    unsupported("fix", out=out)
+    return trunc(x)
+
+
+@implements(np.round, np.around)
+def round(a: Any, decimals: int = 0, out: Any = None) -> Tracer:
+    unsupported("round", out=out)
+    x = tracer(a)
+    if x.dtype.kind != "f":
+        if decimals < 0:
+            raise wrong(f"round: decimals of 0 or more are required for {x.type}, got {decimals}", "x.astype(float)")
+        return x
+    if not decimals:
+        return rint(x)
+    scale = 10.0 ** max(decimals, -decimals)
+    return rint(x * scale) / scale if decimals > 0 else rint(x / scale) * scale
+
+
+around = round
+
+# ---------------------------------------------------------------- comparison, logic, bits
+
+
+def _comparison(rule: Any, of_bools: Any) -> Any:
+    return lambda x, y: of_bools(x, y) if _is_bool(x) else rule(x, y)
+
+
+equal = ufunc(np.equal)(ops.eq)
+not_equal = ufunc(np.not_equal)(ops.ne)
+less = ufunc(np.less)(_comparison(ops.lt, lambda x, y: ops.and_(ops.not_(x), y)))
+less_equal = ufunc(np.less_equal)(_comparison(ops.le, lambda x, y: ops.or_(ops.not_(x), y)))
+greater = ufunc(np.greater)(_comparison(ops.gt, lambda x, y: ops.and_(x, ops.not_(y))))
+greater_equal = ufunc(np.greater_equal)(_comparison(ops.ge, lambda x, y: ops.or_(x, ops.not_(y))))
+logical_and = ufunc(np.logical_and)(ops.and_)
+logical_or = ufunc(np.logical_or)(ops.or_)
+logical_xor = ufunc(np.logical_xor)(ops.xor)
+logical_not = ufunc(np.logical_not)(ops.not_)
+bitwise_and = ufunc(np.bitwise_and)(ops.and_)
+bitwise_or = ufunc(np.bitwise_or)(ops.or_)
+bitwise_xor = ufunc(np.bitwise_xor)(ops.xor)
+invert = bitwise_not = bitwise_invert = ufunc(np.invert)(ops.not_)
+
+
+def _shift(rule: Any, x: Value, y: Value, beyond: Value) -> Value:
+    """x shifted by y; `beyond` where y is not within the bits of x."""
+    bits = 64 if x.dtype == "i64" else 32
+    node = y.node
+    if node and isinstance(node.op, Full) and 0 <= node.op.value < bits:
+        return rule(x, y)
+    inside = ops.lt(y, like(y, bits))
+    if y.dtype != "u32":
+        inside = ops.and_(inside, ops.ge(y, like(y, 0)))
+    return ops.select(inside, rule(x, ops.select(inside, y, like(y, 0))), beyond)
+
+
+@ufunc(np.left_shift)
+def left_shift(x: Value, y: Value) -> Value:
+    return _shift(ops.shift_left, x, y, like(x, 0))
+
+
+@ufunc(np.right_shift)
+def right_shift(x: Value, y: Value) -> Value:
+    if x.dtype == "u32":
+        return _shift(ops.shift_right, x, y, like(x, 0))
+    return _shift(ops.shift_right, x, y, ops.select(ops.lt(x, like(x, 0)), like(x, -1), like(x, 0)))
+
+
+@ufunc(np.isnan)
+def isnan(x: Value) -> Value:
+    return ops.ne(x, x)
+
+
+@ufunc(np.isinf)
+def isinf(x: Value) -> Value:
+    return ops.eq(ops.abs(x), like(x, math.inf)) if _is_float(x) else ops.ne(x, x)
+
+
+@ufunc(np.isfinite)
+def isfinite(x: Value) -> Value:
+    return ops.lt(ops.abs(x), like(x, math.inf)) if _is_float(x) else ops.eq(x, x)
+
+
+def _signbit(x: Value) -> Value:
+    zero = like(x, 0.0)
+    return ops.select(ops.eq(x, zero), ops.lt(ops.div(like(x, 1.0), x), zero), ops.lt(x, zero))
+
+
+signbit = ufunc(np.signbit)(_signbit)
+
+
+@ufunc(np.copysign)
+def copysign(x: Value, y: Value) -> Value:
+    size = ops.abs(x)
+    return ops.select(_signbit(y), ops.neg(size), size)
+
+
+@ufunc(np.heaviside)
+def heaviside(x: Value, y: Value) -> Value:
+    zero = like(x, 0.0)
+    step = ops.select(ops.lt(x, zero), zero, like(x, 1.0))
+    return ops.select(ops.ne(x, x), x, ops.select(ops.eq(x, zero), y, step))
+
+
+# ---------------------------------------------------------------- functions of one or two reals
+
+exp, expm1 = ufunc(np.exp)(ops.exp), ufunc(np.expm1)(ops.expm1)
+log, log1p = ufunc(np.log)(ops.log), ufunc(np.log1p)(ops.log1p)
+sqrt, tanh = ufunc(np.sqrt)(ops.sqrt), ufunc(np.tanh)(ops.tanh)
+sin, cos = ufunc(np.sin)(ops.sin), ufunc(np.cos)(ops.cos)
+
+
+@ufunc(np.exp2)
+def exp2(x: Value) -> Value:
+    return ops.pow(like(x, 2.0), x)
+
+
+@ufunc(np.log2)
+def log2(x: Value) -> Value:
+    return ops.div(ops.log(x), like(x, math.log(2)))
+
+
+@ufunc(np.log10)
+def log10(x: Value) -> Value:
+    return ops.div(ops.log(x), like(x, math.log(10)))
+
+
+@ufunc(np.cbrt)
+def cbrt(x: Value) -> Value:
+    return ops.mul(ops.sign(x), ops.pow(ops.abs(x), like(x, 1 / 3)))
+
+
+@ufunc(np.tan)
+def tan(x: Value) -> Value:
+    return ops.div(ops.sin(x), ops.cos(x))
+
+
+@ufunc(np.sinh)
+def sinh(x: Value) -> Value:
+    """By expm1 near 0; half of exp, with the factor in the exponent, where exp alone could overflow."""
+    half = like(x, math.log(0.5))
+    small = ops.lt(ops.abs(x), like(x, 1.0))
+    e = ops.expm1(ops.select(small, x, like(x, 0.0)))
+    near = ops.mul(like(x, 0.5), ops.add(e, ops.div(e, ops.add(e, like(x, 1.0)))))
+    return ops.select(small, near, ops.sub(ops.exp(ops.add(x, half)), ops.exp(ops.sub(half, x))))
+
+
+@ufunc(np.cosh)
+def cosh(x: Value) -> Value:
+    half = like(x, math.log(0.5))
+    return ops.add(ops.exp(ops.add(x, half)), ops.exp(ops.sub(half, x)))
+
+
+@ufunc(np.arcsinh)
+def arcsinh(x: Value) -> Value:
+    size, one = ops.abs(x), like(x, 1.0)
+    root = ops.sqrt(ops.add(ops.mul(size, size), one))
+    inside = ops.add(size, ops.div(ops.mul(size, size), ops.add(one, root)))
+    return ops.mul(ops.sign(x), ops.log1p(inside))
+
+
+@ufunc(np.arccosh)
+def arccosh(x: Value) -> Value:
+    one = like(x, 1.0)
+    return ops.log(ops.add(x, ops.mul(ops.sqrt(ops.add(x, one)), ops.sqrt(ops.sub(x, one)))))
+
+
+@ufunc(np.arctanh)
+def arctanh(x: Value) -> Value:
+    return ops.mul(like(x, 0.5), ops.sub(ops.log1p(x), ops.log1p(ops.neg(x))))
+
+
+@ufunc(np.deg2rad, np.radians)
+def deg2rad(x: Value) -> Value:
+    return ops.mul(x, like(x, math.pi / 180))
+
+
+@ufunc(np.rad2deg, np.degrees)
+def rad2deg(x: Value) -> Value:
+    return ops.mul(x, like(x, 180 / math.pi))
+
+
+radians, degrees = deg2rad, rad2deg
+
+
+@ufunc(np.hypot)
+def hypot(x: Value, y: Value) -> Value:
+    """Scaled by the larger side, so that squares do not overflow."""
+    x, y = ops.abs(x), ops.abs(y)
+    large, small = ops.maximum(x, y), ops.minimum(x, y)
+    plain = ops.or_(ops.eq(large, like(x, 0.0)), ops.eq(large, like(x, math.inf)))
+    ratio = ops.div(small, ops.select(plain, like(x, 1.0), large))
+    root = ops.sqrt(ops.add(like(x, 1.0), ops.mul(ratio, ratio)))
+    return ops.select(plain, large, ops.mul(large, root))
+
+
+def _difference(x: Value, y: Value) -> Value:
+    """-|x - y|, and 0 for equal infinities."""
+    same = ops.eq(x, y)
+    zero = like(x, 0.0)
+    return ops.neg(ops.abs(ops.sub(ops.select(same, zero, x), ops.select(same, zero, y))))
+
+
+@ufunc(np.logaddexp)
+def logaddexp(x: Value, y: Value) -> Value:
+    return ops.add(ops.maximum(x, y), ops.log1p(ops.exp(_difference(x, y))))
+
+
+@ufunc(np.logaddexp2)
+def logaddexp2(x: Value, y: Value) -> Value:
+    more = ops.log1p(ops.pow(like(x, 2.0), _difference(x, y)))
+    return ops.add(ops.maximum(x, y), ops.div(more, like(x, math.log(2))))
+
+
+@implements(np.sinc)
+def sinc(x: Any) -> Tracer:
+    y = np.pi * tracer(x)
+    safe = where(y == 0, 1.0, y)
+    return where(y == 0, 1.0, sin(safe) / safe)
+
+
+# ---------------------------------------------------------------- choice, casts
+
+
+@implements(np.where)
+def where(condition: Any, x: Any = None, y: Any = None) -> Tracer:
+    if x is None or y is None:
+        raise wrong("where: x and y are required for traced arrays, got a condition alone", "np.where(mask, x, 0)")
+    mask, x, y = operand(condition), operand(x), operand(y)
+    dtype = promoted("where", x, y)
+    shape = common_shape("where", shape_of(mask), shape_of(x), shape_of(y))
+    chosen = ops.select(value(mask, "bool", shape), value(x, dtype, shape), value(y, dtype, shape))
+    return new(chosen, is_weak(x) and is_weak(y))
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
+    found = default
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        found = where(condition, choice, found)
+    return tracer(found)
+
+
+@implements(np.clip)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Tracer:
+    unsupported("clip", out=out)
+    low, high = a_min if a_min is not None else min, a_max if a_max is not None else max
+    x = tracer(a)
+    x = x if low is None else maximum(x, low)
+    return x if high is None else minimum(x, high)
+
+
+@implements(np.astype)
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tracer:
+    return tracer(x, dtype_name(dtype))
+
+
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Tracer:
+    return tracer(a)
+
+
+@implements(np.real)
+def real(val: Any) -> Tracer:
+    return tracer(val)
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tracer:
+    x = tracer(x)
+    if x.dtype.kind != "f":
+        return x
+    most = float(np.finfo(NUMPY[x.type.dtype]).max)
+    x = where(isnan(x), nan, x)
+    x = where(x == math.inf, most if posinf is None else posinf, x)
+    return where(x == -math.inf, -most if neginf is None else neginf, x)
+
+
+@implements(np.isclose)
+def isclose(a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tracer:
+    a, b = tracer(a), tracer(b)
+    near = (absolute(a - b) <= atol + rtol * absolute(b)) & isfinite(b) | (a == b)
+    return near | (isnan(a) & isnan(b)) if equal_nan else near
+
+
+isreal = implements(np.isreal)(lambda x: equal(x, x) | True)

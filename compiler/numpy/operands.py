@@ -1,0 +1,269 @@
+"""From what a user passes to values of the graph: NumPy's promotion, casts, broadcasting, and the table of functions.
+
+Operands are tracers, Python scalars (weak), NumPy scalars, arrays and lists. A function is written once, on tracers, and decorated
+with the NumPy functions that it computes; what the decorator gives is the function of wonderland.numpy: traced inside of a trace, NumPy's own outside.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ProgramError
+from ..ir import Value, user_source, where
+from ..lint import widening
+from ..ops.elementwise import cast, ne
+from ..ops.source import full
+from ..ops.view import broadcast, reshape
+from ..tracer import FUNCTIONS, Tracer, active, current
+from ..types import NAMES, NUMPY, Type, dtype_name
+
+Shape = tuple[int, ...]
+SCALARS = (bool, int, float)
+
+
+def wrong(what: str, repair: str = "") -> ProgramError:
+    """An error of the user's program, with the line."""
+    return ProgramError(what, where(user_source()), repair)
+
+
+# ---------------------------------------------------------------- operands
+
+
+def operand(x: Any) -> Any:
+    """A tracer, a Python scalar, or an array."""
+    if isinstance(x, (Tracer, np.ndarray)) or type(x) in SCALARS:
+        return x
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise wrong(f"array: numbers are required, got {type(x).__name__} {x!r:.60}")
+    return array
+
+
+def is_weak(x: Any) -> bool:
+    """Whether an operand takes the dtype of its partner."""
+    return x.weak if isinstance(x, Tracer) else type(x) in (int, float)
+
+
+def shape_of(x: Any) -> Shape:
+    return x.shape if isinstance(x, (Tracer, np.ndarray)) else ()
+
+
+def kind_of(x: Any) -> Any:
+    """What NumPy's promotion asks for: a dtype, or float or int for weak operands."""
+    if isinstance(x, Tracer):
+        kind = x.dtype.kind
+        return float if x.weak and kind == "f" else int if x.weak and kind in "iu" else x.dtype
+    return type(x) if type(x) in (int, float) else np.dtype(bool) if type(x) is bool else x.dtype
+
+
+def strong(kind: Any) -> np.dtype[Any]:
+    return np.dtype(kind)
+
+
+def named(name: str, dtype: Any) -> str:
+    """The language's name of a result's dtype."""
+    found = NAMES.get(np.dtype(dtype))
+    if found is None:
+        raise wrong(
+            f"{name}: a result of {', '.join(NUMPY)} is required, got {np.dtype(dtype)}", "x.astype(np.float32) before"
+        )
+    return found
+
+
+def promoted(name: str, *operands: Any) -> str:
+    """The common dtype by NumPy's rules."""
+    kinds = tuple(kind_of(x) for x in operands)
+    found = named(name, common(kinds))
+    lint(name, operands, found == "f64")
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def common(kinds: tuple[Any, ...]) -> np.dtype[Any]:
+    if all(k in (int, float) for k in kinds):
+        return np.result_type(*(strong(k) for k in kinds))
+    return np.result_type(*(k(0) if k in (int, float) else k for k in kinds))
+
+
+def lint(name: str, operands: Sequence[Any], wide: bool) -> None:
+    if wide:
+        types = [x.type for x in operands if isinstance(x, Tracer) and not x.weak]
+        widening(name, types, [x for x in operands if not isinstance(x, Tracer)], wide)
+
+
+# ---------------------------------------------------------------- values
+
+
+def value(x: Any, dtype: str = "", shape: Shape | None = None) -> Value:
+    """An operand as a value of the current trace, cast to `dtype` and broadcast to `shape`."""
+    x = operand(x)
+    if isinstance(x, Tracer):
+        found = casted(active().lift(x), dtype or x.type.dtype)
+    else:
+        array = constant(x, dtype)
+        if not array.ndim:
+            return full(array.item(), Type(dtype_name(array.dtype), shape or ()))
+        found = active().constant(array)
+    return found if shape is None else broadcasted(found, shape)
+
+
+def constant(x: Any, dtype: str) -> np.ndarray:
+    """A concrete operand as an array of `dtype`; a Python scalar must be within it."""
+    try:
+        with np.errstate(all="ignore"):
+            if type(x) in SCALARS:
+                return np.asarray(x, NUMPY[dtype] if dtype else None)
+            return x.astype(NUMPY[dtype or named("array", x.dtype)], copy=False)
+    except OverflowError as error:
+        raise wrong(f"array: {error}") from None
+
+
+def casted(x: Value, dtype: str) -> Value:
+    if x.dtype == dtype:
+        return x
+    if dtype == "bool":
+        return ne(x, full(0, x.type))
+    return cast(x, dtype)
+
+
+def broadcasted(x: Value, shape: Shape, name: str = "broadcast_to") -> Value:
+    """`x` repeated to `shape` by NumPy's rules."""
+    if x.shape == shape:
+        return x
+    missing = len(shape) - len(x.shape)
+    fits = missing >= 0 and all(a in (1, b) for a, b in zip(x.shape, shape[missing:], strict=True))
+    if not fits:
+        raise wrong(f"{name}: a shape that broadcasts to {list(shape)} is required, got {x.type}")
+    kept = [i for i, n in enumerate(x.shape) if n == shape[missing + i]]
+    new = tuple(i for i in range(len(shape)) if i - missing not in kept)
+    x = reshape(x, tuple(x.shape[i] for i in kept)) if len(kept) < len(x.shape) else x
+    return broadcast(x, shape, new) if new else x
+
+
+def common_shape(name: str, *shapes: Shape) -> Shape:
+    if all(s == shapes[0] for s in shapes):
+        return shapes[0]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        texts = " and ".join(str(list(s)) for s in shapes)
+        raise wrong(f"{name}: shapes that broadcast together are required, got {texts}") from None
+
+
+def new(found: Value, weak: bool = False) -> Tracer:
+    """A value of the current trace as a tracer."""
+    return Tracer(found, active(), weak)
+
+
+def tracer(x: Any, dtype: str = "") -> Tracer:
+    """An operand as a tracer of the current trace."""
+    x = operand(x)
+    return new(value(x, dtype), is_weak(x) and not dtype)
+
+
+def axis_of(name: str, axis: Any, ndim: int) -> int:
+    """An axis counted from the front."""
+    if isinstance(axis, Tracer) or not -ndim <= int(axis) < ndim:
+        raise wrong(f"{name}: an axis within {ndim} dimensions is required, got {axis}")
+    return int(axis) % ndim
+
+
+def axes_of(name: str, axis: Any, ndim: int) -> Shape:
+    """Axes counted from the front; None is all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = tuple(axis_of(name, a, ndim) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    if len(set(axes)) < len(axes):
+        raise wrong(f"{name}: different axes are required, got {axis}")
+    return axes
+
+
+def shape_given(name: str, shape: Any) -> Shape:
+    """A static shape from an int or a sequence of ints."""
+    sizes = shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
+    if any(isinstance(n, Tracer) for n in sizes):
+        raise wrong(f"{name}: a shape of Python ints is required, got a traced value", "x.shape, which is static")
+    return tuple(int(n) for n in sizes)
+
+
+def unsupported(name: str, **options: Any) -> None:
+    """Refuse options of NumPy's signature that have no traced form."""
+    for option, given in options.items():
+        if given is not None:
+            raise wrong(f"{name}: {option}= has no form for traced arrays, got {given!r:.40}", f"{name} without {option}=")
+
+
+# ---------------------------------------------------------------- the table
+
+
+def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter the decorated function in the table for these NumPy functions; it becomes the first one outside of a trace."""
+
+    def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            FUNCTIONS[function] = implementation
+        own = functions[0]
+
+        @functools.wraps(own, updated=())
+        def public(*args: Any, **options: Any) -> Any:
+            return (own if current() is None else implementation)(*args, **options)
+
+        return public
+
+    return register
+
+
+@functools.lru_cache(maxsize=None)
+def loop(function: np.ufunc, kinds: tuple[Any, ...], dtype: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """NumPy's choice of dtypes for operands and results."""
+    if all(k in (int, float) for k in kinds):
+        kinds = tuple(strong(k) for k in kinds)
+    results = (None,) * function.nout
+    options = {"signature": (*(None,) * function.nin, *(dtype,) * function.nout)} if dtype else {}
+    found = function.resolve_dtypes((*kinds, *results), **options)
+    return found[: function.nin], found[function.nin :]
+
+
+def ufunc(*functions: np.ufunc, python: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a rule on values of the loop's dtypes and one shape; the operands are promoted as NumPy promotes them.
+
+    A rule with `python` gets the Python scalars among the operands too, as the keyword `given`.
+    """
+    function = functions[0]
+    name = function.__name__
+
+    def enter(rule: Callable[..., Any]) -> Callable[..., Any]:
+        def implementation(*args: Any, dtype: Any = None, out: Any = None, where: Any = True, **_: Any) -> Any:
+            refuse_places(name, args, out, where)
+            operands = [operand(x) for x in args]
+            try:
+                inputs, outputs = loop(function, tuple(kind_of(x) for x in operands), dtype and np.dtype(dtype))
+            except TypeError as error:
+                raise wrong(f"{name}: {error}") from None
+            wanted = [named(name, d) for d in inputs]
+            for d in outputs:
+                named(name, d)
+            lint(name, operands, wanted[0] == "f64")
+            shape = common_shape(name, *(shape_of(x) for x in operands))
+            values = [value(x, d, shape) for x, d in zip(operands, wanted, strict=True)]
+            weak = all(is_weak(x) for x in operands) and outputs[0].kind != "b"
+            found = rule(*values, given=operands) if python else rule(*values)
+            several = isinstance(found, tuple)
+            made = [new(v, weak) for v in (found if several else (found,))]
+            return tuple(made) if several else made[0]
+
+        return implements(*functions)(implementation)
+
+    return enter
+
+
+def refuse_places(name: str, args: Sequence[Any], out: Any, mask: Any) -> None:
+    """`out=` would write into an array, `where=` would read what was there before."""
+    if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
+        raise wrong(f"{name}: a new result is required, got out=, which writes into an array", "x = x + y, not x += y")
+    if mask is not True:
+        raise wrong(f"{name}: where= has no form for traced arrays", "np.where(mask, result, other)")

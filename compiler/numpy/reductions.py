@@ -1,0 +1,209 @@
+"""NumPy's reductions."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from ..ir import Value
+from ..ops import reduce as ops
+from ..ops.view import reshape
+from ..tracer import Tracer
+from ..types import NUMPY, dtype_name
+from .elementwise import add, equal, logical_and, logical_or, maximum, minimum, multiply, sqrt, where
+from .operands import axes_of, axis_of, implements, named, new, tracer, unsupported, value, wrong
+
+
+@functools.lru_cache(maxsize=None)
+def accumulated(function: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that NumPy's reduction of this dtype gives."""
+    return function(np.ones(1, dtype)).dtype
+
+
+def kept(x: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Value:
+    """The result with the reduced axes as axes of size 1."""
+    return reshape(x, tuple(1 if i in axes else n for i, n in enumerate(shape))) if keepdims else x
+
+
+def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None, axis_default: Any = None) -> Any:
+    """`rule(value, axes)` with NumPy's axis, dtype, keepdims, initial and where."""
+    name = function.__name__
+
+    def implementation(
+        a: Any,
+        axis: Any = axis_default,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Tracer:
+        unsupported(name, out=out)
+        x = tracer(a)
+        wanted = dtype_name(dtype) if dtype else named(name, accumulated(function, x.dtype))
+        if where is not True:
+            first = neutral if initial is None else initial
+            if first is None:
+                raise wrong(f"{name}: initial= is required beside where=", f"{name}(x, initial=..., where=mask)")
+            x = _where(where, x.astype(wanted), NUMPY[wanted].type(first))
+        axes = axes_of(name, axis, x.ndim)
+        if neutral is None and initial is None and 0 in [x.shape[i] for i in axes]:
+            raise wrong(f"{name}: at least one element is required, got {x.type}", f"{name}(x, initial=...)")
+        found = new(kept(rule(value(x, wanted), axes), x.shape, axes, keepdims), x.weak)
+        return found if initial is None else combine(found, initial)
+
+    return implementation
+
+
+_where = where
+_sum = _reduction(np.sum, ops.reduce_sum, add, 0)
+_prod = _reduction(np.prod, ops.reduce_prod, multiply, 1)
+
+
+def _bool_or(rule: Any, of_bools: Any) -> Any:
+    return lambda x, axes: (of_bools if x.dtype == "bool" else rule)(x, axes)
+
+
+_max = _reduction(np.max, _bool_or(ops.reduce_max, ops.reduce_any), maximum)
+_min = _reduction(np.min, _bool_or(ops.reduce_min, ops.reduce_all), minimum)
+_any = _reduction(np.any, ops.reduce_any, logical_or, False)
+_all = _reduction(np.all, ops.reduce_all, logical_and, True)
+
+sum = implements(np.sum)(_sum)
+prod = implements(np.prod)(_prod)
+
+
+def _ordered(reduction: Any, truth: bool = False) -> Any:
+    """The signature of NumPy's max, min, any and all, which have no dtype."""
+
+    def implementation(
+        a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Tracer:
+        return reduction(a, axis, np.bool_ if truth else None, out, keepdims, initial, where)
+
+    return implementation
+
+
+max = amax = implements(np.max, np.amax)(_ordered(_max))
+min = amin = implements(np.min, np.amin)(_ordered(_min))
+any = implements(np.any)(_ordered(_any, truth=True))
+all = implements(np.all)(_ordered(_all, truth=True))
+
+for _ufunc, _reduced, _rule in (
+    (np.add, _sum, ops.reduce_sum),
+    (np.multiply, _prod, ops.reduce_prod),
+    (np.maximum, _max, None),
+    (np.minimum, _min, None),
+    (np.logical_or, _any, None),
+    (np.logical_and, _all, None),
+):
+    implements(_ufunc.reduce)(functools.partial(_reduced, axis=0))
+
+
+@implements(np.mean)
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Tracer:
+    x = tracer(a)
+    wanted = dtype_name(dtype) if dtype else x.type.dtype if x.type.is_float else "f64"
+    total = _sum(x, axis, wanted, out, keepdims, None, where)
+    if where is not True:
+        mask = np.broadcast_to(where, x.shape) if isinstance(where, np.ndarray) else where | (x != x) & False
+        return total / _sum(mask, axis, wanted, None, keepdims)
+    return total / NUMPY[wanted].type(_count(x, axis))
+
+
+def _count(x: Tracer, axis: Any) -> int:
+    return math.prod(x.shape[i] for i in axes_of("mean", axis, x.ndim))
+
+
+@implements(np.average)
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Tracer:
+    unsupported("average", returned=returned or None)
+    if weights is None:
+        return mean(a, axis, keepdims=keepdims)
+    x, w = tracer(a), tracer(weights)
+    if w.shape != x.shape:
+        (at,) = axes_of("average", axis, x.ndim)
+        w = w.reshape(*(n if i == at else 1 for i, n in enumerate(x.shape)))
+    return sum(x * w, axis, keepdims=keepdims) / sum(w * (x == x) if False else w + 0 * x, axis, keepdims=keepdims)
+
+
+@implements(np.var)
+def var(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False, *,
+    correction: float | None = None,
+) -> Tracer:
+    """The mean of the squared distance from the mean."""
+    x = tracer(a)
+    x = x.astype(dtype) if dtype else x if x.type.is_float else x.astype("f64")
+    centred = x - mean(x, axis, keepdims=True)
+    count = _count(x, axis) - (ddof if correction is None else correction)
+    return sum(centred * centred, axis, None, out, keepdims) / x.dtype.type(count if count > 0 else 0)
+
+
+@implements(np.std)
+def std(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False, *,
+    correction: float | None = None,
+) -> Tracer:
+    return sqrt(var(a, axis, dtype, out, ddof, keepdims, correction=correction))
+
+
+def _arg(name: str, rule: Any) -> Any:
+    def implementation(a: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Tracer:
+        unsupported(name, out=out)
+        x = tracer(a)
+        dtype = "i32" if x.type.dtype == "bool" else x.type.dtype
+        at = 0 if axis is None else axis_of(name, axis, x.ndim)
+        flat = reshape(x.value, (x.size,)) if axis is None else x.value
+        if not flat.shape[at]:
+            raise wrong(f"{name}: at least one element is required, got {x.type}")
+        axes = tuple(range(x.ndim)) if axis is None else (at,)
+        return new(kept(rule(value(new(flat), dtype), at), x.shape, axes, keepdims))
+
+    return implementation
+
+
+argmax = implements(np.argmax)(_arg("argmax", ops.argmax))
+argmin = implements(np.argmin)(_arg("argmin", ops.argmin))
+
+
+@implements(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tracer:
+    return sum(tracer(a) != 0, axis, keepdims=keepdims)
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Tracer:
+    return max(a, axis, out, keepdims) - min(a, axis, out, keepdims)
+
+
+@implements(np.allclose)
+def allclose(a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tracer:
+    from .elementwise import isclose
+
+    return all(isclose(a, b, rtol, atol, equal_nan))
+
+
+@implements(np.array_equal)
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Tracer:
+    a, b = tracer(a1), tracer(a2)
+    return all(equal(a, b)) if a.shape == b.shape else tracer(np.False_)
+
+
+def _nan_as(reduction: Any, fill: float) -> Any:
+    def implementation(a: Any, axis: Any = None, **options: Any) -> Tracer:
+        x = tracer(a)
+        return reduction(_where(x == x, x, fill), axis, **options)
+
+    return implementation
+
+
+nansum = implements(np.nansum)(_nan_as(sum, 0))
+nanprod = implements(np.nanprod)(_nan_as(prod, 1))
+nanmax = implements(np.nanmax)(_nan_as(max, -math.inf))
+nanmin = implements(np.nanmin)(_nan_as(min, math.inf))

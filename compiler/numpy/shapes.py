@@ -1,0 +1,379 @@
+"""NumPy's functions that move elements and compute none."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir import Value
+from ..ops import view as ops
+from ..tracer import Tracer
+from ..types import dtype_name
+from .operands import (
+    Shape,
+    axes_of,
+    axis_of,
+    common_shape,
+    implements,
+    is_weak,
+    new,
+    operand,
+    promoted,
+    shape_given,
+    shape_of,
+    tracer,
+    unsupported,
+    value,
+    wrong,
+)
+
+
+def _like(x: Tracer, found: Value) -> Tracer:
+    return new(found, x.weak)
+
+
+# ---------------------------------------------------------------- shape
+
+
+@implements(np.reshape)
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Tracer:
+    unsupported("reshape", order=None if order == "C" else order)
+    x, wanted = tracer(a), list(shape_given("reshape", shape))
+    if wanted.count(-1) == 1:
+        rest = -math.prod(wanted)
+        if rest and not x.size % rest:
+            wanted[wanted.index(-1)] = x.size // rest
+    if math.prod(wanted) != x.size or builtins.min(wanted, default=0) < 0:
+        raise wrong(f"reshape: a shape of {x.size} elements is required for {x.type}, got {list(shape_given('', shape))}")
+    return _like(x, ops.reshape(x.value, wanted))
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Tracer:
+    return reshape(a, -1, order) if tracer(a).size else reshape(a, 0)
+
+
+@implements(np.transpose, np.permute_dims)
+def transpose(a: Any, axes: Any = None) -> Tracer:
+    x = tracer(a)
+    order = tuple(range(x.ndim))[::-1] if axes is None else axes_of("transpose", tuple(axes), x.ndim)
+    if len(order) != x.ndim:
+        raise wrong(f"transpose: every axis of {x.type} once is required, got {axes}")
+    return _like(x, ops.permute(x.value, order))
+
+
+permute_dims = transpose
+
+
+@implements(np.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Tracer:
+    return swapaxes(x, -1, -2)
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Tracer:
+    x = tracer(a)
+    order = list(range(x.ndim))
+    i, j = axis_of("swapaxes", axis1, x.ndim), axis_of("swapaxes", axis2, x.ndim)
+    order[i], order[j] = j, i
+    return transpose(x, order)
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Tracer:
+    x = tracer(a)
+    old, new_places = axes_of("moveaxis", source, x.ndim), axes_of("moveaxis", destination, x.ndim)
+    order = [i for i in range(x.ndim) if i not in old]
+    for place, axis in sorted(zip(new_places, old, strict=True)):
+        order.insert(place, axis)
+    return transpose(x, order)
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Tracer:
+    x = tracer(a)
+    axis, start = axis_of("rollaxis", axis, x.ndim), start + x.ndim if start < 0 else start
+    return moveaxis(x, axis, start - 1 if start > axis else start)
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Tracer:
+    x = tracer(a)
+    ones = [i for i, n in enumerate(x.shape) if n == 1]
+    axes = ones if axis is None else axes_of("squeeze", axis, x.ndim)
+    if any(i not in ones for i in axes):
+        raise wrong(f"squeeze: axes of size 1 are required, got axis {axis} of {x.type}")
+    return _like(x, ops.reshape(x.value, [n for i, n in enumerate(x.shape) if i not in axes]))
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Tracer:
+    x = tracer(a)
+    count = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
+    axes, old = axes_of("expand_dims", axis, count), iter(x.shape)
+    return _like(x, ops.reshape(x.value, [1 if i in axes else next(old) for i in range(count)]))
+
+
+def _at_least(ndim: int, function: Any) -> Any:
+    def implementation(*arys: Any) -> Any:
+        made = []
+        for x in map(tracer, arys):
+            missing = builtins.max(ndim - x.ndim, 0)
+            before = missing if ndim < 3 else missing - (x.ndim < 3 and missing > 0)
+            before = 1 if ndim == 3 and x.ndim == 1 else before
+            made.append(reshape(x, (1,) * before + x.shape + (1,) * (missing - before)))
+        return made[0] if len(made) == 1 else tuple(made)
+
+    return implements(function)(implementation)
+
+
+atleast_1d, atleast_2d, atleast_3d = _at_least(1, np.atleast_1d), _at_least(2, np.atleast_2d), _at_least(3, np.atleast_3d)
+
+
+# ---------------------------------------------------------------- repeating
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Tracer:
+    x = operand(array)
+    return new(value(x, shape=shape_given("broadcast_to", shape)), is_weak(x))
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Tracer, ...]:
+    xs = [operand(x) for x in args]
+    shape = common_shape("broadcast_arrays", *(shape_of(x) for x in xs))
+    return tuple(broadcast_to(x, shape) for x in xs)
+
+
+@implements(np.tile)
+def tile(A: Any, reps: Any) -> Tracer:
+    x, counts = tracer(A), shape_given("tile", reps)
+    ndim = builtins.max(x.ndim, len(counts))
+    shape, counts = (1,) * (ndim - x.ndim) + x.shape, (1,) * (ndim - len(counts)) + counts
+    pairs = [m for n, r in zip(shape, counts, strict=True) for m in (r, n)]
+    spread = broadcast_to(reshape(x, [m for n in shape for m in (1, n)]), pairs)
+    return reshape(spread, [n * r for n, r in zip(shape, counts, strict=True)])
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Tracer:
+    """By a number, or by a static count for each element."""
+    x = tracer(a)
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = axis_of("repeat", axis, x.ndim)
+    counts = shape_given("repeat", repeats)
+    if len(counts) > 1:
+        return x[(slice(None),) * axis + (np.repeat(np.arange(x.shape[axis]), counts),)]
+    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    spread = broadcast_to(reshape(x, (*before, n, 1, *after)), (*before, n, counts[0], *after))
+    return reshape(spread, (*before, n * counts[0], *after))
+
+
+# ---------------------------------------------------------------- joining and splitting
+
+
+@implements(np.concatenate, np.concat)
+def concatenate(
+    arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Tracer:
+    unsupported("concatenate", out=out)
+    xs = [operand(x) for x in arrays]
+    if not xs:
+        raise wrong("concatenate: one array or more is required, got none")
+    wanted = dtype_name(dtype) if dtype else promoted("concatenate", *xs)
+    xs = [tracer(x, wanted) for x in xs]
+    if axis is None:
+        xs, axis = [ravel(x) for x in xs], 0
+    axis = axis_of("concatenate", axis, xs[0].ndim)
+    shapes = {x.shape[:axis] + x.shape[axis + 1 :] for x in xs}
+    if len(shapes) > 1 or any(x.ndim <= axis for x in xs):
+        types = " and ".join(str(x.type) for x in xs)
+        raise wrong(f"concatenate: shapes that differ along axis {axis} only are required, got {types}")
+    return xs[0] if len(xs) == 1 else new(ops.concatenate(*(x.value for x in xs), axis=axis))
+
+
+concat = concatenate
+
+
+@implements(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
+    xs = [operand(x) for x in arrays]
+    if len({shape_of(x) for x in xs}) > 1:
+        texts = " and ".join(str(list(shape_of(x))) for x in xs)
+        raise wrong(f"stack: arrays of one shape are required, got {texts}", "np.broadcast_arrays before")
+    wanted = dtype or (promoted("stack", *xs) if xs else None)
+    at = axis_of("stack", axis, len(shape_of(xs[0])) + 1) if xs else 0
+    return concatenate([expand_dims(tracer(x, dtype_name(wanted)), at) for x in xs], at, out)
+
+
+@implements(np.vstack)
+def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
+    return concatenate([atleast_2d(x) for x in tup], 0, dtype=dtype)
+
+
+@implements(np.hstack)
+def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
+    xs = [atleast_1d(x) for x in tup]
+    return concatenate(xs, 0 if xs and xs[0].ndim == 1 else 1, dtype=dtype)
+
+
+@implements(np.dstack)
+def dstack(tup: Sequence[Any]) -> Tracer:
+    return concatenate([atleast_3d(x) for x in tup], 2)
+
+
+@implements(np.column_stack)
+def column_stack(tup: Sequence[Any]) -> Tracer:
+    return concatenate([x if x.ndim > 1 else reshape(x, (-1, 1)) for x in map(tracer, tup)], 1)
+
+
+@implements(np.append)
+def append(arr: Any, values: Any, axis: int | None = None) -> Tracer:
+    return concatenate([arr, values], axis)
+
+
+def _part(x: Tracer, axis: int, start: int, stop: int) -> Tracer:
+    return x[(slice(None),) * axis + (slice(start, stop),)]
+
+
+@implements(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tracer]:
+    x = tracer(ary)
+    axis = axis_of("split", axis, x.ndim)
+    n = x.shape[axis]
+    if isinstance(indices_or_sections, int):
+        small, more = builtins.divmod(n, indices_or_sections)
+        sizes = [small + (i < more) for i in range(indices_or_sections)]
+        borders = [builtins.sum(sizes[:i]) for i in range(1, len(sizes))]
+    else:
+        borders = list(shape_given("split", indices_or_sections))
+    return [_part(x, axis, i, j) for i, j in zip([0, *borders], [*borders, n], strict=True)]
+
+
+@implements(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tracer]:
+    x = tracer(ary)
+    n = x.shape[axis_of("split", axis, x.ndim)]
+    if isinstance(indices_or_sections, int) and n % indices_or_sections:
+        raise wrong(f"split: equal parts are required, got {n} elements for {indices_or_sections}", "np.array_split")
+    return array_split(x, indices_or_sections, axis)
+
+
+def _splitter(function: Any, axis: int) -> Any:
+    def implementation(ary: Any, indices_or_sections: Any) -> list[Tracer]:
+        x = tracer(ary)
+        return split(x, indices_or_sections, 0 if x.ndim == 1 else axis)
+
+    return implements(function)(implementation)
+
+
+vsplit, hsplit = _splitter(np.vsplit, 0), _splitter(np.hsplit, 1)
+
+
+@implements(np.unstack)
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tracer, ...]:
+    return tuple(moveaxis(x, axis, 0))
+
+
+# ---------------------------------------------------------------- order and borders
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Any = None) -> Tracer:
+    x = tracer(m)
+    return _like(x, ops.flip(x.value, axes_of("flip", axis, x.ndim)))
+
+
+@implements(np.flipud)
+def flipud(m: Any) -> Tracer:
+    return flip(m, 0)
+
+
+@implements(np.fliplr)
+def fliplr(m: Any) -> Tracer:
+    return flip(m, 1)
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Tracer:
+    x = tracer(a)
+    if axis is None:
+        return reshape(roll(ravel(x), shift, 0), x.shape)
+    shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    for by, at in zip(np.broadcast_to(shifts, len(axes)), axes, strict=True):
+        at = axis_of("roll", at, x.ndim)
+        n = x.shape[at]
+        border = n - int(by) % n if n else 0
+        if border % (n or 1):
+            x = concatenate([_part(x, at, border, n), _part(x, at, 0, border)], at)
+    return x
+
+
+@implements(np.rot90)
+def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tracer:
+    x, (i, j) = tracer(m), axes
+    match k % 4:
+        case 0:
+            return x
+        case 1:
+            return swapaxes(flip(x, j), i, j)
+        case 2:
+            return flip(flip(x, i), j)
+    return flip(swapaxes(x, i, j), j)
+
+
+@implements(np.pad)
+def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Tracer:
+    """Constant borders, or mode 'edge', 'wrap', 'reflect', 'symmetric' by indices."""
+    x = tracer(array)
+    widths = np.broadcast_to(pad_width, (x.ndim, 2)) if not isinstance(pad_width, dict) else np.array(
+        [np.broadcast_to(pad_width.get(i, pad_width.get(i - x.ndim, 0)), 2) for i in range(x.ndim)]
+    )
+    if mode != "constant":
+        for axis, (low, high) in enumerate(widths.tolist()):
+            if low or high:
+                places = np.pad(np.arange(x.shape[axis]), (low, high), mode)
+                x = x[(slice(None),) * axis + (places,)]
+        return x
+    low, high = (tuple(int(n) for n in w) for w in widths.T)
+    fills = np.asarray(constant_values) if not isinstance(constant_values, Tracer) else None
+    if fills is not None and fills.ndim == 0:
+        kind = bool if x.type.dtype == "bool" else float if x.type.is_float else int
+        return _like(x, ops.pad(x.value, low, high, kind(fills.item())))
+    raise wrong(f"pad: one static constant is required, got {constant_values}", "np.concatenate with np.full")
+
+
+@implements(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1) -> Tracer:
+    x = tracer(a)
+    axis = axis_of("diff", axis, x.ndim)
+    for _ in range(n):
+        size = x.shape[axis]
+        after, before = _part(x, axis, 1, size), _part(x, axis, 0, builtins.max(size - 1, 0))
+        x = after != before if x.type.dtype == "bool" else after - before
+    return x
+
+
+@implements(np.ndim)
+def ndim(a: Any) -> int:
+    return tracer(a).ndim
+
+
+@implements(np.shape)
+def shape(a: Any) -> Shape:
+    return tracer(a).shape
+
+
+@implements(np.size)
+def size(a: Any, axis: int | None = None) -> int:
+    x = tracer(a)
+    return x.size if axis is None else x.shape[axis]
+
+

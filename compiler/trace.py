@@ -1,0 +1,130 @@
+"""From functions to graphs.
+
+`trace(f, *args)` runs `f` once on tracers and gives its graph. The graph is closed: arrays that `f` reads from around it are constants
+of it, values of an outer trace are further inputs, listed in `captured`. `call` puts a graph into the trace at hand, or runs it: with it
+every transformation of graphs is a transformation of functions, in any nesting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .errors import ProgramError
+from .interpreter import interpret
+from .ir import Graph, Value, inline, user_source, where
+from .numpy.operands import operand, value
+from .tracer import Tracer, current, tracing
+from .tree import Structure
+from .types import NUMPY, Type, dtype_name
+
+Run = Callable[..., Sequence[np.ndarray]]
+"""What runs a graph on arrays: the interpreter, or compiled code."""
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """A function's graph. Inputs are the leaves of the arguments (a tuple of trees), then what stands for `captured`."""
+
+    graph: Graph
+    inputs: Structure
+    outputs: Structure
+    captured: tuple[Tracer, ...] = ()
+
+    @property
+    def args(self) -> tuple[Value, ...]:
+        """The inputs that are leaves of the arguments."""
+        return self.graph.inputs[: self.inputs.size]
+
+
+def traced_leaves(leaves: Sequence[Any]) -> bool:
+    """Whether a tracer is among the leaves."""
+    return any(isinstance(x, Tracer) for x in leaves)
+
+
+def aval(x: Any, path: str = "") -> tuple[Type, bool]:
+    """The type of an argument's leaf, and whether it is weak."""
+    if isinstance(x, Tracer):
+        return x.type, x.weak
+    if isinstance(x, Type):
+        return x, False
+    if type(x) in (bool, int, float):
+        return Type({bool: "bool", int: "i64", float: "f64"}[type(x)]), type(x) is not bool
+    shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
+    if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype):
+        raise ProgramError(
+            f"trace: arrays and numbers are required as arguments, got {type(x).__name__} {x!r:.40} at args{path}",
+            where(user_source()),
+            "close over what is no array, or mark it static",
+        )
+    return Type(dtype_name(dtype), shape), False
+
+
+def trace(function: Callable[..., Any], *args: Any, name: str | None = None) -> Traced:
+    """The graph of `function` for arguments of these types: trees of arrays, numbers, types or tracers."""
+    return trace_tree(function, args, name or getattr(function, "__name__", type(function).__name__))
+
+
+def trace_tree(function: Callable[..., Any], args: tuple[Any, ...], name: str) -> Traced:
+    """As `trace`, of arguments as one tuple."""
+    leaves, inputs = tree.flatten(args)
+    try:
+        avals = [aval(x) for x in leaves]
+    except ProgramError:
+        avals = [aval(x, path) for x, path in zip(leaves, tree.paths(inputs), strict=True)]
+    name = name if name.isidentifier() else "function"
+    with tracing(name) as made:
+        places = [Value(of) for of, _ in avals]
+        tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
+        results, outputs = tree.flatten(function(*tree.unflatten(inputs, tracers)))
+        values = [_result(x, i, outputs, name) for i, x in enumerate(results)]
+    captured = tuple(outer for outer, _ in made.captured.values())
+    further = (inner for _, inner in made.captured.values())
+    return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured)
+
+
+def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:
+    if not isinstance(x, (Tracer, bool, int, float, np.ndarray, np.generic)):
+        path = tree.paths(outputs)[i] or ""
+        raise ProgramError(
+            f"{name}: arrays are required as results, got {type(x).__name__} {x!r:.40} at result{path}",
+            where(user_source()),
+            "return arrays in dicts, lists, tuples or dataclasses",
+        )
+    return value(x)
+
+
+def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
+    """The traced function on arguments of the types it was traced for: in the trace at hand if one is concerned, else at once."""
+    leaves, inputs = tree.flatten(args)
+    if inputs != traced.inputs:
+        found = tree.difference(traced.inputs, inputs)
+        raise ProgramError(f"{traced.graph.name}: the arguments it was traced for are required, {found}")
+    operands = (*leaves, *traced.captured)
+    types = [v.type for v in traced.graph.inputs]
+    if traced_leaves(operands):
+        given = [_fitting(value(x, t.dtype), t, traced) for x, t in zip(operands, types, strict=True)]
+        results = [_tracer(v) for v in inline(traced.graph, given)]
+    else:
+        results = list(run(traced.graph, *(_array(x, t, traced) for x, t in zip(operands, types, strict=True))))
+    return tree.unflatten(traced.outputs, results)
+
+
+def _tracer(found: Value) -> Tracer:
+    trace = current()
+    assert trace is not None, "a tracer among the operands was lifted into the current trace"
+    return Tracer(found, trace)
+
+
+def _fitting(given: Any, expected: Type, traced: Traced) -> Any:
+    if given.shape != expected.shape:
+        raise ProgramError(f"{traced.graph.name}: {expected} is required, as traced, got a shape {list(given.shape)}")
+    return given
+
+
+def _array(x: Any, expected: Type, traced: Traced) -> np.ndarray:
+    return _fitting(np.asarray(operand(x), NUMPY[expected.dtype]), expected, traced)

@@ -1,0 +1,297 @@
+"""Traced values: what a function sees in place of its arrays while its graph is made.
+
+A `Tracer` is a value of the graph that behaves as an ndarray. Plain NumPy functions reach it through `__array_ufunc__` and
+`__array_function__`; both, the operators and the methods look the function up in one table, `FUNCTIONS`, that compiler/numpy fills.
+A `Trace` is one function being traced. Traces nest, per thread: a tracer of an outer trace that an inner one reads is captured, it
+becomes a further input of the inner graph. A tracer is weak where it came from Python scalars only: then it takes the dtype of
+its partner, as the scalar would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .concrete import Concrete
+from .errors import ProgramError
+from .ir import Array, Value, apply, user_source, where
+from .ops.source import Constant
+from .types import NUMPY, Type
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""What computes a NumPy function on tracers."""
+
+HINTS = {
+    "cumsum": "a product with np.tri(n), or a loop over the axis",
+    "sort": "np.max, np.min or np.argmax",
+    "argsort": "np.argmax",
+    "nonzero": "np.where(mask, x, 0)",
+    "unique": "np.unique of an array outside of the traced function",
+}
+"""What to write for functions that cannot be traced, where a similar name would mislead."""
+
+
+class Trace:
+    """A function being traced."""
+
+    def __init__(self, name: str, parent: Trace | None) -> None:
+        self.name, self.parent = name, parent
+        self.ended = False
+        self.captured: dict[Value, tuple[Tracer, Value]] = {}
+        self._constants: dict[str, Value] = {}
+
+    def constant(self, array: np.ndarray) -> Value:
+        """A closed-over array: copied now, once per content."""
+        parameter = Array(array)
+        if parameter.digest not in self._constants:
+            self._constants[parameter.digest] = apply(Constant(parameter))
+        return self._constants[parameter.digest]
+
+    def lift(self, tracer: Tracer) -> Value:
+        """The value of `tracer` in this trace: its own, or an input that stands for the value of an outer trace."""
+        if tracer.owner is self:
+            return tracer.value
+        outer = self.parent
+        while outer is not None and outer is not tracer.owner:
+            outer = outer.parent
+        if outer is None:
+            refuse_foreign(tracer)
+        value = tracer.value
+        if value not in self.captured:
+            node = value.node
+            again = node is not None and not node.args and len(node.values) == 1
+            if again:  # a constant is made again, so that it is known to be one
+                return apply(node.op)
+            self.captured[value] = tracer, Value(value.type)
+        return self.captured[value][1]
+
+
+def refuse_foreign(tracer: Tracer) -> NoReturn:
+    made = tracer.value.node.source if tracer.value.node else None
+    origin = f", made at {made.file}:{made.line}," if made else ""
+    state = "after its trace ended" if tracer.owner.ended else "in another thread's trace"
+    raise ProgramError(
+        f"trace: a value of the trace of {tracer.owner.name}{origin} is used {state}, got {tracer.type}",
+        where(user_source()),
+        "return it from the traced function, or pass it as an argument",
+    )
+
+
+class _State(threading.local):
+    current: Trace | None = None
+
+
+_state = _State()
+
+
+def current() -> Trace | None:
+    """The innermost trace of this thread, if any."""
+    return _state.current
+
+
+def active() -> Trace:
+    """The innermost trace of this thread. There is one wherever a tracer may be used."""
+    if _state.current is None:
+        raise ProgramError("trace: a function being traced is required, got none", where(user_source()))
+    return _state.current
+
+
+@contextlib.contextmanager
+def tracing(name: str) -> Iterator[Trace]:
+    """A new innermost trace of this thread."""
+    outer = _state.current
+    trace = _state.current = Trace(name, outer)
+    try:
+        yield trace
+    finally:
+        _state.current = outer
+        trace.ended = True
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """No trace: functions of wonderland.numpy compute at once."""
+    outer, _state.current = _state.current, None
+    try:
+        yield
+    finally:
+        _state.current = outer
+
+
+OPERANDS = (bool, int, float, np.ndarray, np.generic, list, tuple)
+"""What may stand beside a tracer."""
+
+
+def _function(function: Any) -> Callable[..., Any]:
+    """A method that is a NumPy function on the array."""
+
+    def method(self: Tracer, *args: Any, **options: Any) -> Any:
+        return FUNCTIONS[function](self, *args, **options)
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"numpy.{function.__name__} of the array."
+    return method
+
+
+def _operator(function: Any) -> Callable[[Tracer, Any], Any]:
+    def operator(self: Tracer, other: Any) -> Any:
+        if isinstance(other, (Tracer, *OPERANDS)):
+            return FUNCTIONS[function](self, other)
+        return NotImplemented
+
+    return operator
+
+
+def _reflected(function: Any) -> Callable[[Tracer, Any], Any]:
+    def operator(self: Tracer, other: Any) -> Any:
+        if isinstance(other, OPERANDS):
+            return FUNCTIONS[function](other, self)
+        return NotImplemented
+
+    return operator
+
+
+def _unary(function: Any) -> Callable[[Tracer], Any]:
+    return lambda self: FUNCTIONS[function](self)
+
+
+class Tracer(Concrete):
+    """A value of the graph being made, with the attributes, methods and operators of an ndarray. Immutable."""
+
+    __slots__ = ("owner", "value", "weak")
+
+    def __init__(self, value: Value, owner: Trace, weak: bool = False) -> None:
+        self.value, self.owner, self.weak = value, owner, weak
+
+    @property
+    def type(self) -> Type:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.value.type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return NUMPY[self.value.type.dtype]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.value.type.shape)
+
+    @property
+    def size(self) -> int:
+        return self.value.type.size
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.value.type.nbytes
+
+    @property
+    def T(self) -> Tracer:
+        return FUNCTIONS[np.transpose](self)
+
+    @property
+    def mT(self) -> Tracer:
+        return FUNCTIONS[np.matrix_transpose](self)
+
+    @property
+    def real(self) -> Tracer:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Tracer<{self.value.type}{', weak' if self.weak else ''}>"
+
+    # ---- NumPy's protocols
+
+    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        called = function if method == "__call__" else getattr(function, method)
+        found = FUNCTIONS.get(called)
+        if found is None:
+            refuse_function(function.__name__ if method == "__call__" else f"{function.__name__}.{method}")
+        return found(*inputs, **options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        found = FUNCTIONS.get(function)
+        if found is None:
+            refuse_function(function.__name__)
+        return found(*args, **options)
+
+    # ---- methods
+
+    sum, prod, mean = _function(np.sum), _function(np.prod), _function(np.mean)
+    max, min, any, all = _function(np.max), _function(np.min), _function(np.any), _function(np.all)
+    var, std = _function(np.var), _function(np.std)
+    argmax, argmin = _function(np.argmax), _function(np.argmin)
+    clip, round, conj = _function(np.clip), _function(np.round), _function(np.conjugate)
+    dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
+    squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)
+    flatten, copy, diagonal, trace = ravel, _function(np.copy), _function(np.diagonal), _function(np.trace)
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Tracer:
+        return FUNCTIONS[np.astype](self, dtype, copy=copy)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Tracer:
+        return FUNCTIONS[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Tracer:
+        given = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return FUNCTIONS[np.transpose](self, given or None)
+
+    # ---- operators
+
+    __add__, __radd__ = _operator(np.add), _reflected(np.add)
+    __sub__, __rsub__ = _operator(np.subtract), _reflected(np.subtract)
+    __mul__, __rmul__ = _operator(np.multiply), _reflected(np.multiply)
+    __truediv__, __rtruediv__ = _operator(np.true_divide), _reflected(np.true_divide)
+    __floordiv__, __rfloordiv__ = _operator(np.floor_divide), _reflected(np.floor_divide)
+    __mod__, __rmod__ = _operator(np.remainder), _reflected(np.remainder)
+    __divmod__, __rdivmod__ = _operator(np.divmod), _reflected(np.divmod)
+    __pow__, __rpow__ = _operator(np.power), _reflected(np.power)
+    __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
+    __and__, __rand__ = _operator(np.bitwise_and), _reflected(np.bitwise_and)
+    __or__, __ror__ = _operator(np.bitwise_or), _reflected(np.bitwise_or)
+    __xor__, __rxor__ = _operator(np.bitwise_xor), _reflected(np.bitwise_xor)
+    __lshift__, __rlshift__ = _operator(np.left_shift), _reflected(np.left_shift)
+    __rshift__, __rrshift__ = _operator(np.right_shift), _reflected(np.right_shift)
+    __lt__, __le__ = _operator(np.less), _operator(np.less_equal)
+    __gt__, __ge__ = _operator(np.greater), _operator(np.greater_equal)
+    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)  # pyright: ignore[reportAssignmentType]
+    __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
+    __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
+    __hash__ = object.__hash__
+
+    def __round__(self, digits: int = 0) -> Tracer:
+        return FUNCTIONS[np.round](self, digits)
+
+    # ---- as a sequence
+
+    def __getitem__(self, at: Any) -> Tracer:
+        return FUNCTIONS["getitem"](self, at)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ProgramError(f"len: an array of one axis or more is required, got {self.type}", where(user_source()))
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tracer]:
+        if not self.shape:
+            raise ProgramError(f"iteration: an array of one axis or more is required, got {self.type}", where(user_source()))
+        return (self[i] for i in range(self.shape[0]))
+
+
+def refuse_function(name: str) -> NoReturn:
+    """A NumPy function that has no traced form."""
+    names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    repair = HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
+    raise ProgramError(f"np.{name}: has no form for traced arrays", where(user_source()), repair)
