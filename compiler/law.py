@@ -1,12 +1,14 @@
-"""What a law is: one line of algebra, as a function of its free variables that gives (before, after).
+"""What a law is: one line of algebra, a function of its variables that gives (before, after).
 
     @law(exact=True)
     def mul_one(x): return x * 1, x
 
-The function is called once with patterns to learn `before`, and with the matched values to build `after`. Variables of a law are
-values; one annotated `Number` is a constant whose `number` can be asked; keyword-only ones are parameters of ops. `op.name(...)`
-spells any op as the text does. A literal stands for a constant that has these bits in every element: `0` is not `-0.0`, a float
-literal means floats only. `after` may be a function, called once matched, where it needs the values; it gives None to decline.
+The function is called once with patterns to learn `before`, and with the matched values to build
+`after`. Variables of a law are values; one annotated `Number` is a constant whose `number` can be
+asked; keyword-only ones are parameters of ops. `op.name(...)` spells any op as the text does. A
+literal stands for a constant that has these bits in every element: `0` is not `-0.0`, a float
+literal means floats only. `after` may be a function, called once matched, where it needs the
+values; it gives None to decline.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from .ir import Op, Value, apply
 from .ops.source import full
 from .types import FLOATS, NUMPY, Type
 
-# ---------------------------------------------------------------- terms: patterns and values behind the same operators
+# ---------------------------------------------------------------- terms
 
 
 class Term:
@@ -88,7 +90,7 @@ class Variable(Term):
 
 @dataclass(frozen=True, eq=False)
 class Pattern(Term):
-    """An application to match; operands are patterns, variables and literals, parameters are variables and constants."""
+    """An application to match. Operands are patterns, variables, literals; so are parameters."""
 
     cls: type[Op]
     args: tuple[Any, ...]
@@ -160,7 +162,7 @@ def uniform(v: Value) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """`function` gives (before, after) of its variables; calling the law gives `after` of a value that matches, or None."""
+    """`function` gives both sides; calling the law gives `after` of a value that matches."""
 
     name: str
     exact: bool
@@ -195,13 +197,16 @@ LAWS: list[Law] = []
 def law(
     exact: bool, on: Sequence[str] = tuple(NUMPY), samples: Sequence[Mapping[str, Any]] = ()
 ) -> Callable[[Callable[..., tuple[Any, Any]]], Law]:
-    """Registers a law. `on`: the dtypes of the result where it holds. `samples`: variables to test on, types as text."""
+    """Registers a law. `on`: dtypes of results where it holds; `samples`: variables to test on."""
 
     def register(function: Callable[..., tuple[Any, Any]]) -> Law:
         variables = {
-            n: Variable(n, constant="Number" in str(p.annotation)) for n, p in inspect.signature(function).parameters.items()
+            n: Variable(n, constant="Number" in str(p.annotation))
+            for n, p in inspect.signature(function).parameters.items()
         }
-        made = Law(function.__name__, exact, tuple(on), function, tuple(samples), function(**variables)[0])
+        made = Law(
+            function.__name__, exact, tuple(on), function, tuple(samples), function(**variables)[0]
+        )
         LAWS.append(made)
         return made
 
@@ -221,14 +226,18 @@ Found = dict[str, Any]
 
 
 def match(pattern: Any, v: Value, found: Found) -> Found | None:
-    """The variables for which `pattern` is `v`, given those `found` before; None where there are none."""
+    """The variables for which `pattern` is `v`, given those `found` before, or None."""
     if isinstance(pattern, Variable):
         if pattern.constant and uniform(v) is None:
             return None
         return found if found.setdefault(pattern.name, v) is v else None
     if not isinstance(pattern, Pattern):
         return found if same_bits(pattern, uniform(v), v.dtype) else None
-    if v.node is None or type(v.node.op) is not pattern.cls or len(v.node.args) != len(pattern.args):
+    if (
+        v.node is None
+        or type(v.node.op) is not pattern.cls
+        or len(v.node.args) != len(pattern.args)
+    ):
         return None
     given = v.node.op.params
     for name, expected in pattern.params.items():
@@ -249,7 +258,7 @@ def match(pattern: Any, v: Value, found: Found) -> Found | None:
 
 
 def same_bits(literal: Any, number: Any, dtype: str) -> bool:
-    """Whether a constant's number is the literal; an int literal means +0.0 and whole floats too."""
+    """Whether a constant's number is the literal; an int literal means floats too, 0 means +0.0."""
     if number is None or number != literal or isinstance(literal, bool) != isinstance(number, bool):
         return False
     if isinstance(literal, float) and dtype not in FLOATS:

@@ -1,13 +1,14 @@
-"""The text of graphs: `print_graph` writes one as a typed Python function, `parse` reads it back without executing it.
+"""Graphs as text: `print_graph` writes typed Python functions, `parse` reads them, executing none.
 
     def f(a: f32[3], b: f32[3]):
         c: f32[3] = sin(a)  # model.py:12 h
         t: (f32[2], i64[2]) = top_k(c, k=2)
         return c, t[0]
 
-One line a node, the user's line as its comment. Parameters are keywords: numbers, strings, types, tuples of them. `nan` and `inf`
-are spelled so; a type applied to a number is a NumPy scalar, `f32(0.5)`, and applied to a hash an array, `f32[3]("53c1...")`,
-which `parse` takes from `constants`. A parameter that is a graph is a nested function, which reads its own inputs only.
+One line a node, the user's line as its comment. Parameters are keywords: numbers, strings, types,
+tuples of them. `nan` and `inf` are spelled so; a type applied to a number is a NumPy scalar,
+`f32(0.5)`, and applied to a hash an array, `f32[3]("53c1...")`, which `parse` takes from
+`constants`. A parameter that is a graph is a nested function, which reads its own inputs only.
 `parse(str(g)) == g`, and `str(parse(s)) == s` for every `s` that was printed.
 """
 
@@ -21,7 +22,7 @@ import math
 import re
 import textwrap
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Any, NoReturn
@@ -39,7 +40,7 @@ RESERVED = {*NUMPY, "nan", "inf"}
 
 
 def print_graph(graph: Graph) -> str:
-    """The text of `graph`. A value that is not the graph's own, which `verify` rejects, prints as `?`."""
+    """The text of `graph`. A value that is not its own, which `verify` rejects, prints as `?`."""
     return "\n".join(text for text, _ in lines(graph))
 
 
@@ -70,7 +71,12 @@ def node_line(node: Node, names: Mapping[Value, str], functions: Mapping[int, st
 
 def value_names(graph: Graph) -> dict[Value, str]:
     """a, b, ..., z, a1, b1, ... in order; the results of a node of several are t[0], t[1]."""
-    free = (n for k in itertools.count() for c in "abcdefghijklmnopqrstuvwxyz" if (n := f"{c}{k or ''}") not in RESERVED)
+    free = (
+        n
+        for k in itertools.count()
+        for c in "abcdefghijklmnopqrstuvwxyz"
+        if (n := f"{c}{k or ''}") not in RESERVED
+    )
     names = {v: next(free) for v in graph.inputs}
     for node in graph.nodes:
         if len(node.values) == 1:
@@ -117,7 +123,9 @@ def spell(x: Any, functions: Mapping[int, str]) -> str:
         case bool() | int() | str() | None:
             return repr(x)
         case float():
-            return f"{'-' if math.copysign(1, x) < 0 else ''}nan" if math.isnan(x) else repr(float(x))
+            return (
+                f"{'-' if math.copysign(1, x) < 0 else ''}nan" if math.isnan(x) else repr(float(x))
+            )
         case tuple():
             return tuple_text(spell(v, functions) for v in x)
         case Type():
@@ -128,7 +136,9 @@ def spell(x: Any, functions: Mapping[int, str]) -> str:
             return functions[id(x)]
         case np.generic():
             return f"{type_of(x)}({spell(x.item(), functions)})"
-    raise CompilerError(f"text: a parameter of an op is a number, string, type, array or graph, got {x!r}")
+    raise CompilerError(
+        f"text: a parameter of an op is a number, string, type, array or graph, got {x!r}"
+    )
 
 
 def tuple_text(parts: Iterable[str]) -> str:
@@ -141,7 +151,7 @@ def tuple_text(parts: Iterable[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ReadSource(Source):
-    """A source read from a comment: the user's file may not be at hand, so it carries its variable."""
+    """A source read from a comment. The file may not be at hand, so it carries its variable."""
 
     name: str = ""
 
@@ -155,13 +165,17 @@ class ReadSource(Source):
 
 
 def parse(text: str, constants: Mapping[str, np.ndarray] | None = None) -> Graph:
-    """The graph that `text` spells; `constants` gives its arrays by hash. The text is read, never executed."""
+    """The graph that `text` spells; `constants` gives its arrays by hash."""
     dedented = textwrap.dedent(text).strip("\n")
     reader = Reader(dedented.split("\n"), read_sources(dedented), dict(constants or {}))
     try:
         module = ast.parse(dedented)
     except SyntaxError as error:
-        reader.fail_at(error.lineno or 1, (error.offset or 1) - 1, f"a Python function is required, {error.msg}")
+        reader.fail_at(
+            error.lineno or 1,
+            (error.offset or 1) - 1,
+            f"a Python function is required, {error.msg}",
+        )
     match module.body:
         case [ast.FunctionDef() as function]:
             return reader.function(function)
@@ -175,7 +189,9 @@ def read_sources(text: str) -> dict[int, Source]:
     found: dict[int, Source] = {}
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT and (m := re.fullmatch(r"# (.+):(\d+)(?: (\w+))?", token.string)):
+            if token.type == tokenize.COMMENT and (
+                m := re.fullmatch(r"# (.+):(\d+)(?: (\w+))?", token.string)
+            ):
                 found[token.start[0]] = ReadSource(m[1], int(m[2]), m[3] or "")
     except (tokenize.TokenError, SyntaxError):
         pass  # the parser of the text reports it with its place
@@ -206,14 +222,24 @@ class Reader:
         raise ProgramError(f"text: {what}", f"  line {line}, column {column + 1}: {shown}", repair)
 
     def fail(self, at: ast.AST, what: str, repair: str = "") -> NoReturn:
-        self.fail_at(at.lineno, at.col_offset, what, repair)  # pyright: ignore[reportAttributeAccessIssue]
+        self.fail_at(getattr(at, "lineno", 1), getattr(at, "col_offset", 0), what, repair)
 
     # ---- statements
 
     def function(self, tree: ast.FunctionDef) -> Graph:
         a = tree.args
-        if tree.decorator_list or a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg or a.defaults:
-            self.fail(tree, f"{tree.name} is a plain function of typed inputs: no decorators, defaults or stars")
+        if (
+            tree.decorator_list
+            or a.posonlyargs
+            or a.kwonlyargs
+            or a.vararg
+            or a.kwarg
+            or a.defaults
+        ):
+            self.fail(
+                tree,
+                f"{tree.name} is a plain function of typed inputs: no decorators, defaults, stars",
+            )
         scope, inputs, nodes = Scope({}, {}), [], []
         for arg in a.args:
             if arg.annotation is None:
@@ -243,7 +269,9 @@ class Reader:
                 pass
             case one:
                 results = [one]
-        return Graph(tree.name, tuple(inputs), tuple(nodes), tuple(self.value(scope, r) for r in results))
+        return Graph(
+            tree.name, tuple(inputs), tuple(nodes), tuple(self.value(scope, r) for r in results)
+        )
 
     def define(self, scope: Scope, at: ast.AST, name: str, values: tuple[Value, ...]) -> None:
         if name in scope and values:
@@ -266,7 +294,10 @@ class Reader:
                 claimed = (self.type(one),)
         if claimed != node.types:
             given = str(node.types[0]) if len(node.types) == 1 else tuple_text(map(str, node.types))
-            self.fail(line.annotation, f"{op.name} gives {given}, got the annotation {ast.unparse(line.annotation)}")
+            self.fail(
+                line.annotation,
+                f"{op.name} gives {given}, got the annotation {ast.unparse(line.annotation)}",
+            )
         return node
 
     def op(self, scope: Scope, call: ast.Call) -> Op:
@@ -277,7 +308,9 @@ class Reader:
         given = {k.arg or "**": self.parameter(scope, k.value) for k in call.keywords}
         known = {f.name: f for f in dataclass_fields(cls)}  # pyright: ignore[reportArgumentType]
         if wrong := [k for k in given if k not in known]:
-            self.fail(call, f"{name} has no parameter {wrong[0]}, it has {', '.join(known) or 'none'}")
+            self.fail(
+                call, f"{name} has no parameter {wrong[0]}, it has {', '.join(known) or 'none'}"
+            )
         try:
             return cls(**given)
         except TypeError as error:
@@ -307,7 +340,9 @@ class Reader:
                 sizes = [one]
             case _:
                 dtype, sizes = "", []
-        shape = tuple(s.value for s in sizes if isinstance(s, ast.Constant) and type(s.value) is int)
+        shape = tuple(
+            s.value for s in sizes if isinstance(s, ast.Constant) and type(s.value) is int
+        )
         if dtype not in NUMPY or len(shape) != len(sizes):
             self.fail(tree, f"a type such as f32[3, 4] is required, got {ast.unparse(tree)}")
         return Type(dtype, shape)
@@ -339,10 +374,17 @@ class Reader:
         if not isinstance(content, str):
             return type.numpy.type(content)
         if content not in self.constants:
-            self.fail(tree, f"the array {content} is not among the constants", f'constants={{"{content}": array}}')
+            self.fail(
+                tree,
+                f"the array {content} is not among the constants",
+                f'constants={{"{content}": array}}',
+            )
         array = Array(np.asarray(self.constants[content]))
         if array.digest != content:
-            self.fail(tree, f"the array given for {content} is {type_of(array.data)} of hash {array.digest}")
+            self.fail(
+                tree,
+                f"the array given for {content} is {type_of(array.data)} of hash {array.digest}",
+            )
         return array
 
 

@@ -1,7 +1,8 @@
 """The rules of a well-formed graph, checked after every pass in tests.
 
-Inputs are inputs and distinct; a node reads inputs and earlier nodes of its own graph only; no node stands twice; each result has
-the type that the op infers; outputs are values of the graph; nested graphs obey the same rules, so they are closed.
+Inputs are inputs and distinct; a node reads inputs and earlier nodes of its own graph only; no node
+stands twice; each result has the type that the op infers; outputs are values of the graph; nested
+graphs obey the same rules, so they are closed.
 Cost: one walk, one type inference a node.
 """
 
@@ -17,7 +18,7 @@ from .types import spelled
 
 
 def verify(graph: Graph, step: str = "", before: Graph | None = None) -> Graph:
-    """`graph`, or a CompilerError that shows ten lines around the fault, and what pass `step` changed in `before`."""
+    """`graph`, or a CompilerError with ten lines around the fault, and what `step` changed."""
     for what, at in faults(graph):
         text = excerpt(graph, at)
         if before is not None:
@@ -69,7 +70,7 @@ def node_faults(node: Node, known: set[Value]) -> Iterator[tuple[str, Node | Non
 
 
 def excerpt(graph: Graph, at: Node | None, around: int = 5) -> str:
-    """Ten lines of the text around node `at`, which is marked; the whole text where the fault is at no node."""
+    """Ten lines of the text around node `at`, which is marked, or the whole text."""
     text = list(lines(graph))
     if at is None:
         return "\n".join(line for line, _ in text)

@@ -25,7 +25,10 @@ SPECIAL: dict[str, list[Any]] = {
     "f32": [0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, 1e-45, -1e-38, 3.4e38],
     "f64": [0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, 5e-324, -2e-308, 1.7e308],
 }
-NUMBERS = {"bool": [True, False], **{d: [0.0, -0.0, 2.0, -0.5, 3.0, 2.0**-140, np.inf, np.nan] for d in FLOATS}}
+NUMBERS = {
+    "bool": [True, False],
+    **{d: [0.0, -0.0, 2.0, -0.5, 3.0, 2.0**-140, np.inf, np.nan] for d in FLOATS},
+}
 
 
 def read(text: str) -> Type:
@@ -38,7 +41,10 @@ def cases(law: Law) -> Iterator[Mapping[str, Any]]:
     """What the variables stand for: types of values, numbers of constants, parameters."""
     if law.samples:
         for sample in law.samples:
-            yield {k: read(v) if isinstance(v, str) and k in ("x", "y") else v for k, v in sample.items()}
+            yield {
+                k: read(v) if isinstance(v, str) and k in ("x", "y") else v
+                for k, v in sample.items()
+            }
         return
     names = inspect.signature(law.function).parameters
     numbers = [n for n, p in names.items() if "Number" in str(p.annotation)]
@@ -46,7 +52,10 @@ def cases(law: Law) -> Iterator[Mapping[str, Any]]:
         types = dict(zip(names, dtypes, strict=True))
         if len({d for d in dtypes if d != "bool"}) <= 1:  # no op mixes two dtypes but with bool
             for chosen in itertools.product(*(NUMBERS.get(types[n], [1]) for n in numbers)):
-                yield {n: (Type(d), chosen[numbers.index(n)]) if n in numbers else Type(d) for n, d in types.items()}
+                yield {
+                    n: (Type(d), chosen[numbers.index(n)]) if n in numbers else Type(d)
+                    for n, d in types.items()
+                }
 
 
 def values_of(types: list[Type], rng: np.random.Generator, special: bool) -> list[np.ndarray]:
@@ -54,10 +63,17 @@ def values_of(types: list[Type], rng: np.random.Generator, special: bool) -> lis
     if special:
         combinations = list(itertools.product(*(SPECIAL[t.dtype] for t in types)))
         return [np.array([c[i] for c in combinations], t.numpy) for i, t in enumerate(types)]
-    return [np.resize(rng.permutation(np.array([*SPECIAL[t.dtype], *rng.integers(0, 5, 20)], t.numpy)), t.shape) for t in types]
+    found = []
+    for t in types:
+        likely = rng.permutation(np.array(SPECIAL[t.dtype], t.numpy))
+        others = rng.integers(0, 5, t.size).astype(t.numpy)
+        found.append(np.resize(np.concatenate([likely, others]), t.shape))
+    return found
 
 
-def both_sides(law: Law, case: Mapping[str, Any], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+def both_sides(
+    law: Law, case: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Both sides of the law on values; None where the case is ill-typed or the law declines."""
     special = not law.samples
     names = [n for n, t in case.items() if isinstance(t, Type)]
@@ -66,7 +82,10 @@ def both_sides(law: Law, case: Mapping[str, Any], rng: np.random.Generator) -> t
     inputs = {n: Value(Type(case[n].dtype, a.shape)) for n, a in zip(names, arrays, strict=True)}
     given = {n: inputs.get(n, t) for n, t in case.items()}
     try:
-        given = {n: full(t[1], t[0][shape]) if special and isinstance(t, tuple) else t for n, t in given.items()}
+        given = {
+            n: full(t[1], t[0][shape]) if special and isinstance(t, tuple) else t
+            for n, t in given.items()
+        }
         before, after = law.sides(**given)
     except ProgramError:
         return None
@@ -83,7 +102,9 @@ def both_sides(law: Law, case: Mapping[str, Any], rng: np.random.Generator) -> t
 
 def same(x: np.ndarray, y: np.ndarray) -> bool:
     """Whether all bits agree, where NaN is NaN."""
-    return bool(np.all((x.view(f"u{x.itemsize}") == y.view(f"u{y.itemsize}")) | ((x != x) & (y != y))))
+    return bool(
+        np.all((x.view(f"u{x.itemsize}") == y.view(f"u{y.itemsize}")) | ((x != x) & (y != y)))
+    )
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
@@ -104,15 +125,26 @@ def test_both_sides_of_a_law_agree(law: Law):
 @pytest.mark.parametrize("law", [law for law in LAWS if not law.exact], ids=lambda law: law.name)
 def test_an_inexact_law_holds_for_real_numbers(law: Law):
     rng = np.random.default_rng(1)
-    names = [n for n, p in inspect.signature(law.function).parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    names = [
+        n
+        for n, p in inspect.signature(law.function).parameters.items()
+        if p.kind is not p.KEYWORD_ONLY
+    ]
     sample = dict(law.samples[0]) if law.samples else {}
     types = {n: read(sample[n]) if n in sample else Type("f64", (9,)) for n in names}
     inputs = {n: Value(t) for n, t in types.items()}
-    numbers = {n for n in names if "Number" in str(inspect.signature(law.function).parameters[n].annotation)}
+    numbers = {
+        n
+        for n in names
+        if "Number" in str(inspect.signature(law.function).parameters[n].annotation)
+    }
     given = {**sample, **inputs, **{n: full(1.7, types[n]) for n in numbers}}
     before, after = law.sides(**given)
     assert after is not None
-    x, y = interpret(Graph.of(law.name, list(inputs.values()), [before, after]), *(rng.uniform(0.5, 2, t.shape) for t in types.values()))
+    x, y = interpret(
+        Graph.of(law.name, list(inputs.values()), [before, after]),
+        *(rng.uniform(0.5, 2, t.shape) for t in types.values()),
+    )
     np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-12)  # a few roundings of f64
 
 

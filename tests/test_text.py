@@ -46,7 +46,9 @@ def test_random_graphs_read_back():
         assert str(again) == text
 
 
-@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf, -0.0, 0.1, 5e-324, 1e308, 1 / 3])
+@pytest.mark.parametrize(
+    "value", [np.nan, -np.nan, np.inf, -np.inf, -0.0, 0.1, 5e-324, 1e308, 1 / 3]
+)
 def test_floats_keep_their_bits(value: float):
     graph = graph_of(lambda: full(float(value), Type("f64")))
     assert parse(str(graph)) == graph
@@ -57,7 +59,18 @@ def test_minus_zero_is_another_graph():
 
 
 def test_numpy_scalars_tuples_strings_and_types_are_spelled():
-    values = (np.float32(0.1), np.float64(2.5), np.int32(-4), np.bool_(True), (), (1,), (1, (-2.0, "it's\n")), None, F, Type("bool"))
+    values = (
+        np.float32(0.1),
+        np.float64(2.5),
+        np.int32(-4),
+        np.bool_(True),
+        (),
+        (1,),
+        (1, (-2.0, "it's\n")),
+        None,
+        F,
+        Type("bool"),
+    )
     assert [spell(v, {}) for v in values] == [
         "f32(0.10000000149011612)", "2.5", "i32(-4)", "bool(True)", "()", "(1,)", "(1, (-2.0, \"it's\\n\"))", "None", "f32[3]", "bool",
     ]  # fmt: skip
@@ -211,7 +224,10 @@ def test_a_nested_graph_is_closed(more_ops):
     outside, x = Value(F), Value(F)
     body = Graph.of("body", (x,), (add(x, outside),))
     graph = graph_of(lambda a: apply(Repeat(body), a), F)
-    with pytest.raises(CompilerError, match="operand 1 of 'add' is not defined above it in its own graph, in body of 'repeat'"):
+    with pytest.raises(
+        CompilerError,
+        match="operand 1 of 'add' is not defined above it in its own graph, in body of 'repeat'",
+    ):
         verify(graph)
 
 

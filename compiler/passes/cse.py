@@ -1,9 +1,12 @@
 """Common subexpressions: one node for equal ops on equal operands.
 
-What: values are numbered by op, parameters by bits, and operands; operands of a commutative op in any order.
-Order: after simplify, which makes equals; before fuse, which would else compute them in several kernels.
-Before: a well-formed graph. After: the same meaning and bits, no two nodes equal in op and operands, no node that no output needs.
-Ops with an effect take a token, which no two of them share, and a recomputation reads its inputs through `after`: neither is merged.
+What: values are numbered by op, parameters by bits, and operands; operands of a commutative op in
+any order.
+Order: after simplify, which makes equals; before fuse, which would else compute them in several
+kernels.
+Before: a well-formed graph. After: the same meaning and bits, no two nodes equal in op and
+operands, no node that no output needs. Ops with an effect take a token, which no two of them share,
+and a recomputation reads its inputs through `after`: neither is merged.
 Cost: O(n).
 Source: Cocke and Schwartz, Programming Languages and Their Compilers, 1970 (value numbering).
 """

@@ -2,7 +2,8 @@
 
 What: a walk from the outputs. Inputs stay, they are the program's signature.
 Order: after any pass that leaves nodes unread; the other passes of this folder end with it.
-Before and after: a well-formed graph of the same meaning and bits. An op with an effect gives a token that is an output, so it stays.
+Before and after: a well-formed graph of the same meaning and bits. An op with an effect gives a
+token that is an output, so it stays.
 Cost: O(n).
 """
 

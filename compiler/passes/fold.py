@@ -1,9 +1,12 @@
 """Constant folding: what depends on constants only, and is small, becomes a constant.
 
-What: an elementwise op or a view on operands that are each one number repeated gives one number repeated, whatever the shape; any
-other op without order or effect is folded where its operands are constants and its result has at most `LIMIT` elements.
-Order: before simplify, whose literals match what this makes; after differentiation, whose factors it computes.
-Before and after: a well-formed graph of the same meaning, by the references of the ops, which are what the interpreter runs.
+What: an elementwise op or a view on operands that are each one number repeated gives one number
+repeated, whatever the shape; any other op without order or effect is folded where its operands are
+constants and its result has at most `LIMIT` elements.
+Order: before simplify, whose literals match what this makes; after differentiation, whose factors
+it computes.
+Before and after: a well-formed graph of the same meaning, by the references of the ops, which are
+what the interpreter runs.
 Cost: O(n), and the arithmetic of what is folded.
 """
 
@@ -13,7 +16,7 @@ import numpy as np
 
 from ..ir import Graph, Node, Op, Value, apply_all, rebuild
 from ..law import uniform
-from ..ops.family import Computed, Elementwise, ReduceFamily, View
+from ..ops.family import Computed, Elementwise, Reduce, View
 from ..ops.source import constant, full
 from ..types import Type
 
@@ -27,7 +30,7 @@ def fold(graph: Graph) -> Graph:
 
 def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
     values = apply_all(old.op, *given)
-    if not given or not isinstance(old.op, Elementwise | View | ReduceFamily | Computed):
+    if not given or not isinstance(old.op, Elementwise | View | Reduce | Computed):
         return values
     found = folded(old.op, given, values[0].type)
     return values if found is None else (found,)
@@ -43,7 +46,11 @@ def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
         if isinstance(op, View) and all(same(n, numbers[0]) for n in (*numbers, *fills(op))):
             return full(numbers[0], of)
     operands = [v.node for v in given if v.node and not v.node.args]
-    if len(operands) < len(given) or not 0 < of.size <= LIMIT or any(v.type.size > LIMIT for v in given):
+    if (
+        len(operands) < len(given)
+        or not 0 < of.size <= LIMIT
+        or any(v.type.size > LIMIT for v in given)
+    ):
         return None
     return held(np.asarray(op.reference(*(n.op.reference() for n in operands))), of)
 

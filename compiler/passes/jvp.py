@@ -1,10 +1,13 @@
 """Forward mode: the graph of f(x) and of its derivative f'(x) dx.
 
-What: every node is followed by the nodes of its op's tangent rule. Zero tangents (None) cost no node: integers, bools and what does
-not depend on a differentiated input have none. A rule that computes results and tangents together (a loop, a call) returns both,
-results first, and its results replace the node's.
-Order: on the traced graph, before anything is fused; it may be applied to its own result, to any order.
-Before and after: a well-formed graph; the outputs are those of the given graph, then one tangent of its type for every float output.
+What: every node is followed by the nodes of its op's tangent rule. Zero tangents (None) cost no
+node: integers, bools and what does not depend on a differentiated input have none. A rule that
+computes results and tangents together (a loop, a call) returns both, results first, and its results
+replace the node's.
+Order: on the traced graph, before anything is fused; it may be applied to its own result, to any
+order.
+Before and after: a well-formed graph; the outputs are those of the given graph, then one tangent of
+its type for every float output.
 Cost: O(n) nodes; the result does at most about three times the arithmetic.
 Source: Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
 """
@@ -21,18 +24,28 @@ from ..ops.source import full
 def jvp(graph: Graph, nonzero: Sequence[bool]) -> Graph:
     """(inputs, tangents of the `nonzero` inputs) -> (outputs, tangents of the float outputs)."""
     inputs = tuple(Value(v.type) for v in graph.inputs)
-    tangents = tuple(Value(v.type) if yes else None for v, yes in zip(graph.inputs, nonzero, strict=True))
-    if wrong := [v.type for v, t in zip(graph.inputs, tangents, strict=True) if t and not v.type.is_float]:
+    tangents = tuple(
+        Value(v.type) if yes else None for v, yes in zip(graph.inputs, nonzero, strict=True)
+    )
+    if wrong := [
+        v.type for v, t in zip(graph.inputs, tangents, strict=True) if t and not v.type.is_float
+    ]:
         raise CompilerError(f"jvp: an input of type {wrong[0]} has no tangent", str(graph))
     outputs, slopes = pushforward(graph, inputs, tangents)
-    slopes = tuple(zeros(o) if s is None else s for o, s in zip(outputs, slopes, strict=True) if o.type.is_float)
-    return Graph.of(f"{graph.name}_jvp", (*inputs, *(t for t in tangents if t)), (*outputs, *slopes))
+    slopes = tuple(
+        zeros(o) if s is None else s
+        for o, s in zip(outputs, slopes, strict=True)
+        if o.type.is_float
+    )
+    return Graph.of(
+        f"{graph.name}_jvp", (*inputs, *(t for t in tangents if t)), (*outputs, *slopes)
+    )
 
 
 def pushforward(
     graph: Graph, args: Sequence[Value], tangents: Sequence[Value | None]
 ) -> tuple[tuple[Value, ...], tuple[Value | None, ...]]:
-    """The outputs of `graph` on `args` and their tangents, None where zero: the form in which bodies are differentiated."""
+    """The outputs of `graph` on `args`, and their tangents or None: what rules of bodies use."""
     slopes = {a: t for a, t in zip(args, tangents, strict=True) if t is not None}
 
     def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -46,7 +59,9 @@ def pushforward(
         for v, t in zip(values, found, strict=True):
             if t is not None:
                 if t.type != v.type or not v.type.is_float:
-                    raise CompilerError(f"jvp: '{old.op.name}' gives {v.type} a tangent of type {t.type}")
+                    raise CompilerError(
+                        f"jvp: '{old.op.name}' gives {v.type} a tangent of type {t.type}"
+                    )
                 slopes[v] = t
         return values
 

@@ -1,8 +1,10 @@
-"""f(x), and f'(x) dx as a program of its own that is linear in dx and reads what it needs of the first.
+"""f(x), and f'(x) dx as a program of its own, linear in dx, which reads what it needs of f.
 
 What: jvp, then split at the tangents.
-Order: on the traced graph, before transpose; eager `linearize` and `vjp` keep the residuals between calls.
-Before and after: well-formed graphs. The forward program is the given one with residuals as further outputs.
+Order: on the traced graph, before transpose; eager `linearize` and `vjp` keep the residuals between
+calls.
+Before and after: well-formed graphs. The forward program is the given one with residuals as further
+outputs.
 Cost: O(n). Memory: the residuals.
 Source: Radul, Paszke, Frostig, Johnson and Maclaurin, You Only Linearize Once, 2023.
 """
@@ -18,10 +20,12 @@ from .split import split
 
 
 def linearize(graph: Graph, wrt: Sequence[bool]) -> tuple[Graph, Graph]:
-    """(inputs -> outputs, residuals) and (residuals, tangents of inputs `wrt` -> tangents of the float outputs)."""
+    """(inputs -> outputs, residuals), (residuals, tangents of `wrt` -> those of float outputs)."""
     both = jvp(graph, wrt)
     tangents, outputs = len(both.inputs) - len(graph.inputs), len(graph.outputs)
     marked = [False] * len(graph.inputs) + [True] * tangents
     late = [False] * outputs + [True] * (len(both.outputs) - outputs)
     forward, linear = split(both, marked, late)
-    return dataclasses.replace(forward, name=f"{graph.name}_forward"), dataclasses.replace(linear, name=f"{graph.name}_linear")
+    return dataclasses.replace(forward, name=f"{graph.name}_forward"), dataclasses.replace(
+        linear, name=f"{graph.name}_linear"
+    )

@@ -1,9 +1,11 @@
 """Algebra: every value that a law matches is replaced by the law's right side, until none matches.
 
-What: the laws of `compiler.laws`, tried at each node in program order, the new operands first; rounds until nothing changes.
-Order: after differentiation and batching, which leave zeros, ones and views of views; before cse, for which it makes equals.
-Before and after: a well-formed graph of the same meaning; the same bits unless `exact` is False. The result has no more nodes
-that are needed than before.
+What: the laws of `compiler.laws`, tried at each node in program order, the new operands first;
+rounds until nothing changes.
+Order: after differentiation and batching, which leave zeros, ones and views of views; before cse,
+for which it makes equals.
+Before and after: a well-formed graph of the same meaning; the same bits unless `exact` is False.
+The result has no more nodes that are needed than before.
 Cost: O(n) matches a round; a law makes a program smaller, so rounds are few.
 Source: Baader and Nipkow, Term Rewriting and All That, 1998.
 """

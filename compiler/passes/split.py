@@ -1,11 +1,15 @@
 """Two programs of one: what can run before the marked inputs are known, and the rest.
 
-What: a node that depends on a marked input is late, the others are early. The late program reads the early one's values as
-residuals. What costs nothing to make again is made again instead of kept: a value without operands, a view of something smaller.
-Order: the second half of linearize, and the splitting of bodies of loops, where tangents are what is marked.
-Before: a well-formed graph. An op that holds graphs and can be early in some results has a rule `split(node, marked)`: its results,
-made by nodes that are each wholly early or wholly late, and which of them are late.
-After: two well-formed graphs without dead nodes; the early outputs depend on no marked input; residuals are distinct.
+What: a node that depends on a marked input is late, the others are early. The late program reads
+the early one's values as residuals. What costs nothing to make again is made again instead of kept:
+a value without operands, a view of something smaller.
+Order: the second half of linearize, and the splitting of bodies of loops, where tangents are what
+is marked.
+Before: a well-formed graph. An op that holds graphs and can be early in some results has a rule
+`split(node, marked)`: its results, made by nodes that are each wholly early or wholly late, and
+which of them are late.
+After: two well-formed graphs without dead nodes; the early outputs depend on no marked input;
+residuals are distinct.
 Cost: O(n).
 Source: Radul, Paszke, Frostig, Johnson and Maclaurin, You Only Linearize Once, 2023 (unzipping).
 """
@@ -26,7 +30,11 @@ def split(graph: Graph, marked: Sequence[bool], late: Sequence[bool]) -> tuple[G
     """
     graph = divided(graph, marked)
     waiting = dependents(graph, marked)
-    if wrong := [i for i, (o, yes) in enumerate(zip(graph.outputs, late, strict=True)) if o in waiting and not yes]:
+    if wrong := [
+        i
+        for i, (o, yes) in enumerate(zip(graph.outputs, late, strict=True))
+        if o in waiting and not yes
+    ]:
         raise CompilerError(f"split: early output {wrong[0]} depends on a marked input", str(graph))
     second = Late(waiting)
     for v, yes in zip(graph.inputs, marked, strict=True):
@@ -35,7 +43,9 @@ def split(graph: Graph, marked: Sequence[bool], late: Sequence[bool]) -> tuple[G
     for node in graph.nodes:
         if any(v in waiting for v in node.values):
             with sourced(node.source):
-                second.new.update(zip(node.values, apply_all(node.op, *map(second.read, node.args)), strict=True))
+                second.new.update(
+                    zip(node.values, apply_all(node.op, *map(second.read, node.args)), strict=True)
+                )
     after = tuple(second.read(o) for o, yes in zip(graph.outputs, late, strict=True) if yes)
     before = tuple(o for o, yes in zip(graph.outputs, late, strict=True) if not yes)
     early_inputs = tuple(v for v, yes in zip(graph.inputs, marked, strict=True) if not yes)
@@ -56,7 +66,7 @@ def dependents(graph: Graph, marked: Sequence[bool]) -> set[Value]:
 
 
 def divided(graph: Graph, marked: Sequence[bool]) -> Graph:
-    """The graph in which every op that has a `split` rule, and a marked operand, is divided by it."""
+    """The graph with every op that has a `split` rule and a marked operand divided by it."""
     waiting = dependents(graph, marked)
     if not any(hasattr(v.node.op, "split") for v in waiting if v.node):
         return graph
@@ -88,12 +98,16 @@ class Late:
         self.residuals: dict[Value, Value] = {}
 
     def read(self, v: Value) -> Value:
-        """The value in the second program; an early one crosses as a residual unless it is free to make again."""
+        """The value in the second program; an early one that is not free to make crosses."""
         if v not in self.new:
             node = v.node
             if node is not None and is_free(node):
                 with sourced(node.source):
-                    self.new.update(zip(node.values, apply_all(node.op, *map(self.read, node.args)), strict=True))
+                    self.new.update(
+                        zip(
+                            node.values, apply_all(node.op, *map(self.read, node.args)), strict=True
+                        )
+                    )
             else:
                 self.new[v] = self.residuals[v] = Value(v.type)
         return self.new[v]

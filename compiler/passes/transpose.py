@@ -1,13 +1,16 @@
 """Reverse mode: the transpose of a linear program.
 
-What: the nodes are walked backwards; each hands the cotangents of its results to its linear operands by its op's transpose rule.
-A value read several times sums what it gets, last reader first, so the order is that of the program. What does not depend on a
-linear input is computed as it stands.
+What: the nodes are walked backwards; each hands the cotangents of its results to its linear
+operands by its op's transpose rule. A value read several times sums what it gets, last reader
+first, so the order is that of the program. What does not depend on a linear input is computed as it
+stands.
 Order: after linearize.
 Before: in every output the graph is linear in the `linear` inputs together.
-After: a well-formed graph that reads no linear input: a rule that would read more of one than its type is rejected here.
+After: a well-formed graph that reads no linear input: a rule that would read more of one than its
+type is rejected here.
 Cost: O(n) nodes; about the arithmetic of the given graph.
-Source: Frostig, Johnson, Maclaurin, Paszke and Radul, Decomposing reverse-mode automatic differentiation, 2021.
+Source: Frostig, Johnson, Maclaurin, Paszke and Radul, Decomposing reverse-mode automatic
+differentiation, 2021.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from .split import dependents
 
 
 def transpose(graph: Graph, linear: Sequence[bool]) -> Graph:
-    """(inputs that are not `linear`, cotangents of the outputs) -> cotangents of the `linear` inputs."""
+    """(other inputs, cotangents of the outputs) -> cotangents of the `linear` inputs."""
     cts_in = tuple(Value(o.type) for o in graph.outputs)
     fixed = tuple(Value(v.type) for v, yes in zip(graph.inputs, linear, strict=True) if not yes)
     found = pullback(graph, linear, fixed, cts_in)
@@ -32,28 +35,38 @@ def transpose(graph: Graph, linear: Sequence[bool]) -> Graph:
     known = set(made.inputs)
     for node in made.nodes:
         if any(a.node is None and a not in known for a in node.args):
-            raise CompilerError(f"transpose: '{node.op.name}' reads a tangent, in a transpose rule", str(graph))
+            raise CompilerError(
+                f"transpose: '{node.op.name}' reads a tangent, in a transpose rule", str(graph)
+            )
     return made
 
 
 def pullback(
     graph: Graph, linear: Sequence[bool], fixed: Sequence[Value], cts: Sequence[Value | None]
 ) -> tuple[Value | None, ...]:
-    """Cotangents of the linear inputs for those of the outputs; None is zero: the form in which bodies are transposed."""
+    """Cotangents of the linear inputs for `cts` of the outputs, None is zero: what rules use."""
     waiting = dependents(graph, linear)
     others = iter(fixed)
-    new = {v: Value(v.type) if yes else next(others) for v, yes in zip(graph.inputs, linear, strict=True)}
+    new = {
+        v: Value(v.type) if yes else next(others)
+        for v, yes in zip(graph.inputs, linear, strict=True)
+    }
     gathered: dict[Value, Value] = {}
 
     def add(v: Value, ct: Value | None) -> None:
         if ct is not None:
             if ct.type != v.type:
-                raise CompilerError(f"transpose: a value of type {v.type} got a cotangent of type {ct.type}", str(graph))
+                raise CompilerError(
+                    f"transpose: a value of type {v.type} got a cotangent of type {ct.type}",
+                    str(graph),
+                )
             gathered[v] = accumulate(gathered.get(v), ct) or ct
 
     for node in graph.nodes:
         with sourced(node.source):
-            new.update(zip(node.values, apply_all(node.op, *(new[a] for a in node.args)), strict=True))
+            new.update(
+                zip(node.values, apply_all(node.op, *(new[a] for a in node.args)), strict=True)
+            )
     for o, ct in zip(graph.outputs, cts, strict=True):
         if o in waiting:
             add(o, ct)
