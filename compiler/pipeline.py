@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -139,8 +139,7 @@ def lower_work(work: Work, target: Target) -> Lowered:
 def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
     """The runtime's program: rows in order, a barrier at the end of each wave."""
     of = {id(work): low for work, low in lowered}
-    texts = {low.text: low.text for _, low in lowered}
-    addresses = objects.addresses(texts, WORDS, KEY)
+    addresses = machine_code(low for _, low in lowered)
     rows: list[KernelRow | HostRow] = []
     seconds = 0.0
     for wave in plan.schedule.waves:
@@ -176,6 +175,11 @@ def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
         seconds,
         plan.donated,
     )
+
+
+def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
+    """The address of the function of each text; what is missing is compiled together, which costs least."""
+    return objects.addresses({low.text: low.text for low in lowered}, WORDS, KEY)
 
 
 def slot(place: Place) -> Slot:

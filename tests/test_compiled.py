@@ -1,0 +1,84 @@
+"""Compiled code means what the interpreter means: every op of the registry, and random graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wonderland.compiler import ops  # noqa: F401  fills the registry
+from wonderland.compiler.emission import HostWork
+from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.ir import Graph, Op, Sample, Value, apply_all
+from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
+
+from .random_graphs import random_arrays, random_graph
+
+GRAPHS = 200
+# f32: a product or a sum may round in another order than NumPy's, over at most a few thousand terms
+TOLERANCE = {np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-11}
+
+
+def sample_graph(sample: Sample) -> Graph:
+    inputs = tuple(Value(t) for t in sample.types)
+    return Graph.of(sample.op.name, inputs, apply_all(sample.op, *inputs))
+
+
+def sample_arrays(sample: Sample, seed: int) -> list[np.ndarray]:
+    """The sample's own arrays, and random ones in its range for the rest."""
+    rng = np.random.default_rng(seed)
+    given = (*sample.values, *[None] * (len(sample.types) - len(sample.values)))
+    out = []
+    for t, value in zip(sample.types, given, strict=True):
+        if value is not None:
+            out.append(np.asarray(value, t.numpy))
+        elif t.dtype == "bool":
+            out.append(rng.random(t.shape) < 0.5)
+        elif t.is_float:
+            out.append(np.asarray(rng.uniform(sample.low, sample.high, t.shape), t.numpy))
+        else:
+            low = max(0, int(sample.low)) if t.dtype == "u32" else int(np.ceil(sample.low))
+            out.append(np.asarray(rng.integers(low, max(int(sample.high), 1) + 1, t.shape), t.numpy))
+    return out
+
+
+def agree(compiled: Compiled, arrays: list[np.ndarray]) -> None:
+    """Asserts that the program gives what the interpreter gives."""
+    expected = interpret(compiled.graph, *arrays)
+    for got, want in zip(compiled.program(tuple(arrays)), expected, strict=True):
+        assert (got.dtype, got.shape) == (want.dtype, want.shape)
+        if want.dtype.kind == "f":
+            tolerance = TOLERANCE[want.dtype]
+            np.testing.assert_allclose(got, want, tolerance, tolerance, err_msg=str(compiled.graph))
+        else:
+            np.testing.assert_array_equal(got, want, err_msg=str(compiled.graph))
+
+
+@pytest.fixture(scope="module")
+def samples() -> dict[str, list[tuple[Compiled, Sample]]]:
+    """Every sample of the registry, compiled; all kernels as one module of machine code."""
+    found = {
+        name: [(compile_graph(sample_graph(s)), s) for s in op.samples() if not s.error]
+        for name, op in sorted(Op.registry.items())
+        if issubclass(op, Op)
+    }
+    machine_code(low for many in found.values() for compiled, _ in many for _, low in compiled.lowered)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(Op.registry))
+def test_compiled_op_equals_its_reference(name: str, samples) -> None:
+    for k, (compiled, sample) in enumerate(samples[name]):
+        agree(compiled, sample_arrays(sample, k))
+
+
+@pytest.mark.parametrize("name", sorted(Op.registry))
+def test_no_op_of_the_spine_runs_on_the_host(name: str, samples) -> None:
+    for compiled, _ in samples[name]:
+        assert not [w for _, w in compiled.plan.schedule.works if isinstance(w, HostWork)]
+
+
+def test_random_graphs_compiled_equal_interpreted() -> None:
+    compiled = [compile_graph(random_graph(seed)) for seed in range(GRAPHS)]
+    machine_code(low for c in compiled for _, low in c.lowered)
+    for seed, c in enumerate(compiled):
+        agree(c, list(random_arrays(c.graph, seed)))
