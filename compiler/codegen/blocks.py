@@ -15,6 +15,7 @@ from .target import Target
 ALIGNMENT = 64
 DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # most of a block, in elements of 4 bytes; by long steps; few rows
 FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
+MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 MOST_ROWS_OF_DOTS = 4
 UNIT_FLOPS = 4 << 20  # what is worth a unit of its own: some 40 us
 UNITS = 16  # enough to share evenly
@@ -110,7 +111,7 @@ def cut(s: Sizes, target: Target) -> Blocks:
     width = vecs * lanes
     in_place = s.contiguous and (s.few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
     depth = block_depth(s)
-    strip = divided(s.rows, max(rows, target.l2_bytes // 4 // (depth * s.element_bytes)), rows)
+    strip = divided(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
     return Blocks(s, rows, vecs, lanes, block_rows, block_columns, depth, strip, packed, dots=False)
@@ -137,7 +138,7 @@ def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> t
     if s.few:
         return divided(s.rows, s.rows, rows), divided(s.columns, FEW_COLUMNS, width)
     most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
-    block_rows, block_columns = divided(s.rows, 512, rows), divided(s.columns, most_columns, width)
+    block_rows, block_columns = divided(s.rows, MOST_ROWS, rows), divided(s.columns, most_columns, width)
 
     def shareable() -> bool:
         units = s.batch * blocks_of(s.rows, block_rows) * blocks_of(s.columns, block_columns)
@@ -145,7 +146,7 @@ def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> t
 
     while shareable() and block_columns >= 4 * width and block_columns >= 128:
         block_columns = divided(s.columns, block_columns // 2, width)
-    while shareable() and block_rows >= 16 * rows:
+    while shareable() and block_rows >= 256:
         block_rows = divided(s.rows, block_rows // 2, rows)
     return block_rows, block_columns
 
@@ -157,6 +158,7 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
         rows, vecs = shape
         tiles = blocks_of(s.rows, rows) * blocks_of(s.columns, vecs * lanes)
         step = max(rows * vecs / 2, (rows + vecs) / 2, 4) + 0.5  # fma ports, load ports, latency of fma; the loop
+        step += 0.5 * (s.by_steps and rows % 4 > 0)  # rows side by side in memory straddle cache lines
         return tiles * (step * max(s.depth, 1) + 2 * rows * vecs + 20), -rows * vecs
 
     return min(tile_shapes(registers), key=cycles)

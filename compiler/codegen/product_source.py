@@ -154,15 +154,17 @@ class ProductPrinter:
         """Packs the panels of this block, by how rhs lies in memory."""
         if self.blocks.dots:
             return []
-        j = self.column
+        j, start, width = self.column, f"max(first_column, {self.block('packed')})", self.blocks.width
+        if self.p.rhs.map.stride(self.p.columns.name) == 1:
+            factor = f"at(rhs, from_step * {self.rhs_step} + {j})"
+            apart = f"{width} * {self.block('block_depth')}"
+            call = f"pack({self.shape}, {self.packed_panel()}, {apart}, {factor}, {self.rhs_step}, steps, end_column - {j})"
+            return [f"{j} = {start}", Suite(f"if {j} < end_column", [call])]
         factor = f"at(rhs, from_step * {self.rhs_step} + {j} * {self.rhs_column})"
-        strides = {1: self.rhs_step}.get(self.p.rhs.map.stride(self.p.columns.name), "")
-        word = "pack"
-        if not strides:
-            turned = self.p.rhs.map.stride(self.p.depth.name) == 1
-            word, strides = ("pack_turned", self.rhs_column) if turned else ("pack_strided", f"{self.rhs_step}, {self.rhs_column}")
+        turned = self.p.rhs.map.stride(self.p.depth.name) == 1
+        word, strides = ("pack_turned", self.rhs_column) if turned else ("pack_strided", f"{self.rhs_step}, {self.rhs_column}")
         call = f"{word}({self.shape}, {self.packed_panel()}, {factor}, {strides}, steps, {self.columns} - {j})"
-        return [Suite(f"for {j} in range(max(first_column, {self.block('packed')}), end_column, {self.blocks.width})", [call])]
+        return [Suite(f"for {j} in range({start}, end_column, {width})", [call])]
 
     def packed_panel(self) -> str:
         return f"at(panels, ({self.column} - first_column) * {self.block('block_depth')})"
@@ -194,7 +196,7 @@ class ProductPrinter:
         pitch = self.stride(store.map, store.buffer.name, self.p.rows.name)
         left = f"{self.columns} - {self.column}"
         out = f"at(out, row * {pitch} + {self.column})"
-        earlier = Suite("if from_step > 0", [f"pack({self.shape}, sums, {out}, {pitch}, height, {left})"])
+        earlier = Suite("if from_step > 0", [f"pack({self.shape}, sums, 0, {out}, {pitch}, height, min({width}, {left}))"])
         return [
             Suite(f"if height == {rows} and {left} >= {width}", [self.tile(out, pitch, str(rows))]),
             Suite("else", [
@@ -225,7 +227,5 @@ class ProductPrinter:
         acc = self.slots.names.fresh("acc")
         row.body.append(f"{acc} = load(sums, place + ({i} - row) * {self.block('sums_pitch')}, {self.blocks.width})")
         values.results["acc"] = Row(acc, wide=True)
-        found = [values.value(s.expr) for s in p.stores]
-        for s, value in zip(p.stores, found, strict=True):
-            values.stored(s, values.spread(s.expr, value, True))
+        values.stores(p.stores)
         return [*along.body, Suite(f"for {i} in range(row, row + height)", row.body)]

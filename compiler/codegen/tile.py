@@ -50,9 +50,10 @@ def tile_of_dots(e: Emitter, rows: int, vecs: int, lanes: int, depth: Any, a: Va
     outlined(e, "tile_of_dots", shape, [depth, a, a_row, b, b_column, c, c_row, height, width], tile_of_dots_body)
 
 
-def pack(e: Emitter, vecs: int, lanes: int, to: Value, source: Value, row: Any, height: Any, width: Any) -> None:
-    """to[k * vecs * lanes + j] = source[k * row + j] for k < height and j < width."""
-    outlined(e, "pack", Shape.of(to, vecs, lanes), [to, source, row, height, width], pack_body)
+def pack(e: Emitter, vecs: int, lanes: int, to: Value, apart: Any, source: Value, row: Any, height: Any, width: Any) -> None:
+    """Panel by panel, `apart` elements from one to the next: to[k * vecs * lanes + j] = source[k * row + j] for k < height,
+    j < width. Rows are the outer loop: long runs are what memory gives fastest."""
+    outlined(e, "pack", Shape.of(to, vecs, lanes), [to, apart, source, row, height, width], pack_body)
 
 
 def pack_turned(e: Emitter, vecs: int, lanes: int, to: Value, source: Value, column: Any, height: Any, width: Any) -> None:
@@ -301,23 +302,26 @@ def tile_of_dots_body(w: Writer, args: list[ir.Value]) -> None:
 
 
 def pack_body(w: Writer, args: list[ir.Value]) -> None:
-    to, source, row, height, width = args
-    masks = column_masks(w, width)
+    to, apart, source, row, height, width = args
+    count = w.b.sdiv(width, constant(w.shape.width))
+    whole = w.b.mul(count, constant(w.shape.width))
+    masks = column_masks(w, w.b.sub(width, whole))
 
-    def line(masked: bool) -> Callable[[ir.Value], None]:
-        def body(k: ir.Value) -> None:
-            p, q = w.at(source, w.b.mul(k, row)), w.at(to, w.b.mul(k, constant(w.shape.width)))
-            for j, mask in enumerate(masks):
-                at = w.at(p, j * w.shape.lanes)
-                w.store(w.load_where(at, mask) if masked else w.load(at), w.at(q, j * w.shape.lanes))
+    def line(k: ir.Value) -> None:
+        p, q = w.at(source, w.b.mul(k, row)), w.at(to, w.b.mul(k, constant(w.shape.width)))
 
-        return body
+        def panel(n: ir.Value) -> None:
+            start, end = w.at(p, w.b.mul(n, constant(w.shape.width))), w.at(q, w.b.mul(n, apart))
+            for j in range(0, w.shape.width, w.shape.lanes):
+                w.store(w.load(w.at(start, j)), w.at(end, j))
 
-    with w.b.if_else(whole(w, width)) as (then, other):
-        with then:
-            w.loop(height, 1, line(masked=False))
-        with other:
-            w.loop(height, 1, line(masked=True))
+        w.loop(count, 1, panel)
+        with w.b.if_then(w.b.icmp_signed("<", whole, width)):
+            start, end = w.at(p, whole), w.at(q, w.b.mul(count, apart))
+            for j, mask in zip(range(0, w.shape.width, w.shape.lanes), masks, strict=True):
+                w.store(w.load_where(w.at(start, j), mask), w.at(end, j))
+
+    w.loop(height, 1, line)
 
 
 def unpack_body(w: Writer, args: list[ir.Value]) -> None:
@@ -371,10 +375,6 @@ def copy_elements(w: Writer, to: ir.Value, source: ir.Value, row: ir.Value, colu
         w.loop(constant(w.shape.width), 1, one)
 
     w.loop(rows[1], 1, line, rows[0])
-
-
-def whole(w: Writer, width: ir.Value) -> ir.Value:
-    return w.b.icmp_signed(">=", width, constant(w.shape.width))
 
 
 def column_masks(w: Writer, width: ir.Value) -> list[ir.Value]:

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.codegen.execution import Arrays, run_machine
 from wonderland.compiler import product as level2
 from wonderland.compiler.codegen.product_source import lower_product
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import Axis, Buffer, KernelError, Load, Map, Store, apply
 from wonderland.compiler.product import Product, as_kernel, normal, reference, result
-
-from .execution import Arrays, run_machine
 
 NUMPY = {"f32": np.float32, "f64": np.float64, "i32": np.int32}
 TOLERANCE = {"f32": 2e-5, "f64": 1e-13, "i32": 0}  # of the sum of magnitudes: chains of at most a thousand roundings
