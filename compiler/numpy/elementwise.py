@@ -14,6 +14,7 @@ from ..ops.source import Full
 from ..tracer import Tracer
 from ..types import NUMPY, dtype_name
 from .operands import (
+    casted,
     common_shape,
     implements,
     is_weak,
@@ -204,10 +205,16 @@ less = ufunc(np.less)(_comparison(ops.lt, lambda x, y: ops.and_(ops.not_(x), y))
 less_equal = ufunc(np.less_equal)(_comparison(ops.le, lambda x, y: ops.or_(ops.not_(x), y)))
 greater = ufunc(np.greater)(_comparison(ops.gt, lambda x, y: ops.and_(x, ops.not_(y))))
 greater_equal = ufunc(np.greater_equal)(_comparison(ops.ge, lambda x, y: ops.or_(x, ops.not_(y))))
-logical_and = ufunc(np.logical_and)(ops.and_)
-logical_or = ufunc(np.logical_or)(ops.or_)
-logical_xor = ufunc(np.logical_xor)(ops.xor)
-logical_not = ufunc(np.logical_not)(ops.not_)
+
+
+def _of_truth(rule: Any) -> Any:
+    return lambda *xs: rule(*(casted(x, "bool") for x in xs))
+
+
+logical_and = ufunc(np.logical_and)(_of_truth(ops.and_))
+logical_or = ufunc(np.logical_or)(_of_truth(ops.or_))
+logical_xor = ufunc(np.logical_xor)(_of_truth(ops.xor))
+logical_not = ufunc(np.logical_not)(_of_truth(ops.not_))
 bitwise_and = ufunc(np.bitwise_and)(ops.and_)
 bitwise_or = ufunc(np.bitwise_or)(ops.or_)
 bitwise_xor = ufunc(np.bitwise_xor)(ops.xor)
@@ -359,8 +366,10 @@ radians, degrees = deg2rad, rad2deg
 def hypot(x: Value, y: Value) -> Value:
     """Scaled by the larger side, so that squares do not overflow."""
     x, y = ops.abs(x), ops.abs(y)
+    infinite = like(x, math.inf)
     large, small = ops.maximum(x, y), ops.minimum(x, y)
-    plain = ops.or_(ops.eq(large, like(x, 0.0)), ops.eq(large, like(x, math.inf)))
+    large = ops.select(ops.or_(ops.eq(x, infinite), ops.eq(y, infinite)), infinite, large)
+    plain = ops.or_(ops.eq(large, like(x, 0.0)), ops.eq(large, infinite))
     ratio = ops.div(small, ops.select(plain, like(x, 1.0), large))
     root = ops.sqrt(ops.add(like(x, 1.0), ops.mul(ratio, ratio)))
     return ops.select(plain, large, ops.mul(large, root))

@@ -72,7 +72,7 @@ def _checked(x: Tracer, i: Any) -> Any:
             f"x[mask]: a result of static shape is required, got a traced mask {array.type} for {x.type}",
             "np.where(mask, x, 0)",
         )
-    if array.dtype.kind not in "biu":
+    if array.dtype.kind not in "biu" or (array.dtype.kind == "b" and not array.ndim):
         raise wrong(f"x[i]: ints, slices, None, ... or integer arrays are required for {x.type}, got {i!r:.40}")
     return array
 
@@ -82,7 +82,7 @@ def _filled(x: Tracer, parts: list[Any]) -> list[Any]:
     spread: list[Any] = []
     for i in parts:
         if isinstance(i, np.ndarray) and i.dtype.kind == "b":
-            spread += np.nonzero(i) if i.ndim else [None, np.zeros(int(i), np.int64)]
+            spread += np.nonzero(i)
         else:
             spread.append(i)
     named = sum(i is not None and i is not Ellipsis for i in spread)

@@ -60,10 +60,6 @@ def kind_of(x: Any) -> Any:
     return type(x) if type(x) in (int, float) else np.dtype(bool) if type(x) is bool else x.dtype
 
 
-def strong(kind: Any) -> np.dtype[Any]:
-    return np.dtype(kind)
-
-
 def named(name: str, dtype: Any) -> str:
     """The language's name of a result's dtype."""
     found = NAMES.get(np.dtype(dtype))
@@ -84,9 +80,9 @@ def promoted(name: str, *operands: Any) -> str:
 
 @functools.lru_cache(maxsize=None)
 def common(kinds: tuple[Any, ...]) -> np.dtype[Any]:
-    if all(k in (int, float) for k in kinds):
-        return np.result_type(*(strong(k) for k in kinds))
-    return np.result_type(*(k(0) if k in (int, float) else k for k in kinds))
+    if all(isinstance(k, type) for k in kinds):
+        return np.result_type(*(np.dtype(k) for k in kinds))
+    return np.result_type(*(k(0) if isinstance(k, type) else k for k in kinds))
 
 
 def lint(name: str, operands: Sequence[Any], wide: bool) -> None:
@@ -176,7 +172,7 @@ def axes_of(name: str, axis: Any, ndim: int) -> Shape:
     """Axes counted from the front; None is all of them."""
     if axis is None:
         return tuple(range(ndim))
-    axes = tuple(axis_of(name, a, ndim) for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    axes = tuple(axis_of(name, a, ndim) for a in (axis if isinstance(axis, (tuple, list, range)) else (axis,)))
     if len(set(axes)) < len(axes):
         raise wrong(f"{name}: different axes are required, got {axis}")
     return axes
@@ -220,8 +216,8 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
 @functools.lru_cache(maxsize=None)
 def loop(function: np.ufunc, kinds: tuple[Any, ...], dtype: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """NumPy's choice of dtypes for operands and results."""
-    if all(k in (int, float) for k in kinds):
-        kinds = tuple(strong(k) for k in kinds)
+    if all(isinstance(k, type) for k in kinds):
+        kinds = tuple(np.dtype(k) for k in kinds)
     results = (None,) * function.nout
     options = {"signature": (*(None,) * function.nin, *(dtype,) * function.nout)} if dtype else {}
     found = function.resolve_dtypes((*kinds, *results), **options)
