@@ -51,7 +51,7 @@ def last_readers(graph: Graph) -> dict[Node, list[Value]]:
     """The values that nothing needs after each node: read there last, or never read."""
     last: dict[Value, Node] = {}
     for node in graph.nodes:
-        last.update({v: node for v in (*node.args, *node.values)})
+        last.update(dict.fromkeys((*node.args, *node.values), node))
     kept = set(graph.outputs)
     freed: dict[Node, list[Value]] = {}
     for value, node in last.items():

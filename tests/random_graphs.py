@@ -19,7 +19,14 @@ from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.types import FLOATS, INTEGERS, NUMPY, Type
 
 SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 17, 32)
-RANGE = {"bool": (0, 1), "i32": (-4, 4), "i64": (-4, 4), "u32": (0, 7), "f32": (-2, 2), "f64": (-2, 2)}
+RANGE = {
+    "bool": (0, 1),
+    "i32": (-4, 4),
+    "i64": (-4, 4),
+    "u32": (0, 7),
+    "f32": (-2, 2),
+    "f64": (-2, 2),
+}
 """Least and greatest value of an input, by dtype."""
 
 Range = tuple[float, float]
@@ -37,7 +44,20 @@ DOMAIN: dict[tuple[str, int], Range] = {
 }
 """What the operand of an op must lie in, where not every number will do."""
 
-RISING = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sqrt", "erf", "floor", "ceil", "round", "sign")
+RISING = (
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "tanh",
+    "sigmoid",
+    "sqrt",
+    "erf",
+    "floor",
+    "ceil",
+    "round",
+    "sign",
+)
 
 
 class Unfit(Exception):
@@ -46,7 +66,9 @@ class Unfit(Exception):
 
 def random_graph(seed: int, nodes: int = 12) -> Graph:
     """A graph of at most `nodes` nodes (at least 6), the same for the same seed."""
-    names = sorted(BUILDERS | {n: elementwise for n, op in Op.registry.items() if issubclass(op, Elementwise)})
+    names = sorted(
+        BUILDERS | {n: elementwise for n, op in Op.registry.items() if issubclass(op, Elementwise)}
+    )
     with sourced(None):
         for attempt in range(100):
             maker = Maker(np.random.default_rng([seed, attempt]))
@@ -63,7 +85,11 @@ def random_arrays(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
 
 def random_array(t: Type, rng: np.random.Generator) -> np.ndarray:
     low, high = RANGE[t.dtype]
-    drawn = rng.uniform(low, high, t.shape) if t.is_float else rng.integers(int(low), int(high) + 1, t.shape)
+    drawn = (
+        rng.uniform(low, high, t.shape)
+        if t.is_float
+        else rng.integers(int(low), int(high) + 1, t.shape)
+    )
     return np.asarray(drawn).astype(t.numpy)
 
 
@@ -175,7 +201,13 @@ class Maker:
     def within(self, x: Value, low: float, high: float) -> Value:
         """`x`, brought into the range where it is not."""
         a, b = self.bounds[x]
-        if a < low and x.type.is_float and 0 < low and max(abs(a), abs(b)) <= 2 and self.chance(0.5):
+        if (
+            a < low
+            and x.type.is_float
+            and low > 0
+            and max(abs(a), abs(b)) <= 2
+            and self.chance(0.5)
+        ):
             x = self.note(ops.add(ops.mul(x, x), ops.full(low, x.type)), (low, low + 4))
         if self.bounds[x][0] < low:
             x = self.note(ops.maximum(x, ops.full(low, x.type)), (low, max(b, low)))
@@ -213,7 +245,10 @@ def elementwise(m: Maker, name: str) -> Value:
         return m.note(apply(op(dtype), x), m.bounds[x] if dtype != "bool" else (0, 1))
     if name == "pow":
         floats = x.type.is_float
-        args = [m.within(x, *((0.5, 8) if floats else (0, 6))), m.within(args[1], *((-2, 2) if floats else (0, 3)))]
+        args = [
+            m.within(x, *((0.5, 8) if floats else (0, 6))),
+            m.within(args[1], *((-2, 2) if floats else (0, 3))),
+        ]
     args = [m.within(a, *DOMAIN[name, i]) if (name, i) in DOMAIN else a for i, a in enumerate(args)]
     return m.note(apply(op(), *args), bounds_of(name, [m.bounds[a] for a in args], args))
 
@@ -222,7 +257,9 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
     """Bounds of an elementwise result."""
     (a, b), (c, d) = given[0], given[-1]
     ends = [p * q for p in given[0] for q in given[min(1, len(given) - 1)]]
-    if name in ("eq", "ne", "lt", "le", "gt", "ge") or args[0].dtype == "bool" and name != "select":
+    if name in ("eq", "ne", "lt", "le", "gt", "ge") or (
+        args[0].dtype == "bool" and name != "select"
+    ):
         return 0, 1
     if name in RISING:
         low, high = (float(Op.registry[name]().reference(np.float64(v))) for v in (a, b))
@@ -322,7 +359,9 @@ def reshape(m: Maker, name: str) -> Value:
 
 def permute(m: Maker, name: str) -> Value:
     x = m.any_value(least=2)
-    return m.like(x, apply(Op.registry["permute"](tuple(map(int, m.rng.permutation(x.type.ndim)))), x))
+    return m.like(
+        x, apply(Op.registry["permute"](tuple(map(int, m.rng.permutation(x.type.ndim)))), x)
+    )
 
 
 def broadcast(m: Maker, name: str) -> Value:
@@ -350,7 +389,13 @@ def flip(m: Maker, name: str) -> Value:
 def pad(m: Maker, name: str) -> Value:
     x = m.any_value(least=1)
     low, high = (tuple(m.pick((0, 0, 1, 2)) for _ in x.shape) for _ in range(2))
-    number = m.pick((True, False)) if x.dtype == "bool" else m.pick((0.0, -1.5, 2.0)) if x.type.is_float else m.pick((0, 2))
+    number = (
+        m.pick((True, False))
+        if x.dtype == "bool"
+        else m.pick((0.0, -1.5, 2.0))
+        if x.type.is_float
+        else m.pick((0, 2))
+    )
     a, b = m.bounds[x]
     return m.note(apply(Op.registry["pad"](low, high, number), x), (min(a, number), max(b, number)))
 
@@ -368,7 +413,13 @@ def concatenate(m: Maker, name: str) -> Value:
 
 def full(m: Maker, name: str) -> Value:
     t = Type(m.dtype(NUMPY), m.shape())
-    number = m.pick((False, True)) if t.dtype == "bool" else m.pick((1, 2)) if t.dtype in INTEGERS else m.pick((0.25, -1.0))
+    number = (
+        m.pick((False, True))
+        if t.dtype == "bool"
+        else m.pick((1, 2))
+        if t.dtype in INTEGERS
+        else m.pick((0.25, -1.0))
+    )
     return m.note(ops.full(number, t), (number, number))
 
 
@@ -396,7 +447,9 @@ def dot_general(m: Maker, name: str) -> Value:
     rhs = m.of(Type(lhs.dtype, tuple(shape)))
     where = [(d, p + (p >= extra)) for p, d in enumerate(order)]
     groups = {r: [pair for pair in where if roles[pair[0]] == r] for r in "bk"}
-    contracting, batch = ((tuple(d for d, _ in g), tuple(p for _, p in g)) for g in (groups["k"], groups["b"]))
+    contracting, batch = (
+        (tuple(d for d, _ in g), tuple(p for _, p in g)) for g in (groups["k"], groups["b"])
+    )
     out = ops.dot_general(lhs, rhs, contracting, batch)
     if out.type.size > 20000 or out.type.ndim > 4:
         raise Unfit
@@ -441,7 +494,7 @@ def threefry(m: Maker, name: str) -> Value:
 
 
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
-    **{n: reduction for n in ("sum", "max", "min", "prod", "any", "all", "argmax", "argmin")},
+    **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), reduction),
     "after": after,
     "stop_gradient": stop_gradient,
     "reshape": reshape,

@@ -1,6 +1,6 @@
 """The primitives of the graph: importing this package fills the registry; the functions apply the ops to values."""
 
-from .source import constant, full, iota
+from .contract import dot_general
 from .elementwise import (
     abs,
     add,
@@ -46,7 +46,8 @@ from .elementwise import (
     tanh,
     xor,
 )
-from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
+from .gather import take, take_add, take_along, take_along_add
+from .random import random_bits, threefry
 from .reduce import (
     argmax,
     argmin,
@@ -57,9 +58,8 @@ from .reduce import (
     reduce_prod,
     reduce_sum,
 )
-from .contract import dot_general
-from .gather import take, take_add, take_along, take_along_add
-from .random import random_bits, threefry
+from .source import constant, full, iota
+from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
 
 __all__ = [
     "abs",

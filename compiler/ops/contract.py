@@ -32,12 +32,16 @@ class DotGeneral(OneResult):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         lhs, rhs = args
         if lhs.dtype != rhs.dtype:
-            raise ProgramError(f"dot_general: operands of one dtype are required, got {spelled(args)}")
+            raise ProgramError(
+                f"dot_general: operands of one dtype are required, got {spelled(args)}"
+            )
         of_domain(self, lhs, (*INTEGERS, *FLOATS))
         for k, x in enumerate(args):
             dims = (*self.contracting[k], *self.batch[k])
             if len(set(dims)) != len(dims) or any(not 0 <= d < x.ndim for d in dims):
-                raise ProgramError(f"dot_general: distinct dimensions of {x} are required, got {dims}")
+                raise ProgramError(
+                    f"dot_general: distinct dimensions of {x} are required, got {dims}"
+                )
         for name, pair in (("contracting", self.contracting), ("batch", self.batch)):
             sizes = [tuple(x.shape[d] for d in dims) for x, dims in zip(args, pair, strict=True)]
             if sizes[0] != sizes[1]:
@@ -48,7 +52,9 @@ class DotGeneral(OneResult):
 
     def free(self, side: int, ndim: int) -> tuple[int, ...]:
         """The dimensions of an operand that are neither contracted nor batched."""
-        return tuple(d for d in range(ndim) if d not in (*self.contracting[side], *self.batch[side]))
+        return tuple(
+            d for d in range(ndim) if d not in (*self.contracting[side], *self.batch[side])
+        )
 
     def reference(self, *args: np.ndarray) -> Any:
         parts = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -290,7 +290,9 @@ class Select(Elementwise):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         mask, x, y = args
         if x != y or mask != x.of("bool"):
-            raise ProgramError(f"select: a mask and two operands of one type are required, got {spelled(args)}")
+            raise ProgramError(
+                f"select: a mask and two operands of one type are required, got {spelled(args)}"
+            )
         return x
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
@@ -312,7 +314,9 @@ class Select(Elementwise):
             yield Sample(cls(), (Type("bool", shape), Type("f64", shape), Type("f64", shape)))
         for mask, y in (("i32", "f32"), ("bool", "f64")):
             wrong = (Type(mask, (2,)), Type("f32", (2,)), Type(y, (2,)))
-            yield Sample(cls(), wrong, error="select: a mask and two operands of one type are required")
+            yield Sample(
+                cls(), wrong, error="select: a mask and two operands of one type are required"
+            )
 
 
 class Cast(Elementwise):
@@ -346,7 +350,11 @@ class Cast(Elementwise):
             for of in ALL:
                 yield Sample(cls(dtype), (Type(of, (2, 3)),), low=0.0 if dtype == "u32" else -2.0)
         yield Sample(cls("f64"), (Type("f64", (0, 3)),))
-        yield Sample(cls("f16"), (Type("f64", (2,)),), error="cast: one of bool, i32, i64, u32, f32, f64 is required")
+        yield Sample(
+            cls("f16"),
+            (Type("f64", (2,)),),
+            error="cast: one of bool, i32, i64, u32, f32, f64 is required",
+        )
 
 
 # ---------------------------------------------------------------- functions of one real variable

@@ -47,7 +47,9 @@ class OneResult(Op, abstract=True):
         (ct,) = cts
         if ct is None:
             return (None,) * len(linear)
-        return tuple(self.cotangent(i, ct, node.out) if yes else None for i, yes in enumerate(linear))
+        return tuple(
+            self.cotangent(i, ct, node.out) if yes else None for i, yes in enumerate(linear)
+        )
 
 
 class Linear(OneResult, abstract=True):
@@ -68,7 +70,9 @@ class Elementwise(OneResult, abstract=True):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         x = args[0]
         if any(a != x for a in args):
-            raise ProgramError(f"{self.name}: operands of one type are required, got {spelled(args)}")
+            raise ProgramError(
+                f"{self.name}: operands of one type are required, got {spelled(args)}"
+            )
         return of_domain(self, x, self.domain)
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -90,7 +94,9 @@ class Elementwise(OneResult, abstract=True):
             other = (Type(cls.domain[-1], (2, 3)), Type(cls.domain[-1], (3, 2)))
             yield Sample(cls(), other, error=f"{cls.name}: operands of one type are required")
         for dtype in [d for d in NUMPY if d not in cls.domain][:1]:
-            yield Sample(cls(), (Type(dtype, (2,)),) * cls.arity, error=f"is required, got {dtype}[2]")
+            yield Sample(
+                cls(), (Type(dtype, (2,)),) * cls.arity, error=f"is required, got {dtype}[2]"
+            )
 
 
 def of_domain(op: Op, x: Type, domain: tuple[str, ...]) -> Type:
@@ -104,7 +110,9 @@ def of_axes(op: Op, axes: tuple[int, ...], x: Type, ndim: int | None = None) -> 
     """`axes`, if they are distinct, ascending and axes of `x` (or of `ndim` dimensions)."""
     n = x.ndim if ndim is None else ndim
     if list(axes) != sorted(set(axes)) or any(not 0 <= a < n for a in axes):
-        raise ProgramError(f"{op.name}: distinct ascending axes below {n} are required for {x}, got {axes}")
+        raise ProgramError(
+            f"{op.name}: distinct ascending axes below {n} are required for {x}, got {axes}"
+        )
     return axes
 
 
@@ -122,7 +130,9 @@ class Reduce(OneResult, abstract=True):
         x = of_domain(self, args[0], self.domain)
         axes = of_axes(self, self.axes, x)
         if not self.empty and 0 in (x.shape[a] for a in axes):
-            raise ProgramError(f"{self.name}: at least one element is required along {axes}, got {x}")
+            raise ProgramError(
+                f"{self.name}: at least one element is required along {axes}, got {x}"
+            )
         return Type(x.dtype, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -137,7 +147,11 @@ class Reduce(OneResult, abstract=True):
         last = cls.domain[-1]
         for axes, shape in (((0, 2), (3, 2, 5)), ((), (2, 3)), ((0,), (1,)), ((1,), (0, 3))):
             yield Sample(cls(axes), (Type(last, shape),))
-        error = "" if cls.empty else f"{cls.name}: at least one element is required along (0,), got {last}[0, 3]"
+        error = (
+            ""
+            if cls.empty
+            else f"{cls.name}: at least one element is required along (0,), got {last}[0, 3]"
+        )
         yield Sample(cls((0,)), (Type(last, (0, 3)),), error=error)
         for axes in ((2,), (1, 0), (-1,)):
             error = f"{cls.name}: distinct ascending axes below 2 are required"
@@ -222,6 +236,8 @@ class Computed(OneResult, abstract=True):
 class Scatter(OneResult, abstract=True):
     """Zeros, to which every element of operand 0 is added, in C order, at a place computed from the other operands."""
 
-    def place(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> tuple[Map | Expr, ...]:
+    def place(
+        self, at: Index, types: tuple[Type, ...], out: Type, read: Read
+    ) -> tuple[Map | Expr, ...]:
         """Where in the result element `at` of operand 0 is added; computed parts are clamped to their axis."""
         raise CompilerError(f"op '{self.name}' has no place")

@@ -57,7 +57,9 @@ class Take(Computed):
     def reference(self, *args: np.ndarray) -> Any:
         x, indices = args
         if indices.size == 0 or x.size == 0:
-            return np.empty((*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]), x.dtype)
+            return np.empty(
+                (*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]), x.dtype
+            )
         return np.take(x, indices, self.axis, mode="clip")
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
@@ -75,12 +77,31 @@ class Take(Computed):
     def samples(cls) -> Iterable[Sample]:
         for dtype in NUMPY:
             yield Sample(cls(0), (Type(dtype, (3, 2)), Type("i64", (4,))), low=0)
-        for axis, x, places in ((1, (2, 3, 2), (2, 2)), (0, (3,), ()), (1, (2, 3), (0,)), (0, (1, 0), (2,))):
+        for axis, x, places in (
+            (1, (2, 3, 2), (2, 2)),
+            (0, (3,), ()),
+            (1, (2, 3), (0,)),
+            (0, (1, 0), (2,)),
+        ):
             yield Sample(cls(axis), (Type("f64", x), Type("i32", places)), low=0)
-        yield Sample(cls(0), (Type("f64", (3, 2)), Type("i64", (4,))), values=(None, np.array([-1, 7, 2, 2])))
-        yield Sample(cls(2), (Type("f32", (3, 2)), Type("i64")), error="take: an axis of f32[3, 2] is required, got 2")
-        yield Sample(cls(0), (Type("f32", (3,)), Type("f32")), error="take: indices of i32 or i64 are required, got f32")
-        yield Sample(cls(0), (Type("f32", (0,)), Type("i32")), error="take: an axis with elements is required")
+        yield Sample(
+            cls(0), (Type("f64", (3, 2)), Type("i64", (4,))), values=(None, np.array([-1, 7, 2, 2]))
+        )
+        yield Sample(
+            cls(2),
+            (Type("f32", (3, 2)), Type("i64")),
+            error="take: an axis of f32[3, 2] is required, got 2",
+        )
+        yield Sample(
+            cls(0),
+            (Type("f32", (3,)), Type("f32")),
+            error="take: indices of i32 or i64 are required, got f32",
+        )
+        yield Sample(
+            cls(0),
+            (Type("f32", (0,)), Type("i32")),
+            error="take: an axis with elements is required",
+        )
 
 
 class TakeAdd(Scatter):
@@ -95,7 +116,9 @@ class TakeAdd(Scatter):
         of_domain(self, x, NUMBERS)
         end = self.axis + indices.ndim
         if not 0 <= self.axis <= end <= x.ndim or x.shape[self.axis : end] != indices.shape:
-            raise ProgramError(f"take_add: axes {self.axis} to {end} of the shape of the indices are required, got {spelled(args)}")
+            raise ProgramError(
+                f"take_add: axes {self.axis} to {end} of the shape of the indices are required, got {spelled(args)}"
+            )
         out = Type(x.dtype, (*x.shape[: self.axis], self.size, *x.shape[end:]))
         of_places(self, out, indices, self.axis, self.size)
         return out
@@ -114,7 +137,9 @@ class TakeAdd(Scatter):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return take(ct, operands(out)[1], self.axis)
 
-    def place(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> tuple[Map | Expr, ...]:
+    def place(
+        self, at: Index, types: tuple[Type, ...], out: Type, read: Read
+    ) -> tuple[Map | Expr, ...]:
         i, end = self.axis, self.axis + types[1].ndim
         return (*dims(at)[:i], place(read, dims(at)[i:end]), *dims(at)[end:])
 
@@ -122,19 +147,36 @@ class TakeAdd(Scatter):
     def samples(cls) -> Iterable[Sample]:
         for dtype in NUMBERS:
             yield Sample(cls(3, 0), (Type(dtype, (4, 2)), Type("i64", (4,))), low=0)
-        for axis, x, places in ((1, (2, 2, 2, 3), (2, 2)), (0, (2,), ()), (1, (2, 0), (0,)), (0, (2, 0), (2,))):
+        for axis, x, places in (
+            (1, (2, 2, 2, 3), (2, 2)),
+            (0, (2,), ()),
+            (1, (2, 0), (0,)),
+            (0, (2, 0), (2,)),
+        ):
             yield Sample(cls(3, axis), (Type("f64", x), Type("i32", places)), low=0)
-        yield Sample(cls(3, 0), (Type("f64", (4,)), Type("i64", (4,))), values=(None, np.array([-1, 7, 2, 2])))
+        yield Sample(
+            cls(3, 0),
+            (Type("f64", (4,)), Type("i64", (4,))),
+            values=(None, np.array([-1, 7, 2, 2])),
+        )
         yield Sample(cls(0, 0), (Type("f64", (0, 2)), Type("i64", (0,))))
-        error = "take_add: axes 0 to 1 of the shape of the indices are required, got f32[3] and i64[4]"
+        error = (
+            "take_add: axes 0 to 1 of the shape of the indices are required, got f32[3] and i64[4]"
+        )
         yield Sample(cls(3, 0), (Type("f32", (3,)), Type("i64", (4,))), error=error)
-        yield Sample(cls(3, 0), (Type("bool", (3,)), Type("i64", (3,))), error="is required, got bool[3]")
+        yield Sample(
+            cls(3, 0), (Type("bool", (3,)), Type("i64", (3,))), error="is required, got bool[3]"
+        )
 
 
 def of_shapes(op: Op, x: Type, indices: Type, axis: int) -> None:
     """Requires shapes that differ along `axis` only."""
-    if x.ndim != indices.ndim or any(n != m for d, (n, m) in enumerate(zip(x.shape, indices.shape, strict=True)) if d != axis):
-        raise ProgramError(f"{op.name}: shapes that differ along axis {axis} only are required, got {x} and {indices}")
+    if x.ndim != indices.ndim or any(
+        n != m for d, (n, m) in enumerate(zip(x.shape, indices.shape, strict=True)) if d != axis
+    ):
+        raise ProgramError(
+            f"{op.name}: shapes that differ along axis {axis} only are required, got {x} and {indices}"
+        )
 
 
 class TakeAlong(Computed):
@@ -168,10 +210,16 @@ class TakeAlong(Computed):
             yield Sample(cls(0), (Type(dtype, (3, 2)), Type("i64", (4, 2))), low=0)
         for axis, x, places in ((1, (2, 3, 2), (2, 1, 2)), (0, (3,), (0,)), (1, (0, 3), (0, 2))):
             yield Sample(cls(axis), (Type("f64", x), Type("i32", places)), low=0)
-        yield Sample(cls(0), (Type("f64", (3,)), Type("i64", (4,))), values=(None, np.array([-1, 7, 2, 2])))
+        yield Sample(
+            cls(0), (Type("f64", (3,)), Type("i64", (4,))), values=(None, np.array([-1, 7, 2, 2]))
+        )
         error = "take_along: shapes that differ along axis 0 only are required, got f32[3, 2] and i32[4, 3]"
         yield Sample(cls(0), (Type("f32", (3, 2)), Type("i32", (4, 3))), error=error)
-        yield Sample(cls(1), (Type("f32", (3,)), Type("i32", (3,))), error="take_along: an axis of f32[3] is required, got 1")
+        yield Sample(
+            cls(1),
+            (Type("f32", (3,)), Type("i32", (3,))),
+            error="take_along: an axis of f32[3] is required, got 1",
+        )
 
 
 class TakeAlongAdd(Scatter):
@@ -186,7 +234,9 @@ class TakeAlongAdd(Scatter):
         of_domain(self, x, NUMBERS)
         of_places(self, x, indices, self.axis, self.size)
         if x.shape != indices.shape:
-            raise ProgramError(f"take_along_add: operands of one shape are required, got {spelled(args)}")
+            raise ProgramError(
+                f"take_along_add: operands of one shape are required, got {spelled(args)}"
+            )
         return Type(x.dtype, (*x.shape[: self.axis], self.size, *x.shape[self.axis + 1 :]))
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -201,7 +251,9 @@ class TakeAlongAdd(Scatter):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return take_along(ct, operands(out)[1], self.axis)
 
-    def place(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> tuple[Map | Expr, ...]:
+    def place(
+        self, at: Index, types: tuple[Type, ...], out: Type, read: Read
+    ) -> tuple[Map | Expr, ...]:
         return (*dims(at)[: self.axis], place(read, dims(at)), *dims(at)[self.axis + 1 :])
 
     @classmethod
@@ -210,7 +262,11 @@ class TakeAlongAdd(Scatter):
             yield Sample(cls(3, 0), (Type(dtype, (4, 2)), Type("i64", (4, 2))), low=0)
         for axis, shape in ((1, (2, 3, 2)), (0, (1,)), (1, (2, 0))):
             yield Sample(cls(4, axis), (Type("f64", shape), Type("i32", shape)), low=0)
-        yield Sample(cls(3, 0), (Type("f64", (4,)), Type("i64", (4,))), values=(None, np.array([-1, 7, 2, 2])))
+        yield Sample(
+            cls(3, 0),
+            (Type("f64", (4,)), Type("i64", (4,))),
+            values=(None, np.array([-1, 7, 2, 2])),
+        )
         error = "take_along_add: operands of one shape are required, got f32[3] and i32[4]"
         yield Sample(cls(3, 0), (Type("f32", (3,)), Type("i32", (4,))), error=error)
 

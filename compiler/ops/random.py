@@ -52,7 +52,9 @@ class RandomBits(Computed):
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if args[0] != Type("u32", (2,)) or min(self.shape, default=0) < 0:
-            raise ProgramError(f"random_bits: a key u32[2] and a shape are required, got {args[0]} and {self.shape}")
+            raise ProgramError(
+                f"random_bits: a key u32[2] and a shape are required, got {args[0]} and {self.shape}"
+            )
         return Type("u32", self.shape)
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -63,7 +65,11 @@ class RandomBits(Computed):
 
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
         here = IndexOf(linear(at, out.shape))
-        high = scalar("cast", scalar("shift_right", here, 32), param="u32") if out.size >> 32 else Const(0, "u32")
+        high = (
+            scalar("cast", scalar("shift_right", here, 32), param="u32")
+            if out.size >> 32
+            else Const(0, "u32")
+        )
         key = read(0, (Map(),)), read(0, (Map((), 1),))
         return scalar("xor", *threefry_pair(scalar, key, (high, scalar("cast", here, param="u32"))))
 
@@ -71,7 +77,11 @@ class RandomBits(Computed):
     def samples(cls) -> Iterable[Sample]:
         for shape in ((), (5,), (2, 3), (0, 4)):
             yield Sample(cls(shape), (Type("u32", (2,)),), low=0, high=1000)
-        yield Sample(cls((3,)), (Type("u32", (3,)),), error="random_bits: a key u32[2] and a shape are required, got u32[3]")
+        yield Sample(
+            cls((3,)),
+            (Type("u32", (3,)),),
+            error="random_bits: a key u32[2] and a shape are required, got u32[3]",
+        )
 
 
 class Threefry(Computed):
@@ -82,12 +92,16 @@ class Threefry(Computed):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         keys, counters = args
         if keys != counters or keys.dtype != "u32" or keys.shape[-1:] != (2,):
-            raise ProgramError(f"threefry: keys and counters of one type u32[..., 2] are required, got {spelled(args)}")
+            raise ProgramError(
+                f"threefry: keys and counters of one type u32[..., 2] are required, got {spelled(args)}"
+            )
         return counters
 
     def reference(self, *args: np.ndarray) -> Any:
         keys, counters = args
-        pair = threefry_pair(on_arrays, (keys[..., 0], keys[..., 1]), (counters[..., 0], counters[..., 1]))
+        pair = threefry_pair(
+            on_arrays, (keys[..., 0], keys[..., 1]), (counters[..., 0], counters[..., 1])
+        )
         return np.stack(pair, -1)
 
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
@@ -103,7 +117,10 @@ class Threefry(Computed):
     def samples(cls) -> Iterable[Sample]:
         for shape in ((2,), (3, 2), (2, 1, 2), (0, 2)):
             yield Sample(cls(), (Type("u32", shape), Type("u32", shape)), low=0, high=1000)
-        for keys, counters in ((Type("u32", (2,)), Type("u32", (3, 2))), (Type("u32", (3,)), Type("u32", (3,)))):
+        for keys, counters in (
+            (Type("u32", (2,)), Type("u32", (3, 2))),
+            (Type("u32", (3,)), Type("u32", (3,))),
+        ):
             error = f"threefry: keys and counters of one type u32[..., 2] are required, got {keys} and {counters}"
             yield Sample(cls(), (keys, counters), error=error)
 
@@ -115,4 +132,8 @@ def random_bits(key: Value, shape: tuple[int, ...]) -> Value:
 
 def threefry(key: Value, counters: Value) -> Value:
     """Every pair of `counters`, u32[..., 2], under one key u32[2] or a key each."""
-    return apply(Threefry(), broadcast(key, counters.shape, tuple(range(counters.type.ndim - key.type.ndim))), counters)
+    return apply(
+        Threefry(),
+        broadcast(key, counters.shape, tuple(range(counters.type.ndim - key.type.ndim))),
+        counters,
+    )

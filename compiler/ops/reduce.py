@@ -102,9 +102,19 @@ class Where(Reduce, abstract=True):
         yield Sample(cls((1,)), (Type("f64", (2, 3)),), values=(nan,))
         yield Sample(cls((0,)), (Type("i32", (1,)),))
         yield Sample(cls((1,)), (Type("f32", (0, 3)),))
-        yield Sample(cls((0,)), (Type("f32", (0, 3)),), error=f"{cls.name}: at least one element is required")
-        yield Sample(cls((0, 1)), (Type("f32", (2, 3)),), error=f"{cls.name}: one axis is required, got (0, 1)")
-        yield Sample(cls((1,)), (Type("f32", (2,)),), error=f"{cls.name}: distinct ascending axes below 1 are required")
+        yield Sample(
+            cls((0,)), (Type("f32", (0, 3)),), error=f"{cls.name}: at least one element is required"
+        )
+        yield Sample(
+            cls((0, 1)),
+            (Type("f32", (2, 3)),),
+            error=f"{cls.name}: one axis is required, got (0, 1)",
+        )
+        yield Sample(
+            cls((1,)),
+            (Type("f32", (2,)),),
+            error=f"{cls.name}: distinct ascending axes below 1 are required",
+        )
 
 
 class Argmax(Where):

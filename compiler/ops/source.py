@@ -22,7 +22,9 @@ def of_kind(op: Op, value: Number, x: Type) -> Number:
     """`value`, if it is a Python number of the kind of `x` and within its range."""
     kind = bool if x.dtype == "bool" else int if x.dtype in INTEGERS else float
     if type(value) is not kind:
-        raise ProgramError(f"{op.name}: a Python {kind.__name__} is required for {x}, got {value!r}")
+        raise ProgramError(
+            f"{op.name}: a Python {kind.__name__} is required for {x}, got {value!r}"
+        )
     if kind is int and not np.iinfo(x.numpy).min <= value <= np.iinfo(x.numpy).max:
         raise ProgramError(f"{op.name}: a value within {x.dtype} is required, got {value}")
     return value
@@ -48,11 +50,19 @@ class Full(Computed):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for value, dtype in ((2.5, "f32"), (float("nan"), "f64"), (-0.0, "f64"), (-3, "i32"), (True, "bool")):
+        for value, dtype in (
+            (2.5, "f32"),
+            (float("nan"), "f64"),
+            (-0.0, "f64"),
+            (-3, "i32"),
+            (True, "bool"),
+        ):
             yield Sample(cls(value, Type(dtype, (2, 3))), ())
         yield Sample(cls(7, Type("u32")), ())
         yield Sample(cls(7, Type("i64", (0, 2))), ())
-        yield Sample(cls(1, Type("f32")), (), error="full: a Python float is required for f32, got 1")
+        yield Sample(
+            cls(1, Type("f32")), (), error="full: a Python float is required for f32, got 1"
+        )
         yield Sample(cls(-1, Type("u32")), (), error="full: a value within u32 is required, got -1")
 
 
@@ -83,7 +93,9 @@ class Iota(Computed):
             yield Sample(cls(Type(dtype, (2, 3)), 1), ())
         yield Sample(cls(Type("i64", (3, 1, 2)), 0), ())
         yield Sample(cls(Type("i32", (0,)), 0), ())
-        yield Sample(cls(Type("i32", (2,)), 1), (), error="iota: an axis of i32[2] is required, got 1")
+        yield Sample(
+            cls(Type("i32", (2,)), 1), (), error="iota: an axis of i32[2] is required, got 1"
+        )
         yield Sample(cls(Type("bool", (2,)), 0), (), error="is required, got bool[2]")
 
 
@@ -101,7 +113,12 @@ class Constant(OneResult):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for data in (np.float32([[1, -0.0], [np.nan, 3]]), np.arange(3), np.array(True), np.zeros((0, 2))):
+        for data in (
+            np.float32([[1, -0.0], [np.nan, 3]]),
+            np.arange(3),
+            np.array(True),
+            np.zeros((0, 2)),
+        ):
             yield Sample(cls(Array(data)), ())
 
 

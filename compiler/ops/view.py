@@ -35,7 +35,9 @@ def of_rank(op: Op, x: Type, **params: Ints) -> None:
     """Requires one number per axis of `x`."""
     for name, given in params.items():
         if len(given) != x.ndim:
-            raise ProgramError(f"{op.name}: {name} with a number per axis of {x} is required, got {given}")
+            raise ProgramError(
+                f"{op.name}: {name} with a number per axis of {x} is required, got {given}"
+            )
 
 
 class Reshape(OneView):
@@ -46,7 +48,9 @@ class Reshape(OneView):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         (x,) = args
         if math.prod(self.shape) != x.size or min(self.shape, default=0) < 0:
-            raise ProgramError(f"reshape: a shape of {x.size} elements is required for {x}, got {self.shape}")
+            raise ProgramError(
+                f"reshape: a shape of {x.size} elements is required for {x}, got {self.shape}"
+            )
         return Type(x.dtype, self.shape)
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -62,9 +66,19 @@ class Reshape(OneView):
     def samples(cls) -> Iterable[Sample]:
         for dtype in NUMPY:
             yield Sample(cls((3, 2)), (Type(dtype, (2, 3)),))
-        for old, new in (((), (1, 1)), ((6,), (2, 1, 3)), ((1,), ()), ((0, 3), (3, 0, 2)), ((2, 6), (4, 3))):
+        for old, new in (
+            ((), (1, 1)),
+            ((6,), (2, 1, 3)),
+            ((1,), ()),
+            ((0, 3), (3, 0, 2)),
+            ((2, 6), (4, 3)),
+        ):
             yield Sample(cls(new), (Type("f64", old),))
-        yield Sample(cls((4,)), (Type("f32", (2, 3)),), error="reshape: a shape of 6 elements is required for f32[2, 3]")
+        yield Sample(
+            cls((4,)),
+            (Type("f32", (2, 3)),),
+            error="reshape: a shape of 6 elements is required for f32[2, 3]",
+        )
         yield Sample(cls((-1, 6)), (Type("f32", (2, 3)),), error="got (-1, 6)")
 
 
@@ -109,7 +123,9 @@ class Broadcast(OneView):
         (x,) = args
         of_axes(self, self.axes, x, len(self.shape))
         if min(self.shape, default=0) < 0 or self.kept(self.shape) != x.shape:
-            raise ProgramError(f"broadcast: {x} and the new axes {self.axes} do not make {self.shape}")
+            raise ProgramError(
+                f"broadcast: {x} and the new axes {self.axes} do not make {self.shape}"
+            )
         return Type(x.dtype, self.shape)
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -129,10 +145,23 @@ class Broadcast(OneView):
     def samples(cls) -> Iterable[Sample]:
         for dtype in NUMPY:
             yield Sample(cls((2, 3), (0,)), (Type(dtype, (3,)),))
-        for shape, axes, old in (((), (), ()), ((2, 3), (0, 1), ()), ((2, 3, 1), (1,), (2, 1)), ((3, 0), (1,), (3,))):
+        for shape, axes, old in (
+            ((), (), ()),
+            ((2, 3), (0, 1), ()),
+            ((2, 3, 1), (1,), (2, 1)),
+            ((3, 0), (1,), (3,)),
+        ):
             yield Sample(cls(shape, axes), (Type("f64", old),))
-        yield Sample(cls((2, 3), (0,)), (Type("f32", (2,)),), error="broadcast: f32[2] and the new axes (0,) do not make (2, 3)")
-        yield Sample(cls((2, 3), (1, 0)), (Type("f32"),), error="broadcast: distinct ascending axes below 2 are required")
+        yield Sample(
+            cls((2, 3), (0,)),
+            (Type("f32", (2,)),),
+            error="broadcast: f32[2] and the new axes (0,) do not make (2, 3)",
+        )
+        yield Sample(
+            cls((2, 3), (1, 0)),
+            (Type("f32"),),
+            error="broadcast: distinct ascending axes below 2 are required",
+        )
 
 
 class Slice(OneView):
@@ -149,8 +178,13 @@ class Slice(OneView):
             start, stop, step = self.start[a], self.stop[a], self.step[a]
             if not (0 <= start <= stop <= n and step > 0):
                 got = f"{start}:{stop}:{step} of axis {a} of {x}"
-                raise ProgramError(f"slice: 0 <= start <= stop <= size and a positive step are required, got {got}")
-        return Type(x.dtype, tuple(len(range(*s)) for s in zip(self.start, self.stop, self.step, strict=True)))
+                raise ProgramError(
+                    f"slice: 0 <= start <= stop <= size and a positive step are required, got {got}"
+                )
+        return Type(
+            x.dtype,
+            tuple(len(range(*s)) for s in zip(self.start, self.stop, self.step, strict=True)),
+        )
 
     def reference(self, *args: np.ndarray) -> Any:
         return args[0][tuple(map(slice, self.start, self.stop, self.step))]
@@ -177,10 +211,19 @@ class Slice(OneView):
             ((0,), (0,), (2,), (0,)),
         ):
             yield Sample(cls(start, stop, step), (Type("f64", shape),))
-        for start, stop, step in (((-1,), (2,), (1,)), ((2,), (1,), (1,)), ((0,), (4,), (1,)), ((0,), (3,), (0,))):
+        for start, stop, step in (
+            ((-1,), (2,), (1,)),
+            ((2,), (1,), (1,)),
+            ((0,), (4,), (1,)),
+            ((0,), (3,), (0,)),
+        ):
             error = f"got {start[0]}:{stop[0]}:{step[0]} of axis 0 of f32[3]"
             yield Sample(cls(start, stop, step), (Type("f32", (3,)),), error=error)
-        yield Sample(cls((0,), (3,), (1,)), (Type("f32", (3, 3)),), error="slice: start with a number per axis of f32[3, 3]")
+        yield Sample(
+            cls((0,), (3,), (1,)),
+            (Type("f32", (3, 3)),),
+            error="slice: start with a number per axis of f32[3, 3]",
+        )
 
 
 class Flip(OneView):
@@ -200,7 +243,9 @@ class Flip(OneView):
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         ends = enumerate(zip(dims(at), out.shape, strict=True))
-        return (Piece(0, tuple(moved(m, n - 1, -1) if a in self.axes else m for a, (m, n) in ends)),)
+        return (
+            Piece(0, tuple(moved(m, n - 1, -1) if a in self.axes else m for a, (m, n) in ends)),
+        )
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -208,7 +253,11 @@ class Flip(OneView):
             yield Sample(cls((1,)), (Type(dtype, (2, 3)),))
         for axes, shape in (((), ()), ((0, 2), (2, 3, 4)), ((0,), (0, 2)), ((0, 1), (1, 5))):
             yield Sample(cls(axes), (Type("f64", shape),))
-        yield Sample(cls((2,)), (Type("f32", (2, 3)),), error="flip: distinct ascending axes below 2 are required")
+        yield Sample(
+            cls((2,)),
+            (Type("f32", (2, 3)),),
+            error="flip: distinct ascending axes below 2 are required",
+        )
 
 
 class Pad(OneView):
@@ -227,7 +276,9 @@ class Pad(OneView):
         of_rank(self, x, low=self.low, high=self.high)
         of_kind(self, self.value, x)
         if min((*self.low, *self.high), default=0) < 0:
-            raise ProgramError(f"pad: low and high of at least 0 are required, got {self.low} and {self.high}")
+            raise ProgramError(
+                f"pad: low and high of at least 0 are required, got {self.low} and {self.high}"
+            )
         return Type(x.dtype, tuple(map(sum, zip(self.low, x.shape, self.high, strict=True))))
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -251,11 +302,28 @@ class Pad(OneView):
         for dtype in NUMPY:
             value = True if dtype == "bool" else 2.5 if is_float(dtype) else 3
             yield Sample(cls((0, 1), (2, 0), value), (Type(dtype, (2, 3)),))
-        for low, high, shape in (((), (), ()), ((0, 0), (0, 0), (2, 3)), ((1, 1), (0, 1), (0, 2)), ((2,), (3,), (1,))):
+        for low, high, shape in (
+            ((), (), ()),
+            ((0, 0), (0, 0), (2, 3)),
+            ((1, 1), (0, 1), (0, 2)),
+            ((2,), (3,), (1,)),
+        ):
             yield Sample(cls(low, high, -1.5), (Type("f64", shape),))
-        yield Sample(cls((-1,), (0,), 0.0), (Type("f32", (3,)),), error="pad: low and high of at least 0 are required")
-        yield Sample(cls((1,), (0,), 0), (Type("f32", (3,)),), error="pad: a Python float is required for f32[3], got 0")
-        yield Sample(cls((1,), (0,), 0.0), (Type("f32"),), error="pad: low with a number per axis of f32 is required")
+        yield Sample(
+            cls((-1,), (0,), 0.0),
+            (Type("f32", (3,)),),
+            error="pad: low and high of at least 0 are required",
+        )
+        yield Sample(
+            cls((1,), (0,), 0),
+            (Type("f32", (3,)),),
+            error="pad: a Python float is required for f32[3], got 0",
+        )
+        yield Sample(
+            cls((1,), (0,), 0.0),
+            (Type("f32"),),
+            error="pad: low with a number per axis of f32 is required",
+        )
 
 
 class Concatenate(View):
@@ -265,10 +333,17 @@ class Concatenate(View):
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if not args or not 0 <= self.axis < args[0].ndim:
-            raise ProgramError(f"concatenate: operands with an axis {self.axis} are required, got {spelled(args) or 'none'}")
+            raise ProgramError(
+                f"concatenate: operands with an axis {self.axis} are required, got {spelled(args) or 'none'}"
+            )
         k, x = self.axis, args[0]
-        if any((a.dtype, a.shape[:k], a.shape[k + 1 :]) != (x.dtype, x.shape[:k], x.shape[k + 1 :]) for a in args):
-            raise ProgramError(f"concatenate: types that differ along axis {k} only are required, got {spelled(args)}")
+        if any(
+            (a.dtype, a.shape[:k], a.shape[k + 1 :]) != (x.dtype, x.shape[:k], x.shape[k + 1 :])
+            for a in args
+        ):
+            raise ProgramError(
+                f"concatenate: types that differ along axis {k} only are required, got {spelled(args)}"
+            )
         return Type(x.dtype, (*x.shape[:k], sum(a.shape[k] for a in args), *x.shape[k + 1 :]))
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -277,7 +352,10 @@ class Concatenate(View):
     def jvp(self, node: Any, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         if not is_float(node.out.dtype) or not any(tangents):
             return (None,)
-        parts = (full(0.0, a.type) if dx is None else dx for a, dx in zip(node.args, tangents, strict=True))
+        parts = (
+            full(0.0, a.type) if dx is None else dx
+            for a, dx in zip(node.args, tangents, strict=True)
+        )
         return (concatenate(*parts, axis=self.axis),)
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
@@ -302,8 +380,14 @@ class Concatenate(View):
             yield Sample(cls(1), (Type(dtype, (2, 3)), Type(dtype, (2, 1)), Type(dtype, (2, 0))))
         yield Sample(cls(0), (Type("f64", (3,)),))
         yield Sample(cls(0), (Type("f64", (2, 1, 3)), Type("f64", (1, 1, 3))))
-        yield Sample(cls(0), (), error="concatenate: operands with an axis 0 are required, got none")
-        yield Sample(cls(0), (Type("f32"), Type("f32")), error="operands with an axis 0 are required, got f32 and f32")
+        yield Sample(
+            cls(0), (), error="concatenate: operands with an axis 0 are required, got none"
+        )
+        yield Sample(
+            cls(0),
+            (Type("f32"), Type("f32")),
+            error="operands with an axis 0 are required, got f32 and f32",
+        )
         for other in (Type("f64", (2, 3)), Type("f32", (2, 2)), Type("f32", (2,))):
             error = f"concatenate: types that differ along axis 0 only are required, got f32[2, 3] and {other}"
             yield Sample(cls(0), (Type("f32", (2, 3)), other), error=error)
@@ -323,7 +407,12 @@ def spaced(x: Value, axis: int, step: int) -> Value:
         return x
     n, before, after = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
     zeros = tuple(0 for _ in x.shape)
-    x = pad(reshape(x, (*before, n, 1, *after)), (*zeros, 0), tuple((step - 1) * (a == axis + 1) for a in range(len(zeros) + 1)), 0.0)
+    x = pad(
+        reshape(x, (*before, n, 1, *after)),
+        (*zeros, 0),
+        tuple((step - 1) * (a == axis + 1) for a in range(len(zeros) + 1)),
+        0.0,
+    )
     x = reshape(x, (*before, n * step, *after))
     return slice_(x, zeros, (*before, (n - 1) * step + 1, *after), tuple(1 for _ in zeros))
 
