@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import elementary, numpy_words
+from . import elementary, numpy_tile, numpy_words
 from .numpy_words import NAMES, NUMPY
 from .words import WORDS as EMITTED
 
@@ -32,8 +32,9 @@ def by_dtype(name: str) -> Callable[..., Any]:
 def twin(name: str) -> Any:
     if name in NUMPY:
         return name
-    if hasattr(numpy_words, name):
-        return getattr(numpy_words, name)
+    for module in (numpy_words, numpy_tile):
+        if hasattr(module, name):
+            return getattr(module, name)
     return by_dtype(name)
 
 

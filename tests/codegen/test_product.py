@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.codegen.execution import Arrays, run_machine
+from tests.codegen.execution import Arrays, run_machine, run_twin
 from wonderland.compiler import product as level2
 from wonderland.compiler.codegen.product_source import lower_product
 from wonderland.compiler.codegen.target import Target, host
@@ -158,6 +158,17 @@ def test_any_split_of_the_points_gives_the_same_bits(fused: bool) -> None:
     for other in found[1:]:
         for name, x in found[0].items():
             np.testing.assert_array_equal(x.view(np.int32), other[name].view(np.int32))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_text_runs_as_plain_python_with_the_same_bits(turned: bool) -> None:
+    for seed, size in enumerate([(7, 18, 5), (2, 9, 11)]):
+        p = product(*size, rhs_turned=turned)
+        for q in (p, with_stores(p)):
+            lowered, arrays = lower_product(q, host()), arrays_for(q, seed)
+            got, want = run(q, arrays), run_twin(as_kernel(q), lowered, arrays)
+            for name, x in want.items():
+                np.testing.assert_array_equal(got[name], x)
 
 
 def test_an_element_has_the_same_bits_in_every_shape_and_width() -> None:

@@ -1,0 +1,63 @@
+"""The words of the tile as NumPy, to the bit: what tile.py emits, on real memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .numpy_words import Pointer, Vector, fma, load_strided
+
+
+def multiply_add(x: Any, y: Vector, z: Vector) -> Vector:
+    return fma(x, y, z) if y.dtype.kind == "f" else np.asarray(x * y + z, y.dtype)
+
+
+def tile(rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int, a_step: int, b: Pointer, b_step: int,
+         c: Pointer, c_row: int, height: int, fresh: bool) -> None:  # fmt: skip
+    width = vecs * lanes
+    for i in range(rows):
+        line = c.elements(i * c_row, width)
+        total = np.zeros_like(line) if fresh else line.copy()
+        xs = load_strided(a, min(i, height - 1) * a_row, a_step, depth)
+        for k in range(depth):
+            total = multiply_add(xs[k], b.elements(k * b_step, width), total)
+        line[:] = total
+
+
+def tile_of_dots(rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int, b: Pointer, b_column: int,
+                 c: Pointer, c_row: int, height: int, width: int) -> None:  # fmt: skip
+    for i in range(rows):
+        for j in range(width):
+            starts = ((a, min(i, height - 1) * a_row), (b, j * b_column))
+            x, y = (np.pad(p.elements(start, depth), (0, -depth % lanes)) for p, start in starts)
+            steps = zip(x.reshape(-1, lanes), y.reshape(-1, lanes), strict=True)
+            total = np.zeros(lanes, x.dtype)
+            for xs, ys in steps:
+                total = multiply_add(xs, ys, total)
+            while total.size > 1:
+                total = total[: total.size // 2] + total[total.size // 2 :]
+            c.elements(i * c_row + j, 1)[:] = total
+
+
+def pack(vecs: int, lanes: int, to: Pointer, apart: int, source: Pointer, row: int, height: int, width: int) -> None:
+    panel = vecs * lanes
+    for k in range(height):
+        for j in range(width):
+            to.elements(j // panel * apart + k * panel + j % panel, 1)[:] = source.elements(k * row + j, 1)
+
+
+def pack_turned(vecs: int, lanes: int, to: Pointer, source: Pointer, column: int, height: int, width: int) -> None:
+    pack_strided(vecs, lanes, to, source, 1, column, height, width)
+
+
+def pack_strided(vecs: int, lanes: int, to: Pointer, source: Pointer, row: int, column: int, height: int, width: int) -> None:
+    for k in range(height):
+        for j in range(vecs * lanes):
+            to.elements(k * vecs * lanes + j, 1)[:] = source.elements(k * row + min(j, width - 1) * column, 1)
+
+
+def unpack(vecs: int, lanes: int, to: Pointer, row: int, source: Pointer, height: int, width: int) -> None:
+    width = min(width, vecs * lanes)
+    for k in range(height):
+        to.elements(k * row, width)[:] = source.elements(k * vecs * lanes, width)
