@@ -1,0 +1,98 @@
+"""The layers of the project: lower never imports higher, and importing it costs little."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = [
+    "runtime",
+    "compiler.errors",
+    "compiler.types",
+    "compiler.ir",
+    "compiler.text compiler.kernel",
+    "compiler.product",
+    "compiler.ops",
+    "compiler.law compiler.interpreter compiler.verify compiler.index compiler.tree",
+    "compiler.laws compiler.emission",
+    "compiler.chunks",
+    "compiler.plan",
+    "compiler.passes compiler.codegen",
+    "compiler.pipeline",
+    "compiler.concrete",
+    "compiler.tracer compiler.lint",
+    "compiler.numpy",
+    "compiler.trace",
+    "compiler.lax compiler.functions",
+    "compiler.random compiler.testing compiler.api",
+    "models",
+    "wonderland",
+]
+"""Lowest first; modules of one line are independent, unless they are one package."""
+
+RANK = {name: k for k, line in enumerate(LAYERS) for name in line.split()}
+FILES = sorted(f for part in ("compiler", "runtime", "models") for f in (ROOT / part).rglob("*.py"))
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def layer_of(module: str) -> str | None:
+    """The longest name of a layer that the module is or lies in."""
+    return max((n for n in RANK if module == n or module.startswith(n + ".")), key=len, default=None)
+
+
+def imports(file: Path) -> Iterator[tuple[str, int]]:
+    """Modules of the project that a file imports when it is imported, with the line."""
+    package = module_of(file).split(".") if file.name == "__init__.py" else module_of(file).split(".")[:-1]
+    tree = ast.parse(file.read_text())
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            full = ".".join((*base, *(node.module or "").split("."))).rstrip(".")
+            for name in node.names:
+                inside = ROOT.joinpath(*full.split("."), name.name)
+                is_module = inside.is_dir() or inside.with_suffix(".py").exists()
+                yield (f"{full}.{name.name}" if is_module else full).lstrip("."), node.lineno
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_a_file_imports_no_higher_layer(file: Path) -> None:
+    own = layer_of(module_of(file))
+    if own is None:
+        assert file.read_text().strip() == "" or file.name == "__init__.py", f"{file} is in no layer"
+        return
+    for module, line in imports(file):
+        other = layer_of(module)
+        assert other is not None, f"{file}:{line} imports {module}, which is in no layer"
+        assert RANK[other] < RANK[own] or other == own, f"{file}:{line} imports {module}"
+
+
+def test_the_runtime_imports_nothing_of_the_compiler() -> None:
+    found = [m for f in FILES if "runtime" in f.parts for m, _ in imports(f) if not m.startswith("runtime")]
+    assert found == []
+
+
+def test_only_the_code_generator_and_the_pipeline_import_the_runtime() -> None:
+    allowed = ("compiler.codegen", "compiler.pipeline", "compiler.api")
+    found = [
+        f"{f}: {m}"
+        for f in FILES
+        if "compiler" in f.parts and not module_of(f).startswith(allowed)
+        for m, _ in imports(f)
+        if m.startswith("runtime")
+    ]
+    assert found == []
+
+
+def test_importing_the_front_door_loads_no_heavy_library() -> None:
+    code = "import sys, wonderland; print([m for m in ('numba', 'llvmlite', 'networkx', 'scipy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
