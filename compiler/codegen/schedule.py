@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from ..kernel.expr import Axis, Expr, Index, Load, Map, axes_of, walk
 from ..kernel.scalar import NUMPY, OPS
-from ..kernel.stages import Accumulate, Kernel, Stage, Store
+from ..kernel.stages import Accumulate, Kernel, Reduce, Stage, Store
 from .target import Target
 
 WIDE = 4  # registers a vector
@@ -64,7 +64,11 @@ def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:
     exprs = [e for s in stages for e in walk(*s.exprs) if not isinstance(e, Index)]
     widest = max((NUMPY[e.dtype].itemsize for e in exprs if e.op != "const"), default=4)
     native = max(1, target.bits // 8 // max(widest, 4))
-    n = native * (WIDE if sum(map(weight, stages)) < HEAVY else WIDE // 2)
+    n = native * WIDE
+    accumulators = max(sum(len(b.names) for b in s.body if isinstance(b, Reduce)) for s in stages)
+    spills = WIDE * (accumulators + 2) > target.registers
+    if spills or sum(map(weight, stages)) >= HEAVY:
+        n //= 2
     while n > native and n >= 2 * axis.size:
         n //= 2
     return n
