@@ -171,7 +171,7 @@ class Parser:
     def guard(self, test: ast.expr) -> Guard:
         match test:
             case ast.Compare(left=low, comparators=[at, high]):
-                return self.place(at)[0], ast.literal_eval(low), ast.literal_eval(high)
+                return self.place(at)[0], number(low), number(high)
         raise fault(test, "a guard is `low <= index < high`")
 
     def place(self, at: ast.expr) -> tuple[Map, At]:
@@ -186,9 +186,9 @@ class Parser:
                 case ast.Name(id=axis):
                     strides.append((axis, sign))
                 case ast.BinOp(op=ast.Mult(), left=left, right=ast.Name(id=axis)):
-                    strides.append((axis, sign * ast.literal_eval(left)))
+                    strides.append((axis, sign * number(left)))
                 case ast.BinOp(op=ast.Mult(), left=left, right=ast.Call(args=[index, size])):
-                    parts.append((sign * ast.literal_eval(left), self.expression(index), ast.literal_eval(size)))
+                    parts.append((sign * number(left), self.expression(index), number(size)))
                 case _:
                     raise fault(at, "not an affine index")
         return Map(tuple(strides), offset), tuple(parts)
@@ -206,6 +206,15 @@ def terms(x: ast.expr) -> list[tuple[int, ast.expr]]:
         case ast.BinOp(left=ast.UnaryOp(op=ast.USub(), operand=left), op=op, right=right):
             return [(-1, ast.BinOp(left, op, right))]
     return [(1, x)]
+
+
+def number(x: ast.expr) -> int:
+    match x:
+        case ast.Constant(value=int(value)):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
+            return -value
+    raise fault(x, "not an affine index: a number is required")
 
 
 def names(x: ast.expr) -> tuple[str, ...]:
