@@ -1,7 +1,7 @@
-"""Words of the native language for threads: atomic integers, waiting, calls through addresses and of C functions.
+"""Words of the native language for threads: atomic integers, waiting, calls, processors.
 
-Every atomic is sequentially consistent where it writes: the sleep protocol of the team (announce, look again, sleep) needs the
-total order, and on x86 it costs the same as less.
+Every atomic is sequentially consistent where it writes: the sleep protocol of the team (announce,
+look again, sleep) needs the total order, and on x86 it costs the same as less.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import platform
 import sys
 from typing import Any
 
-import llvmlite.ir as ir
+from llvmlite import ir
 
 from .native import BOOL, I64, LLVM_I64, MEMORY, Emitter, Value, Word
 
@@ -88,6 +88,20 @@ def wake(e: Emitter, address: Any, count: Any) -> None:
         system_call(e, FUTEX[platform.machine()], address, FUTEX_WAKE, count)
 
 
+def processor(e: Emitter) -> Value:
+    """The number of the processor this thread runs on; -1 where the system does not say."""
+    if sys.platform != "linux":
+        return Value(I64, LLVM_I64(-1))
+    function = e.declare("sched_getcpu", ir.IntType(32), [])
+    return Value(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
+
+
+def place_thread(e: Emitter, thread: Any, nbytes: Any, places: Any) -> None:
+    """Lets a thread run on the processors of a set of bits."""
+    if sys.platform == "linux":
+        external("sched_setaffinity")(e, thread, nbytes, places)
+
+
 def call(e: Emitter, address: Any, *args: Any) -> Value:
     """Calls the function at `address`."""
     kind = ir.FunctionType(LLVM_I64, [LLVM_I64] * len(args))
@@ -96,8 +110,10 @@ def call(e: Emitter, address: Any, *args: Any) -> Value:
 
 
 PYTHON = ("PyLong_AsLongLong", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
+WORDS = (load, store, add, swap, has, pause, wait, wake, processor, place_thread, call)
 
 ATOMIC: dict[str, Any] = {
-    **MEMORY, "load": load, "store": store, "add": add, "swap": swap, "pause": pause, "wait": wait, "wake": wake,
-    "call": call, "has": has, **{name: external(name) for name in PYTHON},
-}  # fmt: skip
+    **MEMORY,
+    **{word.__name__: word for word in WORDS},
+    **{name: external(name) for name in PYTHON},
+}

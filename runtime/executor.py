@@ -7,24 +7,28 @@ import ctypes
 import functools
 import inspect
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from . import atomic, border, objects, walker
 from .atomic import ATOMIC
 from .memory import aligned
 
+
 @functools.cache
 def machine_code() -> Mapping[str, int]:
-    """The addresses of the functions of walker.py and border.py, which are read as texts of the native language."""
+    """The addresses of the functions of walker.py and border.py."""
     text = inspect.getsource(walker) + inspect.getsource(border)
     return objects.functions(text, ATOMIC, inspect.getsource(atomic))
 
 
 def allowed_threads() -> int:
-    """WONDERLAND_NUM_THREADS, or the processors this process may use, cut by its control group's quota."""
+    """WONDERLAND_NUM_THREADS, else the processors of this process, cut by its group's quota."""
     if text := os.environ.get("WONDERLAND_NUM_THREADS"):
         return max(1, int(text))
     affinity = getattr(os, "sched_getaffinity", None)
@@ -33,7 +37,7 @@ def allowed_threads() -> int:
 
 
 def quotas() -> Iterator[int]:
-    """Processors that each control group above this process grants (Linux, version 2, then version 1)."""
+    """Processors granted by the control groups above this process (Linux, both versions)."""
     root = Path("/sys/fs/cgroup")
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
@@ -62,8 +66,19 @@ def quota(file: Path) -> Iterator[int]:
         yield -(-int(given) // int(period))
 
 
+def places() -> np.ndarray:
+    """Sets of processors as the system writes them: row c is all this process may use but c."""
+    if sys.platform != "linux":
+        return np.zeros((0, 8), np.uint8)
+    allowed, count = os.sched_getaffinity(0), os.sysconf("SC_NPROCESSORS_CONF")
+    bits = np.zeros((count, -(-count // 64) * 64), np.uint8)
+    bits[:, sorted(allowed)] = 1
+    np.fill_diagonal(bits, 0)
+    return np.packbits(bits, axis=1, bitorder="little")
+
+
 class Team:
-    """`size` threads, of which the caller of a launch is one; the others sleep when there is nothing to do."""
+    """`size` threads: the caller of a launch, and workers that sleep when they are not needed."""
 
     def __init__(self, size: int):
         self.size = size
@@ -72,11 +87,23 @@ class Team:
         self.address = self.state.ctypes.data
         serve = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(machine_code()["serve"])
         self.workers = [
-            threading.Thread(target=serve, args=(self.address, m), name=f"wonderland-{m}", daemon=True)
-            for m in range(1, size)
+            threading.Thread(target=serve, args=(self.address, member), daemon=True)
+            for member in range(1, size)
         ]
         for worker in self.workers:
             worker.start()
+        self.numbers = np.array([w.native_id for w in self.workers], np.int64)
+        self.places = places()
+        self._write({
+            walker.THREADS: self.numbers.ctypes.data, walker.WORKERS: len(self.workers),
+            walker.PLACES: self.places.ctypes.data, walker.PLACE_BYTES: self.places.shape[1],
+            walker.PLACE_COUNT: len(self.places), walker.AVOIDED: -1,
+        })  # fmt: skip
+
+    def _write(self, values: dict[int, int]) -> None:
+        words = self.state.view(np.int64)
+        for offset, value in values.items():
+            words[offset // 8] = value
 
     def stop(self) -> None:
         """After the launch in progress; later launches of this team run alone."""
@@ -118,7 +145,7 @@ def thread_count() -> int:
 
 
 def team() -> Team | None:
-    """The team of this process, started when it is first asked for; None where one thread is all there is."""
+    """The team of this process, started when first asked for; None where one thread is all."""
     if _process.team is None and thread_count() > 1:
         with _process.lock:
             if _process.team is None:

@@ -1,13 +1,15 @@
 """What a program requires of its arguments, and Python's slow way to meet it.
 
-The fast way is native (border.py) and reads the structures of NumPy's arrays; `verified` tells whether this NumPy and this
-Python have them where border.py looks. Where they do not, every argument takes the slow way.
+The fast way is native (border.py) and reads the structures of NumPy's arrays; `verified` tells
+whether this NumPy and this Python have them where border.py looks. Where they do not, `fits` asks
+the same in Python.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,10 @@ import numpy as np
 from . import border
 
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400  # NumPy's flags
-SCALARS = {"b": (bool,), "i": (int,), "u": (int,), "f": (int, float), "c": (int, float, complex), "V": (int, float)}
+SCALARS = {  # Python's numbers that an array without axes of a kind of dtype is made of; V is bf16
+    "b": (bool,), "i": (int,), "u": (int,), "f": (int, float), "V": (int, float),
+    "c": (int, float, complex),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,13 @@ class ArraySpec:
     dtype: np.dtype
     shape: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        # arrays refer to NumPy's one object of a dtype, and the guard compares addresses
+        object.__setattr__(self, "dtype", np.dtype(self.dtype.type))
+
     @property
     def nbytes(self) -> int:
-        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+        return self.dtype.itemsize * math.prod(self.shape)
 
     def __str__(self) -> str:
         return spelled(self.dtype, self.shape)
@@ -54,7 +63,7 @@ def fits(leaf: Any, spec: ArraySpec, donated: bool) -> bool:
 
 
 def accept(leaf: Any, spec: ArraySpec, argument: int, donated: bool) -> np.ndarray:
-    """`leaf` as an array that the native guard takes: copied where only its layout differs, else an error."""
+    """`leaf` as an array that fits: copied where only its layout differs, else an error."""
     if not isinstance(leaf, np.ndarray | np.generic):
         if spec.shape == () and isinstance(leaf, SCALARS.get(spec.dtype.kind, ())):
             return np.array(leaf, spec.dtype)
@@ -77,7 +86,12 @@ def method(address: int, argument: int) -> Callable[..., int]:
 class _Definition(ctypes.Structure):
     """PyMethodDef."""
 
-    _fields_ = (("name", ctypes.c_char_p), ("address", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
 
 
 FAST_CALL = 0x80
@@ -97,8 +111,9 @@ def _definition(address: int) -> _Definition:
 def verified() -> bool:
     """Whether arrays and tuples lie in memory as border.py reads them."""
     samples = [
-        np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float64).T, np.zeros(5, np.int32)[::2], np.array(1.5),
-        np.zeros((0, 4), np.uint8), np.zeros(9, np.uint8)[1:].view(np.float64), np.zeros((2, 1, 7), ">i8"),
+        np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float64).T, np.zeros(5, np.int32)[::2],
+        np.zeros((0, 4), np.uint8), np.zeros(9, np.uint8)[1:].view(np.float64), np.array(1.5),
+        np.zeros((2, 1, 7), ">i8"),
     ]  # fmt: skip
     samples[0].flags.writeable = False
     return _tuple_as_expected(tuple(samples)) and all(map(_array_as_expected, samples))
@@ -108,13 +123,17 @@ def _array_as_expected(a: np.ndarray) -> bool:
     def word(offset: int) -> int:
         return ctypes.c_int64.from_address(id(a) + offset).value
 
-    flags = CONTIGUOUS * a.flags.c_contiguous | ALIGNED * a.flags.aligned | WRITEABLE * a.flags.writeable
+    def half(offset: int) -> int:
+        return ctypes.c_int32.from_address(id(a) + offset).value
+
+    facts = a.flags.c_contiguous, a.flags.aligned, a.flags.writeable
+    flags = half(border.ARRAY_FLAGS)
     return (
         word(border.OBJECT_TYPE) == id(np.ndarray)
         and word(border.ARRAY_DATA) == a.ctypes.data
         and word(border.ARRAY_DTYPE) == id(a.dtype)
-        and ctypes.c_int32.from_address(id(a) + border.ARRAY_NDIM).value == a.ndim
-        and ctypes.c_int32.from_address(id(a) + border.ARRAY_FLAGS).value & (CONTIGUOUS | ALIGNED | WRITEABLE) == flags
+        and half(border.ARRAY_NDIM) == a.ndim
+        and tuple(flags & f > 0 for f in (CONTIGUOUS, ALIGNED, WRITEABLE)) == facts
         and tuple((ctypes.c_int64 * a.ndim).from_address(word(border.ARRAY_SIZES))) == a.shape
     )
 

@@ -1,4 +1,4 @@
-"""Memory of programs: aligned blocks, and outputs whose blocks return to a pool when their last view dies."""
+"""Memory of programs: aligned blocks, and results whose blocks return when their last view dies."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ def pages(nbytes: int) -> np.ndarray:
 
 
 class Lease:
-    """The base of an output: gives its block back to the pool when the output and all its views are dead.
+    """The base of a result: gives the block back when the result and all its views are dead.
 
-    It is no ndarray, so NumPy keeps it under every view. (A finalizer on the output itself would run while views of it live.)
+    It is no ndarray, so NumPy keeps it under every view. (A finalizer on the result itself would
+    run while views of it live.)
     """
 
     def __init__(self, pool: Pool, block: np.ndarray, shape: tuple[int, ...], dtype: np.dtype):
@@ -47,10 +48,10 @@ class Lease:
 
 
 class Pool:
-    """Blocks of outputs by size; `keep` says how many free ones of a size stay.
+    """Blocks of results by size; `keep` says how many free ones of a size stay.
 
-    Blocks are taken and given in single steps, never under a lock: `release` runs whenever an array dies, which may be in the
-    middle of `output`.
+    Blocks are taken and given in single steps, never under a lock: `release` runs whenever an array
+    dies, which may be in the middle of `output`.
     """
 
     def __init__(self, keep: Mapping[int, int]):

@@ -1,14 +1,18 @@
-"""The table of a program and the loop that walks it, in the native language (native.py, atomic.py): this file is compiled
-from its source, and Python imports its constants.
+"""The table of a program and the loop that walks it, in the native language.
 
-A *row* is one kernel: addresses of machine code and argument block, points, grain (points a chunk), and which chunks of its
-phase are its. A *phase* is rows that may run at the same time: a barrier stands between phases and nowhere else. A *segment*
-is phases between two calls of Python.
+This file is compiled from its source (native.py, atomic.py); Python imports its constants.
 
-The team needs no join and no leave. TICKET holds (sequence, chunks left) in one word; a member takes a chunk by exchanging
-the word for one less, so whoever holds a chunk knows that its phase, its context and its launch stay until it is done. The
-member that finishes the last chunk opens the next phase under the next sequence. A member that sleeps or is descheduled
-delays nobody unless it holds a chunk, and one that comes late reads nothing but the ticket.
+A *row* is one kernel: addresses of machine code and argument block, points, grain (points a
+chunk), and which chunks of its phase are its. A *phase* is rows that may run at the same time: a
+barrier stands between phases and nowhere else. A *segment* is phases between two calls of Python.
+
+The team needs no join and no leave. TICKET holds (sequence, chunks left) in one word; a member
+takes a chunk by exchanging the word for one less, so whoever holds a chunk knows that its phase,
+its context and its launch stay until it is done. The member that finishes the last chunk opens the
+next phase under the next sequence. A member that sleeps or is descheduled delays nobody unless it
+holds a chunk, and one that comes late reads nothing but the ticket.
+
+Cost, on two cores: 5 ns a row alone, 0.1 to 0.4 us a barrier, 25 us to wake a sleeping worker.
 """
 # pyright: reportUndefinedVariable=false
 # ruff: noqa: F821
@@ -57,9 +61,15 @@ ASLEEP = 128  # workers
 CALLER_ASLEEP = 136
 BUSY = 192
 STOP = 200
+WORKERS = 208  # how many
+THREADS = 216  # address of their numbers in the system
+PLACES = 224  # address of sets of processors: row c is all that are allowed but c; 0: unknown
+PLACE_BYTES = 232  # of a set
+PLACE_COUNT = 240
+AVOIDED = 248  # the row the workers have
 TEAM_BYTES = 256
 
-SEQUENCE = 4294967296  # the sequence stands in the high half of a ticket, the chunks left in the low
+SEQUENCE = 4294967296  # a ticket is sequence * SEQUENCE + chunks left
 SEQUENCES = 1073741824
 SPINS = 1000  # about 20 microseconds
 
@@ -76,6 +86,8 @@ def launch(team, context, segment):
     if swap(team + BUSY, 0, 1) != 0:
         walk(context, segment)
         return 0
+    if load(team + ASLEEP) > 0:
+        make_room(team)
     first = read64(segment + PHASES_BEGIN)
     write64(team + CONTEXT, context)
     write64(team + LAST_PHASE, read64(segment + PHASES_END) - PHASE_BYTES)
@@ -85,17 +97,34 @@ def launch(team, context, segment):
     store(team + BUSY, 0)
 
 
+def make_room(team):
+    """Keeps the workers off the caller's processor.
+
+    Linux wakes them there, where they wait for the caller to sleep. Measured after a rest: a
+    program of 0.42 ms on two threads took 0.82 ms without this and 0.47 with it.
+    """
+    here = processor()
+    if here < 0 or here >= read64(team + PLACE_COUNT) or here == read64(team + AVOIDED):
+        return 0
+    write64(team + AVOIDED, here)
+    size = read64(team + PLACE_BYTES)
+    for worker in range(read64(team + WORKERS)):
+        thread = read64(read64(team + THREADS) + 8 * worker)
+        place_thread(thread, size, read64(team + PLACES) + here * size)
+
+
 def open_phase(team, phase, chunks):
     """Lets the team take the chunks of a phase; no chunks end the launch."""
     write64(team + PHASE, phase)
     write64(team + DONE, 0)
-    store(team + TICKET, (load(team + TICKET) // SEQUENCE + 1) % SEQUENCES * SEQUENCE + chunks)
+    sequence = (load(team + TICKET) // SEQUENCE + 1) % SEQUENCES
+    store(team + TICKET, sequence * SEQUENCE + chunks)
     if load(team + CALLER_ASLEEP) > 0 or (load(team + ASLEEP) > 0 and chunks > 1):
         wake(team + TICKET + 4, SEQUENCES)
 
 
 def serve(team, member):
-    """Takes chunks: member 0, the caller, until its launch is done; the others until the team stops."""
+    """Takes chunks: member 0, the caller, until its launch is done; others until the team stops."""
     spins = 0
     seen = -1
     phase = 0
@@ -147,7 +176,10 @@ def close_phase(team, phase):
 
 
 def sleep(team, member, sequence):
-    """Until the ticket's sequence has moved on. The count goes up before the last look, so no wake is lost."""
+    """Until the ticket's sequence has moved on.
+
+    The count goes up before the system looks at the sequence, so no wake is lost.
+    """
     counter = team + ASLEEP + 8 * (member == 0)
     add(counter, 1)
     wait(team + TICKET + 4, sequence)
@@ -155,7 +187,7 @@ def sleep(team, member, sequence):
 
 
 def stop_team(team):
-    """Waits for the launch in progress, keeps the team taken for ever and lets the workers return."""
+    """Waits for the launch in progress, keeps the team taken for ever, and the workers return."""
     while swap(team + BUSY, 0, 1) != 0:
         pause()
     store(team + STOP, 1)

@@ -1,0 +1,149 @@
+"""What one call of a program in flight owns: arena, scratch, argument blocks and native table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import border, walker
+from .executor import Team, machine_code
+from .guard import ALIGNED, CONTIGUOUS, WRITEABLE, fits, method, verified
+from .memory import ALIGNMENT, aligned
+from .table import KernelRow, Segment, Table, phases_of
+
+Patches = list[tuple[int, int, int]]  # pointer, offset in bytes, address to write
+
+
+class Context:
+    """One call in flight: `start(leaves, outputs)`, then `resume(k)` for the later segments.
+
+    `start` gives ACCEPTED, or the index of the first leaf that does not fit and nothing has run.
+    `hold`: short enough to keep Python's lock. `native`: how arrays are read; None: as works here.
+    """
+
+    start: Callable[[tuple[Any, ...], tuple[np.ndarray | None, ...]], int]
+    resume: Callable[[int], int]
+
+    def __init__(self, table: Table, hold: bool, team: Team | None, native: bool | None = None):
+        self.table = table
+        self.team = team  # whose memory lives as long as a launch may use it
+        self.arena = aligned(table.arena_bytes)
+        stride = -(-table.scratch_bytes // ALIGNMENT) * ALIGNMENT
+        self.scratch = aligned(stride * (team.size if team else 1))
+        self._kept: list[np.ndarray] = []
+        self._pointers = self._words(len(table.inputs) + len(table.outputs))
+        head = self._words(border.CONTEXT_WORDS)
+        mode = walker.TOGETHER if team else walker.HOLD if hold else walker.ALONE
+        values = {
+            walker.MODE: mode, walker.TEAM: team.address if team else 0,
+            walker.SCRATCH: self.scratch.ctypes.data, walker.SCRATCH_BYTES: stride,
+            border.TUPLE_TYPE: id(tuple), border.ARRAY_TYPE: id(np.ndarray),
+            **self._table(), **self._arguments(),
+        }  # fmt: skip
+        for offset, value in values.items():
+            head[offset // 8] = value
+        code, address = machine_code(), head.ctypes.data
+        self.start = method(code["start"], address)
+        self.resume = method(code["resume"], address)
+        if not (verified() if native is None else native):
+            self._proceed = method(code["proceed"], address)
+            self.start = self._start_slowly
+
+    # ---- native memory
+
+    def _words(self, *shape: int) -> np.ndarray:
+        words = aligned(8 * math.prod(shape)).view(np.int64).reshape(shape)
+        words[...] = 0
+        self._kept.append(words)
+        return words
+
+    def _arguments(self) -> dict[int, int]:
+        table = self.table
+        donors = self._words(len(table.outputs))
+        donors[:] = [table.donors.get(k, -1) for k in range(len(table.outputs))]
+        order = self._words(len(table.inputs))
+        order[:] = range(len(table.inputs))
+        return {
+            border.POINTERS: self._pointers.ctypes.data, border.SPECS: self._specs(),
+            border.INPUTS: len(table.inputs), border.OUTPUTS: len(table.outputs),
+            border.DONORS: donors.ctypes.data,
+            border.ORDER: order.ctypes.data if table.donors else 0,
+        }  # fmt: skip
+
+    def _specs(self) -> int:
+        inputs, donated = self.table.inputs, self.table.donated
+        specs = self._words(len(inputs), border.SPEC_BYTES // 8)
+        for i, spec in enumerate(inputs):
+            sizes = self._words(len(spec.shape))
+            sizes[:] = spec.shape
+            flags = CONTIGUOUS | ALIGNED | WRITEABLE * (i in donated)
+            specs[i, :3] = id(spec.dtype), len(spec.shape), flags
+            specs[i, 3:] = sizes.ctypes.data, spec.nbytes, i in donated
+        return specs.ctypes.data
+
+    def _table(self) -> dict[int, int]:
+        """Segments, phases, rows, argument blocks, and what is written into them at every call."""
+        patches: Patches = []
+        segments = self._words(len(self.table.segments), walker.SEGMENT_BYTES // 8)
+        for words, segment in zip(segments, self.table.segments, strict=True):
+            rows, phases = self._segment(segment, patches)
+            first, first_phase = rows.ctypes.data, phases.ctypes.data
+            words[:] = first, first + rows.nbytes, first_phase, first_phase + phases.nbytes
+        patch_words = self._words(len(patches), border.PATCH_BYTES // 8)
+        patch_words[:] = np.array(patches, np.int64).reshape(patch_words.shape)
+        return {
+            walker.SEGMENTS: segments.ctypes.data, border.PATCHES: patch_words.ctypes.data,
+            border.PATCH_COUNT: len(patches),
+        }  # fmt: skip
+
+    def _segment(self, segment: Segment, patches: Patches) -> tuple[np.ndarray, np.ndarray]:
+        grouped = phases_of(segment)
+        rows = self._words(len(segment), walker.ROW_BYTES // 8)
+        phases = self._words(len(grouped), walker.PHASE_BYTES // 8)
+        at = 0
+        for phase, members in zip(phases, grouped, strict=True):
+            first, chunks = rows[at:].ctypes.data, 0
+            for row in members:
+                begin, chunks = chunks, chunks + row.chunks
+                block = self._block(row, patches)
+                rows[at, :6] = row.address, block, row.points, row.grain, begin, chunks
+                at += 1
+            phase[:] = first, chunks
+        return rows, phases
+
+    def _block(self, row: KernelRow, patches: Patches) -> int:
+        block = self._words(len(row.slots) + len(row.sizes))
+        for k, slot in enumerate(row.slots):
+            if slot.space == "arena":
+                block[k] = self.arena.ctypes.data + slot.offset_bytes
+            elif slot.space == "constant":
+                block[k] = self.table.constants[slot.index].ctypes.data + slot.offset_bytes
+            else:
+                source = slot.index + len(self.table.inputs) * (slot.space == "output")
+                patches.append((source, slot.offset_bytes, block.ctypes.data + 8 * k))
+        block[len(row.slots) :] = row.sizes
+        return block.ctypes.data
+
+    # ---- where NumPy's structures are not where border.py reads them
+
+    def _start_slowly(self, leaves: Any, outputs: tuple[np.ndarray | None, ...]) -> int:
+        """What `start` does, in Python."""
+        inputs = self.table.inputs
+        if type(leaves) is not tuple or len(leaves) != len(inputs):
+            return len(inputs)
+        donated = self.table.donated
+        for i, (leaf, spec) in enumerate(zip(leaves, inputs, strict=True)):
+            if not fits(leaf, spec, i in donated):
+                return i
+            self._pointers[i] = leaf.ctypes.data
+        for i in donated:
+            if any(np.may_share_memory(leaves[i], x) for k, x in enumerate(leaves) if k != i):
+                return i
+        for k, output in enumerate(outputs):
+            array = leaves[self.table.donors[k]] if output is None else output
+            self._pointers[len(inputs) + k] = array.ctypes.data
+        self._proceed()
+        return border.ACCEPTED
