@@ -83,29 +83,30 @@ def _remainder(x, y):
 
 # ------------------------------------------------------------------ exp, expm1, sigmoid, tanh
 # x = n ln 2 + r + c with |r| <= ln 2 / 2 and c the rounding error of r; exp(r) = 1 + r + r^2 p(r). n is rounded by adding
-# 1.5 * 2^mantissa, whose low bits then hold it (converting a NaN to an integer would be undefined).
+# 1.5 * 2^mantissa + bias, whose low bits then hold n + bias: shifted into the exponent they are 2^n. (Converting to an integer
+# would be undefined for NaN.)
 
-ROUND_F32, ROUND_BITS_F32 = 12582912.0, 0x4B400000
-ROUND_F64, ROUND_BITS_F64 = 6755399441055744.0, 0x4338000000000000
-LOG2E = 1.4426950408889634
+ROUND_F32, ROUND_F64 = 12582912.0, 6755399441055744.0
+LOG2E, LN2 = 1.4426950408889634, 0.6931471805599453
 LN2_HIGH_F32, LN2_LOW_F32 = 0.693359375, -2.12194440e-4
 LN2_HIGH_F64, LN2_LOW_F64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
 
-def _split_f32(x):
-    shifted = fma(x, LOG2E, ROUND_F32)
-    n = shifted - ROUND_F32
+def _split_f32(x, bias):
+    """(bits whose low ones are n + bias, r, c)."""
+    shifted = fma(x, LOG2E, ROUND_F32 + bias)
+    n = shifted - (ROUND_F32 + bias)
     t = fma(n, -LN2_HIGH_F32, x)
     r = fma(n, -LN2_LOW_F32, t)
-    return reinterpret(shifted, i32) - ROUND_BITS_F32, r, fma(n, -LN2_LOW_F32, t - r)
+    return reinterpret(shifted, i32), r, fma(n, -LN2_LOW_F32, t - r)
 
 
-def _split_f64(x):
-    shifted = fma(x, LOG2E, ROUND_F64)
-    n = shifted - ROUND_F64
+def _split_f64(x, bias):
+    shifted = fma(x, LOG2E, ROUND_F64 + bias)
+    n = shifted - (ROUND_F64 + bias)
     t = fma(n, -LN2_HIGH_F64, x)
     r = fma(n, -LN2_LOW_F64, t)
-    return reinterpret(shifted, i64) - ROUND_BITS_F64, r, fma(n, -LN2_LOW_F64, t - r)
+    return reinterpret(shifted, i64), r, fma(n, -LN2_LOW_F64, t - r)
 
 
 def _series_f32(r):
@@ -122,66 +123,72 @@ def _series_f64(r):
     )  # fmt: skip
 
 
-def _power_f32(k):
-    return reinterpret((k + 127) << 23, f32)
+def _clamp(x, least, most):
+    """By compares, which NaN passes."""
+    above = select(x < least, least, x)
+    return select(above > most, most, above)
 
 
-def _power_f64(k):
-    return reinterpret((k + 1023) << 52, f64)
+def _scaled_f32(y, bits):
+    """y 2^n from bits of n + 254, in two factors: subnormal results keep their bits, overflow gives infinity by itself."""
+    half = bits >> 1
+    return y * reinterpret(half << 23, f32) * reinterpret((bits - half) << 23, f32)
+
+
+def _scaled_f64(y, bits):
+    half = bits >> 1
+    return y * reinterpret(half << 52, f64) * reinterpret((bits - half) << 52, f64)
 
 
 def exp_f32(x):
-    # the clamps are compares, which NaN passes; two factors keep subnormal results, and overflow gives infinity by itself
-    k, r, c = _split_f32(select(x > 89.0, 89.0, select(x < -104.0, -104.0, x)))
-    half = k >> 1
-    return (fma(_series_f32(r), r * r, r) + 1.0) * _power_f32(half) * _power_f32(k - half)
+    bits, r, c = _split_f32(_clamp(x, -104.0, 89.0), 254.0)
+    return _scaled_f32(fma(_series_f32(r), r * r, r) + 1.0, bits)
 
 
 def exp_f64(x):
-    k, r, c = _split_f64(select(x > 710.0, 710.0, select(x < -746.0, -746.0, x)))
-    half = k >> 1
-    return (fma(_series_f64(r), r * r, r) + 1.0) * _power_f64(half) * _power_f64(k - half)
+    bits, r, c = _split_f64(_clamp(x, -746.0, 710.0), 2046.0)
+    return _scaled_f64(fma(_series_f64(r), r * r, r) + 1.0, bits)
 
 
 def _exp_twofold_f32(x, low):
     """exp(x + low), a quarter of an ulp better than exp."""
-    k, r, c = _split_f32(select(x > 89.0, 89.0, select(x < -104.0, -104.0, x)))
-    half = k >> 1
-    p, z = _series_f32(r), r * r
-    rest = (c + low) * (fma(p, z, r) + 1.0)
-    return (fma(p, z, rest) + r + 1.0) * _power_f32(half) * _power_f32(k - half)
+    bits, r, c = _split_f32(_clamp(x, -104.0, 89.0), 254.0)
+    return _scaled_f32(_twofold_sum(_series_f32(r), r, c + low), bits)
 
 
 def _exp_twofold_f64(x, low):
-    k, r, c = _split_f64(select(x > 710.0, 710.0, select(x < -746.0, -746.0, x)))
-    half = k >> 1
-    p, z = _series_f64(r), r * r
-    rest = (c + low) * (fma(p, z, r) + 1.0)
-    return (fma(p, z, rest) + r + 1.0) * _power_f64(half) * _power_f64(k - half)
+    bits, r, c = _split_f64(_clamp(x, -746.0, 710.0), 2046.0)
+    return _scaled_f64(_twofold_sum(_series_f64(r), r, c + low), bits)
+
+
+def _twofold_sum(p, r, low):
+    """exp(r + low) for low near the last bit of r."""
+    z = r * r
+    return fma(p, z, low * (fma(p, z, r) + 1.0)) + r + 1.0
 
 
 def _modest_exp_f32(x):
     """exp where it neither overflows nor gets subnormal."""
-    k, r, c = _split_f32(x)
-    return (fma(_series_f32(r), r * r, r) + 1.0) * _power_f32(k)
+    bits, r, c = _split_f32(x, 127.0)
+    return (fma(_series_f32(r), r * r, r) + 1.0) * reinterpret(bits << 23, f32)
 
 
 def _modest_exp_f64(x):
-    k, r, c = _split_f64(x)
-    return (fma(_series_f64(r), r * r, r) + 1.0) * _power_f64(k)
+    bits, r, c = _split_f64(x, 1023.0)
+    return (fma(_series_f64(r), r * r, r) + 1.0) * reinterpret(bits << 52, f64)
 
 
 def expm1_f32(x):
     # (2^n - 1) + 2^n r + 2^n (r^2 p + c), all halved so that 2^128 has a place
-    k, r, c = _split_f32(select(x > 89.0, 89.0, select(x < -18.0, -18.0, x)))
-    power = _power_f32(k - 1)
+    bits, r, c = _split_f32(_clamp(x, -18.0, 89.0), 126.0)
+    power = reinterpret(bits << 23, f32)
     y = fma(power, fma(_series_f32(r), r * r, c), fma(power, r, power - 0.5))
     return select(abs_(x) < 1e-9, x, y + y)
 
 
 def expm1_f64(x):
-    k, r, c = _split_f64(select(x > 710.0, 710.0, select(x < -40.0, -40.0, x)))
-    power = _power_f64(k - 1)
+    bits, r, c = _split_f64(_clamp(x, -40.0, 710.0), 1022.0)
+    power = reinterpret(bits << 52, f64)
     y = fma(power, fma(_series_f64(r), r * r, c), fma(power, r, power - 0.5))
     return select(abs_(x) < 1e-18, x, y + y)
 
@@ -205,7 +212,7 @@ def tanh_f32(x):
     z = x * x
     p = polynomial(z, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
     a = abs_(x)
-    return _tanh(x, a, fma(p * z, a, a), _modest_exp_f32(select(a > 10.0, 20.0, a + a)))
+    return _tanh(x, a, fma(p * z, a, a), _modest_exp_f32(2.0 * select(a > 10.0, 10.0, a)))
 
 
 def tanh_f64(x):
@@ -213,7 +220,7 @@ def tanh_f64(x):
     p = polynomial(z, -9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3)
     q = polynomial(z, 1.0, 1.12811678491631932402e2, 2.23548839060100448583e3, 4.84406305325125486048e3)
     a = abs_(x)
-    return _tanh(x, a, fma(p / q * z, a, a), _modest_exp_f64(select(a > 20.0, 40.0, a + a)))
+    return _tanh(x, a, fma(p / q * z, a, a), _modest_exp_f64(2.0 * select(a > 20.0, 20.0, a)))
 
 
 def _tanh(x, a, near, e):
@@ -224,15 +231,15 @@ def _tanh(x, a, near, e):
 # ------------------------------------------------------------------ log, log1p
 # x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2).
 
-SQRT_HALF_F32, ONE_F32, MANTISSA_F32, LEAST_F32 = 0x3F3504F3, 0x3F800000, 0x7FFFFF, 1.1754943508222875e-38
-SQRT_HALF_F64, ONE_F64, MANTISSA_F64, LEAST_F64 = 0x3FE6A09E667F3BCD, 0x3FF0000000000000, 0xFFFFFFFFFFFFF, 2.2250738585072014e-308
+SQRT_HALF_F32, MANTISSA_F32, LEAST_F32 = 0x3F3504F3, 0x7FFFFF, 1.1754943508222875e-38
+SQRT_HALF_F64, MANTISSA_F64, LEAST_F64 = 0x3FE6A09E667F3BCD, 0xFFFFFFFFFFFFF, 2.2250738585072014e-308
+ONE_F64, ROUND_BITS_F64 = 0x3FF0000000000000, 0x4338000000000000
 
 
 def _log_split_f32(x):
     """(k as a float, f) of a positive normal number."""
-    bits = reinterpret(x, i32) + (ONE_F32 - SQRT_HALF_F32)
-    k = cast((bits >> 23) - 127, f32)
-    return k, reinterpret((bits & MANTISSA_F32) + SQRT_HALF_F32, f32) - 1.0
+    bits = reinterpret(x, i32) - SQRT_HALF_F32
+    return cast(bits >> 23, f32), reinterpret((bits & MANTISSA_F32) + SQRT_HALF_F32, f32) - 1.0
 
 
 def _log_split_f64(x):
@@ -425,8 +432,17 @@ def erf_f64(x):
 
 
 def pow__f32(x, y):
-    a, b = cast(x, f64), cast(y, f64)
-    return _pow_ends(x, y, cast(exp_f64(b * log_f64(abs_(a))), f32))
+    # in f64, whose 29 spare bits allow short series: log |x| = k ln 2 + 2 atanh(s)
+    a = abs_(cast(x, f64))
+    k, f = _log_split_f64(a)
+    s = f / (f + 2.0)
+    p = polynomial(
+        s * s, 0.19610449803128972, 0.22174087675676843, 0.28572170040492012, 0.39999994853776847, 0.66666666679710871,
+        1.9999999999999464,
+    )  # fmt: skip
+    e = cast(y, f64) * _log_of_size(a, fma(k, LN2, s * p))
+    bits, r, c = _split_f64(_clamp(e, -200.0, 200.0), 1023.0)
+    return _pow_ends(x, y, cast(fma(_series_f32(r), r * r, r + 1.0) * reinterpret(bits << 52, f64), f32))
 
 
 def pow__f64(x, y):
@@ -434,10 +450,14 @@ def pow__f64(x, y):
     tiny = a < LEAST_F64
     k, f = _log_split_f64(select(tiny, a * 18014398509481984.0, a))
     high, low = _log_twofold(select(tiny, k - 54.0, k), f)
-    ends = select(a == 0.0, -inf, a)
-    e = y * select((a > 0.0) & (a < inf), high, ends)
+    e = y * _log_of_size(a, high)
     rest = fma(y, high, -e) + y * low
     return _pow_ends(x, y, _exp_twofold_f64(e, select(abs_(e) < 1000.0, rest, 0.0)))
+
+
+def _log_of_size(a, log):
+    """`log`, made right where a is 0, infinite or NaN."""
+    return select((a > 0.0) & (a < inf), log, select(a == 0.0, -inf, a))
 
 
 def _log_twofold(k, f):

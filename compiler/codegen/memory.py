@@ -16,7 +16,7 @@ from typing import Any
 import llvmlite.ir as ir
 
 from ...runtime.native import Emitter, Integer, Kind, NativeError, Value
-from .simd import DTYPES, I8, I32, I64, Vector, joined, mangled, shuffle, spread, widen
+from .simd import DTYPES, I8, I32, I64, Splat, Vector, joined, mangled, shuffle, spread, widen
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> ir.Value:
 
 def addresses(e: Emitter, p: Value, indices: ir.Value) -> ir.Value:
     base = spread(e, e.builder.ptrtoint(element(e, p, 0), I64), indices.type.count)
-    size = ir.Constant(indices.type, [p.kind.bytes] * indices.type.count)
+    size = Splat(Vector("i64", indices.type.count), p.kind.bytes)
     places = e.builder.add(base, e.builder.mul(indices, size))
     return e.builder.inttoptr(places, ir.VectorType(p.kind.llvm, indices.type.count))
 
