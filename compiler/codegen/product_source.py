@@ -25,6 +25,7 @@ from ..product import Product, as_kernel, normal, verify
 from .blocks import Blocks, Sizes, cut
 from .lowered import Lowered
 from .printer import Node, Suite, function
+from .schedule import weight
 from .simd import DTYPES
 from .slots import Named, Slots
 from .target import Target
@@ -32,7 +33,8 @@ from .values import Level, Row, Values, with_fma
 
 NUMBERS = ("i32", "u32", "i64", "f32", "f64")
 LOCALS = ("unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out", "panels", "sums", "from_step", "steps",
-          "panel", "pitch", "top", "row", "height", "left", "place", "tail")  # fmt: skip
+          "panel", "pitch", "top", "row", "column", "height", "left", "place", "tail")  # fmt: skip
+HEAVY = 60  # weight of stores from which on their vectors are narrower
 
 
 def lower_product(product: Product, target: Target) -> Lowered:
@@ -81,7 +83,6 @@ class ProductPrinter:
 
     def __init__(self, p: Product, blocks: Blocks, slots: Slots) -> None:
         self.p, self.blocks, self.slots = p, blocks, slots
-        self.column = slots.axis(p.columns.name)  # the loop over panels; lanes follow it
         self.rows, self.columns, self.depth = (slots.extent(a) for a in (p.rows, p.columns, p.depth))
         self.lhs_row, self.lhs_step = (self.stride(p.lhs.map, p.lhs.buffer.name, a.name) for a in (p.rows, p.depth))
         self.rhs_step, self.rhs_column = (self.stride(p.rhs.map, p.rhs.buffer.name, a.name) for a in (p.depth, p.columns))
@@ -132,7 +133,7 @@ class ProductPrinter:
         return f"{name} = at({self.slots.buffer(buffer)}, {' + '.join(terms) or 0})"
 
     def depth_loop(self, outer: list[Level]) -> list[Node]:
-        rows, width, j = self.blocks.rows, self.blocks.width, self.column
+        rows, width = self.blocks.rows, self.blocks.width
         block, strip = self.block("block_depth"), self.block("strip")
         stores = self.through_scratch(outer) if not direct(self.p) else self.to_output()
         tiles = Suite(f"for row in range(top, min(top + {strip}, end_row), {rows})", [
@@ -140,7 +141,7 @@ class ProductPrinter:
             f"left = at(lhs, row * {self.lhs_row} + from_step * {self.lhs_step})",
             *stores,
         ])  # fmt: skip
-        panels = Suite(f"for {j} in range(first_column, end_column, {width})", [*self.panel(), tiles])
+        panels = Suite(f"for column in range(first_column, end_column, {width})", [*self.panel(), tiles])
         body = [
             f"steps = min({block}, {self.depth} - from_step)",
             *self.packing(),
@@ -154,37 +155,36 @@ class ProductPrinter:
         """Packs the panels of this block, by how rhs lies in memory."""
         if self.blocks.dots:
             return []
-        j, start, width = self.column, f"max(first_column, {self.block('packed')})", self.blocks.width
+        start, width = f"max(first_column, {self.block('packed')})", self.blocks.width
         if self.p.rhs.map.stride(self.p.columns.name) == 1:
-            factor = f"at(rhs, from_step * {self.rhs_step} + {j})"
+            factor = f"at(rhs, from_step * {self.rhs_step} + column)"
             apart = f"{width} * {self.block('block_depth')}"
-            call = f"pack({self.shape}, {self.packed_panel()}, {apart}, {factor}, {self.rhs_step}, steps, end_column - {j})"
-            return [f"{j} = {start}", Suite(f"if {j} < end_column", [call])]
-        factor = f"at(rhs, from_step * {self.rhs_step} + {j} * {self.rhs_column})"
+            call = f"pack({self.shape}, {self.packed_panel()}, {apart}, {factor}, {self.rhs_step}, steps, end_column - column)"
+            return [f"column = {start}", Suite(f"if column < end_column", [call])]
+        factor = f"at(rhs, from_step * {self.rhs_step} + column * {self.rhs_column})"
         turned = self.p.rhs.map.stride(self.p.depth.name) == 1
         word, strides = ("pack_turned", self.rhs_column) if turned else ("pack_strided", f"{self.rhs_step}, {self.rhs_column}")
-        call = f"{word}({self.shape}, {self.packed_panel()}, {factor}, {strides}, steps, {self.columns} - {j})"
-        return [Suite(f"for {j} in range({start}, end_column, {width})", [call])]
+        call = f"{word}({self.shape}, {self.packed_panel()}, {factor}, {strides}, steps, {self.columns} - column)"
+        return [Suite(f"for column in range({start}, end_column, {width})", [call])]
 
     def packed_panel(self) -> str:
-        return f"at(panels, ({self.column} - first_column) * {self.block('block_depth')})"
+        return f"at(panels, (column - first_column) * {self.block('block_depth')})"
 
     def panel(self) -> list[Node]:
         """Where the tile finds rhs: packed, or in place where that is contiguous."""
-        j = self.column
         if self.blocks.dots:
-            return [f"panel = at(rhs, {j} * {self.rhs_column})"]
+            return [f"panel = at(rhs, column * {self.rhs_column})"]
         lines: list[Node] = [f"panel = {self.packed_panel()}", f"pitch = {self.blocks.width}"]
         if self.p.rhs.map.stride(self.p.columns.name) == 1:
-            in_place = [f"panel = at(rhs, from_step * {self.rhs_step} + {j})", f"pitch = {self.rhs_step}"]
-            lines.append(Suite(f"if {j} < {self.block('packed')}", list(in_place)))
+            in_place = [f"panel = at(rhs, from_step * {self.rhs_step} + column)", f"pitch = {self.rhs_step}"]
+            lines.append(Suite(f"if column < {self.block('packed')}", list(in_place)))
         return lines
 
     def tile(self, target: str, pitch: str, height: str) -> str:
         rows, width = self.blocks.rows, self.blocks.width
         if self.blocks.dots:
             factors = f"steps, left, {self.lhs_row}, panel, {self.rhs_column}"
-            return f"tile_of_dots({rows}, {self.shape}, {factors}, {target}, {pitch}, {height}, min({width}, {self.columns} - {self.column}))"
+            return f"tile_of_dots({rows}, {self.shape}, {factors}, {target}, {pitch}, {height}, min({width}, {self.columns} - column))"
         factors = f"steps, left, {self.lhs_row}, {self.lhs_step}, panel, pitch"
         return f"tile({rows}, {self.shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
 
@@ -194,8 +194,8 @@ class ProductPrinter:
         """The tile writes the output; at the border of the matrix it writes a corner of scratch that is copied."""
         rows, width, store = self.blocks.rows, self.blocks.width, self.p.stores[0]
         pitch = self.stride(store.map, store.buffer.name, self.p.rows.name)
-        left = f"{self.columns} - {self.column}"
-        out = f"at(out, row * {pitch} + {self.column})"
+        left = f"{self.columns} - column"
+        out = f"at(out, row * {pitch} + column)"
         earlier = Suite("if from_step > 0", [f"pack({self.shape}, sums, 0, {out}, {pitch}, height, min({width}, {left}))"])
         return [
             Suite(f"if height == {rows} and {left} >= {width}", [self.tile(out, pitch, str(rows))]),
@@ -208,24 +208,30 @@ class ProductPrinter:
 
     def through_scratch(self, outer: list[Level]) -> list[Node]:
         """The tile writes scratch; after the last block of depth the stores are computed from there."""
-        pitch, kept, width = self.block("sums_pitch"), self.block("sums_in_scratch"), self.blocks.width
-        left = f"{self.columns} - {self.column}"
-        whole = Suite(f"if {left} >= {width}", self.stores(outer, ""))
-        rest = Suite("else", [f"tail = first({left}, {width})", *self.stores(outer, "tail")])
+        pitch, kept, j = self.block("sums_pitch"), self.block("sums_in_scratch"), self.slots.axis(self.p.columns.name)
+        lanes, end = self.store_lanes(), f"min(column + {self.blocks.width}, {self.columns})"
+        whole = Suite(f"if {self.columns} - {j} >= {lanes}", self.stores(outer, lanes, ""))
+        rest = Suite("else", [f"tail = first({self.columns} - {j}, {lanes})", *self.stores(outer, lanes, "tail")])
         return [
-            f"place = ((row - first_row) * {pitch} + {self.column} - first_column) * {kept}",
+            f"place = ((row - first_row) * {pitch} + column - first_column) * {kept}",
             self.tile("at(sums, place)", pitch, "height"),
-            Suite(f"if from_step + steps >= {self.depth}", [whole, rest]),
+            Suite(f"if from_step + steps >= {self.depth}", [Suite(f"for {j} in range(column, {end}, {lanes})", [whole, rest])]),
         ]
 
-    def stores(self, outer: list[Level], mask: str) -> list[Node]:
-        """The stores of one tile: what varies along columns alone, then a loop over its rows."""
-        p, i = self.p, self.slots.axis(self.p.rows.name)
+    def store_lanes(self) -> int:
+        """Lanes of the vectors in which a tile is stored: registers enough for independent chains, few enough not to spill."""
+        most = 2 if weight(Stage((), self.p.stores)) >= HEAVY else 4
+        return self.blocks.lanes * max(n for n in (1, 2, 4) if n <= most and self.blocks.vecs % n == 0)
+
+    def stores(self, outer: list[Level], lanes: int, mask: str) -> list[Node]:
+        """The stores of some columns of a tile: what varies along columns alone, then a loop over the rows."""
+        p, i, j = self.p, self.slots.axis(self.p.rows.name), self.slots.axis(self.p.columns.name)
         along, row = Level([], frozenset((p.columns.name,))), Level([], frozenset((p.rows.name,)))
         axes, names = {a.name: a for a in p.outer}, frozenset(a.name for a in p.outer)
-        values = Values(self.slots, axes, names, [*outer, along, row], p.columns.name, self.blocks.width, mask or None)
+        values = Values(self.slots, axes, names, [*outer, along, row], p.columns.name, lanes, mask or None)
         acc = self.slots.names.fresh("acc")
-        row.body.append(f"{acc} = load(sums, place + ({i} - row) * {self.block('sums_pitch')}, {self.blocks.width})")
+        place = f"place + ({i} - row) * {self.block('sums_pitch')} + {j} - column"
+        row.body.append(f"{acc} = load(sums, {place}, {lanes})")
         values.results["acc"] = Row(acc, wide=True)
         values.stores(p.stores)
         return [*along.body, Suite(f"for {i} in range(row, row + height)", row.body)]
