@@ -19,34 +19,38 @@ Repairs = tuple[tuple[str, str], ...]
 """Patterns of the user's line, and the repaired line."""
 
 ARRAY: Repairs = (
+    (r"\b[\w.]+\.(?:array|asarray)\((\[\[.*\]\])\)", r"wonderland.numpy.array(\1)"),
     (r"\b([\w.]+)\.(?:array|asarray)\((\[.*\])\)", r"\1.stack(\2)"),
     (r"\b[\w.]+\.(?:array|asarray)\((\w+)\)", r"\1"),
     (r"\b([\w.]+)\.full\((.+), (\w+)\)", r"\1.broadcast_to(\3, \2)"),
     (r"\b([\w.]+)\.full_like\((.+), (\w+)\)", r"\1.broadcast_to(\3, \2.shape)"),
     (r"\b[\w.]+\.(?:float32|float64|int32|int64|uint32)\((\w+)\)", r"\1.astype(...)"),
-    (r"^(\w+)\[(.+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
+    (r"^(\w+)\[:\] = (.+)$", r"\1 = np.broadcast_to(\2, \1.shape)"),
+    (r"^(\w+)\[(\w+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
     (r"(\w+)\[(\w+)\]", r"np.take(\1, \2, axis=0)"),
 )
 TRUTH: Repairs = (
     (r"^(?:if|elif|while|assert) (.+?):.*$", r"np.where(\1, a, b)"),
-    (r"(\S+) and (\S+)", r"(\1) & (\2)"),
-    (r"(\S+) or (\S+)", r"(\1) | (\2)"),
-    (r"\bnot (\S+)", r"~(\1)"),
-    (r"(?<!\.)\bmax\((\w+), (\w+)\)", r"np.maximum(\1, \2)"),
-    (r"(?<!\.)\bmin\((\w+), (\w+)\)", r"np.minimum(\1, \2)"),
+    (r"(\w+ [<>=!]+ [\w.]+|\w+) and (\w+ [<>=!]+ [\w.]+|\w+)", r"(\1) & (\2)"),
+    (r"(\w+ [<>=!]+ [\w.]+|\w+) or (\w+ [<>=!]+ [\w.]+|\w+)", r"(\1) | (\2)"),
+    (r"\bnot (\w+ [<>=!]+ [\w.]+|\w+)", r"~(\1)"),
+    (r"(?<!\.)\bmax\(([^(),]+), ([^(),]+)\)", r"np.maximum(\1, \2)"),
+    (r"(?<!\.)\bmin\(([^(),]+), ([^(),]+)\)", r"np.minimum(\1, \2)"),
 )
 NUMBER: Repairs = (
     (r"\bmath\.(\w+)\(", r"np.\1("),
     (r"\b(float|int|bool)\((\w+)\)", r"\2.astype(\1)"),
     (r"\b(\w+)\.item\(\)", r"\1"),
+    (r"^(\w+)\[(\w+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
 )
 INDEX: Repairs = (
     (r"(\w+)\[(\w+):(\w+)\]", r"np.take(\1, \2 + np.arange(size), axis=0)"),
     (r"(\w+)\[(\w+)\]", r"np.stack(\1)[\2]"),
 )
 ITEM: Repairs = (
-    (r"^(\w+)\[(.+)\] ([-+*/])= (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \1 \3 \4, \1)"),
-    (r"^(\w+)\[(.+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
+    (r"^(\w+)\[(\w+)\] ([-+*/])= (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \1 \3 \4, \1)"),
+    (r"^(\w+)\[(\w+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
+    (r"^(\w+)\[(\w+ [<>=!]+ [\w.]+)\] = (.+)$", r"\1 = np.where(\2, \3, \1)"),
 )
 
 

@@ -27,7 +27,7 @@ def widening(name: str, types: Sequence[Type], constants: Sequence[Any], wide: b
         return
     source = user_source()
     text = (
-        f"{name}: {narrow[0]} becomes f64 because of the NumPy scalar {culprits[0]!r}\n"
+        f"{name}: {narrow[0]} becomes f64 because of the NumPy scalar {np.float64(culprits[0])}\n"
         f"{where(source)}\ntry: float(...) around the scalar"
     )
     path, line = (source.path, source.line) if source else ("<unknown>", 0)

@@ -7,6 +7,7 @@ every transformation of graphs is a transformation of functions, in any nesting.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from . import tree
 from .errors import ProgramError
 from .interpreter import interpret
-from .ir import Graph, Value, inline, user_source, where
+from .ir import Graph, Source, Value, inline, is_own, user_source, where
 from .numpy.operands import operand, value
 from .tracer import Tracer, current, tracing
 from .tree import Structure
@@ -80,11 +81,35 @@ def trace_tree(function: Callable[..., Any], args: tuple[Any, ...], name: str) -
     with tracing(name) as made:
         places = [Value(of) for of, _ in avals]
         tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
-        results, outputs = tree.flatten(function(*tree.unflatten(inputs, tracers)))
+        results, outputs = tree.flatten(_run(function, tree.unflatten(inputs, tracers)))
         values = [_result(x, i, outputs, name) for i, x in enumerate(results)]
     captured = tuple(outer for outer, _ in made.captured.values())
     further = (inner for _, inner in made.captured.values())
     return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured)
+
+
+def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """The function's results. Errors about tracers that lack the user's line get it; NumPy and Python hide some of ours behind theirs."""
+    try:
+        return function(*args)
+    except (TypeError, ValueError) as error:
+        cause = error if isinstance(error, ProgramError) else error.__cause__
+        if isinstance(cause, ProgramError):
+            if cause is error and cause.where:
+                raise
+            raise ProgramError(cause.what, cause.where or _place(error), cause.repair) from None
+        if "Tracer" not in str(error):
+            raise
+        raise ProgramError(f"trace: {error}", _place(error), "Python numbers, known when the function is traced") from None
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of the user's that the error went through."""
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not is_own(frame.f_code.co_filename):
+            found = where(Source(frame.f_code.co_filename, line))
+    return found
 
 
 def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:

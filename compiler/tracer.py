@@ -113,16 +113,6 @@ def tracing(name: str) -> Iterator[Trace]:
         trace.ended = True
 
 
-@contextlib.contextmanager
-def paused() -> Iterator[None]:
-    """No trace: functions of wonderland.numpy compute at once."""
-    outer, _state.current = _state.current, None
-    try:
-        yield
-    finally:
-        _state.current = outer
-
-
 OPERANDS = (bool, int, float, np.ndarray, np.generic, list, tuple)
 """What may stand beside a tracer."""
 
@@ -217,13 +207,13 @@ class Tracer(Concrete):
         called = function if method == "__call__" else getattr(function, method)
         found = FUNCTIONS.get(called)
         if found is None:
-            refuse_function(function.__name__ if method == "__call__" else f"{function.__name__}.{method}")
+            refuse_function(function.__name__ if method == "__call__" else f"{function.__name__}.{method}", self)
         return found(*inputs, **options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         found = FUNCTIONS.get(function)
         if found is None:
-            refuse_function(function.__name__)
+            refuse_function(f"{function.__module__}.{function.__name__}".removeprefix("numpy."), self)
         return found(*args, **options)
 
     # ---- methods
@@ -278,6 +268,11 @@ class Tracer(Concrete):
     def __getitem__(self, at: Any) -> Tracer:
         return FUNCTIONS["getitem"](self, at)
 
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and hasattr(np.ndarray, name):
+            refuse_function(name, self, AttributeError)
+        raise AttributeError(f"'Tracer' object has no attribute '{name}'", name=name, obj=self)
+
     def __len__(self) -> int:
         if not self.shape:
             raise ProgramError(f"len: an array of one axis or more is required, got {self.type}", where(user_source()))
@@ -289,9 +284,10 @@ class Tracer(Concrete):
         return (self[i] for i in range(self.shape[0]))
 
 
-def refuse_function(name: str) -> NoReturn:
-    """A NumPy function that has no traced form."""
+def refuse_function(name: str, got: Tracer, kind: type[Exception] = ProgramError) -> NoReturn:
+    """A NumPy function or method that has no traced form."""
     names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.75)
     repair = HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
-    raise ProgramError(f"np.{name}: has no form for traced arrays", where(user_source()), repair)
+    error = ProgramError(f"{name}: has no form for traced arrays, got {got.type}", where(user_source()), repair)
+    raise error if kind is ProgramError else kind(str(error))
