@@ -156,10 +156,12 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
 
     def cycles(shape: tuple[int, int]) -> tuple[float, int]:
         rows, vecs = shape
-        tiles = blocks_of(s.rows, rows) * blocks_of(s.columns, vecs * lanes)
+        down, across = blocks_of(s.rows, rows), blocks_of(s.columns, vecs * lanes)
+        ragged = down * (s.columns % (vecs * lanes) > 0) + across * (s.rows % rows > 0)
         step = max(rows * vecs / 2, (rows + vecs) / 2, 4) + 0.5  # fma ports, load ports, latency of fma; the loop
         step += 0.5 * (s.by_steps and rows % 4 > 0)  # rows side by side in memory straddle cache lines
-        return tiles * (step * max(s.depth, 1) + 2 * rows * vecs + 20), -rows * vecs
+        writing = 2 * rows * vecs + 20
+        return down * across * (step * max(s.depth, 1) + writing) + ragged * writing, -rows * vecs
 
     return min(tile_shapes(registers), key=cycles)
 
