@@ -1,4 +1,4 @@
-"""The reference interpreter: a graph's meaning, by the NumPy references of its ops. The oracle of every test."""
+"""The reference interpreter: a graph's meaning by NumPy, the oracle of every test."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from .types import spelled, type_of
 
 
 def interpret(graph: Graph, *arrays: Any) -> tuple[np.ndarray, ...]:
-    """The outputs of `graph` on `arrays`, C-ordered and of the declared types; a value is freed after its last use.
+    """The outputs of `graph` on `arrays`: C-ordered, of the declared types, sharing no memory.
 
-    Errors: a ProgramError where the arrays are not of the types of the inputs; a CompilerError that names the node whose
-    reference fails or gives another type than its rule.
+    A value is freed after its last use. Errors: a ProgramError where the arrays are not of the
+    types of the inputs; a CompilerError that names the node whose reference fails or gives another
+    type than its rule.
     """
     given = tuple(np.asarray(a) for a in arrays)
     wanted, got = tuple(v.type for v in graph.inputs), tuple(map(type_of, given))

@@ -1,8 +1,9 @@
-"""Random well-typed graphs and arrays for them: every op of the registry, small and odd shapes, tame values.
+"""Random well-typed graphs and arrays for them: every op, small and odd shapes, tame values.
 
-`random_graph(seed)` begins with the op number `seed` of the registry, so as many consecutive seeds as there are ops cover all.
-A bound of every value is tracked while the graph is made: operands are brought into the domain of the op, large results are
-scaled down, so nothing overflows and NaN does not occur.
+`random_graph(seed)` begins with op number `seed` of the registry, so as many seeds in a row as
+there are ops cover them all. A bound of every value is tracked while the graph is made: operands
+are brought into the domain of the op, large results are scaled down, so nothing overflows and NaN
+does not occur.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 from wonderland.compiler import ops
 from wonderland.compiler.ir import Graph, Op, Value, apply, sourced
 from wonderland.compiler.ops.family import Elementwise, Reduce
+from wonderland.compiler.ops.random import Threefry
+from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
 from wonderland.compiler.types import FLOATS, INTEGERS, NUMPY, Type
 
 SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 17, 32)
@@ -176,7 +179,7 @@ class Maker:
         return self.note(scaled, (low * factor, high * factor))
 
     def any_value(self, domain=tuple(NUMPY), least: int = 0) -> Value:
-        """Some value of a dtype of `domain` with at least so many dimensions, made before or an input."""
+        """Some value of a dtype of `domain` and at least so many dimensions."""
         found = [v for v in self.pool if v.dtype in domain and v.type.ndim >= least]
         recent = found[-4:]
         if recent and self.chance(0.85):
@@ -242,7 +245,7 @@ def elementwise(m: Maker, name: str) -> Value:
         dtype = m.pick([d for d in NUMPY if d != x.dtype])
         if m.bounds[x][1] > 2**20 or (dtype == "u32" and m.bounds[x][0] < 0):
             raise Unfit
-        return m.note(apply(op(dtype), x), m.bounds[x] if dtype != "bool" else (0, 1))
+        return m.note(ops.cast(x, dtype), m.bounds[x] if dtype != "bool" else (0, 1))
     if name == "pow":
         floats = x.type.is_float
         args = [
@@ -262,7 +265,9 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
     ):
         return 0, 1
     if name in RISING:
-        low, high = (float(Op.registry[name]().reference(np.float64(v))) for v in (a, b))
+        low, high = (
+            float(Op.registry[name]().reference(np.asarray(v, np.float64))) for v in (a, b)
+        )
         return low, high
     match name:
         case "sin" | "cos":
@@ -354,14 +359,12 @@ def reshape(m: Maker, name: str) -> Value:
             shape[k : k + 1] = [shape[k] // inner, inner]
     if len(shape) > 4:
         raise Unfit
-    return m.like(x, apply(Op.registry["reshape"](tuple(shape)), x))
+    return m.like(x, apply(Reshape(tuple(shape)), x))
 
 
 def permute(m: Maker, name: str) -> Value:
     x = m.any_value(least=2)
-    return m.like(
-        x, apply(Op.registry["permute"](tuple(map(int, m.rng.permutation(x.type.ndim)))), x)
-    )
+    return m.like(x, apply(Permute(tuple(map(int, m.rng.permutation(x.type.ndim)))), x))
 
 
 def broadcast(m: Maker, name: str) -> Value:
@@ -378,12 +381,12 @@ def slice_(m: Maker, name: str) -> Value:
     start = [int(m.rng.integers(0, max(n // 2, 1))) for n in x.shape]
     stop = [int(m.rng.integers(min(s + 1, n), n + 1)) for s, n in zip(start, x.shape, strict=True)]
     step = [m.pick((1, 1, 1, 2, 3)) for _ in x.shape]
-    return m.like(x, apply(Op.registry["slice"](tuple(start), tuple(stop), tuple(step)), x))
+    return m.like(x, apply(Slice(tuple(start), tuple(stop), tuple(step)), x))
 
 
 def flip(m: Maker, name: str) -> Value:
     x = m.any_value(least=1)
-    return m.like(x, apply(Op.registry["flip"](m.some_axes(x) or (0,)), x))
+    return m.like(x, apply(Flip(m.some_axes(x) or (0,)), x))
 
 
 def pad(m: Maker, name: str) -> Value:
@@ -397,7 +400,7 @@ def pad(m: Maker, name: str) -> Value:
         else m.pick((0, 2))
     )
     a, b = m.bounds[x]
-    return m.note(apply(Op.registry["pad"](low, high, number), x), (min(a, number), max(b, number)))
+    return m.note(apply(Pad(low, high, number), x), (min(a, number), max(b, number)))
 
 
 def concatenate(m: Maker, name: str) -> Value:
@@ -490,7 +493,7 @@ def random_bits(m: Maker, name: str) -> Value:
 
 def threefry(m: Maker, name: str) -> Value:
     t = Type("u32", (*m.shape()[:2], 2))
-    return m.note(apply(Op.registry["threefry"](), m.of(t), m.of(t)), WORDS)
+    return m.note(apply(Threefry(), m.of(t), m.of(t)), WORDS)
 
 
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {

@@ -1,4 +1,4 @@
-"""The primitives of the graph: importing this package fills the registry; the functions apply the ops to values."""
+"""The primitives: importing this package fills the registry, its functions apply ops to values."""
 
 from .contract import dot_general
 from .elementwise import (

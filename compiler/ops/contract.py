@@ -19,9 +19,10 @@ Pair = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class DotGeneral(OneResult):
-    """y[b, m, n] = sum over k of lhs[b, m, k] * rhs[b, n, k], for any number and order of such dimensions
+    """y[b, m, n] = sum over k of lhs[b, m, k] * rhs[b, n, k]
 
-    `contracting` and `batch` are the dimensions k and b of each operand, paired in order. The result has those of `batch`,
+    There may be any number of such dimensions, in any order: `contracting` are the dimensions k
+    of each operand and `batch` the dimensions b, paired in order. The result has those of `batch`,
     then the others of lhs, then the others of rhs.
     """
 
@@ -99,18 +100,30 @@ class DotGeneral(OneResult):
             (((1,), (0,)), ((), ()), (0, 2), (2, 3)),
         ):
             yield Sample(cls(contracting, batch), (Type("f64", lhs), Type("f64", rhs)))
-        f32 = Type("f32")
-        for op, types, error in (
-            (plain, (f32[3, 4], f32[5, 6]), "equal contracting sizes are required, got f32[3, 4] and f32[5, 6] ((4,) and (5,))"),
-            (plain, (f32[3, 4], Type("f64", (4, 5))), "operands of one dtype are required"),
-            (plain, (f32[3], f32[4, 5]), "distinct dimensions of f32[3] are required, got (1,)"),
-            (cls(((1,), (0,)), ((1,), (1,))), (f32[3, 4], f32[4, 5]), "distinct dimensions of f32[3, 4] are required, got (1, 1)"),
-            (cls(((1,), ()), ((), ())), (f32[3, 4], f32[4, 5]), "equal contracting sizes are required"),
-            (plain, (Type("bool", (2, 2)), Type("bool", (2, 2))), "is required, got bool[2, 2]"),
-        ):  # fmt: skip
-            yield Sample(op, types, error=f"dot_general: {error}" if error[0] != "i" else error)
+        f32, square = Type("f32"), Type("bool", (2, 2))
+        twice = cls(((1,), (0,)), ((1,), (1,)))
+        unpaired = cls(((1,), ()), ((), ()))
+        for op, lhs, rhs, error in (
+            (
+                plain,
+                f32[3, 4],
+                f32[5, 6],
+                "equal contracting sizes are required, got f32[3, 4] and",
+            ),
+            (unpaired, f32[3, 4], f32[4, 5], "equal contracting sizes are required, got f32[3, 4]"),
+            (plain, f32[3, 4], Type("f64", (4, 5)), "operands of one dtype are required, got f32"),
+            (plain, f32[3], f32[4, 5], "distinct dimensions of f32[3] are required, got (1,)"),
+            (
+                twice,
+                f32[3, 4],
+                f32[4, 5],
+                "distinct dimensions of f32[3, 4] are required, got (1, 1)",
+            ),
+            (plain, square, square, "one of i32, i64, u32, f32, f64 is required, got bool[2, 2]"),
+        ):
+            yield Sample(op, (lhs, rhs), error=f"dot_general: {error}")
 
 
 def dot_general(lhs: Value, rhs: Value, contracting: Pair, batch: Pair = ((), ())) -> Value:
-    """The sum of products over the `contracting` dimensions, for every element of the `batch` dimensions."""
+    """The sum of products over the `contracting` dimensions, for each element of `batch`."""
     return apply(DotGeneral(contracting, batch), lhs, rhs)

@@ -1,6 +1,7 @@
-"""Ops that act on each element alone. Derivatives at kinks and edges are JAX's.
+"""Ops that act on each element alone. Derivatives at edges are JAX's, but |x|' is 0 at 0.
 
-Where a rule multiplies the tangent by a factor, the factor is computed apart from the tangent: it is what reverse mode keeps.
+Where a rule multiplies the tangent by a factor, the factor is computed apart from the tangent:
+it is what reverse mode keeps.
 """
 
 from __future__ import annotations
@@ -135,7 +136,10 @@ class Minimum(Extremum):
 
 
 class Pow(Elementwise):
-    """x ** y; integer exponents of integers are not negative. The derivative in y at x = 0 takes log(1)."""
+    """x ** y; integers take no negative exponent.
+
+    The derivative in y takes log(1) for log(0), so that it is 0 at x = 0, y > 0.
+    """
 
     interval = (0.5, 3.0)
 
@@ -488,7 +492,10 @@ class StopGradient(View):
 
 
 class After(OneResult):
-    """x, computed after every y. Nothing removes or crosses it before buffers are planned; tangents keep the order."""
+    """x, computed after every y
+
+    Nothing removes or crosses it before buffers are planned. Tangents are ordered as x is.
+    """
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if not args:

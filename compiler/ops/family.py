@@ -1,4 +1,4 @@
-"""What the members of a family of ops share: derivatives from short forms, elementwise maps, views."""
+"""What the members of a family of ops share: derivatives from short forms, maps, views."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def accumulate(x: Value | None, y: Value | None) -> Value | None:
 
 
 class OneResult(Op, abstract=True):
-    """An op of one result; its joint rules follow from the short forms `tangent` and `cotangent`."""
+    """An op of one result; its joint rules follow from the short `tangent` and `cotangent`."""
 
-    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        """What tangent `dx` of operand `i` adds to the tangent of `out`; linear in `dx`. Operands: `out.node.args`."""
+    def tangent(self, i: int, dx: Value, out: Value, /) -> Value | None:
+        """What tangent `dx` of operand `i` adds to the tangent of `out`; linear in `dx`."""
         raise CompilerError(f"op '{self.name}' has no tangent rule")
 
-    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+    def cotangent(self, i: int, ct: Value, out: Value, /) -> Value | None:
         """Cotangent of operand `i`, in which `out` is linear, for cotangent `ct` of `out`."""
         raise CompilerError(f"op '{self.name}' is not linear: it has no cotangent rule")
 
@@ -60,7 +60,7 @@ class Linear(OneResult, abstract=True):
 
 
 class Elementwise(OneResult, abstract=True):
-    """Operands of one type, the result of the same shape; its meaning is a scalar operation of the kernel level."""
+    """Operands of one type, a result of their shape, by a scalar operation of the kernel level."""
 
     scalar: ClassVar[str] = ""  # name in kernel.OPS; the op's own name where empty
     domain: ClassVar[tuple[str, ...]] = ("i32", "i64", "u32", "f32", "f64")
@@ -117,7 +117,7 @@ def of_axes(op: Op, axes: tuple[int, ...], x: Type, ndim: int | None = None) -> 
 
 
 class Reduce(OneResult, abstract=True):
-    """Combines the elements along `axes` by `monoid`, the name of one in kernel.MONOIDS; the result drops the axes."""
+    """Combines the elements along `axes` by `monoid`, one of kernel.MONOIDS; drops the axes."""
 
     monoid: ClassVar[str] = ""
     domain: ClassVar[tuple[str, ...]] = ("i32", "i64", "u32", "f32", "f64")
@@ -138,7 +138,8 @@ class Reduce(OneResult, abstract=True):
     def reference(self, *args: np.ndarray) -> Any:
         (x,) = args
         with np.errstate(all="ignore"):
-            return OPS[MONOIDS[self.monoid].op].function.reduce(x, axis=self.axes, dtype=x.dtype)
+            fold: Any = OPS[MONOIDS[self.monoid].op].function
+            return fold.reduce(x, axis=self.axes, dtype=x.dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -204,7 +205,7 @@ def dims(at: Index) -> tuple[Map, ...]:
 
 @dataclass(frozen=True)
 class Piece:
-    """Elements that come from operand `operand` at `index`, where every guard (map, low, high) has low <= map < high."""
+    """Elements that come from `operand` at `index`, where each guard has low <= map < high."""
 
     operand: int
     index: Index
@@ -217,12 +218,15 @@ class View(OneResult, abstract=True):
     fill: ClassVar[Any] = 0  # where no piece's guards hold; pad gives a property
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
-        """Where the element `at` of the result comes from; at most one piece's guards hold. `at` is Flat for a reshape only."""
+        """Where element `at` of the result comes from: the piece whose guards hold, or `fill`.
+
+        At most one piece's guards hold. `at` is Flat for a reshape only.
+        """
         raise CompilerError(f"op '{self.name}' has no index map")
 
 
 Read = Callable[[int, Sequence[Map | Expr]], Expr]
-"""read(i, index): the element of operand `i` at `index`, of which some parts may be computed; those are clamped to their axis."""
+"""read(i, index): element `index` of operand `i`; computed parts are clamped to their axis."""
 
 
 class Computed(OneResult, abstract=True):
@@ -234,10 +238,10 @@ class Computed(OneResult, abstract=True):
 
 
 class Scatter(OneResult, abstract=True):
-    """Zeros, to which every element of operand 0 is added, in C order, at a place computed from the other operands."""
+    """Zeros, to which the elements of operand 0 are added, in C order, at computed places."""
 
     def place(
         self, at: Index, types: tuple[Type, ...], out: Type, read: Read
     ) -> tuple[Map | Expr, ...]:
-        """Where in the result element `at` of operand 0 is added; computed parts are clamped to their axis."""
+        """Where element `at` of operand 0 is added; computed parts are clamped to their axis."""
         raise CompilerError(f"op '{self.name}' has no place")

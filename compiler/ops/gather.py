@@ -19,13 +19,13 @@ SIGNED = ("i32", "i64")
 NUMBERS = (*INTEGERS, "f32", "f64")
 
 
-def of_places(op: Op, x: Type, indices: Type, axis: int, size: int) -> None:
-    """Requires an axis of `x` and signed indices, of which there are none where the axis has no elements."""
+def of_places(op: Op, x: Type, indices: Type, axis: int, size: int | None = None) -> None:
+    """Requires an axis of `x` and signed indices, and `size` elements for them, or those of `x`."""
     if not 0 <= axis < x.ndim:
         raise ProgramError(f"{op.name}: an axis of {x} is required, got {axis}")
     if indices.dtype not in SIGNED:
         raise ProgramError(f"{op.name}: indices of i32 or i64 are required, got {indices}")
-    if size == 0 and indices.size:
+    if (x.shape[axis] if size is None else size) < min(indices.size, 1):
         raise ProgramError(f"{op.name}: an axis with elements is required, got axis {axis} of {x}")
 
 
@@ -44,14 +44,14 @@ def along(x: np.ndarray, indices: np.ndarray, axis: int) -> tuple[np.ndarray, ..
 
 
 class Take(Computed):
-    """y[a, j, b] = x[a, indices[j], b] where axis `axis` of x is replaced by all of those of the indices; np.take"""
+    """y[a, j, b] = x[a, indices[j], b], np.take: the axes j of the indices replace `axis` of x"""
 
     arity = 2
     axis: int
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         x, indices = args
-        of_places(self, x, indices, self.axis, x.shape[self.axis] if self.axis < x.ndim else 1)
+        of_places(self, x, indices, self.axis)
         return Type(x.dtype, (*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]))
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -105,7 +105,7 @@ class Take(Computed):
 
 
 class TakeAdd(Scatter):
-    """y[a, indices[j], b] += x[a, j, b] from zeros, in C order; `axis` of y has `size` elements"""
+    """y[a, indices[j], b] += x[a, j, b] from zeros, in C order; `size` along `axis` of y"""
 
     arity = 2
     size: int
@@ -117,7 +117,8 @@ class TakeAdd(Scatter):
         end = self.axis + indices.ndim
         if not 0 <= self.axis <= end <= x.ndim or x.shape[self.axis : end] != indices.shape:
             raise ProgramError(
-                f"take_add: axes {self.axis} to {end} of the shape of the indices are required, got {spelled(args)}"
+                f"take_add: axes {self.axis} to {end} shaped as the indices are required, "
+                f"got {spelled(args)}"
             )
         out = Type(x.dtype, (*x.shape[: self.axis], self.size, *x.shape[end:]))
         of_places(self, out, indices, self.axis, self.size)
@@ -160,9 +161,7 @@ class TakeAdd(Scatter):
             values=(None, np.array([-1, 7, 2, 2])),
         )
         yield Sample(cls(0, 0), (Type("f64", (0, 2)), Type("i64", (0,))))
-        error = (
-            "take_add: axes 0 to 1 of the shape of the indices are required, got f32[3] and i64[4]"
-        )
+        error = "take_add: axes 0 to 1 shaped as the indices are required, got f32[3] and i64[4]"
         yield Sample(cls(3, 0), (Type("f32", (3,)), Type("i64", (4,))), error=error)
         yield Sample(
             cls(3, 0), (Type("bool", (3,)), Type("i64", (3,))), error="is required, got bool[3]"
@@ -175,7 +174,7 @@ def of_shapes(op: Op, x: Type, indices: Type, axis: int) -> None:
         n != m for d, (n, m) in enumerate(zip(x.shape, indices.shape, strict=True)) if d != axis
     ):
         raise ProgramError(
-            f"{op.name}: shapes that differ along axis {axis} only are required, got {x} and {indices}"
+            f"{op.name}: shapes equal but for axis {axis} are required, got {x} and {indices}"
         )
 
 
@@ -187,12 +186,13 @@ class TakeAlong(Computed):
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         x, indices = args
-        of_places(self, x, indices, self.axis, x.shape[self.axis] if self.axis < x.ndim else 1)
+        of_places(self, x, indices, self.axis)
         of_shapes(self, x, indices, self.axis)
         return indices.of(x.dtype)
 
     def reference(self, *args: np.ndarray) -> Any:
-        return args[0][along(*args, self.axis)]
+        x, indices = args
+        return x[along(x, indices, self.axis)]
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return take_along(dx, operands(out)[1], self.axis)
@@ -213,7 +213,7 @@ class TakeAlong(Computed):
         yield Sample(
             cls(0), (Type("f64", (3,)), Type("i64", (4,))), values=(None, np.array([-1, 7, 2, 2]))
         )
-        error = "take_along: shapes that differ along axis 0 only are required, got f32[3, 2] and i32[4, 3]"
+        error = "take_along: shapes equal but for axis 0 are required, got f32[3, 2] and i32[4, 3]"
         yield Sample(cls(0), (Type("f32", (3, 2)), Type("i32", (4, 3))), error=error)
         yield Sample(
             cls(1),
@@ -223,7 +223,7 @@ class TakeAlong(Computed):
 
 
 class TakeAlongAdd(Scatter):
-    """y[a, indices[a, j, b], b] += x[a, j, b] from zeros, in C order; `axis` of y has `size` elements"""
+    """y[a, indices[a, j, b], b] += x[a, j, b] from zeros, in C order; `size` along `axis` of y"""
 
     arity = 2
     size: int

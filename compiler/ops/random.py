@@ -53,7 +53,8 @@ class RandomBits(Computed):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if args[0] != Type("u32", (2,)) or min(self.shape, default=0) < 0:
             raise ProgramError(
-                f"random_bits: a key u32[2] and a shape are required, got {args[0]} and {self.shape}"
+                f"random_bits: a key u32[2] and a shape are required, "
+                f"got {args[0]} and {self.shape}"
             )
         return Type("u32", self.shape)
 
@@ -85,7 +86,10 @@ class RandomBits(Computed):
 
 
 class Threefry(Computed):
-    """y[..., :] = the pair counters[..., :] under the key keys[..., :]; splits keys and folds numbers into them"""
+    """y[..., :] = the pair counters[..., :] under the key keys[..., :]
+
+    Splits keys, and folds numbers into them.
+    """
 
     arity = 2
 
@@ -93,7 +97,7 @@ class Threefry(Computed):
         keys, counters = args
         if keys != counters or keys.dtype != "u32" or keys.shape[-1:] != (2,):
             raise ProgramError(
-                f"threefry: keys and counters of one type u32[..., 2] are required, got {spelled(args)}"
+                f"threefry: keys and counters of one u32[..., 2] are required, got {spelled(args)}"
             )
         return counters
 
@@ -121,7 +125,7 @@ class Threefry(Computed):
             (Type("u32", (2,)), Type("u32", (3, 2))),
             (Type("u32", (3,)), Type("u32", (3,))),
         ):
-            error = f"threefry: keys and counters of one type u32[..., 2] are required, got {keys} and {counters}"
+            error = f"threefry: keys and counters of one u32[..., 2] are required, got {keys}"
             yield Sample(cls(), (keys, counters), error=error)
 
 

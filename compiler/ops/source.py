@@ -114,7 +114,7 @@ class Constant(OneResult):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for data in (
-            np.float32([[1, -0.0], [np.nan, 3]]),
+            np.array([[1, -0.0], [np.nan, 3]], np.float32),
             np.arange(3),
             np.array(True),
             np.zeros((0, 2)),

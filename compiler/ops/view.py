@@ -334,7 +334,8 @@ class Concatenate(View):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if not args or not 0 <= self.axis < args[0].ndim:
             raise ProgramError(
-                f"concatenate: operands with an axis {self.axis} are required, got {spelled(args) or 'none'}"
+                f"concatenate: operands with an axis {self.axis} are required, "
+                f"got {spelled(args) or 'none'}"
             )
         k, x = self.axis, args[0]
         if any(
@@ -342,7 +343,7 @@ class Concatenate(View):
             for a in args
         ):
             raise ProgramError(
-                f"concatenate: types that differ along axis {k} only are required, got {spelled(args)}"
+                f"concatenate: types equal but for axis {k} are required, got {spelled(args)}"
             )
         return Type(x.dtype, (*x.shape[:k], sum(a.shape[k] for a in args), *x.shape[k + 1 :]))
 
@@ -389,7 +390,9 @@ class Concatenate(View):
             error="operands with an axis 0 are required, got f32 and f32",
         )
         for other in (Type("f64", (2, 3)), Type("f32", (2, 2)), Type("f32", (2,))):
-            error = f"concatenate: types that differ along axis 0 only are required, got f32[2, 3] and {other}"
+            error = (
+                f"concatenate: types equal but for axis 0 are required, got f32[2, 3] and {other}"
+            )
             yield Sample(cls(0), (Type("f32", (2, 3)), other), error=error)
 
 

@@ -1,4 +1,4 @@
-"""Every op's rules against differences of its reference: jvp, transpose, second order, and JAX's choices at kinks and edges."""
+"""The rules of every op against differences of its reference, and JAX's choices at edges."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def smooth(name: str) -> list[Sample]:
     """Samples with an f64 result and an f64 operand on which differences are fair."""
     return [
         s for s in samples(name)
-        if s.smooth and any(t.dtype == "f64" for t in s.types) and sample_graph(s).outputs[0].dtype == "f64"
+        if s.smooth
+        and any(t.dtype == "f64" for t in s.types)
+        and sample_graph(s).outputs[0].dtype == "f64"
     ]  # fmt: skip
 
 
@@ -53,7 +55,7 @@ def central(
 
 
 def differences(op: Op, arrays: Arrays, along: list[np.ndarray | None]) -> tuple[np.ndarray, float]:
-    """The directional derivative of the reference and its tolerance: by a complex step where the reference is analytic."""
+    """The directional derivative and its tolerance: by a complex step where that has a meaning."""
     if op.name not in STEPPED:
         try:
             with warnings.catch_warnings(action="error"):
