@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from .codegen.target import Target, host
 from .codegen.words import KEY, WORDS
 from .emission import HostWork, Work
 from .interpreter import interpret
-from .ir import Graph, Value
+from .ir import Graph, Value, apply_all
 from .passes.buffers import buffers
 from .passes.cse import cse
 from .passes.dead import dead
@@ -102,26 +103,20 @@ def compile_graph(
 ) -> Compiled:
     """Everything up to machine code, which `program` makes when it is first needed."""
     stages = list(optimised(graph))
-    final = stages[-1].state
-    assert isinstance(final, Graph)
 
-    def timed(name: str, step: Callable[[], object]) -> object:
+    def stage(name: str, step: Callable[[Any], Any]) -> Any:
         start = time.perf_counter()
-        state = step()
+        state = step(stages[-1].state)
         stages.append(Stage(name, state, time.perf_counter() - start))
         return state
 
-    fused = fuse(final)
-    timed("fuse", lambda: fused)
-    ordered = schedule(fused)
-    timed("schedule", lambda: ordered)
-    plan = buffers(ordered, donated)
-    timed("buffers", lambda: plan)
+    stage("fuse", fuse)
+    ordered: Schedule = stage("schedule", schedule)
+    plan: Plan = stage("buffers", lambda s: buffers(s, donated))
     start = time.perf_counter()
-    lowered = tuple(
-        (w, lower_work(w, target or host())) for _, w in ordered.works if isinstance(w, Work)
-    )
-    seconds = {"lower": time.perf_counter() - start, **{s.name: s.seconds for s in stages}}
+    works = [w for _, w in ordered.works if isinstance(w, Work)]
+    lowered = tuple((w, lower_work(w, target or host())) for w in works)
+    seconds = {s.name: s.seconds for s in stages} | {"lower": time.perf_counter() - start}
     compiled = Compiled(graph, tuple(stages), plan, lowered, seconds)
     if folder := os.environ.get("WONDERLAND_DUMP"):
         dump(compiled, Path(folder))
@@ -194,8 +189,6 @@ def host_row(work: HostWork, plan: Plan) -> HostRow:
     """A node by its NumPy reference."""
     node = work.node
     inputs = tuple(Value(a.type) for a in node.args)
-    from .ir import apply_all
-
     graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
     operands = [
         tuple((slot(plan.places[v]), v.type.numpy, v.shape) for v in vs)
