@@ -19,7 +19,7 @@ FUTEX_WAIT, FUTEX_WAKE = 128, 129  # private to the process
 SLEEP_MICROSECONDS = 100  # between two looks, where there is no futex
 
 
-def pointer(e: Emitter, address: Any) -> ir.Value:
+def pointer(e: Emitter, address: Any) -> Any:
     return e.builder.inttoptr(e.i64(address), LLVM_I64.as_pointer())
 
 
@@ -91,7 +91,7 @@ def wake(e: Emitter, address: Any, count: Any) -> None:
 def processor(e: Emitter) -> Value:
     """The number of the processor this thread runs on; -1 where the system does not say."""
     if sys.platform != "linux":
-        return Value(I64, LLVM_I64(-1))
+        return Value(I64, ir.Constant(LLVM_I64, -1))
     function = e.declare("sched_getcpu", ir.IntType(32), [])
     return Value(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
 

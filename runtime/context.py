@@ -33,6 +33,8 @@ class Context:
         self.arena = aligned(table.arena_bytes)
         stride = -(-table.scratch_bytes // ALIGNMENT) * ALIGNMENT
         self.scratch = aligned(stride * (team.size if team else 1))
+        self._arena_address = self.arena.ctypes.data
+        self._constant_addresses = [c.ctypes.data for c in table.constants]
         self._kept: list[np.ndarray] = []
         self._pointers = self._words(len(table.inputs) + len(table.outputs))
         head = self._words(border.CONTEXT_WORDS)
@@ -100,32 +102,40 @@ class Context:
         }  # fmt: skip
 
     def _segment(self, segment: Segment, patches: Patches) -> tuple[np.ndarray, np.ndarray]:
-        grouped = phases_of(segment)
         rows = self._words(len(segment), walker.ROW_BYTES // 8)
-        phases = self._words(len(grouped), walker.PHASE_BYTES // 8)
-        at = 0
-        for phase, members in zip(phases, grouped, strict=True):
-            first, chunks = rows[at:].ctypes.data, 0
-            for row in members:
-                begin, chunks = chunks, chunks + row.chunks
-                block = self._block(row, patches)
-                rows[at, :6] = row.address, block, row.points, row.grain, begin, chunks
-                at += 1
-            phase[:] = first, chunks
+        blocks = self._words(sum(len(r.slots) + len(r.sizes) for r in segment))
+        first_row, first_block = rows.ctypes.data, blocks.ctypes.data
+        row_words: list[tuple[int, ...]] = []
+        block_words: list[int] = []
+        phase_words: list[tuple[int, int]] = []
+        for phase in phases_of(segment):
+            chunks, begin = 0, first_row + walker.ROW_BYTES * len(row_words)
+            for row in phase:
+                block = first_block + 8 * len(block_words)
+                words = row.address, block, row.points, row.grain, chunks, chunks + row.chunks
+                row_words.append((*words, 0, 0))
+                block_words += [*self._addresses(row, block, patches), *row.sizes]
+                chunks += row.chunks
+            phase_words.append((begin, chunks))
+        phases = self._words(len(phase_words), walker.PHASE_BYTES // 8)
+        for words, values in ((rows, row_words), (blocks, block_words), (phases, phase_words)):
+            words[...] = np.array(values, np.int64).reshape(words.shape)
         return rows, phases
 
-    def _block(self, row: KernelRow, patches: Patches) -> int:
-        block = self._words(len(row.slots) + len(row.sizes))
+    def _addresses(self, row: KernelRow, block: int, patches: Patches) -> list[int]:
+        """Of the slots of a row; 0 where every call writes its own."""
+        addresses: list[int] = []
         for k, slot in enumerate(row.slots):
+            address = 0
             if slot.space == "arena":
-                block[k] = self.arena.ctypes.data + slot.offset_bytes
+                address = self._arena_address + slot.offset_bytes
             elif slot.space == "constant":
-                block[k] = self.table.constants[slot.index].ctypes.data + slot.offset_bytes
+                address = self._constant_addresses[slot.index] + slot.offset_bytes
             else:
                 source = slot.index + len(self.table.inputs) * (slot.space == "output")
-                patches.append((source, slot.offset_bytes, block.ctypes.data + 8 * k))
-        block[len(row.slots) :] = row.sizes
-        return block.ctypes.data
+                patches.append((source, slot.offset_bytes, block + 8 * k))
+            addresses.append(address)
+        return addresses
 
     # ---- where NumPy's structures are not where border.py reads them
 

@@ -30,7 +30,11 @@ def machine_code() -> Mapping[str, int]:
 def allowed_threads() -> int:
     """WONDERLAND_NUM_THREADS, else the processors of this process, cut by its group's quota."""
     if text := os.environ.get("WONDERLAND_NUM_THREADS"):
-        return max(1, int(text))
+        if not text.isdecimal() or int(text) < 1:
+            raise ValueError(
+                f"WONDERLAND_NUM_THREADS: a number from 1 on is required, got {text!r}"
+            )
+        return int(text)
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min([count, *quotas()]))
@@ -131,9 +135,14 @@ class _Process:
         if team is not None:
             team.stop()
 
+    def close(self) -> None:
+        """At exit, before memory goes: what runs later runs alone."""
+        self.size = 1
+        self.stop()
+
 
 _process = _Process()
-atexit.register(_process.stop)
+atexit.register(_process.close)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_process.forget)
 

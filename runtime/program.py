@@ -13,6 +13,7 @@ Cost: a call of a small program takes about 0.7 microseconds beside its kernels.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import time
 from collections import Counter
@@ -205,6 +206,6 @@ def view(operand: Operand, spaces: dict[str, Arrays]) -> np.ndarray:
     """The memory of a slot as an array."""
     slot, dtype, shape = operand
     array = spaces[slot.space][0 if slot.space == "arena" else slot.index]
-    nbytes = ArraySpec(dtype, shape).nbytes
+    nbytes = dtype.itemsize * math.prod(shape)
     memory = array.reshape(-1).view(np.uint8)[slot.offset_bytes : slot.offset_bytes + nbytes]
     return memory.view(dtype).reshape(shape)

@@ -146,6 +146,9 @@ def test_two_python_threads_share_a_program_and_the_team(chain, expected):
 
 
 PRELUDE = """
+import atexit
+late = []  # called after the runtime has stopped its team
+atexit.register(lambda: [f() for f in late])
 import os, sys, threading, time
 import numpy as np
 sys.path.insert(0, {folder!r})
@@ -241,6 +244,24 @@ time.sleep(0.05)
 assert good(program)
 """
     finish(run(script))
+
+
+def test_programs_run_after_the_team_was_stopped_at_exit():
+    script = """
+program = make(9, 200, 7, 1e-3)
+assert good(program)
+late.append(lambda: print(good(program), good(make(9, 200, 7, 1e-3)), threading.active_count()))
+"""
+    done = run(script)
+    finish(done)
+    assert done.stdout == "True True 1\n"
+
+
+@pytest.mark.parametrize("text", ["zero", "0", "-1", "1.5"])
+def test_a_number_of_threads_that_is_none_is_refused(monkeypatch, text):
+    monkeypatch.setenv("WONDERLAND_NUM_THREADS", text)
+    with pytest.raises(ValueError, match=r"^WONDERLAND_NUM_THREADS: a number from 1 on is"):
+        executor.allowed_threads()
 
 
 def test_importing_and_running_needs_no_numba_once_compiled(chain):
