@@ -21,8 +21,11 @@ from ..ir import Graph, Node, Value, apply_all, inline
 from ..ops.source import full
 
 
-def jvp(graph: Graph, nonzero: Sequence[bool]) -> Graph:
-    """(inputs, tangents of the `nonzero` inputs) -> (outputs, tangents of the float outputs)."""
+def jvp(graph: Graph, nonzero: Sequence[bool], of: Sequence[bool] | None = None) -> Graph:
+    """(inputs, tangents of the `nonzero` inputs) -> (outputs, tangents of the float outputs).
+
+    `of` says which outputs are asked for their tangents; all by default.
+    """
     inputs = tuple(Value(v.type) for v in graph.inputs)
     tangents = tuple(
         Value(v.type) if yes else None for v, yes in zip(graph.inputs, nonzero, strict=True)
@@ -32,11 +35,8 @@ def jvp(graph: Graph, nonzero: Sequence[bool]) -> Graph:
     ]:
         raise CompilerError(f"jvp: an input of type {wrong[0]} has no tangent", str(graph))
     outputs, slopes = pushforward(graph, inputs, tangents)
-    slopes = tuple(
-        zeros(o) if s is None else s
-        for o, s in zip(outputs, slopes, strict=True)
-        if o.type.is_float
-    )
+    asked = zip(outputs, slopes, of or [True] * len(outputs), strict=True)
+    slopes = tuple(s or zeros(o) for o, s, yes in asked if yes and o.type.is_float)
     return Graph.of(
         f"{graph.name}_jvp", (*inputs, *(t for t in tangents if t)), (*outputs, *slopes)
     )

@@ -19,9 +19,14 @@ from .jvp import jvp
 from .split import split
 
 
-def linearize(graph: Graph, wrt: Sequence[bool]) -> tuple[Graph, Graph]:
-    """(inputs -> outputs, residuals), (residuals, tangents of `wrt` -> those of float outputs)."""
-    both = jvp(graph, wrt)
+def linearize(
+    graph: Graph, wrt: Sequence[bool], of: Sequence[bool] | None = None
+) -> tuple[Graph, Graph]:
+    """(inputs -> outputs, residuals), (residuals, tangents of `wrt` -> those of float outputs).
+
+    `of` says which outputs are asked for their tangents; all by default.
+    """
+    both = jvp(graph, wrt, of)
     tangents, outputs = len(both.inputs) - len(graph.inputs), len(graph.outputs)
     marked = [False] * len(graph.inputs) + [True] * tangents
     late = [False] * outputs + [True] * (len(both.outputs) - outputs)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.random_graphs import random_arrays, random_graph
 
+from tests.random_graphs import random_arrays, random_graph
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.passes.cse import cse
 from wonderland.compiler.passes.dead import dead
