@@ -1,13 +1,17 @@
 """Restricted Python to LLVM: the one language of printed kernels and of the executor.
 
-A text is a module of functions over 64-bit integers and whatever kinds its words bring (vectors, pointers). The same text
-runs as plain Python when the words are given as Python functions, which is how tests read it.
+A text is a module of functions over 64-bit integers and whatever kinds its words bring (vectors,
+pointers). The same text runs as plain Python when the words are given as Python functions, which is
+how tests read it.
 
-    statements    x = e      if / elif / else      for i in range(a, b[, step])      while c      break      return e      f(...)
-    expressions   integers, floats, names, + - * // % < <= > >= == !=, and / or / not (both sides are computed), calls
+    statements    x = e   if / elif / else   for i in range(a, b[, step])   while c   break
+                  return e   f(...)
+    expressions   integers, floats, names, + - * // % < <= > >= == !=, calls,
+                  and / or / not (both sides are computed)
 
-Parameters and results are i64. Operands of // and % are not negative. A literal stays a Python value until it meets a
-run-time one, so words receive `64` or `f32` as they are written. A name that is assigned twice is a variable of one kind.
+Parameters and results are i64. Operands of // and % are not negative. A literal stays a Python
+value until it meets a run-time one, so words receive `64` or `f32` as they are written. A name that
+is assigned twice is a variable of one kind.
 
 Cost: a line is about 0.05 ms; nothing here optimises, LLVM does.
 """
@@ -79,15 +83,20 @@ class Value:
     llvm: ir.Value
 
 
-Word = Callable[..., Any]  # word(emitter, *args): args and result are Values, or the Python values of literals
+# word(emitter, *args): arguments and result are Values, or the Python values of literals
+Word = Callable[..., Any]
 
-BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
-          ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
+BINARY = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
+    ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>",
+}  # fmt: skip
 COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
-STATIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-          "%": operator.mod, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<<": operator.lshift,
-          ">>": operator.rshift, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-          "==": operator.eq, "!=": operator.ne}  # fmt: skip
+STATIC = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "//": operator.floordiv, "%": operator.mod, "&": operator.and_, "|": operator.or_,
+    "^": operator.xor, "<<": operator.lshift, ">>": operator.rshift, "<": operator.lt,
+    "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
 
 
 def parsed(text: str) -> tuple[list[ast.FunctionDef], dict[str, Any]]:
@@ -99,7 +108,11 @@ def parsed(text: str) -> tuple[list[ast.FunctionDef], dict[str, Any]]:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 constants[name] = ast.literal_eval(value)
             case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value):
-                constants |= zip((t.id for t in targets if isinstance(t, ast.Name)), ast.literal_eval(value), strict=True)
+                constants |= zip(
+                    (t.id for t in targets if isinstance(t, ast.Name)),
+                    ast.literal_eval(value),
+                    strict=True,
+                )
     return [s for s in tree.body if isinstance(s, ast.FunctionDef)], constants
 
 
@@ -131,7 +144,8 @@ def calling(function: ir.Function) -> Word:
 def inlined(text: str, words: Mapping[str, Any]) -> dict[str, Word]:
     """The functions of `text` as words: each is emitted anew, in place, where it is called.
 
-    Their parameters and results are of any kind; `return` stands last. Inlined functions may call each other."""
+    Their parameters and results are of any kind; `return` stands last. Inlined functions may call
+    each other."""
     defs, constants = parsed(text)
     names: dict[str, Any] = {**words, **constants}
 
@@ -194,8 +208,16 @@ class Emitter:
         assigned = Counter(p.arg for p in d.args.args) + Counter(
             n.id for n in ast.walk(d) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         )
-        augmented = {n.target.id for n in ast.walk(d) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
-        loops = Counter(n.target.id for n in ast.walk(d) if isinstance(n, ast.For) and isinstance(n.target, ast.Name))
+        augmented = {
+            n.target.id
+            for n in ast.walk(d)
+            if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
+        }
+        loops = Counter(
+            n.target.id
+            for n in ast.walk(d)
+            if isinstance(n, ast.For) and isinstance(n.target, ast.Name)
+        )
         self.variables = {n for n, k in assigned.items() if k - loops[n] > 1 or n in augmented}
         self.names = dict(self.names)
 
@@ -253,7 +275,9 @@ class Emitter:
                 self.expression(value)
             case ast.If():
                 self.branches(s)
-            case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=args)):
+            case ast.For(
+                target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=args)
+            ):
                 self.loop(name, [self.expression(a) for a in args], s.body)
             case ast.While():
                 self.while_loop(s)
@@ -293,7 +317,11 @@ class Emitter:
         if isinstance(x, bool | int):
             return bool(x)
         if isinstance(x, Value) and isinstance(x.kind, Integer):
-            return x.llvm if x.kind.bits == 1 else self.builder.icmp_signed("!=", x.llvm, ir.Constant(LLVM_I64, 0))
+            return (
+                x.llvm
+                if x.kind.bits == 1
+                else self.builder.icmp_signed("!=", x.llvm, ir.Constant(LLVM_I64, 0))
+            )
         raise NativeError(f"a condition is required, got {x}")
 
     def branches(self, s: ast.If) -> None:
@@ -322,10 +350,16 @@ class Emitter:
 
     def repeat(self, body: Callable[[Value], None], *args: Any) -> None:
         """`for at in range(*args): body(at)`."""
-        start, stop, step = (0, args[0], 1) if len(args) == 1 else (args[0], args[1], args[2] if len(args) > 2 else 1)
+        start, stop, step = (
+            (0, args[0], 1)
+            if len(args) == 1
+            else (args[0], args[1], args[2] if len(args) > 2 else 1)
+        )
         first, last, by = self.i64(start), self.i64(stop), self.i64(step)
         before = self.builder.block
-        head, inside, after = (self.function.append_basic_block(n) for n in ("loop", "inside", "after"))
+        head, inside, after = (
+            self.function.append_basic_block(n) for n in ("loop", "inside", "after")
+        )
         self.builder.branch(head)
         self.builder.position_at_end(head)
         at = self.builder.phi(LLVM_I64, "at")
@@ -341,7 +375,9 @@ class Emitter:
         self.builder.position_at_end(after)
 
     def while_loop(self, s: ast.While) -> None:
-        head, inside, after = (self.function.append_basic_block(n) for n in ("while", "inside", "after"))
+        head, inside, after = (
+            self.function.append_basic_block(n) for n in ("while", "inside", "after")
+        )
         self.builder.branch(head)
         self.builder.position_at_end(head)
         test = self.truth(self.expression(s.test))
@@ -375,7 +411,9 @@ class Emitter:
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 return self.binary(COMPARE[type(op)], self.expression(left), self.expression(right))
             case ast.BoolOp(op=op, values=values):
-                return self.logic(isinstance(op, ast.And), [self.truth(self.expression(v)) for v in values])
+                return self.logic(
+                    isinstance(op, ast.And), [self.truth(self.expression(v)) for v in values]
+                )
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
                 word = self.read(name) if name not in ("min", "max") else getattr(self, name)
                 given = [self.expression(a) for a in args]
@@ -440,5 +478,7 @@ read64, write64 = memory(64)
 read32, write32 = memory(32)
 read8, write8 = memory(8)
 
-MEMORY: dict[str, Any] = {"integer": integer, "read64": read64, "write64": write64, "read32": read32,
-                          "write32": write32, "read8": read8, "write8": write8}  # fmt: skip
+MEMORY: dict[str, Any] = {
+    "integer": integer, "read64": read64, "write64": write64, "read32": read32,
+    "write32": write32, "read8": read8, "write8": write8,
+}  # fmt: skip

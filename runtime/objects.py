@@ -1,13 +1,15 @@
 """Machine code by content: texts of the native language in, addresses of their functions out.
 
-A text is compiled once per machine. It is found by the hash of its content and of all that decides its code (the key of its
-words, the language's own source, versions of Numba, llvmlite and LLVM, processor and features): first in memory, then on
-disk, else all missing texts of a call are compiled as one module. Numba's code generator compiles and is imported only then;
-loading needs llvmlite alone. Machine code belongs to the process and is never freed.
+A text is compiled once per machine. It is found by the hash of its content and of all that decides
+its code (the key of its words, the language's own source, versions of Numba, llvmlite and LLVM,
+processor and features): first in memory, then on disk, else all missing texts of a call are
+compiled as one module. Numba's code generator compiles and is imported only then; loading needs
+llvmlite alone. Machine code belongs to the process and is never freed.
 
-Disk: a folder of this user alone, `WONDERLAND_CACHE` or `wonderland` in the user's cache folder; `off` is none. `<hash>.text`
-names the object that holds a text's functions, `<hash>.object` is one. Each file begins with the hash of the rest and is
-written whole or not at all; a damaged or missing one is compiled again, silently.
+Disk: a folder of this user alone, `WONDERLAND_CACHE` or `wonderland` in the user's cache folder;
+`off` is none. `<hash>.text` names the object that holds a text's functions, `<hash>.object` is one.
+Each file begins with the hash of the rest and is written whole or not at all; a damaged or missing
+one is compiled again, silently.
 """
 
 from __future__ import annotations
@@ -31,7 +33,12 @@ import llvmlite.ir as ir
 
 from . import native
 
-SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX", "NUMBA_OPT")  # what moves Numba's code generator
+SETTINGS = (
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "NUMBA_ENABLE_AVX",
+    "NUMBA_OPT",
+)  # what moves Numba's code generator
 
 
 class CompilerError(RuntimeError):
@@ -67,13 +74,17 @@ def statistics() -> Statistics:
 
 
 def addresses(texts: Mapping[str, str], words: Mapping[str, Any], key: str) -> dict[str, int]:
-    """The address of the only function of each text, by the text's name in `texts`; `key` names the version of `words`."""
+    """The address of the only function of each text, by the text's name in `texts`.
+
+    `key` names the version of `words`."""
     found = code(texts.values(), words, key)
     out: dict[str, int] = {}
     for name, text in texts.items():
         functions = found[text]
         if len(functions) != 1:
-            raise ValueError(f"{name}: one function is required, got {', '.join(functions) or 'none'}")
+            raise ValueError(
+                f"{name}: one function is required, got {', '.join(functions) or 'none'}"
+            )
         (out[name],) = functions.values()
     return out
 
@@ -86,7 +97,10 @@ def functions(text: str, words: Mapping[str, Any], key: str) -> dict[str, int]:
 def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, dict[str, int]]:
     """The addresses of the functions of each text."""
     environment = key + target_key()
-    hashes = {text: hashlib.sha256(f"{environment}\n{text}".encode()).hexdigest() for text in dict.fromkeys(texts)}
+    hashes = {
+        text: hashlib.sha256(f"{environment}\n{text}".encode()).hexdigest()
+        for text in dict.fromkeys(texts)
+    }
     with HELD.lock:
         for name in hashes.values():
             if name not in HELD.addresses:
@@ -100,12 +114,16 @@ def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, 
 def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
     """Compiles the texts, by hash, as one module, keeps it on disk and loads it."""
     module = ir.Module("wonderland")
-    defined = {name: list(native.emit_module(text, words, module, prefix(name))) for name, text in missing.items()}
+    defined = {
+        name: list(native.emit_module(text, words, module, prefix(name)))
+        for name, text in missing.items()
+    }
     try:
         data = machine_code(module)
     except RuntimeError as error:
         raise CompilerError(
-            f"LLVM refuses the code of a text: {str(error).strip()}\nplease report it with the text:\n" + "\n".join(missing.values())
+            f"LLVM refuses a text: {str(error).strip()}\nplease report it with the text:\n"
+            + "\n".join(missing.values())
         ) from error
     place = hashlib.sha256(data).hexdigest()
     write(f"{place}.object", data)
@@ -127,7 +145,9 @@ def load(name: str) -> None:
     data = None if place in HELD.engines else read(f"{place}.object")
     if place in HELD.engines or data is not None:
         HELD.addresses[name] = resolve(engine(place, data or b""), name, found["functions"])
-        HELD.statistics = replace(HELD.statistics, loaded=HELD.statistics.loaded + len(found["functions"]))
+        HELD.statistics = replace(
+            HELD.statistics, loaded=HELD.statistics.loaded + len(found["functions"])
+        )
 
 
 def prefix(name: str) -> str:
@@ -172,20 +192,24 @@ def processor() -> tuple[str, str]:
 @cache
 def target_key() -> str:
     """Everything but text and words that decides the machine code."""
-    versions = [importlib.metadata.version(p) for p in ("numba", "llvmlite")] + [str(llvm.llvm_version_info)]
+    versions = [importlib.metadata.version(p) for p in ("numba", "llvmlite")] + [
+        str(llvm.llvm_version_info)
+    ]
     sources = [Path(f).read_text() for f in (__file__, native.__file__)]
     settings = [f"{s}={os.environ.get(s)}" for s in SETTINGS]
     return "\n".join([*processor(), *versions, *settings, *sources, platform.machine()])
 
 
 def machine_code(module: ir.Module) -> bytes:
-    """The object file of a module, by Numba's code generator. The only place that knows Numba's inner names."""
-    from numba.core.codegen import JITCodeLibrary  # imported here: half a second, and most runs compile nothing
+    """The object file of a module; the only place that knows inner names of Numba."""
+    from numba.core.codegen import (
+        JITCodeLibrary,
+    )  # imported here: half a second, and most runs compile nothing
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
 
     class Library(JITCodeLibrary):
-        """Numba's library with a shorter list of passes: its own takes three times as long and finds nothing more here."""
+        """Numba's library with fewer passes: its own take five times as long and find no more."""
 
         def _optimize_functions(self, ll_module: llvm.ModuleRef) -> None:
             ll_module.data_layout = self._codegen._data_layout
@@ -203,7 +227,7 @@ def machine_code(module: ir.Module) -> bytes:
 
 
 def optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
-    """Variables to registers, shared and invariant expressions, simple loops; vectors are written as they are meant."""
+    """Variables to registers, equal expressions, simple loops; vectors are written as meant."""
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.add_simplify_cfg_pass()
@@ -219,15 +243,23 @@ def optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
 
 @cache
 def folder() -> Path | None:
-    """The cache's folder, made if need be; None where there is none that belongs to this user alone."""
+    """The cache's folder, made if need be; None where none belongs to this user alone."""
     chosen = os.environ.get("WONDERLAND_CACHE")
     if chosen in ("", "off"):
         return None
-    place = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wonderland"
+    place = (
+        Path(chosen)
+        if chosen
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wonderland"
+    )
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = place.lstat()
-        mine = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o022
+        mine = (
+            stat.S_ISDIR(facts.st_mode)
+            and facts.st_uid == os.getuid()
+            and not facts.st_mode & 0o022
+        )
         return place if mine else None
     except OSError:
         return None

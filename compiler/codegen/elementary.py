@@ -1,23 +1,43 @@
-"""Elementary functions, written once in the native language: emitted in place as words, and plain Python over NumPy here.
+"""Elementary functions, written once: plain Python over NumPy here, emitted in place as words.
 
-A name that ends in a dtype is the function's form for it, one without serves all, and `_` marks parts of others. Every
-operation is written as it is computed (fma where one rounding is meant), so machine code and this module agree to the bit.
-NaN, infinities, signed zeros and subnormal numbers are treated as in NumPy. Any lane may be any number: what a lane gives
-depends on that lane alone.
+A name that ends in a dtype is the function's form for it, one without serves all, and `_` marks
+parts of others. Every operation is written as it is computed (fma where one rounding is meant), so
+machine code and this module agree to the bit. NaN, infinities, signed zeros and subnormal numbers
+are treated as in NumPy. Any lane may be any number: what a lane gives depends on that lane alone.
 
 Accuracy, largest error measured in ulp (tests hold them to 2):
-         exp   expm1 log   log1p tanh  sigmoid sin   cos   erf   pow   rsqrt
-    f32  1.0   1.0   1.0   1.0   1.4   1.5     1.0   1.0   1.0   0.5   1.5
-    f64  1.0   1.0   1.0   1.0   1.4   1.5     1.0   1.0   1.0   1.0   1.5
+         exp   expm1  log   log1p  tanh  sigmoid  sin   cos   erf   pow   rsqrt
+    f32  0.98  1.27   0.77  0.84   1.29  1.78     1.53  1.54  1.05  0.51  1.48
+    f64  0.95  1.28   0.76  0.77   1.27  1.83     0.78  0.76  1.14  0.80  1.48
 
-Sources: S. Moshier, Cephes (1992): log, sin and cos in f32, tanh. Sun Microsystems, fdlibm (1993): log, sin and cos in f64,
-the special values of pow. The polynomials of exp, erf and pow are minimax fits made for this file.
+Sources: S. Moshier, Cephes (1992): log, sin and cos in f32, tanh. Sun Microsystems, fdlibm (1993):
+log, sin and cos in f64, the special values of pow. The polynomials of exp, erf and pow are minimax
+fits made for this file.
 """
 
 from __future__ import annotations
 
 from .numpy_words import (
-    abs_, any_, cast, copysign, each_lane, f32, f64, floor, fma, fmod, i32, i64, inf, maximum, nan, polynomial, reinterpret, rint, scalar, select,
+    abs_,
+    any_,
+    cast,
+    copysign,
+    each_lane,
+    f32,
+    f64,
+    floor,
+    fma,
+    fmod,
+    i32,
+    i64,
+    inf,
+    maximum,
+    nan,
+    polynomial,
+    reinterpret,
+    rint,
+    scalar,
+    select,
     sqrt,
 )  # fmt: skip
 
@@ -38,7 +58,7 @@ def rsqrt(x):
     return 1.0 / sqrt(x)
 
 
-# ------------------------------------------------------------------ division rounded down, and its remainder
+# ------------------------------------------------------------------ division rounded down
 
 
 def floordiv(x, y):
@@ -66,7 +86,7 @@ def remainder_f64(x, y):
 
 
 def _floordiv(x, y):
-    """As NumPy: the quotient of what remains when the remainder is taken off, so that a rounded x / y misleads nobody."""
+    """As NumPy: from x less its remainder, so that a rounded x / y misleads nobody."""
     r = fmod(x, y)
     whole = (x - r) / y
     quotient = select((r != 0.0) & ((y < 0.0) ^ (r < 0.0)), whole - 1.0, whole)
@@ -82,9 +102,9 @@ def _remainder(x, y):
 
 
 # ------------------------------------------------------------------ exp, expm1, sigmoid, tanh
-# x = n ln 2 + r + c with |r| <= ln 2 / 2 and c the rounding error of r; exp(r) = 1 + r + r^2 p(r). n is rounded by adding
-# 1.5 * 2^mantissa + bias, whose low bits then hold n + bias: shifted into the exponent they are 2^n. (Converting to an integer
-# would be undefined for NaN.)
+# x = n ln 2 + r + c with |r| <= ln 2 / 2 and c the rounding error of r; exp(r) = 1 + r + r^2 p(r).
+# n is rounded by adding 1.5 * 2^mantissa + bias, whose low bits then hold n + bias: shifted into
+# the exponent they are 2^n. (Converting to an integer would be undefined for NaN.)
 
 ROUND_F32, ROUND_F64 = 12582912.0, 6755399441055744.0
 LOG2E, LN2 = 1.4426950408889634, 0.6931471805599453
@@ -111,15 +131,21 @@ def _split_f64(x, bias):
 
 def _series_f32(r):
     return polynomial(
-        r, 1.985454603e-4, 1.394096117e-3, 8.333374009e-3, 4.166635569e-2, 1.666666643e-1, 5.000000046e-1
+        r,
+        1.985454603e-4,
+        1.394096117e-3,
+        8.333374009e-3,
+        4.166635569e-2,
+        1.666666643e-1,
+        5.000000046e-1,
     )
 
 
 def _series_f64(r):
     return polynomial(
-        r, 2.0875246525987409e-9, 2.5109090634506377e-8, 2.755740318082236e-7, 2.7557244076146804e-6,
-        2.4801587171597812e-5, 1.9841269886238097e-4, 1.3888888888963008e-3, 8.333333333321594e-3,
-        4.1666666666666507e-2, 1.6666666666666677e-1, 0.5,
+        r, 2.0875246525987409e-9, 2.5109090634506377e-8, 2.755740318082236e-7,
+        2.7557244076146804e-6, 2.4801587171597812e-5, 1.9841269886238097e-4, 1.3888888888963008e-3,
+        8.333333333321594e-3, 4.1666666666666507e-2, 1.6666666666666677e-1, 0.5,
     )  # fmt: skip
 
 
@@ -130,7 +156,9 @@ def _clamp(x, least, most):
 
 
 def _scaled_f32(y, bits):
-    """y 2^n from bits of n + 254, in two factors: subnormal results keep their bits, overflow gives infinity by itself."""
+    """y 2^n from the bits of n + 254.
+
+    Two factors: subnormal results keep their bits, and overflow gives infinity by itself."""
     half = bits >> 1
     return y * reinterpret(half << 23, f32) * reinterpret((bits - half) << 23, f32)
 
@@ -141,12 +169,12 @@ def _scaled_f64(y, bits):
 
 
 def exp_f32(x):
-    bits, r, c = _split_f32(_clamp(x, -104.0, 89.0), 254.0)
+    bits, r, _ = _split_f32(_clamp(x, -104.0, 89.0), 254.0)
     return _scaled_f32(fma(_series_f32(r), r * r, r) + 1.0, bits)
 
 
 def exp_f64(x):
-    bits, r, c = _split_f64(_clamp(x, -746.0, 710.0), 2046.0)
+    bits, r, _ = _split_f64(_clamp(x, -746.0, 710.0), 2046.0)
     return _scaled_f64(fma(_series_f64(r), r * r, r) + 1.0, bits)
 
 
@@ -169,12 +197,12 @@ def _twofold_sum(p, r, low):
 
 def _modest_exp_f32(x):
     """exp where it neither overflows nor gets subnormal."""
-    bits, r, c = _split_f32(x, 127.0)
+    bits, r, _ = _split_f32(x, 127.0)
     return (fma(_series_f32(r), r * r, r) + 1.0) * reinterpret(bits << 23, f32)
 
 
 def _modest_exp_f64(x):
-    bits, r, c = _split_f64(x, 1023.0)
+    bits, r, _ = _split_f64(x, 1023.0)
     return (fma(_series_f64(r), r * r, r) + 1.0) * reinterpret(bits << 52, f64)
 
 
@@ -202,7 +230,7 @@ def sigmoid_f64(x):
 
 
 def _sigmoid(x, e):
-    """With e = exp(-|x|): no overflow, and subnormal results on the left; corrected for the rounding of 1 + e."""
+    """With e = exp(-|x|), which never overflows; corrected for the rounding of 1 + e."""
     d = 1.0 + e
     y = select(x >= 0.0, 1.0, e) / d
     return fma(y * fma(0.5, e, -1.0), e - (d - 1.0), y)
@@ -210,15 +238,26 @@ def _sigmoid(x, e):
 
 def tanh_f32(x):
     z = x * x
-    p = polynomial(z, -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
+    p = polynomial(
+        z,
+        -5.70498872745e-3,
+        2.06390887954e-2,
+        -5.37397155531e-2,
+        1.33314422036e-1,
+        -3.33332819422e-1,
+    )
     a = abs_(x)
     return _tanh(x, a, fma(p * z, a, a), _modest_exp_f32(2.0 * select(a > 10.0, 10.0, a)))
 
 
 def tanh_f64(x):
     z = x * x
-    p = polynomial(z, -9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3)
-    q = polynomial(z, 1.0, 1.12811678491631932402e2, 2.23548839060100448583e3, 4.84406305325125486048e3)
+    p = polynomial(
+        z, -9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3
+    )
+    q = polynomial(
+        z, 1.0, 1.12811678491631932402e2, 2.23548839060100448583e3, 4.84406305325125486048e3
+    )
     a = abs_(x)
     return _tanh(x, a, fma(p / q * z, a, a), _modest_exp_f64(2.0 * select(a > 20.0, 20.0, a)))
 
@@ -232,7 +271,11 @@ def _tanh(x, a, near, e):
 # x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2).
 
 SQRT_HALF_F32, MANTISSA_F32, LEAST_F32 = 0x3F3504F3, 0x7FFFFF, 1.1754943508222875e-38
-SQRT_HALF_F64, MANTISSA_F64, LEAST_F64 = 0x3FE6A09E667F3BCD, 0xFFFFFFFFFFFFF, 2.2250738585072014e-308
+SQRT_HALF_F64, MANTISSA_F64, LEAST_F64 = (
+    0x3FE6A09E667F3BCD,
+    0xFFFFFFFFFFFFF,
+    2.2250738585072014e-308,
+)
 ONE_F64, ROUND_BITS_F64 = 0x3FF0000000000000, 0x4338000000000000
 
 
@@ -243,7 +286,8 @@ def _log_split_f32(x):
 
 
 def _log_split_f64(x):
-    # masked, since AVX2 has no arithmetic shift of 64 bits; and no conversion, so k is made as n in exp is taken apart
+    # masked, since AVX2 has no arithmetic shift of 64 bits; and no conversion, so k is made as n in
+    # exp is taken apart
     bits = reinterpret(x, i64) + (ONE_F64 - SQRT_HALF_F64)
     k = reinterpret(((bits >> 52) & 0xFFF) + ROUND_BITS_F64, f64) - (ROUND_F64 + 1023.0)
     return k, reinterpret((bits & MANTISSA_F64) + SQRT_HALF_F64, f64) - 1.0
@@ -253,8 +297,8 @@ def _log_sum_f32(k, f, c):
     """k ln 2 + log(1 + f) + c for small c (Cephes)."""
     z = f * f
     p = polynomial(
-        f, 7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-        2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+        f, 7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+        -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
     )  # fmt: skip
     y = fma(k, LN2_LOW_F32, fma(f * z, p, c))
     return fma(k, LN2_HIGH_F32, f + fma(-0.5, z, y))
@@ -266,9 +310,15 @@ def _log_sum_f64(k, f, c):
     z = s * s
     w = z * z
     odd = polynomial(
-        w, 1.479819860511658591e-01, 1.818357216161805012e-01, 2.857142874366239149e-01, 6.666666666666735130e-01
+        w,
+        1.479819860511658591e-01,
+        1.818357216161805012e-01,
+        2.857142874366239149e-01,
+        6.666666666666735130e-01,
     )
-    even = polynomial(w, 1.531383769920937332e-01, 2.222219843214978396e-01, 3.999999999940941908e-01)
+    even = polynomial(
+        w, 1.531383769920937332e-01, 2.222219843214978396e-01, 3.999999999940941908e-01
+    )
     h = f * f * 0.5
     y = fma(s, h + fma(z, odd, w * even), fma(k, LN2_LOW_F64, c))
     return fma(k, LN2_HIGH_F64, (y - h) + f)
@@ -301,7 +351,7 @@ def log1p_f64(x):
 
 
 def _lost(x, u, k):
-    """What rounding took from u = 1 + x, as a part of log(u); none where k = 0, since there f is x itself."""
+    """What rounding took from u = 1 + x, as a part of log(u); none where f is x itself."""
     return select(k == 0.0, 0.0, select(k > 1.0, 1.0 - (u - x), x - (u - 1.0)) / u)
 
 
@@ -311,8 +361,9 @@ def _log_ends(u, x, y):
 
 
 # ------------------------------------------------------------------ sin, cos
-# x = q pi / 2 + r with |r| <= pi / 4, pi / 2 in three parts. x - q * (first part) is exact. Beyond 2^16 libm is asked, lane
-# by lane.
+# x = q pi / 2 + r with |r| <= pi / 4, pi / 2 in three parts. x - q * (first part) is exact. Beyond
+# 2^16 libm is asked, lane by lane.
+
 
 def _quarter_f32(x):
     """(q, r) with only the last bits of q of meaning."""
@@ -336,7 +387,11 @@ def _circle_f32(q, r):
     """sin(r + q pi / 2) (Cephes)."""
     z = r * r
     s = fma(polynomial(z, -1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1), z * r, r)
-    c = fma(polynomial(z, 2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2), z * z, fma(-0.5, z, 1.0))
+    c = fma(
+        polynomial(z, 2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2),
+        z * z,
+        fma(-0.5, z, 1.0),
+    )
     y = select((q & 1) == 0, s, c)
     return reinterpret(reinterpret(y, i32) ^ ((q & 2) << 30), f32)
 
@@ -390,20 +445,21 @@ def _far(name, x, near):
 
 
 # ------------------------------------------------------------------ erf
-# x + x q(x^2) below 15/16, else 1 - exp(p(|x|)), where p is fitted to log(erfc). Beyond 4 (6) the result rounds to 1.
+# x + x q(x^2) below 15/16, else 1 - exp(p(|x|)), where p is fitted to log(erfc). Beyond 4 (6) the
+# result rounds to 1.
 
 
 def erf_f32(x):
     z = x * x
     q = polynomial(
-        z, 8.266555286e-5, -8.117833526e-4, 5.198805823e-3, -2.685848614e-2, 1.128367874e-1, -3.761263262e-1,
-        1.283791665e-1,
+        z, 8.266555286e-5, -8.117833526e-4, 5.198805823e-3, -2.685848614e-2, 1.128367874e-1,
+        -3.761263262e-1, 1.283791665e-1,
     )  # fmt: skip
     a = abs_(x)
     t = select(a > 4.0, 4.0, a)
     p = polynomial(
-        t, 1.937532693e-4, -3.021925877e-3, 2.214242634e-2, -1.037568059e-1, -6.373811527e-1, -1.127557486,
-        -2.243128616e-4,
+        t, 1.937532693e-4, -3.021925877e-3, 2.214242634e-2, -1.037568059e-1, -6.373811527e-1,
+        -1.127557486, -2.243128616e-4,
     )  # fmt: skip
     return select(a < 0.9375, fma(q, x, x), copysign(1.0 - _modest_exp_f32(p), x))
 
@@ -411,24 +467,25 @@ def erf_f32(x):
 def erf_f64(x):
     z = x * x
     q = polynomial(
-        z, -8.2195109256601281e-10, 1.392914024351227e-8, -1.625300528100627e-7, 1.6452776352244402e-6,
-        -1.4925135793780207e-5, 1.2055313970760227e-4, -8.5483265594083629e-4, 5.2239776182404401e-3,
-        -2.6866170644470006e-2, 0.1128379167095198, -0.37612638903183694, 0.12837916709551257,
+        z, -8.2195109256601281e-10, 1.392914024351227e-8, -1.625300528100627e-7,
+        1.6452776352244402e-6, -1.4925135793780207e-5, 1.2055313970760227e-4,
+        -8.5483265594083629e-4, 5.2239776182404401e-3, -2.6866170644470006e-2, 0.1128379167095198,
+        -0.37612638903183694, 0.12837916709551257,
     )  # fmt: skip
     a = abs_(x)
     t = select(a > 6.0, 6.0, a)
     p = polynomial(
-        t, -6.1215808324443717e-12, 2.5048820563381258e-10, -4.7564184840127386e-9, 5.547308734387699e-8,
-        -4.4200752051761979e-7, 2.5173871337582274e-6, -1.0274277211170122e-5, 2.8060178389647653e-5,
-        -3.3644148816778006e-5, -1.0811936517314404e-4, 7.279060230283043e-4, -1.8627810415859209e-3,
-        3.5941854638452176e-4, 1.9027581220729877e-2, -0.10272344624819298, -0.63663624127780879, -1.1283757706634834,
-        -3.2522015714462381e-7,
+        t, -6.1215808324443717e-12, 2.5048820563381258e-10, -4.7564184840127386e-9,
+        5.547308734387699e-8, -4.4200752051761979e-7, 2.5173871337582274e-6, -1.0274277211170122e-5,
+        2.8060178389647653e-5, -3.3644148816778006e-5, -1.0811936517314404e-4, 7.279060230283043e-4,
+        -1.8627810415859209e-3, 3.5941854638452176e-4, 1.9027581220729877e-2, -0.10272344624819298,
+        -0.63663624127780879, -1.1283757706634834, -3.2522015714462381e-7,
     )  # fmt: skip
     return select(a < 0.9375, fma(q, x, x), copysign(1.0 - _modest_exp_f64(p), x))
 
 
-# ------------------------------------------------------------------ pow: |x|^y = exp(y log |x|) with log as a sum of two
-# numbers, then the sign and the special values of C (fdlibm).
+# ------------------------------------------------------------------ pow
+# |x|^y = exp(y log |x|) with log as a sum of two numbers, then sign and special values (fdlibm).
 
 
 def pow__f32(x, y):
@@ -437,12 +494,14 @@ def pow__f32(x, y):
     k, f = _log_split_f64(a)
     s = f / (f + 2.0)
     p = polynomial(
-        s * s, 0.19610449803128972, 0.22174087675676843, 0.28572170040492012, 0.39999994853776847, 0.66666666679710871,
-        1.9999999999999464,
+        s * s, 0.19610449803128972, 0.22174087675676843, 0.28572170040492012, 0.39999994853776847,
+        0.66666666679710871, 1.9999999999999464,
     )  # fmt: skip
     e = cast(y, f64) * _log_of_size(a, fma(k, LN2, s * p))
-    bits, r, c = _split_f64(_clamp(e, -200.0, 200.0), 1023.0)
-    return _pow_ends(x, y, cast(fma(_series_f32(r), r * r, r + 1.0) * reinterpret(bits << 52, f64), f32))
+    bits, r, _ = _split_f64(_clamp(e, -200.0, 200.0), 1023.0)
+    return _pow_ends(
+        x, y, cast(fma(_series_f32(r), r * r, r + 1.0) * reinterpret(bits << 52, f64), f32)
+    )
 
 
 def pow__f64(x, y):
@@ -473,7 +532,9 @@ def _log_twofold(k, f):
         0.090909094371748314, 0.11111111108751268, 0.14285714285722629, 0.19999999999999989,
     )  # fmt: skip
     third = w * 0.3333333333333333
-    third_low = fma(w, 0.3333333333333333, -third) + fma(w, 1.850371707708594e-17, w_low * 0.3333333333333333)
+    third_low = fma(w, 0.3333333333333333, -third) + fma(
+        w, 1.850371707708594e-17, w_low * 0.3333333333333333
+    )
     t = third + tail
     t_low = ((third - t) + tail) + third_low
     u = s * t
@@ -496,7 +557,7 @@ def _pow_ends(x, y, r):
     return select((y == 0.0) | (x == 1.0) | ((x == -1.0) & (abs_(y) == inf)), 1.0, r_real)
 
 
-# ------------------------------------------------------------------ powers of integers, by repeated squaring
+# ------------------------------------------------------------------ integer pow by squaring
 
 
 def pow__i32(x, y):

@@ -4,8 +4,8 @@
     a = load(x, i, 32)                 # elements i .. i + 31
     store_where(y, i, a, first(n, 32)) # lanes outside the mask are neither read nor written
 
-Indices and strides count elements. Addresses need only the alignment of an element. A bool is a byte in memory, 0 or 1, and
-a mask in lanes.
+Indices and strides count elements. Addresses need only the alignment of an element. A bool is a
+byte in memory, 0 or 1, and a mask in lanes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def in_memory(kind: Vector) -> ir.VectorType:
 
 
 def from_memory(e: Emitter, kind: Vector, v: ir.Value) -> Value:
-    return Value(kind, e.builder.icmp_unsigned("!=", v, ir.Constant(v.type, None)) if kind.dtype == "bool" else v)
+    return Value(
+        kind,
+        e.builder.icmp_unsigned("!=", v, ir.Constant(v.type, None)) if kind.dtype == "bool" else v,
+    )
 
 
 def to_memory(e: Emitter, kind: Vector, v: ir.Value) -> ir.Value:
@@ -85,7 +88,9 @@ def stored(e: Emitter, p: Value, v: Any, lanes: int = 1) -> tuple[Vector, ir.Val
 
 
 def masked(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[ir.Value]) -> ir.Value:
-    return e.builder.call(e.declare(f"llvm.masked.{name}.{suffix}", result, [a.type for a in args]), args)
+    return e.builder.call(
+        e.declare(f"llvm.masked.{name}.{suffix}", result, [a.type for a in args]), args
+    )
 
 
 # ------------------------------------------------------------------ neighbours
@@ -130,7 +135,9 @@ def store_where(e: Emitter, p: Value, i: Any, v: Any, mask: Value) -> None:
 def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> ir.Value:
     """i, i + stride, ... as a vector of i64."""
     counts = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-    return e.builder.add(spread(e, e.i64(i), lanes), e.builder.mul(spread(e, e.i64(stride), lanes), counts))
+    return e.builder.add(
+        spread(e, e.i64(i), lanes), e.builder.mul(spread(e, e.i64(stride), lanes), counts)
+    )
 
 
 def addresses(e: Emitter, p: Value, indices: ir.Value) -> ir.Value:
@@ -181,7 +188,9 @@ def store_strided(e: Emitter, p: Value, i: Any, stride: Any, v: Any) -> None:
     for k in range(kind.lanes):
         lane = ir.Constant(I32, k)
         place = Value(Integer(64), e.builder.extract_element(places, lane))
-        e.builder.store(e.builder.extract_element(value, lane), element(e, p, place), align=p.kind.bytes)
+        e.builder.store(
+            e.builder.extract_element(value, lane), element(e, p, place), align=p.kind.bytes
+        )
 
 
 def store_strided_where(e: Emitter, p: Value, i: Any, stride: Any, v: Any, mask: Value) -> None:
@@ -194,7 +203,9 @@ def gather(e: Emitter, p: Value, indices: Value) -> Value:
 
 
 def gather_where(e: Emitter, p: Value, indices: Value, mask: Value, other: Any) -> Value:
-    return gather_lanes_where(e, p, widen(e, indices, Vector("i64", joined(indices, mask).lanes)), mask, other)
+    return gather_lanes_where(
+        e, p, widen(e, indices, Vector("i64", joined(indices, mask).lanes)), mask, other
+    )
 
 
 # ------------------------------------------------------------------ cache
@@ -208,10 +219,12 @@ def prefetch(e: Emitter, p: Value, i: Any) -> None:
     e.builder.call(f, [line, *(ir.Constant(I32, n) for n in (0, 3, 1))])
 
 
-def transpose(e: Emitter, p: Value, i: Any, stride: Any, q: Value, k: Any, pitch: Any, n: int) -> None:
-    """The n by n tile at p[i], rows `stride` apart, transposed to q[k], rows `pitch` apart; n is a power of two.
+def transpose(
+    e: Emitter, p: Value, i: Any, stride: Any, q: Value, k: Any, pitch: Any, n: int
+) -> None:
+    """The n by n tile at p[i] with rows `stride` apart, transposed to q[k] with rows `pitch` apart.
 
-    Exchanges off-diagonal blocks of growing size between rows held in registers."""
+    n is a power of two. Rows held in registers exchange off-diagonal blocks of growing size."""
     b = e.builder
 
     def row(start: Any, step: Any, r: int) -> Value:

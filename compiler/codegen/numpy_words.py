@@ -1,6 +1,7 @@
 """The primitive words as NumPy: vectors are 1-d arrays, i64 are ints, pointers reach real memory.
 
-Each does what the word of the same name in simd.py and memory.py emits, to the bit (NaN payloads apart). Operators are NumPy's.
+Each does what the word of the same name in simd.py and memory.py emits, to the bit (NaN payloads
+apart). Operators are NumPy's.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ inf, nan = float("inf"), float("nan")
 NUMPY = {
     n: np.dtype(t)
     for n, t in (
-        ("bool", np.bool_), ("u8", np.uint8), ("i32", np.int32), ("i64", np.int64), ("u32", np.uint32),
-        ("f32", np.float32), ("f64", np.float64),
+        ("bool", np.bool_), ("u8", np.uint8), ("i32", np.int32), ("i64", np.int64),
+        ("u32", np.uint32), ("f32", np.float32), ("f64", np.float64),
     )
 }  # fmt: skip
 NAMES = {t: n for n, t in NUMPY.items()}
@@ -54,13 +55,20 @@ def fma(x: Any, y: Any, z: Any) -> Vector:
     x, y, z = together(x, y, z)
     if x.dtype == np.float64:
         return np.asarray(fma_f64(x, y, z), np.float64)
-    product, addend = x.astype(np.float64) * y.astype(np.float64), z.astype(np.float64)  # the product is exact
+    product, addend = (
+        x.astype(np.float64) * y.astype(np.float64),
+        z.astype(np.float64),
+    )  # the product is exact
     rounded = product + addend
     part = rounded - product
     lost = (product - (rounded - part)) + (addend - part)
     # round to odd: an inexact sum keeps a last bit set, so that rounding to f32 rounds the true sum
     even = (rounded.view(np.int64) & 1) == 0
-    odd = np.where(even & (lost != 0) & np.isfinite(lost), np.nextafter(rounded, np.copysign(np.inf, lost)), rounded)
+    odd = np.where(
+        even & (lost != 0) & np.isfinite(lost),
+        np.nextafter(rounded, np.copysign(np.inf, lost)),
+        rounded,
+    )
     return odd.astype(np.float32)
 
 

@@ -1,13 +1,14 @@
 """Vectors in the native language: their kinds, operators, selection, casts and folds.
 
-    a = load(x, i, 32)                 # 32 floats; wider than a register: LLVM splits it, which gives independent chains
+    a = load(x, i, 32)                 # 32 floats; LLVM splits what is wider than a register
     b = fma(a, 2.0, c)                 # operands may be vectors, one-lane vectors and numbers
     y = select(a < b, a, b)            # a comparison is a mask, a vector of bool
     s = total(y)                       # one lane
 
-A word takes the emitter first, which texts do not write. A one-lane vector is a scalar: it widens to the other operand, as
-Python numbers do. A run-time i64 meets only vectors of i64; `full` says which dtype is meant elsewhere. Nothing contracts or
-reassociates: fma is written, and folds add halves to halves. Integers wrap around.
+A word takes the emitter first, which texts do not write. A one-lane vector is a scalar: it widens
+to the other operand, as Python numbers do. A run-time i64 meets only vectors of i64; `full` says
+which dtype is meant elsewhere. Nothing contracts or reassociates: fma is written, and folds add
+halves to halves. Integers wrap around.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
 
 @dataclass(frozen=True)
 class Dtype:
-    """How elements are held in lanes and in memory; `family` is "bool", "signed", "unsigned" or "float"."""
+    """How elements are held in lanes and in memory; family: bool, signed, unsigned or float."""
 
     name: str
     lane: ir.Type
@@ -76,7 +77,9 @@ class Vector(Kind):
 
     def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
         kind, (a, b) = widen_all(e, x, y)
-        table = OPERATORS["bool" if kind.family == "bool" else "float" if kind.floating else "integer"]
+        table = OPERATORS[
+            "bool" if kind.family == "bool" else "float" if kind.floating else "integer"
+        ]
         if op not in table:
             raise NativeError(f"'{op}' is not defined for {kind.dtype}")
         return Value(kind, table[op](e, kind, a, b))
@@ -110,7 +113,7 @@ def bounds(kind: Vector) -> tuple[int, int]:
 
 
 class Splat(ir.Constant):
-    """A number in every lane, spelled once: naming all lanes costs a quarter of the time to compile."""
+    """A number in every lane, spelled once: naming all lanes is a quarter of the compile time."""
 
     def __init__(self, kind: Vector, x: int | float) -> None:
         self.type, self.constant = kind.llvm, ir.Constant(DTYPES[kind.dtype].lane, x)
@@ -144,9 +147,8 @@ def widen(e: Emitter, x: Any, kind: Vector) -> ir.Value:
             return x.llvm
         if x.kind.lanes == 1:
             return shuffle(e, x.llvm, [0] * kind.lanes)
-    if isinstance(x, Value) and isinstance(x.kind, Integer):
-        if x.kind.bits == 64 and kind.dtype == "i64" or x.kind.bits == 1 and kind.dtype == "bool":
-            return spread(e, x.llvm, kind.lanes)
+    if isinstance(x, Value) and x.kind == {"i64": Integer(64), "bool": Integer(1)}.get(kind.dtype):
+        return spread(e, x.llvm, kind.lanes)
     raise NativeError(f"{kind} is required, got {x.kind if isinstance(x, Value) else x!r}")
 
 
@@ -188,7 +190,7 @@ def instruction(name: str) -> Emission:
 
 
 def shift(name: str) -> Emission:
-    """A shift by the width or more gives what repeated shifting gives, as in NumPy (LLVM leaves it open)."""
+    """As NumPy: beyond the width, what repeated shifting gives (LLVM leaves it open)."""
 
     def emit(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> ir.Value:
         signed = kind.family == "signed" and name == ">>"
@@ -204,7 +206,7 @@ def shift(name: str) -> Emission:
 
 
 def division(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """Quotient rounded down and remainder of the divisor's sign; both 0 where `y` is 0, as in NumPy.
+    """Quotient rounded down, remainder of the divisor's sign; both 0 where y is 0, as in NumPy.
 
     The divisors LLVM leaves open (0, and -1 under the least integer) are replaced by 1 first."""
     b, zero, one = e.builder, number(kind, 0), number(kind, 1)
@@ -226,10 +228,24 @@ def division(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> tuple[ir.Val
 LOGIC = {"&": instruction("and_"), "|": instruction("or_"), "^": instruction("xor")}
 OPERATORS: dict[str, dict[str, Emission]] = {
     "bool": LOGIC,
-    "float": {"+": instruction("fadd"), "-": instruction("fsub"), "*": instruction("fmul"), "/": instruction("fdiv")},
+    "float": {
+        "+": instruction("fadd"),
+        "-": instruction("fsub"),
+        "*": instruction("fmul"),
+        "/": instruction("fdiv"),
+    },
     "integer": LOGIC
-    | {"+": instruction("add"), "-": instruction("sub"), "*": instruction("mul"), "<<": shift("<<"), ">>": shift(">>")}
-    | {"//": lambda e, k, x, y: division(e, k, x, y)[0], "%": lambda e, k, x, y: division(e, k, x, y)[1]},
+    | {
+        "+": instruction("add"),
+        "-": instruction("sub"),
+        "*": instruction("mul"),
+        "<<": shift("<<"),
+        ">>": shift(">>"),
+    }
+    | {
+        "//": lambda e, k, x, y: division(e, k, x, y)[0],
+        "%": lambda e, k, x, y: division(e, k, x, y)[1],
+    },
 }
 
 
@@ -283,7 +299,9 @@ def abs_(e: Emitter, x: Any) -> Value:
     kind, (v,) = widen_all(e, x)
     if kind.floating:
         return Value(kind, intrinsic(e, "llvm.fabs", v))
-    return Value(kind, intrinsic(e, "llvm.abs", v, ir.Constant(I1, 0)) if kind.family == "signed" else v)
+    return Value(
+        kind, intrinsic(e, "llvm.abs", v, ir.Constant(I1, 0)) if kind.family == "signed" else v
+    )
 
 
 def invert(e: Emitter, x: Any) -> Value:
@@ -350,7 +368,9 @@ def full(e: Emitter, value: Any, dtype: str, lanes: int) -> Value:
 def iota(e: Emitter, start: Any, dtype: str, lanes: int) -> Value:
     """start, start + 1, ..."""
     steps = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-    return cast(e, Value(Vector("i64", lanes), e.builder.add(spread(e, e.i64(start), lanes), steps)), dtype)
+    return cast(
+        e, Value(Vector("i64", lanes), e.builder.add(spread(e, e.i64(start), lanes), steps)), dtype
+    )
 
 
 def widened(e: Emitter, x: Any, lanes: int) -> Value:
@@ -369,11 +389,16 @@ def scalar(e: Emitter, x: Value) -> Value:
     kind = joined(x)
     if kind.lanes != 1 or kind.floating:
         raise NativeError(f"scalar: one lane of integers is required, got {kind}")
-    return Value(Integer(64), e.builder.extract_element(cast(e, x, "i64").llvm, ir.Constant(I32, 0)))
+    return Value(
+        Integer(64), e.builder.extract_element(cast(e, x, "i64").llvm, ir.Constant(I32, 0))
+    )
 
 
 def cast(e: Emitter, x: Value, dtype: str) -> Value:
-    """x as `dtype`: floats to integers round toward zero and saturate, NaN gives 0; integers wrap; bool is x != 0."""
+    """x as `dtype`.
+
+    Floats to integers round toward zero and saturate, NaN gives 0. Integers wrap. Bool is x != 0.
+    """
     source = joined(x)
     to = Vector(dtype, source.lanes)
     b, v, t = e.builder, x.llvm, to.llvm
@@ -403,7 +428,7 @@ def reinterpret(e: Emitter, x: Value, dtype: str) -> Value:
 
 
 def each_lane(e: Emitter, name: str, x: Value, mask: Value, other: Value) -> Value:
-    """libm's function of doubles where the mask holds, else `other`: for ranges too rare to deserve vectors."""
+    """libm's function of doubles where the mask holds, else `other`: for ranges that are rare."""
     kind = joined(x)
     b, double = e.builder, DTYPES["f64"].lane
     f = e.declare(name, double, [double])
@@ -424,7 +449,7 @@ def each_lane(e: Emitter, name: str, x: Value, mask: Value, other: Value) -> Val
 
 
 def fold(combine: Callable[[Emitter, Value, Value], Value]) -> Word:
-    """Folds the upper half of the lanes onto the lower until one is left; lanes are a power of two."""
+    """Folds the upper half of the lanes, a power of two, onto the lower until one is left."""
 
     def word(e: Emitter, x: Value) -> Value:
         kind = joined(x)
@@ -452,11 +477,12 @@ any_, all_ = fold(operation("|")), fold(operation("&"))
 SIMD: dict[str, Any] = {
     **{name: name for name in DTYPES},
     "inf": float("inf"), "nan": float("nan"),
-    "fma": fma, "sqrt": sqrt, "floor": floor, "ceil": ceil, "rint": rint, "trunc": trunc, "copysign": copysign,
-    "polynomial": polynomial, "fmod": fmod,
+    "fma": fma, "sqrt": sqrt, "floor": floor, "ceil": ceil, "rint": rint, "trunc": trunc,
+    "copysign": copysign, "fmod": fmod, "polynomial": polynomial,
     "neg": neg, "abs_": abs_, "invert": invert, "maximum": maximum, "minimum": minimum,
-    "select": select, "first": first, "full": full, "iota": iota, "widened": widened, "lane": lane, "scalar": scalar,
-    "cast": cast, "reinterpret": reinterpret,
+    "select": select, "first": first, "full": full, "iota": iota, "widened": widened,
+    "lane": lane, "scalar": scalar, "cast": cast, "reinterpret": reinterpret,
     "each_lane": each_lane,
-    "total": total, "product": product, "largest": largest, "smallest": smallest, "any_": any_, "all_": all_,
+    "total": total, "product": product, "largest": largest, "smallest": smallest,
+    "any_": any_, "all_": all_,
 }  # fmt: skip

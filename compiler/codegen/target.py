@@ -1,4 +1,4 @@
-"""What the planner may know of the processor: width and number of vector registers, sizes of caches."""
+"""What the planner may know of the processor: its vector registers and the sizes of its caches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 @dataclass(frozen=True)
 class Target:
-    """`bits` of a vector register, `registers` of them; bytes of the caches a core sees. The defaults are cautious."""
+    """`bits` of a vector register, `registers` of them; bytes of the caches a core sees.
+
+    The defaults are cautious."""
 
     bits: int = 128
     registers: int = 16
@@ -30,15 +32,19 @@ class Target:
 
 @cache
 def host() -> Target:
-    """The processor that Numba generates code for: this one, or narrower by NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
-    name, features = processor()
+    """The processor Numba generates code for: this one, or what NUMBA_CPU_FEATURES says."""
+    _, features = processor()
     have = {f[1:] for f in features.split(",") if f.startswith("+")}
     wide = "avx512f" in have
     bits = 512 if wide else 256 if "avx2" in have else 128
     # 64-bit ARM has 32 registers of 128 bits, as AVX-512 has of 512
     registers = 32 if wide or "neon" in have else 16
     sizes = cache_sizes()
-    return Target(bits, registers, *(sizes.get(k, d) for k, d in ((1, 32 << 10), (2, 256 << 10), (3, 4 << 20))))
+    return Target(
+        bits,
+        registers,
+        *(sizes.get(k, d) for k, d in ((1, 32 << 10), (2, 256 << 10), (3, 4 << 20))),
+    )
 
 
 def cache_sizes() -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""Kernel texts as plain Python: the vocabulary over NumPy, and `run`, which executes a text on real memory.
+"""Kernel texts as plain Python: the vocabulary over NumPy, and `run` on real memory.
 
     run(text, args.ctypes.data, 0, points, scratch)
 
@@ -23,7 +23,9 @@ def by_dtype(name: str) -> Callable[..., Any]:
 
     def word(*xs: Any) -> Any:
         operands = numpy_words.together(*xs)
-        form = getattr(elementary, f"{name}_{NAMES[operands[0].dtype]}", None) or getattr(elementary, name)
+        form = getattr(elementary, f"{name}_{NAMES[operands[0].dtype]}", None) or getattr(
+            elementary, name
+        )
         return form(*operands)
 
     return word

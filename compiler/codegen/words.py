@@ -1,6 +1,7 @@
-"""The vocabulary of printed kernels: every word by its name, and the key that names this version of it.
+"""The vocabulary of printed kernels: every word by its name, and the key of this version.
 
-Words are functions of an emitter (simd, memory, tile), texts emitted in place (elementary), and the names of dtypes.
+Words are functions of an emitter (simd, memory, tile), texts emitted in place (elementary), and the
+names of dtypes.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ def by_dtype(name: str, forms: dict[str, Word]) -> Word:
 
 
 def elementary(primitives: dict[str, Any]) -> dict[str, Word]:
-    """The functions of `elementary.py` over `primitives`, without the dtype in their names; `_` marks parts of others."""
+    """The functions of `elementary.py`, without the dtype in their names, but not parts (`_`)."""
     names = {d.name for d in parsed(ELEMENTARY)[0]}
-    stems = {n.rpartition("_")[0] if n.endswith(tuple(f"_{d}" for d in DTYPES)) else n for n in names}
+    stems = {
+        n.rpartition("_")[0] if n.endswith(tuple(f"_{d}" for d in DTYPES)) else n for n in names
+    }
     forms = inlined(ELEMENTARY, primitives)
     return {n: by_dtype(n, forms) for n in stems if not n.startswith("_")}
 

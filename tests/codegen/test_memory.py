@@ -1,4 +1,4 @@
-"""Words over memory: strides, indices and masks; what a mask excludes is neither read nor written."""
+"""Words over memory; what a mask excludes is neither read nor written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Machine code and the NumPy twin agree on every word, for every dtype and every combination of edge cases."""
+"""Machine code and the NumPy twin agree on every word, dtype and combination of edge cases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def cases() -> list[Case]:
     made: list[Case] = []
 
     def add(arity: int, dtypes: tuple[str, ...], expressions: str, result: str = "") -> None:
-        made.extend(Case(e, (d,) * arity, result or d) for e in expressions.split("; ") for d in dtypes)
+        made.extend(
+            Case(e, (d,) * arity, result or d) for e in expressions.split("; ") for d in dtypes
+        )
 
     add(2, (*INTEGERS, *FLOATS), "a + b; a - b; a * b; maximum(a, b); minimum(a, b)")
     add(2, INTEGERS, "a // b; a % b; remainder(a, b); a << b; a >> b; a & b; a | b; a ^ b")
@@ -29,19 +31,38 @@ def cases() -> list[Case]:
     add(1, (*SIGNED, *FLOATS), "-a; abs_(a); sign(a)")
     add(1, UNSIGNED, "abs_(a); sign(a); -a")
     add(1, (*INTEGERS, "bool"), "invert(a)")
-    add(1, FLOATS, "floor(a); ceil(a); rint(a); trunc(a); sqrt(a); rsqrt(a); polynomial(a, 2.0, 3.0, 4.0)")
-    add(1, FLOATS, "exp(a); expm1(a); log(a); log1p(a); tanh(a); sigmoid(a); sin(a); cos(a); erf(a)")
-    add(1, FLOATS, "1.5 - a; a * 2; select(a < 1, 0.0, a); widened(lane(a, 3), 32); full(i, DTYPE, 32) + a")
+    add(
+        1,
+        FLOATS,
+        "floor(a); ceil(a); rint(a); trunc(a); sqrt(a); rsqrt(a); polynomial(a, 2.0, 3.0, 4.0)",
+    )
+    add(
+        1, FLOATS, "exp(a); expm1(a); log(a); log1p(a); tanh(a); sigmoid(a); sin(a); cos(a); erf(a)"
+    )
+    add(
+        1,
+        FLOATS,
+        "1.5 - a; a * 2; select(a < 1, 0.0, a); widened(lane(a, 3), 32); full(i, DTYPE, 32) + a",
+    )
     add(1, INTEGERS, "full(i, DTYPE, 32) + a; iota(i, DTYPE, 32) + a; a + 1; 3 - a")
     add(1, FLOATS, "iota(i, DTYPE, 32)")
-    add(1, ALL, "select(first(i - 16, 32), a, lane(a, 0)); widened(largest(a), 32); widened(smallest(a), 32)")
+    add(
+        1,
+        ALL,
+        "select(first(i - 16, 32), a, lane(a, 0)); widened(largest(a), 32); "
+        "widened(smallest(a), 32)",
+    )
     add(1, (*INTEGERS, *FLOATS), "widened(total(a), 32); widened(product(a), 32)")
     add(1, ("bool",), "widened(any_(a), 32); widened(all_(a), 32)")
     for d in ALL:
         add(1, ALL, f"cast(a, {d})", result=d)
     add(1, ("f32",), "reinterpret(a, i32)", result="i32")
     add(1, ("f64",), "reinterpret(a, i64)", result="i64")
-    add(1, INTEGERS, "gather(pointer(args, 0, DTYPE), iota(i, i64, 32)); full(scalar(lane(a, 5)), DTYPE, 32)")
+    add(
+        1,
+        INTEGERS,
+        "gather(pointer(args, 0, DTYPE), iota(i, i64, 32)); full(scalar(lane(a, 5)), DTYPE, 32)",
+    )
     return [Case(c.expression.replace("DTYPE", c.operands[0]), c.operands, c.result) for c in made]
 
 

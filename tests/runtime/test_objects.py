@@ -1,4 +1,4 @@
-"""Machine code by content: what is compiled once is found again, in this process and in the next, whatever befell the disk."""
+"""What is compiled once is found again, in this process and the next, whatever befell the disk."""
 
 from __future__ import annotations
 
@@ -26,8 +26,17 @@ print(s.compiled, s.loaded, "numba" in sys.modules)
 
 def second_process(cache: Path | str) -> str:
     """What a fresh process prints: functions compiled and loaded, and whether it imported Numba."""
-    environment = os.environ | {"WONDERLAND_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False)
+    environment = os.environ | {
+        "WONDERLAND_CACHE": str(cache),
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
