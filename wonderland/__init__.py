@@ -1,0 +1,20 @@
+"""Wonderland: a compiler for differentiable models written in NumPy style.
+
+    import wonderland as wl
+    import wonderland.numpy as np
+
+    def loss(w, x, y):
+        return np.mean((np.tanh(x @ w) - y) ** 2)
+
+    step = wl.jit(wl.value_and_grad(loss))
+"""
+
+from .compiler.api import jit
+from .compiler.errors import CompilerError, ProgramError
+from .compiler.functions import grad, jvp, linear_transpose, linearize, stop_gradient, value_and_grad, vjp
+from .compiler.trace import trace
+
+__all__ = [
+    "CompilerError", "ProgramError", "grad", "jit", "jvp", "linear_transpose", "linearize", "stop_gradient",
+    "trace", "value_and_grad", "vjp",
+]  # fmt: skip
