@@ -248,7 +248,7 @@ class Inspection:
         graphs = [
             (n, t)
             for n, t in self.stages.items()
-            if t.startswith("def ") and n not in ("kernels", "sources", "fuse")
+            if t.startswith("def ") and n not in ("fuse", "sources")
         ]
         for (a, before), (b, after) in zip(graphs, graphs[1:], strict=False):
             lines = difflib.unified_diff(

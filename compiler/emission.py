@@ -76,6 +76,9 @@ class Work:
     def written(self) -> tuple[Value, ...]:
         return self.values[len(self.values) - self.writes :]
 
+    def __str__(self) -> str:
+        return str(self.kernel)
+
 
 @dataclass(frozen=True)
 class HostWork:
@@ -90,6 +93,9 @@ class HostWork:
     @property
     def written(self) -> tuple[Value, ...]:
         return self.node.values
+
+    def __str__(self) -> str:
+        return f"host {self.node!r}"
 
 
 @dataclass

@@ -213,9 +213,8 @@ def dump(compiled: Compiled, folder: Path) -> None:
 
 
 def texts_of(compiled: Compiled) -> Iterator[tuple[str, str]]:
-    """Every stage by name: graphs after each pass, kernels, sources, the program table."""
+    """Every stage by name: graphs after each pass, works, sources, the program table."""
     for stage in compiled.stages:
         yield stage.name, stage.text
-    yield "kernels", "\n\n".join(str(w.kernel) for w, _ in compiled.lowered)
     yield "sources", "\n\n".join(dict.fromkeys(low.text for _, low in compiled.lowered))
     yield "table", str(compiled.program)
