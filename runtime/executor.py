@@ -82,20 +82,22 @@ def places() -> np.ndarray:
 
 
 class Team:
-    """`size` threads: the caller of a launch, and workers that sleep when they are not needed."""
+    """Up to `size` threads: the caller of a launch, and workers that sleep when not needed."""
 
     def __init__(self, size: int):
-        self.size = size
         self.state = aligned(walker.TEAM_BYTES)
         self.state[:] = 0
         self.address = self.state.ctypes.data
         serve = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(machine_code()["serve"])
-        self.workers = [
-            threading.Thread(target=serve, args=(self.address, member), daemon=True)
-            for member in range(1, size)
-        ]
-        for worker in self.workers:
-            worker.start()
+        self.workers: list[threading.Thread] = []
+        for member in range(1, size):
+            worker = threading.Thread(target=serve, args=(self.address, member), daemon=True)
+            try:
+                worker.start()
+            except RuntimeError:  # the system grants no more threads
+                break
+            self.workers.append(worker)
+        self.size = 1 + len(self.workers)
         self.numbers = np.array([w.native_id for w in self.workers], np.int64)
         self.places = places()
         self._write({
