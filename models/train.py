@@ -1,0 +1,123 @@
+"""Training: a task names data, model and loss; the whole step is one compiled program.
+
+    result = train(mlp.TASK, epochs=5)
+    result.test_score
+
+A step takes parameters, optimizer state and a batch, and gives new parameters, new state and the
+loss: forward pass, backward pass and update together. Parameters and state are donated, so a step
+updates them in place.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..compiler import random
+from ..compiler.api import jit
+from ..compiler.functions import value_and_grad
+from .data import Split, minibatches
+from .optim import Optimizer, apply_updates
+
+Loss = Callable[[Any, Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned from which data, and how. `loss` and `score` are of (params, x, y)."""
+
+    name: str
+    data: Callable[[int], Split]
+    init: Callable[[Any, Split], Any]  # of a key and the data
+    loss: Loss
+    score: Loss
+    score_name: str
+    optimizer: Optimizer
+    epochs: int
+    batch_size: int | None = None  # all examples at once
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Progress after one pass over the training data."""
+
+    number: int
+    loss: float  # mean over the epoch's steps
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained model."""
+
+    params: Any
+    losses: tuple[float, ...]  # by epoch
+    train_score: float
+    test_score: float
+    compile_seconds: float
+    train_seconds: float
+    steps: int
+
+
+def train_step(loss: Loss, optimizer: Optimizer) -> Callable[..., Any]:
+    """(params, state, x, y) -> (params, state, loss)"""
+
+    def step(params: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
+        value, grads = value_and_grad(loss)(params, x, y)
+        updates, state = optimizer.update(grads, state, params)
+        return apply_updates(params, updates), state, value
+
+    return step
+
+
+def compiled_step(task: Task) -> Any:
+    """The step of a task as one native program."""
+    return jit(train_step(task.loss, task.optimizer), donate_argnums=(0, 1))
+
+
+def start(task: Task, seed: int = 0) -> tuple[Split, Any, Any, int]:
+    """Data, first parameters, first state, rows in a batch."""
+    split = task.data(seed)
+    params = task.init(random.key(seed), split)
+    return split, params, task.optimizer.init(params), task.batch_size or len(split.train_x)
+
+
+def train(
+    task: Task,
+    epochs: int | None = None,
+    seed: int = 0,
+    progress: Callable[[Epoch], None] = lambda epoch: None,
+) -> Result:
+    """Train from random parameters; a seed gives one result. `progress` hears of every epoch."""
+    split, params, state, batch_size = start(task, seed)
+    step, score = compiled_step(task), jit(task.score)
+    began = time.perf_counter()
+    step.compile(params, state, split.train_x[:batch_size], split.train_y[:batch_size])
+    compile_seconds = time.perf_counter() - began
+
+    rng = np.random.default_rng(seed)
+    losses: list[float] = []
+    steps = 0
+    began = time.perf_counter()
+    for number in range(1, (task.epochs if epochs is None else epochs) + 1):
+        epoch_began = time.perf_counter()
+        batch_losses = []
+        for x, y in minibatches(rng, batch_size, split.train_x, split.train_y):
+            params, state, loss = step(params, state, x, y)
+            batch_losses.append(float(loss))
+        steps += len(batch_losses)
+        losses.append(float(np.mean(batch_losses)))
+        progress(Epoch(number, losses[-1], time.perf_counter() - epoch_began))
+    return Result(
+        params,
+        tuple(losses),
+        float(score(params, split.train_x, split.train_y)),
+        float(score(params, split.test_x, split.test_y)),
+        compile_seconds,
+        time.perf_counter() - began,
+        steps,
+    )
