@@ -19,7 +19,7 @@ MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 MOST_ROWS_OF_DOTS = 4
 UNIT_FLOPS = 4 << 20  # what is worth a unit of its own: some 40 us
 UNITS = 16  # enough to share evenly
-GRAIN_FLOPS = 1 << 20  # a claim below this costs more than a per cent
+GRAIN_FLOPS = 1 << 20  # a claim: some 10 us, so that claiming costs less than a per cent
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Sizes:
 
     @property
     def few(self) -> bool:
+        """Whether rhs is streamed: it is read once or twice, so packing it would not pay."""
         return self.rows <= FEW_ROWS and self.contiguous
 
 
@@ -77,7 +78,7 @@ class Blocks:
     def grain(self) -> int:
         s = self.sizes
         flops = 2 * min(self.block_rows, s.rows) * min(self.block_columns, s.columns) * max(s.depth, 1)
-        return max(1, min(self.units // UNITS, GRAIN_FLOPS // max(flops, 1)))
+        return max(1, min(self.units, GRAIN_FLOPS // max(flops, 1)))
 
     @property
     def panel_bytes(self) -> int:
@@ -110,7 +111,7 @@ def cut(s: Sizes, target: Target) -> Blocks:
     rows, vecs = tile_shape(s, lanes, target.registers)
     width = vecs * lanes
     in_place = s.contiguous and (s.few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
-    depth = block_depth(s)
+    depth = block_depth(s, target)
     strip = divided(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
@@ -126,10 +127,10 @@ def cut_dots(s: Sizes, lanes: int) -> Blocks:
     return Blocks(s, rows, vecs, lanes, rows, block_columns, max(s.depth, 1), rows, s.columns, dots=True)
 
 
-def block_depth(s: Sizes) -> int:
-    most = (DEPTH_BY_STEPS if s.by_steps else DEPTH) * 4 // s.element_bytes
-    if s.few and s.depth * s.columns > most * 32:
-        return DEPTH_OF_FEW
+def block_depth(s: Sizes, target: Target) -> int:
+    if s.few and s.depth * s.columns * s.element_bytes > 4 * target.l2_bytes:
+        return min(s.depth, DEPTH_OF_FEW)
+    most = (DEPTH_BY_STEPS if s.by_steps or s.few else DEPTH) * 4 // s.element_bytes
     return divided(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
 
 

@@ -58,6 +58,5 @@ def pack_strided(vecs: int, lanes: int, to: Pointer, source: Pointer, row: int, 
 
 
 def unpack(vecs: int, lanes: int, to: Pointer, row: int, source: Pointer, height: int, width: int) -> None:
-    width = min(width, vecs * lanes)
     for k in range(height):
         to.elements(k * row, width)[:] = source.elements(k * vecs * lanes, width)

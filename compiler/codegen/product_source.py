@@ -196,13 +196,14 @@ class ProductPrinter:
         pitch = self.stride(store.map, store.buffer.name, self.p.rows.name)
         left = f"{self.columns} - column"
         out = f"at(out, row * {pitch} + column)"
-        earlier = Suite("if from_step > 0", [f"pack({self.shape}, sums, 0, {out}, {pitch}, height, min({width}, {left}))"])
+        border = f"height, min({width}, {left})"
+        earlier = Suite("if from_step > 0", [f"pack({self.shape}, sums, 0, {out}, {pitch}, {border})"])
         return [
             Suite(f"if height == {rows} and {left} >= {width}", [self.tile(out, pitch, str(rows))]),
             Suite("else", [
                 *([] if self.blocks.dots else [earlier]),
                 self.tile("sums", str(width), "height"),
-                f"unpack({self.shape}, {out}, {pitch}, sums, height, {left})",
+                f"unpack({self.shape}, {out}, {pitch}, sums, {border})",
             ]),
         ]  # fmt: skip
 

@@ -68,7 +68,7 @@ def pack_strided(e: Emitter, vecs: int, lanes: int, to: Value, source: Value, ro
 
 
 def unpack(e: Emitter, vecs: int, lanes: int, to: Value, row: Any, source: Value, height: Any, width: Any) -> None:
-    """to[k * row + j] = source[k * vecs * lanes + j] for k < height and j < width; nothing else is written."""
+    """to[k * row + j] = source[k * vecs * lanes + j] for k < height and j < width, which is at most one panel."""
     outlined(e, "unpack", Shape.of(to, vecs, lanes), [to, row, source, height, width], unpack_body)
 
 

@@ -83,7 +83,7 @@ def test_other_dtypes_agree_with_the_reference(dtype: str) -> None:
 
 
 def test_thin_shapes_agree_with_the_reference() -> None:
-    for seed, (m, n, k) in enumerate([(1, 65, 30), (1, 300, 90), (65, 1, 30), (3, 200, 100), (200, 2, 3), (5, 5, 0), (70, 64, 1)]):
+    for seed, (m, n, k) in enumerate([(1, 65, 30), (1, 300, 90), (65, 1, 30), (3, 200, 100), (200, 2, 3), (5, 5, 0), (3, 5, 0), (70, 64, 1)]):
         for turned in (False, True):
             check(product(m, n, k, rhs_turned=turned), seed)
 
@@ -93,6 +93,8 @@ def test_depth_beyond_a_block_continues_the_sums() -> None:
         check(product(9, 20, 900, lhs_turned=turned, rhs_turned=not turned), seed)
         check(with_stores(product(9, 20, 900, lhs_turned=turned)), seed)
     check(with_stores(product(3, 70, 900)), 2)
+    check(product(7, 50, 500), 3)
+    check(product(7, 20, 400), 4, Target(bits=128))
 
 
 def test_batches_agree_with_the_reference_and_shared_factors_merge() -> None:
