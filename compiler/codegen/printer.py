@@ -51,4 +51,7 @@ def function(name: str, doc: str, body: Sequence[Node]) -> str:
     """`def name(args, start, stop, scratch)` with the kernel it came from as docstring."""
     text = doc.splitlines()
     head = [f"def {name}(args, start, stop, scratch):", f'    """{text[0]}']
-    return "\n".join([*head, *(f"    {line}" for line in text[1:]), '    """', *lines(body, "    ")]) + "\n"
+    return (
+        "\n".join([*head, *(f"    {line}" for line in text[1:]), '    """', *lines(body, "    ")])
+        + "\n"
+    )

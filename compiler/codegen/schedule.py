@@ -38,7 +38,9 @@ def accesses(stage: Stage) -> list[tuple[Map, bool]]:
 def jumps(stage: Stage, axis: str) -> int:
     """Accesses of a stage that are neither contiguous nor constant along `axis`."""
     inner = any(a.name == axis for a in stage.axes)
-    return sum(m.stride(axis) not in (0, 1) or (inner and computed) for m, computed in accesses(stage))
+    return sum(
+        m.stride(axis) not in (0, 1) or (inner and computed) for m, computed in accesses(stage)
+    )
 
 
 def columns(kernel: Kernel) -> Axis | None:
@@ -55,7 +57,9 @@ def columns(kernel: Kernel) -> Axis | None:
 
 def weight(stage: Stage) -> int:
     """Work of one point."""
-    return sum(OPS[e.op].weight if e.op in OPS else 1 for e in walk(*stage.exprs) if e.op != "const")
+    return sum(
+        OPS[e.op].weight if e.op in OPS else 1 for e in walk(*stage.exprs) if e.op != "const"
+    )
 
 
 def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:

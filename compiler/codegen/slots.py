@@ -101,14 +101,20 @@ class Slots:
         if c not in self.numbers:
             name = self.numbers[c] = self.names.numbered("c")
             each = 1 if c.dtype in ("i64", "f64") else 2
-            self.reads.append(f"{name} = load(address_pointer(args, {c.dtype}), {each * self.next}, 1)")
+            self.reads.append(
+                f"{name} = load(address_pointer(args, {c.dtype}), {each * self.next}, 1)"
+            )
             pair = (c.value,) if each == 1 else (c.value, 0)
-            self.values.append(int.from_bytes(struct.pack(FORMATS[c.dtype], *pair), "little", signed=True))
+            self.values.append(
+                int.from_bytes(struct.pack(FORMATS[c.dtype], *pair), "little", signed=True)
+            )
         return self.numbers[c]
 
     def lines(self) -> list[str]:
         """What a function does first."""
-        pointers = [f"{n} = pointer(args, {k}, {d})" for k, (n, d) in enumerate(self.buffers.values())]
+        pointers = [
+            f"{n} = pointer(args, {k}, {d})" for k, (n, d) in enumerate(self.buffers.values())
+        ]
         return pointers + self.reads
 
 

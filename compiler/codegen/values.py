@@ -11,10 +11,25 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..kernel.expr import At, Axis, Const, Expr, Guard, Index, Leaf, Load, Map, Result, axes_of, bounds, walk, with_args
+from ..kernel.expr import (
+    At,
+    Axis,
+    Const,
+    Expr,
+    Guard,
+    Index,
+    Leaf,
+    Load,
+    Map,
+    Result,
+    axes_of,
+    bounds,
+    walk,
+    with_args,
+)
 from ..kernel.scalar import FLOATS
 from ..kernel.stages import Accumulate, Stage, Store, mapped
-from .printer import Node, operation
+from .printer import Node, Suite, operation
 from .slots import Slots, plain
 
 Term = tuple[frozenset[str], str]  # a summand of an index, and the axes it varies along
@@ -34,13 +49,15 @@ class Level:
 class Row:
     """Where a result of a stage lives: in the variable `name`, or in a row of scratch at that pointer through `map`.
 
-    `wide`: every element has a lane per column. `padded`: the row may be read and written past its end.
+    `wide`: every element has a lane per column. `padded`: the row may be read and written past its end. `origin`: the
+    index that the first element of the memory stands for.
     """
 
     name: str
     wide: bool
     map: Map | None = None
     padded: bool = False
+    origin: str = "0"
 
 
 @dataclass
@@ -92,7 +109,9 @@ class Values:
             if n not in self.wides:
                 own = False
                 if isinstance(n, Load):
-                    own = self.vector in n.map.axes or any(self.vector in g.axes for g, _, _ in n.guards)
+                    own = self.vector in n.map.axes or any(
+                        self.vector in g.axes for g, _, _ in n.guards
+                    )
                 elif isinstance(n, Index):
                     own = self.vector in n.map.axes
                 elif isinstance(n, Result):
@@ -113,7 +132,9 @@ class Values:
         out: list[Term] = [(frozenset(), self.slots.offset(of, m))] if m.offset else []
         for a, s in m.strides:
             name = self.slots.axis(a)
-            out.append((frozenset((a,)), name if s == 1 else f"{name} * {self.slots.stride(of, m, a)}"))
+            out.append(
+                (frozenset((a,)), name if s == 1 else f"{name} * {self.slots.stride(of, m, a)}")
+            )
         return out
 
     def sum(self, terms: Sequence[Term]) -> str:
@@ -146,12 +167,16 @@ class Values:
         base = self.sum(self.terms(n.buffer.name, n.map) + [self.scalar_part(p) for p in scalar])
         text = base
         if step := n.map.stride(self.vector):
-            stride = "" if step == 1 else f" * {self.slots.stride(n.buffer.name, n.map, self.vector)}"
+            stride = (
+                "" if step == 1 else f" * {self.slots.stride(n.buffer.name, n.map, self.vector)}"
+            )
             text += f" + iota(0, i64, {self.lanes}){stride}"
         for p in n.at:
             if self.wide(p[1]):
                 stride, size = self.slots.part(p)
-                index = self.value(p[1]) if p[1].dtype == "i64" else f"cast({self.value(p[1])}, i64)"
+                index = (
+                    self.value(p[1]) if p[1].dtype == "i64" else f"cast({self.value(p[1])}, i64)"
+                )
                 clamped = self.line(level, f"minimum(maximum({index}, 0), {size} - 1)", "at")
                 text = f"{clamped} + {text}" if stride == "1" else f"{clamped} * {stride} + {text}"
         return self.line(level, text, "at")
@@ -200,9 +225,11 @@ class Values:
             case Result():
                 return self.result(e)
             case Load():
-                return self.line(self.here, self.load(e), "v")
+                return self.branched(e) or self.line(self.here, self.load(e), "v")
             case Expr(op="cast", args=(Index(dtype="i64") as i,)) if self.short(i.map):
-                return self.line(self.here, f"cast({self.line(self.here, self.index(i, 'i32'), 'n')}, {e.param})")
+                return self.line(
+                    self.here, f"cast({self.line(self.here, self.index(i, 'i32'), 'n')}, {e.param})"
+                )
         return None
 
     def short(self, m: Map) -> bool:
@@ -217,7 +244,9 @@ class Values:
             return f"full({at}, {dtype}, 1)"
         if step == 1:
             return f"iota({at}, {dtype}, {self.lanes})"
-        steps = f"iota(0, i64, {self.lanes}) * {self.slots.stride('index', e.map, self.vector)} + {at}"
+        steps = (
+            f"iota(0, i64, {self.lanes}) * {self.slots.stride('index', e.map, self.vector)} + {at}"
+        )
         return f"{steps}" if dtype == "i64" else f"cast({steps}, {dtype})"
 
     def result(self, e: Result) -> str:
@@ -226,7 +255,9 @@ class Values:
             return row.name
         mask = None if row.padded else self.mask
         step = 1 if row.wide else row.map.stride(self.vector)
-        text = self.read(row.name, self.place(e.name, row.map), self.step(e.name, row.map, step), self.lanes_of(e), mask)
+        place = self.place(e.name, row.map)
+        place = place if row.origin == "0" else f"{place} - {row.origin}"
+        text = self.read(row.name, place, self.step(e.name, row.map, step), self.lanes_of(e), mask)
         return self.line(self.here, text, "v")
 
     # ---- loads
@@ -243,14 +274,63 @@ class Values:
         p = self.slots.buffer(n.buffer.name)
         if any(self.wide(i) for _, i, _ in n.at):
             places = self.lane_places(n)
-            return f"gather_where({p}, {places}, {mask}, {fill})" if mask else f"gather({p}, {places})"
+            return (
+                f"gather_where({p}, {places}, {mask}, {fill})" if mask else f"gather({p}, {places})"
+            )
         place, step = self.place(n.buffer.name, n.map, n.at), n.map.stride(self.vector)
         return self.read(p, place, self.step(n.buffer.name, n.map, step), lanes, mask or None, fill)
 
-    def read(self, p: str, place: str, step: str, lanes: int, mask: str | None, fill: str = "0") -> str:
+    def branched(self, n: Load) -> str | None:
+        """A guarded load of full vectors: most lie inside all guards and need no mask."""
+        ends = self.inside_guards(n)
+        if self.mask or not ends or self.lanes_of(n) == 1:
+            return None
+        name, here = self.slots.names.numbered("v"), self.here
+        step = n.map.stride(self.vector)
+        p, stride = self.slots.buffer(n.buffer.name), self.step(n.buffer.name, n.map, step)
+        plain = self.read(p, self.place(n.buffer.name, n.map, n.at), stride, self.lanes, None)
+        partly = Level([], here.axes, dict(here.known))
+        self.levels = [*self.levels[:-1], partly]
+        partly.body.append(f"{name} = {self.load(n)}")
+        self.levels = [*self.levels[:-1], here]
+        here.body += [
+            Suite(f"if {' and '.join(ends)}", [f"{name} = {plain}"]),
+            Suite("else", partly.body),
+        ]
+        return name
+
+    def inside_guards(self, n: Load) -> list[str]:
+        """The conditions under which all lanes are inside the guards; none where that doesn't tell a branch."""
+        steps = {g.stride(self.vector) for g, _, _ in n.guards}
+        if not steps <= {0, 1} or any(self.wide(i) for _, i, _ in n.at):
+            return []
+        ends: list[str] = []
+        for g in n.guards:
+            at, last = (
+                self.place("guard", g[0]),
+                f" + {self.lanes - 1}" if g[0].stride(self.vector) else "",
+            )
+            lower, upper = self.needed(g)
+            ends += [f"{at} >= {self.slots.bound(g, False)}"] * lower
+            ends += [f"{at}{last} < {self.slots.bound(g, True)}"] * upper
+        return ends
+
+    def needed(self, g: Guard) -> tuple[bool, bool]:
+        """Which bounds of a guard do not always hold."""
+        m, low, high = g
+        least, most = bounds(m, {a: (0, max(self.axes[a].size - 1, 0)) for a in m.axes})
+        return least < low, most >= high
+
+    def read(
+        self, p: str, place: str, step: str, lanes: int, mask: str | None, fill: str = "0"
+    ) -> str:
         """Reads `lanes` elements `step` apart."""
         if step == "1" or lanes == 1:
-            return f"load_where({p}, {place}, {mask}, {fill})" if mask else f"load({p}, {place}, {lanes})"
+            return (
+                f"load_where({p}, {place}, {mask}, {fill})"
+                if mask
+                else f"load({p}, {place}, {lanes})"
+            )
         if mask:
             return f"load_strided_where({p}, {place}, {step}, {mask}, {fill})"
         return f"load_strided({p}, {place}, {step}, {lanes})"
@@ -261,15 +341,18 @@ class Values:
 
     def guard(self, g: Guard, lanes: int) -> list[str]:
         """Masks that hold where low <= map < high; a bound that always holds needs none."""
-        m, low, high = g
-        least, most = bounds(m, {a: (0, max(self.axes[a].size - 1, 0)) for a in m.axes})
-        step = m.stride(self.vector) if self.vector else 0
-        level = self.level_of(m.axes)
-        at, tests = self.place("guard", m), []
-        for upper, needed in ((False, least < low), (True, most >= high)):
+        m, step = g[0], g[0].stride(self.vector)
+        level, at, tests = self.level_of(m.axes), self.place("guard", m), []
+        for upper, needed in enumerate(self.needed(g)):
             if needed:
-                bound = self.slots.bound(g, upper)
-                tests.append(self.line(level, test(at, step, bound, upper, lanes, self.step("guard", m, step)), "mask"))
+                bound = self.slots.bound(g, bool(upper))
+                tests.append(
+                    self.line(
+                        level,
+                        test(at, step, bound, bool(upper), lanes, self.step("guard", m, step)),
+                        "mask",
+                    )
+                )
         return tests
 
     # ---- writes
@@ -284,7 +367,11 @@ class Values:
     def write(self, p: str, place: str, step: str, value: str, mask: str | None) -> None:
         """Writes a value at this point."""
         if step == "1":
-            text = f"store_where({p}, {place}, {value}, {mask})" if mask else f"store({p}, {place}, {value})"
+            text = (
+                f"store_where({p}, {place}, {value}, {mask})"
+                if mask
+                else f"store({p}, {place}, {value})"
+            )
         elif mask:
             text = f"store_strided_where({p}, {place}, {step}, {value}, {mask})"
         else:
@@ -295,7 +382,13 @@ class Values:
         """The write of one statement; a vector where the vector axis is among the loops."""
         of, wide = s.buffer.name, self.inside
         step = self.step(of, s.map, s.map.stride(self.vector)) if wide else "1"
-        self.write(self.slots.buffer(of), self.place(of, s.map, s.at), step, value, self.mask if wide else None)
+        self.write(
+            self.slots.buffer(of),
+            self.place(of, s.map, s.at),
+            step,
+            value,
+            self.mask if wide else None,
+        )
 
     def stored(self, s: Store, value: str) -> None:
         self.written(s, self.spread(s.expr, value, self.inside))

@@ -4,7 +4,22 @@
 `normalise` its simplest form.
 """
 
-from .expr import Axis, Buffer, Const, Expr, Guard, Index, Leaf, Load, Map, Result, apply, axes_of, rebuilt, walk
+from .expr import (
+    Axis,
+    Buffer,
+    Const,
+    Expr,
+    Guard,
+    Index,
+    Leaf,
+    Load,
+    Map,
+    Result,
+    apply,
+    axes_of,
+    rebuilt,
+    walk,
+)
 from .normalise import normalise
 from .parse import parse_kernel
 from .reference import reference

@@ -110,7 +110,13 @@ class Leaf(Expr):
 
     def __init__(self, dtype: str, args: tuple[Expr, ...] = (), **fields: Any) -> None:
         op = type(self).__name__.lower()
-        for name, value in {"op": op, "args": args, "dtype": dtype, "param": None, **fields}.items():
+        for name, value in {
+            "op": op,
+            "args": args,
+            "dtype": dtype,
+            "param": None,
+            **fields,
+        }.items():
             object.__setattr__(self, name, value)
 
 
@@ -138,11 +144,18 @@ class Load(Leaf):
     at: At
 
     def __init__(
-        self, buffer: Buffer, map: Map, guards: tuple[Guard, ...] = (), fill: Expr | None = None, at: At = ()
+        self,
+        buffer: Buffer,
+        map: Map,
+        guards: tuple[Guard, ...] = (),
+        fill: Expr | None = None,
+        at: At = (),
     ) -> None:
         fill = (fill or Const(0, buffer.dtype)) if guards else None
         args = (*(index for _, index, _ in at), *((fill,) if fill else ()))
-        super().__init__(buffer.dtype, args, buffer=buffer, map=map, guards=guards, fill=fill, at=at)
+        super().__init__(
+            buffer.dtype, args, buffer=buffer, map=map, guards=guards, fill=fill, at=at
+        )
 
 
 class Index(Leaf):
@@ -166,7 +179,10 @@ class Result(Leaf):
 
 def apply(op: str, *args: Expr | float, param: Any = None) -> Expr:
     """`op` of expressions, typed by its rule; a Python number takes the dtype of the others."""
-    of = next((a.dtype for k, a in enumerate(args) if isinstance(a, Expr) and (op, k) != ("select", 0)), None)
+    of = next(
+        (a.dtype for k, a in enumerate(args) if isinstance(a, Expr) and (op, k) != ("select", 0)),
+        None,
+    )
     if of is None:
         raise KernelError(f"{op}: at least one operand must be an expression")
     full = tuple(a if isinstance(a, Expr) else Const(a, of) for a in args)

@@ -1,7 +1,8 @@
 """Fewer, longer axes: `for i in 1: for j in 64: for k in 32` over contiguous memory becomes `for k in 2048`.
 
-Axes of one point go away; neighbours (parallel, ordered, or of one stage) become one where every map that sees them
-walks them as one. What remains is the part of a shape that the machine code must know.
+Axes of one point go away; parallel axes stand in the order in which the first store walks memory; neighbours (parallel,
+ordered, or of one stage) become one where every map that sees them walks them as one. What remains is the part of a
+shape that the machine code must know.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .stages import Accumulate, Keep, Kernel, Stage, Statement, Store, mapped
 
 def normalise(kernel: Kernel) -> Kernel:
     """An equal kernel with the fewest axes. Cost: axes^2 times the size of the kernel."""
-    kernel = without_single(kernel)
+    kernel = in_order(without_single(kernel))
     while pair := joinable(kernel):
         kernel = joined(kernel, *pair)
     return kernel
@@ -35,9 +36,23 @@ def without_single(kernel: Kernel) -> Kernel:
 
     parallel = sum(a.name not in gone for a in kernel.free) if kernel.parallel >= 0 else -1
     outer = tuple(axis(a) for a in kernel.outer if a.name not in gone)
-    stages = tuple(Stage(tuple(axis(a) for a in s.axes if a.name not in gone), s.body) for s in kernel.stages)
+    stages = tuple(
+        Stage(tuple(axis(a) for a in s.axes if a.name not in gone), s.body) for s in kernel.stages
+    )
     rest = Kernel(kernel.name, kernel.buffers, outer, stages, parallel)
     return changed(rest, lambda m: m.renamed(lambda a: None if a in gone else a), gone)
+
+
+# ---- order
+
+
+def in_order(kernel: Kernel) -> Kernel:
+    """Parallel axes by falling stride of the first store, so that it is contiguous if it can be."""
+    store = next((s for s in statements(kernel) if isinstance(s, Store | Accumulate)), None)
+    if store is None:
+        return kernel
+    free = sorted(kernel.free, key=lambda a: -abs(store.map.stride(a.name)))
+    return replace(kernel, outer=(*free, *kernel.ordered))
 
 
 # ---- neighbours

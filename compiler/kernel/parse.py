@@ -51,7 +51,9 @@ class Parser:
         kinds = [kind for kind, _ in self.outer]
         parallel = kinds.count("parallel") if "ordered" in kinds else -1
         axes = tuple(a for _, a in self.outer)
-        return Kernel(self.definition.name, tuple(self.buffers.values()), axes, tuple(self.stages), parallel)
+        return Kernel(
+            self.definition.name, tuple(self.buffers.values()), axes, tuple(self.stages), parallel
+        )
 
     def space(self, body: list[ast.stmt]) -> None:
         """Outer loops, then stages."""
@@ -70,7 +72,10 @@ class Parser:
                 return Axis(loop.target.id, size)
             case [ast.Call(func=ast.Name(id="min"), args=[ast.Constant(value=int(size)), rest])]:
                 match rest:
-                    case ast.BinOp(left=ast.Constant(value=int(total)), right=ast.BinOp(right=ast.Name(id=outer))):
+                    case ast.BinOp(
+                        left=ast.Constant(value=int(total)),
+                        right=ast.BinOp(right=ast.Name(id=outer)),
+                    ):
                         return Axis(loop.target.id, size, (outer, total))
         raise fault(loop.iter, "an extent is `n` or `min(n, total - n*outer)`")
 
@@ -97,15 +102,21 @@ class Parser:
 
     def statement(self, s: ast.stmt, axes: tuple[Axis, ...]) -> Statement | None:
         match s:
-            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=at)], value=value):
+            case ast.Assign(
+                targets=[ast.Subscript(value=ast.Name(id=name), slice=at)], value=value
+            ):
                 if name not in self.buffers:
                     return Keep(name, names(at), self.expression(value))
                 b, (m, parts) = self.buffers[name], self.place(at)
                 return Store(b, m, self.expression(value, b.dtype), parts)
-            case ast.AugAssign(target=ast.Subscript(value=ast.Name(id=name), slice=at), value=value):
+            case ast.AugAssign(
+                target=ast.Subscript(value=ast.Name(id=name), slice=at), value=value
+            ):
                 b, (m, parts) = self.buffers[name], self.place(at)
                 return Accumulate(b, m, self.expression(value, b.dtype), parts)
-            case ast.Assign(targets=[target], value=ast.Call(func=ast.Name(id=monoid), args=args)) if monoid in MONOIDS:
+            case ast.Assign(
+                targets=[target], value=ast.Call(func=ast.Name(id=monoid), args=args)
+            ) if monoid in MONOIDS:
                 return Reduce(names(target), monoid, tuple(self.expression(a) for a in args))
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 self.named[name] = self.expression(value)

@@ -44,7 +44,9 @@ class Reference:
         return sum((s * self.index[a] for a, s in m.strides), start)
 
     def with_parts(self, m: Map, at: At, memo: dict[Expr, Array]) -> Array:
-        return sum((s * np.clip(memo[i].astype(np.int64), 0, n - 1) for s, i, n in at), self.place(m))
+        return sum(
+            (s * np.clip(memo[i].astype(np.int64), 0, n - 1) for s, i, n in at), self.place(m)
+        )
 
     def live(self, stage: Stage) -> Array:
         """Which points exist: the last block of a split axis is short."""
@@ -100,7 +102,9 @@ class Reference:
         full = tuple(a.size if k in here else 1 for k, a in enumerate(self.axes))
         over = tuple(self.order[a.name] for a in stage.axes)
         memo: dict[Expr, Array] = {}
-        values = [tuple(np.broadcast_to(self.value(e, memo), full) for e in s.exprs) for s in stage.body]
+        values = [
+            tuple(np.broadcast_to(self.value(e, memo), full) for e in s.exprs) for s in stage.body
+        ]
         live = np.broadcast_to(self.live(stage), full)
         for s, of in zip(stage.body, values, strict=True):
             match s:
@@ -122,7 +126,9 @@ class Reference:
         m, dtype = MONOIDS[s.monoid], of[0].dtype
         value = np.where(live, of[0], dtype.type(m.identity(s.exprs[0].dtype)))
         if m.fields == 1:
-            self.results[s.names[0]] = FOLDS[s.monoid](value, axis=over, keepdims=True).astype(dtype)
+            self.results[s.names[0]] = FOLDS[s.monoid](value, axis=over, keepdims=True).astype(
+                dtype
+            )
             return
         ends = self.along_ends(value, over)
         flat, places = value.reshape(ends), np.broadcast_to(of[1], value.shape).reshape(ends)

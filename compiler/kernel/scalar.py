@@ -47,9 +47,13 @@ class ScalarOp:
         same = dtypes[1:] if self.name == "select" else dtypes
         fits = len(dtypes) == self.arity and len(set(same)) == 1 and same[0] in self.accepts
         if not fits or (self.name == "select" and dtypes[0] != "bool"):
-            kind = "a bool and " * (self.name == "select") + f"{len(same) or self.arity} of one dtype"
+            kind = (
+                "a bool and " * (self.name == "select") + f"{len(same) or self.arity} of one dtype"
+            )
             of = " ".join(sorted(self.accepts))
-            raise KernelError(f"{self.name}: {kind} of {of} required, got {', '.join(dtypes) or 'none'}")
+            raise KernelError(
+                f"{self.name}: {kind} of {of} required, got {', '.join(dtypes) or 'none'}"
+            )
         if self.name == "cast":
             if param not in NUMPY:
                 raise KernelError(f"cast: a dtype is required, got {param!r}")

@@ -22,6 +22,7 @@ from .expr import At, Axis, Buffer, Expr, Map
 from .scalar import NUMPY
 from .text import PLAIN, Numbers, Texts, spell_extent
 
+
 @dataclass(frozen=True)
 class Monoid:
     """How values combine. `op` is the scalar operation; monoids of two fields (value, index) have none.
@@ -173,7 +174,9 @@ class Kernel:
         return "\n".join(lines)
 
 
-def mapped(s: Statement, expr: Callable[[Expr], Expr], place: Callable[[Map], Map] = lambda m: m) -> Statement:
+def mapped(
+    s: Statement, expr: Callable[[Expr], Expr], place: Callable[[Map], Map] = lambda m: m
+) -> Statement:
     """The statement with `expr` of its expressions and `place` of where it writes."""
     match s:
         case Reduce():

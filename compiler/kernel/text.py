@@ -82,7 +82,9 @@ class Texts:
                 continue
             text = self.leaf(e) if isinstance(e, Leaf) else self.operation(e)
             if self.users[e] > 1 and not isinstance(e, Const | Result):
-                name = next(f"t{k}" for k in range(len(self.taken) + 1) if f"t{k}" not in self.taken)
+                name = next(
+                    f"t{k}" for k in range(len(self.taken) + 1) if f"t{k}" not in self.taken
+                )
                 self.taken.add(name)
                 self.lines.append(f"{name} = {text}")
                 text = name
@@ -102,7 +104,9 @@ class Texts:
         """A number stands bare beside an operand of its dtype."""
         a = e.args[k]
         siblings = e.args[1:] if e.op == "select" and k else e.args
-        told = e.op != "cast" and any(not isinstance(s, Const) and s.dtype == a.dtype for s in siblings)
+        told = e.op != "cast" and any(
+            not isinstance(s, Const) and s.dtype == a.dtype for s in siblings
+        )
         if isinstance(a, Const) and told:
             return self.numbers.constant(a)
         return f"({self.texts[a]})" if OPS[e.op].infix and a in self.sums else self.texts[a]

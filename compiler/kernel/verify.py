@@ -1,12 +1,12 @@
 """The rules of kernels. A broken one is reported with the statement at fault and the text of the kernel.
 
-    names        buffers, axes and results are distinct; an axis name means one size
-    types        every operation fits its table entry; a store has the dtype of its buffer
-    bounds       no load or store leaves its buffer
-    order        results come from earlier stages; what a stage wrote no later stage reads;
-                 within a stage a buffer is read and written at the same place
-    races        no two points of a store meet in one element; none of an accumulation but along the ordered axes
-    scratch      kept rows together fit `SCRATCH_BYTES`
+names        buffers, axes and results are distinct; an axis name means one size
+types        every operation fits its table entry; a store has the dtype of its buffer
+bounds       no load or store leaves its buffer
+order        results come from earlier stages; what a stage wrote no later stage reads;
+             within a stage a buffer is read and written at the same place
+races        no two points of a store meet in one element; none of an accumulation but along the ordered axes
+scratch      kept rows together fit `SCRATCH_BYTES`
 """
 
 from __future__ import annotations
@@ -15,7 +15,18 @@ from collections.abc import Iterable
 
 from .expr import At, Axis, Buffer, Const, Expr, Guard, Index, Load, Map, Result, bounds, walk
 from .scalar import NUMPY, OPS, KernelError
-from .stages import MONOIDS, Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store, names_of, statement_lines
+from .stages import (
+    MONOIDS,
+    Accumulate,
+    Keep,
+    Kernel,
+    Reduce,
+    Stage,
+    Statement,
+    Store,
+    names_of,
+    statement_lines,
+)
 from .text import PLAIN
 
 SCRATCH_BYTES = 1 << 18  # half of a usual second-level cache
@@ -63,13 +74,20 @@ class Verifier:
         named = [*self.buffers, *k.axes, *results]
         self.require(len(self.buffers) == len(k.buffers), "two buffers of one name")
         for n in named:
-            self.require(n.isidentifier() and named.count(n) == 1, f"the name {n} is used twice or is no name")
-        self.require(-1 <= k.parallel <= len(k.outer), f"{k.parallel} parallel axes of {len(k.outer)}")
+            self.require(
+                n.isidentifier() and named.count(n) == 1,
+                f"the name {n} is used twice or is no name",
+            )
+        self.require(
+            -1 <= k.parallel <= len(k.outer), f"{k.parallel} parallel axes of {len(k.outer)}"
+        )
         for b in k.buffers:
             self.require(b.dtype in NUMPY and b.size >= 0, f"{b} is no buffer")
         for stage in k.stages:
             for a in stage.axes:
-                self.require(k.axes[a.name] == a and a not in k.outer, f"axis {a.name} has two meanings")
+                self.require(
+                    k.axes[a.name] == a and a not in k.outer, f"axis {a.name} has two meanings"
+                )
         for a in k.axes.values():
             self.axis(a)
 
@@ -77,11 +95,14 @@ class Verifier:
         self.require(a.size >= 0, f"axis {a.name} of {a.size} points")
         if a.split:
             outer, total = a.split
+            self.require(a not in self.kernel.free, f"the parallel axis {a.name} is split")
             by = next((o for o in self.kernel.outer if o.name == outer), None)
             self.require(by, f"axis {a.name} is split by {outer}, which is no outer axis")
             assert by is not None
             fits = a.size > 0 and by.size == -(-total // a.size)
-            self.require(fits, f"axis {a.name}: {by.size} blocks of {a.size} are not {total} points")
+            self.require(
+                fits, f"axis {a.name}: {by.size} blocks of {a.size} are not {total} points"
+            )
 
     # ---- statements
 
@@ -92,12 +113,18 @@ class Verifier:
             case Reduce():
                 self.reduce(s)
             case Keep():
-                self.require(sorted(s.axes) == sorted(a.name for a in stage.axes), "a row has the axes of its stage")
+                self.require(
+                    sorted(s.axes) == sorted(a.name for a in stage.axes),
+                    "a row has the axes of its stage",
+                )
                 rows = NUMPY[s.expr.dtype].itemsize
                 for a in stage.axes:
                     rows *= a.size
                 self.scratch += rows
-                self.require(self.scratch <= SCRATCH_BYTES, f"{self.scratch} bytes of rows exceed {SCRATCH_BYTES}")
+                self.require(
+                    self.scratch <= SCRATCH_BYTES,
+                    f"{self.scratch} bytes of rows exceed {SCRATCH_BYTES}",
+                )
             case _:
                 self.require(s.buffer.dtype == s.expr.dtype, f"stores {s.expr.dtype} to {s.buffer}")
                 self.access(s.buffer, s.map, s.at, ())
@@ -111,7 +138,9 @@ class Verifier:
         boolean = s.exprs[0].dtype == "bool"
         self.require(boolean == (s.monoid in ("any", "all")), f"{s.monoid} of {s.exprs[0].dtype}")
         if m.fields == 2:
-            self.require(isinstance(s.exprs[1], Index), f"the second field of {s.monoid} is an index")
+            self.require(
+                isinstance(s.exprs[1], Index), f"the second field of {s.monoid} is an index"
+            )
 
     def expression(self, stage: Stage, e: Expr) -> None:
         match e:
@@ -125,8 +154,12 @@ class Verifier:
             case Result():
                 found = self.results.get(e.name)
                 self.require(found, f"{e.name} is not computed by an earlier stage")
-                self.require(found == (e.axes, e.dtype), f"{e.name} is {found}, not {(e.axes, e.dtype)}")
-                self.require(set(e.axes) <= set(self.scope), f"{e.name} needs the axes {', '.join(e.axes)}")
+                self.require(
+                    found == (e.axes, e.dtype), f"{e.name} is {found}, not {(e.axes, e.dtype)}"
+                )
+                self.require(
+                    set(e.axes) <= set(self.scope), f"{e.name} needs the axes {', '.join(e.axes)}"
+                )
             case _:
                 self.require(e.op in OPS, f"unknown operation {e.op}")
                 dtype = OPS[e.op].result(tuple(a.dtype for a in e.args), e.param)
@@ -135,11 +168,15 @@ class Verifier:
     def load(self, stage: Stage, e: Load) -> None:
         self.access(e.buffer, e.map, e.at, e.guards)
         self.require(e.fill is None or e.fill.dtype == e.dtype, "the fill has another dtype")
-        self.require(e.buffer.name not in self.written, f"{e.buffer.name} was written by an earlier stage")
+        self.require(
+            e.buffer.name not in self.written, f"{e.buffer.name} was written by an earlier stage"
+        )
         for w in stage.body:
             if isinstance(w, Store | Accumulate) and w.buffer is e.buffer:
                 same = w.map == e.map and not w.at and not e.at
-                self.require(same, f"{e.buffer.name} is read and written at different places of one stage")
+                self.require(
+                    same, f"{e.buffer.name} is read and written at different places of one stage"
+                )
 
     def known(self, m: Map) -> None:
         for a in m.axes:
@@ -166,12 +203,13 @@ class Verifier:
         for stride, index, size in at:
             self.require(index.dtype in ("i32", "i64", "u32"), f"an index of {index.dtype}")
             low, high = low + min(0, stride * (size - 1)), high + max(0, stride * (size - 1))
-        self.require(0 <= low and high < b.size, f"{b} is read or written at {low}..{high}")
+        self.require(low >= 0 and high < b.size, f"{b} is read or written at {low}..{high}")
 
     def ranges(self) -> dict[str, tuple[int, int]]:
         """First and last point of every axis in scope."""
         return {
-            a.name: (0, min(a.size, a.split[1] if a.split else a.size) - 1) for a in self.scope.values()
+            a.name: (0, min(a.size, a.split[1] if a.split else a.size) - 1)
+            for a in self.scope.values()
         }
 
     def joined(self, m: Map, ranges: dict[str, tuple[int, int]]) -> Map:
@@ -188,12 +226,18 @@ class Verifier:
         if isinstance(s, Accumulate) and not s.at:
             fixed = not any(s.map.stride(a.name) for a in ordered)
             self.require(fixed, "an accumulation stays in place along the ordered axes")
-        axes = [*free, *stage.axes] if isinstance(s, Accumulate) or s.at else [*free, *ordered, *stage.axes]
+        axes = (
+            [*free, *stage.axes]
+            if isinstance(s, Accumulate) or s.at
+            else [*free, *ordered, *stage.axes]
+        )
         ranges = self.ranges()
         m = self.joined(s.map, ranges)
         joined = s.map.axes - m.axes
         reach = 0
-        for stride, name in sorted((abs(m.stride(a.name)), a.name) for a in axes if a.name not in joined):
+        for stride, name in sorted(
+            (abs(m.stride(a.name)), a.name) for a in axes if a.name not in joined
+        ):
             points = ranges[name][1] + 1
             if points > 1:
                 self.require(stride > reach, f"points of {name} write the same element")
@@ -201,7 +245,10 @@ class Verifier:
         for _, index, _ in s.at:
             over = {a for e in walk(index) if isinstance(e, Load | Index) for a in e.map.axes}
             bad = [a.name for a in (*free, *stage.axes) if a.name in over and a.size > 1]
-            self.require(not bad, f"a computed place may depend on ordered axes only, not on {', '.join(bad)}")
+            self.require(
+                not bad,
+                f"a computed place may depend on ordered axes only, not on {', '.join(bad)}",
+            )
 
 
 def inside(g: Map, low: int, high: int) -> tuple[str, int, int]:

@@ -31,7 +31,9 @@ def machine(texts: dict[str, str]) -> dict[str, int]:
     return objects.addresses(texts, words.WORDS, words.KEY)
 
 
-def run_in_place(k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[tuple[int, int]] = ()) -> Arrays:
+def run_in_place(
+    k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[tuple[int, int]] = ()
+) -> Arrays:
     """The arrays, after the kernel ran on them over its points: in one call, or in those of `splits`."""
     args = block(k, lowered, arrays)
     memory, address = scratch(lowered)
@@ -42,7 +44,9 @@ def run_in_place(k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[t
     return arrays
 
 
-def run_machine(k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[tuple[int, int]] = ()) -> Arrays:
+def run_machine(
+    k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[tuple[int, int]] = ()
+) -> Arrays:
     """Copies of the arrays after the kernel."""
     return run_in_place(k, lowered, {n: a.copy() for n, a in arrays.items()}, splits)
 

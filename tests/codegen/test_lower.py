@@ -45,7 +45,9 @@ def close(got: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
     for name, array in expected.items():
         if array.dtype.kind == "f":
             tolerance = 2e-5 if array.dtype == np.float32 else 1e-13
-            np.testing.assert_allclose(got[name], array, rtol=tolerance, atol=tolerance / 10, err_msg=name)
+            np.testing.assert_allclose(
+                got[name], array, rtol=tolerance, atol=tolerance / 10, err_msg=name
+            )
         else:
             np.testing.assert_array_equal(got[name], array, err_msg=name)
 
@@ -57,7 +59,9 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
 
 @pytest.mark.parametrize("make", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("target", [WIDE, Target(bits=128), host()], ids=["256", "128", "host"])
-def test_machine_code_gives_what_the_reference_gives(make: Callable[[], Kernel], target: Target) -> None:
+def test_machine_code_gives_what_the_reference_gives(
+    make: Callable[[], Kernel], target: Target
+) -> None:
     k = make()
     arrays = arrays_for(k)
     expected = {n: a.copy() for n, a in arrays.items()}
@@ -66,7 +70,9 @@ def test_machine_code_gives_what_the_reference_gives(make: Callable[[], Kernel],
 
 
 @pytest.mark.parametrize("make", CASES.values(), ids=CASES)
-def test_the_text_as_plain_python_gives_the_bits_of_machine_code(make: Callable[[], Kernel]) -> None:
+def test_the_text_as_plain_python_gives_the_bits_of_machine_code(
+    make: Callable[[], Kernel],
+) -> None:
     k = make()
     lowered, arrays = lower(k, WIDE), arrays_for(k)
     same(run_twin(k, lowered, arrays), run_machine(k, lowered, arrays))
@@ -81,7 +87,9 @@ def test_any_split_of_the_points_gives_the_same_bits(make: Callable[[], Kernel])
         rng = np.random.default_rng(seed)
         cuts = sorted({0, lowered.points, *rng.integers(0, lowered.points + 1, 3).tolist()})
         parts = list(zip(cuts, cuts[1:], strict=False))
-        same(whole, run_machine(k, lowered, arrays, [parts[p] for p in rng.permutation(len(parts))]))
+        same(
+            whole, run_machine(k, lowered, arrays, [parts[p] for p in rng.permutation(len(parts))])
+        )
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
@@ -126,7 +134,13 @@ def test_a_product_that_is_added_is_one_operation() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_keep_their_meaning(value: float) -> None:
-    for make in (CASES["softmax"], CASES["argmax"], CASES["argmax of columns"], CASES["any and all"], CASES["column sums"]):
+    for make in (
+        CASES["softmax"],
+        CASES["argmax"],
+        CASES["argmax of columns"],
+        CASES["any and all"],
+        CASES["column sums"],
+    ):
         k = make()
         arrays = arrays_for(k)
         arrays["x"][[3, 20, 77, 78]] = value
@@ -188,5 +202,7 @@ def test_masked_lanes_touch_no_memory_outside_the_buffers() -> None:
         lowered = lower(k, WIDE)
         out = run_in_place(k, lowered, inner)
         for name, a in guarded.items():
-            assert (a[:256] == np.full(1, 77, a.dtype)).all() and (a[-256:] == np.full(1, 77, a.dtype)).all(), (k.name, name)
+            assert (a[:256] == np.full(1, 77, a.dtype)).all() and (
+                a[-256:] == np.full(1, 77, a.dtype)
+            ).all(), (k.name, name)
         same(run_machine(k, lowered, arrays), out)

@@ -141,6 +141,21 @@ def transposed(rows: int, n: int) -> Kernel:
     """)
 
 
+def crosswise(images: int, rows: int, n: int) -> Kernel:
+    """Tiles of a batch: two operands turned, one of them read twice, one by an index of rows; other dtypes."""
+    size = images * rows * n
+    return kernel(f"""
+        def crosswise(a: f32[{size}], b: f64[{size}], y: f32[{size}], z: f64[{size}]):
+            for k in parallel({images}):
+                for i in parallel({rows}):
+                    for j in parallel({n}):
+                        if stage():
+                            t0 = a[{rows * n}*k + i + {rows}*j]
+                            y[{rows * n}*k + {n}*i + j] = t0 * a[{rows * n}*k + {n}*i + j] + a[{rows * n}*k + i + {rows}*j]
+                            z[{rows * n}*k + i + {rows}*j] = b[{rows * n}*k + i + {rows}*j] + cast(t0, f64)
+    """)
+
+
 def chain(rows: int, n: int) -> Kernel:
     """Contiguous: one axis after normalising. Two results."""
     return kernel(f"""
@@ -355,6 +370,7 @@ CASES: dict[str, Callable[[], Kernel]] = {
     "column sums by chunks": lambda: column_sum_chunks(21, 50),
     "broadcast and transposed": lambda: elementwise(7, 45),
     "transposed store": lambda: transposed(6, 45),
+    "crosswise tiles": lambda: crosswise(2, 45, 75),
     "contiguous chain": lambda: chain(5, 23),
     "flipped": lambda: flipped(5, 41),
     "sum by chunks": lambda: sum_chunks(1000),

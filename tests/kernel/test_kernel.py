@@ -50,7 +50,9 @@ def test_text_reads_back(make: Callable[[], Kernel]) -> None:
 
 
 def test_text_is_a_python_function() -> None:
-    assert str(samples.softmax(8, 16)) == """\
+    assert (
+        str(samples.softmax(8, 16))
+        == """\
 def softmax(x: f32[128], y: f32[128]):
     for i in parallel(8):
         for j in stage(16):
@@ -61,6 +63,7 @@ def softmax(x: f32[128], y: f32[128]):
             s = sum(t0)
         for j in stage(16):
             y[16*i + j] = e[j] * (1.0 / s)"""
+    )
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-300, True, 7])
@@ -91,7 +94,10 @@ def test_text_grows_with_the_dag_and_not_with_its_paths() -> None:
         ("def k(x: f32[4]):\n    x[0] = 1.0", "a stage is"),
         ("def k(x: f32[4]):\n    if stage():\n        x[0] = sing(x[0])", "unknown operation sing"),
         ("def k(x: f32[4]):\n    if stage():\n        x[0] = y", "not an expression"),
-        ("def k(x: f32[4]):\n    for i in parallel(4):\n        if stage():\n            x[i*i] = f32(1.0)", "not an affine index"),
+        (
+            "def k(x: f32[4]):\n    for i in parallel(4):\n        if stage():\n            x[i*i] = f32(1.0)",
+            "not an affine index",
+        ),
     ],
 )
 def test_text_that_is_no_kernel_is_refused(text: str, message: str) -> None:
@@ -120,31 +126,52 @@ def one(*body: Store | Reduce | Keep) -> Kernel:
     "bad, message",
     [
         (one(Store(Y, Map(PLACE.strides, 1), READ)), r"y: f32\[128\] is read or written at 1..128"),
-        (one(Store(Y, PLACE, Load(X, Map((("i", -16), ("j", 1)))))), r"x: f32\[128\] is read or written at -112..15"),
+        (
+            one(Store(Y, PLACE, Load(X, Map((("i", -16), ("j", 1)))))),
+            r"x: f32\[128\] is read or written at -112..15",
+        ),
         (one(Store(Y, Map((("j", 1),)), READ)), "points of i write the same element"),
         (one(Store(Y, Map((("i", 8), ("j", 1))), READ)), "points of i write the same element"),
         (one(Store(Z, PLACE, READ)), r"stores f32 to z: f64\[128\]"),
         (one(Store(Y, Map((("i", 16), ("q", 1))), READ)), "no axis q here"),
         (one(Store(Y, PLACE, Result("m", (), "f32"))), "m is not computed by an earlier stage"),
-        (one(Store(Y, PLACE, Load(Buffer("w", "f32", 128), PLACE))), "w is not a buffer of the kernel"),
-        (one(Store(Y, PLACE, Expr("add", (READ, Load(Z, PLACE)), "f32"))), "2 of one dtype .* required, got f32, f64"),
+        (
+            one(Store(Y, PLACE, Load(Buffer("w", "f32", 128), PLACE))),
+            "w is not a buffer of the kernel",
+        ),
+        (
+            one(Store(Y, PLACE, Expr("add", (READ, Load(Z, PLACE)), "f32"))),
+            "2 of one dtype .* required, got f32, f64",
+        ),
         (one(Store(Y, PLACE, Expr("lt", (READ, READ), "f32"))), "lt gives bool, not f32"),
         (one(Keep("e", ("i",), READ)), "a row has the axes of its stage"),
         (one(Keep("x", ("j",), READ)), "the name x is used twice"),
         (one(Reduce(("m",), "any", (READ,))), "any of f32"),
         (one(Reduce(("m",), "argmax", (READ,))), "argmax has 2 fields"),
         (one(Reduce(("m", "k"), "argmax", (READ, READ))), "the second field of argmax is an index"),
-        (one(Store(Y, PLACE, READ + Load(Y, Map((("i", 16),))))), "read and written at different places of one stage"),
         (
-            two(Stage((J,), (Store(Y, PLACE, READ),)), Stage((J,), (Store(X, PLACE, Load(Y, PLACE)),))),
+            one(Store(Y, PLACE, READ + Load(Y, Map((("i", 16),))))),
+            "read and written at different places of one stage",
+        ),
+        (
+            two(
+                Stage((J,), (Store(Y, PLACE, READ),)),
+                Stage((J,), (Store(X, PLACE, Load(Y, PLACE)),)),
+            ),
             "y was written by an earlier stage",
         ),
         (
-            Kernel("k", (X,), (), (Stage((Axis("w", 10**6),), (Keep("e", ("w",), Load(X, Map())),)),)),
+            Kernel(
+                "k", (X,), (), (Stage((Axis("w", 10**6),), (Keep("e", ("w",), Load(X, Map())),)),)
+            ),
             "4000000 bytes of rows exceed 262144",
         ),
-        (Kernel("k", (X,), (I, Axis("r", 4, ("i", 40))), ()), "8 blocks of 4 are not 40 points"),
-        (Kernel("k", (X,), (Axis("r", 4, ("c", 16)),), ()), "split by c, which is no outer axis"),
+        (Kernel("k", (X,), (I, Axis("r", 4, ("i", 40))), (), 1), "8 blocks of 4 are not 40 points"),
+        (Kernel("k", (X,), (I, Axis("r", 4, ("i", 32))), ()), "the parallel axis r is split"),
+        (
+            Kernel("k", (X,), (Axis("r", 4, ("c", 16)),), (), 0),
+            "split by c, which is no outer axis",
+        ),
         (Kernel("k", (X,), (I,), (), 2), "2 parallel axes of 1"),
     ],
 )
@@ -201,7 +228,10 @@ def test_layer_norm_has_the_gradients_that_differences_give() -> None:
         hat = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
         return ((hat * g + b) ** 2).sum()
 
-    out = run(samples.layer_norm(rows, n), **{k: v.astype("f").ravel() for k, v in (("x", x), ("g", g), ("b", b))})
+    out = run(
+        samples.layer_norm(rows, n),
+        **{k: v.astype("f").ravel() for k, v in (("x", x), ("g", g), ("b", b))},
+    )
     assert abs(out["loss"].sum() - loss(x, g, b)) < 1e-3
     for name, of in (("dx", 0), ("dg", 1), ("db", 2)):
         got = out[name].reshape(-1, n).sum(0) if of else out[name].reshape(rows, n)[3]
@@ -210,7 +240,9 @@ def test_layer_norm_has_the_gradients_that_differences_give() -> None:
             for sign, args in zip((1, -1), moved, strict=True):
                 args[of][(3, j) if of == 0 else j] += sign * 1e-6
             slope = (loss(*moved[0]) - loss(*moved[1])) / 2e-6
-            assert abs(got[j] - slope) < 2e-4 * max(1, abs(slope))  # f32 sums against f64 differences
+            assert abs(got[j] - slope) < 2e-4 * max(
+                1, abs(slope)
+            )  # f32 sums against f64 differences
 
 
 def test_an_accumulation_adds_in_order_and_a_computed_one_adds_to_what_is_there() -> None:
@@ -241,7 +273,9 @@ def test_the_first_of_equals_and_the_first_nan_win() -> None:
 
 def test_split_axes_end_with_a_short_block() -> None:
     out = run(samples.sum_chunks(100, 32))
-    np.testing.assert_allclose(out["y"], [part.sum() for part in np.split(out["x"], [32, 64, 96])], rtol=1e-6)
+    np.testing.assert_allclose(
+        out["y"], [part.sum() for part in np.split(out["x"], [32, 64, 96])], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -267,11 +301,26 @@ def test_the_normal_form_means_the_same(make: Callable[[], Kernel]) -> None:
     reference(k, one)
     reference(verify(normalise(k)), other)
     for name, a in one.items():
-        np.testing.assert_allclose(other[name], a, rtol=1e-5, atol=1e-6)  # sums of joined axes in another order
+        np.testing.assert_allclose(
+            other[name], a, rtol=1e-5, atol=1e-6
+        )  # sums of joined axes in another order
 
 
 def test_contiguous_axes_become_one() -> None:
     assert normalise(samples.chain(5, 23)).outer == (Axis("j", 115),)
+
+
+def test_parallel_axes_follow_the_store() -> None:
+    k = normalise(
+        samples.kernel("""
+        def k(x: f32[128], y: f32[128]):
+            for i in parallel(8):
+                for j in parallel(16):
+                    if stage():
+                        y[i + 8*j] = x[i + 8*j] * 2.0
+    """)
+    )
+    assert k.outer == (Axis("i", 128),)
 
 
 def test_a_broadcast_operand_keeps_axes_apart() -> None:
@@ -310,7 +359,12 @@ def test_inner_axes_join_in_all_stages_or_in_none() -> None:
 def test_an_index_keeps_axes_apart_unless_it_counts_them_as_one() -> None:
     def counting(index: Map) -> Kernel:
         y = Buffer("y", "i64", 32)
-        return Kernel("k", (y,), (Axis("i", 4), Axis("j", 8)), (Stage((), (Store(y, Map((("i", 8), ("j", 1))), Index(index)),)),))
+        return Kernel(
+            "k",
+            (y,),
+            (Axis("i", 4), Axis("j", 8)),
+            (Stage((), (Store(y, Map((("i", 8), ("j", 1))), Index(index)),)),),
+        )
 
     assert len(normalise(counting(Map((("i", 8), ("j", 1)), 5))).outer) == 1
     assert len(normalise(counting(Map((("i", 1),)))).outer) == 2
