@@ -191,7 +191,8 @@ F64 = (
 def erf_inv(x: Any) -> Tracer:
     """The inverse of erf; infinite at -1 and 1.
 
-    Accuracy: 6 ulp. Source: Giles, Approximating the erfinv function (2010), the polynomials that XLA uses.
+    Accuracy: relative 4e-7 (f32) and 1e-15 (f64) for |x| < 0.99; as XLA's it takes 1 - x² from the rounded square, which near 1
+    costs up to 1e-5 (f32) and 1e-10 (f64). Source: Giles, Approximating the erfinv function (2010).
     """
     x = tracer(x)
     if not x.type.is_float:

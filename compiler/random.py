@@ -1,0 +1,182 @@
+"""Random numbers as pure functions of keys: jax.random's names, signatures and bits.
+
+A key is an array u32[2]. `split` and `fold_in` make keys of keys; a key is used once. Distributions are f32 by default, as in
+JAX; another dtype is an argument. Outside of a trace the functions run in the interpreter and give ndarrays.
+
+Example:
+>>> key = PRNGKey(0)
+>>> [int(n) for n in split(key)[1]]
+[928981903, 3453687069]
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .lax import eager, erf, erf_inv
+from .numpy import elementwise as el
+from .numpy import reductions, shapes
+from .numpy.creation import array
+from .numpy.operands import new, shape_given, tracer, value, wrong
+from .ops.random import random_bits, threefry
+from .ops.source import iota
+from .tracer import Tracer
+from .types import Type, dtype_name
+
+WORD = 0xFFFFFFFF
+Shape = int | tuple[int, ...]
+
+
+def PRNGKey(seed: Any) -> Any:
+    """The key u32[2] of an int: its high and its low word. A concrete int of 32 bits has no high word, as in JAX's default mode."""
+    if isinstance(seed, Tracer):
+        low = seed.astype(np.uint32).reshape(1)
+        high = el.right_shift(seed, 32).astype(np.uint32).reshape(1) if seed.type.dtype == "i64" else low * np.uint32(0)
+        return shapes.concatenate([high, low])
+    seed = int(seed)
+    high = 0 if -(2**31) <= seed <= WORD else seed >> 32 & WORD
+    return array(np.array([high, seed & WORD], np.uint32))
+
+
+key = PRNGKey
+
+
+def _key(given: Any) -> Tracer:
+    found = tracer(given)
+    if found.type != Type("u32", (2,)):
+        raise wrong(f"random: a key u32[2] is required, got {found.type}", "wonderland.random.key(seed)")
+    return found
+
+
+def _counters(shape: tuple[int, ...]) -> Tracer:
+    """The position of each element, as two words."""
+    size = math.prod(shape)
+    low = new(iota(Type("i64", (size,)), 0))
+    words = shapes.stack([low >> 32, low & WORD], -1)
+    return words.astype(np.uint32).reshape(*shape, 2)
+
+
+@eager("key")
+def split(key: Any, num: Shape = 2) -> Tracer:
+    """Keys of a key, u32[num, 2]."""
+    return new(threefry(_key(key).value, _counters(shape_given("split", num)).value))
+
+
+@eager("key", "data")
+def fold_in(key: Any, data: Any) -> Tracer:
+    """The key of a key and an int."""
+    low = tracer(data).astype(np.uint32).reshape(1)
+    return new(threefry(_key(key).value, shapes.concatenate([low * np.uint32(0), low]).value))
+
+
+@eager("key")
+def bits(key: Any, shape: Shape = (), dtype: Any = np.uint32) -> Tracer:
+    """Uniform u32."""
+    if dtype_name(dtype) != "u32":
+        raise wrong(f"bits: dtype uint32 is required, got {np.dtype(dtype)}")
+    return new(random_bits(_key(key).value, shape_given("bits", shape)))
+
+
+def _fractions(key: Any, shape: tuple[int, ...], name: str) -> Tracer:
+    """Uniform multiples of 2**-23 (f32) or 2**-52 (f64) below 1."""
+    if name == "f32":
+        return (bits(key, shape) >> 9).astype(np.float32) * 2.0**-23
+    words = new(threefry(_key(key).value, _counters(shape).value)).astype(np.int64)
+    return ((words[..., 0] << 20) | (words[..., 1] >> 12)).astype(np.float64) * 2.0**-52
+
+
+def _float(name: str, dtype: Any) -> str:
+    found = dtype_name(dtype)
+    if found not in ("f32", "f64"):
+        raise wrong(f"{name}: dtype float32 or float64 is required, got {np.dtype(dtype)}")
+    return found
+
+
+@eager("key", "minval", "maxval")
+def uniform(key: Any, shape: Shape = (), dtype: Any = np.float32, minval: Any = 0.0, maxval: Any = 1.0) -> Tracer:
+    """Uniform in [minval, maxval)."""
+    name, shape = _float("uniform", dtype), shape_given("uniform", shape)
+    low, high = (new(value(v, name, shape)) for v in (minval, maxval))
+    return el.maximum(low, _fractions(key, shape, name) * (high - low) + low)
+
+
+@eager("key")
+def normal(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
+    """Normal of mean 0 and variance 1: sqrt(2) erf_inv(u), u uniform in (-1, 1)."""
+    kind = np.dtype(_numpy(_float("normal", dtype)))
+    low = np.nextafter(kind.type(-1), kind.type(0))
+    return erf_inv(uniform(key, shape, kind, low, kind.type(1))) * kind.type(np.sqrt(2))
+
+
+def _numpy(name: str) -> Any:
+    return np.float32 if name == "f32" else np.float64
+
+
+@eager("key", "lower", "upper")
+def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = np.float32) -> Tracer:
+    """Normal of mean 0 and variance 1 where it lies within (lower, upper)."""
+    kind = np.dtype(_numpy(_float("truncated_normal", dtype))).type
+    low, high = tracer(lower).astype(kind), tracer(upper).astype(kind)
+    root = kind(np.sqrt(2))
+    size = np.broadcast_shapes(low.shape, high.shape) if shape is None else shape
+    drawn = erf_inv(uniform(key, size, kind, erf(low / root), erf(high / root))) * root
+    edge = [_next(low, kind, math.inf), _next(high, kind, -math.inf)]
+    return el.clip(drawn, *edge)
+
+
+def _next(x: Tracer, kind: Any, towards: float) -> Tracer:
+    """About the next number of a dtype: a unit in the last place of x away."""
+    step = el.absolute(x) * np.finfo(kind).eps + np.finfo(kind).tiny
+    return x + step if towards > 0 else x - step
+
+
+@eager("key", "p")
+def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tracer:
+    """True with probability p."""
+    p = tracer(p)
+    name = "f32" if p.weak or not p.type.is_float else p.type.dtype
+    return uniform(key, p.shape if shape is None else shape, name) < p.astype(name)
+
+
+@eager("key", "minval", "maxval")
+def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = np.int32) -> Tracer:
+    """Uniform integers in [minval, maxval); minval where there are none. The bias is below 2**-32."""
+    name, shape = dtype_name(dtype), shape_given("randint", shape)
+    if name not in ("i32", "u32"):
+        raise wrong(f"randint: dtype int32 or uint32 is required, got {np.dtype(dtype)}", "randint(...).astype(dtype)")
+    low, high = (new(value(v, name, shape)) for v in (minval, maxval))
+    span = el.where(high > low, (high - low).astype(np.uint32), np.uint32(1))
+    keys = split(key)
+    first, second = bits(keys[0], shape), bits(keys[1], shape)
+    factor = np.uint32(1 << 16) % span
+    factor = factor * factor % span  # 2**32 modulo the span
+    offset = (first % span * factor + second % span) % span
+    return low + offset.astype(name)
+
+
+@eager("key")
+def exponential(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
+    """Exponential of mean 1: -log(1 - u)."""
+    return -el.log1p(-uniform(key, shape, dtype))
+
+
+@eager("key")
+def gumbel(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
+    """Gumbel of mode 0 and scale 1: -log(-log u)."""
+    kind = np.dtype(_numpy(_float("gumbel", dtype))).type
+    return -el.log(-el.log(uniform(key, shape, kind, np.finfo(kind).tiny, kind(1))))
+
+
+@eager("key", "logits")
+def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None) -> Tracer:
+    """An index along `axis` with probability softmax(logits): the greatest of logits + gumbel."""
+    x = tracer(logits)
+    rest = x.shape[: axis % x.ndim] + x.shape[axis % x.ndim + 1 :]
+    front = () if shape is None else tuple(shape)[: len(shape) - len(rest)]
+    noise = gumbel(key, (*front, *x.shape), x.dtype)
+    return reductions.argmax(noise + x, len(front) + axis % x.ndim).astype(np.int32)
+
+
