@@ -168,7 +168,7 @@ class Emitter:
 
     function: ir.Function
     names: dict[str, Any]
-    builder: ir.IRBuilder = field(init=False)
+    builder: Any = field(init=False)  # an ir.IRBuilder; llvmlite has no types to check
     variables: set[str] = field(default_factory=set)
     slots: dict[str, tuple[Kind, ir.Value]] = field(default_factory=dict)
     exits: list[ir.Block] = field(default_factory=list)

@@ -218,7 +218,8 @@ def machine_code(module: ir.Module) -> bytes:
             optimize(self._final_module, self._codegen._tm)
 
     with global_compiler_lock:
-        generator = cpu_target.target_context.codegen()
+        context: Any = cpu_target.target_context
+        generator = context.codegen()
         library = Library(generator, module.name)
         library.enable_object_caching()
         library.add_ir_module(module)

@@ -16,7 +16,9 @@ from typing import Any
 import llvmlite.ir as ir
 
 from ...runtime.native import Emitter, Integer, Kind, NativeError, Value
-from .simd import DTYPES, I8, I32, I64, Splat, Vector, joined, mangled, shuffle, spread, widen
+from .simd import DTYPES, I8, I32, I64, LLVM, Splat, Vector, joined, mangled, shuffle, spread, widen
+
+Place = Any  # a Value whose kind is a Pointer
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,12 @@ def address_pointer(e: Emitter, address: Any, dtype: str) -> Value:
     return Value(kind, e.builder.inttoptr(e.i64(address), kind.llvm))
 
 
-def at(e: Emitter, p: Value, i: Any) -> Value:
+def at(e: Emitter, p: Place, i: Any) -> Value:
     """The pointer to element i."""
     return Value(p.kind, element(e, p, i))
 
 
-def element(e: Emitter, p: Any, i: Any) -> ir.Value:
+def element(e: Emitter, p: Place, i: Any) -> LLVM:
     if not isinstance(p, Value) or not isinstance(p.kind, Pointer):
         raise NativeError(f"a pointer is required, got {p.kind if isinstance(p, Value) else p!r}")
     return e.builder.gep(p.llvm, [e.i64(i)], inbounds=True)
@@ -68,18 +70,18 @@ def in_memory(kind: Vector) -> ir.VectorType:
     return ir.VectorType(DTYPES[kind.dtype].memory, kind.lanes)
 
 
-def from_memory(e: Emitter, kind: Vector, v: ir.Value) -> Value:
+def from_memory(e: Emitter, kind: Vector, v: LLVM) -> Value:
     return Value(
         kind,
         e.builder.icmp_unsigned("!=", v, ir.Constant(v.type, None)) if kind.dtype == "bool" else v,
     )
 
 
-def to_memory(e: Emitter, kind: Vector, v: ir.Value) -> ir.Value:
+def to_memory(e: Emitter, kind: Vector, v: LLVM) -> LLVM:
     return e.builder.zext(v, in_memory(kind)) if kind.dtype == "bool" else v
 
 
-def stored(e: Emitter, p: Value, v: Any, lanes: int = 1) -> tuple[Vector, ir.Value]:
+def stored(e: Emitter, p: Place, v: Any, lanes: int = 1) -> tuple[Vector, LLVM]:
     """`v` as elements of `p`; a number is one lane, or `lanes`."""
     if isinstance(v, Value) and isinstance(v.kind, Vector):
         lanes = max(lanes, v.kind.lanes)
@@ -87,7 +89,7 @@ def stored(e: Emitter, p: Value, v: Any, lanes: int = 1) -> tuple[Vector, ir.Val
     return kind, to_memory(e, kind, widen(e, v, kind))
 
 
-def masked(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[ir.Value]) -> ir.Value:
+def masked(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[LLVM]) -> LLVM:
     return e.builder.call(
         e.declare(f"llvm.masked.{name}.{suffix}", result, [a.type for a in args]), args
     )
@@ -96,7 +98,7 @@ def masked(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[ir.Va
 # ------------------------------------------------------------------ neighbours
 
 
-def load(e: Emitter, p: Value, i: Any, lanes: int) -> Value:
+def load(e: Emitter, p: Place, i: Any, lanes: int) -> Value:
     """Elements i, i + 1, ..."""
     address = element(e, p, i)
     kind = Vector(p.kind.dtype, lanes)
@@ -104,13 +106,13 @@ def load(e: Emitter, p: Value, i: Any, lanes: int) -> Value:
     return from_memory(e, kind, e.builder.load(at, align=p.kind.bytes))
 
 
-def store(e: Emitter, p: Value, i: Any, v: Any) -> None:
+def store(e: Emitter, p: Place, i: Any, v: Any) -> None:
     address = element(e, p, i)
     _, value = stored(e, p, v)
     e.builder.store(value, e.builder.bitcast(address, value.type.as_pointer()), align=p.kind.bytes)
 
 
-def load_where(e: Emitter, p: Value, i: Any, mask: Value, other: Any) -> Value:
+def load_where(e: Emitter, p: Place, i: Any, mask: Value, other: Any) -> Value:
     """Elements i, i + 1, ...; lanes outside `mask` are not read and hold `other`."""
     address = element(e, p, i)
     kind = Vector(p.kind.dtype, joined(mask).lanes)
@@ -121,7 +123,7 @@ def load_where(e: Emitter, p: Value, i: Any, mask: Value, other: Any) -> Value:
     return from_memory(e, kind, masked(e, "load", t, f"{mangled(t)}.p0", args))
 
 
-def store_where(e: Emitter, p: Value, i: Any, v: Any, mask: Value) -> None:
+def store_where(e: Emitter, p: Place, i: Any, v: Any, mask: Value) -> None:
     address = element(e, p, i)
     _, value = stored(e, p, v, joined(mask).lanes)
     at = e.builder.bitcast(address, value.type.as_pointer())
@@ -132,7 +134,7 @@ def store_where(e: Emitter, p: Value, i: Any, v: Any, mask: Value) -> None:
 # ------------------------------------------------------------------ strides and indices
 
 
-def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> ir.Value:
+def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> LLVM:
     """i, i + stride, ... as a vector of i64."""
     counts = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
     return e.builder.add(
@@ -140,14 +142,14 @@ def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> ir.Value:
     )
 
 
-def addresses(e: Emitter, p: Value, indices: ir.Value) -> ir.Value:
+def addresses(e: Emitter, p: Place, indices: LLVM) -> LLVM:
     base = spread(e, e.builder.ptrtoint(element(e, p, 0), I64), indices.type.count)
     size = Splat(Vector("i64", indices.type.count), p.kind.bytes)
     places = e.builder.add(base, e.builder.mul(indices, size))
     return e.builder.inttoptr(places, ir.VectorType(p.kind.llvm, indices.type.count))
 
 
-def gather_lanes(e: Emitter, p: Value, indices: ir.Value) -> Value:
+def gather_lanes(e: Emitter, p: Place, indices: LLVM) -> Value:
     """One scalar load a lane: as fast as gather instructions where those exist, or faster."""
     kind = Vector(p.kind.dtype, indices.type.count)
     v = ir.Constant(in_memory(kind), ir.Undefined)
@@ -158,7 +160,7 @@ def gather_lanes(e: Emitter, p: Value, indices: ir.Value) -> Value:
     return from_memory(e, kind, v)
 
 
-def gather_lanes_where(e: Emitter, p: Value, indices: ir.Value, mask: Value, other: Any) -> Value:
+def gather_lanes_where(e: Emitter, p: Place, indices: LLVM, mask: Value, other: Any) -> Value:
     kind = Vector(p.kind.dtype, indices.type.count)
     t = in_memory(kind)
     rest = to_memory(e, kind, widen(e, other, kind))
@@ -167,22 +169,22 @@ def gather_lanes_where(e: Emitter, p: Value, indices: ir.Value, mask: Value, oth
     return from_memory(e, kind, masked(e, "gather", t, f"{mangled(t)}.v{kind.lanes}p0", args))
 
 
-def scatter_lanes_where(e: Emitter, p: Value, indices: ir.Value, v: Any, mask: ir.Value) -> None:
+def scatter_lanes_where(e: Emitter, p: Place, indices: LLVM, v: Any, mask: LLVM) -> None:
     _, value = stored(e, p, v, indices.type.count)
     args = [value, addresses(e, p, indices), ir.Constant(I32, p.kind.bytes), mask]
     masked(e, "scatter", ir.VoidType(), f"{mangled(value.type)}.v{value.type.count}p0", args)
 
 
-def load_strided(e: Emitter, p: Value, i: Any, stride: Any, lanes: int) -> Value:
+def load_strided(e: Emitter, p: Place, i: Any, stride: Any, lanes: int) -> Value:
     """Elements i, i + stride, ..."""
     return gather_lanes(e, p, steps(e, i, stride, lanes))
 
 
-def load_strided_where(e: Emitter, p: Value, i: Any, stride: Any, mask: Value, other: Any) -> Value:
+def load_strided_where(e: Emitter, p: Place, i: Any, stride: Any, mask: Value, other: Any) -> Value:
     return gather_lanes_where(e, p, steps(e, i, stride, joined(mask).lanes), mask, other)
 
 
-def store_strided(e: Emitter, p: Value, i: Any, stride: Any, v: Any) -> None:
+def store_strided(e: Emitter, p: Place, i: Any, stride: Any, v: Any) -> None:
     kind, value = stored(e, p, v)
     places = steps(e, i, stride, kind.lanes)
     for k in range(kind.lanes):
@@ -193,16 +195,16 @@ def store_strided(e: Emitter, p: Value, i: Any, stride: Any, v: Any) -> None:
         )
 
 
-def store_strided_where(e: Emitter, p: Value, i: Any, stride: Any, v: Any, mask: Value) -> None:
+def store_strided_where(e: Emitter, p: Place, i: Any, stride: Any, v: Any, mask: Value) -> None:
     scatter_lanes_where(e, p, steps(e, i, stride, joined(mask).lanes), v, mask.llvm)
 
 
-def gather(e: Emitter, p: Value, indices: Value) -> Value:
+def gather(e: Emitter, p: Place, indices: Value) -> Value:
     """Elements at `indices`, a vector of i64."""
     return gather_lanes(e, p, widen(e, indices, Vector("i64", joined(indices).lanes)))
 
 
-def gather_where(e: Emitter, p: Value, indices: Value, mask: Value, other: Any) -> Value:
+def gather_where(e: Emitter, p: Place, indices: Value, mask: Value, other: Any) -> Value:
     return gather_lanes_where(
         e, p, widen(e, indices, Vector("i64", joined(indices, mask).lanes)), mask, other
     )
@@ -211,7 +213,7 @@ def gather_where(e: Emitter, p: Value, indices: Value, mask: Value, other: Any) 
 # ------------------------------------------------------------------ cache
 
 
-def prefetch(e: Emitter, p: Value, i: Any) -> None:
+def prefetch(e: Emitter, p: Place, i: Any) -> None:
     """Asks for the cache line of element i; any address is harmless."""
     byte = I8.as_pointer()
     f = e.declare("llvm.prefetch.p0", ir.VoidType(), [byte, I32, I32, I32])
@@ -220,7 +222,7 @@ def prefetch(e: Emitter, p: Value, i: Any) -> None:
 
 
 def transpose(
-    e: Emitter, p: Value, i: Any, stride: Any, q: Value, k: Any, pitch: Any, n: int
+    e: Emitter, p: Place, i: Any, stride: Any, q: Place, k: Any, pitch: Any, n: int
 ) -> None:
     """The n by n tile at p[i] with rows `stride` apart, transposed to q[k] with rows `pitch` apart.
 

@@ -17,7 +17,7 @@ import numpy as np
 bool_, u8, i32, i64, u32, f32, f64 = "bool", "u8", "i32", "i64", "u32", "f32", "f64"
 inf, nan = float("inf"), float("nan")
 
-NUMPY = {
+NUMPY: dict[str, np.dtype[Any]] = {
     n: np.dtype(t)
     for n, t in (
         ("bool", np.bool_), ("u8", np.uint8), ("i32", np.int32), ("i64", np.int64),
@@ -183,7 +183,7 @@ class Pointer:
     def elements(self, i: int, n: int) -> Vector:
         """Elements i .. i + n - 1, as a view of memory."""
         t = NUMPY[self.dtype]
-        memory = (ctypes.c_char * (n * t.itemsize)).from_address(self.address + i * t.itemsize)
+        memory: Any = (ctypes.c_char * (n * t.itemsize)).from_address(self.address + i * t.itemsize)
         return np.frombuffer(memory, t)
 
 

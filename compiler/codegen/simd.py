@@ -22,6 +22,7 @@ import llvmlite.ir as ir
 
 from ...runtime.native import Emitter, Integer, Kind, NativeError, Value, Word
 
+LLVM = Any  # a value or type of llvmlite, which has no types to check
 I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
 
 
@@ -30,8 +31,8 @@ class Dtype:
     """How elements are held in lanes and in memory; family: bool, signed, unsigned or float."""
 
     name: str
-    lane: ir.Type
-    memory: ir.Type
+    lane: LLVM
+    memory: LLVM
     family: str
     bytes: int
 
@@ -127,18 +128,18 @@ def pattern(lanes: tuple[int, ...]) -> ir.Constant:
     return ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes))
 
 
-def shuffle(e: Emitter, x: ir.Value, lanes: list[int], y: ir.Value | None = None) -> ir.Value:
+def shuffle(e: Emitter, x: LLVM, lanes: list[int], y: LLVM | None = None) -> LLVM:
     other = ir.Constant(x.type, ir.Undefined) if y is None else y
     return e.builder.shuffle_vector(x, other, pattern(tuple(lanes)))
 
 
-def spread(e: Emitter, x: ir.Value, lanes: int) -> ir.Value:
+def spread(e: Emitter, x: LLVM, lanes: int) -> LLVM:
     """An LLVM scalar in every lane."""
     blank = ir.Constant(ir.VectorType(x.type, lanes), ir.Undefined)
     return shuffle(e, e.builder.insert_element(blank, x, ir.Constant(I32, 0)), [0] * lanes)
 
 
-def widen(e: Emitter, x: Any, kind: Vector) -> ir.Value:
+def widen(e: Emitter, x: Any, kind: Vector) -> LLVM:
     """A vector, one-lane vector or number as `kind`."""
     if isinstance(x, bool | int | float):
         return number(kind, x)
@@ -160,20 +161,20 @@ def joined(*xs: Any) -> Vector:
     return Vector(kinds[0].dtype, max(k.lanes for k in kinds))
 
 
-def widen_all(e: Emitter, *xs: Any) -> tuple[Vector, list[ir.Value]]:
+def widen_all(e: Emitter, *xs: Any) -> tuple[Vector, list[LLVM]]:
     kind = joined(*xs)
     return kind, [widen(e, x, kind) for x in xs]
 
 
-def mangled(t: ir.Type) -> str:
+def mangled(t: LLVM) -> str:
     if isinstance(t, ir.VectorType):
         return f"v{t.count}{mangled(t.element)}"
     return {ir.FloatType: "f32", ir.DoubleType: "f64"}.get(type(t)) or f"i{t.width}"
 
 
 def intrinsic(
-    e: Emitter, name: str, *args: ir.Value, result: ir.Type | None = None, suffix: str | None = None
-) -> ir.Value:
+    e: Emitter, name: str, *args: LLVM, result: LLVM | None = None, suffix: str | None = None
+) -> LLVM:
     """A call of an LLVM intrinsic overloaded on the type of its first operand."""
     t = args[0].type
     full = f"{name}.{suffix or mangled(t)}"
@@ -182,7 +183,7 @@ def intrinsic(
 
 # ------------------------------------------------------------------ operators
 
-Emission = Callable[[Emitter, Vector, ir.Value, ir.Value], ir.Value]
+Emission = Callable[[Emitter, Vector, LLVM, LLVM], LLVM]
 
 
 def instruction(name: str) -> Emission:
@@ -192,7 +193,7 @@ def instruction(name: str) -> Emission:
 def shift(name: str) -> Emission:
     """As NumPy: beyond the width, what repeated shifting gives (LLVM leaves it open)."""
 
-    def emit(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> ir.Value:
+    def emit(e: Emitter, kind: Vector, x: LLVM, y: LLVM) -> LLVM:
         signed = kind.family == "signed" and name == ">>"
         last = number(kind, 8 * DTYPES[kind.dtype].bytes - 1)
         inside = e.builder.icmp_unsigned("<=", y, last)
@@ -205,7 +206,7 @@ def shift(name: str) -> Emission:
     return emit
 
 
-def division(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
+def division(e: Emitter, kind: Vector, x: LLVM, y: LLVM) -> tuple[LLVM, LLVM]:
     """Quotient rounded down, remainder of the divisor's sign; both 0 where y is 0, as in NumPy.
 
     The divisors LLVM leaves open (0, and -1 under the least integer) are replaced by 1 first."""
@@ -314,7 +315,7 @@ def extremum(sign: str) -> Emission:
     """The larger or smaller; NaN if either is; x where they are equal."""
     name = "max" if sign == ">" else "min"
 
-    def emit(e: Emitter, kind: Vector, x: ir.Value, y: ir.Value) -> ir.Value:
+    def emit(e: Emitter, kind: Vector, x: LLVM, y: LLVM) -> LLVM:
         if kind.family == "bool":
             return e.builder.or_(x, y) if sign == ">" else e.builder.and_(x, y)
         if not kind.floating:
@@ -401,7 +402,8 @@ def cast(e: Emitter, x: Value, dtype: str) -> Value:
     """
     source = joined(x)
     to = Vector(dtype, source.lanes)
-    b, v, t = e.builder, x.llvm, to.llvm
+    b, t = e.builder, to.llvm
+    v: LLVM = x.llvm
     old, new = DTYPES[source.dtype], DTYPES[dtype]
     if old == new:
         return x
