@@ -1,0 +1,97 @@
+"""Optimizers by their published formulas, eager and traced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wonderland.compiler import tree
+from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.trace import trace
+from wonderland.models.optim import Optimizer, adam, apply_updates, sgd
+
+PARAMS = {"w": np.array([[1, -2], [3, 0.5]], np.float32), "b": np.array([0.25, -1], np.float32)}
+
+
+def gradients(params: Any) -> Any:
+    """Of the sum of x^4 / 4."""
+    return tree.map(lambda p: p * p * p, params)
+
+
+def descend(optimizer: Optimizer, steps: int, traced: bool) -> Any:
+    def step(params: Any, state: Any) -> Any:
+        updates, state = optimizer.update(gradients(params), state, params)
+        return apply_updates(params, updates), state
+
+    params, state = PARAMS, optimizer.init(PARAMS)
+    made = trace(step, params, state) if traced else None
+    for _ in range(steps):
+        if made:
+            found = interpret(made.graph, *tree.leaves((params, state)))
+            params, state = tree.unflatten(made.outputs, list(found))
+        else:
+            params, state = step(params, state)
+    return params
+
+
+def by_hand(name: str, steps: int) -> Any:
+    """The formulas in f64, for each parameter alone."""
+
+    def follow(p: np.ndarray) -> np.ndarray:
+        p = p.astype(np.float64)
+        v = m = np.zeros_like(p)
+        for t in range(1, steps + 1):
+            g = p**3
+            match name:
+                case "sgd":
+                    p = p - 0.01 * g
+                case "momentum":
+                    v = 0.9 * v + g
+                    p = p - 0.01 * v
+                case "nesterov":
+                    v = 0.9 * v + g
+                    p = p - 0.01 * (g + 0.9 * v)
+                case "adam":
+                    m = 0.9 * m + 0.1 * g
+                    v = 0.999 * v + 0.001 * g * g
+                    p = p - 0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        return p
+
+    return tree.map(follow, PARAMS)
+
+
+OPTIMIZERS = {
+    "sgd": sgd(0.01),
+    "momentum": sgd(0.01, momentum=0.9),
+    "nesterov": sgd(0.01, momentum=0.9, nesterov=True),
+    "adam": adam(0.01),
+}
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_follows_its_formula(name: str, traced: bool):
+    found, expected = descend(OPTIMIZERS[name], 10, traced), by_hand(name, 10)
+    for a, b in zip(tree.leaves(found), tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)  # ten steps of f32
+        assert a.dtype == np.float32
+
+
+def test_sgd_without_momentum_has_no_state():
+    assert tree.leaves(sgd(0.1).init(PARAMS)) == []
+
+
+def test_first_step_of_adam_is_the_learning_rate_in_each_direction():
+    moved = descend(adam(0.125), 1, traced=True)
+    for a, p in zip(tree.leaves(moved), tree.leaves(PARAMS), strict=True):
+        np.testing.assert_allclose(a, p - 0.125 * np.sign(p), rtol=1e-6)  # eps is 1e-8
+
+
+def test_f64_parameters_keep_their_precision():
+    params = [np.array([1.0])]
+    optimizer = adam(0.01)
+    updates, _ = optimizer.update([np.array([0.5])], optimizer.init(params), params)
+    assert updates[0].dtype == np.float64
+    np.testing.assert_allclose(updates[0], -0.01 / (1 + 2e-8), rtol=1e-14)
