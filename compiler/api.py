@@ -27,6 +27,7 @@ from .tree import Structure
 from .types import type_of
 
 if TYPE_CHECKING:
+    from ..runtime.program import Program
     from .pipeline import Compiled
 
 log = logging.getLogger("wonderland")
@@ -71,7 +72,19 @@ class Entry:
 
     traced: Traced
     compiled: Compiled
-    results: Structure
+
+    @cached_property
+    def program(self) -> Program:
+        return self.compiled.program
+
+    @cached_property
+    def read(self) -> Callable[[Any], tuple[Any, ...] | None]:
+        """The leaves of arguments of this structure, or None."""
+        return tree.reader(self.traced.inputs)
+
+    @property
+    def results(self) -> Structure:
+        return self.traced.outputs
 
     @cached_property
     def single(self) -> bool:
@@ -87,6 +100,7 @@ class Jitted:
     static_names: tuple[str, ...]
     donated: tuple[int, ...]
     entries: dict[Any, Entry] = field(default_factory=dict)
+    recent: Entry | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -95,6 +109,16 @@ class Jitted:
             raise ProgramError(f"jit: a function is required, got {self.function!r}")
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        recent = self.recent
+        if recent is not None and current() is None:
+            leaves = recent.read((args, options))
+            outputs = None if leaves is None else recent.program.attempt(leaves)
+            if outputs is not None:
+                return outputs[0] if recent.single else tree.unflatten(recent.results, outputs)
+        return self.call(args, options)
+
+    def call(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A call in general: finds or makes the program for its kind."""
         static, dynamic = self.parted(args, options)
         if current() is not None:  # part of the function being traced
             return call(self.traced(static, dynamic), *dynamic)
@@ -102,7 +126,9 @@ class Jitted:
         arrays, kind = self.kind(leaves)
         key = static, structure, kind
         entry = self.entries.get(key) or self.entry(key, static, dynamic)
-        outputs = entry.compiled.program(arrays)
+        if not static and all(type(x) is np.ndarray for x in leaves):
+            self.recent = entry  # its native guard knows the kind as well as the key does
+        outputs = entry.program(arrays)
         return outputs[0] if entry.single else tree.unflatten(entry.results, outputs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -185,7 +211,7 @@ class Jitted:
 
         traced = self.traced(static, dynamic)
         compiled = compile_graph(traced.graph, donated=self.donations(traced.graph, dynamic))
-        return Entry(traced, compiled, traced.outputs)
+        return Entry(traced, compiled)
 
     def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
         """Pairs of a donated input and an output of its type, in order."""

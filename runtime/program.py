@@ -77,26 +77,24 @@ class Program:
         self._contexts: list[Context] = []  # not in flight
 
     def __call__(self, leaves: tuple[Any, ...]) -> Arrays:
-        try:
-            context = self._contexts.pop()
-        except IndexError:
-            context = self._new_context(self.table)
-        if self._together and context.team is not team():
-            context = self._new_context(self.table)
-        if self._plain:
-            results = tuple([make() for make in self._make])
-            if context.start(leaves, results) != ACCEPTED:
-                self._start_converted(context, leaves, results)
-        else:
-            results = self._run(context, leaves)
+        results = self.attempt(leaves)
+        return self._call(leaves, convert=True) if results is None else results
+
+    def attempt(self, leaves: tuple[Any, ...]) -> Arrays | None:
+        """The results, or None where a leaf is no array of exactly its kind: then nothing has run."""
+        if not self._plain:
+            return self._call(leaves, convert=False)
+        context = self._context()
+        results = tuple([make() for make in self._make])
+        accepted = context.start(leaves, results) == ACCEPTED
         self._contexts.append(context)  # after an error it is dropped instead
-        return results
+        return results if accepted else None
 
     def profile(self, leaves: tuple[Any, ...]) -> tuple[tuple[str, float], ...]:
         """Runs once, row by row: name and seconds of every row that has work."""
         table = replace(self.table, steps=steps_of(self.rows, alone=True))
         times: list[float] = []
-        self._run(self._new_context(table), leaves, times)
+        self._run(self._new_context(table), leaves, True, times)
         rows = [step if isinstance(step, HostRow) else step[0] for step in table.steps[1:]]
         return tuple((row.name, float(s)) for row, s in zip(rows, np.diff(times), strict=True))
 
@@ -114,9 +112,28 @@ class Program:
     def _new_context(self, table: Table) -> Context:
         return Context(table, self.seconds < HOLD_SECONDS, team() if self._together else None)
 
+    def _context(self) -> Context:
+        """A context that is not in flight."""
+        try:
+            context = self._contexts.pop()
+        except IndexError:
+            return self._new_context(self.table)
+        stale = self._together and context.team is not team()
+        return self._new_context(self.table) if stale else context
+
+    def _call(self, leaves: tuple[Any, ...], convert: bool) -> Any:
+        context = self._context()
+        results = self._run(context, leaves, convert)
+        self._contexts.append(context)
+        return results
+
     def _run(
-        self, context: Context, leaves: tuple[Any, ...], times: list[float] | None = None
-    ) -> Arrays:
+        self,
+        context: Context,
+        leaves: tuple[Any, ...],
+        convert: bool,
+        times: list[float] | None = None,
+    ) -> Arrays | None:
         """A call in general. `times` receives the time after each step, the first one empty."""
         table = context.table
         made = tuple([make() for make in self._make])
@@ -125,6 +142,8 @@ class Program:
                 if memory is not None:
                     ctypes.memset(memory.ctypes.data, POISON, memory.nbytes)
         if context.start(leaves, made) != ACCEPTED:
+            if not convert:
+                return None
             leaves = self._start_converted(context, leaves, made)
         results = tuple([leaves[table.donors[k]] if x is None else x for k, x in enumerate(made)])
         spaces = {"input": leaves, "output": results, "constant": table.constants}
