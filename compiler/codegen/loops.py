@@ -10,39 +10,33 @@ depend on neither. `values` says where values are computed, `schedule` what is d
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..kernel.expr import Axis, Const, Expr, Index, Load, Map, walk
-from ..kernel.scalar import FLOATS, NUMPY
+from ..kernel.scalar import NUMPY
 from ..kernel.stages import (
-    MONOIDS,
     Accumulate,
     Keep,
     Kernel,
-    Monoid,
     Reduce,
     Stage,
     Statement,
     Store,
-    extremes,
     names_of,
 )
 from . import schedule
+from .fma import with_fma
 from .printer import Node, Suite, function, lines
+from .reductions import Reductions, factors, single_products, summed
 from .slots import Named, Slots
 from .target import Target
-from .values import Level, Row, Values, with_fma
+from .values import Level, Row, Values
 
 Body = Callable[[], None]
 LINE = 64  # bytes of a cache line, and the alignment of rows
 AHEAD = 16  # rows
 POINT = "point"  # the name of a parallel space without axes
-FOLDS = {"sum": "total", "prod": "product", "max": "largest", "min": "smallest", "any": "any_", "all": "all_",
-         "argmax": "largest", "argmin": "smallest"}  # fmt: skip
-COMBINE = {"mul": "{} * {}", "or_": "{} | {}", "and_": "{} & {}", "maximum": "maximum({}, {})",
-           "minimum": "minimum({}, {})"}  # fmt: skip
 
 
 class Lowering:
@@ -54,16 +48,20 @@ class Lowering:
         outer = frozenset((POINT, *(a.name for a in kernel.outer)))
         self.values = Values(self.slots, kernel.axes, outer, [root])
         self.scratch_bytes = 0
-        self.dtypes = {
-            n: e.dtype
-            for stage in kernel.stages
-            for s in stage.body
-            for n, e in zip(names_of(s), s.exprs, strict=False)
-        }
         self.rows: dict[str, str] = {}  # pointers of kept rows
+        self.stages = tuple(
+            Stage(s.axes, tuple(map(self.with_short_place, s.body))) for s in kernel.stages
+        )
         self.column = schedule.columns(kernel)
         if self.column:
             self.values.follow(self.column.name, schedule.lanes(kernel.stages, self.column, target))
+
+    def with_short_place(self, s: Statement) -> Statement:
+        """argmax and argmin with an index of 32 bits where that suffices."""
+        match s:
+            case Reduce(exprs=(value, Index(dtype="i64") as place)) if self.values.short(place.map):
+                return Reduce(s.names, s.monoid, (value, Index(place.map, "i32")))
+        return s
 
     # ---- the function
 
@@ -136,7 +134,7 @@ class Lowering:
 
     def ordered(self) -> None:
         """What one parallel point does: clears what is accumulated, then runs the stages along the ordered axes."""
-        for s in self.kernel.stages:
+        for s in self.stages:
             added = [b for b in s.body if isinstance(b, Accumulate) and not b.at]
             if added:
                 zeros = (Store(b.buffer, b.map, Const(0, b.expr.dtype)) for b in added)
@@ -146,7 +144,7 @@ class Lowering:
             if axes:
                 self.loop(axes[0], lambda: nest(axes[1:]))
             else:
-                for s in self.kernel.stages:
+                for s in self.stages:
                     self.stage(s)
 
         nest(self.kernel.ordered)
@@ -205,58 +203,57 @@ class Lowering:
 
     def stage(self, stage: Stage) -> None:
         if not self.column:
-            along = stage.axes[-1] if stage.axes else None
-            self.values.follow(
-                along.name if along else "",
-                schedule.lanes((stage,), along, self.target) if along else 1,
-            )
-        stage = Stage(stage.axes, tuple(map(self.with_short_place, stage.body)))
-        accumulators: dict[str, str] = {}
+            self.along_last(stage)
+        reductions = Reductions(self.values, stage, self.column is not None)
         for s in stage.body:
-            if isinstance(s, Reduce) and stage.axes:
-                self.begin(stage, s, accumulators)
-            elif isinstance(s, Keep) and stage.axes:
+            if isinstance(s, Keep) and stage.axes:
                 self.row(stage, s)
-        self.nest(stage.axes, lambda: self.statements(stage, accumulators))
-        for s in stage.body:
-            if isinstance(s, Reduce) and stage.axes:
-                self.finish(stage, s, accumulators)
+        reductions.begin()
+        self.nest(stage.axes, lambda: self.statements(stage, reductions))
+        reductions.finish()
 
-    def statements(self, stage: Stage, accumulators: dict[str, str]) -> None:
+    def along_last(self, stage: Stage) -> None:
+        """Lanes follow the last inner axis."""
+        if stage.axes:
+            axis = stage.axes[-1]
+            self.values.follow(axis.name, schedule.lanes((stage,), axis, self.target))
+        else:
+            self.values.follow("", 1)
+
+    def statements(self, stage: Stage, reductions: Reductions) -> None:
         """Every value first: within a point all reads precede the writes."""
         self.prefetch(stage)
-        values = self.values
         products = single_products(stage)
-        found = [[values.value(e) for e in factors(s, products)] for s in stage.body]
+        found = [[self.values.value(e) for e in factors(s, products)] for s in stage.body]
         for s, of in zip(stage.body, found, strict=True):
             match s:
-                case Reduce() if stage.axes:
-                    self.combine(stage, s, of, accumulators)
                 case Reduce() | Keep() if not stage.axes:
-                    for name, e, v in zip(
-                        s.names if isinstance(s, Reduce) else (s.name,), s.exprs, of, strict=True
-                    ):
-                        values.results[name] = Row(values.spread(e, v, False), values.wide(e))
+                    for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
+                        self.values.results[name] = Row(
+                            self.values.spread(e, v, False), self.values.wide(e)
+                        )
+                case Reduce():
+                    reductions.combine(s, of)
                 case Keep():
-                    row = values.results[s.name]
-                    v = values.spread(s.expr, of[0], row.wide or not self.column)
-                    assert row.map is not None
-                    step = (
-                        "1"
-                        if self.column
-                        else values.step(s.name, row.map, row.map.stride(values.vector))
-                    )
-                    values.write(
-                        row.name,
-                        values.place(s.name, row.map),
-                        step,
-                        v,
-                        None if row.padded else values.mask,
-                    )
+                    self.keep(s, of[0])
                 case Store():
-                    values.stored(s, of[0])
+                    self.values.stored(s, of[0])
                 case Accumulate():
                     self.add(s, of)
+
+    def keep(self, s: Keep, value: str) -> None:
+        """Writes an element of a row."""
+        values, row = self.values, self.values.results[s.name]
+        assert row.map is not None
+        vector = values.spread(s.expr, value, row.wide or not self.column)
+        step = 1 if self.column else row.map.stride(values.vector)
+        values.write(
+            row.name,
+            values.place(s.name, row.map),
+            values.step(s.name, row.map, step),
+            vector,
+            None if row.padded else values.mask,
+        )
 
     def add(self, s: Accumulate, of: list[str]) -> None:
         """buffer += value, which may stand as two factors."""
@@ -301,93 +298,6 @@ class Lowering:
         self.values.levels[0].body.append(f"{name} = address_pointer({place}, {dtype})")
         return name
 
-    # ---- reductions
-
-    def with_short_place(self, s: Statement) -> Statement:
-        """argmax and argmin carry 32 bits where they suffice: half the registers; `finish` widens the result."""
-        match s:
-            case Reduce(exprs=(value, Index(dtype="i64") as place)) if self.values.short(place.map):
-                return Reduce(s.names, s.monoid, (value, Index(place.map, "i32")))
-        return s
-
-    def begin(self, stage: Stage, s: Reduce, accumulators: dict[str, str]) -> None:
-        """Accumulators that hold the identity, before the loops of the stage."""
-        along = not self.column
-        for name, e in zip(s.names, s.exprs, strict=True):
-            lanes = self.values.lanes if along or any(self.values.wide(x) for x in s.exprs) else 1
-            acc = accumulators[name] = self.names.fresh(f"{name}_lanes" if along else name)
-            if isinstance(e, Index) and s.monoid in ("argmax", "argmin"):
-                text = self.first_index(stage, e, lanes)
-            else:
-                text = f"full({MONOIDS[s.monoid].identity(e.dtype)!r}, {e.dtype}, {lanes})"
-            self.emit(f"{acc} = {text}")
-
-    def first_index(self, stage: Stage, e: Index, lanes: int) -> str:
-        """The index at the first point of every lane."""
-        vector = self.values.vector
-        inner = {a.name for a in stage.axes}
-        at = self.values.place("index", e.map.renamed(lambda a: None if a in inner else a))
-        if vector not in e.map.axes:
-            return f"full({at}, {e.dtype}, {lanes})"
-        step = self.values.step("index", e.map, e.map.stride(vector))
-        steps = (
-            f"iota({at}, i64, {lanes})" if step == "1" else f"iota(0, i64, {lanes}) * {step} + {at}"
-        )
-        return f"cast({steps}, {e.dtype})"
-
-    def combine(self, stage: Stage, s: Reduce, of: list[str], accumulators: dict[str, str]) -> None:
-        """accumulator = accumulator combined with the value; lanes outside the tail keep what they have."""
-        m, accs = MONOIDS[s.monoid], [accumulators[n] for n in s.names]
-        mask = self.values.mask if not self.column else None
-        if m.fields == 2:
-            self.replace_better(m, s, of, accs, mask)
-            return
-        text = summed(accs[0], of) if m.name == "sum" else COMBINE[m.op].format(accs[0], of[0])
-        if mask:
-            text = f"select({mask}, {text}, {accs[0]})"
-        self.emit(f"{accs[0]} = {text}")
-
-    def replace_better(
-        self, m: Monoid, s: Reduce, of: list[str], accs: list[str], mask: str | None
-    ) -> None:
-        """Strictly better values replace, so the first of equals stays; the first NaN stays too."""
-        (v, index), (best, place), better = of, accs, self.names.numbered("mask")
-        test = f"{v} {'>' if m.name == 'argmax' else '<'} {best}"
-        if s.exprs[0].dtype in FLOATS:
-            test = f"({test}) | ({v} != {v}) & ({best} == {best})"
-        self.emit(f"{better} = {f'({test}) & {mask}' if mask else test}")
-        self.emit(
-            f"{best} = select({better}, {v}, {best})",
-            f"{place} = select({better}, {index}, {place})",
-        )
-
-    def finish(self, stage: Stage, s: Reduce, accumulators: dict[str, str]) -> None:
-        """Folds lanes into one value; the results have names from here on."""
-        results = [accumulators[n] for n in s.names]
-        if not self.column:
-            results = self.folded(s, results)
-        if len(results) == 2:
-            results[1] = self.values.line(
-                self.values.here, f"cast({results[1]}, {self.dtypes[s.names[1]]})"
-            )
-        wide = self.column is not None and any(self.values.wide(e) for e in s.exprs)
-        for name, result in zip(s.names, results, strict=True):
-            self.values.results[name] = Row(result, wide)
-
-    def folded(self, s: Reduce, accs: list[str]) -> list[str]:
-        """One value of all lanes. Of the lanes that hold the best value, or NaN, the least index wins."""
-        results = [self.names.fresh(n) for n in s.names]
-        self.emit(f"{results[0]} = {FOLDS[s.monoid]}({accs[0]})")
-        if len(accs) == 2:
-            hit, most = self.names.numbered("mask"), extremes(s.exprs[1].dtype)[1]
-            test = f"{accs[0]} == {results[0]}"
-            if s.exprs[0].dtype in FLOATS:
-                test = f"({test}) | ({accs[0]} != {accs[0]})"
-            self.emit(
-                f"{hit} = {test}", f"{results[1]} = smallest(select({hit}, {accs[1]}, {most}))"
-            )
-        return results
-
     # ---- memory ahead
 
     def prefetch(self, stage: Stage) -> None:
@@ -401,7 +311,7 @@ class Lowering:
         if not stage.axes or not kernel.outer or values.mask:
             return
         passes = [
-            s for s in kernel.stages if s.axes and (self.column or s.axes[-1].name == values.vector)
+            s for s in self.stages if s.axes and (self.column or s.axes[-1].name == values.vector)
         ]
         if self.column and stage is passes[0]:
             self.ask(stage, stage.axes[-1].name, f"{AHEAD} * ")
@@ -473,34 +383,3 @@ def lower_body(
     values.results = {n: Row(name, True) for n, name in results.items()}
     values.stores(stage.body)
     return Lines(*(lines(level.body) for level in values.levels))
-
-
-# ------------------------------------------------------------------ sums of products
-
-
-def single_products(stage: Stage) -> set[Expr]:
-    """The products of floats with one user, a sum: they are added by fma."""
-    users = Counter(a for e in walk(*stage.exprs) for a in e.args)
-    users.update(stage.exprs)
-    sums = [
-        s
-        for s in stage.body
-        if isinstance(s, Accumulate) or (isinstance(s, Reduce) and s.monoid == "sum" and stage.axes)
-    ]
-    return {
-        e
-        for s in sums
-        for e in s.exprs[:1]
-        if e.op == "mul" and e.dtype in FLOATS and users[e] == 1
-    }
-
-
-def factors(s: Statement, products: set[Expr]) -> tuple[Expr, ...]:
-    """What must be computed for a statement: a product that a sum takes by fma stands as its factors."""
-    if s.exprs[0] in products:
-        return s.exprs[0].args
-    return s.exprs if isinstance(s, Reduce) else s.exprs[:1]
-
-
-def summed(old: str, of: list[str]) -> str:
-    return f"fma({of[0]}, {of[1]}, {old})" if len(of) == 2 else f"{old} + {of[0]}"

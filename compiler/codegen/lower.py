@@ -11,11 +11,11 @@ from dataclasses import replace
 from ..kernel.normalise import normalise
 from ..kernel.stages import Kernel
 from . import schedule
+from .fma import with_fma
 from .loops import Lowering, lower_body
 from .lowered import Lowered
 from .target import Target
 from .tiles import Tiles, crossing
-from .values import with_fma
 
 __all__ = ["lower", "lower_body"]
 

@@ -17,6 +17,7 @@ from ..kernel.stages import Kernel, Stage, mapped
 from . import schedule
 from .loops import POINT, Lowering
 from .printer import Suite
+from .reductions import Reductions
 from .target import Target
 from .values import Row
 
@@ -94,7 +95,7 @@ class Tiles(Lowering):
 
         def row() -> None:
             self.vector_loop(
-                self.along, lambda: self.statements(self.inner, {}), corner.left, corner.right
+                self.along, lambda: self.statements(self.inner, Reductions(self.values, self.inner, True)), corner.left, corner.right
             )
 
         self.loop(self.across, row, corner.top, corner.bottom)

@@ -1,8 +1,7 @@
 """Expressions to lines: each value is computed once, at the outermost loop that has all its axes.
 
 A `Level` is one loop's body. A value has one lane unless it varies along the vector axis; that and the rule above give
-hoisting, scalar arithmetic and broadcasts. Equal lines of one level are one value. A product that has one user and meets
-an addition becomes fma, wherever it is computed, so that bits never depend on where an element stands.
+hoisting, scalar arithmetic and broadcasts. Equal lines of one level are one value.
 """
 
 from __future__ import annotations
@@ -58,6 +57,7 @@ class Row:
     map: Map | None = None
     padded: bool = False
     origin: str = "0"
+    dtype: str = ""  # if it may differ from the result's
 
 
 @dataclass
@@ -252,7 +252,8 @@ class Values:
     def result(self, e: Result) -> str:
         row = self.results[e.name]
         if row.map is None:
-            return row.name
+            narrow = row.dtype not in ("", e.dtype)
+            return self.line(self.here, f"cast({row.name}, {e.dtype})") if narrow else row.name
         mask = None if row.padded else self.mask
         step = 1 if row.wide else row.map.stride(self.vector)
         place = self.place(e.name, row.map)
@@ -407,38 +408,3 @@ def test(at: str, step: int, bound: str, upper: bool, lanes: int, stride: str) -
         below = f"first(max({bound} - ({at}), 0), {lanes})"
         return below if upper else f"invert({below})"
     return f"(iota(0, i64, {lanes}) * {stride} + ({at})) {'<' if upper else '>='} {bound}"
-
-
-# ------------------------------------------------------------------ fma
-
-
-def with_fma(stage: Stage) -> Stage:
-    """`stage` with x * y + z as one operation wherever the product has no other user."""
-    exprs = stage.exprs
-    users = Counter(a for e in walk(*exprs) for a in e.args)
-    users.update(exprs)
-    memo: dict[Expr, Expr] = {}
-
-    def single(e: Expr) -> bool:
-        return e.op == "mul" and e.dtype in FLOATS and users[e] == 1
-
-    for e in walk(*exprs):
-        args = tuple(memo[a] for a in e.args)
-        match e:
-            case Expr(op="add", args=(x, y)) if single(x) or single(y):
-                product, rest = (memo[x], args[1]) if single(x) else (memo[y], args[0])
-                memo[e] = Expr("fma", (*product.args, rest), e.dtype)
-            case Expr(op="sub", args=(x, _)) if single(x):
-                memo[e] = Expr("fma", (*memo[x].args, negative(args[1])), e.dtype)
-            case Expr(op="sub", args=(_, y)) if single(y):
-                a, b = memo[y].args
-                memo[e] = Expr("fma", (negative(a), b, args[0]), e.dtype)
-            case Leaf():
-                memo[e] = with_args(e, args)
-            case _:
-                memo[e] = e if args == e.args else Expr(e.op, args, e.dtype, e.param)
-    return Stage(stage.axes, tuple(mapped(s, memo.__getitem__) for s in stage.body))
-
-
-def negative(e: Expr) -> Expr:
-    return Const(-e.value, e.dtype) if isinstance(e, Const) else Expr("neg", (e,), e.dtype)

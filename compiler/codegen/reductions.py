@@ -1,0 +1,152 @@
+"""Reductions: accumulators before the loops of a stage, their combination inside, one value after.
+
+A product of floats that has no other user is added by fma. Lanes outside a tail keep what they have, so no identity enters
+a sum there. argmax and argmin carry their index in 32 bits where it fits: half the registers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..kernel.expr import Expr, Index, walk
+from ..kernel.scalar import FLOATS
+from ..kernel.stages import MONOIDS, Accumulate, Reduce, Stage, Statement, extremes
+from .values import Row, Values
+
+FOLDS = {
+    "sum": "total",
+    "prod": "product",
+    "max": "largest",
+    "min": "smallest",
+    "any": "any_",
+    "all": "all_",
+    "argmax": "largest",
+    "argmin": "smallest",
+}
+COMBINE = {
+    "prod": "{} * {}",
+    "any": "{} | {}",
+    "all": "{} & {}",
+    "max": "maximum({}, {})",
+    "min": "minimum({}, {})",
+}
+
+
+class Reductions:
+    """The reductions of one stage. `across`: lanes are columns, which are not folded."""
+
+    def __init__(self, values: Values, stage: Stage, across: bool) -> None:
+        self.values, self.stage, self.across = values, stage, across
+        self.names = values.slots.names
+        self.reduces = [s for s in stage.body if isinstance(s, Reduce)] if stage.axes else []
+        self.accumulators: dict[str, str] = {}
+
+    def emit(self, *texts: str) -> None:
+        self.values.here.body.extend(texts)
+
+    def wide(self, s: Reduce) -> bool:
+        return any(self.values.wide(e) for e in s.exprs)
+
+    # ---- before
+
+    def begin(self) -> None:
+        """Accumulators that change nothing."""
+        for s in self.reduces:
+            lanes = self.values.lanes if not self.across or self.wide(s) else 1
+            for name, e in zip(s.names, s.exprs, strict=True):
+                stem = name if self.across else f"{name}_lanes"
+                acc = self.accumulators[name] = self.names.fresh(stem)
+                if name == s.names[0]:
+                    number = MONOIDS[s.monoid].identity(e.dtype)
+                    self.emit(f"{acc} = full({number!r}, {e.dtype}, {lanes})")
+                else:
+                    self.emit(f"{acc} = {self.first_place(e, lanes)}")
+
+    def first_place(self, e: Expr, lanes: int) -> str:
+        """The index at the first point of every lane: where nothing is better than the identity, it is the answer."""
+        assert isinstance(e, Index)
+        inner = {a.name for a in self.stage.axes}
+        start = self.values.place("index", e.map.renamed(lambda a: None if a in inner else a))
+        step = e.map.stride(self.values.vector)
+        if not step:
+            return f"full({start}, {e.dtype}, {lanes})"
+        if step == 1:
+            return f"iota({start}, {e.dtype}, {lanes})"
+        stride = self.values.step("index", e.map, step)
+        return f"cast(iota(0, i64, {lanes}) * {stride} + {start}, {e.dtype})"
+
+    # ---- inside
+
+    def combine(self, s: Reduce, of: list[str]) -> None:
+        """accumulator = accumulator combined with the value, which may stand as two factors."""
+        acc, mask = self.accumulators[s.names[0]], None if self.across else self.values.mask
+        if len(s.names) == 2:
+            self.replace_better(s, of, mask)
+            return
+        text = summed(acc, of) if s.monoid == "sum" else COMBINE[s.monoid].format(acc, of[0])
+        self.emit(f"{acc} = select({mask}, {text}, {acc})" if mask else f"{acc} = {text}")
+
+    def replace_better(self, s: Reduce, of: list[str], mask: str | None) -> None:
+        """Strictly better values replace, so the first of equals stays; the first NaN stays too."""
+        best, place = (self.accumulators[n] for n in s.names)
+        value, index = of
+        test = f"{value} {'>' if s.monoid == 'argmax' else '<'} {best}"
+        if s.exprs[0].dtype in FLOATS:
+            test = f"({test}) | ({value} != {value}) & ({best} == {best})"
+        better = self.names.numbered("mask")
+        self.emit(
+            f"{better} = {f'({test}) & {mask}' if mask else test}",
+            f"{best} = select({better}, {value}, {best})",
+            f"{place} = select({better}, {index}, {place})",
+        )
+
+    # ---- after
+
+    def finish(self) -> None:
+        """One value of all lanes; the results have names from here on."""
+        for s in self.reduces:
+            results = [self.accumulators[n] for n in s.names]
+            if not self.across:
+                results = self.folded(s, results)
+            wide = self.across and self.wide(s)
+            for name, e, result in zip(s.names, s.exprs, results, strict=True):
+                self.values.results[name] = Row(result, wide, dtype=e.dtype)
+
+    def folded(self, s: Reduce, accs: list[str]) -> list[str]:
+        """Of the lanes that hold the best value, or NaN, the least index wins."""
+        results = [self.names.fresh(n) for n in s.names]
+        self.emit(f"{results[0]} = {FOLDS[s.monoid]}({accs[0]})")
+        if len(accs) == 2:
+            hit, most = self.names.numbered("mask"), extremes(s.exprs[1].dtype)[1]
+            test = f"{accs[0]} == {results[0]}"
+            if s.exprs[0].dtype in FLOATS:
+                test = f"({test}) | ({accs[0]} != {accs[0]})"
+            self.emit(
+                f"{hit} = {test}",
+                f"{results[1]} = smallest(select({hit}, {accs[1]}, {most}))",
+            )
+        return results
+
+
+# ------------------------------------------------------------------ sums of products
+
+
+def single_products(stage: Stage) -> set[Expr]:
+    """The products of floats with one user, a sum: they are added by fma."""
+    users = Counter(a for e in walk(*stage.exprs) for a in e.args)
+    users.update(stage.exprs)
+    sums = [s for s in stage.body if isinstance(s, Accumulate)]
+    sums += [s for s in stage.body if isinstance(s, Reduce) and s.monoid == "sum" and stage.axes]
+    found = (s.exprs[0] for s in sums)
+    return {e for e in found if e.op == "mul" and e.dtype in FLOATS and users[e] == 1}
+
+
+def factors(s: Statement, products: set[Expr]) -> tuple[Expr, ...]:
+    """What must be computed for a statement: a product that a sum takes by fma stands as its factors."""
+    if s.exprs[0] in products:
+        return s.exprs[0].args
+    return s.exprs if isinstance(s, Reduce) else s.exprs[:1]
+
+
+def summed(old: str, of: list[str]) -> str:
+    return f"fma({of[0]}, {of[1]}, {old})" if len(of) == 2 else f"{old} + {of[0]}"
