@@ -76,8 +76,10 @@ class Term:
         return op.shift_right(self, y)
 
 
-class Number:
-    """Annotates a variable that stands for constants."""
+class Number(Term):
+    """Annotates a variable that stands for constants; `number` is the number in every element."""
+
+    number: Any
 
 
 @dataclass(frozen=True, eq=False)

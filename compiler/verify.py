@@ -80,5 +80,5 @@ def excerpt(graph: Graph, at: Node | None, around: int = 5) -> str:
 
 
 def difference(before: Graph, after: Graph) -> str:
-    pair = [print_graph(g).splitlines() for g in (before, after)]
-    return "\n".join(difflib.unified_diff(*pair, "before", "after", lineterm="", n=3))
+    old, new = print_graph(before).splitlines(), print_graph(after).splitlines()
+    return "\n".join(difflib.unified_diff(old, new, "before", "after", lineterm="", n=3))

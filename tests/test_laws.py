@@ -97,7 +97,8 @@ def both_sides(
     order = list(inputs.values())
     assert Graph.of("", order, [rewritten]) == Graph.of("", order, [after])
     with np.errstate(all="ignore"):
-        return interpret(Graph.of(law.name, order, [before, after]), *arrays)
+        x, y = interpret(Graph.of(law.name, order, [before, after]), *arrays)
+        return x, y
 
 
 def same(x: np.ndarray, y: np.ndarray) -> bool:

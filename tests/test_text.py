@@ -34,7 +34,7 @@ def test_a_short_graph_prints_as_written():
     graph = parse(SHORT)
     assert str(graph) == SHORT
     assert [n.op.name for n in graph.nodes] == ["sin", "full", "mul", "sum"]
-    assert graph.nodes[0].source.variable == "h" and graph.nodes[0].source.line == 12
+    assert str(graph.nodes[0].source) == "model.py:12 h" and graph.nodes[1].source is None
 
 
 def test_random_graphs_read_back():
@@ -189,7 +189,8 @@ def test_nested_graphs_and_several_results_read_back(more_ops):
     graph = parse(NESTED)
     assert str(graph) == NESTED
     assert parse(str(graph)) == graph
-    assert graph.nodes[1].op.body is graph.nodes[1].op.others[1][1]
+    params = graph.nodes[1].op.params
+    assert params["body"] is params["others"][1][1]
     verify(graph)
 
 

@@ -55,14 +55,13 @@ def pushforward(
             return values
         found = old.op.jvp(node_of(values), moving)
         if len(found) == 2 * len(values):
-            values, found = found[: len(values)], found[len(values) :]
+            values, found = tuple(v for v in found[: len(values)] if v), found[len(values) :]
         for v, t in zip(values, found, strict=True):
-            if t is not None:
-                if t.type != v.type or not v.type.is_float:
-                    raise CompilerError(
-                        f"jvp: '{old.op.name}' gives {v.type} a tangent of type {t.type}"
-                    )
-                slopes[v] = t
+            if t is None:
+                continue
+            if t.type != v.type or not v.type.is_float:
+                raise CompilerError(f"jvp: '{old.op.name}' gives {v.type} a tangent of {t.type}")
+            slopes[v] = t
         return values
 
     outputs = inline(graph, args, step)

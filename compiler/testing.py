@@ -1,0 +1,270 @@
+"""Checks for users and for the library: gradients by differences, ops by samples, random arrays.
+
+    wl.testing.check_gradients(loss, params, batch)
+
+raises where a derivative of `loss` is not what differences of `loss` say, in forward or reverse
+mode, of first or second order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .errors import ProgramError
+from .functions import jvp, vjp
+from .interpreter import interpret
+from .ir import Graph, Node, Op, Sample, Value
+from .numpy.operands import operand
+from .passes.jvp import jvp as jvp_graph
+from .passes.linearize import linearize
+from .passes.transpose import transpose
+from .text import constants_of, parse
+from .trace import trace
+from .types import NUMPY, Type, dtype_name
+from .verify import verify
+
+Function = Callable[..., Any]
+Arrays = Sequence[np.ndarray]
+
+STEP = 1e-4
+"""Of differences of fourth order in f64: an error of 1e-16 by truncation, of 1e-12 by rounding."""
+
+# ---------------------------------------------------------------- gradients
+
+
+def check_gradients(
+    function: Function,
+    *args: Any,
+    order: int = 2,
+    modes: Sequence[str] = ("fwd", "rev"),
+    rtol: float | None = None,
+    atol: float | None = None,
+    seed: int = 0,
+) -> None:
+    """Raises AssertionError where a derivative of `function` at `args` is wrong.
+
+    Floats among the leaves of `args` are moved, in f64, in random directions; other leaves stay.
+    Forward mode is compared with differences, reverse mode with forward mode by <ct, J v> = <J' ct,
+    v>. Orders above 1 check the derivative of each mode as a function, so every mix of modes is
+    checked.
+    Accuracy: tolerances are 1e-6 by default. The function should be smooth around `args`: kinks and
+    jumps make differences differ.
+    Cost: five calls of the function for every mode and order, on the interpreter where the function
+    is traced.
+    """
+    if wrong := [m for m in modes if m not in ("fwd", "rev")]:
+        raise ProgramError(
+            f"check_gradients: modes of 'fwd' and 'rev' are required, got {wrong[0]!r}"
+        )
+    leaves, structure = tree.flatten(args)
+    moving = [i for i, x in enumerate(leaves) if is_moved(x)]
+    if not moving:
+        raise ProgramError("check_gradients: a float among the arguments is required, got none")
+    point = [np.asarray(leaves[i], np.float64) for i in moving]
+
+    def flat(*moved: Any) -> list[Any]:
+        """The float results, of the moved leaves alone."""
+        placed = dict(zip(moving, moved, strict=True))
+        found = function(
+            *tree.unflatten(structure, [placed.get(i, x) for i, x in enumerate(leaves)])
+        )
+        return [x for x in tree.leaves(found) if is_moved(x)]
+
+    check = Check(rtol or 1e-6, atol or 1e-6, tuple(modes), np.random.default_rng(seed))
+    check.order(flat, point, order, ())
+
+
+class Check:
+    """Compares derivatives of functions from f64 arrays to lists of float arrays."""
+
+    def __init__(
+        self, rtol: float, atol: float, modes: tuple[str, ...], rng: np.random.Generator
+    ) -> None:
+        self.rtol, self.atol, self.modes, self.rng = rtol, atol, modes, rng
+
+    def order(self, f: Function, point: Arrays, order: int, path: tuple[str, ...]) -> None:
+        """Checks the derivative of `f` in every mode, then the derivatives of those."""
+        if order == 0:
+            return
+        direction = [self.rng.normal(size=x.shape) for x in point]
+        expected = differences(f, point, direction)
+        if "fwd" in self.modes:
+            by = (*path, "fwd")
+            for i, (t, e) in enumerate(zip(jvp(f, point, direction)[1], expected, strict=True)):
+                self.compare(t, e, f"result {i}: forward mode and differences", by, f, point)
+            self.order(lambda *x: jvp(f, x, direction)[1], point, order - 1, by)
+        if "rev" in self.modes:
+            by = (*path, "rev")
+            cts = [self.rng.normal(size=e.shape) for e in expected]
+            got, wanted = inner(vjp(f, *point)[1](cts), direction), inner(cts, expected)
+            self.compare(got, wanted, "<J' ct, v> and differences of <ct, f>", by, f, point)
+            self.order(lambda *x: list(vjp(f, *x)[1](cts)), point, order - 1, by)
+
+    def compare(
+        self, got: Any, expected: Any, what: str, path: tuple[str, ...], f: Function, point: Arrays
+    ) -> None:
+        """Requires agreement up to the tolerances and the size of the numbers compared."""
+        got, expected = np.asarray(got), np.asarray(expected)
+        scale = np.max(np.abs(expected), initial=0.0)
+        wrong = ~(np.abs(got - expected) <= self.atol + self.rtol * scale)
+        if np.any(wrong):
+            at = tuple(int(i) for i in np.argwhere(wrong)[0])
+            place = f" at {list(at)}" if at else ""
+            numbers = f"{got[at]:.9g} and {expected[at]:.9g}"
+            raise AssertionError(
+                f"check_gradients: order {len(path)} by {' of '.join(reversed(path))}: "
+                f"{what} are {numbers}{place}, in the derivative of\n{trace(f, *point).graph}"
+            )
+
+
+def is_moved(x: Any) -> bool:
+    return np.issubdtype(getattr(operand(x), "dtype", type(x)), np.floating)
+
+
+def differences(f: Function, point: Arrays, direction: Arrays) -> list[np.ndarray]:
+    """The derivative of `f` along `direction` by differences of fourth order."""
+
+    def at(step: float) -> list[np.ndarray]:
+        return [
+            np.asarray(y) for y in f(*(x + step * d for x, d in zip(point, direction, strict=True)))
+        ]
+
+    ends = zip(at(STEP), at(-STEP), at(2 * STEP), at(-2 * STEP), strict=True)
+    return [(8 * (a - b) - (c - d)) / (12 * STEP) for a, b, c, d in ends]
+
+
+def inner(xs: Sequence[Any], ys: Sequence[Any]) -> float:
+    """The sum of the products of all elements."""
+    return float(sum(np.sum(np.asarray(x, "f8") * y) for x, y in zip(xs, ys, strict=True)))
+
+
+# ---------------------------------------------------------------- ops
+
+
+def check_op(op: type[Op] | str, seed: int = 0) -> None:
+    """Raises where a sample of `op` breaks a rule.
+
+    Valid samples: the reference has the type of the type rule, the text reads back, the tangent is
+    that of differences (smooth samples of f64), the transpose is that of the tangent. Rejected
+    samples: the message is as the sample says.
+    """
+    cls = Op.registry[op] if isinstance(op, str) else op
+    for i, sample in enumerate(cls.samples()):
+        inputs = tuple(Value(t) for t in sample.types)
+        try:
+            node = Node(sample.op, inputs)
+        except ProgramError as error:
+            assert sample.error and sample.error in str(error), f"{cls.name}, sample {i}: {error}"
+            continue
+        assert not sample.error, f"{cls.name}, sample {i}: is not rejected with {sample.error!r}"
+        graph = verify(Graph(f"sample_{i}", inputs, (node,), node.values))
+        text = str(graph)
+        assert parse(text, constants_of(graph)) == graph, text
+        rng = np.random.default_rng([seed, i])
+        check_sample(sample, graph, sample_arrays(sample, rng), rng)
+
+
+def check_sample(sample: Sample, graph: Graph, arrays: Arrays, rng: np.random.Generator) -> None:
+    """Interprets a sample, and compares its tangent and its transpose."""
+    interpret(graph, *arrays)
+    moving = [t.is_float for t in sample.types]
+    floats = [o for o in graph.outputs if o.type.is_float]
+    if not floats or not any(moving):
+        return
+    direction = [
+        rng.normal(size=a.shape).astype(a.dtype)
+        for a, yes in zip(arrays, moving, strict=True)
+        if yes
+    ]
+    tangents = interpret(verify(jvp_graph(graph, moving)), *arrays, *direction)[
+        len(graph.outputs) :
+    ]
+    if sample.smooth and all(
+        t.dtype == "f64" for t in (*sample.types, *graph.types[1]) if t.is_float
+    ):
+
+        def f(*moved: np.ndarray) -> list[np.ndarray]:
+            new = iter(moved)
+            found = interpret(
+                graph, *(next(new) if yes else a for a, yes in zip(arrays, moving, strict=True))
+            )
+            return [y for y in found if is_moved(y)]
+
+        point = [a for a, yes in zip(arrays, moving, strict=True) if yes]
+        for t, e in zip(tangents, differences(f, point, direction), strict=True):
+            np.testing.assert_allclose(t, e, rtol=1e-6, atol=1e-6, err_msg=str(graph))
+    forward, linear = linearize(graph, moving)
+    residuals = interpret(forward, *arrays)[len(graph.outputs) :]
+    back = verify(transpose(linear, [i >= len(residuals) for i in range(len(linear.inputs))]))
+    cts = [rng.normal(size=o.shape).astype(o.type.numpy) for o in floats]
+    scale = sum(float(np.abs(c * t).sum(dtype="f8")) for c, t in zip(cts, tangents, strict=True))
+    error = inner(cts, tangents) - inner(interpret(back, *residuals, *cts), direction)
+    narrow = any(t.dtype == "f32" for t in (*sample.types, *graph.types[1]))
+    assert abs(error) <= (1e-4 if narrow else 1e-10) * (1 + scale), (
+        f"the transpose is wrong:\n{back}"
+    )
+
+
+def sample_arrays(sample: Sample, rng: np.random.Generator) -> list[np.ndarray]:
+    """Operands of a sample: those it names, else random ones within its bounds."""
+    named = itertools.chain(sample.values, itertools.repeat(None))
+    pairs = zip(sample.types, named, strict=False)
+    return [
+        random_array(t, rng, sample.low, sample.high) if v is None else np.asarray(v, t.numpy)
+        for t, v in pairs
+    ]
+
+
+def random_array(
+    of: Type, rng: np.random.Generator, low: float = -2.0, high: float = 2.0
+) -> np.ndarray:
+    """An array of type `of`, uniform within the bounds; for integers both are included."""
+    if of.is_float:
+        return np.asarray(rng.uniform(low, high, of.shape)).astype(of.numpy)
+    low, high = (0, 1) if of.dtype == "bool" else (max(low, 0) if of.dtype == "u32" else low, high)
+    return np.asarray(rng.integers(int(low), int(high) + 1, of.shape)).astype(of.numpy)
+
+
+# ---------------------------------------------------------------- strategies
+
+
+def hypothesis_numpy() -> Any:
+    try:
+        from hypothesis.extra import numpy
+    except ImportError:
+        raise ProgramError(
+            "testing: the package hypothesis is required, got none", repair="pip install hypothesis"
+        ) from None
+    return numpy
+
+
+def shapes(max_ndim: int = 3, max_size: int = 8, min_size: int = 0) -> Any:
+    """A strategy of shapes, empty and scalar ones among them."""
+    return hypothesis_numpy().array_shapes(
+        min_dims=0, max_dims=max_ndim, min_side=min_size, max_side=max_size
+    )
+
+
+def arrays(
+    dtype: Any, shape: Any = None, low: float | None = None, high: float | None = None
+) -> Any:
+    """A strategy of arrays of a dtype, of a shape or a strategy of shapes.
+
+    Numbers lie within `low` and `high`; without them every bit pattern occurs: NaN, infinities,
+    -0.0, denormals.
+    Example: `@given(arrays("f32", (3, 4)))`
+    """
+    numpy = hypothesis_numpy()
+    found = NUMPY[dtype_name(dtype)]
+    bounds = {k: v for k, v in (("min_value", low), ("max_value", high)) if v is not None}
+    options: dict[str, Any] = {}
+    if found.kind == "f" and bounds:
+        options = {"allow_nan": False, "allow_infinity": False}
+        bounds = {k: float(found.type(v)) for k, v in bounds.items()}
+    elements = numpy.from_dtype(found, **({} if found.kind == "b" else {**bounds, **options}))
+    return numpy.arrays(found, shapes() if shape is None else shape, elements=elements)
