@@ -1,7 +1,7 @@
 """What a traced value cannot do, because it has no numbers yet, and what to write instead.
 
-Python and NumPy ask an object for numbers through `__array__`, `__bool__`, `__float__`, `__index__` and a few more. Each of them raises
-here, with the user's line and the line repaired.
+Python and NumPy ask an object for numbers through `__array__`, `__bool__`, `__float__`, `__index__`
+and a few more. Each of them raises here, with the user's line and the line repaired.
 """
 
 from __future__ import annotations
@@ -84,10 +84,16 @@ class Concrete:
         )
 
     def __bool__(self) -> bool:
-        refuse(f"bool: a truth value is required, got a traced {self.type}", TRUTH, "np.where(condition, a, b)")
+        refuse(
+            f"bool: a truth value is required, got a traced {self.type}",
+            TRUTH,
+            "np.where(condition, a, b)",
+        )
 
     def _number(self, kind: str) -> NoReturn:
-        refuse(f"{kind}: a number is required, got a traced {self.type}", NUMBER, f"x.astype({kind})")
+        refuse(
+            f"{kind}: a number is required, got a traced {self.type}", NUMBER, f"x.astype({kind})"
+        )
 
     def __float__(self) -> float:
         self._number("float")
@@ -123,5 +129,9 @@ class Concrete:
 
     def __format__(self, spec: str) -> str:
         if spec:
-            refuse(f"format: a number is required, got a traced {self.type}", (), "print the results of the function")
+            refuse(
+                f"format: a number is required, got a traced {self.type}",
+                (),
+                "print the results of the function",
+            )
         return str(self)

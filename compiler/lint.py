@@ -19,7 +19,7 @@ class WideningWarning(UserWarning):
 
 
 def widening(name: str, types: Sequence[Type], constants: Sequence[Any], wide: bool) -> None:
-    """Warn where nothing but NumPy scalars makes the operands of `name`, among them f32 arrays, f64."""
+    """Warn where NumPy scalars alone make f64 of the operands of `name`, f32 arrays among them."""
     culprits = [c for c in constants if getattr(c, "dtype", None) == np.float64 and not np.ndim(c)]
     others = any(t.dtype == "f64" for t in types) or any(np.ndim(c) for c in constants)
     narrow = [t for t in types if t.dtype == "f32"]

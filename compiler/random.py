@@ -1,7 +1,8 @@
 """Random numbers as pure functions of keys: jax.random's names, signatures and bits.
 
-A key is an array u32[2]. `split` and `fold_in` make keys of keys; a key is used once. Distributions are f32 by default, as in
-JAX; another dtype is an argument. Outside of a trace the functions run in the interpreter and give ndarrays.
+A key is an array u32[2]. `split` and `fold_in` make keys of keys; a key is used once. Distributions
+are f32 by default, as in JAX; another dtype is an argument. Outside of a trace the functions run in
+the interpreter and give ndarrays.
 
 Example:
 >>> key = PRNGKey(0)
@@ -31,10 +32,17 @@ Shape = int | tuple[int, ...]
 
 
 def PRNGKey(seed: Any) -> Any:
-    """The key u32[2] of an int: its high and its low word. A concrete int of 32 bits has no high word, as in JAX's default mode."""
+    """The key u32[2] of an int: its high and its low word.
+
+    As in JAX's default mode, a concrete int of 32 bits has no high word, even if negative.
+    """
     if isinstance(seed, Tracer):
         low = seed.astype(np.uint32).reshape(1)
-        high = el.right_shift(seed, 32).astype(np.uint32).reshape(1) if seed.type.dtype == "i64" else low * np.uint32(0)
+        high = (
+            el.right_shift(seed, 32).astype(np.uint32).reshape(1)
+            if seed.type.dtype == "i64"
+            else low * np.uint32(0)
+        )
         return shapes.concatenate([high, low])
     seed = int(seed)
     high = 0 if -(2**31) <= seed <= WORD else seed >> 32 & WORD
@@ -47,7 +55,9 @@ key = PRNGKey
 def _key(given: Any) -> Tracer:
     found = tracer(given)
     if found.type != Type("u32", (2,)):
-        raise wrong(f"random: a key u32[2] is required, got {found.type}", "wonderland.random.key(seed)")
+        raise wrong(
+            f"random: a key u32[2] is required, got {found.type}", "wonderland.random.key(seed)"
+        )
     return found
 
 
@@ -96,7 +106,9 @@ def _float(name: str, dtype: Any) -> str:
 
 
 @eager("key", "minval", "maxval")
-def uniform(key: Any, shape: Shape = (), dtype: Any = np.float32, minval: Any = 0.0, maxval: Any = 1.0) -> Tracer:
+def uniform(
+    key: Any, shape: Shape = (), dtype: Any = np.float32, minval: Any = 0.0, maxval: Any = 1.0
+) -> Tracer:
     """Uniform in [minval, maxval)."""
     name, shape = _float("uniform", dtype), shape_given("uniform", shape)
     low, high = (new(value(v, name, shape)) for v in (minval, maxval))
@@ -116,7 +128,9 @@ def _numpy(name: str) -> Any:
 
 
 @eager("key", "lower", "upper")
-def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = np.float32) -> Tracer:
+def truncated_normal(
+    key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = np.float32
+) -> Tracer:
     """Normal of mean 0 and variance 1 where it lies within (lower, upper)."""
     kind = np.dtype(_numpy(_float("truncated_normal", dtype))).type
     low, high = tracer(lower).astype(kind), tracer(upper).astype(kind)
@@ -143,10 +157,13 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tracer:
 
 @eager("key", "minval", "maxval")
 def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = np.int32) -> Tracer:
-    """Uniform integers in [minval, maxval); minval where there are none. The bias is below 2**-32."""
+    """Uniform integers in [minval, maxval); minval where there are none. Bias: below 2**-32."""
     name, shape = dtype_name(dtype), shape_given("randint", shape)
     if name not in ("i32", "u32"):
-        raise wrong(f"randint: dtype int32 or uint32 is required, got {np.dtype(dtype)}", "randint(...).astype(dtype)")
+        raise wrong(
+            f"randint: dtype int32 or uint32 is required, got {np.dtype(dtype)}",
+            "randint(...).astype(dtype)",
+        )
     low, high = (new(value(v, name, shape)) for v in (minval, maxval))
     span = el.where(high > low, (high - low).astype(np.uint32), np.uint32(1))
     keys = split(key)
@@ -178,5 +195,3 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None) -> Tra
     front = () if shape is None else tuple(shape)[: len(shape) - len(rest)]
     noise = gumbel(key, (*front, *x.shape), x.dtype)
     return reductions.argmax(noise + x, len(front) + axis % x.ndim).astype(np.int32)
-
-

@@ -1,8 +1,9 @@
 """From functions to graphs.
 
-`trace(f, *args)` runs `f` once on tracers and gives its graph. The graph is closed: arrays that `f` reads from around it are constants
-of it, values of an outer trace are further inputs, listed in `captured`. `call` puts a graph into the trace at hand, or runs it: with it
-every transformation of graphs is a transformation of functions, in any nesting.
+`trace(f, *args)` runs `f` once on tracers and gives its graph. The graph is closed: arrays that `f`
+reads from around it are constants of it, values of an outer trace are further inputs, listed in
+`captured`. `call` puts a graph into the trace at hand, or runs it: with it every transformation of
+graphs is a transformation of functions, in any nesting.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Run = Callable[..., Sequence[np.ndarray]]
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """A function's graph. Inputs are the leaves of the arguments (a tuple of trees), then what stands for `captured`."""
+    """A function's graph: its inputs are leaves of arguments, then what stands for `captured`."""
 
     graph: Graph
     inputs: Structure
@@ -58,7 +59,8 @@ def aval(x: Any, path: str = "") -> tuple[Type, bool]:
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype):
         raise ProgramError(
-            f"trace: arrays and numbers are required as arguments, got {type(x).__name__} {x!r:.40} at args{path}",
+            "trace: arrays and numbers are required as arguments, "
+            f"got {type(x).__name__} {x!r:.40} at args{path}",
             where(user_source()),
             "close over what is no array, or mark it static",
         )
@@ -66,8 +68,13 @@ def aval(x: Any, path: str = "") -> tuple[Type, bool]:
 
 
 def trace(function: Callable[..., Any], *args: Any, name: str | None = None) -> Traced:
-    """The graph of `function` for arguments of these types: trees of arrays, numbers, types or tracers."""
-    return trace_tree(function, args, name or getattr(function, "__name__", type(function).__name__))
+    """The graph of `function` for arguments of the types of `args`.
+
+    Those are trees of arrays, numbers, types or tracers.
+    """
+    return trace_tree(
+        function, args, name or getattr(function, "__name__", type(function).__name__)
+    )
 
 
 def trace_tree(function: Callable[..., Any], args: tuple[Any, ...], name: str) -> Traced:
@@ -89,7 +96,10 @@ def trace_tree(function: Callable[..., Any], args: tuple[Any, ...], name: str) -
 
 
 def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """The function's results. Errors about tracers that lack the user's line get it; NumPy and Python hide some of ours behind theirs."""
+    """The function's results.
+
+    Errors about tracers that lack the user's line get it: NumPy and Python replace some of ours.
+    """
     try:
         return function(*args)
     except (TypeError, ValueError) as error:
@@ -100,7 +110,9 @@ def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
             raise ProgramError(cause.what, cause.where or _place(error), cause.repair) from None
         if "Tracer" not in str(error):
             raise
-        raise ProgramError(f"trace: {error}", _place(error), "Python numbers, known when the function is traced") from None
+        raise ProgramError(
+            f"trace: {error}", _place(error), "Python numbers, known when the function is traced"
+        ) from None
 
 
 def _place(error: BaseException) -> str:
@@ -116,7 +128,8 @@ def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:
     if not isinstance(x, (Tracer, bool, int, float, np.ndarray, np.generic)):
         path = tree.paths(outputs)[i] or ""
         raise ProgramError(
-            f"{name}: arrays are required as results, got {type(x).__name__} {x!r:.40} at result{path}",
+            f"{name}: arrays are required as results, got {type(x).__name__} {x!r:.40} "
+            f"at result{path}",
             where(user_source()),
             "return arrays in dicts, lists, tuples or dataclasses",
         )
@@ -124,18 +137,27 @@ def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:
 
 
 def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
-    """The traced function on arguments of the types it was traced for: in the trace at hand if one is concerned, else at once."""
+    """The traced function on arguments of the types it was traced for.
+
+    It becomes part of the trace at hand where it reads a tracer; else it runs at once.
+    """
     leaves, inputs = tree.flatten(args)
     if inputs != traced.inputs:
         found = tree.difference(traced.inputs, inputs)
-        raise ProgramError(f"{traced.graph.name}: the arguments it was traced for are required, {found}")
+        raise ProgramError(
+            f"{traced.graph.name}: the arguments it was traced for are required, {found}"
+        )
     operands = (*leaves, *traced.captured)
     types = [v.type for v in traced.graph.inputs]
     if traced_leaves(operands):
-        given = [_fitting(value(x, t.dtype), t, traced) for x, t in zip(operands, types, strict=True)]
+        given = [
+            _fitting(value(x, t.dtype), t, traced) for x, t in zip(operands, types, strict=True)
+        ]
         results = [_tracer(v) for v in inline(traced.graph, given)]
     else:
-        results = list(run(traced.graph, *(_array(x, t, traced) for x, t in zip(operands, types, strict=True))))
+        results = list(
+            run(traced.graph, *(_array(x, t, traced) for x, t in zip(operands, types, strict=True)))
+        )
     return tree.unflatten(traced.outputs, results)
 
 
@@ -147,7 +169,10 @@ def _tracer(found: Value) -> Tracer:
 
 def _fitting(given: Any, expected: Type, traced: Traced) -> Any:
     if given.shape != expected.shape:
-        raise ProgramError(f"{traced.graph.name}: {expected} is required, as traced, got a shape {list(given.shape)}")
+        raise ProgramError(
+            f"{traced.graph.name}: {expected} is required, as traced, "
+            f"got a shape {list(given.shape)}"
+        )
     return given
 
 

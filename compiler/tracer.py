@@ -1,10 +1,11 @@
 """Traced values: what a function sees in place of its arrays while its graph is made.
 
-A `Tracer` is a value of the graph that behaves as an ndarray. Plain NumPy functions reach it through `__array_ufunc__` and
-`__array_function__`; both, the operators and the methods look the function up in one table, `FUNCTIONS`, that compiler/numpy fills.
-A `Trace` is one function being traced. Traces nest, per thread: a tracer of an outer trace that an inner one reads is captured, it
-becomes a further input of the inner graph. A tracer is weak where it came from Python scalars only: then it takes the dtype of
-its partner, as the scalar would.
+A `Tracer` is a value of the graph that behaves as an ndarray. Plain NumPy functions reach it
+through `__array_ufunc__` and `__array_function__`; both, the operators and the methods look the
+function up in one table, `FUNCTIONS`, that compiler/numpy fills. A `Trace` is one function being
+traced. Traces nest, per thread: a tracer of an outer trace that an inner one reads is captured, it
+becomes a further input of the inner graph. A tracer is weak where it came from Python scalars only:
+then it takes the dtype of its partner, as the scalar would.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Trace:
         return self._constants[parameter.digest]
 
     def lift(self, tracer: Tracer) -> Value:
-        """The value of `tracer` in this trace: its own, or an input that stands for the value of an outer trace."""
+        """The value of `tracer` here: its own, or an input that stands for an outer trace's."""
         if tracer.owner is self:
             return tracer.value
         outer = self.parent
@@ -64,9 +65,8 @@ class Trace:
         value = tracer.value
         if value not in self.captured:
             node = value.node
-            again = node is not None and not node.args and len(node.values) == 1
-            if again:  # a constant is made again, so that it is known to be one
-                return apply(node.op)
+            if node is not None and not node.args and len(node.values) == 1:
+                return apply(node.op)  # a constant is made again, so that it is known to be one
             self.captured[value] = tracer, Value(value.type)
         return self.captured[value][1]
 
@@ -76,7 +76,8 @@ def refuse_foreign(tracer: Tracer) -> NoReturn:
     origin = f", made at {made.file}:{made.line}," if made else ""
     state = "after its trace ended" if tracer.owner.ended else "in another thread's trace"
     raise ProgramError(
-        f"trace: a value of the trace of {tracer.owner.name}{origin} is used {state}, got {tracer.type}",
+        f"trace: a value of the trace of {tracer.owner.name}{origin} is used {state}, "
+        f"got {tracer.type}",
         where(user_source()),
         "return it from the traced function, or pass it as an argument",
     )
@@ -97,7 +98,9 @@ def current() -> Trace | None:
 def active() -> Trace:
     """The innermost trace of this thread. There is one wherever a tracer may be used."""
     if _state.current is None:
-        raise ProgramError("trace: a function being traced is required, got none", where(user_source()))
+        raise ProgramError(
+            "trace: a function being traced is required, got none", where(user_source())
+        )
     return _state.current
 
 
@@ -151,7 +154,7 @@ def _unary(function: Any) -> Callable[[Tracer], Any]:
 
 
 class Tracer(Concrete):
-    """A value of the graph being made, with the attributes, methods and operators of an ndarray. Immutable."""
+    """A value of the graph being made, with an ndarray's attributes and operators. Immutable."""
 
     __slots__ = ("owner", "value", "weak")
 
@@ -207,13 +210,17 @@ class Tracer(Concrete):
         called = function if method == "__call__" else getattr(function, method)
         found = FUNCTIONS.get(called)
         if found is None:
-            refuse_function(function.__name__ if method == "__call__" else f"{function.__name__}.{method}", self)
+            refuse_function(
+                function.__name__ if method == "__call__" else f"{function.__name__}.{method}", self
+            )
         return found(*inputs, **options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         found = FUNCTIONS.get(function)
         if found is None:
-            refuse_function(f"{function.__module__}.{function.__name__}".removeprefix("numpy."), self)
+            refuse_function(
+                f"{function.__module__}.{function.__name__}".removeprefix("numpy."), self
+            )
         return found(*args, **options)
 
     # ---- methods
@@ -225,7 +232,12 @@ class Tracer(Concrete):
     clip, round, conj = _function(np.clip), _function(np.round), _function(np.conjugate)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
     squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)
-    flatten, copy, diagonal, trace = ravel, _function(np.copy), _function(np.diagonal), _function(np.trace)
+    flatten, copy, diagonal, trace = (
+        ravel,
+        _function(np.copy),
+        _function(np.diagonal),
+        _function(np.trace),
+    )
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Tracer:
         return FUNCTIONS[np.astype](self, dtype, copy=copy)
@@ -275,12 +287,18 @@ class Tracer(Concrete):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ProgramError(f"len: an array of one axis or more is required, got {self.type}", where(user_source()))
+            raise ProgramError(
+                f"len: an array of one axis or more is required, got {self.type}",
+                where(user_source()),
+            )
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tracer]:
         if not self.shape:
-            raise ProgramError(f"iteration: an array of one axis or more is required, got {self.type}", where(user_source()))
+            raise ProgramError(
+                f"iteration: an array of one axis or more is required, got {self.type}",
+                where(user_source()),
+            )
         return (self[i] for i in range(self.shape[0]))
 
 
@@ -289,5 +307,7 @@ def refuse_function(name: str, got: Tracer, kind: type[Exception] = ProgramError
     names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.75)
     repair = HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
-    error = ProgramError(f"{name}: has no form for traced arrays, got {got.type}", where(user_source()), repair)
+    error = ProgramError(
+        f"{name}: has no form for traced arrays, got {got.type}", where(user_source()), repair
+    )
     raise error if kind is ProgramError else kind(str(error))

@@ -1,8 +1,11 @@
-"""Pytrees: arrays in nested containers, as a flat list of leaves and a structure that compares and hashes.
+"""Pytrees: arrays in nested containers, as a flat list of leaves and a structure that compares and
+hashes.
 
-Containers are dict (read in sorted key order), list, tuple, namedtuple, dataclass and None (which has no leaves); anything else is a
-leaf. A container's exact type is part of the structure. A dataclass field made with `field(metadata={"static": True})` is part of
-the structure too. `unflatten(flatten(tree))` gives the tree back; dataclasses are rebuilt without calling `__init__`, so leaves may be anything.
+Containers are dict (read in sorted key order), list, tuple, namedtuple, dataclass and None (which
+has no leaves); anything else is a leaf. A container's exact type is part of the structure. A
+dataclass field made with `field(metadata={"static": True})` is part of the structure too.
+`unflatten(flatten(tree))` gives the tree back; dataclasses are rebuilt without calling `__init__`,
+so leaves may be anything.
 
 Example:
 >>> leaves, structure = flatten({"w": [1, 2], "b": 3})
@@ -23,11 +26,16 @@ LEAF, NONE, DICT, LIST, TUPLE, NAMED, DATACLASS = range(7)
 
 
 _kinds: dict[type, int] = {type(None): NONE, dict: DICT, list: LIST, tuple: TUPLE, Type: LEAF}
-_fields: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # of a dataclass: names of children, of static fields
+_fields: dict[
+    type, tuple[tuple[str, ...], tuple[str, ...]]
+] = {}  # of a dataclass: names of children, of static fields
 
 
 class Structure(tuple[Any, ...]):
-    """A container's (type, keys or static values, children), or (None, (), ()) for a leaf. A tuple, for the speed of hashing and comparing."""
+    """A container's (type, keys or static values, children), or (None, (), ()) for a leaf.
+
+    A tuple, for the speed of hashing and comparing.
+    """
 
     __slots__ = ()
 
@@ -90,7 +98,7 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 
 
 def _flatten(tree: Any, kind: int, leaves: list[Any]) -> Structure:
-    """The structure of a container; its leaves are appended. On the path of every call: written for speed."""
+    """The structure of a container; its leaves are appended. Written for speed."""
     data: tuple[Any, ...] = ()
     if kind == DICT:
         try:
@@ -120,10 +128,12 @@ def _flatten(tree: Any, kind: int, leaves: list[Any]) -> Structure:
 
 
 def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
-    """A fast function from a tree to its leaves, or to None where its containers are not those of `structure`.
+    """A fast function from a tree to its leaves, or to None where its containers are not those of
+    `structure`.
 
-    It does not look at the types of the leaves: what stands at the place of a leaf may be a container. A caller that
-    checks the leaves anyway (a compiled function's guard) reads its arguments so at about 40 ns a leaf.
+    It does not look at the types of the leaves: what stands at the place of a leaf may be a
+    container. A caller that checks the leaves anyway (a compiled function's guard) reads its
+    arguments so at about 40 ns a leaf.
     """
     names: dict[str, Any] = {}
     lines: list[str] = []
@@ -163,7 +173,7 @@ def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
         f"        return ({''.join(f'{text}, ' for text in found)})\n"
         "    except (KeyError, AttributeError): return None\n"
     )
-    exec(source, names)  # noqa: S102 - the text above, over names of our own
+    exec(source, names)
     return names["reader"]
 
 
@@ -222,7 +232,9 @@ def map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 def _matching(structure: Structure, tree: Any) -> list[Any]:
     found, other = flatten(tree)
     if other != structure:
-        raise ProgramError(f"tree: trees of one structure are required, {difference(structure, other)}")
+        raise ProgramError(
+            f"tree: trees of one structure are required, {difference(structure, other)}"
+        )
     return found
 
 
@@ -258,7 +270,9 @@ def difference(expected: Structure, got: Structure, path: str = "") -> str:
     if expected[:1] == got[:1] and keys == others and expected.data == got.data:
         pairs = zip(keys, expected.children, got.children, strict=True)
         return next(found for key, a, b in pairs if (found := difference(a, b, path + key)))
-    return f"{path or 'the tree'} is {_described(expected)} in one and {_described(got)} in the other"
+    return (
+        f"{path or 'the tree'} is {_described(expected)} in one and {_described(got)} in the other"
+    )
 
 
 def _described(structure: Structure) -> str:

@@ -144,7 +144,7 @@ def counted(t: Any) -> Any:
 
 
 def iterated(t: Any) -> Any:
-    return [u for u in t]
+    return list(t)
 
 
 def cumulated(t: Any) -> Any:
@@ -200,29 +200,114 @@ def differences_of_truth(t: Any) -> Any:
 
 
 CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
-    (stacked, SCALAR, "array: numbers are required, got a traced f32", "return np.stack([t, 2.0 * t])"),
-    (nested, SCALAR, "array: numbers are required, got a traced f32", "return wonderland.numpy.array([[t, 1.0], [2.0, t]])"),
+    (
+        stacked,
+        SCALAR,
+        "array: numbers are required, got a traced f32",
+        "return np.stack([t, 2.0 * t])",
+    ),
+    (
+        nested,
+        SCALAR,
+        "array: numbers are required, got a traced f32",
+        "return wonderland.numpy.array([[t, 1.0], [2.0, t]])",
+    ),
     (as_array, VECTOR, "array: numbers are required, got a traced f32[3]", "y = t"),
-    (filled, SCALAR, "array: numbers are required, got a traced f32", "return np.broadcast_to(t, 3)"),
-    (looked_up, INDEX, "array: numbers are required, got a traced i32", "return np.take(table, t, axis=0)"),
-    (as_float, SCALAR, "float: a number is required, got a traced f32", "return t.astype(float) + 1.0"),
+    (
+        filled,
+        SCALAR,
+        "array: numbers are required, got a traced f32",
+        "return np.broadcast_to(t, 3)",
+    ),
+    (
+        looked_up,
+        INDEX,
+        "array: numbers are required, got a traced i32",
+        "return np.take(table, t, axis=0)",
+    ),
+    (
+        as_float,
+        SCALAR,
+        "float: a number is required, got a traced f32",
+        "return t.astype(float) + 1.0",
+    ),
     (as_int, SCALAR, "int: a number is required, got a traced f32", "return t.astype(int)"),
     (as_item, SCALAR, "item: a number is required, got a traced f32", "return t"),
     (by_math, SCALAR, "float: a number is required, got a traced f32", "return np.exp(t)"),
-    (as_numpy_scalar, SCALAR, "array: numbers are required, got a traced f32", "return t.astype(...)"),
-    (branched, SCALAR, "bool: a truth value is required, got a traced bool", "np.where(t > 0, a, b)"),
-    (both, SCALAR, "bool: a truth value is required, got a traced bool", "return (t > 0) & (t < 3)"),
+    (
+        as_numpy_scalar,
+        SCALAR,
+        "array: numbers are required, got a traced f32",
+        "return t.astype(...)",
+    ),
+    (
+        branched,
+        SCALAR,
+        "bool: a truth value is required, got a traced bool",
+        "np.where(t > 0, a, b)",
+    ),
+    (
+        both,
+        SCALAR,
+        "bool: a truth value is required, got a traced bool",
+        "return (t > 0) & (t < 3)",
+    ),
     (negated, SCALAR, "bool: a truth value is required, got a traced bool", "return ~(t > 0)"),
-    (largest, SCALAR, "bool: a truth value is required, got a traced bool", "return np.maximum(t, 0.0)"),
-    (in_range, INDEX, "index: a Python int is required, got a traced i32", "a Python int, known when"),
+    (
+        largest,
+        SCALAR,
+        "bool: a truth value is required, got a traced bool",
+        "return np.maximum(t, 0.0)",
+    ),
+    (
+        in_range,
+        INDEX,
+        "index: a Python int is required, got a traced i32",
+        "a Python int, known when",
+    ),
     (sized, INDEX, "trace: expected a sequence of integers", "Python numbers, known when"),
-    (listed, INDEX, "index: a Python int is required, got a traced i32", "a Python int, known when"),
-    (sliced, INDEX, "x[i:j]: bounds of Python ints are required for f64[4]", "np.take(x, i + np.arange(size), axis=0)"),
-    (masked, VECTOR, "x[mask]: a result of static shape is required, got a traced mask bool[3]", "np.where(mask, x, 0)"),
-    (assigned, VECTOR, "x[i] = v: a writable array is required", "t = np.where(np.arange(len(t)) == 0, 2.0, t)"),
-    (increased, VECTOR, "x[i] = v: a writable array is required", "t = np.where(np.arange(len(t)) == 0, t + 2.0, t)"),
-    (assigned_by_mask, VECTOR, "x[i] = v: a writable array is required", "t = np.where(t > 0, 2.0, t)"),
-    (assigned_to_array, SCALAR, "float: a number is required", "y = np.where(np.arange(len(y)) == 0, t, y)"),
+    (
+        listed,
+        INDEX,
+        "index: a Python int is required, got a traced i32",
+        "a Python int, known when",
+    ),
+    (
+        sliced,
+        INDEX,
+        "x[i:j]: bounds of Python ints are required for f64[4]",
+        "np.take(x, i + np.arange(size), axis=0)",
+    ),
+    (
+        masked,
+        VECTOR,
+        "x[mask]: a result of static shape is required, got a traced mask bool[3]",
+        "np.where(mask, x, 0)",
+    ),
+    (
+        assigned,
+        VECTOR,
+        "x[i] = v: a writable array is required",
+        "t = np.where(np.arange(len(t)) == 0, 2.0, t)",
+    ),
+    (
+        increased,
+        VECTOR,
+        "x[i] = v: a writable array is required",
+        "t = np.where(np.arange(len(t)) == 0, t + 2.0, t)",
+    ),
+    (
+        assigned_by_mask,
+        VECTOR,
+        "x[i] = v: a writable array is required",
+        "t = np.where(t > 0, 2.0, t)",
+    ),
+    (
+        assigned_to_array,
+        SCALAR,
+        "float: a number is required",
+        "y = np.where(np.arange(len(y)) == 0, t, y)",
+    ),
     (assigned_all, VECTOR, "array: numbers are required", "y = np.broadcast_to(t, y.shape)"),
     (accumulated, VECTOR, "add: a new result is required, got out=", "x = x + y, not x += y"),
     (written, VECTOR, "add: a new result is required, got out=", "x = x + y, not x += y"),
@@ -230,22 +315,44 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
     (formatted, SCALAR, "format: a number is required, got a traced f32", "print the results"),
     (counted, SCALAR, "len: an array of one axis or more is required, got f32", ""),
     (iterated, SCALAR, "iteration: an array of one axis or more is required, got f32", ""),
-    (cumulated, VECTOR, "cumsum: has no form for traced arrays, got f32[3]", "a product with np.tri(n)"),
+    (
+        cumulated,
+        VECTOR,
+        "cumsum: has no form for traced arrays, got f32[3]",
+        "a product with np.tri(n)",
+    ),
     (transformed, VECTOR, "fft.fft: has no form for traced arrays, got f32[3]", ""),
-    (misspelled, VECTOR, "nanargmax: has no form for traced arrays, got f32[3]", "np.nanmax or np.argmax"),
+    (
+        misspelled,
+        VECTOR,
+        "nanargmax: has no form for traced arrays, got f32[3]",
+        "np.nanmax or np.argmax",
+    ),
     (narrowed, VECTOR, "dtype: one of bool, i32, i64, u32, f32, f64 is required, got float16", ""),
     (rotated, VECTOR, "unsupported operand type(s) for *: 'Tracer' and 'complex'", ""),
-    (sine_of_truth, VECTOR, "sin: a result of bool, i32, i64, u32, f32, f64 is required, got float16", "x.astype(np.float32)"),
+    (
+        sine_of_truth,
+        VECTOR,
+        "sin: a result of bool, i32, i64, u32, f32, f64 is required, got float16",
+        "x.astype(np.float32)",
+    ),
     (beyond, VECTOR, "x[i]: an index within 3 is required for axis 0 of f32[3], got 3", ""),
     (too_many, VECTOR, "x[i]: at most 1 indices are required for f32[3], got 2", ""),
     (out_of_range, VECTOR, "Python integer 1099511627776 out of bounds for int32", ""),
     (mismatched, VECTOR, "add: shapes that broadcast together are required, got [3] and [4]", ""),
-    (multiplied, VECTOR, "matmul: inner sizes differ, f64[1, 3] and f64[4, 3] (3 and 4)", "x @ y.T"),
+    (
+        multiplied,
+        VECTOR,
+        "matmul: inner sizes differ, f64[1, 3] and f64[4, 3] (3 and 4)",
+        "x @ y.T",
+    ),
     (differences_of_truth, VECTOR, "subtract: numpy boolean subtract", ""),
 ]
 
 
-@pytest.mark.parametrize(("function", "argument", "message", "repair"), CASES, ids=[c[0].__name__ for c in CASES])
+@pytest.mark.parametrize(
+    ("function", "argument", "message", "repair"), CASES, ids=[c[0].__name__ for c in CASES]
+)
 def test_refusals_name_the_line_and_its_repair(
     function: Callable[..., Any], argument: Any, message: str, repair: str
 ) -> None:

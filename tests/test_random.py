@@ -38,7 +38,9 @@ EXACT: dict[str, Callable[[Any, Any], Any]] = {
     "randint of a wide span": lambda r, k: r.randint(k, (50,), -(2**31), 2**31 - 1),
     "randint of an empty span": lambda r, k: r.randint(k, (5,), 3, 3),
     "categorical": lambda r, k: r.categorical(k, np.float32([[0.1, 2.0, -1.0], [3.0, 0.0, 0.0]])),
-    "categorical of a shape": lambda r, k: r.categorical(k, np.float32([0.1, 2.0, -1.0]), shape=(20,)),
+    "categorical of a shape": lambda r, k: r.categorical(
+        k, np.float32([0.1, 2.0, -1.0]), shape=(20,)
+    ),
 }
 NEAR: dict[str, Callable[[Any, Any], Any]] = {
     "uniform of a range": lambda r, k: r.uniform(k, (50,), minval=-2.0, maxval=3.0),
@@ -60,7 +62,9 @@ def test_samples_are_jaxs_bit_for_bit(draw: Callable[[Any, Any], Any]) -> None:
 @pytest.mark.parametrize("draw", NEAR.values(), ids=NEAR)
 def test_samples_are_jaxs_up_to_rounding(draw: Callable[[Any, Any], Any]) -> None:
     ours, theirs = draw(random, KEY), np.asarray(draw(jax.random, KEY))
-    np.testing.assert_allclose(ours, theirs, rtol=3e-6, atol=3e-7)  # log1p, sqrt and fma of two libraries
+    np.testing.assert_allclose(
+        ours, theirs, rtol=3e-6, atol=3e-7
+    )  # log1p, sqrt and fma of two libraries
     assert ours.dtype == theirs.dtype
 
 
@@ -68,7 +72,9 @@ def test_samples_are_jaxs_up_to_rounding(draw: Callable[[Any, Any], Any]) -> Non
 def test_doubles_are_jaxs(name: str) -> None:
     with jax.enable_x64(True):
         theirs = np.asarray(getattr(jax.random, name)(KEY, (200,), dtype=np.float64))
-    np.testing.assert_allclose(getattr(random, name)(KEY, (200,), dtype=np.float64), theirs, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(
+        getattr(random, name)(KEY, (200,), dtype=np.float64), theirs, rtol=1e-13, atol=1e-15
+    )
 
 
 def test_a_seed_may_be_traced() -> None:
@@ -81,7 +87,9 @@ def test_a_seed_may_be_traced() -> None:
 def test_messages() -> None:
     with pytest.raises(ProgramError, match=r"random: a key u32\[2\] is required, got i64"):
         random.normal(3, (2,))
-    with pytest.raises(ProgramError, match="normal: dtype float32 or float64 is required, got int32"):
+    with pytest.raises(
+        ProgramError, match="normal: dtype float32 or float64 is required, got int32"
+    ):
         random.normal(KEY, (2,), np.int32)
     with pytest.raises(ProgramError, match="randint: dtype int32 or uint32 is required, got int64"):
         random.randint(KEY, (2,), 0, 3, np.int64)
@@ -90,14 +98,18 @@ def test_messages() -> None:
 # ---------------------------------------------------------------- lax
 
 
-@pytest.mark.parametrize(("dtype", "inside", "near_one"), [(np.float32, 4e-7, 1e-5), (np.float64, 1e-15, 1e-10)])
+@pytest.mark.parametrize(
+    ("dtype", "inside", "near_one"), [(np.float32, 4e-7, 1e-5), (np.float64, 1e-15, 1e-10)]
+)
 def test_erf_inv_inverts_erf(dtype: Any, inside: float, near_one: float) -> None:
     tails = 1 - np.logspace(-2, -15 if dtype is np.float64 else -7, 100)
     middle, ends = np.linspace(-0.99, 0.99, 101), np.array([0.0, 1.0, -1.0, 1.5, np.nan])
     for x, rtol in ((middle, inside), (np.concatenate([tails, -tails, ends]), near_one)):
         got = lax.erf_inv(x.astype(dtype))
         assert got.dtype == dtype
-        np.testing.assert_allclose(got, scipy.special.erfinv(x.astype(dtype).astype(np.float64)), rtol=rtol)
+        np.testing.assert_allclose(
+            got, scipy.special.erfinv(x.astype(dtype).astype(np.float64)), rtol=rtol
+        )
 
 
 X = np.linspace(-2, 2, 12).astype(np.float32).reshape(3, 4)
@@ -125,4 +137,6 @@ def test_lax_functions_are_jaxs(function: Callable[[Any], Any]) -> None:
 
 
 def test_fma_promotes_and_broadcasts() -> None:
-    np.testing.assert_allclose(lax.fma(X, 2.0, np.float32([1, 2, 3, 4])), X * 2 + np.float32([1, 2, 3, 4]))
+    np.testing.assert_allclose(
+        lax.fma(X, 2.0, np.float32([1, 2, 3, 4])), X * 2 + np.float32([1, 2, 3, 4])
+    )

@@ -35,7 +35,15 @@ def test_types_stand_for_arrays() -> None:
 def test_results_may_be_arguments_constants_and_numbers() -> None:
     array = np.arange(3)
     got = call(trace(lambda x: (x, x, array, 2.5, 3, True, np.float32(1)), 1.0), 1.0)
-    assert [str(g.dtype) for g in got] == ["float64", "float64", "int64", "float64", "int64", "bool", "float32"]
+    assert [str(g.dtype) for g in got] == [
+        "float64",
+        "float64",
+        "int64",
+        "float64",
+        "int64",
+        "bool",
+        "float32",
+    ]
     np.testing.assert_array_equal(got[2], array)
 
 
@@ -69,7 +77,9 @@ def test_a_value_of_an_outer_trace_becomes_an_input() -> None:
         return call(inner, np.ones(3)) + call(inner, x)
 
     x = np.arange(3.0)
-    np.testing.assert_array_equal(call(trace(outer, x), x), (2 * x + 2 * x + 1) + (x * 2 * x + 2 * x + 1))
+    np.testing.assert_array_equal(
+        call(trace(outer, x), x), (2 * x + 2 * x + 1) + (x * 2 * x + 2 * x + 1)
+    )
 
 
 def test_values_are_captured_through_several_traces() -> None:
@@ -139,9 +149,14 @@ def test_an_error_ends_the_trace() -> None:
 
 
 def test_messages_name_the_place_in_the_tree() -> None:
-    with pytest.raises(ProgramError, match=r"arrays and numbers are required as arguments, got str 'name' at args\[0\]\['a'\]"):
+    with pytest.raises(
+        ProgramError,
+        match=r"arrays and numbers are required as arguments, got str 'name' at args\[0\]\['a'\]",
+    ):
         trace(lambda x: x, {"a": "name"})
-    with pytest.raises(ProgramError, match=r"arrays are required as results, got str 'name' at result\[1\]"):
+    with pytest.raises(
+        ProgramError, match=r"arrays are required as results, got str 'name' at result\[1\]"
+    ):
         trace(lambda x: (x, "name"), 1.0)
     traced = trace(lambda x: x["a"], {"a": np.ones(2)})
     with pytest.raises(ProgramError, match="a dict of 'a' in one and a dict of 'b' in the other"):

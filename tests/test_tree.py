@@ -89,7 +89,9 @@ def test_paths_name_the_leaves() -> None:
 def test_messages_say_where_trees_differ() -> None:
     with pytest.raises(ProgramError, match=r"\['a'\]\[1\] is a leaf in one and None in the other"):
         tree.map(lambda x, y: x, {"a": [1, 2]}, {"a": [1, None]})
-    with pytest.raises(ProgramError, match=r"the tree is a dict of 'a' in one and a dict of 'b' in the other"):
+    with pytest.raises(
+        ProgramError, match=r"the tree is a dict of 'a' in one and a dict of 'b' in the other"
+    ):
         tree.map(lambda x, y: x, {"a": 1}, {"b": 1})
 
 

@@ -1,7 +1,8 @@
 """NumPy's names over traced arrays.
 
-Inside of a trace every function gives a traced value; outside, on ndarrays, it is NumPy's own. NumPy's plain functions on traced values do
-the same through NumPy's protocols; what only this namespace has inside of a trace is constructors (`zeros`, `arange`, `array`).
+Inside of a trace every function gives a traced value; outside, on ndarrays, it is NumPy's own.
+NumPy's plain functions on traced values do the same through NumPy's protocols; what only this
+namespace has inside of a trace is constructors (`zeros`, `arange`, `array`).
 """
 
 from __future__ import annotations
@@ -111,9 +112,9 @@ from .elementwise import (
     less,
     less_equal,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     logaddexp,
     logaddexp2,
     logical_and,
@@ -358,9 +359,9 @@ __all__ = [
     "linalg",
     "linspace",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "logaddexp",
     "logaddexp2",
     "logical_and",

@@ -1,4 +1,5 @@
-"""Arrays from nothing: constants, counters, triangles. Inside of a trace they are part of the program, not data."""
+"""Arrays from nothing: constants, counters, triangles. Inside of a trace they are part of the
+program, not data."""
 
 from __future__ import annotations
 
@@ -11,7 +12,18 @@ from ..ops import source
 from ..tracer import FUNCTIONS, Tracer
 from ..types import NUMPY, Type, dtype_name
 from .elementwise import where
-from .operands import casted, implements, new, operand, shape_given, shape_of, tracer, unsupported, value, wrong
+from .operands import (
+    casted,
+    implements,
+    new,
+    operand,
+    shape_given,
+    shape_of,
+    tracer,
+    unsupported,
+    value,
+    wrong,
+)
 from .shapes import broadcast_to, ravel, reshape, stack
 
 
@@ -35,7 +47,13 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **_: 
 
 @implements(np.full_like)
 def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **_: Any
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    **_: Any,
 ) -> Tracer:
     x = operand(a)
     kept = shape_of(x) if shape is None else shape
@@ -56,7 +74,9 @@ empty_like = _constant_like(np.empty_like, 0)
 
 
 @implements(np.array)
-def array(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **_: Any) -> Tracer:
+def array(
+    a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **_: Any
+) -> Tracer:
     """An array of numbers, or of nested sequences that may hold traced values."""
     if isinstance(a, (list, tuple)) and _holds_tracer(a):
         found = stack([array(x) for x in a])
@@ -78,19 +98,29 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **_: 
     """Static bounds; a count of steps from 0 is a counter, anything else a constant."""
     start, stop = (0, start) if stop is None else (start, stop)
     if any(isinstance(x, Tracer) for x in (start, stop, step)):
-        raise wrong("arange: bounds of Python numbers are required, got a traced value", "arange(size) + start")
+        raise wrong(
+            "arange: bounds of Python numbers are required, got a traced value",
+            "arange(size) + start",
+        )
     if isinstance(start, int) and isinstance(step, int) and isinstance(stop, int):
         name = dtype_name(dtype or np.int64)
         if name != "bool":
             count = new(source.iota(Type(name, (len(range(start, stop, step)),)), 0))
             scaled = count if step == 1 else count * NUMPY[name].type(step)
             return scaled if start == 0 else scaled + NUMPY[name].type(start)
-    return tracer(np.arange(start, stop, step, dtype))
+    return tracer(np.arange(start, stop, step, dtype=dtype))
 
 
 @implements(np.linspace)
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, **_: Any
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    **_: Any,
 ) -> Tracer:
     unsupported("linspace", retstep=retstep or None, axis=axis or None)
     if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
@@ -121,7 +151,9 @@ hanning, hamming, blackman = _static(np.hanning), _static(np.hamming), _static(n
 
 
 @implements(np.eye)
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C", **_: Any) -> Tracer:
+def eye(
+    N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C", **_: Any
+) -> Tracer:
     """By comparing counters, so that no data is stored."""
     shape = (N, N if M is None else M)
     row, column = (new(source.iota(Type("i64", shape), axis)) for axis in (0, 1))
@@ -141,7 +173,9 @@ tril, triu = _triangle(np.tril, lower=True), _triangle(np.triu, lower=False)
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tracer, ...]:
+def meshgrid(
+    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Tracer, ...]:
     xs = [ravel(x) for x in xi]
     shape = [x.size for x in xs]
     made = []
@@ -167,5 +201,3 @@ def polyval(p: Any, x: Any) -> Tracer:
     for c in tracer(p):
         found = found * x + c
     return found
-
-

@@ -1,4 +1,5 @@
-"""NumPy's ufuncs, and the functions of each element alone. Rules see values of the loop's dtypes and of one shape."""
+"""NumPy's ufuncs, and the functions of each element alone. Rules see values of the loop's dtypes
+and of one shape."""
 
 from __future__ import annotations
 
@@ -112,11 +113,14 @@ def divmod(x: Value, y: Value) -> tuple[Value, Value]:
 
 @ufunc(np.power, python=True)
 def power(x: Value, y: Value, given: list[Any]) -> Value:
-    """x ** y; small Python exponents are products, as in NumPy for 2, and have no logarithm in their derivative."""
+    """x ** y; small Python exponents are products (in NumPy, 2 is), whose derivative has no log."""
     exponent = given[1] if type(given[1]) in (int, float) else None
     if not _is_float(x):
         if exponent is not None and exponent < 0:
-            raise wrong("power: an exponent of 0 or more is required for integers, got " + str(exponent), "x.astype(float)")
+            raise wrong(
+                "power: an exponent of 0 or more is required for integers, got " + str(exponent),
+                "x.astype(float)",
+            )
         return ops.mul(x, x) if exponent == 2 else ops.pow(x, y)
     match exponent:
         case 0:
@@ -182,7 +186,10 @@ def round(a: Any, decimals: int = 0, out: Any = None) -> Tracer:
     x = tracer(a)
     if x.dtype.kind != "f":
         if decimals < 0:
-            raise wrong(f"round: decimals of 0 or more are required for {x.type}, got {decimals}", "x.astype(float)")
+            raise wrong(
+                f"round: decimals of 0 or more are required for {x.type}, got {decimals}",
+                "x.astype(float)",
+            )
         return x
     if not decimals:
         return rint(x)
@@ -316,7 +323,7 @@ def tan(x: Value) -> Value:
 
 @ufunc(np.sinh)
 def sinh(x: Value) -> Value:
-    """By expm1 near 0; half of exp, with the factor in the exponent, where exp alone could overflow."""
+    """By expm1 near 0; elsewhere exp, the half in the exponent, where exp alone could overflow."""
     half = like(x, math.log(0.5))
     small = ops.lt(ops.abs(x), like(x, 1.0))
     e = ops.expm1(ops.select(small, x, like(x, 0.0)))
@@ -406,7 +413,10 @@ def sinc(x: Any) -> Tracer:
 @implements(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Tracer:
     if x is None or y is None:
-        raise wrong("where: x and y are required for traced arrays, got a condition alone", "np.where(mask, x, 0)")
+        raise wrong(
+            "where: x and y are required for traced arrays, got a condition alone",
+            "np.where(mask, x, 0)",
+        )
     mask, x, y = operand(condition), operand(x), operand(y)
     dtype = promoted("where", x, y)
     shape = common_shape("where", shape_of(mask), shape_of(x), shape_of(y))
@@ -423,7 +433,15 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
 
 
 @implements(np.clip)
-def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None) -> Tracer:
+def clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+) -> Tracer:
     unsupported("clip", out=out)
     low, high = a_min if a_min is not None else min, a_max if a_max is not None else max
     x = tracer(a)
@@ -447,7 +465,9 @@ def real(val: Any) -> Tracer:
 
 
 @implements(np.nan_to_num)
-def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tracer:
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Tracer:
     x = tracer(x)
     if x.dtype.kind != "f":
         return x
@@ -458,7 +478,9 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
 
 
 @implements(np.isclose)
-def isclose(a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tracer:
+def isclose(
+    a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tracer:
     a, b = tracer(a), tracer(b)
     near = (absolute(a - b) <= atol + rtol * absolute(b)) & isfinite(b) | (a == b)
     return near | (isnan(a) & isnan(b)) if equal_nan else near

@@ -1,7 +1,7 @@
 """Indexing: basic indices are views, integer arrays are gathers.
 
-Indices within range are NumPy's. Index arrays known when the function is traced are checked; traced ones wrap where negative and are
-clipped to the axis, because a compiled program cannot raise.
+Indices within range are NumPy's. Index arrays known when the function is traced are checked; traced
+ones wrap where negative and are clipped to the axis, because a compiled program cannot raise.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ def _checked(x: Tracer, i: Any) -> Any:
         array = array.astype(np.int64)
     if array.dtype.kind == "b" and isinstance(array, Tracer):
         raise wrong(
-            f"x[mask]: a result of static shape is required, got a traced mask {array.type} for {x.type}",
+            f"x[mask]: a result of static shape is required, got a traced mask {array.type}",
             "np.where(mask, x, 0)",
         )
     if array.dtype.kind not in "biu" or (array.dtype.kind == "b" and not array.ndim):
-        raise wrong(f"x[i]: ints, slices, None, ... or integer arrays are required for {x.type}, got {i!r:.40}")
+        raise wrong(f"x[i]: ints, slices, None, ... or integer arrays are required, got {i!r:.40}")
     return array
 
 
@@ -111,7 +111,9 @@ def _basic(x: Tracer, parts: list[Any]) -> Tracer:
         else:
             places = range(*i.indices(n))
             by = abs(places.step) if places else 1
-            low, high = (min(places[0], places[-1]), max(places[0], places[-1]) + 1) if places else (0, 0)
+            low, high = (
+                (min(places[0], places[-1]), max(places[0], places[-1]) + 1) if places else (0, 0)
+            )
             if places.step < 0:
                 flipped.append(axis)
             shape.append(len(places))
@@ -138,7 +140,9 @@ def _gathered(x: Tracer, arrays: list[Any]) -> Tracer:
     first = axes[0] if adjacent else 0
     together = moveaxis(x, axes, range(first, first + len(axes))) if not adjacent else x
     sizes = [x.shape[k] for k in axes]
-    merged = reshape(together, (*together.shape[:first], math.prod(sizes), *together.shape[first + len(axes) :]))
+    merged = reshape(
+        together, (*together.shape[:first], math.prod(sizes), *together.shape[first + len(axes) :])
+    )
     flat: Any = 0
     for k, n in zip(axes, sizes, strict=True):
         here = wrapped(arrays[k], n, x, k, bound=len(axes) > 1)
@@ -153,7 +157,9 @@ def wrapped(indices: Any, n: int, x: Tracer, axis: int, bound: bool = False) -> 
         array = np.asarray(indices)
         if array.size and not (-n <= array.min() and array.max() < n):
             out = array[(array < -n) | (array >= n)].flat[0] if array.ndim else array
-            raise wrong(f"x[i]: an index within {n} is required for axis {axis} of {x.type}, got {out}")
+            raise wrong(
+                f"x[i]: an index within {n} is required for axis {axis} of {x.type}, got {out}"
+            )
         return np.where(array < 0, array + n, array).astype(np.int64)
     if indices.dtype.kind == "u":
         indices = indices.astype("i64")
@@ -165,7 +171,9 @@ FUNCTIONS["getitem"] = getitem
 
 
 @implements(np.take)
-def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "clip") -> Tracer:
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "clip"
+) -> Tracer:
     """As np.take; traced indices beyond the axis are clipped, or wrapped with mode 'wrap'."""
     unsupported("take", out=out)
     x = tracer(a)
@@ -179,7 +187,9 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
 def _index(places: Any) -> Value:
     found = value(places)
     if found.dtype not in ("i32", "i64"):
-        raise wrong(f"take: integer indices are required, got {found.type}", "indices.astype(np.int32)")
+        raise wrong(
+            f"take: integer indices are required, got {found.type}", "indices.astype(np.int32)"
+        )
     return found
 
 
@@ -190,8 +200,13 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Tracer:
         return take_along_axis(ravel(x), ravel(places), 0)
     axis = axis_of("take_along_axis", axis, x.ndim)
     if len(shape_of(places)) != x.ndim:
-        raise wrong(f"take_along_axis: indices of {x.ndim} dimensions are required, got {list(shape_of(places))}")
-    rest = [(m, n) for k, (m, n) in enumerate(zip(x.shape, shape_of(places), strict=True)) if k != axis]
+        raise wrong(
+            f"take_along_axis: indices of {x.ndim} dimensions are required, "
+            f"got {list(shape_of(places))}"
+        )
+    rest = [
+        (m, n) for k, (m, n) in enumerate(zip(x.shape, shape_of(places), strict=True)) if k != axis
+    ]
     free = common_shape("take_along_axis", *zip(*rest, strict=True)) if rest else ()
     to = lambda n: (*free[:axis], n, *free[axis:])  # noqa: E731
     found = _index(wrapped(places, x.shape[axis], x, axis))
@@ -209,7 +224,9 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tracer:
 
 
 @implements(np.trace)
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Tracer:
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+) -> Tracer:
     return FUNCTIONS[np.sum](diagonal(a, offset, axis1, axis2), -1, dtype, out)
 
 
@@ -221,7 +238,7 @@ def diag(v: Any, k: int = 0) -> Tracer:
     n = x.size + abs(k)
     places = np.arange(n)
     at = np.clip(places - max(k, 0), 0, max(x.size - 1, 0))
-    return where(np.eye(n, n, k, dtype=bool), x[at[None, :] if k >= 0 else at[None, :]], x.dtype.type(0))
+    return where(np.eye(n, n, k, dtype=bool), x[at], x.dtype.type(0))
 
 
 @implements(np.extract)

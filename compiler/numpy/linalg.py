@@ -18,7 +18,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     a = tracer(x)
     if not a.type.is_float:
         a = a.astype("f64")
-    one = axis is not None and not isinstance(axis, tuple) or a.ndim == 1
+    one = (axis is not None and not isinstance(axis, tuple)) or a.ndim == 1
     if ord is None or (ord == 2 and one) or ord == "fro":
         return FUNCTIONS[np.sqrt](sum_(a * a, axis, keepdims=keepdims))
     if one and ord in (1, math.inf, -math.inf):

@@ -1,7 +1,9 @@
-"""From what a user passes to values of the graph: NumPy's promotion, casts, broadcasting, and the table of functions.
+"""From what a user passes to values of the graph: NumPy's promotion, casts, broadcasting, and the
+table of functions.
 
-Operands are tracers, Python scalars (weak), NumPy scalars, arrays and lists. A function is written once, on tracers, and decorated
-with the NumPy functions that it computes; what the decorator gives is the function of wonderland.numpy: traced inside of a trace, NumPy's own outside.
+Operands are tracers, Python scalars (weak), NumPy scalars, arrays and lists. A function is written
+once, on tracers, and decorated with the NumPy functions that it computes; what the decorator gives
+is the function of wonderland.numpy: traced inside of a trace, NumPy's own outside.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ def named(name: str, dtype: Any) -> str:
     found = NAMES.get(np.dtype(dtype))
     if found is None:
         raise wrong(
-            f"{name}: a result of {', '.join(NUMPY)} is required, got {np.dtype(dtype)}", "x.astype(np.float32) before"
+            f"{name}: a result of {', '.join(NUMPY)} is required, got {np.dtype(dtype)}",
+            "x.astype(np.float32) before",
         )
     return found
 
@@ -78,7 +81,7 @@ def promoted(name: str, *operands: Any) -> str:
     return found
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def common(kinds: tuple[Any, ...]) -> np.dtype[Any]:
     if all(isinstance(k, type) for k in kinds):
         return np.result_type(*(np.dtype(k) for k in kinds))
@@ -172,7 +175,10 @@ def axes_of(name: str, axis: Any, ndim: int) -> Shape:
     """Axes counted from the front; None is all of them."""
     if axis is None:
         return tuple(range(ndim))
-    axes = tuple(axis_of(name, a, ndim) for a in (axis if isinstance(axis, (tuple, list, range)) else (axis,)))
+    axes = tuple(
+        axis_of(name, a, ndim)
+        for a in (axis if isinstance(axis, (tuple, list, range)) else (axis,))
+    )
     if len(set(axes)) < len(axes):
         raise wrong(f"{name}: different axes are required, got {axis}")
     return axes
@@ -182,7 +188,10 @@ def shape_given(name: str, shape: Any) -> Shape:
     """A static shape from an int or a sequence of ints."""
     sizes = shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
     if any(isinstance(n, Tracer) for n in sizes):
-        raise wrong(f"{name}: a shape of Python ints is required, got a traced value", "x.shape, which is static")
+        raise wrong(
+            f"{name}: a shape of Python ints is required, got a traced value",
+            "x.shape, which is static",
+        )
     return tuple(int(n) for n in sizes)
 
 
@@ -190,14 +199,20 @@ def unsupported(name: str, **options: Any) -> None:
     """Refuse options of NumPy's signature that have no traced form."""
     for option, given in options.items():
         if given is not None:
-            raise wrong(f"{name}: {option}= has no form for traced arrays, got {given!r:.40}", f"{name} without {option}=")
+            raise wrong(
+                f"{name}: {option}= has no form for traced arrays, got {given!r:.40}",
+                f"{name} without {option}=",
+            )
 
 
 # ---------------------------------------------------------------- the table
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter the decorated function in the table for these NumPy functions; it becomes the first one outside of a trace."""
+    """Enter the decorated function in the table as these NumPy functions.
+
+    What it becomes is the function of wonderland.numpy: outside of a trace, the first of them.
+    """
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
         for function in functions:
@@ -213,19 +228,26 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
     return register
 
 
-@functools.lru_cache(maxsize=None)
-def loop(function: np.ufunc, kinds: tuple[Any, ...], dtype: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+@functools.cache
+def loop(
+    function: np.ufunc, kinds: tuple[Any, ...], dtype: Any
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """NumPy's choice of dtypes for operands and results."""
     if all(isinstance(k, type) for k in kinds):
         kinds = tuple(np.dtype(k) for k in kinds)
     results = (None,) * function.nout
-    options = {"signature": (*(None,) * function.nin, *(dtype,) * function.nout)} if dtype else {}
+    options: dict[str, Any] = (
+        {"signature": (*(None,) * function.nin, *(dtype,) * function.nout)} if dtype else {}
+    )
     found = function.resolve_dtypes((*kinds, *results), **options)
     return found[: function.nin], found[function.nin :]
 
 
-def ufunc(*functions: np.ufunc, python: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a rule on values of the loop's dtypes and one shape; the operands are promoted as NumPy promotes them.
+def ufunc(
+    *functions: np.ufunc, python: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a rule on values of the loop's dtypes and one shape; the operands are promoted as NumPy
+    promotes them.
 
     A rule with `python` gets the Python scalars among the operands too, as the keyword `given`.
     """
@@ -233,11 +255,15 @@ def ufunc(*functions: np.ufunc, python: bool = False) -> Callable[[Callable[...,
     name = function.__name__
 
     def enter(rule: Callable[..., Any]) -> Callable[..., Any]:
-        def implementation(*args: Any, dtype: Any = None, out: Any = None, where: Any = True, **_: Any) -> Any:
+        def implementation(
+            *args: Any, dtype: Any = None, out: Any = None, where: Any = True, **_: Any
+        ) -> Any:
             refuse_places(name, args, out, where)
             operands = [operand(x) for x in args]
             try:
-                inputs, outputs = loop(function, tuple(kind_of(x) for x in operands), dtype and np.dtype(dtype))
+                inputs, outputs = loop(
+                    function, tuple(kind_of(x) for x in operands), dtype and np.dtype(dtype)
+                )
             except TypeError as error:
                 raise wrong(f"{name}: {error}") from None
             wanted = [named(name, d) for d in inputs]
@@ -260,6 +286,11 @@ def ufunc(*functions: np.ufunc, python: bool = False) -> Callable[[Callable[...,
 def refuse_places(name: str, args: Sequence[Any], out: Any, mask: Any) -> None:
     """`out=` would write into an array, `where=` would read what was there before."""
     if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
-        raise wrong(f"{name}: a new result is required, got out=, which writes into an array", "x = x + y, not x += y")
+        raise wrong(
+            f"{name}: a new result is required, got out=, which writes into an array",
+            "x = x + y, not x += y",
+        )
     if mask is not True:
-        raise wrong(f"{name}: where= has no form for traced arrays", "np.where(mask, result, other)")
+        raise wrong(
+            f"{name}: where= has no form for traced arrays", "np.where(mask, result, other)"
+        )

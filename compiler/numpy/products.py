@@ -36,7 +36,9 @@ def _pair(name: str, a: Any, b: Any, dtype: Any = None) -> tuple[Tracer, Tracer]
     return tracer(x, common), tracer(y, common)
 
 
-def _contract(x: Value, y: Value, contracting: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ())) -> Value:
+def _contract(
+    x: Value, y: Value, contracting: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ())
+) -> Value:
     """dot_general; booleans are counted and compared with 0, as NumPy's `or` of `and`."""
     if x.dtype != "bool":
         return dot_general(x, y, contracting, batch)
@@ -47,10 +49,15 @@ def _contract(x: Value, y: Value, contracting: tuple[Axes, Axes], batch: tuple[A
 def _matmul(x: Tracer, y: Tracer) -> Tracer:
     """Of matrices: the last axes contract, all before are batches."""
     if not x.ndim or not y.ndim:
-        raise wrong(f"matmul: arrays of one axis or more are required, got {x.type} and {y.type}", "x * y")
+        raise wrong(
+            f"matmul: arrays of one axis or more are required, got {x.type} and {y.type}", "x * y"
+        )
     inner = (x.shape[-1], y.shape[-2 if y.ndim > 1 else 0])
     if inner[0] != inner[1]:
-        raise wrong(f"matmul: inner sizes differ, {x.type} and {y.type} ({inner[0]} and {inner[1]})", _repair(x, y))
+        raise wrong(
+            f"matmul: inner sizes differ, {x.type} and {y.type} ({inner[0]} and {inner[1]})",
+            _repair(x, y),
+        )
     last, first = (x.ndim - 1,), (max(y.ndim - 2, 0),)
     if y.ndim <= 2:
         return new(_contract(x.value, y.value, (last, first)))
@@ -67,7 +74,11 @@ def _matmul(x: Tracer, y: Tracer) -> Tracer:
 def _repair(x: Tracer, y: Tracer) -> str:
     if y.ndim == 2 and x.shape[-1] == y.shape[-1]:
         return "x @ y.T"
-    return "x.T @ y" if x.ndim == 2 and y.ndim and x.shape[0] == y.shape[-2 if y.ndim > 1 else 0] else ""
+    return (
+        "x.T @ y"
+        if x.ndim == 2 and y.ndim and x.shape[0] == y.shape[-2 if y.ndim > 1 else 0]
+        else ""
+    )
 
 
 @implements(np.matmul)
@@ -115,7 +126,9 @@ def kron(a: Any, b: Any) -> Tracer:
     x, y = _pair("kron", a, b)
     ndim = max(x.ndim, y.ndim)
     left, right = ((1,) * (ndim - v.ndim) + v.shape for v in (x, y))
-    product = reshape(x, [m for n in left for m in (n, 1)]) * reshape(y, [m for n in right for m in (1, n)])
+    product = reshape(x, [m for n in left for m in (n, 1)]) * reshape(
+        y, [m for n in right for m in (1, n)]
+    )
     return reshape(product, [n * m for n, m in zip(left, right, strict=True)])
 
 
@@ -129,7 +142,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
         left, right = tuple(i % x.ndim for i in given[0]), tuple(i % y.ndim for i in given[1])
     sizes = [x.shape[i] for i in left], [y.shape[i] for i in right]
     if sizes[0] != sizes[1]:
-        raise wrong(f"tensordot: contracted sizes differ, {x.type} and {y.type} ({sizes[0]} and {sizes[1]})")
+        raise wrong(
+            f"tensordot: contracted sizes differ, {x.type} and {y.type} ({sizes[0]} and {sizes[1]})"
+        )
     return new(_contract(x.value, y.value, (left, right)))
 
 
@@ -141,14 +156,21 @@ def _subscripts(text: str, ndims: list[int]) -> tuple[list[str], str]:
     left, arrow, result = text.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ndims):
-        raise wrong(f"einsum: as many operands as terms are required, got {len(ndims)} for '{text}'")
+        raise wrong(
+            f"einsum: as many operands as terms are required, got {len(ndims)} for '{text}'"
+        )
     spare = [chr(c) for c in range(0x3B1, 0x3B1 + 24)]
     widths = [n - len(t.replace("...", "")) for t, n in zip(terms, ndims, strict=True)]
     count = max((w for w, t in zip(widths, terms, strict=True) if "..." in t), default=0)
-    filled = [t.replace("...", "".join(spare[count - w : count])) for t, w in zip(terms, widths, strict=True)]
+    filled = [
+        t.replace("...", "".join(spare[count - w : count]))
+        for t, w in zip(terms, widths, strict=True)
+    ]
     for t, n in zip(filled, ndims, strict=True):
         if len(t) != n:
-            raise wrong(f"einsum: a letter per axis is required, got '{t}' of '{text}' for {n} axes")
+            raise wrong(
+                f"einsum: a letter per axis is required, got '{t}' of '{text}' for {n} axes"
+            )
     dots = "".join(spare[:count])
     if arrow:
         return filled, result.replace("...", dots)
@@ -169,7 +191,11 @@ def _diagonals(x: Tracer, term: str) -> tuple[Tracer, str]:
 def _without(x: Tracer, term: str, letters: set[str]) -> tuple[Tracer, str]:
     """The letters summed over."""
     axes = tuple(i for i, c in enumerate(term) if c in letters)
-    return (sum_(x, axes, x.dtype), "".join(c for c in term if c not in letters)) if axes else (x, term)
+    return (
+        (sum_(x, axes, x.dtype), "".join(c for c in term if c not in letters))
+        if axes
+        else (x, term)
+    )
 
 
 def _ordered(x: Tracer, term: str, result: str) -> Tracer:
@@ -177,11 +203,13 @@ def _ordered(x: Tracer, term: str, result: str) -> Tracer:
 
 
 def _two(x: Tracer, s: str, y: Tracer, t: str, result: str) -> tuple[Tracer, str]:
-    """The product of two operands, summed over what neither the result nor a later operand reads."""
+    """The product of two operands, summed over what nothing reads later (`result`)."""
     for c in set(s) & set(t):
         n, m = x.shape[s.index(c)], y.shape[t.index(c)]
         if n != m and 1 not in (n, m):
-            raise wrong(f"einsum: one size for '{c}' is required, got {n} and {m} of {x.type} and {y.type}")
+            raise wrong(
+                f"einsum: one size for '{c}' is required, got {n} and {m} of {x.type} and {y.type}"
+            )
         if n != m:  # a size of 1 repeats: its sum is itself
             x, s = _without(x, s, {c} if n == 1 else set())
             y, t = _without(y, t, {c} if m == 1 else set())
@@ -189,25 +217,40 @@ def _two(x: Tracer, s: str, y: Tracer, t: str, result: str) -> tuple[Tracer, str
     y, t = _without(y, t, set(t) - set(s) - set(result))
     shared = [c for c in s if c in t]
     batch, summed = [c for c in shared if c in result], [c for c in shared if c not in result]
-    places = [[tuple(term.index(c) for c in letters) for term in (s, t)] for letters in (summed, batch)]
+    places = [
+        [tuple(term.index(c) for c in letters) for term in (s, t)] for letters in (summed, batch)
+    ]
     product = new(_contract(x.value, y.value, *((p[0], p[1]) for p in places)))
     free = [c for term in (s, t) for c in term if c not in shared]
     return product, "".join([*batch, *free])
 
 
 @implements(np.einsum)
-def einsum(subscripts: Any, /, *operands: Any, out: Any = None, dtype: Any = None, optimize: Any = False, **_: Any) -> Tracer:
+def einsum(
+    subscripts: Any,
+    /,
+    *operands: Any,
+    out: Any = None,
+    dtype: Any = None,
+    optimize: Any = False,
+    **_: Any,
+) -> Tracer:
     """Sums of products by letters; operands are taken in from the left."""
     unsupported("einsum", out=out)
     if not isinstance(subscripts, str):
-        raise wrong("einsum: subscripts as text are required, got operands first", "np.einsum('ij,jk->ik', x, y)")
+        raise wrong(
+            "einsum: subscripts as text are required, got operands first",
+            "np.einsum('ij,jk->ik', x, y)",
+        )
     xs = [operand(x) for x in operands]
     common = named("einsum", dtype) if dtype else promoted("einsum", *xs)
     weak = all(is_weak(x) for x in xs)
     terms, result = _subscripts(subscripts, [len(shape_of(x)) for x in xs])
     for c in result:
         if not any(c in t for t in terms) or result.count(c) > 1:
-            raise wrong(f"einsum: a result of letters of the operands, each once, is required, got '{subscripts}'")
+            raise wrong(
+                f"einsum: a result of letters that occur, each once, is required, got {subscripts}"
+            )
     pairs = [_diagonals(tracer(x, common), t) for x, t in zip(xs, terms, strict=True)]
     found, term = pairs[0]
     for k, (y, t) in enumerate(pairs[1:], start=2):

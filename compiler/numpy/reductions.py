@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import math
 from typing import Any
@@ -13,11 +14,23 @@ from ..ops import reduce as ops
 from ..ops.view import reshape
 from ..tracer import Tracer
 from ..types import NUMPY, dtype_name
-from .elementwise import add, equal, logical_and, logical_or, maximum, minimum, multiply, sqrt, where
+from .elementwise import (
+    add,
+    equal,
+    isclose,
+    logical_and,
+    logical_or,
+    maximum,
+    minimum,
+    multiply,
+    sqrt,
+    where,
+)
 from .operands import axes_of, axis_of, implements, named, new, tracer, unsupported, value, wrong
+from .shapes import broadcast_to
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def accumulated(function: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype that NumPy's reduction of this dtype gives."""
     return function(np.ones(1, dtype)).dtype
@@ -28,7 +41,9 @@ def kept(x: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool
     return reshape(x, tuple(1 if i in axes else n for i, n in enumerate(shape))) if keepdims else x
 
 
-def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None, axis_default: Any = None) -> Any:
+def _reduction(
+    function: Any, rule: Any, combine: Any, neutral: Any = None, axis_default: Any = None
+) -> Any:
     """`rule(value, axes)` with NumPy's axis, dtype, keepdims, initial and where."""
     name = function.__name__
 
@@ -47,11 +62,16 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None, axis
         if where is not True:
             first = neutral if initial is None else initial
             if first is None:
-                raise wrong(f"{name}: initial= is required beside where=", f"{name}(x, initial=..., where=mask)")
+                raise wrong(
+                    f"{name}: initial= is required beside where=",
+                    f"{name}(x, initial=..., where=mask)",
+                )
             x = _where(where, x.astype(wanted), NUMPY[wanted].type(first))
         axes = axes_of(name, axis, x.ndim)
         if neutral is None and initial is None and 0 in [x.shape[i] for i in axes]:
-            raise wrong(f"{name}: at least one element is required, got {x.type}", f"{name}(x, initial=...)")
+            raise wrong(
+                f"{name}: at least one element is required, got {x.type}", f"{name}(x, initial=...)"
+            )
         found = new(kept(rule(value(x, wanted), axes), x.shape, axes, keepdims), x.weak)
         return found if initial is None else combine(found, initial)
 
@@ -80,7 +100,12 @@ def _ordered(reduction: Any, truth: bool = False) -> Any:
     """The signature of NumPy's max, min, any and all, which have no dtype."""
 
     def implementation(
-        a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+        a: Any,
+        axis: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
     ) -> Tracer:
         return reduction(a, axis, np.bool_ if truth else None, out, keepdims, initial, where)
 
@@ -105,15 +130,20 @@ for _ufunc, _reduced, _rule in (
 
 @implements(np.mean)
 def mean(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
 ) -> Tracer:
     x = tracer(a)
     wanted = dtype_name(dtype) if dtype else x.type.dtype if x.type.is_float else "f64"
     total = _sum(x, axis, wanted, out, keepdims, None, where)
     if where is not True:
-        mask = np.broadcast_to(where, x.shape) if isinstance(where, np.ndarray) else where | (x != x) & False
-        return total / _sum(mask, axis, wanted, None, keepdims)
-    return total / NUMPY[wanted].type(_count(x, axis))
+        return total / _sum(broadcast_to(where, x.shape), axis, wanted, None, keepdims)
+    return total / _count(x, axis)
 
 
 def _count(x: Tracer, axis: Any) -> int:
@@ -121,7 +151,9 @@ def _count(x: Tracer, axis: Any) -> int:
 
 
 @implements(np.average)
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Tracer:
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
+) -> Tracer:
     unsupported("average", returned=returned or None)
     if weights is None:
         return mean(a, axis, keepdims=keepdims)
@@ -129,12 +161,19 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     if w.shape != x.shape:
         (at,) = axes_of("average", axis, x.ndim)
         w = w.reshape(*(n if i == at else 1 for i, n in enumerate(x.shape)))
-    return sum(x * w, axis, keepdims=keepdims) / sum(w * (x == x) if False else w + 0 * x, axis, keepdims=keepdims)
+    total = sum(broadcast_to(w, x.shape), axis, keepdims=keepdims)
+    return sum(x * w, axis, keepdims=keepdims) / total
 
 
 @implements(np.var)
 def var(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False, *,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
     correction: float | None = None,
 ) -> Tracer:
     """The mean of the squared distance from the mean."""
@@ -142,19 +181,27 @@ def var(
     x = x.astype(dtype) if dtype else x if x.type.is_float else x.astype("f64")
     centred = x - mean(x, axis, keepdims=True)
     count = _count(x, axis) - (ddof if correction is None else correction)
-    return sum(centred * centred, axis, None, out, keepdims) / x.dtype.type(count if count > 0 else 0)
+    return sum(centred * centred, axis, None, out, keepdims) / builtins.max(count, 0)
 
 
 @implements(np.std)
 def std(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False, *,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
     correction: float | None = None,
 ) -> Tracer:
     return sqrt(var(a, axis, dtype, out, ddof, keepdims, correction=correction))
 
 
 def _arg(name: str, rule: Any) -> Any:
-    def implementation(a: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Tracer:
+    def implementation(
+        a: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False
+    ) -> Tracer:
         unsupported(name, out=out)
         x = tracer(a)
         dtype = "i32" if x.type.dtype == "bool" else x.type.dtype
@@ -183,9 +230,9 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Tr
 
 
 @implements(np.allclose)
-def allclose(a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tracer:
-    from .elementwise import isclose
-
+def allclose(
+    a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tracer:
     return all(isclose(a, b, rtol, atol, equal_nan))
 
 

@@ -48,7 +48,10 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
         if rest and not x.size % rest:
             wanted[wanted.index(-1)] = x.size // rest
     if math.prod(wanted) != x.size or builtins.min(wanted, default=0) < 0:
-        raise wrong(f"reshape: a shape of {x.size} elements is required for {x.type}, got {list(shape_given('', shape))}")
+        raise wrong(
+            f"reshape: a shape of {x.size} elements is required for {x.type}, "
+            f"got {list(shape_given('reshape', shape))}"
+        )
     return _like(x, ops.reshape(x.value, wanted))
 
 
@@ -60,7 +63,9 @@ def ravel(a: Any, order: str = "C") -> Tracer:
 @implements(np.transpose, np.permute_dims)
 def transpose(a: Any, axes: Any = None) -> Tracer:
     x = tracer(a)
-    order = tuple(range(x.ndim))[::-1] if axes is None else axes_of("transpose", tuple(axes), x.ndim)
+    order = (
+        tuple(range(x.ndim))[::-1] if axes is None else axes_of("transpose", tuple(axes), x.ndim)
+    )
     if len(order) != x.ndim:
         raise wrong(f"transpose: every axis of {x.type} once is required, got {axes}")
     return _like(x, ops.permute(x.value, order))
@@ -131,7 +136,11 @@ def _at_least(ndim: int, function: Any) -> Any:
     return implements(function)(implementation)
 
 
-atleast_1d, atleast_2d, atleast_3d = _at_least(1, np.atleast_1d), _at_least(2, np.atleast_2d), _at_least(3, np.atleast_3d)
+atleast_1d, atleast_2d, atleast_3d = (
+    _at_least(1, np.atleast_1d),
+    _at_least(2, np.atleast_2d),
+    _at_least(3, np.atleast_3d),
+)
 
 
 # ---------------------------------------------------------------- repeating
@@ -154,7 +163,8 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Tracer, ...]:
 def tile(A: Any, reps: Any) -> Tracer:
     x, counts = tracer(A), shape_given("tile", reps)
     ndim = builtins.max(x.ndim, len(counts))
-    shape, counts = (1,) * (ndim - x.ndim) + x.shape, (1,) * (ndim - len(counts)) + counts
+    shape: Shape = (1,) * (ndim - x.ndim) + x.shape
+    counts: Shape = (1,) * (ndim - len(counts)) + counts
     pairs = [m for n, r in zip(shape, counts, strict=True) for m in (r, n)]
     spread = broadcast_to(reshape(x, [m for n in shape for m in (1, n)]), pairs)
     return reshape(spread, [n * r for n, r in zip(shape, counts, strict=True)])
@@ -180,7 +190,13 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Tracer:
 
 @implements(np.concatenate, np.concat)
 def concatenate(
-    arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+    arrays: Sequence[Any],
+    /,
+    axis: int | None = 0,
+    out: Any = None,
+    *,
+    dtype: Any = None,
+    casting: str = "same_kind",
 ) -> Tracer:
     unsupported("concatenate", out=out)
     xs = [operand(x) for x in arrays]
@@ -194,7 +210,9 @@ def concatenate(
     shapes = {x.shape[:axis] + x.shape[axis + 1 :] for x in xs}
     if len(shapes) > 1 or any(x.ndim <= axis for x in xs):
         types = " and ".join(str(x.type) for x in xs)
-        raise wrong(f"concatenate: shapes that differ along axis {axis} only are required, got {types}")
+        raise wrong(
+            f"concatenate: shapes that differ along axis {axis} only are required, got {types}"
+        )
     return xs[0] if len(xs) == 1 else new(ops.concatenate(*(x.value for x in xs), axis=axis))
 
 
@@ -202,11 +220,20 @@ concat = concatenate
 
 
 @implements(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
+def stack(
+    arrays: Sequence[Any],
+    axis: int = 0,
+    out: Any = None,
+    *,
+    dtype: Any = None,
+    casting: str = "same_kind",
+) -> Tracer:
     xs = [operand(x) for x in arrays]
     if len({shape_of(x) for x in xs}) > 1:
         texts = " and ".join(str(list(shape_of(x))) for x in xs)
-        raise wrong(f"stack: arrays of one shape are required, got {texts}", "np.broadcast_arrays before")
+        raise wrong(
+            f"stack: arrays of one shape are required, got {texts}", "np.broadcast_arrays before"
+        )
     wanted = dtype or (promoted("stack", *xs) if xs else None)
     at = axis_of("stack", axis, len(shape_of(xs[0])) + 1) if xs else 0
     return concatenate([expand_dims(tracer(x, dtype_name(wanted)), at) for x in xs], at, out)
@@ -261,7 +288,10 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tracer]:
     x = tracer(ary)
     n = x.shape[axis_of("split", axis, x.ndim)]
     if isinstance(indices_or_sections, int) and n % indices_or_sections:
-        raise wrong(f"split: equal parts are required, got {n} elements for {indices_or_sections}", "np.array_split")
+        raise wrong(
+            f"split: equal parts are required, got {n} elements for {indices_or_sections}",
+            "np.array_split",
+        )
     return array_split(x, indices_or_sections, axis)
 
 
@@ -330,11 +360,18 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tracer:
 
 
 @implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Tracer:
+def pad(array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0) -> Tracer:
     """Constant borders, or mode 'edge', 'wrap', 'reflect', 'symmetric' by indices."""
     x = tracer(array)
-    widths = np.broadcast_to(pad_width, (x.ndim, 2)) if not isinstance(pad_width, dict) else np.array(
-        [np.broadcast_to(pad_width.get(i, pad_width.get(i - x.ndim, 0)), 2) for i in range(x.ndim)]
+    widths = (
+        np.broadcast_to(pad_width, (x.ndim, 2))
+        if not isinstance(pad_width, dict)
+        else np.array(
+            [
+                np.broadcast_to(pad_width.get(i, pad_width.get(i - x.ndim, 0)), 2)
+                for i in range(x.ndim)
+            ]
+        )
     )
     if mode != "constant":
         for axis, (low, high) in enumerate(widths.tolist()):
@@ -347,12 +384,15 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
     if fills is not None and fills.ndim == 0:
         kind = bool if x.type.dtype == "bool" else float if x.type.is_float else int
         return _like(x, ops.pad(x.value, low, high, kind(fills.item())))
-    raise wrong(f"pad: one static constant is required, got {constant_values}", "np.concatenate with np.full")
+    raise wrong(
+        f"pad: one static constant is required, got {constant_values}",
+        "np.concatenate with np.full",
+    )
 
 
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1) -> Tracer:
-    x = tracer(a)
+    x: Any = tracer(a)
     axis = axis_of("diff", axis, x.ndim)
     for _ in range(n):
         size = x.shape[axis]
@@ -375,5 +415,3 @@ def shape(a: Any) -> Shape:
 def size(a: Any, axis: int | None = None) -> int:
     x = tracer(a)
     return x.size if axis is None else x.shape[axis]
-
-

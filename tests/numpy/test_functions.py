@@ -1,4 +1,5 @@
-"""Every function of wonderland.numpy, traced and interpreted, gives what NumPy gives: values, dtype and shape."""
+"""Every function of wonderland.numpy, traced and interpreted, gives what NumPy gives: values, dtype
+and shape."""
 
 from __future__ import annotations
 
@@ -33,33 +34,50 @@ def assert_agrees(function: Callable[..., Any], *args: Any, rtol: float = 1e-12)
     with np.errstate(all="ignore"):
         expected = function(*args)
     got = call(trace(function, *args), *args)
-    wanted = [np.asarray(x) for x in (expected if isinstance(expected, (tuple, list)) else [expected])]
+    wanted = [
+        np.asarray(x) for x in (expected if isinstance(expected, (tuple, list)) else [expected])
+    ]
     found = tree.leaves(got)
     assert len(found) == len(wanted)
     for w, g in zip(wanted, found, strict=True):
-        assert (g.dtype, g.shape) == (w.dtype, w.shape), f"{g.dtype}{g.shape}, NumPy gives {w.dtype}{w.shape}"
-        np.testing.assert_allclose(g, w, rtol=1e-5 if w.dtype == np.float32 else rtol, atol=1e-6 if w.dtype == np.float32 else 1e-13)
+        assert (g.dtype, g.shape) == (w.dtype, w.shape), (
+            f"{g.dtype}{g.shape}, NumPy gives {w.dtype}{w.shape}"
+        )
+        np.testing.assert_allclose(
+            g,
+            w,
+            rtol=1e-5 if w.dtype == np.float32 else rtol,
+            atol=1e-6 if w.dtype == np.float32 else 1e-13,
+        )
 
 
-SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 700.0, -700.0, np.inf, -np.inf, np.nan, 1e-300])
+SPECIAL = np.array(
+    [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 700.0, -700.0, np.inf, -np.inf, np.nan, 1e-300]
+)
 EDGES = np.array([0.0, -0.0, 1e-10, 0.3, -0.3, 0.99])
 ANY, POSITIVE, UNIT = (-3.0, 3.0), (1.0, 9.0), (-0.9, 0.9)
 
 UNARY = {
-    ANY: "negative positive absolute fabs sign floor ceil trunc rint fix exp expm1 exp2 tanh sinh cosh sin cos tan cbrt "
-    "square reciprocal isnan isinf isfinite signbit deg2rad rad2deg radians degrees arcsinh conjugate conj "
-    "abs sinc nan_to_num real copy isreal logical_not",
+    ANY: (
+        "negative positive absolute fabs sign floor ceil trunc rint fix exp expm1 exp2 tanh "
+        "sinh cosh sin cos tan cbrt square reciprocal isnan isinf isfinite signbit deg2rad "
+        "rad2deg radians degrees arcsinh conjugate conj abs sinc nan_to_num real copy isreal "
+        "logical_not "
+    ),
     POSITIVE: "log log2 log10 log1p sqrt arccosh",
     UNIT: "arctanh",
 }
 BINARY = (
-    "add subtract multiply divide true_divide maximum minimum fmax fmin floor_divide remainder mod fmod divmod equal not_equal "
-    "less less_equal greater greater_equal logical_and logical_or logical_xor copysign heaviside hypot logaddexp logaddexp2 isclose"
+    "add subtract multiply divide true_divide maximum minimum fmax fmin floor_divide "
+    "remainder mod fmod divmod equal not_equal less less_equal greater greater_equal "
+    "logical_and logical_or logical_xor copysign heaviside hypot logaddexp logaddexp2 isclose "
 )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
-@pytest.mark.parametrize(("name", "interval"), [(n, i) for i, names in UNARY.items() for n in names.split()])
+@pytest.mark.parametrize(
+    ("name", "interval"), [(n, i) for i, names in UNARY.items() for n in names.split()]
+)
 def test_functions_of_one_operand(name: str, interval: tuple[float, float], dtype: Any) -> None:
     x = real(3, 4, low=interval[0], high=interval[1]).astype(dtype)
     if name == "reciprocal":
@@ -71,7 +89,11 @@ def test_functions_of_one_operand(name: str, interval: tuple[float, float], dtyp
 
 @pytest.mark.parametrize("name", [n for names in UNARY.values() for n in names.split()])
 def test_functions_of_one_operand_at_special_values(name: str) -> None:
-    assert_agrees(getattr(np, name), EDGES if name in ("arcsinh", "arccosh", "arctanh", "sinc", "tan") else SPECIAL, rtol=1e-11)
+    assert_agrees(
+        getattr(np, name),
+        EDGES if name in ("arcsinh", "arccosh", "arctanh", "sinc", "tan") else SPECIAL,
+        rtol=1e-11,
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
@@ -90,15 +112,26 @@ def test_functions_of_two_operands_at_special_values(name: str) -> None:
     assert_agrees(getattr(np, name), special[:, None], special)
 
 
-@pytest.mark.parametrize("name", ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"])
+@pytest.mark.parametrize(
+    "name", ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"]
+)
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32])
 def test_bits(name: str, dtype: Any) -> None:
     low = 0 if "shift" in name or dtype == np.uint32 else -9
-    assert_agrees(getattr(np, name), whole(3, 4, dtype=dtype, low=low, high=99), whole(4, dtype=dtype, low=low, high=40))
-    assert_agrees(lambda x: getattr(np, name)(x, 3), whole(3, 4, dtype=dtype, low=max(low, -9), high=99))
+    assert_agrees(
+        getattr(np, name),
+        whole(3, 4, dtype=dtype, low=low, high=99),
+        whole(4, dtype=dtype, low=low, high=40),
+    )
+    assert_agrees(
+        lambda x: getattr(np, name)(x, 3), whole(3, 4, dtype=dtype, low=max(low, -9), high=99)
+    )
 
 
-BOOLEANS = "add multiply maximum minimum fmax fmin equal not_equal less less_equal greater greater_equal logical_and logical_xor bitwise_or"
+BOOLEANS = (
+    "add multiply maximum minimum fmax fmin equal not_equal less less_equal greater "
+    "greater_equal logical_and logical_xor bitwise_or "
+)
 
 
 @pytest.mark.parametrize("name", BOOLEANS.split())
@@ -111,62 +144,354 @@ N, M = whole(3, 4), mask(3, 4)
 S, T4 = real(4, 4, low=0.5), real(2, 3, 4, 5)
 
 CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "invert": (lambda: np.invert(M), lambda: ~N, lambda: np.bitwise_not(N), lambda: np.bitwise_invert(N)),
-    "power": (lambda: S**2.5, lambda: X**2, lambda: X**3, lambda: N**2, lambda: 2.0**X, lambda: S**0.5, lambda: X**-1, lambda: X**0, lambda: X**4, lambda: np.power(S, V)),
+    "invert": (
+        lambda: np.invert(M),
+        lambda: ~N,
+        lambda: np.bitwise_not(N),
+        lambda: np.bitwise_invert(N),
+    ),
+    "power": (
+        lambda: S**2.5,
+        lambda: X**2,
+        lambda: X**3,
+        lambda: N**2,
+        lambda: 2.0**X,
+        lambda: S**0.5,
+        lambda: X**-1,
+        lambda: X**0,
+        lambda: X**4,
+        lambda: np.power(S, V),
+    ),
     "float_power": (lambda: np.float_power(S, 2), lambda: np.float_power(S.astype("f4"), V)),
-    "round": (lambda: np.round(X, 2), lambda: np.round(N), lambda: np.around(X), lambda: X.round(1), lambda: np.round(X * 100, -1)),
-    "where": (lambda: np.where(M, X, 0.0), lambda: np.where(N, X, V), lambda: np.where(M, N, 1.5), lambda: np.where(M, 1, 2) * X),
+    "round": (
+        lambda: np.round(X, 2),
+        lambda: np.round(N),
+        lambda: np.around(X),
+        lambda: X.round(1),
+        lambda: np.round(X * 100, -1),
+    ),
+    "where": (
+        lambda: np.where(M, X, 0.0),
+        lambda: np.where(N, X, V),
+        lambda: np.where(M, N, 1.5),
+        lambda: np.where(M, 1, 2) * X,
+    ),
     "select": (lambda: np.select([X < 0, X > 1], [X, X * 2], 7.0),),
-    "clip": (lambda: np.clip(X, -1, 1), lambda: X.clip(None, 0.5), lambda: np.clip(N, 0, 2), lambda: X.clip(min=0), lambda: np.clip(X, V, V + 1)),
-    "astype": (lambda: X.astype(np.float32), lambda: X.astype(np.int32), lambda: N.astype(bool), lambda: M.astype(float), lambda: np.astype(X, np.int64)),
-    "sum": (lambda: np.sum(X), lambda: X.sum(0), lambda: X.sum(axis=(0, 1), keepdims=True), lambda: N.sum(-1), lambda: M.sum(), lambda: X.sum(dtype=np.float32), lambda: np.sum(X, where=M), lambda: np.sum(X, 0, initial=2.0), lambda: np.add.reduce(X), lambda: np.sum(X, axis=())),
+    "clip": (
+        lambda: np.clip(X, -1, 1),
+        lambda: X.clip(None, 0.5),
+        lambda: np.clip(N, 0, 2),
+        lambda: X.clip(min=0),
+        lambda: np.clip(X, V, V + 1),
+    ),
+    "astype": (
+        lambda: X.astype(np.float32),
+        lambda: X.astype(np.int32),
+        lambda: N.astype(bool),
+        lambda: M.astype(float),
+        lambda: np.astype(X, np.int64),
+    ),
+    "sum": (
+        lambda: np.sum(X),
+        lambda: X.sum(0),
+        lambda: X.sum(axis=(0, 1), keepdims=True),
+        lambda: N.sum(-1),
+        lambda: M.sum(),
+        lambda: X.sum(dtype=np.float32),
+        lambda: np.sum(X, where=M),
+        lambda: np.sum(X, 0, initial=2.0),
+        lambda: np.add.reduce(X),
+        lambda: np.sum(X, axis=()),
+    ),
     "prod": (lambda: np.prod(X, 1), lambda: N.prod(), lambda: np.multiply.reduce(X, axis=1)),
-    "max": (lambda: X.max(), lambda: np.max(X, axis=0, keepdims=True), lambda: np.amax(N, 1), lambda: M.max(0), lambda: np.maximum.reduce(X), lambda: np.max(X, initial=9.0), lambda: np.max(X, initial=-9.0, where=M)),
-    "min": (lambda: X.min(), lambda: np.min(X, axis=-1), lambda: np.amin(N), lambda: M.min(), lambda: np.minimum.reduce(N)),
-    "any": (lambda: np.any(M), lambda: M.any(0), lambda: np.any(N, axis=1, keepdims=True), lambda: np.logical_or.reduce(M)),
-    "all": (lambda: np.all(M), lambda: M.all(0), lambda: np.all(X), lambda: np.logical_and.reduce(M)),
-    "mean": (lambda: X.mean(), lambda: np.mean(X, 0), lambda: np.mean(B, axis=(0, 2), keepdims=True), lambda: N.mean(1), lambda: M.mean(), lambda: np.mean(X.astype("f4")), lambda: np.mean(X, dtype=np.float32), lambda: np.mean(X, where=M)),
-    "average": (lambda: np.average(X), lambda: np.average(X, 1), lambda: np.average(X, axis=1, weights=S[0]), lambda: np.average(X, weights=X * X)),
-    "var": (lambda: X.var(), lambda: np.var(X, 0, ddof=1), lambda: np.var(N, axis=1, keepdims=True), lambda: np.var(X.astype("f4"))),
+    "max": (
+        lambda: X.max(),
+        lambda: np.max(X, axis=0, keepdims=True),
+        lambda: np.amax(N, 1),
+        lambda: M.max(0),
+        lambda: np.maximum.reduce(X),
+        lambda: np.max(X, initial=9.0),
+        lambda: np.max(X, initial=-9.0, where=M),
+    ),
+    "min": (
+        lambda: X.min(),
+        lambda: np.min(X, axis=-1),
+        lambda: np.amin(N),
+        lambda: M.min(),
+        lambda: np.minimum.reduce(N),
+    ),
+    "any": (
+        lambda: np.any(M),
+        lambda: M.any(0),
+        lambda: np.any(N, axis=1, keepdims=True),
+        lambda: np.logical_or.reduce(M),
+    ),
+    "all": (
+        lambda: np.all(M),
+        lambda: M.all(0),
+        lambda: np.all(X),
+        lambda: np.logical_and.reduce(M),
+    ),
+    "mean": (
+        lambda: X.mean(),
+        lambda: np.mean(X, 0),
+        lambda: np.mean(B, axis=(0, 2), keepdims=True),
+        lambda: N.mean(1),
+        lambda: M.mean(),
+        lambda: np.mean(X.astype("f4")),
+        lambda: np.mean(X, dtype=np.float32),
+        lambda: np.mean(X, where=M),
+    ),
+    "average": (
+        lambda: np.average(X),
+        lambda: np.average(X, 1),
+        lambda: np.average(X, axis=1, weights=S[0]),
+        lambda: np.average(X, weights=X * X),
+    ),
+    "var": (
+        lambda: X.var(),
+        lambda: np.var(X, 0, ddof=1),
+        lambda: np.var(N, axis=1, keepdims=True),
+        lambda: np.var(X.astype("f4")),
+    ),
     "std": (lambda: X.std(), lambda: np.std(X, 1, ddof=1)),
-    "argmax": (lambda: X.argmax(), lambda: np.argmax(X, 0), lambda: np.argmax(N, 1, keepdims=True), lambda: np.argmax(M, 1)),
+    "argmax": (
+        lambda: X.argmax(),
+        lambda: np.argmax(X, 0),
+        lambda: np.argmax(N, 1, keepdims=True),
+        lambda: np.argmax(M, 1),
+    ),
     "argmin": (lambda: X.argmin(), lambda: np.argmin(B, -1), lambda: np.argmin(B, keepdims=True)),
     "count_nonzero": (lambda: np.count_nonzero(N), lambda: np.count_nonzero(M, axis=0)),
     "ptp": (lambda: np.ptp(X, 1),),
     "allclose": (lambda: np.allclose(X, X + 1e-12), lambda: np.allclose(X, V)),
     "array_equal": (lambda: np.array_equal(X, X), lambda: np.array_equal(X, V)),
-    "nansum": (lambda: np.nansum(X), lambda: np.nanprod(X, 0), lambda: np.nanmax(X, 1), lambda: np.nanmin(X)),
-    "matmul": (lambda: X @ V, lambda: X @ X.T, lambda: B @ V, lambda: V @ X.T, lambda: X @ B.swapaxes(1, 2), lambda: B @ X.T, lambda: np.matmul(B[:, None], T4), lambda: V @ V, lambda: N @ N.T, lambda: V @ B.mT, lambda: B[:1] @ B.mT, lambda: M @ M.T),
-    "dot": (lambda: np.dot(X, V), lambda: X.dot(X.T), lambda: np.dot(V, V), lambda: np.dot(X, 2.0), lambda: np.dot(B, B.mT)),
-    "vdot": (lambda: np.vdot(X, X), lambda: np.vecdot(B, X), lambda: np.inner(X, B), lambda: np.inner(V, V), lambda: np.outer(V, X), lambda: np.kron(X, S)),
-    "tensordot": (lambda: np.tensordot(X, X, 2), lambda: np.tensordot(B, X, ((2,), (1,))), lambda: np.tensordot(B, X, (-1, -1)), lambda: np.tensordot(V, V, 0)),
+    "nansum": (
+        lambda: np.nansum(X),
+        lambda: np.nanprod(X, 0),
+        lambda: np.nanmax(X, 1),
+        lambda: np.nanmin(X),
+    ),
+    "matmul": (
+        lambda: X @ V,
+        lambda: X @ X.T,
+        lambda: B @ V,
+        lambda: V @ X.T,
+        lambda: X @ B.swapaxes(1, 2),
+        lambda: B @ X.T,
+        lambda: np.matmul(B[:, None], T4),
+        lambda: V @ V,
+        lambda: N @ N.T,
+        lambda: V @ B.mT,
+        lambda: B[:1] @ B.mT,
+        lambda: M @ M.T,
+    ),
+    "dot": (
+        lambda: np.dot(X, V),
+        lambda: X.dot(X.T),
+        lambda: np.dot(V, V),
+        lambda: np.dot(X, 2.0),
+        lambda: np.dot(B, B.mT),
+    ),
+    "vdot": (
+        lambda: np.vdot(X, X),
+        lambda: np.vecdot(B, X),
+        lambda: np.inner(X, B),
+        lambda: np.inner(V, V),
+        lambda: np.outer(V, X),
+        lambda: np.kron(X, S),
+    ),
+    "tensordot": (
+        lambda: np.tensordot(X, X, 2),
+        lambda: np.tensordot(B, X, ((2,), (1,))),
+        lambda: np.tensordot(B, X, (-1, -1)),
+        lambda: np.tensordot(V, V, 0),
+    ),
     "trace": (lambda: np.trace(S), lambda: S.trace(1), lambda: np.trace(B, axis1=1, axis2=2)),
-    "diag": (lambda: np.diag(S), lambda: np.diag(X, 1), lambda: np.diag(X, -1), lambda: np.diag(V), lambda: np.diag(V, 2), lambda: np.diag(V, -1), lambda: B.diagonal(0, 1, 2)),
-    "stack": (lambda: np.stack([X, X * 2]), lambda: np.stack([V, V], axis=-1), lambda: np.stack([V, N[0]], 1)),
-    "concatenate": (lambda: np.concatenate([X, S]), lambda: np.concatenate((X, X), axis=-1), lambda: np.concatenate([X, N]), lambda: np.concatenate([X, V], axis=None), lambda: np.append(X, X, 0)),
-    "vstack": (lambda: np.vstack([X, V]), lambda: np.hstack([X, X]), lambda: np.hstack([V, V]), lambda: np.dstack([X, X]), lambda: np.column_stack([V, S]), lambda: np.dstack([V, V])),
-    "split": (lambda: np.split(X, 2, 1), lambda: np.split(V, [1, 3]), lambda: np.array_split(V, 3), lambda: np.hsplit(X, 2), lambda: np.vsplit(S, 2), lambda: np.unstack(X)),
-    "squeeze": (lambda: np.squeeze(X[:, None]), lambda: X[None].squeeze(0), lambda: np.expand_dims(X, (0, 2)), lambda: np.expand_dims(X, -1), lambda: np.atleast_1d(X.sum()), lambda: np.atleast_2d(V), lambda: np.atleast_3d(X), lambda: np.atleast_3d(V)),
-    "reshape": (lambda: X.reshape(4, 3), lambda: X.reshape((2, -1)), lambda: np.reshape(B, (-1, 4)), lambda: X.ravel(), lambda: X.flatten(), lambda: X.reshape(-1), lambda: np.ravel(B)),
-    "transpose": (lambda: X.T, lambda: B.transpose(2, 0, 1), lambda: np.transpose(B, (1, 0, 2)), lambda: B.mT, lambda: B.transpose((0, 2, 1)), lambda: np.swapaxes(B, 0, -1), lambda: np.moveaxis(B, 0, -1), lambda: np.moveaxis(B, (0, 1), (2, 0)), lambda: np.rollaxis(B, 2), lambda: np.matrix_transpose(X), lambda: np.permute_dims(X)),
-    "flip": (lambda: np.flip(X), lambda: np.flip(B, 1), lambda: np.flipud(X), lambda: np.fliplr(X), lambda: np.roll(X, 1), lambda: np.roll(X, -1, 1), lambda: np.roll(X, (1, 2), (0, 1)), lambda: np.rot90(X), lambda: np.rot90(X, 2), lambda: np.rot90(X, 3)),
-    "pad": (lambda: np.pad(X, 1), lambda: np.pad(X, ((1, 2), (0, 3)), constant_values=5), lambda: np.pad(N, 1), lambda: np.pad(X, 1, mode="edge"), lambda: np.pad(X, ((1, 0), (2, 2)), mode="reflect"), lambda: np.pad(V, (2, 1), mode="wrap")),
-    "broadcast_to": (lambda: np.broadcast_to(V, (3, 4)), lambda: np.broadcast_to(X[:, :1], (2, 3, 4)), lambda: np.broadcast_arrays(X, V, X[:, :1])),
-    "tile": (lambda: np.tile(X, 2), lambda: np.tile(V, (3, 1)), lambda: np.tile(X, (2, 1, 2)), lambda: np.repeat(X, 2), lambda: np.repeat(X, 3, axis=1), lambda: np.repeat(V, [1, 0, 2, 1]), lambda: V.repeat(2)),
-    "zeros_like": (lambda: np.zeros_like(X) + X, lambda: np.ones_like(N), lambda: np.full_like(X, 2.5), lambda: np.ones_like(X, dtype=np.int32), lambda: np.zeros_like(X, shape=(2,))),
+    "diag": (
+        lambda: np.diag(S),
+        lambda: np.diag(X, 1),
+        lambda: np.diag(X, -1),
+        lambda: np.diag(V),
+        lambda: np.diag(V, 2),
+        lambda: np.diag(V, -1),
+        lambda: B.diagonal(0, 1, 2),
+    ),
+    "stack": (
+        lambda: np.stack([X, X * 2]),
+        lambda: np.stack([V, V], axis=-1),
+        lambda: np.stack([V, N[0]], 1),
+    ),
+    "concatenate": (
+        lambda: np.concatenate([X, S]),
+        lambda: np.concatenate((X, X), axis=-1),
+        lambda: np.concatenate([X, N]),
+        lambda: np.concatenate([X, V], axis=None),
+        lambda: np.append(X, X, 0),
+    ),
+    "vstack": (
+        lambda: np.vstack([X, V]),
+        lambda: np.hstack([X, X]),
+        lambda: np.hstack([V, V]),
+        lambda: np.dstack([X, X]),
+        lambda: np.column_stack([V, S]),
+        lambda: np.dstack([V, V]),
+    ),
+    "split": (
+        lambda: np.split(X, 2, 1),
+        lambda: np.split(V, [1, 3]),
+        lambda: np.array_split(V, 3),
+        lambda: np.hsplit(X, 2),
+        lambda: np.vsplit(S, 2),
+        lambda: np.unstack(X),
+    ),
+    "squeeze": (
+        lambda: np.squeeze(X[:, None]),
+        lambda: X[None].squeeze(0),
+        lambda: np.expand_dims(X, (0, 2)),
+        lambda: np.expand_dims(X, -1),
+        lambda: np.atleast_1d(X.sum()),
+        lambda: np.atleast_2d(V),
+        lambda: np.atleast_3d(X),
+        lambda: np.atleast_3d(V),
+    ),
+    "reshape": (
+        lambda: X.reshape(4, 3),
+        lambda: X.reshape((2, -1)),
+        lambda: np.reshape(B, (-1, 4)),
+        lambda: X.ravel(),
+        lambda: X.flatten(),
+        lambda: X.reshape(-1),
+        lambda: np.ravel(B),
+    ),
+    "transpose": (
+        lambda: X.T,
+        lambda: B.transpose(2, 0, 1),
+        lambda: np.transpose(B, (1, 0, 2)),
+        lambda: B.mT,
+        lambda: B.transpose((0, 2, 1)),
+        lambda: np.swapaxes(B, 0, -1),
+        lambda: np.moveaxis(B, 0, -1),
+        lambda: np.moveaxis(B, (0, 1), (2, 0)),
+        lambda: np.rollaxis(B, 2),
+        lambda: np.matrix_transpose(X),
+        lambda: np.permute_dims(X),
+    ),
+    "flip": (
+        lambda: np.flip(X),
+        lambda: np.flip(B, 1),
+        lambda: np.flipud(X),
+        lambda: np.fliplr(X),
+        lambda: np.roll(X, 1),
+        lambda: np.roll(X, -1, 1),
+        lambda: np.roll(X, (1, 2), (0, 1)),
+        lambda: np.rot90(X),
+        lambda: np.rot90(X, 2),
+        lambda: np.rot90(X, 3),
+    ),
+    "pad": (
+        lambda: np.pad(X, 1),
+        lambda: np.pad(X, ((1, 2), (0, 3)), constant_values=5),
+        lambda: np.pad(N, 1),
+        lambda: np.pad(X, 1, mode="edge"),
+        lambda: np.pad(X, ((1, 0), (2, 2)), mode="reflect"),
+        lambda: np.pad(V, (2, 1), mode="wrap"),
+    ),
+    "broadcast_to": (
+        lambda: np.broadcast_to(V, (3, 4)),
+        lambda: np.broadcast_to(X[:, :1], (2, 3, 4)),
+        lambda: np.broadcast_arrays(X, V, X[:, :1]),
+    ),
+    "tile": (
+        lambda: np.tile(X, 2),
+        lambda: np.tile(V, (3, 1)),
+        lambda: np.tile(X, (2, 1, 2)),
+        lambda: np.repeat(X, 2),
+        lambda: np.repeat(X, 3, axis=1),
+        lambda: np.repeat(V, [1, 0, 2, 1]),
+        lambda: V.repeat(2),
+    ),
+    "zeros_like": (
+        lambda: np.zeros_like(X) + X,
+        lambda: np.ones_like(N),
+        lambda: np.full_like(X, 2.5),
+        lambda: np.ones_like(X, dtype=np.int32),
+        lambda: np.zeros_like(X, shape=(2,)),
+    ),
     "tril": (lambda: np.tril(X), lambda: np.triu(B, 1), lambda: np.tril(N, -1), lambda: np.tril(M)),
     "linspace": (lambda: np.linspace(X[0, 0], X[1, 1], 5), lambda: np.linspace(0, V, 3)),
-    "meshgrid": (lambda: np.meshgrid(V, X[0, :3]), lambda: np.meshgrid(V, V, indexing="ij", sparse=True)),
-    "polyval": (lambda: np.polyval(V, X), lambda: np.vander(V, 3), lambda: np.diff(X), lambda: np.diff(X, 2, 0), lambda: np.diff(M)),
-    "norm": (lambda: np.linalg.norm(X), lambda: np.linalg.norm(X, axis=1), lambda: np.linalg.norm(V, 1), lambda: np.linalg.norm(X, np.inf, axis=0, keepdims=True)),
-    "take": (lambda: np.take(X, [2, 0, -1], axis=0), lambda: np.take(X, N[0] % 3, axis=0), lambda: X.take([1, 5]), lambda: np.take(X, np.array([[7, -1]]), axis=1, mode="wrap"), lambda: np.take(X, 1, axis=1)),
-    "take_along_axis": (lambda: np.take_along_axis(X, X.argmax(1, keepdims=True), 1), lambda: np.take_along_axis(X, N % 3, 0), lambda: np.take_along_axis(X, N[:1] % 3, 0)),
-    "getitem": (lambda: X[0], lambda: X[-1, 1], lambda: X[1:, ::2], lambda: X[::-1], lambda: X[:, None, 3:0:-2], lambda: X[...], lambda: X[..., 0], lambda: B[0, ..., None], lambda: X[5:], lambda: X[[0, 2]], lambda: X[:, [1, -1]], lambda: X[[0, 1], [2, 3]], lambda: B[:, [0, 1], [2, 3]], lambda: B[[0, 1], :, [2, 3]], lambda: B[0, :, [1, 2]], lambda: T4[:, [0, 1], :, 2], lambda: X[np.arange(3), N[:, 0] % 4], lambda: X[:, np.array([True, False, True, False])], lambda: X[np.eye(3, 4, dtype=bool)], lambda: X[[]], lambda: B[None, [[0, 1]], 1:, ::-1], lambda: X[(N[0, 0] % 2)]),
+    "meshgrid": (
+        lambda: np.meshgrid(V, X[0, :3]),
+        lambda: np.meshgrid(V, V, indexing="ij", sparse=True),
+    ),
+    "polyval": (
+        lambda: np.polyval(V, X),
+        lambda: np.vander(V, 3),
+        lambda: np.diff(X),
+        lambda: np.diff(X, 2, 0),
+        lambda: np.diff(M),
+    ),
+    "norm": (
+        lambda: np.linalg.norm(X),
+        lambda: np.linalg.norm(X, axis=1),
+        lambda: np.linalg.norm(V, 1),
+        lambda: np.linalg.norm(X, np.inf, axis=0, keepdims=True),
+    ),
+    "take": (
+        lambda: np.take(X, [2, 0, -1], axis=0),
+        lambda: np.take(X, N[0] % 3, axis=0),
+        lambda: X.take([1, 5]),
+        lambda: np.take(X, np.array([[7, -1]]), axis=1, mode="wrap"),
+        lambda: np.take(X, 1, axis=1),
+    ),
+    "take_along_axis": (
+        lambda: np.take_along_axis(X, X.argmax(1, keepdims=True), 1),
+        lambda: np.take_along_axis(X, N % 3, 0),
+        lambda: np.take_along_axis(X, N[:1] % 3, 0),
+    ),
+    "getitem": (
+        lambda: X[0],
+        lambda: X[-1, 1],
+        lambda: X[1:, ::2],
+        lambda: X[::-1],
+        lambda: X[:, None, 3:0:-2],
+        lambda: X[...],
+        lambda: X[..., 0],
+        lambda: B[0, ..., None],
+        lambda: X[5:],
+        lambda: X[[0, 2]],
+        lambda: X[:, [1, -1]],
+        lambda: X[[0, 1], [2, 3]],
+        lambda: B[:, [0, 1], [2, 3]],
+        lambda: B[[0, 1], :, [2, 3]],
+        lambda: B[0, :, [1, 2]],
+        lambda: T4[:, [0, 1], :, 2],
+        lambda: X[np.arange(3), N[:, 0] % 4],
+        lambda: X[:, np.array([True, False, True, False])],
+        lambda: X[np.eye(3, 4, dtype=bool)],
+        lambda: X[[]],
+        lambda: B[None, [[0, 1]], 1:, ::-1],
+        lambda: X[(N[0, 0] % 2)],
+    ),
     "iteration": (lambda: [row * 2 for row in X], lambda: len(X) * X, lambda: [*V]),
     "choose": (lambda: np.choose(N % 3, [X, X + 1, 0.0]), lambda: np.extract(np.eye(3, 4), X)),
-    "size": (lambda: X * np.size(X) + np.ndim(X) + np.shape(X)[0] + X.size + X.ndim + len(X.shape) + X.nbytes + X.itemsize,),
-}  # fmt: skip
-EINSUM = "ij,jk->ik ij,ij->ij ij,kj->ikj ij,j ij->ji ii ii->i i,i-> i,j->ij bij,bjk->bik bij,kj->bki ij->j ...i,ij->...j bij->b ij,jk,kl->il ij,i,j-> bhqd,bhkd->bhqk iji->j"
+    "size": (
+        lambda: (
+            X * np.size(X)
+            + np.ndim(X)
+            + np.shape(X)[0]
+            + X.size
+            + X.ndim
+            + len(X.shape)
+            + X.nbytes
+            + X.itemsize
+        ),
+    ),
+}
+EINSUM = (
+    "ij,jk->ik ij,ij->ij ij,kj->ikj ij,j ij->ji ii ii->i i,i-> i,j->ij bij,bjk->bik "
+    "bij,kj->bki ij->j ...i,ij->...j bij->b ij,jk,kl->il ij,i,j-> bhqd,bhkd->bhqk iji->j "
+)
 
 
 def _restored(f: Any) -> tuple[Callable[..., Any], list[np.ndarray]]:
@@ -249,9 +574,19 @@ def test_every_function_of_the_table_is_tried_above() -> None:
     text = " ".join([*UNARY.values(), BINARY, BOOLEANS])
     names = {n for f in CALLS.values() for c in f for n in _names(c.__code__)} | set(text.split())
     names |= {n for c in CREATION for n in _names(c.__code__)} | set(CALLS)
-    names |= {"einsum", "bitwise_and", "bitwise_xor", "left_shift", "right_shift", "asanyarray", "ascontiguousarray"}
+    names |= {
+        "einsum",
+        "bitwise_and",
+        "bitwise_xor",
+        "left_shift",
+        "right_shift",
+        "asanyarray",
+        "ascontiguousarray",
+    }
     names |= {"concat", "empty_like", "geomspace", "hanning", "hamming", "blackman"}
-    missing = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")} - names - {"reduce", "round_"}
+    missing = (
+        {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")} - names - {"reduce", "round_"}
+    )
     assert not missing
 
 
