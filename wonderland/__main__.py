@@ -1,0 +1,7 @@
+"""`python -m wonderland` is the command."""
+
+import sys
+
+from .models.command import main
+
+sys.exit(main())
