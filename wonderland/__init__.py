@@ -9,12 +9,37 @@
     step = wl.jit(wl.value_and_grad(loss))
 """
 
+from . import lax, nn, numpy, optim, random, testing, tree
 from .compiler.api import jit
 from .compiler.errors import CompilerError, ProgramError
-from .compiler.functions import grad, jvp, linear_transpose, linearize, stop_gradient, value_and_grad, vjp
+from .compiler.functions import (
+    grad,
+    jvp,
+    linear_transpose,
+    linearize,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
 from .compiler.trace import trace
 
 __all__ = [
-    "CompilerError", "ProgramError", "grad", "jit", "jvp", "linear_transpose", "linearize", "stop_gradient",
-    "trace", "value_and_grad", "vjp",
-]  # fmt: skip
+    "CompilerError",
+    "ProgramError",
+    "grad",
+    "jit",
+    "jvp",
+    "lax",
+    "linear_transpose",
+    "linearize",
+    "nn",
+    "numpy",
+    "optim",
+    "random",
+    "stop_gradient",
+    "testing",
+    "trace",
+    "tree",
+    "value_and_grad",
+    "vjp",
+]

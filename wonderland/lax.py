@@ -1,0 +1,3 @@
+"""The names of wonderland.compiler.lax."""
+
+from .compiler.lax import *  # noqa: F403

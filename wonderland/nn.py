@@ -1,0 +1,3 @@
+"""The names of wonderland.models.nn."""
+
+from .models.nn import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The names of wonderland.compiler.numpy."""
+
+from .compiler.numpy import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The names of wonderland.models.optim."""
+
+from .models.optim import *  # noqa: F403

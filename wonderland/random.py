@@ -1,0 +1,3 @@
+"""The names of wonderland.compiler.random."""
+
+from .compiler.random import *  # noqa: F403

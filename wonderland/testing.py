@@ -1,0 +1,3 @@
+"""The names of wonderland.compiler.testing."""
+
+from .compiler.testing import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The names of wonderland.compiler.tree."""
+
+from .compiler.tree import *  # noqa: F403
