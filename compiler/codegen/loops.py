@@ -3,17 +3,17 @@
     rows       for every parallel point, each stage is a loop of vectors along its last inner axis
     columns    lanes follow the last parallel axis, all stages run within one vector of it
 
-The last parallel axis is a loop, the others are told from the point once per row of it. Vector loops are full vectors, then
-one masked copy of the body. Every element meets the same instructions in both, and in any split of the points, so bits
-depend on neither. `values` says where values are computed, `schedule` what is decided.
+The last parallel axis is a loop, the others are told from the point once per row of it. Vector loops
+are full vectors, then one masked copy of the body. Every element meets the same instructions in both,
+and in any split of the points, so bits depend on neither. `values` says where values are computed,
+`schedule` what is decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from ..kernel.expr import Axis, Const, Expr, Index, Load, Map, walk
+from ..kernel.expr import Axis, Const, Index, Load, Map, walk
 from ..kernel.scalar import NUMPY
 from ..kernel.stages import (
     Accumulate,
@@ -26,8 +26,7 @@ from ..kernel.stages import (
     names_of,
 )
 from . import schedule
-from .fma import with_fma
-from .printer import Node, Suite, function, lines
+from .printer import Node, Suite, function
 from .reductions import Reductions, factors, single_products, summed
 from .slots import Named, Slots
 from .target import Target
@@ -104,7 +103,7 @@ class Lowering:
             self.within(f"while {POINT} < stop", {a.name for a in free[:-1]}, self.one_row)
 
     def one_row(self) -> None:
-        """The points of one row of the last parallel axis: its other indices are told from the point once."""
+        """The points of one row of the last parallel axis; the other indices are told once."""
         *others, last = self.kernel.free
         size, lanes = self.slots.extent(last), self.values.lanes if self.column else 1
         blocks = size if lanes == 1 else self.names.fresh("blocks")
@@ -133,7 +132,7 @@ class Lowering:
             self.loop(axis, self.ordered, first, last)
 
     def ordered(self) -> None:
-        """What one parallel point does: clears what is accumulated, then runs the stages along the ordered axes."""
+        """One parallel point: clears what is accumulated, runs the stages along the ordered axes."""
         for s in self.stages:
             added = [b for b in s.body if isinstance(b, Accumulate) and not b.at]
             if added:
@@ -270,7 +269,7 @@ class Lowering:
     # ---- rows
 
     def row(self, stage: Stage, s: Keep) -> None:
-        """A row of scratch for `s`: C-ordered along its axes, with a vector an element where lanes are columns."""
+        """A row of scratch, C-ordered along its axes; a vector an element where lanes are columns."""
         wide = self.column is not None and self.values.wide(s.expr)
         padded = not self.column and len(s.axes) == 1
         sizes = {a.name: a.size for a in stage.axes}
@@ -303,9 +302,10 @@ class Lowering:
     def prefetch(self, stage: Stage) -> None:
         """Asks for the memory that full vectors read soon, where the processor would not see it coming.
 
-        Rows: passes over one row leave the memory idle while they compute, so the heaviest of several asks for the row
-        that the next point reads first (1.3 to 1.6 times faster on rows from memory). Columns: a strip of columns jumps
-        from row to row, so the first stage that reads it asks for a row `AHEAD`.
+        Rows: passes over one row leave the memory idle while they compute, so the heaviest of several
+        asks for the row that the next point reads first (1.3 to 1.6 times faster on rows from memory).
+        Columns: a strip jumps from row to row, so the first stage that reads it asks for a row `AHEAD`
+        (2 to 2.5 times faster).
         """
         values, kernel = self.values, self.kernel
         if not stage.axes or not kernel.outer or values.mask:
@@ -337,49 +337,3 @@ class Lowering:
                         for k in range(0, values.lanes, each)
                     )
                 )
-
-
-# ------------------------------------------------------------------ statements inside another kernel
-
-
-@dataclass(frozen=True)
-class Lines:
-    """`before` stands outside the loop over vectors, `each` at every vector."""
-
-    before: list[str]
-    each: list[str]
-
-
-def lower_body(
-    stores: Sequence[Store], slots: Slots, axes: Mapping[str, Axis], variables: Mapping[str, str],
-    vector: str, lanes: int, results: Mapping[str, str], mask: str | None = None,
-) -> Lines:  # fmt: skip
-    """The lines of `stores` at one vector position, for a text that another printer writes.
-
-    `slots` is the text's argument block, `Slots(buffers, axes)`: it names buffers and numbers, `slots.lines()` begins the
-    function, `slots.values` follow the addresses in the block; both are complete when all bodies are lowered.
-    `axes` are the axes of the stores by name, `variables` the i64 variables of the text that hold them; the variable of
-    the axis `vector` is the index of lane 0. `results` names the `lanes`-wide values behind `Result(name, (), dtype)`.
-    `mask` names a mask of lanes: those outside are neither read nor written. All bodies of one text must be given the
-    same stores, so that its full and its masked vectors meet the same instructions.
-
-        slots = Slots(p.buffers, ())
-        full = lower_body(p.stores, slots, axes, {"i": "row", "j": "column"}, "j", 16, {"acc": "sums"})
-        edge = lower_body(p.stores, slots, axes, {"i": "row", "j": "column"}, "j", 16, {"acc": "rest"}, "inside")
-        [*slots.lines(), ..., "for row in ...", *full.before, "for column in ...", "sums = load(...)", *full.each]
-    """
-    stage = with_fma(Stage((), tuple(stores)))
-    slots.axes.update(variables)
-    outside = Level([], frozenset(axes) - {vector})
-    values = Values(
-        slots,
-        dict(axes),
-        frozenset(axes),
-        [outside, Level([], frozenset((vector,)))],
-        vector,
-        lanes,
-        mask,
-    )
-    values.results = {n: Row(name, True) for n, name in results.items()}
-    values.stores(stage.body)
-    return Lines(*(lines(level.body) for level in values.levels))

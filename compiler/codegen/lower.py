@@ -1,7 +1,7 @@
 """Lowers a kernel to the text of one function for a target.
 
-`schedule` decides, `loops` and `tiles` write loops, `values` writes what is computed in them, `slots` keeps the argument
-block, `printer` spells.
+`schedule` decides; `loops` and `tiles` write loops, `reductions` and `values` what is computed in them;
+`slots` keeps the argument block; `printer` spells.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import replace
 from ..kernel.normalise import normalise
 from ..kernel.stages import Kernel
 from . import schedule
+from .embedded import lower_body
 from .fma import with_fma
-from .loops import Lowering, lower_body
+from .loops import Lowering
 from .lowered import Lowered
 from .target import Target
 from .tiles import Tiles, crossing

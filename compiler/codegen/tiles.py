@@ -95,7 +95,10 @@ class Tiles(Lowering):
 
         def row() -> None:
             self.vector_loop(
-                self.along, lambda: self.statements(self.inner, Reductions(self.values, self.inner, True)), corner.left, corner.right
+                self.along,
+                lambda: self.statements(self.inner, Reductions(self.values, self.inner, True)),
+                corner.left,
+                corner.right,
             )
 
         self.loop(self.across, row, corner.top, corner.bottom)

@@ -6,7 +6,6 @@ hoisting, scalar arithmetic and broadcasts. Equal lines of one level are one val
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,17 +16,14 @@ from ..kernel.expr import (
     Expr,
     Guard,
     Index,
-    Leaf,
     Load,
     Map,
     Result,
     axes_of,
     bounds,
     walk,
-    with_args,
 )
-from ..kernel.scalar import FLOATS
-from ..kernel.stages import Accumulate, Stage, Store, mapped
+from ..kernel.stages import Accumulate, Store
 from .printer import Node, Suite, operation
 from .slots import Slots, plain
 

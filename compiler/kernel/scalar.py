@@ -92,7 +92,7 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("div", 2, np.divide, FLOATS, "/", weight=4),
         ScalarOp("floordiv", 2, like(np.floor_divide), NUMBERS, "//", weight=10),
         ScalarOp("rem", 2, like(np.remainder), NUMBERS, "%", weight=12),
-        ScalarOp("pow", 2, like(np.power), NUMBERS, "**", weight=40),
+        ScalarOp("pow", 2, like(np.power), NUMBERS - {"u8"}, "**", weight=40),
         ScalarOp("fma", 3, fma, FLOATS),
         ScalarOp("maximum", 2, np.maximum, ALL, weight=2),
         ScalarOp("minimum", 2, np.minimum, ALL, weight=2),

@@ -15,7 +15,19 @@ from wonderland.compiler.codegen.lowered import Lowered
 from wonderland.compiler.codegen.printer import Suite, function
 from wonderland.compiler.codegen.slots import Slots
 from wonderland.compiler.codegen.target import Target, host
-from wonderland.compiler.kernel import Kernel, Store, reference
+from wonderland.compiler.kernel import (
+    OPS,
+    Axis,
+    Buffer,
+    Expr,
+    Kernel,
+    Load,
+    Map,
+    Stage,
+    Store,
+    reference,
+    verify,
+)
 
 WIDE = Target(bits=256)
 PAIRS: dict[str, tuple[Kernel, Kernel]] = {
@@ -132,6 +144,20 @@ def test_a_product_that_is_added_is_one_operation() -> None:
     assert " * " not in "".join(t for t in text.splitlines() if t.strip().startswith("t"))
 
 
+def test_passes_over_rows_ask_for_the_next_row_and_strips_of_columns_for_rows_ahead() -> None:
+    rows = lower(samples.softmax(8, 1024), WIDE).text
+    assert "prefetch(x, at1 + j + x_i)" in rows
+    columns = lower(samples.column_sums(100, 512), WIDE).text
+    assert "prefetch(x, " in columns and "+ 16 * x_r)" in columns
+
+
+def test_what_is_empty_has_the_identity() -> None:
+    k = samples.whole_sum(0)
+    got = run_machine(k, lower(k, WIDE), arrays_for(k))
+    assert (got["y"].tolist(), got["z"].tolist()) == ([0.0], [1.0])
+    assert lower(samples.softmax(0, 16), WIDE).points == 0
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_keep_their_meaning(value: float) -> None:
     for make in (
@@ -206,3 +232,37 @@ def test_masked_lanes_touch_no_memory_outside_the_buffers() -> None:
                 a[-256:] == np.full(1, 77, a.dtype)
             ).all(), (k.name, name)
         same(run_machine(k, lowered, arrays), out)
+
+
+def operation_kernel(name: str, dtype: str, n: int = 37) -> Kernel:
+    """y = op(x0, x1, ...)"""
+    op, place = OPS[name], Map((("i", 1),))
+    dtypes = ("bool", dtype, dtype) if name == "select" else (dtype,) * op.arity
+    xs = tuple(Buffer(f"x{k}", d, n) for k, d in enumerate(dtypes))
+    param = ("f64" if dtype == "f32" else "f32") if name == "cast" else None
+    y = Buffer("y", op.result(dtypes, param), n)
+    e = Expr(name, tuple(Load(x, place) for x in xs), y.dtype, param)
+    store = Store(y, place, e)
+    return verify(Kernel("operation", (*xs, y), (Axis("i", n),), (Stage((), (store,)),)))
+
+
+OPERATIONS = [(n, d) for n, op in OPS.items() for d in sorted(op.accepts)]
+
+
+@pytest.fixture(scope="module")
+def operations_together() -> None:
+    machine({f"{n} {d}": lower(operation_kernel(n, d), WIDE).text for n, d in OPERATIONS})
+
+
+@pytest.mark.parametrize("name, dtype", OPERATIONS, ids=[" ".join(o) for o in OPERATIONS])
+def test_every_operation_of_every_dtype(name: str, dtype: str, operations_together: None) -> None:
+    k = operation_kernel(name, dtype)
+    arrays = arrays_for(k)
+    if dtype in ("f32", "f64"):  # halves and whole numbers among numbers below 1
+        arrays[k.buffers[-2].name][:5] = [0.5, 0.0, 1.0, 1.5, 0.25]
+    for a in arrays.values():
+        if a.dtype.kind in "iu":
+            a %= 5
+    expected = {n: a.copy() for n, a in arrays.items()}
+    reference(k, expected)
+    close(run_machine(k, lower(k, WIDE), arrays), expected)

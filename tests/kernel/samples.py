@@ -404,6 +404,8 @@ def arrays_for(k: Kernel, seed: int = 0) -> dict[str, np.ndarray]:
             out[b.name] = np.zeros(b.size, NUMPY[b.dtype])
         elif b.dtype in ("f32", "f64"):
             out[b.name] = rng.random(b.size).astype(NUMPY[b.dtype])
+        elif b.dtype == "bool":
+            out[b.name] = rng.random(b.size) < 0.5
         elif b.dtype == "u32":
             out[b.name] = rng.integers(0, 1 << 32, b.size, np.uint64).astype(np.uint32)
         else:
