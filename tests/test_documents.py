@@ -1,0 +1,49 @@
+"""The documents are true: their programs run, and print what stands below them.
+
+A block marked `256-bit` shows code for vectors of that width and is compared on such processors.
+`WONDERLAND_UPDATE=1 python -m pytest tests/test_documents.py` writes what they print into them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import linecache
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wonderland.compiler.codegen.target import host
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```text( 256-bit)?\n(.*?)```\n)?", re.DOTALL)
+
+
+@pytest.mark.parametrize("document", ["README.md", "compiler/README.md"])
+def test_programs_print_what_the_document_shows(document: str) -> None:
+    path = ROOT / document
+    text = path.read_text()
+    namespace: dict[str, Any] = {"__name__": "readme"}
+    found, lines = [], text.splitlines(keepends=True)
+    name = Path(document).name
+    linecache.cache[name] = len(text), None, lines, name  # so that sources name the document's lines
+    for block in BLOCK.finditer(text):
+        program, shown = block[1], block[3]
+        if block[2] and host().bits != 256:
+            shown = None
+        before = text[: block.start(1)].count("\n")
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile("\n" * before + program, name, "exec"), namespace)
+        printed = "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+        found.append((block, printed + "\n" if printed else ""))
+        if shown is not None and "WONDERLAND_UPDATE" not in os.environ:
+            assert printed == shown.rstrip("\n"), f"{document}, line {before}"
+    if "WONDERLAND_UPDATE" in os.environ:
+        for block, printed in reversed(found):
+            if block[3] is not None:
+                text = text[: block.start(3)] + printed + text[block.end(3) :]
+        path.write_text(text)
