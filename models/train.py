@@ -4,8 +4,8 @@
     result.test_score
 
 A step takes parameters, optimizer state and a batch, and gives new parameters, new state and the
-loss: forward pass, backward pass and update together. Parameters and state are donated, so a step
-updates them in place.
+loss: forward pass, backward pass and update together. Parameters and state are donated: a step may
+update them in place.
 """
 
 from __future__ import annotations
