@@ -18,12 +18,13 @@ class WideningWarning(UserWarning):
     """A NumPy float64 scalar made a float32 computation float64. Python floats do not."""
 
 
-def widening(name: str, types: Sequence[Type], constants: Sequence[Any], wide: bool) -> None:
+def widening(name: str, types: Sequence[Type], constants: Sequence[Any]) -> None:
     """Warn where NumPy scalars alone make f64 of the operands of `name`, f32 arrays among them."""
-    culprits = [c for c in constants if getattr(c, "dtype", None) == np.float64 and not np.ndim(c)]
-    others = any(t.dtype == "f64" for t in types) or any(np.ndim(c) for c in constants)
+    wide = [c for c in constants if getattr(c, "dtype", None) == np.float64]
+    culprits = [c for c in wide if not np.ndim(c)]
+    others = len(culprits) < len(wide) or any(t.dtype == "f64" for t in types)
     narrow = [t for t in types if t.dtype == "f32"]
-    if not wide or not narrow or not culprits or others:
+    if not narrow or not culprits or others:
         return
     source = user_source()
     text = (

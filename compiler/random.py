@@ -20,7 +20,7 @@ import numpy as np
 from .lax import eager, erf, erf_inv
 from .numpy import elementwise as el
 from .numpy import reductions, shapes
-from .numpy.creation import array
+from .numpy.creation import array, zeros_like
 from .numpy.operands import new, shape_given, tracer, value, wrong
 from .ops.random import random_bits, threefry
 from .ops.source import iota
@@ -41,7 +41,7 @@ def PRNGKey(seed: Any) -> Any:
         high = (
             el.right_shift(seed, 32).astype(np.uint32).reshape(1)
             if seed.type.dtype == "i64"
-            else low * np.uint32(0)
+            else zeros_like(low)
         )
         return shapes.concatenate([high, low])
     seed = int(seed)
@@ -79,7 +79,7 @@ def split(key: Any, num: Shape = 2) -> Tracer:
 def fold_in(key: Any, data: Any) -> Tracer:
     """The key of a key and an int."""
     low = tracer(data).astype(np.uint32).reshape(1)
-    return new(threefry(_key(key).value, shapes.concatenate([low * np.uint32(0), low]).value))
+    return new(threefry(_key(key).value, shapes.concatenate([zeros_like(low), low]).value))
 
 
 @eager("key")

@@ -208,10 +208,10 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Tracer:
         (m, n) for k, (m, n) in enumerate(zip(x.shape, shape_of(places), strict=True)) if k != axis
     ]
     free = common_shape("take_along_axis", *zip(*rest, strict=True)) if rest else ()
-    to = lambda n: (*free[:axis], n, *free[axis:])  # noqa: E731
     found = _index(wrapped(places, x.shape[axis], x, axis))
-    chosen = value(new(found), shape=to(found.shape[axis]))
-    return new(gather.take_along(value(x, shape=to(x.shape[axis])), chosen, axis), x.weak)
+    chosen = value(new(found), shape=(*free[:axis], found.shape[axis], *free[axis:]))
+    spread = value(x, shape=(*free[:axis], x.shape[axis], *free[axis:]))
+    return new(gather.take_along(spread, chosen, axis), x.weak)
 
 
 @implements(np.diagonal)

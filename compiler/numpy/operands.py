@@ -89,9 +89,10 @@ def common(kinds: tuple[Any, ...]) -> np.dtype[Any]:
 
 
 def lint(name: str, operands: Sequence[Any], wide: bool) -> None:
+    """Look at operands whose common dtype is f64."""
     if wide:
         types = [x.type for x in operands if isinstance(x, Tracer) and not x.weak]
-        widening(name, types, [x for x in operands if not isinstance(x, Tracer)], wide)
+        widening(name, types, [x for x in operands if not isinstance(x, Tracer)])
 
 
 # ---------------------------------------------------------------- values

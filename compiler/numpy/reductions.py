@@ -41,15 +41,13 @@ def kept(x: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool
     return reshape(x, tuple(1 if i in axes else n for i, n in enumerate(shape))) if keepdims else x
 
 
-def _reduction(
-    function: Any, rule: Any, combine: Any, neutral: Any = None, axis_default: Any = None
-) -> Any:
+def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> Any:
     """`rule(value, axes)` with NumPy's axis, dtype, keepdims, initial and where."""
     name = function.__name__
 
     def implementation(
         a: Any,
-        axis: Any = axis_default,
+        axis: Any = None,
         dtype: Any = None,
         out: Any = None,
         keepdims: bool = False,
@@ -117,13 +115,13 @@ min = amin = implements(np.min, np.amin)(_ordered(_min))
 any = implements(np.any)(_ordered(_any, truth=True))
 all = implements(np.all)(_ordered(_all, truth=True))
 
-for _ufunc, _reduced, _rule in (
-    (np.add, _sum, ops.reduce_sum),
-    (np.multiply, _prod, ops.reduce_prod),
-    (np.maximum, _max, None),
-    (np.minimum, _min, None),
-    (np.logical_or, _any, None),
-    (np.logical_and, _all, None),
+for _ufunc, _reduced in (
+    (np.add, _sum),
+    (np.multiply, _prod),
+    (np.maximum, _max),
+    (np.minimum, _min),
+    (np.logical_or, _any),
+    (np.logical_and, _all),
 ):
     implements(_ufunc.reduce)(functools.partial(_reduced, axis=0))
 

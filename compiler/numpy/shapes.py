@@ -178,11 +178,12 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Tracer:
         x, axis = ravel(x), 0
     axis = axis_of("repeat", axis, x.ndim)
     counts = shape_given("repeat", repeats)
-    if len(counts) > 1:
+    if len(counts) != 1:
         return x[(slice(None),) * axis + (np.repeat(np.arange(x.shape[axis]), counts),)]
+    (count,) = counts
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
-    spread = broadcast_to(reshape(x, (*before, n, 1, *after)), (*before, n, counts[0], *after))
-    return reshape(spread, (*before, n * counts[0], *after))
+    spread = broadcast_to(reshape(x, (*before, n, 1, *after)), (*before, n, count, *after))
+    return reshape(spread, (*before, n * count, *after))
 
 
 # ---------------------------------------------------------------- joining and splitting

@@ -201,6 +201,7 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda: np.sum(X, where=M),
         lambda: np.sum(X, 0, initial=2.0),
         lambda: np.add.reduce(X),
+        lambda: np.add.reduce(X, 1),
         lambda: np.sum(X, axis=()),
     ),
     "prod": (lambda: np.prod(X, 1), lambda: N.prod(), lambda: np.multiply.reduce(X, axis=1)),
