@@ -21,7 +21,7 @@ from typing import Any
 
 from .errors import CompilerError
 from .ir import Op, Value, apply
-from .ops.source import full
+from .ops.source import Full, full
 from .types import FLOATS, NUMPY, Type
 
 # ---------------------------------------------------------------- terms
@@ -148,15 +148,9 @@ def widened(x: Any, like: Type) -> Value:
     return x.value if isinstance(x, Typed) else full(x, like)
 
 
-def uniform(v: Value) -> Any:
+def uniform(v: Value) -> bool | int | float | None:
     """The number that stands in every element of a constant, or None."""
-    if v.node is None or v.node.args:
-        return None
-    params = v.node.op.params
-    match list(params.values()):
-        case [bool() | int() | float() as number, Type()]:
-            return number
-    return None
+    return v.node.op.value if v.node and isinstance(v.node.op, Full) else None
 
 
 # ---------------------------------------------------------------- laws

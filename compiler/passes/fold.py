@@ -2,7 +2,7 @@
 
 What: an elementwise op or a view on operands that are each one number repeated gives one number
 repeated, whatever the shape; any other op without order or effect is folded where its operands are
-constants and its result has at most `LIMIT` elements.
+constants and its result has at most `LIMIT` elements. An array of one number becomes the number.
 Order: before simplify, whose literals match what this makes; after differentiation, whose factors
 it computes.
 Before and after: a well-formed graph of the same meaning, by the references of the ops, which are
@@ -17,7 +17,7 @@ import numpy as np
 from ..ir import Graph, Node, Op, Value, apply_all, rebuild
 from ..law import uniform
 from ..ops.family import Computed, Elementwise, Reduce, View
-from ..ops.source import constant, full
+from ..ops.source import Constant, constant, full
 from ..types import Type
 
 LIMIT = 16
@@ -29,11 +29,12 @@ def fold(graph: Graph) -> Graph:
 
 
 def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
-    values = apply_all(old.op, *given)
-    if not given or not isinstance(old.op, Elementwise | View | Reduce | Computed):
-        return values
-    found = folded(old.op, given, values[0].type)
-    return values if found is None else (found,)
+    found = None
+    if isinstance(old.op, Constant):
+        found = repeated(old.op.array.data, old.out.type)
+    elif given and isinstance(old.op, Elementwise | View | Reduce | Computed):
+        found = folded(old.op, given, old.out.type)
+    return apply_all(old.op, *given) if found is None else (found,)
 
 
 def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
@@ -52,15 +53,17 @@ def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
         or any(v.type.size > LIMIT for v in given)
     ):
         return None
-    return held(np.asarray(op.reference(*(n.op.reference() for n in operands))), of)
+    array = np.asarray(op.reference(*(n.op.reference() for n in operands)))
+    number = repeated(array, of)
+    return constant(array) if number is None else number
 
 
-def held(array: np.ndarray, of: Type) -> Value:
-    """A constant of these elements: one number repeated, or an array."""
+def repeated(array: np.ndarray, of: Type) -> Value | None:
+    """The constant of the one number that `array` repeats, if it does."""
     first = array.ravel()[:1]
-    if array.tobytes() == first.tobytes() * array.size:
+    if array.size and array.tobytes() == first.tobytes() * array.size:
         return full(first.item(), of)
-    return constant(array)
+    return None
 
 
 def fills(op: View) -> tuple[bool | int | float, ...]:
