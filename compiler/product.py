@@ -1,10 +1,11 @@
 """Products: the kernels of level 2 that get a template of their own.
 
-    product = acc[b, i, j] = sum of lhs[b, i, k] * rhs[b, k, j] over k, then stores of expressions of acc
+    acc[b, i, j] = sum of lhs[b, i, k] * rhs[b, k, j] over k, then stores of expressions of acc
 
-It is the kernel of two stages that `as_kernel` gives, so its text, its rules and its meaning are that kernel's; what
-the class adds is the knowledge which axes are rows, columns and depth. Operands are read through affine maps: transposed,
-broadcast and strided operands are no copies. A bias, an activation, a residual, a second output live in the stores.
+It is the kernel of two stages that `as_kernel` gives, so its text, its rules and its meaning are
+that kernel's; what the class adds is the knowledge which axes are rows, columns and depth. Operands
+are read through affine maps: transposed, broadcast and strided operands are no copies. A bias, an
+activation, a residual, a second output live in the stores.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from .kernel.verify import verify as kernel_verify
 
 @dataclass(frozen=True)
 class Product:
-    """`lhs` varies along batch, rows and depth, `rhs` along batch, depth and columns; stores see `Result("acc", ())`."""
+    """`lhs` varies along batch, rows and depth, `rhs` along batch, depth and columns.
+
+    The stores are at points of batch, rows and columns, and see the sum as `result(dtype)`.
+    """
 
     name: str
     buffers: tuple[Buffer, ...]
@@ -67,11 +71,12 @@ def verify(p: Product) -> Product:
     """The product, or a KernelError that says what is wrong."""
     for side, load, other in (("lhs", p.lhs, p.columns), ("rhs", p.rhs, p.rows)):
         if load.guards or load.at:
-            raise KernelError(f"{p.name}: the {side} of a product is read through an affine map alone")
+            raise KernelError(f"{p.name}: the {side} is read through more than an affine map")
         if load.map.stride(other.name):
             raise KernelError(f"{p.name}: the {side} varies along {other.name}")
     if p.lhs.dtype != p.rhs.dtype:
-        raise KernelError(f"{p.name}: factors of one dtype are required, got {p.lhs.dtype} and {p.rhs.dtype}")
+        both = f"{p.lhs.dtype} and {p.rhs.dtype}"
+        raise KernelError(f"{p.name}: factors of one dtype are required, got {both}")
     kernel_verify(as_kernel(p))
     return p
 
@@ -85,16 +90,17 @@ def reference(p: Product, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def normal(p: Product) -> Product:
-    """The same product with contiguous stores along columns where it can, and no batch axis that need not be one.
+    """The same product with as few batch axes and as contiguous first stores as it can have.
 
-    Rows and columns change places (the transposed product) when the first store is contiguous along rows only, or there
-    is but one column. A batch axis that every access steps through as if it continued another becomes part of that one.
+    A batch axis that every access steps through as if it continued another axis becomes part of
+    that one. Rows and columns change places (the transposed product) when the first store is
+    contiguous along rows only, or there is but one column.
     """
+    while smaller := next((q for axis in p.batch for q in [without(p, axis)] if q), None):
+        p = smaller
     along_rows, along_columns = (p.stores[0].map.stride(a.name) for a in (p.rows, p.columns))
     if along_rows == 1 and (along_columns != 1 or p.columns.size == 1):
         p = replace(p, rows=p.columns, columns=p.rows, lhs=p.rhs, rhs=p.lhs)
-    while smaller := next((q for axis in p.batch for q in [without(p, axis)] if q), None):
-        p = smaller
     return p
 
 
@@ -103,18 +109,21 @@ def without(p: Product, axis: Axis) -> Product | None:
     rest = tuple(a for a in p.batch if a is not axis)
     if axis.size == 1:
         return renamed(replace(p, batch=rest), {axis.name: None})
-    maps = all_maps(p)
+    fixed = {p.rows.name: p.rhs.map, p.columns.name: p.lhs.map}  # may not vary along these
     for inner in (p.columns, p.rows, *rest):
         if inner.size == 1:
-            fits = not (inner is p.rows and p.rhs.map.stride(axis.name) or inner is p.columns and p.lhs.map.stride(axis.name))
+            fits = inner.name not in fixed or not fixed[inner.name].stride(axis.name)
             names = {inner.name: None, axis.name: inner.name}
         else:
-            fits = all(m.stride(axis.name) == m.stride(inner.name) * inner.size for m in maps)
+            steps = ((m.stride(axis.name), m.stride(inner.name)) for m in all_maps(p))
+            fits = all(outer == step * inner.size for outer, step in steps)
             names = {axis.name: None}
         if fits:
             longer = replace(inner, size=inner.size * axis.size)
-            batch, rows, columns = ([longer if a is inner else a for a in part] for part in (rest, [p.rows], [p.columns]))
-            return renamed(replace(p, batch=tuple(batch), rows=rows[0], columns=columns[0]), names)
+            *batch, rows, columns = (
+                longer if a is inner else a for a in (*rest, p.rows, p.columns)
+            )
+            return renamed(replace(p, batch=tuple(batch), rows=rows, columns=columns), names)
     return None
 
 
@@ -140,7 +149,8 @@ def renamed(p: Product, names: Mapping[str, str | None]) -> Product:
         if isinstance(x, Index):
             return Index(change(x.map), x.dtype)
         if isinstance(x, Load):
-            return Load(x.buffer, change(x.map), tuple((change(g), a, b) for g, a, b in x.guards), x.fill, x.at)
+            guards = tuple((change(g), low, high) for g, low, high in x.guards)
+            return Load(x.buffer, change(x.map), guards, x.fill, x.at)
         return x
 
     def store(s: Store) -> Store:

@@ -1,9 +1,10 @@
-"""How a product is cut: the tile from a model of its cost, blocks from the caches, units from the size of the work.
+"""How a product is cut: tile by a model of its cost, blocks by the caches, units by the work.
 
-Everything follows from sizes and target facts, never from the number of threads. The measured surface is flat: depths of
-256 to 512 and strips of 32 to 128 rows are within a few per cent of each other. Two cliffs are avoided: a factor read by
-long steps falls out of L1, so its depth is shorter; and few rows leave nothing to reuse, so rhs is streamed in runs as
-long as a row, no more rows at a time than L1 has ways (they may all fall on one set).
+Everything follows from sizes and target facts, never from the number of threads. The measured
+surface is flat: depths of 256 to 512 and strips of 32 to 128 rows are within a few per cent of each
+other. Two cliffs are avoided. A factor read by long steps falls out of L1, so its depth is shorter.
+Few rows leave nothing to reuse, so rhs is streamed in runs as long as a row, no more rows at a time
+than L1 has ways: they may all fall on one set.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 from .target import Target
 
 ALIGNMENT = 64
-DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # most of a block, in elements of 4 bytes; by long steps; few rows
+DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 4 bytes
 FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
-MOST_ROWS_OF_DOTS = 4
+MOST_ROWS_OF_DOTS, SUMS_OF_DOTS = 4, 8
 UNIT_FLOPS = 4 << 20  # what is worth a unit of its own: some 40 us
 UNITS = 16  # enough to share evenly
 GRAIN_FLOPS = 1 << 20  # a claim: some 10 us, so that claiming costs less than a per cent
@@ -77,12 +78,12 @@ class Blocks:
     @property
     def grain(self) -> int:
         s = self.sizes
-        flops = 2 * min(self.block_rows, s.rows) * min(self.block_columns, s.columns) * max(s.depth, 1)
-        return max(1, min(self.units, GRAIN_FLOPS // max(flops, 1)))
+        elements = min(self.block_rows, s.rows) * min(self.block_columns, s.columns)
+        return max(1, min(self.units, GRAIN_FLOPS // max(2 * elements * s.depth, 1)))
 
     @property
     def panel_bytes(self) -> int:
-        """Scratch of the packed panels; unpacked columns of a unit have a place too, which nothing touches."""
+        """Scratch of the packed panels; columns read in place have a place there too, untouched."""
         if self.dots:
             return 0
         return aligned(self.block_columns * self.block_depth * self.sizes.element_bytes)
@@ -115,16 +116,16 @@ def cut(s: Sizes, target: Target) -> Blocks:
     strip = divided(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
-    return Blocks(s, rows, vecs, lanes, block_rows, block_columns, depth, strip, packed, dots=False)
+    shape = rows, vecs, lanes, block_rows, block_columns
+    return Blocks(s, *shape, depth, strip, packed, dots=False)
 
 
 def cut_dots(s: Sizes, lanes: int) -> Blocks:
     """Few rows of dots: all of depth at once, nothing packed, units of columns."""
     rows = next(r for r in (1, 2, MOST_ROWS_OF_DOTS) if r >= s.rows)
-    vecs = 8 // rows
-    columns = max(1, 2 * UNIT_FLOPS // 4 // max(1, s.rows * s.depth))
-    block_columns = divided(s.columns, columns, vecs * lanes)
-    return Blocks(s, rows, vecs, lanes, rows, block_columns, max(s.depth, 1), rows, s.columns, dots=True)
+    vecs, depth = SUMS_OF_DOTS // rows, max(s.depth, 1)
+    block_columns = divided(s.columns, max(1, UNIT_FLOPS // 2 // (rows * depth)), vecs * lanes)
+    return Blocks(s, rows, vecs, lanes, rows, block_columns, depth, rows, s.columns, dots=True)
 
 
 def block_depth(s: Sizes, target: Target) -> int:
@@ -135,11 +136,15 @@ def block_depth(s: Sizes, target: Target) -> int:
 
 
 def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> tuple[int, int]:
-    """Rows and columns of a unit: panels within half of L2, and units enough to share while they are worth it."""
+    """Rows and columns of a unit: panels within half of L2, and units enough for a team."""
     if s.few:
         return divided(s.rows, s.rows, rows), divided(s.columns, FEW_COLUMNS, width)
     most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
-    block_rows, block_columns = divided(s.rows, MOST_ROWS, rows), divided(s.columns, most_columns, width)
+    block_columns = divided(s.columns, most_columns, width)
+    most_rows = MOST_ROWS
+    if not s.direct and s.depth > depth:  # their sums wait in scratch
+        most_rows = min(most_rows, target.l2_bytes // 2 // (block_columns * s.element_bytes))
+    block_rows = divided(s.rows, max(rows, most_rows), rows)
 
     def shareable() -> bool:
         units = s.batch * blocks_of(s.rows, block_rows) * blocks_of(s.columns, block_columns)
@@ -159,8 +164,8 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
         rows, vecs = shape
         down, across = blocks_of(s.rows, rows), blocks_of(s.columns, vecs * lanes)
         ragged = down * (s.columns % (vecs * lanes) > 0) + across * (s.rows % rows > 0)
-        step = max(rows * vecs / 2, (rows + vecs) / 2, 4) + 0.5  # fma ports, load ports, latency of fma; the loop
-        step += 0.5 * (s.by_steps and rows % 4 > 0)  # rows side by side in memory straddle cache lines
+        step = max(rows * vecs / 2, (rows + vecs) / 2, 4) + 0.5  # fma, loads, latency; the loop
+        step += 0.5 * (s.by_steps and rows % 4 > 0)  # rows side by side straddle cache lines
         writing = 2 * rows * vecs + 20
         return down * across * (step * max(s.depth, 1) + writing) + ragged * writing, -rows * vecs
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lowered:
-    """`text` defines one function `(args, start, stop, scratch)`; `sizes` follow the buffers in its argument block.
+    """`text` defines `(args, start, stop, scratch)`; `sizes` follow the buffers in its block.
 
-    The parallel space has `points`; members of the team claim `grain` of them at a time and bring scratch of their own.
+    The parallel space has `points`; members of the team claim `grain` of them at a time and bring
+    scratch of their own.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""The words of the tile as NumPy, to the bit: what tile.py emits, on real memory."""
+"""The words of tiles and panels as NumPy, to the bit: what tile.py and panels.py emit."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ def multiply_add(x: Any, y: Vector, z: Vector) -> Vector:
     return fma(x, y, z) if y.dtype.kind == "f" else np.asarray(x * y + z, y.dtype)
 
 
-def tile(rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int, a_step: int, b: Pointer, b_step: int,
-         c: Pointer, c_row: int, height: int, fresh: bool) -> None:  # fmt: skip
+def tile(
+    rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int, a_step: int,
+    b: Pointer, b_step: int, c: Pointer, c_row: int, height: int, fresh: bool,
+) -> None:  # fmt: skip
     width = vecs * lanes
     for i in range(rows):
         line = c.elements(i * c_row, width)
@@ -25,8 +27,10 @@ def tile(rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int, a
         line[:] = total
 
 
-def tile_of_dots(rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int, b: Pointer, b_column: int,
-                 c: Pointer, c_row: int, height: int, width: int) -> None:  # fmt: skip
+def tile_of_dots(
+    rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int,
+    b: Pointer, b_column: int, c: Pointer, c_row: int, height: int, width: int,
+) -> None:  # fmt: skip
     for i in range(rows):
         for j in range(width):
             starts = ((a, min(i, height - 1) * a_row), (b, j * b_column))
@@ -40,23 +44,38 @@ def tile_of_dots(rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row
             c.elements(i * c_row + j, 1)[:] = total
 
 
-def pack(vecs: int, lanes: int, to: Pointer, apart: int, source: Pointer, row: int, height: int, width: int) -> None:
-    panel = vecs * lanes
+def pack(
+    vecs: int, lanes: int, to: Pointer, apart: int,
+    source: Pointer, row: int, height: int, width: int,
+) -> None:  # fmt: skip
+    size = vecs * lanes
     for k in range(height):
-        for j in range(width):
-            to.elements(j // panel * apart + k * panel + j % panel, 1)[:] = source.elements(k * row + j, 1)
+        for n in range(-(-width // size)):
+            panel = to.elements(n * apart + k * size, size)
+            count = min(size, width - n * size)
+            panel[:] = 0
+            panel[:count] = source.elements(k * row + n * size, count)
 
 
-def pack_turned(vecs: int, lanes: int, to: Pointer, source: Pointer, column: int, height: int, width: int) -> None:
+def pack_turned(
+    vecs: int, lanes: int, to: Pointer, source: Pointer, column: int, height: int, width: int
+) -> None:  # fmt: skip
     pack_strided(vecs, lanes, to, source, 1, column, height, width)
 
 
-def pack_strided(vecs: int, lanes: int, to: Pointer, source: Pointer, row: int, column: int, height: int, width: int) -> None:
+def pack_strided(
+    vecs: int, lanes: int, to: Pointer,
+    source: Pointer, row: int, column: int, height: int, width: int,
+) -> None:  # fmt: skip
+    size = vecs * lanes
     for k in range(height):
-        for j in range(vecs * lanes):
-            to.elements(k * vecs * lanes + j, 1)[:] = source.elements(k * row + min(j, width - 1) * column, 1)
+        for j in range(size):
+            place = k * row + min(j, width - 1) * column
+            to.elements(k * size + j, 1)[:] = source.elements(place, 1)
 
 
-def unpack(vecs: int, lanes: int, to: Pointer, row: int, source: Pointer, height: int, width: int) -> None:
+def unpack(
+    vecs: int, lanes: int, to: Pointer, row: int, source: Pointer, height: int, width: int
+) -> None:
     for k in range(height):
         to.elements(k * row, width)[:] = source.elements(k * vecs * lanes, width)

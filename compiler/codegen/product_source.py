@@ -1,16 +1,18 @@
-"""A product as text: register tiles, panels of the right factor in scratch, blocks that fit the caches.
+"""A product as text: register tiles, panels of the right factor in scratch, blocks for the caches.
 
-    unit: a block of rows and columns of one matrix of the batch       what members of the team claim
-      block of depth                                                   sums wait where the tile writes
-        pack the columns of rhs into panels as wide as the tile        unless they are read in place
-        strip of rows, panel, tile                                     the panel stays in L1, the strip of lhs in L2
-          the last block of depth: the stores                          on the tile that was just written
+    unit: a block of rows and columns of one matrix       what members of the team claim
+      block of depth                                      sums wait where the tile writes
+        pack columns of rhs into panels of tile width     unless they are read in place
+        strip of rows, panel, tile                        panel in L1, strip of lhs in L2
+          the last block of depth: the stores             on the tile that was just written
 
-lhs is never packed: the tile reads it by two strides. A product that is stored as it is goes from the tile to the output,
-its last rows and columns over a corner of scratch; any other waits in scratch until its stores are computed. All sizes are
-arguments; the text knows the registers of the tile, which way the factors are contiguous, and what is stored.
+lhs is never packed: the tile reads it by two strides. A product that is stored as it is goes from
+the tile to the output, its last rows and columns over a corner of scratch; any other waits in
+scratch until its stores are computed. All sizes are arguments; the text knows the registers of the
+tile, which way the factors are contiguous, and what is stored.
 
-Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008; here without a packed lhs.
+Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008; here without
+a packed lhs.
 """
 
 from __future__ import annotations
@@ -18,22 +20,24 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ..kernel.expr import Map
+from ..kernel.expr import Load
 from ..kernel.scalar import KernelError
-from ..kernel.stages import Stage
+from ..kernel.stages import Stage, Store
 from ..product import Product, as_kernel, normal, verify
 from .blocks import Blocks, Sizes, cut
+from .fma import with_fma
 from .lowered import Lowered
 from .printer import Node, Suite, function
 from .schedule import weight
 from .simd import DTYPES
 from .slots import Named, Slots
 from .target import Target
-from .values import Level, Row, Values, with_fma
+from .values import Level, Row, Values
 
 NUMBERS = ("i32", "u32", "i64", "f32", "f64")
-LOCALS = ("unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out", "panels", "sums", "from_step", "steps",
-          "panel", "pitch", "top", "row", "column", "height", "left", "place", "tail")  # fmt: skip
+LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
+          "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
+          "height", "left", "place", "tail"}  # fmt: skip
 HEAVY = 60  # weight of stores from which on their vectors are narrower
 
 
@@ -43,18 +47,25 @@ def lower_product(product: Product, target: Target) -> Lowered:
     if p.dtype not in NUMBERS:
         raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
-    b = cut(sizes_of(p), target)
-    slots = slots_of(p)
+    b, slots = cut(sizes_of(p), target), slots_of(p)
     text = ProductPrinter(p, b, slots).text()
     return Lowered(text, tuple(slots.values), b.units, b.grain, b.scratch_bytes, *work(p))
 
 
 def sizes_of(p: Product) -> Sizes:
-    batch = prod(a.size for a in p.batch)
-    by_steps, contiguous = p.lhs.map.stride(p.depth.name) != 1, p.rhs.map.stride(p.columns.name) == 1
-    dots = not by_steps and not contiguous and p.rhs.map.stride(p.depth.name) == 1
-    size = DTYPES[p.dtype].bytes
-    return Sizes(batch, p.rows.size, p.columns.size, p.depth.size, size, by_steps, contiguous, dots, direct(p))
+    depth, columns = p.depth.name, p.columns.name
+    by_steps, contiguous = p.lhs.map.stride(depth) != 1, p.rhs.map.stride(columns) == 1
+    return Sizes(
+        batch=prod(a.size for a in p.batch),
+        rows=p.rows.size,
+        columns=p.columns.size,
+        depth=p.depth.size,
+        element_bytes=DTYPES[p.dtype].bytes,
+        by_steps=by_steps,
+        contiguous=contiguous,
+        dots=not by_steps and not contiguous and p.rhs.map.stride(depth) == 1,
+        direct=direct(p),
+    )
 
 
 def direct(p: Product) -> bool:
@@ -83,34 +94,42 @@ class ProductPrinter:
 
     def __init__(self, p: Product, blocks: Blocks, slots: Slots) -> None:
         self.p, self.blocks, self.slots = p, blocks, slots
-        self.rows, self.columns, self.depth = (slots.extent(a) for a in (p.rows, p.columns, p.depth))
-        self.lhs_row, self.lhs_step = (self.stride(p.lhs.map, p.lhs.buffer.name, a.name) for a in (p.rows, p.depth))
-        self.rhs_step, self.rhs_column = (self.stride(p.rhs.map, p.rhs.buffer.name, a.name) for a in (p.depth, p.columns))
-        self.shape = f"{blocks.vecs}, {blocks.lanes}"  # of a panel
+        self.rows, self.columns, self.depth = map(slots.extent, (p.rows, p.columns, p.depth))
+        self.lhs_row, self.lhs_step = self.strides(p.lhs, p.rows.name, p.depth.name)
+        self.rhs_step, self.rhs_column = self.strides(p.rhs, p.depth.name, p.columns.name)
+        self.contiguous = blocks.sizes.contiguous  # rhs along columns
+        self.width = blocks.width
+        self.panel_shape = f"{blocks.vecs}, {blocks.lanes}"
+        self.tile_shape = f"{blocks.rows}, {self.panel_shape}"
 
-    def stride(self, m: Map, of: str, axis: str) -> str:
-        return self.slots.stride(of, m, axis)
+    def strides(self, x: Load, *axes: str) -> list[str]:
+        return [self.slots.stride(x.buffer.name, x.map, a) for a in axes]
 
     def block(self, name: str) -> str:
-        """A number of the cut."""
+        """The argument for a number of the cut."""
         return self.slots.number(("cut", name), name, int(getattr(self.blocks, name)))
 
     # ---- the function
 
     def text(self) -> str:
-        root, unit = Level([], frozenset()), Level(self.unit(), frozenset(a.name for a in self.p.batch))
-        unit.body += self.depth_loop([root, unit])
-        scratch = [
-            f"panels = address_pointer(scratch, {self.p.dtype})",
-            f"sums = address_pointer(scratch + {self.block('panel_bytes')}, {self.p.dtype})",
+        root = Level([], frozenset())
+        unit = Level(self.unit(), frozenset(a.name for a in self.p.batch))
+        unit.body.append(self.depth_loop([root, unit]))
+        dtype, sums = self.p.dtype, f"scratch + {self.block('panel_bytes')}"
+        body = [
+            *self.slots.lines(),
+            f"panels = address_pointer(scratch, {dtype})",
+            f"sums = address_pointer({sums}, {dtype})",
+            *root.body,
+            Suite("for unit in range(start, stop)", unit.body),
         ]
-        body = [*self.slots.lines(), *scratch, *root.body, Suite("for unit in range(start, stop)", unit.body)]
         return function(self.p.name, as_kernel(self.p).spelled(Named(self.slots)), body)
 
     def unit(self) -> list[Node]:
         """Which rows, columns and matrix of the batch a unit is."""
-        down, across, rows, columns = map(self.block, ("down", "across", "block_rows", "block_columns"))
-        lines = [
+        numbers = ("down", "across", "block_rows", "block_columns")
+        down, across, rows, columns = map(self.block, numbers)
+        lines: list[Node] = [
             f"first_row = unit % {down} * {rows}",
             f"end_row = min(first_row + {rows}, {self.rows})",
             f"first_column = unit // {down} % {across} * {columns}",
@@ -120,34 +139,35 @@ class ProductPrinter:
         for a in reversed(self.p.batch):
             lines.append(f"{self.slots.axis(a.name)} = {rest} % {self.slots.extent(a)}")
             rest = f"{rest} // {self.slots.extent(a)}"
-        lines += [self.matrix("lhs", self.p.lhs.buffer.name, self.p.lhs.map), self.matrix("rhs", self.p.rhs.buffer.name, self.p.rhs.map)]
-        if direct(self.p):
-            lines.append(self.matrix("out", self.p.stores[0].buffer.name, self.p.stores[0].map))
-        return list(lines)
+        lines += [self.matrix("lhs", self.p.lhs), self.matrix("rhs", self.p.rhs)]
+        return [*lines, self.matrix("out", self.p.stores[0])] if direct(self.p) else lines
 
-    def matrix(self, name: str, buffer: str, m: Map) -> str:
+    def matrix(self, name: str, x: Load | Store) -> str:
         """The first element of this unit's matrix."""
+        slots, buffer, m = self.slots, x.buffer.name, x.map
         batch = [a.name for a in self.p.batch if m.stride(a.name)]
-        terms = [f"{self.slots.axis(a)} * {self.stride(m, buffer, a)}" for a in batch]
-        terms += [self.slots.offset(buffer, m)] if m.offset else []
-        return f"{name} = at({self.slots.buffer(buffer)}, {' + '.join(terms) or 0})"
+        terms = [f"{slots.axis(a)} * {slots.stride(buffer, m, a)}" for a in batch]
+        terms += [slots.offset(buffer, m)] if m.offset else []
+        return f"{name} = at({slots.buffer(buffer)}, {' + '.join(terms) or 0})"
 
-    def depth_loop(self, outer: list[Level]) -> list[Node]:
-        rows, width = self.blocks.rows, self.blocks.width
-        block, strip = self.block("block_depth"), self.block("strip")
-        stores = self.through_scratch(outer) if not direct(self.p) else self.to_output()
-        tiles = Suite(f"for row in range(top, min(top + {strip}, end_row), {rows})", [
+    def depth_loop(self, outer: list[Level]) -> Suite:
+        """Blocks of depth, strips of rows, panels, tiles."""
+        rows, block, strip = self.blocks.rows, self.block("block_depth"), self.block("strip")
+        results = self.to_output() if direct(self.p) else self.through_scratch(outer)
+        tile = [
             f"height = min({rows}, end_row - row)",
             f"left = at(lhs, row * {self.lhs_row} + from_step * {self.lhs_step})",
-            *stores,
-        ])  # fmt: skip
-        panels = Suite(f"for column in range(first_column, end_column, {width})", [*self.panel(), tiles])
+            *results,
+        ]
+        tiles = Suite(f"for row in range(top, min(top + {strip}, end_row), {rows})", tile)
+        panel = [*self.panel(), tiles]
+        panels = Suite(f"for column in range(first_column, end_column, {self.width})", panel)
         body = [
             f"steps = min({block}, {self.depth} - from_step)",
             *self.packing(),
             Suite(f"for top in range(first_row, end_row, {strip})", [panels]),
         ]
-        return [Suite(f"for from_step in range(0, max({self.depth}, 1), {block})", body)]
+        return Suite(f"for from_step in range(0, max({self.depth}, 1), {block})", body)
 
     # ---- factors
 
@@ -155,17 +175,19 @@ class ProductPrinter:
         """Packs the panels of this block, by how rhs lies in memory."""
         if self.blocks.dots:
             return []
-        start, width = f"max(first_column, {self.block('packed')})", self.blocks.width
-        if self.p.rhs.map.stride(self.p.columns.name) == 1:
-            factor = f"at(rhs, from_step * {self.rhs_step} + column)"
-            apart = f"{width} * {self.block('block_depth')}"
-            call = f"pack({self.shape}, {self.packed_panel()}, {apart}, {factor}, {self.rhs_step}, steps, end_column - column)"
-            return [f"column = {start}", Suite(f"if column < end_column", [call])]
+        start, into = f"max(first_column, {self.block('packed')})", self.packed_panel()
         factor = f"at(rhs, from_step * {self.rhs_step} + column * {self.rhs_column})"
-        turned = self.p.rhs.map.stride(self.p.depth.name) == 1
-        word, strides = ("pack_turned", self.rhs_column) if turned else ("pack_strided", f"{self.rhs_step}, {self.rhs_column}")
-        call = f"{word}({self.shape}, {self.packed_panel()}, {factor}, {strides}, steps, {self.columns} - column)"
-        return [Suite(f"for column in range({start}, end_column, {width})", [call])]
+        if self.contiguous:
+            into += f", {self.width} * {self.block('block_depth')}"
+            sizes = f"{self.rhs_step}, steps, end_column - column"
+            call = f"pack({self.panel_shape}, {into}, {factor}, {sizes})"
+            return [f"column = {start}", Suite("if column < end_column", [call])]
+        word, strides = "pack_strided", f"{self.rhs_step}, {self.rhs_column}"
+        if self.p.rhs.map.stride(self.p.depth.name) == 1:
+            word, strides = "pack_turned", self.rhs_column
+        sizes = f"{strides}, steps, {self.columns} - column"
+        call = f"{word}({self.panel_shape}, {into}, {factor}, {sizes})"
+        return [Suite(f"for column in range({start}, end_column, {self.width})", [call])]
 
     def packed_panel(self) -> str:
         return f"at(panels, (column - first_column) * {self.block('block_depth')})"
@@ -174,63 +196,73 @@ class ProductPrinter:
         """Where the tile finds rhs: packed, or in place where that is contiguous."""
         if self.blocks.dots:
             return [f"panel = at(rhs, column * {self.rhs_column})"]
-        lines: list[Node] = [f"panel = {self.packed_panel()}", f"pitch = {self.blocks.width}"]
-        if self.p.rhs.map.stride(self.p.columns.name) == 1:
-            in_place = [f"panel = at(rhs, from_step * {self.rhs_step} + column)", f"pitch = {self.rhs_step}"]
-            lines.append(Suite(f"if column < {self.block('packed')}", list(in_place)))
+        lines: list[Node] = [f"panel = {self.packed_panel()}", f"pitch = {self.width}"]
+        if self.contiguous:
+            place = f"panel = at(rhs, from_step * {self.rhs_step} + column)"
+            in_place: list[Node] = [place, f"pitch = {self.rhs_step}"]
+            lines.append(Suite(f"if column < {self.block('packed')}", in_place))
         return lines
 
     def tile(self, target: str, pitch: str, height: str) -> str:
-        rows, width = self.blocks.rows, self.blocks.width
+        """The call of the tile; `target` and `pitch` say where it writes."""
         if self.blocks.dots:
             factors = f"steps, left, {self.lhs_row}, panel, {self.rhs_column}"
-            return f"tile_of_dots({rows}, {self.shape}, {factors}, {target}, {pitch}, {height}, min({width}, {self.columns} - column))"
+            sizes = f"{height}, min({self.width}, {self.columns} - column)"
+            return f"tile_of_dots({self.tile_shape}, {factors}, {target}, {pitch}, {sizes})"
         factors = f"steps, left, {self.lhs_row}, {self.lhs_step}, panel, pitch"
-        return f"tile({rows}, {self.shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
+        return f"tile({self.tile_shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
 
     # ---- results
 
     def to_output(self) -> list[Node]:
-        """The tile writes the output; at the border of the matrix it writes a corner of scratch that is copied."""
-        rows, width, store = self.blocks.rows, self.blocks.width, self.p.stores[0]
-        pitch = self.stride(store.map, store.buffer.name, self.p.rows.name)
-        left = f"{self.columns} - column"
+        """The tile writes the output; at the border of the matrix, a corner that is copied."""
+        rows, store, left = self.blocks.rows, self.p.stores[0], f"{self.columns} - column"
+        pitch = self.slots.stride(store.buffer.name, store.map, self.p.rows.name)
         out = f"at(out, row * {pitch} + column)"
-        border = f"height, min({width}, {left})"
-        earlier = Suite("if from_step > 0", [f"pack({self.shape}, sums, 0, {out}, {pitch}, {border})"])
-        return [
-            Suite(f"if height == {rows} and {left} >= {width}", [self.tile(out, pitch, str(rows))]),
-            Suite("else", [
-                *([] if self.blocks.dots else [earlier]),
-                self.tile("sums", str(width), "height"),
-                f"unpack({self.shape}, {out}, {pitch}, sums, {border})",
-            ]),
-        ]  # fmt: skip
+        border = f"height, min({self.width}, {left})"
+        before = f"pack({self.panel_shape}, sums, 0, {out}, {pitch}, {border})"
+        corner: list[Node] = [
+            *([] if self.blocks.dots else [Suite("if from_step > 0", [before])]),
+            self.tile("sums", str(self.width), "height"),
+            f"unpack({self.panel_shape}, {out}, {pitch}, sums, {border})",
+        ]
+        inside = f"if height == {rows} and {left} >= {self.width}"
+        return [Suite(inside, [self.tile(out, pitch, str(rows))]), Suite("else", corner)]
 
     def through_scratch(self, outer: list[Level]) -> list[Node]:
-        """The tile writes scratch; after the last block of depth the stores are computed from there."""
-        pitch, kept, j = self.block("sums_pitch"), self.block("sums_in_scratch"), self.slots.axis(self.p.columns.name)
-        lanes, end = self.store_lanes(), f"min(column + {self.blocks.width}, {self.columns})"
-        whole = Suite(f"if {self.columns} - {j} >= {lanes}", self.stores(outer, lanes, ""))
-        rest = Suite("else", [f"tail = first({self.columns} - {j}, {lanes})", *self.stores(outer, lanes, "tail")])
+        """The tile writes scratch; after the last block of depth the stores read it there."""
+        pitch, kept = self.block("sums_pitch"), self.block("sums_in_scratch")
+        j, lanes = self.slots.axis(self.p.columns.name), self.store_lanes()
+        end, left = f"min(column + {self.width}, {self.columns})", f"{self.columns} - {j}"
+        mask = f"tail = first({left}, {lanes})"
+        stores: list[Node] = [
+            Suite(f"if {left} >= {lanes}", self.stores(outer, lanes)),
+            Suite("else", [mask, *self.stores(outer, lanes, "tail")]),
+        ]
+        vectors = Suite(f"for {j} in range(column, {end}, {lanes})", stores)
         return [
             f"place = ((row - first_row) * {pitch} + column - first_column) * {kept}",
             self.tile("at(sums, place)", pitch, "height"),
-            Suite(f"if from_step + steps >= {self.depth}", [Suite(f"for {j} in range(column, {end}, {lanes})", [whole, rest])]),
+            Suite(f"if from_step + steps >= {self.depth}", [vectors]),
         ]
 
     def store_lanes(self) -> int:
-        """Lanes of the vectors in which a tile is stored: registers enough for independent chains, few enough not to spill."""
-        most = 2 if weight(Stage((), self.p.stores)) >= HEAVY else 4
-        return self.blocks.lanes * max(n for n in (1, 2, 4) if n <= most and self.blocks.vecs % n == 0)
+        """Lanes of a stored vector: registers for independent chains, not so many that they spill.
 
-    def stores(self, outer: list[Level], lanes: int, mask: str) -> list[Node]:
-        """The stores of some columns of a tile: what varies along columns alone, then a loop over the rows."""
-        p, i, j = self.p, self.slots.axis(self.p.rows.name), self.slots.axis(self.p.columns.name)
-        along, row = Level([], frozenset((p.columns.name,))), Level([], frozenset((p.rows.name,)))
-        axes, names = {a.name: a for a in p.outer}, frozenset(a.name for a in p.outer)
-        values = Values(self.slots, axes, names, [*outer, along, row], p.columns.name, lanes, mask or None)
-        acc = self.slots.names.fresh("acc")
+        Powers of two, because LLVM rounds other vectors up to them.
+        """
+        most = 2 if weight(Stage((), self.p.stores)) >= HEAVY else 4
+        vecs = max(n for n in (1, 2, 4) if n <= most and self.blocks.vecs % n == 0)
+        return vecs * self.blocks.lanes
+
+    def stores(self, outer: list[Level], lanes: int, mask: str | None = None) -> list[Node]:
+        """The stores of some columns of a tile: what varies along columns only, then its rows."""
+        p, slots = self.p, self.slots
+        i, j = (slots.axis(a.name) for a in (p.rows, p.columns))
+        along, row = (Level([], frozenset((a.name,))) for a in (p.columns, p.rows))
+        axes, levels = {a.name: a for a in p.outer}, [*outer, along, row]
+        values = Values(slots, axes, frozenset(axes), levels, p.columns.name, lanes, mask)
+        acc = slots.names.fresh("acc")
         place = f"place + ({i} - row) * {self.block('sums_pitch')} + {j} - column"
         row.body.append(f"{acc} = load(sums, {place}, {lanes})")
         values.results["acc"] = Row(acc, wide=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...runtime.native import MEMORY, Emitter, NativeError, Value, Word, inlined, parsed
 from .memory import MEMORY_WORDS
+from .panels import PANEL_WORDS
 from .simd import DTYPES, SIMD, joined, widen
 from .tile import TILE_WORDS
 
@@ -42,8 +43,9 @@ def elementary(primitives: dict[str, Any]) -> dict[str, Word]:
     return {n: by_dtype(n, forms) for n in stems if not n.startswith("_")}
 
 
-PRIMITIVES = MEMORY | SIMD | MEMORY_WORDS | TILE_WORDS
+PRIMITIVES = MEMORY | SIMD | MEMORY_WORDS | TILE_WORDS | PANEL_WORDS
 WORDS: dict[str, Any] = PRIMITIVES | elementary(PRIMITIVES)
 
-SOURCES = [HERE / f"{name}.py" for name in ("simd", "memory", "tile", "elementary", "words")]
+MODULES = ("simd", "memory", "outlined", "tile", "panels", "elementary", "words")
+SOURCES = [HERE / f"{name}.py" for name in MODULES]
 KEY = hashlib.sha256(b"".join(f.read_bytes() for f in SOURCES)).hexdigest()
