@@ -27,13 +27,14 @@ def lower_body(
 ) -> Lines:  # fmt: skip
     """The lines of `stores` at one vector position, for a text that another printer writes.
 
-    `slots` is the text's argument block, `Slots(buffers)`: it names buffers and numbers (the caller's
-    own by `slots.number(role, name, value)`), `slots.lines()` begins the function, `slots.values` follow
-    the addresses in the block; both are complete when all bodies are lowered. `axes` are the axes of the
-    stores by name, `variables` the i64 variables of the text that hold them; that of the axis `vector`
-    is the index of lane 0. `results` names the `lanes`-wide values behind `Result(name, (), dtype)`.
-    `mask` names a mask of lanes: those outside are neither read nor written. All bodies of one text must
-    be given the same stores, so that full and masked vectors meet the same instructions.
+    `slots` is the text's argument block, `Slots(buffers)`: it names buffers and numbers (the
+    caller's own by `slots.number(role, name, value)`), `slots.lines()` begins the function,
+    `slots.values` follow the addresses in the block; both are complete when all bodies are lowered.
+    `axes` are the axes of the stores by name, `variables` the i64 variables of the text that hold
+    them; that of the axis `vector` is the index of lane 0. `results` names the `lanes`-wide values
+    behind `Result(name, (), dtype)`. `mask` names a mask of lanes: those outside are neither read
+    nor written. All bodies of one text must be given the same stores, so that full and masked
+    vectors meet the same instructions.
 
         slots, at = Slots(p.buffers), {"i": "row", "j": "column"}
         full = lower_body(p.stores, slots, axes, at, "j", 16, {"acc": "sums"})
@@ -57,5 +58,5 @@ def lower_body(
         mask,
     )
     values.results = {n: Row(name, True) for n, name in results.items()}
-    values.stores(stage.body)
+    values.stores([s for s in stage.body if isinstance(s, Store)])
     return Lines(*(lines(level.body) for level in values.levels))

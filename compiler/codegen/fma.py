@@ -1,6 +1,7 @@
 """Products that meet an addition: x * y + z as one operation.
 
-Only here does anything contract, so bits depend on the expression alone, never on where an element stands.
+Only here does anything contract, so bits depend on the expression alone, never on where an element
+stands.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
     rows       for every parallel point, each stage is a loop of vectors along its last inner axis
     columns    lanes follow the last parallel axis, all stages run within one vector of it
 
-The last parallel axis is a loop, the others are told from the point once per row of it. Vector loops
-are full vectors, then one masked copy of the body. Every element meets the same instructions in both,
-and in any split of the points, so bits depend on neither. `values` says where values are computed,
-`schedule` what is decided.
+The last parallel axis is a loop, the others are told from the point once per row of it. Vector
+loops are full vectors, then one masked copy of the body. Every element meets the same instructions
+in both, and in any split of the points, so bits depend on neither. `values` says where values are
+computed, `schedule` what is decided.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Lowering:
             self.loop(axis, self.ordered, first, last)
 
     def ordered(self) -> None:
-        """One parallel point: clears what is accumulated, runs the stages along the ordered axes."""
+        """One parallel point: clears what is accumulated, then runs the stages in order."""
         for s in self.stages:
             added = [b for b in s.body if isinstance(b, Accumulate) and not b.at]
             if added:
@@ -269,7 +269,7 @@ class Lowering:
     # ---- rows
 
     def row(self, stage: Stage, s: Keep) -> None:
-        """A row of scratch, C-ordered along its axes; a vector an element where lanes are columns."""
+        """A C-ordered row of scratch; its elements are vectors where lanes are columns."""
         wide = self.column is not None and self.values.wide(s.expr)
         padded = not self.column and len(s.axes) == 1
         sizes = {a.name: a.size for a in stage.axes}
@@ -300,12 +300,12 @@ class Lowering:
     # ---- memory ahead
 
     def prefetch(self, stage: Stage) -> None:
-        """Asks for the memory that full vectors read soon, where the processor would not see it coming.
+        """Asks for memory that is read soon where the processor would not see it coming.
 
-        Rows: passes over one row leave the memory idle while they compute, so the heaviest of several
-        asks for the row that the next point reads first (1.3 to 1.6 times faster on rows from memory).
-        Columns: a strip jumps from row to row, so the first stage that reads it asks for a row `AHEAD`
-        (2 to 2.5 times faster).
+        Rows: passes over one row leave the memory idle while they compute, so the heaviest of
+        several asks for the row that the next point reads first (1.3 to 1.6 times faster on rows
+        from memory). Columns: a strip jumps from row to row, so the first stage that reads it asks
+        for a row `AHEAD` (2 to 2.5 times faster).
         """
         values, kernel = self.values, self.kernel
         if not stage.axes or not kernel.outer or values.mask:

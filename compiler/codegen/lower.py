@@ -1,7 +1,7 @@
 """Lowers a kernel to the text of one function for a target.
 
-`schedule` decides; `loops` and `tiles` write loops, `reductions` and `values` what is computed in them;
-`slots` keeps the argument block; `printer` spells.
+`schedule` decides; `loops` and `tiles` write loops, `reductions` and `values` what is computed in
+them; `slots` keeps the argument block; `printer` spells.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spells lowered code: scalar operations as words, nested suites as indented lines, one function a kernel."""
+"""Spells lowered code: operations as words, suites as indented lines, a function a kernel."""
 
 from __future__ import annotations
 

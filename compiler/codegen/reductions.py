@@ -1,7 +1,8 @@
 """Reductions: accumulators before the loops of a stage, their combination inside, one value after.
 
-A product of floats that has no other user is added by fma. Lanes outside a tail keep what they have, so no identity enters
-a sum there. argmax and argmin carry their index in 32 bits where it fits: half the registers.
+A product of floats that has no other user is added by fma. Lanes outside a tail keep what they
+have, so no identity enters a sum there. argmax and argmin carry their index in 32 bits where it
+fits: half the registers.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Reductions:
                     self.emit(f"{acc} = {self.first_place(e, lanes)}")
 
     def first_place(self, e: Expr, lanes: int) -> str:
-        """The index at the first point of every lane: where nothing is better than the identity, it is the answer."""
+        """The index at the first point of a lane: the answer where nothing beats the identity."""
         assert isinstance(e, Index)
         inner = {a.name for a in self.stage.axes}
         start = self.values.place("index", e.map.renamed(lambda a: None if a in inner else a))
@@ -142,7 +143,7 @@ def single_products(stage: Stage) -> set[Expr]:
 
 
 def factors(s: Statement, products: set[Expr]) -> tuple[Expr, ...]:
-    """What must be computed for a statement: a product that a sum takes by fma stands as its factors."""
+    """What a statement needs computed: its values, or the factors of a product added by fma."""
     if s.exprs[0] in products:
         return s.exprs[0].args
     return s.exprs if isinstance(s, Reduce) else s.exprs[:1]

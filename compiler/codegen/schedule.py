@@ -1,7 +1,8 @@
-"""What lowering decides before it writes: the axis that lanes follow, how many lanes, what a point costs.
+"""What lowering decides before it writes: which axis lanes follow, how many, what a point costs.
 
-Lanes follow the last inner axis, or (columns) the last parallel axis where fewer accesses jump there. A vector is several
-registers wide, which gives independent chains; less in heavy stages, whose values would spill, and on short axes.
+Lanes follow the last inner axis, or (columns) the last parallel axis where fewer accesses jump
+there. A vector is several registers wide, which gives independent chains; less in heavy stages,
+whose values would spill, and on short axes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BYTES_A_CYCLE = 6
 
 
 def accesses(stage: Stage) -> list[tuple[Map, bool]]:
-    """The distinct maps of a stage's loads and stores, and whether an access is computed at every inner point."""
+    """The distinct maps of loads and stores, and whether a place is computed at inner points."""
     inner = frozenset(a.name for a in stage.axes)
     found: dict[tuple[str, Map], bool] = {}
     for s in stage.body:

@@ -1,7 +1,8 @@
 """The argument block of a kernel: addresses of buffers, then the numbers that its text leaves open.
 
-A slot belongs to a role (the stride of one access along one axis, the extent of an axis, a constant), never to a value:
-numbers that happen to be equal keep their own slots, so the text doesn't depend on sizes.
+A slot belongs to a role (the stride of one access along one axis, the extent of an axis, a
+constant), never to a value: numbers that happen to be equal keep their own slots, so the text
+doesn't depend on sizes.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Names:
 
 
 class Slots:
-    """Names for buffers, axes and numbers; `lines` reads them, `values` are those behind the buffers, in order."""
+    """Names for buffers, axes and numbers. `lines` reads them, `values` follow the addresses."""
 
     def __init__(self, buffers: Iterable[Buffer], axes: Iterable[str] = ()) -> None:
         self.names = Names()
@@ -88,7 +89,7 @@ class Slots:
         return self.number(("offset", of, m), f"{of}_offset", m.offset)
 
     def bound(self, g: Guard, upper: bool) -> str:
-        return self.number(("bound", g, upper), "high" if upper else "low", g[1 + upper])
+        return self.number(("bound", g, upper), "high" if upper else "low", g[2] if upper else g[1])
 
     def part(self, part: tuple[int, Expr, int]) -> tuple[str, str]:
         """Stride and size of a computed part of an index."""

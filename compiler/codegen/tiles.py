@@ -1,10 +1,11 @@
-"""Maps whose operands lie crosswise: what is contiguous along another axis is turned in registers, tile by tile.
+"""Maps whose operands lie crosswise: those are turned in registers, tile by tile.
 
     for every tile of ROWS by COLUMNS points
-        turn the crosswise operands into tiles of scratch       transposes of n by n registers, single elements at edges
-        the statements, with lanes along the last axis          operands are read from the tiles
+        turn the crosswise operands into tiles of scratch     by n registers; at edges by elements
+        the statements, with lanes along the last axis        operands are read from the tiles
 
-Reading such an operand a lane at a time costs twenty times more: every lane is another cache line and another page.
+Reading such an operand a lane at a time costs twenty times more: every lane is another cache line
+and another page.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ MOST = 16  # registers of a transpose
 
 
 def crossing(kernel: Kernel) -> Axis | None:
-    """The parallel axis along which operands lie that jump along the last one; for kernels of one map only."""
+    """The parallel axis along which operands lie that jump along the last one, if any do."""
     plain = len(kernel.stages) == 1 and not kernel.stages[0].axes and not kernel.ordered
     if not plain or len(kernel.free) < 2:
         return None

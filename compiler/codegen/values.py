@@ -1,7 +1,8 @@
 """Expressions to lines: each value is computed once, at the outermost loop that has all its axes.
 
-A `Level` is one loop's body. A value has one lane unless it varies along the vector axis; that and the rule above give
-hoisting, scalar arithmetic and broadcasts. Equal lines of one level are one value.
+A `Level` is one loop's body. A value has one lane unless it varies along the vector axis; that and
+the rule above give hoisting, scalar arithmetic and broadcasts. Equal lines of one level are one
+value.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Row:
-    """Where a result of a stage lives: in the variable `name`, or in a row of scratch at that pointer through `map`.
+    """Where a result lives: in the variable `name`, or at that pointer in scratch through `map`.
 
-    `wide`: every element has a lane per column. `padded`: the row may be read and written past its end. `origin`: the
-    index that the first element of the memory stands for.
+    `wide`: every element has a lane per column. `padded`: the row may be read and written past its
+    end. `origin`: the index that the first element of the memory stands for.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Row:
 
 @dataclass
 class Values:
-    """Writes values at a point: the stack of levels around it, the vector axis, and the mask where a tail is written."""
+    """Writes values at a point, known by the levels around it, the vector axis, a tail's mask."""
 
     slots: Slots
     axes: dict[str, Axis]
@@ -180,7 +181,7 @@ class Values:
     # ---- values
 
     def value(self, root: Expr) -> str:
-        """The name, or the literal, of a value; what is not known yet is computed at its own level."""
+        """The name or literal of a value; what is not known is computed at its own level."""
         depth = self.levels
         for e in walk(root):
             if isinstance(e, Const):
@@ -260,7 +261,7 @@ class Values:
     # ---- loads
 
     def load(self, n: Load) -> str:
-        """The words of a load: neighbours, steps or a gather, under the tail's mask and its guards."""
+        """The words of a load: neighbours, steps or a gather, under masks of tail and guards."""
         lanes = self.lanes_of(n)
         tests = [t for g in n.guards for t in self.guard(g, lanes)]
         tests += [self.mask] if self.mask and lanes > 1 else []
@@ -297,7 +298,7 @@ class Values:
         return name
 
     def inside_guards(self, n: Load) -> list[str]:
-        """The conditions under which all lanes are inside the guards; none where that doesn't tell a branch."""
+        """The conditions under which all lanes are inside the guards, if a branch can tell."""
         steps = {g.stride(self.vector) for g, _, _ in n.guards}
         if not steps <= {0, 1} or any(self.wide(i) for _, i, _ in n.at):
             return []

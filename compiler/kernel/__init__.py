@@ -1,7 +1,7 @@
 """Level 2: kernels of stages, between the graph and the loops.
 
-`Kernel` is the form, `verify` its rules, `reference` its meaning, `str(kernel)` and `parse_kernel` its text,
-`normalise` its simplest form.
+`Kernel` is the form, `verify` its rules, `reference` its meaning, `str(kernel)` and `parse_kernel`
+its text, `normalise` its simplest form.
 """
 
 from .expr import (
@@ -27,7 +27,37 @@ from .scalar import NUMPY, OPS, KernelError, ScalarOp
 from .stages import MONOIDS, Accumulate, Keep, Kernel, Monoid, Reduce, Stage, Statement, Store
 from .verify import SCRATCH_BYTES, verify
 
-__all__ = ["MONOIDS", "NUMPY", "OPS", "SCRATCH_BYTES", "Accumulate", "Axis", "Buffer", "Const", "Expr", "Guard", "Index",
-           "Keep", "Kernel", "KernelError", "Leaf", "Load", "Map", "Monoid", "Reduce", "Result", "ScalarOp", "Stage",
-           "Statement", "Store", "apply", "axes_of", "normalise", "parse_kernel", "rebuilt", "reference", "verify",
-           "walk"]  # fmt: skip
+__all__ = [
+    "MONOIDS",
+    "NUMPY",
+    "OPS",
+    "SCRATCH_BYTES",
+    "Accumulate",
+    "Axis",
+    "Buffer",
+    "Const",
+    "Expr",
+    "Guard",
+    "Index",
+    "Keep",
+    "Kernel",
+    "KernelError",
+    "Leaf",
+    "Load",
+    "Map",
+    "Monoid",
+    "Reduce",
+    "Result",
+    "ScalarOp",
+    "Stage",
+    "Statement",
+    "Store",
+    "apply",
+    "axes_of",
+    "normalise",
+    "parse_kernel",
+    "rebuilt",
+    "reference",
+    "verify",
+    "walk",
+]

@@ -1,8 +1,9 @@
 """Expressions of kernels: a DAG of scalar operations over loads, indices and earlier results.
 
-Nodes compare by identity; a node with several users is one value. Every memory access goes through an affine map from
-axes to a flat element index, so a view (permute, broadcast, slice, flip) is a map and not a copy; what is affine only
-inside a box (pad, concatenate) adds guards, what is computed (gather) adds index parts.
+Nodes compare by identity; a node with several users is one value. Every memory access goes through
+an affine map from axes to a flat element index, so a view (permute, broadcast, slice, flip) is a
+map and not a copy; what is affine only inside a box (pad, concatenate) adds guards, what is
+computed (gather) adds index parts.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Axis:
-    """`size` points. With `split = (outer, total)` the last block is short: outer * size + point < total."""
+    """`size` points. With `split = (outer, total)` those where outer * size + point < total."""
 
     name: str
     size: int
@@ -64,7 +65,7 @@ At = tuple[tuple[int, "Expr", int], ...]  # computed parts of an index: stride, 
 
 @dataclass(frozen=True, eq=False)
 class Expr:
-    """`op` of `args`. Subclasses are the leaves; their `args` are the expressions that their indices need."""
+    """`op` of `args`. Subclasses are the leaves; their `args` are what their indices need."""
 
     op: str
     args: tuple[Expr, ...]
@@ -131,10 +132,11 @@ class Const(Leaf):
 
 
 class Load(Leaf):
-    """`buffer[map + sum(stride * clamp(index, 0, size - 1))]` where all guards hold, `fill` elsewhere.
+    """`buffer[map + sum(stride * clamp(index, 0, size - 1))]`, or `fill` where a guard fails.
 
-    `at` holds the computed parts (stride, index, size); `fill`, by default 0, may itself be a guarded load, which is a
-    concatenation. `args` are the indices, then the fill if there are guards.
+    `at` holds the computed parts (stride, index, size); `fill`, by default 0, may itself be a
+    guarded load, which is a concatenation. `args` are the indices, then the fill if there are
+    guards.
     """
 
     buffer: Buffer

@@ -1,14 +1,15 @@
-"""Fewer, longer axes: `for i in 1: for j in 64: for k in 32` over contiguous memory becomes `for k in 2048`.
+"""Fewer, longer axes: contiguous `for i in 1: for j in 64: for k in 32` becomes `for k in 2048`.
 
-Axes of one point go away; parallel axes stand in the order in which the first store walks memory; neighbours (parallel,
-ordered, or of one stage) become one where every map that sees them walks them as one. What remains is the part of a
-shape that the machine code must know.
+Axes of one point go away; parallel axes stand in the order in which the first store walks memory;
+neighbours (parallel, ordered, or of one stage) become one where every map that sees them walks them
+as one. What remains is the part of a shape that the machine code must know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from .expr import Axis, Expr, Index, Leaf, Load, Map, Result, rebuilt, walk
 from .stages import Accumulate, Keep, Kernel, Stage, Statement, Store, mapped
@@ -63,7 +64,7 @@ def joinable(kernel: Kernel) -> tuple[Axis, Axis] | None:
     rows = [kernel.free, kernel.ordered, *(s.axes for s in kernel.stages)]
     split = {a.split[0] for a in kernel.axes.values() if a.split}
     for row in rows:
-        for a, b in zip(row, row[1:], strict=False):
+        for a, b in pairwise(row):
             plain = not a.split and not b.split and not {a.name, b.name} & split
             if plain and together(kernel, a.name, b.name) and contiguous(kernel, a, b):
                 return a, b

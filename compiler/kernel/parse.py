@@ -13,9 +13,26 @@ from .expr import At, Axis, Buffer, Const, Expr, Guard, Index, Load, Map, Result
 from .scalar import NUMPY, OPS, KernelError
 from .stages import MONOIDS, Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
 
-INFIX = {"Add": "add", "Sub": "sub", "Mult": "mul", "Div": "div", "FloorDiv": "floordiv", "Mod": "rem", "Pow": "pow",
-         "BitAnd": "and_", "BitOr": "or_", "BitXor": "xor", "LShift": "shift_left", "RShift": "shift_right",
-         "Eq": "eq", "NotEq": "ne", "Lt": "lt", "LtE": "le", "Gt": "gt", "GtE": "ge"}  # fmt: skip
+INFIX = {
+    "Add": "add",
+    "Sub": "sub",
+    "Mult": "mul",
+    "Div": "div",
+    "FloorDiv": "floordiv",
+    "Mod": "rem",
+    "Pow": "pow",
+    "BitAnd": "and_",
+    "BitOr": "or_",
+    "BitXor": "xor",
+    "LShift": "shift_left",
+    "RShift": "shift_right",
+    "Eq": "eq",
+    "NotEq": "ne",
+    "Lt": "lt",
+    "LtE": "le",
+    "Gt": "gt",
+    "GtE": "ge",
+}
 SPECIAL = {"inf": math.inf, "nan": math.nan}
 
 
@@ -43,7 +60,7 @@ class Parser:
     def kernel(self) -> Kernel:
         for a in self.definition.args.args:
             match a.annotation:
-                case ast.Subscript(value=ast.Name(id=dtype), slice=ast.Constant(value=size)):
+                case ast.Subscript(value=ast.Name(id=dtype), slice=ast.Constant(value=int(size))):
                     self.buffers[a.arg] = Buffer(a.arg, dtype, size)
                 case _:
                     raise fault(a, "a buffer is `name: dtype[size]`")

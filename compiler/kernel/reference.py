@@ -1,6 +1,7 @@
 """The meaning of a kernel, executed with NumPy: all points of a stage at once.
 
-Sums run in NumPy's order and products are rounded before they are added, so floats agree with machine code to rounding.
+Sums run in NumPy's order and products are rounded before they are added, so floats agree with
+machine code to rounding.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def reference(kernel: Kernel, arrays: Mapping[str, Array]) -> None:
 
 
 class Reference:
-    """Every value is an array with one dimension per axis of the kernel, of size 1 where it does not vary."""
+    """Values are arrays with a dimension per axis of the kernel, 1 where they are constant."""
 
     def __init__(self, kernel: Kernel, arrays: Mapping[str, Array]) -> None:
         self.kernel, self.arrays = kernel, arrays

@@ -1,7 +1,8 @@
 """The scalar operations: name, arity, NumPy meaning, spelling, result type, cost.
 
-One table serves every level: ops of the graph take their NumPy reference from it, expressions of kernels apply it, and
-code generation spells it. Operands of one application have one dtype (but for the condition of `select`).
+One table serves every level: ops of the graph take their NumPy reference from it, expressions of
+kernels apply it, and code generation spells it. Operands of one application have one dtype (but for
+the condition of `select`).
 
     weight    rough cost in multiply-adds, for decisions only
 """
@@ -32,7 +33,7 @@ class KernelError(CompilerError):
 
 @dataclass(frozen=True)
 class ScalarOp:
-    """One operation on scalars. `function` is its meaning on NumPy arrays of the operands' dtype."""
+    """One operation on scalars. `function` is its meaning on NumPy arrays of operands."""
 
     name: str
     arity: int

@@ -5,7 +5,7 @@
     statement : Reduce      values per outer point              m = max(x[1024*i + j])
                 Keep        a value per inner point, for later  e[j] = exp(x[1024*i + j] - m)
                 Store       to a buffer                         y[1024*i + j] = e[j] / s
-                Accumulate  summed over the ordered outer axes  g[768*c + j] += x[98304*c + 768*r + j]
+                Accumulate  summed over the ordered outer axes  g[768*c + j] += x[768*r + j]
 
 Nothing here knows a device: lowering decides loops and vectors.
 """
@@ -25,7 +25,7 @@ from .text import PLAIN, Numbers, Texts, spell_extent
 
 @dataclass(frozen=True)
 class Monoid:
-    """How values combine. `op` is the scalar operation; monoids of two fields (value, index) have none.
+    """How values combine: by the operation `op`; those of two fields (value, index) have none.
 
     Of equal values the first index wins, and NaN wins over numbers, as in NumPy.
     """
@@ -65,7 +65,7 @@ MONOIDS = {
 
 @dataclass(frozen=True)
 class Reduce:
-    """`names = monoid(exprs)` over all axes of the stage. argmax, argmin: exprs are the value and an Index."""
+    """`names = monoid(exprs)` over all axes of the stage; argmax and argmin of value and Index."""
 
     names: tuple[str, ...]
     monoid: str
@@ -74,7 +74,7 @@ class Reduce:
 
 @dataclass(frozen=True)
 class Keep:
-    """A row of scratch for later stages; `axes` are those of the stage, in the order of the row's layout."""
+    """A row of scratch for later stages, laid out along `axes`, which are those of the stage."""
 
     name: str
     axes: tuple[str, ...]
@@ -87,7 +87,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class Store:
-    """Writes one element. Computed parts `at` are allowed where only ordered axes could collide: the last one wins."""
+    """Writes an element. Computed parts `at` may collide along ordered axes only: the last wins."""
 
     buffer: Buffer
     map: Map
@@ -101,7 +101,8 @@ class Store:
 
 @dataclass(frozen=True)
 class Accumulate:
-    """Adds over the ordered outer axes, in their order. The first of them finds zero, unless `at` is used: then the
+    """Adds over the ordered outer axes, in their order. The first of them finds zero, unless `at`
+    is used: then the
     element is added to what the buffer holds (a kernel before clears it)."""
 
     buffer: Buffer

@@ -1,13 +1,15 @@
-"""Expressions and maps as text; a node with several users is named once, so the text grows with the DAG.
+"""Expressions and maps as text. Shared nodes are named once, so the text grows with the DAG.
 
     x[1024*i + j]                                    a load
     x[64*clip(label[i], 1000) + j]                   with a computed index part, clamped to 0..999
     (x[j - 1] if 0 <= j - 1 < 10 else 0.0)           with a guard
     index(4*i + j)   index(j, i32)                   the value of an affine map
     t0 = exp(x[j] - m)                               a shared value, named
-    a * b + 1.0    fma(a, b, c)    cast(a, f64)      operations; `f32(1.0)` where no operand tells the dtype of a number
+    a * b + 1.0    fma(a, b, c)    cast(a, f64)      operations
+    f32(1.0)                                         a number whose dtype no operand tells
 
-`Numbers` decides how strides, offsets and extents are spelled: as they are here, by argument names in lowered code.
+`Numbers` decides how strides, offsets and extents are spelled: as they are here, by argument names
+in lowered code.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from .scalar import OPS
 
 
 class Numbers:
-    """Spells every number of a kernel as it is. `of` tells whose map it is: a buffer's, a guard's, an index's."""
+    """Spells every number as it is. `of` tells whose map it is: a buffer's, guard's or index's."""
 
     def buffer(self, b: Buffer) -> str:
         return str(b)

@@ -1,11 +1,11 @@
-"""The rules of kernels. A broken one is reported with the statement at fault and the text of the kernel.
+"""The rules of kernels. A broken one is reported with the statement at fault and the kernel's text.
 
 names        buffers, axes and results are distinct; an axis name means one size
 types        every operation fits its table entry; a store has the dtype of its buffer
 bounds       no load or store leaves its buffer
 order        results come from earlier stages; what a stage wrote no later stage reads;
              within a stage a buffer is read and written at the same place
-races        no two points of a store meet in one element; none of an accumulation but along the ordered axes
+races        points of a store never meet; those of an accumulation along ordered axes only
 scratch      kept rows together fit `SCRATCH_BYTES`
 """
 
@@ -213,7 +213,7 @@ class Verifier:
         }
 
     def joined(self, m: Map, ranges: dict[str, tuple[int, int]]) -> Map:
-        """The map with a split axis and its outer one as the one direction they are, whose range is added."""
+        """The map with a split axis and its outer one as one; adds the range of that."""
         for a in self.scope.values():
             if a.split and m.stride(a.split[0]) == m.stride(a.name) * a.size != 0:
                 ranges[a.name] = 0, a.split[1] - 1
@@ -221,7 +221,7 @@ class Verifier:
         return m
 
     def races(self, stage: Stage, s: Store | Accumulate) -> None:
-        """Strides in increasing order must each exceed the reach of those before: then the map is injective."""
+        """A map is injective if each stride exceeds the reach of all smaller ones."""
         free, ordered = self.kernel.free, self.kernel.ordered
         if isinstance(s, Accumulate) and not s.at:
             fixed = not any(s.map.stride(a.name) for a in ordered)

@@ -34,7 +34,9 @@ def machine(texts: dict[str, str]) -> dict[str, int]:
 def run_in_place(
     k: Kernel, lowered: Lowered, arrays: Arrays, splits: Iterable[tuple[int, int]] = ()
 ) -> Arrays:
-    """The arrays, after the kernel ran on them over its points: in one call, or in those of `splits`."""
+    """The arrays, after the kernel ran on them over its points: in one call, or in those of
+    `splits`.
+    """
     args = block(k, lowered, arrays)
     memory, address = scratch(lowered)
     call = SIGNATURE(machine({"k": lowered.text})["k"])

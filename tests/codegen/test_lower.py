@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def compiled_together() -> None:
 
 
 def close(got: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    """Sums are taken in another order and products enter them unrounded: a few ulp of the largest term."""
+    """Sums run in another order, products enter them unrounded: a few ulp of the largest term."""
     for name, array in expected.items():
         if array.dtype.kind == "f":
             tolerance = 2e-5 if array.dtype == np.float32 else 1e-13
@@ -98,7 +99,7 @@ def test_any_split_of_the_points_gives_the_same_bits(make: Callable[[], Kernel])
     for seed in range(3):
         rng = np.random.default_rng(seed)
         cuts = sorted({0, lowered.points, *rng.integers(0, lowered.points + 1, 3).tolist()})
-        parts = list(zip(cuts, cuts[1:], strict=False))
+        parts = list(pairwise(cuts))
         same(
             whole, run_machine(k, lowered, arrays, [parts[p] for p in rng.permutation(len(parts))])
         )
@@ -189,7 +190,7 @@ def test_rows_of_one_value_and_of_infinity_have_their_first_place() -> None:
 def test_stores_can_be_written_into_the_text_of_another_kernel() -> None:
     rows, n = 5, 21
     k = samples.kernel(f"""
-        def epilogue(x: f32[{rows * n}], b: f32[{n}], d: f32[{rows}], y: f32[{rows * n}], z: f32[{rows * n}]):
+        def epilogue(x: f32[105], b: f32[{n}], d: f32[{rows}], y: f32[105], z: f32[105]):
             for i in parallel({rows}):
                 for j in parallel({n}):
                     if stage():
@@ -206,7 +207,9 @@ def test_stores_can_be_written_into_the_text_of_another_kernel() -> None:
     edge = lower_body(stores, slots, k.axes, variables, "j", 8, {"acc": "rest"}, "inside")
     body = Suite("for row in range(start, stop)", [
         *full.before, *edge.before,
-        Suite(f"for column in range(0, {columns} // 8 * 8, 8)", [f"sums = load(x, row * {pitch} + column, 8)", *full.each]),
+        Suite(f"for column in range(0, {columns} // 8 * 8, 8)", [
+            f"sums = load(x, row * {pitch} + column, 8)", *full.each,
+        ]),
         f"column = {columns} // 8 * 8", f"inside = first({columns} - column, 8)",
         f"rest = load_where(x, row * {pitch} + column, inside, 0)", *edge.each,
     ])  # fmt: skip

@@ -1,4 +1,6 @@
-"""Kernels for tests, written as text; sizes are parameters, and each says which of its buffers are integers below what."""
+"""Kernels for tests, written as text; sizes are parameters."""
+
+# ruff: noqa: E501 (a line of a kernel is a line)
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from textwrap import dedent
 
 import numpy as np
 
-from wonderland.compiler.kernel import NUMPY, Kernel, parse_kernel, verify
+from wonderland.compiler.kernel import NUMPY, Accumulate, Kernel, Store, parse_kernel, verify
 
 
 def kernel(text: str) -> Kernel:
@@ -392,7 +394,8 @@ CASES: dict[str, Callable[[], Kernel]] = {
 
 
 def written(k: Kernel) -> set[str]:
-    return {s.buffer.name for stage in k.stages for s in stage.body if hasattr(s, "buffer")}
+    statements = [s for stage in k.stages for s in stage.body]
+    return {s.buffer.name for s in statements if isinstance(s, Store | Accumulate)}
 
 
 def arrays_for(k: Kernel, seed: int = 0) -> dict[str, np.ndarray]:

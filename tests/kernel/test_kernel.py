@@ -94,10 +94,7 @@ def test_text_grows_with_the_dag_and_not_with_its_paths() -> None:
         ("def k(x: f32[4]):\n    x[0] = 1.0", "a stage is"),
         ("def k(x: f32[4]):\n    if stage():\n        x[0] = sing(x[0])", "unknown operation sing"),
         ("def k(x: f32[4]):\n    if stage():\n        x[0] = y", "not an expression"),
-        (
-            "def k(x: f32[4]):\n    for i in parallel(4):\n        if stage():\n            x[i*i] = f32(1.0)",
-            "not an affine index",
-        ),
+        ("def k(x: f32[4]):\n    if stage():\n        x[i*i] = f32(1.0)", "not an affine index"),
     ],
 )
 def test_text_that_is_no_kernel_is_refused(text: str, message: str) -> None:
@@ -109,17 +106,17 @@ def test_text_that_is_no_kernel_is_refused(text: str, message: str) -> None:
 
 
 X, Y, Z = Buffer("x", "f32", 128), Buffer("y", "f32", 128), Buffer("z", "f64", 128)
-I, J = Axis("i", 8), Axis("j", 16)
+ROW, COLUMN = Axis("i", 8), Axis("j", 16)
 PLACE = Map((("i", 16), ("j", 1)))
 READ = Load(X, PLACE)
 
 
 def two(*stages: Stage, parallel: int = -1) -> Kernel:
-    return Kernel("k", (X, Y, Z), (I,), stages, parallel)
+    return Kernel("k", (X, Y, Z), (ROW,), stages, parallel)
 
 
 def one(*body: Store | Reduce | Keep) -> Kernel:
-    return two(Stage((J,), body))
+    return two(Stage((COLUMN,), body))
 
 
 @pytest.mark.parametrize(
@@ -155,8 +152,8 @@ def one(*body: Store | Reduce | Keep) -> Kernel:
         ),
         (
             two(
-                Stage((J,), (Store(Y, PLACE, READ),)),
-                Stage((J,), (Store(X, PLACE, Load(Y, PLACE)),)),
+                Stage((COLUMN,), (Store(Y, PLACE, READ),)),
+                Stage((COLUMN,), (Store(X, PLACE, Load(Y, PLACE)),)),
             ),
             "y was written by an earlier stage",
         ),
@@ -166,13 +163,16 @@ def one(*body: Store | Reduce | Keep) -> Kernel:
             ),
             "4000000 bytes of rows exceed 262144",
         ),
-        (Kernel("k", (X,), (I, Axis("r", 4, ("i", 40))), (), 1), "8 blocks of 4 are not 40 points"),
-        (Kernel("k", (X,), (I, Axis("r", 4, ("i", 32))), ()), "the parallel axis r is split"),
+        (
+            Kernel("k", (X,), (ROW, Axis("r", 4, ("i", 40))), (), 1),
+            "8 blocks of 4 are not 40 points",
+        ),
+        (Kernel("k", (X,), (ROW, Axis("r", 4, ("i", 32))), ()), "the parallel axis r is split"),
         (
             Kernel("k", (X,), (Axis("r", 4, ("c", 16)),), (), 0),
             "split by c, which is no outer axis",
         ),
-        (Kernel("k", (X,), (I,), (), 2), "2 parallel axes of 1"),
+        (Kernel("k", (X,), (ROW,), (), 2), "2 parallel axes of 1"),
     ],
 )
 def test_the_verifier_names_the_fault(bad: Kernel, message: str) -> None:
@@ -201,7 +201,7 @@ def test_a_computed_place_may_collide_along_ordered_axes_only() -> None:
 
 
 def test_operands_of_an_operation_have_one_dtype() -> None:
-    with pytest.raises(KernelError, match="add: 2 of one dtype of .* required, got f32, f64"):
+    with pytest.raises(KernelError, match=r"add: 2 of one dtype of .* required, got f32, f64"):
         apply("add", READ, Load(Z, PLACE))
     with pytest.raises(KernelError, match="select: a bool and 2 of one dtype"):
         apply("select", READ, READ, 1.0)
