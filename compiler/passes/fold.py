@@ -39,21 +39,19 @@ def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
 
 def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
     """The value of `op` on constants, or None where it has to be computed at run time."""
-    numbers = [uniform(v) for v in given]
-    if None not in numbers and of.size:
+    numbers = [n for v in given if (n := uniform(v)) is not None]
+    if len(numbers) == len(given) and of.size:
         if isinstance(op, Elementwise):
             scalars = [np.asarray(n, v.type.numpy) for n, v in zip(numbers, given, strict=True)]
             return full(np.asarray(op.reference(*scalars)).item(), of)
         if isinstance(op, View) and all(same(n, numbers[0]) for n in (*numbers, *fills(op))):
             return full(numbers[0], of)
-    operands = [v.node for v in given if v.node and not v.node.args]
-    if (
-        len(operands) < len(given)
-        or not 0 < of.size <= LIMIT
-        or any(v.type.size > LIMIT for v in given)
-    ):
+    makers = [v.node.op for v in given if v.node and not v.node.args]
+    if len(makers) < len(given) or max(v.type.size for v in given) > LIMIT:
         return None
-    array = np.asarray(op.reference(*(n.op.reference() for n in operands)))
+    if not 0 < of.size <= LIMIT:
+        return None
+    array = np.asarray(op.reference(*(made.reference() for made in makers)))
     number = repeated(array, of)
     return constant(array) if number is None else number
 
