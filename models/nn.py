@@ -22,6 +22,33 @@ from ..compiler.functions import stop_gradient
 from ..compiler.lax import erf
 from ..compiler.lax import logistic as sigmoid
 
+__all__ = [
+    "Linear",
+    "absolute_error",
+    "accuracy",
+    "elu",
+    "gelu",
+    "glorot_uniform",
+    "he_normal",
+    "hinge_loss",
+    "huber_loss",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "negative_log_likelihood",
+    "one_hot",
+    "relu",
+    "sigmoid",
+    "sigmoid_binary_cross_entropy",
+    "silu",
+    "softmax",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_with_integer_labels",
+    "softplus",
+    "squared_error",
+]
+
 Axis = int | tuple[int, ...] | None
 
 # ---------------------------------------------------------------- activations

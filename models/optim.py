@@ -15,6 +15,15 @@ from typing import Any, NamedTuple
 from ..compiler import numpy as np
 from ..compiler import tree
 
+__all__ = [
+    "AdamState",
+    "Momentum",
+    "Optimizer",
+    "adam",
+    "apply_updates",
+    "sgd",
+]
+
 Tree = Any
 
 

@@ -20,7 +20,11 @@ jnp = jax.numpy
 X = np.array([-30, -3, -1, -0.5, 0, 0.5, 1, 3, 30], np.float32)
 LOGITS = np.random.default_rng(0).standard_normal((6, 5)).astype(np.float32)
 LABELS = np.array([0, 4, 2, 1, 1, 3], np.int32)
-CLOSE = {"rtol": 2e-6, "atol": 1e-6}  # a few units in the last place of f32 near 1
+
+
+def assert_close(found: Any, expected: Any) -> None:
+    """Up to a few units in the last place of f32 near 1."""
+    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-6)
 
 
 def traced(function: Any, *args: Any) -> Any:
@@ -39,9 +43,9 @@ ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "log_sig
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_and_its_derivative_are_those_of_jax(name: str):
     ours, theirs = getattr(nn, name), getattr(jax.nn, name)
-    np.testing.assert_allclose(ours(X), theirs(X), **CLOSE)
-    np.testing.assert_allclose(traced(ours, X), theirs(X), **CLOSE)
-    np.testing.assert_allclose(grad(total(ours))(X), jax.grad(total(theirs))(X), **CLOSE)
+    assert_close(ours(X), theirs(X))
+    assert_close(traced(ours, X), theirs(X))
+    assert_close(grad(total(ours))(X), jax.grad(total(theirs))(X))
     assert traced(ours, X).dtype == np.float32
 
 
@@ -49,9 +53,9 @@ def test_exact_gelu_is_that_of_jax():
     def exact(library: Any) -> Any:
         return lambda x: library.gelu(x, approximate=False)
 
-    np.testing.assert_allclose(exact(nn)(X), exact(jax.nn)(X), **CLOSE)
+    assert_close(exact(nn)(X), exact(jax.nn)(X))
     slopes = jax.grad(total(exact(jax.nn)))(X)
-    np.testing.assert_allclose(grad(total(exact(nn)))(X), slopes, **CLOSE)
+    assert_close(grad(total(exact(nn)))(X), slopes)
 
 
 def test_nan_passes_through_relu():
@@ -69,17 +73,15 @@ def test_normalised_exponentials_are_those_of_jax(name: str, axis: int):
 
     for z in (LOGITS, 1000 * LOGITS):  # exp(1000) overflows
         values = traced(lambda z: ours(z, axis=axis), z)
-        np.testing.assert_allclose(values, theirs(z, axis=axis), **CLOSE)
+        assert_close(values, theirs(z, axis=axis))
         slopes, expected = grad(scaled(ours))(z), jax.grad(scaled(theirs))(z)
         np.testing.assert_allclose(slopes, expected, rtol=1e-4, atol=1e-4)  # sums of 30 products
 
 
 def test_masked_entries_take_no_part_in_softmax():
     mask = LOGITS > 0
-    np.testing.assert_allclose(
-        traced(lambda z: nn.softmax(z, where=mask), LOGITS),
-        jax.nn.softmax(LOGITS, where=mask),
-        **CLOSE,
+    assert_close(
+        traced(lambda z: nn.softmax(z, where=mask), LOGITS), jax.nn.softmax(LOGITS, where=mask)
     )
 
 
@@ -91,7 +93,7 @@ def test_logsumexp_of_nothing_is_minus_infinity():
 def test_logsumexp_takes_weights():
     b = np.abs(LOGITS)
     ours = traced(lambda a: nn.logsumexp(a, 1, b), LOGITS)
-    np.testing.assert_allclose(ours, jax.nn.logsumexp(LOGITS, 1, b), **CLOSE)
+    assert_close(ours, jax.nn.logsumexp(LOGITS, 1, b))
 
 
 @pytest.mark.parametrize("axis", [-1, 0, 1])

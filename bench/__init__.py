@@ -1,0 +1,1 @@
+"""Questions of speed, one file each, against the peers: `python -m bench`."""

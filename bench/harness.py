@@ -1,0 +1,204 @@
+"""Timing: every peer in turn in one process, medians, and this machine's ceilings beside them.
+
+A row holds one run for each peer; a run is synchronised: when it returns, its results are there.
+Peers take turns for a few rounds, and every turn starts with a rest, because thread pools spin for
+a while after work and would take the cores from the next peer. A figure is the median of all.
+
+The ceiling of a row is the time that its bytes at copy bandwidth and its operations at the rate of
+a large product cannot go below. Bandwidth is measured in cache for rows that stay there, else in
+memory.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+Run = Callable[[], object]
+
+CACHE_BYTES, MEMORY_BYTES = 1 << 18, 1 << 28  # of the copies that measure bandwidth
+RESIDENT_BYTES = 8 << 20  # rows that move less stay in cache
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    rounds: int = 3
+    seconds: float = 0.15  # of a turn
+    rest: float = 0.2
+
+    @classmethod
+    def quick(cls) -> Effort:
+        return cls(rounds=1, seconds=0.03, rest=0.05)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question at one size."""
+
+    question: str
+    size: str
+    runs: Mapping[str, Run]
+    bytes: int = 0  # that must move between memory and the processor
+    flops: int = 0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Seconds of each peer, and the least possible."""
+
+    question: str
+    size: str
+    seconds: Mapping[str, float]
+    ceiling: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What this machine can do, measured when first asked for."""
+
+    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+
+    @cached_property
+    def cache_bandwidth(self) -> float:
+        """Bytes read and written per second by all cores within their caches."""
+        return self._bandwidth(CACHE_BYTES, 200)
+
+    @cached_property
+    def memory_bandwidth(self) -> float:
+        """Bytes read and written per second by all cores in memory."""
+        return self._bandwidth(MEMORY_BYTES // self.threads, 1)
+
+    @cached_property
+    def product_rate(self) -> float:
+        """Operations per second of a large f32 product."""
+        n = 1024
+        a = np.ones((n, n), np.float32)
+        return 2 * n**3 / timed(lambda: a @ a, 0.3)
+
+    def _bandwidth(self, size: int, repeats: int) -> float:
+        pairs = [(np.ones(size, np.uint8), np.empty(size, np.uint8)) for _ in range(self.threads)]
+
+        def copies(pair: tuple[np.ndarray, np.ndarray]) -> None:
+            for _ in range(repeats):
+                np.copyto(pair[1], pair[0])
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            seconds = timed(lambda: list(pool.map(copies, pairs)), 0.3)
+        return 2 * size * repeats * self.threads / seconds
+
+    def least(self, row: Row) -> float:
+        """Seconds that no program can go below."""
+        resident = row.bytes < RESIDENT_BYTES
+        bandwidth = self.cache_bandwidth if resident else self.memory_bandwidth
+        moving = row.bytes / bandwidth if row.bytes else 0.0
+        return max(moving, row.flops / self.product_rate if row.flops else 0.0)
+
+    def __str__(self) -> str:
+        return (
+            f"copy bandwidth {self.cache_bandwidth / 1e9:.0f} GB/s in cache, "
+            f"{self.memory_bandwidth / 1e9:.1f} GB/s in memory; "
+            f"product {self.product_rate / 1e9:.0f} GFLOP/s"
+        )
+
+
+# ---------------------------------------------------------------- measuring
+
+
+def samples(run: Run, seconds: float) -> list[float]:
+    """Seconds of single runs; short runs are timed several at a time, for the clock's sake."""
+    start = time.perf_counter()
+    run()
+    once = time.perf_counter() - start
+    together = max(1, int(50e-6 / max(once, 1e-9)))
+    found: list[float] = []
+    stop = time.perf_counter() + seconds
+    while len(found) < 3 or time.perf_counter() < stop:
+        start = time.perf_counter()
+        for _ in range(together):
+            run()
+        found.append((time.perf_counter() - start) / together)
+    return found
+
+
+def timed(run: Run, seconds: float) -> float:
+    """Median seconds of a run, after one that warms up."""
+    run()
+    return statistics.median(samples(run, seconds))
+
+
+def measure(row: Row, ceilings: Ceilings, effort: Effort) -> Figure:
+    """Every peer of a row in turn."""
+    found: dict[str, list[float]] = {peer: [] for peer in row.runs}
+    for run in row.runs.values():  # compiling and first touches are not timed
+        run()
+        run()
+    for _ in range(effort.rounds):
+        for peer, run in row.runs.items():
+            time.sleep(effort.rest)
+            run()
+            found[peer] += samples(run, effort.seconds)
+    medians = {peer: statistics.median(s) for peer, s in found.items()}
+    return Figure(row.question, row.size, medians, ceilings.least(row))
+
+
+# ---------------------------------------------------------------- showing
+
+
+def spelled(seconds: float) -> str:
+    """Three digits with a unit: 1.25 ms."""
+    units = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
+    unit, scale = next((u for u in units if seconds >= u[1]), units[-1])
+    value = seconds / scale
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
+
+
+def ratio(figure: Figure) -> float | None:
+    """How many times faster than the better of JAX and eager PyTorch, or NumPy without them."""
+    rivals = [figure.seconds[p] for p in ("jax", "torch") if p in figure.seconds]
+    rivals = rivals or [figure.seconds[p] for p in ("numpy",) if p in figure.seconds]
+    ours = figure.seconds.get("wonderland")
+    return min(rivals) / ours if rivals and ours else None
+
+
+def table(figures: Iterable[Figure], peers: Sequence[str]) -> str:
+    """A Markdown table; `-` where a peer is missing or has no such thing."""
+    lines = [["question", "size", *peers, "ratio", "of ceiling"]]
+    for figure in figures:
+        times = [spelled(figure.seconds[p]) if p in figure.seconds else "-" for p in peers]
+        times_faster = ratio(figure)
+        ours = figure.seconds.get("wonderland")
+        share = f"{100 * figure.ceiling / ours:.0f}%" if ours and figure.ceiling else "-"
+        faster = f"{times_faster:.2f}" if times_faster else "-"
+        lines.append([figure.question, figure.size, *times, faster, share])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+
+    def padded(line: list[str]) -> str:
+        cells = (
+            c.ljust(w) if i < 2 else c.rjust(w)
+            for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        )
+        return f"| {' | '.join(cells)} |"
+
+    return "\n".join(map(padded, lines))
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
