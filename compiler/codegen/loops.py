@@ -68,7 +68,9 @@ class Lowering:
         root = self.values.here
         self.parallel()
         body = [*self.slots.lines(), *root.body]
-        return function(self.kernel.name, self.kernel.spelled(Named(self.slots)), body)
+        return function(
+            self.names.fresh(self.kernel.name), self.kernel.spelled(Named(self.slots)), body
+        )
 
     def points(self) -> int:
         total = 1

@@ -8,17 +8,18 @@ doesn't depend on sizes.
 from __future__ import annotations
 
 import keyword
-import struct
+import sys
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..kernel.expr import Axis, Buffer, Const, Expr, Guard, Map
-from ..kernel.scalar import FLOATS
+from ..kernel.scalar import FLOATS, NUMPY
 from ..kernel.text import Numbers
 from .words import WORDS
 
 LANGUAGE = {"args", "start", "stop", "scratch", "point", "min", "max", "range"}
-FORMATS = {"f32": "<fi", "f64": "<d", "i32": "<ii", "u32": "<Ii", "i64": "<q", "u8": "<ii"}
 PLAIN = (0.0, 0.5, 1.0, 2.0, float("inf"))  # numbers, but for their sign, that the text says itself
 PLAIN_INTEGERS = 16
 
@@ -105,10 +106,9 @@ class Slots:
             self.reads.append(
                 f"{name} = load(address_pointer(args, {c.dtype}), {each * self.next}, 1)"
             )
-            pair = (c.value,) if each == 1 else (c.value, 0)
-            self.values.append(
-                int.from_bytes(struct.pack(FORMATS[c.dtype], *pair), "little", signed=True)
-            )
+            with np.errstate(over="ignore"):  # beyond the dtype is infinite
+                memory = np.array(c.value, NUMPY[c.dtype]).tobytes().ljust(8, b"\0")
+            self.values.append(int.from_bytes(memory, sys.byteorder, signed=True))
         return self.numbers[c]
 
     def lines(self) -> list[str]:

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 
 from ..kernel.expr import Axis, Expr, Leaf, Load, Map, Result, rebuilt
-from ..kernel.stages import Kernel, Stage, mapped
+from ..kernel.stages import Kernel, Stage, Store, mapped
 from . import schedule
 from .loops import POINT, Lowering
 from .printer import Suite
@@ -31,8 +31,9 @@ MOST = 16  # registers of a transpose
 
 def crossing(kernel: Kernel) -> Axis | None:
     """The parallel axis along which operands lie that jump along the last one, if any do."""
-    plain = len(kernel.stages) == 1 and not kernel.stages[0].axes and not kernel.ordered
-    if not plain or len(kernel.free) < 2:
+    statements = [s for stage in kernel.stages for s in stage.body]
+    one = len(kernel.stages) == 1 and all(isinstance(s, Store) for s in statements)
+    if not one or kernel.stages[0].axes or kernel.ordered or len(kernel.free) < 2:
         return None
     *others, last = kernel.free
     crossed = [

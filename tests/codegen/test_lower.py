@@ -269,3 +269,26 @@ def test_every_operation_of_every_dtype(name: str, dtype: str, operations_togeth
     expected = {n: a.copy() for n, a in arrays.items()}
     reference(k, expected)
     close(run_machine(k, lower(k, WIDE), arrays), expected)
+
+
+def test_names_of_a_kernel_hide_no_word() -> None:
+    k = samples.kernel("""
+        def exp(load: f32[12], first: f32[12]):
+            for at in parallel(12):
+                if stage():
+                    first[at] = exp(load[at])
+    """)
+    arrays = arrays_for(k)
+    got = run_machine(k, lower(k, WIDE), arrays)
+    np.testing.assert_allclose(got["first"], np.exp(arrays["load"]), rtol=1e-6)
+
+
+def test_a_number_beyond_its_dtype_is_infinite() -> None:
+    k = samples.kernel("""
+        def far(x: f32[12], y: f32[12]):
+            for i in parallel(12):
+                if stage():
+                    y[i] = minimum(x[i] + 1.0, 1e+39)
+    """)
+    arrays = arrays_for(k)
+    assert (run_machine(k, lower(k, WIDE), arrays)["y"] == arrays["x"] + 1).all()
