@@ -102,7 +102,7 @@ class Values:
 
     def wide(self, e: Expr) -> bool:
         """Whether a value has a lane per point of the vector axis."""
-        for n in walk(e):
+        for n in walk(e) if e not in self.wides else ():
             if n not in self.wides:
                 own = False
                 if isinstance(n, Load):

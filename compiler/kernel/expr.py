@@ -227,7 +227,7 @@ def with_args(n: Leaf, args: tuple[Expr, ...]) -> Leaf:
 
 def axes_of(e: Expr, outer: frozenset[str], memo: dict[Expr, frozenset[str]]) -> frozenset[str]:
     """The axes a value depends on; a result of an earlier stage depends on all `outer` axes."""
-    for n in walk(e):
+    for n in walk(e) if e not in memo else ():
         if n in memo:
             continue
         own: frozenset[str] = frozenset()
