@@ -35,17 +35,19 @@ from .passes.fuse import fuse
 from .passes.layout import layout
 from .passes.schedule import schedule
 from .passes.simplify import simplify
+from .passes.unmark import unmark
 from .plan import Place, Plan, Schedule
 from .product import Product
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    unmark,
+    fold,
     simplify,
     fold,
     cse,
     layout,
     simplify,
-    fold,
     cse,
     dead,
 )
