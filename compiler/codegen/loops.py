@@ -108,9 +108,10 @@ class Lowering:
         """The points of one row of the last parallel axis; the other indices are told once."""
         *others, last = self.kernel.free
         size, lanes = self.slots.extent(last), self.values.lanes if self.column else 1
-        blocks = size if lanes == 1 else self.names.fresh("blocks")
+        blocks = size
         if lanes > 1:
-            self.values.levels[0].body.insert(0, f"{blocks} = ({size} + {lanes - 1}) // {lanes}")
+            above = f"({size} + {lanes - 1}) // {lanes}"
+            blocks = self.values.line(self.values.levels[0], above, "blocks")
         rest = f"{POINT} // {blocks}"
         for a in reversed(others[1:]):
             self.emit(f"{self.slots.axis(a.name)} = {rest} % {self.slots.extent(a)}")

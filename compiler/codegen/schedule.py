@@ -19,6 +19,7 @@ WIDE = 4  # registers a vector
 HEAVY = 60  # weight of a stage from which on vectors are half as wide
 CHUNK_CYCLES = 90_000  # some 30 us
 BYTES_A_CYCLE = 6
+ROW_CYCLES = 40  # what a vector loop costs besides its work
 
 
 def accesses(stage: Stage) -> list[tuple[Map, bool]]:
@@ -104,5 +105,7 @@ def moved(kernel: Kernel) -> int:
 def grain(kernel: Kernel, points: int, target: Target) -> int:
     """Points of a chunk that a member of the team takes: some 30 us of work, by sizes alone."""
     native = max(1, target.bits // 32)
-    cycles = operations(kernel) / native + moved(kernel) / BYTES_A_CYCLE
+    column = columns(kernel)
+    rows = points_of(a for a in kernel.outer if a is not column) * len(kernel.stages)
+    cycles = operations(kernel) / native + moved(kernel) / BYTES_A_CYCLE + rows * ROW_CYCLES
     return max(1, min(points, int(CHUNK_CYCLES * points / max(cycles, 1))))
