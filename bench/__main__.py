@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 from . import (
     call_overhead,
@@ -40,11 +41,19 @@ def main() -> None:
     figures = []
     for name in (n for n in asked if n in QUESTIONS):
         for row in QUESTIONS[name].rows():
-            print(f"measuring {row.question}, {row.size}", end="\r\033[K", flush=True)
+            told(f"measuring {row.question}, {row.size}")
             figures.append(measure(row, ceilings, effort))
     if COMPILE_TIME in asked:
+        told("measuring compile time")
         figures += compile_time.figures(rounds=1 if options.quick else 3)
+    told("")
     print(table(figures, peers.PEERS))
+
+
+def told(text: str) -> None:
+    """Show on a terminal what is going on, in place of what went on before."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
