@@ -12,12 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .target import Target
+from .tile import DOTS_SUMS
 
 ALIGNMENT = 64
 DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 4 bytes
 FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
-MOST_ROWS_OF_DOTS, SUMS_OF_DOTS = 4, 8
+DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
 UNIT_FLOPS = 4 << 20  # what is worth a unit of its own: some 40 us
 UNITS = 16  # enough to share evenly
 GRAIN_FLOPS = 1 << 20  # a claim: some 10 us, so that claiming costs less than a per cent
@@ -107,7 +108,7 @@ class Blocks:
 def cut(s: Sizes, target: Target) -> Blocks:
     """The blocks for these sizes."""
     lanes = target.bits // 8 // s.element_bytes
-    if s.dots and s.rows <= MOST_ROWS_OF_DOTS:
+    if s.dots and s.rows <= DOTS_ROWS and s.depth >= DOTS_DEPTH * s.rows:
         return cut_dots(s, lanes)
     rows, vecs = tile_shape(s, lanes, target.registers)
     width = vecs * lanes
@@ -122,10 +123,13 @@ def cut(s: Sizes, target: Target) -> Blocks:
 
 def cut_dots(s: Sizes, lanes: int) -> Blocks:
     """Few rows of dots: all of depth at once, nothing packed, units of columns."""
-    rows = next(r for r in (1, 2, MOST_ROWS_OF_DOTS) if r >= s.rows)
-    vecs, depth = SUMS_OF_DOTS // rows, max(s.depth, 1)
-    block_columns = divided(s.columns, max(1, UNIT_FLOPS // 2 // (rows * depth)), vecs * lanes)
-    return Blocks(s, rows, vecs, lanes, rows, block_columns, depth, rows, s.columns, dots=True)
+    rows = 1 if s.rows <= 1 else 2 if s.rows == 2 else 4
+    vecs, depth = DOTS_SUMS // rows, max(s.depth, 1)
+    block_rows = divided(s.rows, s.rows, rows)
+    most_columns = max(1, UNIT_FLOPS // 2 // (block_rows * depth))
+    block_columns = divided(s.columns, most_columns, vecs * lanes)
+    shape = rows, vecs, lanes, block_rows, block_columns
+    return Blocks(s, *shape, depth, block_rows, s.columns, dots=True)
 
 
 def block_depth(s: Sizes, target: Target) -> int:

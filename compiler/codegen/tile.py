@@ -20,7 +20,7 @@ from typing import Any
 from .outlined import I64, Writer, constant, outlined
 from .simd import LLVM
 
-SUMS_OF_DOTS = 8  # independent chains: latency of fma times its ports
+DOTS_SUMS = 8  # independent chains: latency of fma times its ports
 
 
 def tile(w: Writer, args: list[LLVM]) -> None:
@@ -71,7 +71,7 @@ def tile_of_dots(w: Writer, args: list[LLVM]) -> None:
     """Groups of columns at a time; a last masked step takes the rest of depth."""
     depth, a, a_row, b, b_column, c, c_row, height, width = args
     build, shape = w.b, w.shape
-    group = max(1, SUMS_OF_DOTS // shape.rows)
+    group = max(1, DOTS_SUMS // shape.rows)
     left, last = rows_of(w, a, a_row, height), build.sub(width, constant(1))
     places = [(i, g) for i in range(shape.rows) for g in range(group)]
     sums = [build.alloca(shape.vector) for _ in places]

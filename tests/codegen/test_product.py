@@ -123,6 +123,7 @@ def test_thin_shapes_agree_with_the_reference() -> None:
             (200, 2, 3),
             (5, 5, 0),
             (3, 5, 0),
+            (16, 40, 200),
             (70, 64, 1),
         ]
     ):
@@ -238,10 +239,12 @@ def test_an_element_has_the_same_bits_in_every_shape_and_width() -> None:
         np.testing.assert_array_equal(got["c"].reshape(7, 20), full["c"].reshape(50, 60)[:7, :20])
 
 
-def test_narrow_targets_agree_with_the_reference() -> None:
+@pytest.mark.parametrize("target", [Target(bits=128), Target(bits=512, registers=32)], ids=str)
+def test_other_targets_agree_with_the_reference(target: Target) -> None:
     for seed, size in enumerate([(13, 21, 34), (1, 30, 20), (40, 40, 40)]):
-        check(product(*size), seed, Target(bits=128))
-        check(product(*size, rhs_turned=True), seed, Target(bits=128))
+        for turned in (False, True):
+            check(product(*size, rhs_turned=turned), seed, target)
+    check(with_stores(product(13, 50, 20)), 3, target)
 
 
 def test_nan_and_infinity_reach_their_row_and_column_only() -> None:
