@@ -43,6 +43,8 @@ def buffers(schedule: Schedule, donated: tuple[tuple[int, int], ...] = ()) -> Pl
     arena = assign(lives)
     for life in lives:
         places |= {v: Place("arena", 0, life.offset) for v in life.values}
+    for _, work in schedule.works:  # what nobody writes has no elements
+        places = {v: Place("arena") for v in work.reads} | places
     waves = range(len(schedule.waves))
     live = max((sum(b.nbytes for b in lives if b.first <= k <= b.last) for k in waves), default=0)
     safe = tuple(pair for pair in donated if may_donate(schedule, *pair))
