@@ -5,6 +5,7 @@ Every figure is of a fresh process, `python -m bench.compile_time PEER`; imports
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -68,6 +69,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def main(peer: str) -> None:
+    importlib.import_module("wonderland.compiler.pipeline")  # the back end, else imported when used
     from . import mlp_step
 
     step = mlp_step.MAKERS[peer](*mlp_step.problem(BATCH, SIZES))
