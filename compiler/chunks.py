@@ -40,6 +40,7 @@ from .types import Type
 BLOCK = 8192  # elements of a block of an elementwise kernel: 32 KB of f32 an operand
 CHUNKS = 64  # at most this many: enough for any machine's cores, few enough to combine for nothing
 CHUNK_ROWS = 128  # at least this many steps of a reduction in a chunk
+ROW_BYTES = 32 * 1024  # a row of sums of this size stays in the first-level cache
 LEAST_WORK = 32 * 1024  # elements below which one chunk does it all
 
 
@@ -53,8 +54,12 @@ def chunked(work: Work) -> tuple[Work, ...]:
         return accumulation(work, kernel)
     if not any(s.axes for s in kernel.stages):
         return (replace(work, kernel=elementwise(kernel)),)
-    if len(kernel.stages) == 2 and few_points(kernel):
-        return reduction(work, kernel)
+    if only_reduces(kernel) and tall(kernel):
+        if by_rows := column_sums(kernel):
+            return accumulation(replace(work, kernel=by_rows), by_rows)
+        points = math.prod(a.size for a in kernel.outer)
+        if (points if of_rows(kernel) else points // 8) < CHUNKS:
+            return reduction(work, kernel)
     return (work,)
 
 
@@ -85,20 +90,46 @@ def halves(axis: Axis, size: int) -> tuple[Axis, Axis]:
 # ---------------------------------------------------------------- reductions
 
 
-def few_points(kernel: Kernel) -> bool:
-    """Whether one stage reduces much data to few points, and the other only stores the results."""
+def only_reduces(kernel: Kernel) -> bool:
+    """Whether one stage reduces and the other only stores the results."""
+    if len(kernel.stages) != 2:
+        return False
     reduce, store = kernel.stages
     plain = all(
         isinstance(s, Store) and isinstance(s.expr, Result) and not s.at for s in store.body
     )
     single = all(isinstance(s, Reduce) and len(s.names) == 1 for s in reduce.body)
-    if store.axes or not plain or not single:
-        return False
-    inner, outer = (math.prod(a.size for a in axes) for axes in (reduce.axes, kernel.outer))
-    loads = [e for e in walk(*reduce.exprs) if isinstance(e, Load)]
-    rows = all(e.map.stride(reduce.axes[-1].name) in (0, 1) for e in loads)
-    points = outer if rows else -(-outer // 8)
-    return points < CHUNKS and inner >= 2 * CHUNK_ROWS and inner * outer >= LEAST_WORK
+    return plain and single and not store.axes and bool(reduce.axes)
+
+
+def tall(kernel: Kernel) -> bool:
+    """Whether much data is reduced to few results, along many steps."""
+    axes = kernel.stages[0].axes
+    inner, outer = (math.prod(a.size for a in some) for some in (axes, kernel.outer))
+    return inner >= 2 * CHUNK_ROWS and inner * outer >= LEAST_WORK
+
+
+def of_rows(kernel: Kernel) -> bool:
+    """Whether memory runs along the reduced axes, so that each result is a row's."""
+    stage = kernel.stages[0]
+    loads = [e for e in walk(*stage.exprs) if isinstance(e, Load)]
+    return all(e.map.stride(stage.axes[-1].name) in (0, 1) for e in loads)
+
+
+def column_sums(kernel: Kernel) -> Kernel | None:
+    """Sums of columns as rows that are added to a row of sums, if that fits the first-level cache."""
+    reduce, store = kernel.stages
+    exprs = {s.names[0]: s.exprs[0] for s in reduce.body if isinstance(s, Reduce) and s.monoid == "sum"}
+    outputs = [s for s in store.body if isinstance(s, Store)]
+    names = [s.expr.name for s in outputs if isinstance(s.expr, Result)]
+    if of_rows(kernel) or any(n not in exprs for n in names):
+        return None
+    if sum(s.buffer.size for s in outputs) * 8 > ROW_BYTES:
+        return None
+    body = tuple(
+        Accumulate(s.buffer, s.map, exprs[n]) for s, n in zip(outputs, names, strict=True)
+    )
+    return replace(kernel, outer=reduce.axes, stages=(Stage(kernel.outer, body),), parallel=0)
 
 
 def reduction(work: Work, kernel: Kernel) -> tuple[Work, ...]:
