@@ -19,7 +19,7 @@ DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 
 FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
-UNIT_FLOPS = 4 << 20  # what is worth a unit of its own: some 40 us
+UNIT_FLOPS = 1 << 20  # what is worth a unit of its own: some 12 us, a hundred barriers
 UNITS = 16  # enough to share evenly
 GRAIN_FLOPS = 1 << 20  # a claim: some 10 us, so that claiming costs less than a per cent
 
@@ -154,9 +154,9 @@ def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> t
         units = s.batch * blocks_of(s.rows, block_rows) * blocks_of(s.columns, block_columns)
         return units < UNITS and 2 * block_rows * block_columns * s.depth >= 2 * UNIT_FLOPS
 
-    while shareable() and block_columns >= 4 * width and block_columns >= 128:
+    while shareable() and block_columns >= 4 * width:
         block_columns = divided(s.columns, block_columns // 2, width)
-    while shareable() and block_rows >= 256:
+    while shareable() and block_rows >= 128:
         block_rows = divided(s.rows, block_rows // 2, rows)
     return block_rows, block_columns
 

@@ -17,7 +17,7 @@ from .target import Target
 
 WIDE = 4  # registers a vector
 HEAVY = 60  # weight of a stage from which on vectors are half as wide
-CHUNK_CYCLES = 90_000  # some 30 us
+CHUNK_CYCLES = 30_000  # of a claim: some 10 us, a hundred times what claiming costs
 BYTES_A_CYCLE = 6
 ROW_CYCLES = 40  # what a vector loop costs besides its work
 
@@ -103,7 +103,7 @@ def moved(kernel: Kernel) -> int:
 
 
 def grain(kernel: Kernel, points: int, target: Target) -> int:
-    """Points of a chunk that a member of the team takes: some 30 us of work, by sizes alone."""
+    """Points of a chunk that a member of the team takes: some 10 us of work, by sizes alone."""
     native = max(1, target.bits // 32)
     column = columns(kernel)
     rows = points_of(a for a in kernel.outer if a is not column) * len(kernel.stages)
