@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib
 import logging
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..runtime import making
 from . import tree
 from .errors import ProgramError
 from .ir import Graph
+from .lazy import lazy
 from .trace import Traced, call, trace
 from .tracer import current
 from .tree import Structure
@@ -44,12 +48,20 @@ def jit(
 ) -> Any:
     """`function` compiled to native code, once per kind of arguments.
 
-    The kind is the structure of the arguments, the element type and shape of every array in them, and the values of static
-    arguments, which must be hashable. What the function closes over is read at the first call.
+    The kind is the structure of the arguments, the element type and shape of every array in them,
+    and the values of static arguments, which must be hashable. What the function closes over is
+    read at the first call.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
-    Donation: arrays in the arguments `donate_argnums` may be overwritten by results; don't read them after the call.
+    Donation: arrays in the arguments `donate_argnums` may be overwritten by results; don't read
+    them, or views of them, after the call. What is read-only, not contiguous or also part of
+    another argument is copied instead.
     Results: new arrays that share memory with nothing.
+    Threads: any number may call it at once. A fork waits until nothing is being compiled; the child
+    may go on calling.
+    Ctrl-C: while native code runs it is seen when the call is done, as a KeyboardInterrupt in place
+    of the results. While a function is traced or compiled it is seen at once, and the next call
+    starts afresh.
     """
     if function is None:
         return functools.partial(
@@ -73,11 +85,11 @@ class Entry:
     traced: Traced
     compiled: Compiled
 
-    @cached_property
+    @lazy
     def program(self) -> Program:
         return self.compiled.program
 
-    @cached_property
+    @lazy
     def read(self) -> Callable[[Any], tuple[Any, ...] | None]:
         """The leaves of arguments of this structure, or None."""
         return tree.reader(self.traced.inputs)
@@ -86,7 +98,7 @@ class Entry:
     def results(self) -> Structure:
         return self.traced.outputs
 
-    @cached_property
+    @lazy
     def single(self) -> bool:
         return self.results.container is None
 
@@ -105,6 +117,7 @@ class Jitted:
 
     def __post_init__(self) -> None:
         functools.update_wrapper(self, self.function)
+        _functions.add(self)
         if not callable(self.function):
             raise ProgramError(f"jit: a function is required, got {self.function!r}")
 
@@ -148,17 +161,17 @@ class Jitted:
     # ---- keys
 
     def parted(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
-        """Static values with their types, and everything else: positional arguments, then the named ones."""
+        """Static values, told apart to the bit, and everything else: by position, then by name."""
         if not self.static and not self.static_names:
             return (), (args, options)
-        static = [(i, type(args[i]), args[i]) for i in self.static if i < len(args)]
-        static += [(n, type(options[n]), options[n]) for n in self.static_names if n in options]
-        for where, kind, value in static:
+        static = [(i, exact(args[i]), args[i]) for i in self.static if i < len(args)]
+        static += [(n, exact(options[n]), options[n]) for n in self.static_names if n in options]
+        for where, _, value in static:
             try:
                 hash(value)
             except TypeError:
                 raise ProgramError(
-                    f"jit: static argument {where} must be hashable, got {kind.__name__}",
+                    f"jit: static argument {where} must be hashable, got {type(value).__name__}",
                     repair="a tuple in place of a list, or a dynamic argument",
                 ) from None
         rest = tuple(None if i in self.static else a for i, a in enumerate(args))
@@ -207,11 +220,10 @@ class Jitted:
         return function
 
     def made(self, static: Any, dynamic: Any) -> Entry:
-        from .pipeline import compile_graph  # brings the back end: only compiling needs it
-
         traced = self.traced(static, dynamic)
-        compiled = compile_graph(traced.graph, donated=self.donations(traced.graph, dynamic))
-        return Entry(traced, compiled)
+        donated = self.donations(traced.graph, dynamic)
+        with making.LOCK:
+            return Entry(traced, back_end().compile_graph(traced.graph, donated=donated))
 
     def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
         """Pairs of a donated input and an output of its type, in order."""
@@ -233,6 +245,34 @@ class Jitted:
         return tuple(pairs)
 
 
+def exact(value: Any) -> Any:
+    """A key that only the same value has: 1 is not 1.0 is not True, 0.0 is not -0.0, nan is nan."""
+    if isinstance(value, tuple):
+        return type(value), *map(exact, value)
+    if isinstance(value, frozenset):
+        return type(value), frozenset(map(exact, value))
+    return type(value), repr(value) if isinstance(value, (float, complex)) else value
+
+
+@functools.cache
+def back_end() -> Any:
+    """The pipeline, imported when something is compiled: only that needs it."""
+    return making.apart(functools.partial(importlib.import_module, ".pipeline", __package__))
+
+
+_functions: weakref.WeakSet[Jitted] = weakref.WeakSet()
+
+
+def forked() -> None:
+    """In the child of a fork: the threads that were tracing are the parent's."""
+    for function in list(_functions):
+        function.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forked)
+
+
 def array(x: Any) -> np.ndarray:
     """A leaf as an array; weak Python scalars as f64, i64, bool."""
     if isinstance(x, (bool, int, float)):
@@ -252,24 +292,22 @@ def array(x: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The stages of a program, as text: `stages[name]`, `differences`, `str(...)` for all of them."""
+    """The stages of a program as text: `stages[name]`, `differences`, `str(...)` for all."""
 
     compiled: Compiled
 
-    @cached_property
+    @lazy
     def stages(self) -> dict[str, str]:
         """Name to text, in order; a pass that ran twice has a number."""
-        from .pipeline import texts_of
-
         out: dict[str, str] = {}
-        for name, text in texts_of(self.compiled):
+        for name, text in back_end().texts_of(self.compiled):
             k = sum(n == name or n.startswith(f"{name} ") for n in out)
             out[f"{name} {k + 1}" if k else name] = text
         return out
 
-    @cached_property
+    @lazy
     def differences(self) -> dict[str, str]:
-        """What each graph pass changed, as a unified difference; passes that changed nothing are left out."""
+        """What each graph pass changed, as a unified difference."""
         out: dict[str, str] = {}
         graphs = [
             (n, t)

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from .codegen.words import KEY, WORDS
 from .emission import HostWork, Work
 from .interpreter import interpret
 from .ir import Graph, Value, apply_all
+from .lazy import lazy
 from .passes.buffers import buffers
 from .passes.cse import cse
 from .passes.dead import dead
@@ -83,7 +83,7 @@ class Compiled:
     lowered: tuple[tuple[Work, Lowered], ...]
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def program(self) -> Program:
         return assemble(self.plan, self.lowered)
 
@@ -113,7 +113,7 @@ def compile_graph(
         return state
 
     stage("fuse", fuse)
-    ordered: Schedule = stage("schedule", schedule)
+    ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
     start = time.perf_counter()
     works = [w for _, w in ordered.works if isinstance(w, Work)]

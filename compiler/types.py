@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ProgramError
+from .lazy import lazy
 
 NUMPY: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.bool_),
@@ -51,7 +51,7 @@ class Type:
     def ndim(self) -> int:
         return len(self.shape)
 
-    @functools.cached_property
+    @lazy
     def size(self) -> int:
         return math.prod(self.shape)
 

@@ -88,15 +88,12 @@ class Team:
         self.state = aligned(walker.TEAM_BYTES)
         self.state[:] = 0
         self.address = self.state.ctypes.data
-        serve = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(machine_code()["serve"])
         self.workers: list[threading.Thread] = []
-        for member in range(1, size):
-            worker = threading.Thread(target=serve, args=(self.address, member), daemon=True)
-            try:
-                worker.start()
-            except RuntimeError:  # the system grants no more threads
-                break
-            self.workers.append(worker)
+        try:
+            self._start(size)
+        except BaseException:  # Ctrl-C, while a thread was started
+            self.stop()
+            raise
         self.size = 1 + len(self.workers)
         self.numbers = np.array([w.native_id for w in self.workers], np.int64)
         self.places = places()
@@ -105,6 +102,20 @@ class Team:
             walker.PLACES: self.places.ctypes.data, walker.PLACE_BYTES: self.places.shape[1],
             walker.PLACE_COUNT: len(self.places), walker.AVOIDED: -1,
         })  # fmt: skip
+
+    def _start(self, size: int) -> None:
+        serve = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(machine_code()["serve"])
+
+        def work(state: np.ndarray, member: int) -> None:
+            serve(state.ctypes.data, member)  # the state lives as long as whoever looks at it
+
+        for member in range(1, size):
+            worker = threading.Thread(target=work, args=(self.state, member), daemon=True)
+            try:
+                worker.start()
+            except RuntimeError:  # the system grants no more threads
+                break
+            self.workers.append(worker)
 
     def _write(self, values: dict[int, int]) -> None:
         words = self.state.view(np.int64)

@@ -6,10 +6,11 @@ processor and features): first in memory, then on disk, else all missing texts o
 compiled as one module. Numba's code generator compiles and is imported only then; loading needs
 llvmlite alone. Machine code belongs to the process and is never freed.
 
-Disk: a folder of this user alone, `WONDERLAND_CACHE` or `wonderland` in the user's cache folder;
-`off` is none. `<hash>.text` names the object that holds a text's functions, `<hash>.object` is one.
-Each file begins with the hash of the rest and is written whole or not at all; a damaged or missing
-one is compiled again, silently.
+Disk: a folder that only this user may write, `WONDERLAND_CACHE` or `wonderland` in the user's cache
+folder; `off` is none. `<hash>.text` names the object that holds a text's functions, `<hash>.object`
+is one, named by its own hash. Each file begins with the hash of the rest, is readable by its owner
+only and is written whole or not at all. What is missing, damaged, another user's, a link or no file
+is compiled again, silently; so is everything where the disk is full or may not be written.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from . import native
+from . import making, native
 
 SETTINGS = (
     "NUMBA_CPU_NAME",
@@ -39,6 +43,10 @@ SETTINGS = (
     "NUMBA_ENABLE_AVX",
     "NUMBA_OPT",
 )  # what moves Numba's code generator
+
+
+PART = ".part"  # ends the name of a file that is being written
+PART_SECONDS = 3600  # and it is not any more if it is older
 
 
 class CompilerError(RuntimeError):
@@ -66,7 +74,7 @@ class Loaded:
     statistics: Statistics
 
 
-HELD = Loaded(threading.RLock(), {}, {}, Statistics())
+HELD = Loaded(making.LOCK, {}, {}, Statistics())
 
 
 def statistics() -> Statistics:
@@ -119,13 +127,14 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
         for name, text in missing.items()
     }
     try:
-        data = machine_code(module)
+        data = making.apart(partial(machine_code, module))
     except RuntimeError as error:
         raise CompilerError(
             f"LLVM refuses a text: {str(error).strip()}\nplease report it with the text:\n"
             + "\n".join(missing.values())
         ) from error
     place = hashlib.sha256(data).hexdigest()
+    sweep()
     write(f"{place}.object", data)
     for name, found in defined.items():
         write(f"{name}.text", json.dumps({"object": place, "functions": found}).encode())
@@ -138,16 +147,28 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
 def load(name: str) -> None:
     """The text of hash `name` from disk, if it is there and whole."""
     entry = read(f"{name}.text")
-    if entry is None:
+    place, found = contents(entry) if entry else ("", [])
+    if not found:
         return
-    found = json.loads(entry)
-    place = found["object"]
     data = None if place in HELD.engines else read(f"{place}.object")
-    if place in HELD.engines or data is not None:
-        HELD.addresses[name] = resolve(engine(place, data or b""), name, found["functions"])
-        HELD.statistics = replace(
-            HELD.statistics, loaded=HELD.statistics.loaded + len(found["functions"])
-        )
+    if place not in HELD.engines and (data is None or hashlib.sha256(data).hexdigest() != place):
+        return
+    addresses = resolve(engine(place, data or b""), name, found)
+    if all(addresses.values()):  # else the entry is another text's
+        HELD.addresses[name] = addresses
+        HELD.statistics = replace(HELD.statistics, loaded=HELD.statistics.loaded + len(found))
+
+
+def contents(entry: bytes) -> tuple[str, list[str]]:
+    """The object and the functions that an entry names; none if it is no entry."""
+    try:
+        match json.loads(entry):
+            case {"object": str(place), "functions": [*names]}:
+                if re.fullmatch("[0-9a-f]{64}", place) and all(isinstance(n, str) for n in names):
+                    return place, names
+    except ValueError:
+        pass
+    return "", []
 
 
 def prefix(name: str) -> str:
@@ -248,40 +269,63 @@ def folder() -> Path | None:
     chosen = os.environ.get("WONDERLAND_CACHE")
     if chosen in ("", "off"):
         return None
-    place = (
-        Path(chosen)
-        if chosen
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wonderland"
-    )
     try:
+        place = (
+            Path(chosen)
+            if chosen
+            else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wonderland"
+        ).absolute()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = place.lstat()
-        mine = (
-            stat.S_ISDIR(facts.st_mode)
-            and facts.st_uid == os.getuid()
-            and not facts.st_mode & 0o022
-        )
-        return place if mine else None
-    except OSError:
+        return place if stat.S_ISDIR(facts.st_mode) and mine(facts) else None
+    except (OSError, RuntimeError):  # the user may have no home
         return None
 
 
+def mine(facts: os.stat_result) -> bool:
+    """Whether nobody but this user can have written it."""
+    return facts.st_uid == os.getuid() and not facts.st_mode & 0o022
+
+
 def write(name: str, data: bytes) -> None:
+    """All of it or, silently, nothing."""
     place = folder()
     if place is None:
         return
     try:
-        with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
-            file.write(hashlib.sha256(data).digest() + data)
-        os.replace(file.name, place / name)
+        number, part = tempfile.mkstemp(PART, dir=place)
     except OSError:
         return
+    try:
+        with open(number, "wb") as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        os.replace(part, place / name)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(part)
+        if not isinstance(error, OSError):
+            raise
+
+
+def sweep() -> None:
+    """Removes what writers that were killed have left."""
+    place = folder()
+    with suppress(OSError):
+        for file in place.glob(f"*{PART}") if place else ():
+            if file.lstat().st_mtime < time.time() - PART_SECONDS:
+                file.unlink()
 
 
 def read(name: str) -> bytes | None:
+    """What `write` wrote; None if there is nothing that can be relied on."""
     place = folder()
-    try:
-        content = (place / name).read_bytes() if place else b""
+    if place is None:
+        return None
+    try:  # never through a link; a pipe must not be waited for
+        number = os.open(place / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(number, "rb") as file:
+            facts = os.fstat(number)
+            content = file.read() if stat.S_ISREG(facts.st_mode) and mine(facts) else b""
     except OSError:
         return None
     digest, data = content[:32], content[32:]

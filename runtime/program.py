@@ -81,7 +81,7 @@ class Program:
         return self._call(leaves, convert=True) if results is None else results
 
     def attempt(self, leaves: tuple[Any, ...]) -> Arrays | None:
-        """The results, or None where a leaf is no array of exactly its kind: then nothing has run."""
+        """The results; None where a leaf is no array of exactly its kind, and nothing has run."""
         if not self._plain:
             return self._call(leaves, convert=False)
         context = self._context()

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     "runtime",
-    "compiler.errors",
+    "compiler.errors compiler.lazy",
     "compiler.types",
     "compiler.ir",
     "compiler.text compiler.kernel",
