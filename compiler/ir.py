@@ -15,6 +15,7 @@ import os
 import re
 import struct
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, dataclass_transform
@@ -72,17 +73,31 @@ def user_source() -> Source | None:
     return None
 
 
-_sources: list[Source | None] = []
+class _Sources(threading.local):
+    """What is inherited, of each thread."""
+
+    def __init__(self) -> None:
+        self.stack: list[Source | None] = []
+
+
+_sources = _Sources()
+
+
+def source() -> Source | None:
+    """Of a node that is made now."""
+    stack = _sources.stack
+    return stack[-1] if stack else user_source()
 
 
 @contextlib.contextmanager
 def sourced(source: Source | None) -> Iterator[None]:
     """Nodes made inside inherit `source`: what a transformation makes belongs to the node it came from."""
-    _sources.append(source)
+    stack = _sources.stack
+    stack.append(source)
     try:
         yield
     finally:
-        _sources.pop()
+        stack.pop()
 
 
 # ---------------------------------------------------------------- parameters
@@ -268,12 +283,12 @@ def where(source: Source | None) -> str:
 
 def apply_all(op: Op, *args: Value) -> tuple[Value, ...]:
     """All results of `op` applied to `args`."""
-    return Node(op, args, _sources[-1] if _sources else user_source()).values
+    return Node(op, args, source()).values
 
 
 def apply(op: Op, *args: Value) -> Value:
     """The only result of `op` applied to `args`."""
-    return Node(op, args, _sources[-1] if _sources else user_source()).out
+    return Node(op, args, source()).out
 
 
 # ---------------------------------------------------------------- graphs
