@@ -29,7 +29,7 @@ from .types import Type, type_of
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OWN = tuple(os.path.join(PACKAGE, part) + os.sep for part in ("compiler", "runtime", "wonderland"))
-LIBRARY = (os.path.join(PACKAGE, "nn"), os.path.join(PACKAGE, "models", "nn"), os.path.join(PACKAGE, "models", "optim"))
+LIBRARY = tuple(os.path.join(PACKAGE, "models", f"{name}.py") for name in ("initializers", "nn", "optim", "schedules"))
 CONTRACT = (os.sep + "numpy" + os.sep, os.sep + "contextlib.py", os.sep + "functools.py")
 
 

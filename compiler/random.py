@@ -2,7 +2,9 @@
 
 A key is an array u32[2]. `split` and `fold_in` make keys of keys; a key is used once. Distributions
 are f32 by default, as in JAX; another dtype is an argument. Outside of a trace the functions run in
-the interpreter and give ndarrays.
+the interpreter and give ndarrays. What JAX draws by loops (gamma and its kin, poisson, binomial), by
+sorting (permutation, choice without replacement) or by factorisations (multivariate_normal) is not
+here.
 
 Example:
 >>> key = PRNGKey(0)
@@ -21,11 +23,13 @@ from .lax import eager, erf, erf_inv
 from .numpy import elementwise as el
 from .numpy import reductions, shapes
 from .numpy.creation import array, zeros_like
+from .numpy.indexing import take
 from .numpy.operands import new, shape_given, tracer, value, wrong
+from .numpy.products import matmul
 from .ops.random import random_bits, threefry
 from .ops.source import iota
 from .tracer import Tracer
-from .types import Type, dtype_name
+from .types import NUMPY, Type, dtype_name
 
 WORD = 0xFFFFFFFF
 Shape = int | tuple[int, ...]
@@ -195,3 +199,180 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None) -> Tra
     front = () if shape is None else tuple(shape)[: len(shape) - len(rest)]
     noise = gumbel(key, (*front, *x.shape), x.dtype)
     return reductions.argmax(noise + x, len(front) + axis % x.ndim).astype(np.int32)
+
+
+# ---------------------------------------------------------------- transformed uniform and normal
+
+
+def _transformed(name: str, dtype: Any) -> Any:
+    """The NumPy scalar type of a distribution's dtype."""
+    return np.dtype(_numpy(_float(name, dtype))).type
+
+
+def _spread(name: str, shape: Any, dtype: Any, *parameters: Any) -> tuple[Any, ...]:
+    """The shape, given or that of the parameters together, and the parameters in the dtype."""
+    kind = _transformed(name, dtype)
+    found = [tracer(p).astype(kind) for p in parameters]
+    size = np.broadcast_shapes(*(p.shape for p in found)) if shape is None else shape
+    return shape_given(name, size), kind, *found
+
+
+@eager("key")
+def laplace(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
+    """Laplace of mean 0 and scale 1: sign(u) log(1 - |u|), u uniform in (-1, 1)."""
+    kind = _transformed("laplace", dtype)
+    u = uniform(key, shape, kind, kind(-1) + np.finfo(kind).epsneg, kind(1))
+    return el.sign(u) * el.log1p(-el.absolute(u))
+
+
+@eager("key")
+def cauchy(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
+    """Cauchy of median 0 and scale 1: tan(pi (u - 1/2))."""
+    kind = _transformed("cauchy", dtype)
+    u = uniform(key, shape, kind, np.finfo(kind).eps, kind(1))
+    return el.tan(kind(math.pi) * (u - kind(0.5)))
+
+
+@eager("key")
+def logistic(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
+    """Logistic of mean 0 and scale 1: log(u / (1 - u))."""
+    kind = _transformed("logistic", dtype)
+    u = uniform(key, shape, kind, np.finfo(kind).tiny, kind(1))
+    return el.log(u) - el.log1p(-u)
+
+
+@eager("key")
+def rademacher(key: Any, shape: Shape = (), dtype: Any = np.int32) -> Tracer:
+    """-1 or 1, each with probability 1/2."""
+    name = dtype_name(dtype)
+    one = tracer(NUMPY[name].type(1))
+    return el.where(bernoulli(key, 0.5, shape_given("rademacher", shape)), one, -one)
+
+
+@eager("key", "scale")
+def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = np.float32) -> Tracer:
+    """Rayleigh: scale * sqrt(-2 log u)."""
+    shape, kind, scale = _spread("rayleigh", shape, dtype, scale)
+    return scale * el.sqrt(kind(-2) * el.log(uniform(key, shape, kind)))
+
+
+@eager("key")
+def maxwell(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
+    """Maxwell of scale 1: the length of three normal numbers."""
+    drawn = normal(key, (*shape_given("maxwell", shape), 3), dtype)
+    return el.sqrt(reductions.sum(drawn * drawn, -1))
+
+
+@eager("key", "loc", "scale")
+def double_sided_maxwell(
+    key: Any, loc: Any, scale: Any, shape: Shape = (), dtype: Any = np.float32
+) -> Tracer:
+    """loc + scale * s * m, m Maxwell and s -1 or 1."""
+    kind = _transformed("double_sided_maxwell", dtype)
+    loc, scale = tracer(loc).astype(kind), tracer(scale).astype(kind)
+    own = np.broadcast_shapes(loc.shape, scale.shape)
+    full = (shape_given("double_sided_maxwell", shape) or own) + own
+    keys = split(key)
+    return rademacher(keys[1], full, kind) * maxwell(keys[0], full, kind) * scale + loc
+
+
+@eager("key", "b")
+def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = np.float32) -> Tracer:
+    """Pareto of scale 1 and shape b: exp(e / b), e exponential."""
+    shape, kind, b = _spread("pareto", shape, dtype, b)
+    return el.exp(exponential(key, shape, kind) / b)
+
+
+@eager("key", "scale", "concentration")
+def weibull_min(
+    key: Any, scale: Any, concentration: Any, shape: Shape = (), dtype: Any = np.float32
+) -> Tracer:
+    """Weibull: scale * e^(1 / concentration), e exponential."""
+    shape, kind, scale, c = _spread("weibull_min", shape, dtype, scale, concentration)
+    return el.power(exponential(key, shape, kind), kind(1) / c) * scale
+
+
+@eager("key", "sigma")
+def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = np.float32) -> Tracer:
+    """exp(sigma * n), n normal."""
+    shape, kind, sigma = _spread("lognormal", shape, dtype, sigma)
+    return el.exp(normal(key, shape, kind) * sigma)
+
+
+@eager("key", "left", "mode", "right")
+def triangular(
+    key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = np.float32
+) -> Tracer:
+    """Triangular between left and right with its peak at mode."""
+    shape, kind, left, mode, right = _spread("triangular", shape, dtype, left, mode, right)
+    u, wide = uniform(key, shape, kind), right - left
+    rising = left + el.sqrt(u * wide * (mode - left))
+    falling = right - el.sqrt((kind(1) - u) * wide * (right - mode))
+    return el.where(u < (mode - left) / wide, rising, falling)
+
+
+@eager("key", "mean")
+def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = np.float32) -> Tracer:
+    """Wald, the inverse Gaussian, of scale 1.
+
+    Source: Michael, Schucany, Haas, Generating random variates using transformations with multiple
+    roots, 1976.
+    """
+    shape, kind, mean = _spread("wald", shape, dtype, mean)
+    keys = split(key)
+    drawn = normal(keys[0], shape, kind)
+    y = drawn * drawn
+    square = mean * mean
+    x = mean + square * y / 2 - mean / 2 * el.sqrt(4 * mean * y + square * (y * y))
+    return el.where(uniform(keys[1], shape, kind) <= mean / (mean + x), x, square / x)
+
+
+@eager("key", "p")
+def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = np.int32) -> Tracer:
+    """The number of trials up to the first success, which has probability p."""
+    p = tracer(p)
+    p = p.astype(np.float32) if p.weak or not p.type.is_float else p
+    size = p.shape if shape is None else shape_given("geometric", shape)
+    u = uniform(key, size, p.dtype)
+    u = el.where(u == 0, p.dtype.type(1), u)
+    return (el.floor(el.log(u) / el.log1p(-p)) + 1).astype(dtype)
+
+
+def choice(
+    key: Any, a: Any, shape: Shape = (), replace: bool = True, p: Any = None, axis: int = 0
+) -> Any:
+    """Entries of `a` along an axis, or of range(a), drawn with replacement: each alike, or with
+    probabilities p.
+
+    Cost: with p, a comparison per draw and entry.
+    """
+    if not replace:
+        raise wrong(
+            "choice: replace=True is required, drawing without replacement needs a sort",
+            "numpy.random.Generator.choice outside of the program",
+        )
+    whole = isinstance(a, int)
+    if not whole and not np.ndim(a):
+        raise wrong(f"choice: an array or a Python int is required, got {a!r:.40}")
+    places = _places(key, a if whole else np.shape(a)[axis], shape, p)
+    return places if whole else _entries(a, places, axis)
+
+
+@eager("key", "p")
+def _places(key: Any, count: int, shape: Shape, p: Any) -> Tracer:
+    """Positions below count."""
+    shape = shape_given("choice", shape)
+    if p is None:
+        return randint(key, shape, 0, count)
+    weights = tracer(p)
+    if weights.shape != (count,):
+        raise wrong(f"choice: probabilities of shape [{count}] are required, got {weights.type}")
+    weights = weights if weights.type.is_float else weights.astype(np.float32)
+    upto = matmul(weights, np.triu(np.ones((count, count), weights.dtype)))
+    drawn = upto[-1] * (1 - uniform(key, shape, weights.dtype))
+    return reductions.sum(upto < drawn[..., None], -1).astype(np.int32)
+
+
+@eager("a", "places")
+def _entries(a: Any, places: Any, axis: int) -> Tracer:
+    return take(a, places, axis)

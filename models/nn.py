@@ -13,7 +13,6 @@ Example:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..compiler import numpy as np
@@ -21,6 +20,15 @@ from ..compiler import random
 from ..compiler.functions import stop_gradient
 from ..compiler.lax import erf
 from ..compiler.lax import logistic as sigmoid
+from .initializers import (
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    lecun_uniform,
+    orthogonal,
+)
 
 __all__ = [
     "Linear",
@@ -28,16 +36,21 @@ __all__ = [
     "accuracy",
     "elu",
     "gelu",
+    "glorot_normal",
     "glorot_uniform",
     "he_normal",
+    "he_uniform",
     "hinge_loss",
     "huber_loss",
     "leaky_relu",
+    "lecun_normal",
+    "lecun_uniform",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
     "negative_log_likelihood",
     "one_hot",
+    "orthogonal",
     "relu",
     "sigmoid",
     "sigmoid_binary_cross_entropy",
@@ -203,25 +216,6 @@ def accuracy(logits: Any, labels: Any) -> Any:
 
 
 # ---------------------------------------------------------------- layers
-
-
-def he_normal(key: Any, shape: Sequence[int], dtype: Any = "float32") -> Any:
-    """Normal weights of variance 2 / inputs, which keeps the size of signals through relu layers.
-
-    Shapes: (inputs, outputs).
-    Source: He, Zhang, Ren, Sun, Delving deep into rectifiers, 2015.
-    """
-    return random.normal(key, shape, dtype) * math.sqrt(2 / shape[0])
-
-
-def glorot_uniform(key: Any, shape: Sequence[int], dtype: Any = "float32") -> Any:
-    """Uniform weights of variance 2 / (inputs + outputs).
-
-    Shapes: (inputs, outputs).
-    Source: Glorot and Bengio, Understanding the difficulty of training deep networks, 2010.
-    """
-    limit = math.sqrt(6 / (shape[0] + shape[1]))
-    return random.uniform(key, shape, dtype, -limit, limit)
 
 
 class Linear(NamedTuple):

@@ -38,6 +38,10 @@ EXACT: dict[str, Callable[[Any, Any], Any]] = {
     "randint of a wide span": lambda r, k: r.randint(k, (50,), -(2**31), 2**31 - 1),
     "randint of an empty span": lambda r, k: r.randint(k, (5,), 3, 3),
     "categorical": lambda r, k: r.categorical(k, np.float32([[0.1, 2.0, -1.0], [3.0, 0.0, 0.0]])),
+    "rademacher": lambda r, k: r.rademacher(k, (50,)),
+    "choice of a range": lambda r, k: r.choice(k, 7, (50,)),
+    "choice of rows": lambda r, k: r.choice(k, np.float32([[1, 2], [3, 4], [5, 6]]), (9,)),
+    "choice of columns": lambda r, k: r.choice(k, np.float32([[1, 2], [3, 4]]), (5,), axis=1),
     "categorical of a shape": lambda r, k: r.categorical(
         k, np.float32([0.1, 2.0, -1.0]), shape=(20,)
     ),
@@ -48,6 +52,22 @@ NEAR: dict[str, Callable[[Any, Any], Any]] = {
     "truncated_normal": lambda r, k: r.truncated_normal(k, -2.0, 2.0, (200,)),
     "exponential": lambda r, k: r.exponential(k, (200,)),
     "gumbel": lambda r, k: r.gumbel(k, (200,)),
+    "laplace": lambda r, k: r.laplace(k, (200,)),
+    "cauchy": lambda r, k: r.cauchy(k, (200,)),
+    "logistic": lambda r, k: r.logistic(k, (200,)),
+    "rayleigh": lambda r, k: r.rayleigh(k, np.float32(2.0), (200,)),
+    "maxwell": lambda r, k: r.maxwell(k, (200,)),
+    "double_sided_maxwell": lambda r, k: r.double_sided_maxwell(k, 1.0, 2.0, (200,)),
+    "pareto": lambda r, k: r.pareto(k, np.float32([1.5, 3.0]), (100, 2)),
+    "pareto of shapes": lambda r, k: r.pareto(k, np.float32([1.5, 3.0])),
+    "weibull_min": lambda r, k: r.weibull_min(k, 2.0, 1.5, (200,)),
+    "lognormal": lambda r, k: r.lognormal(k, np.float32(0.5), (200,)),
+    "triangular": lambda r, k: r.triangular(k, -1.0, 0.5, 2.0, (200,)),
+    "wald": lambda r, k: r.wald(k, np.float32(0.1), (200,)),
+    "geometric": lambda r, k: r.geometric(k, np.float32(0.3), (200,)),
+    "choice by probabilities": lambda r, k: r.choice(
+        k, 4, (100,), p=np.float32([0.1, 0.2, 0.3, 0.4])
+    ),
 }
 
 
@@ -140,3 +160,8 @@ def test_fma_promotes_and_broadcasts() -> None:
     np.testing.assert_allclose(
         lax.fma(X, 2.0, np.float32([1, 2, 3, 4])), X * 2 + np.float32([1, 2, 3, 4])
     )
+
+
+def test_choice_without_replacement_says_what_it_needs() -> None:
+    with pytest.raises(ProgramError, match="needs a sort"):
+        random.choice(KEY, 5, (2,), replace=False)
