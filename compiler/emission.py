@@ -76,6 +76,10 @@ class Work:
     def written(self) -> tuple[Value, ...]:
         return self.values[len(self.values) - self.writes :]
 
+    def buffer(self, value: Value) -> Buffer:
+        """The buffer behind which the value stands."""
+        return self.kernel.buffers[self.values.index(value)]
+
     def __str__(self) -> str:
         return str(self.kernel)
 

@@ -9,6 +9,7 @@ from .emission import HostWork, Work
 from .ir import Graph, Value
 from .kernel import Accumulate, Kernel, Load, Store, walk
 from .ops.source import Constant
+from .product import Product, as_kernel
 from .text import value_names
 
 AnyWork = Work | HostWork
@@ -103,43 +104,36 @@ def constants(graph: Graph) -> tuple[Value, ...]:
 
 def may_share(work: AnyWork, read: Value, written: Value) -> bool:
     """Whether `written` may be written over `read`: every element is read, at its own point, before it is written."""
-    if (
-        not isinstance(work, Work)
-        or not isinstance(work.kernel, Kernel)
-        or read.type.nbytes != written.type.nbytes
-    ):
+    if not isinstance(work, Work) or read.type.nbytes != written.type.nbytes:
         return False
-    buffer = {v: b for v, b in zip(work.values, work.kernel.buffers, strict=True)}
-    x, y = buffer[read], buffer[written]
-    stored = None
-    for stage in work.kernel.stages:
-        loads = [e for e in walk(*stage.exprs) if isinstance(e, Load) and e.buffer == x]
-        if stored is not None and loads:
+    x, y = (work.buffer(v) for v in (read, written))
+    kernel = work.kernel
+    if isinstance(kernel, Product):
+        if x in (kernel.lhs.buffer, kernel.rhs.buffer):
             return False
-        stores = [s for s in stage.body if isinstance(s, (Store, Accumulate)) and s.buffer == y]
-        if any(isinstance(s, Accumulate) or s.at for s in stores):
-            return False
-        for s in stores:
-            stored = s.map
-        if stored is not None and any(e.guards or e.at or e.map != stored for e in loads):
-            return False
-        if (
-            stored is None
-            and loads
-            and not stage.axes
-            and any(st.axes for st in work.kernel.stages)
-        ):
-            return False
-    maps = {
-        e.map
-        for st in work.kernel.stages
-        for e in walk(*st.exprs)
-        if isinstance(e, Load) and e.buffer == x
-    }
-    plain = not any(
-        e.guards or e.at
-        for st in work.kernel.stages
-        for e in walk(*st.exprs)
-        if isinstance(e, Load) and e.buffer == x
+        kernel = as_kernel(kernel)
+    loads = [(k, e) for k, e in reads(kernel) if e.buffer == x]
+    stores = [(k, s) for k, s in writes(kernel) if s.buffer == y]
+    if len(stores) != 1 or x.dtype != y.dtype:
+        return False
+    ((last, store),) = stores
+    own = isinstance(store, Store) and not store.at
+    return own and all(
+        k <= last and e.map == store.map and not e.guards and not e.at for k, e in loads
     )
-    return x.dtype == y.dtype and plain and maps <= {stored}
+
+
+def reads(kernel: Kernel) -> Iterator[tuple[int, Load]]:
+    """Every load with the number of its stage."""
+    for k, stage in enumerate(kernel.stages):
+        for e in walk(*stage.exprs):
+            if isinstance(e, Load):
+                yield k, e
+
+
+def writes(kernel: Kernel) -> Iterator[tuple[int, Store | Accumulate]]:
+    """Every statement that writes memory, with the number of its stage."""
+    for k, stage in enumerate(kernel.stages):
+        for s in stage.body:
+            if isinstance(s, (Store, Accumulate)):
+                yield k, s

@@ -14,8 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-
-import networkx as nx
+from graphlib import TopologicalSorter
 
 from ..chunks import chunked
 from ..emission import (
@@ -336,10 +335,15 @@ class Fusion:
 
     def ordered(self) -> list[Group]:
         """Groups after the groups they read from, in program order where that leaves a choice."""
-        graph = nx.DiGraph()
-        graph.add_nodes_from(self.groups)
-        graph.add_edges_from((source, g) for g in self.groups for source in self.sources(g))
-        return list(nx.lexicographical_topological_sort(graph, key=lambda g: g.serial))
+        sorter = TopologicalSorter({g: self.sources(g) for g in self.groups})
+        sorter.prepare()
+        ready: list[Group] = []
+        out: list[Group] = []
+        while sorter:
+            ready = sorted((*ready, *sorter.get_ready()), key=lambda g: g.serial)
+            out.append(ready.pop(0))
+            sorter.done(out[-1])
+        return out
 
     def emitted(self, group: Group) -> tuple[Work | HostWork, ...]:
         first = group.nodes[0] if group.nodes else group.product
