@@ -119,16 +119,16 @@ def of_rows(kernel: Kernel) -> bool:
 def column_sums(kernel: Kernel) -> Kernel | None:
     """Sums of columns as rows that are added to a row of sums, if that fits the first-level cache."""
     reduce, store = kernel.stages
-    exprs = {s.names[0]: s.exprs[0] for s in reduce.body if isinstance(s, Reduce) and s.monoid == "sum"}
+    exprs = {
+        s.names[0]: s.exprs[0] for s in reduce.body if isinstance(s, Reduce) and s.monoid == "sum"
+    }
     outputs = [s for s in store.body if isinstance(s, Store)]
     names = [s.expr.name for s in outputs if isinstance(s.expr, Result)]
     if of_rows(kernel) or any(n not in exprs for n in names):
         return None
     if sum(s.buffer.size for s in outputs) * 8 > ROW_BYTES:
         return None
-    body = tuple(
-        Accumulate(s.buffer, s.map, exprs[n]) for s, n in zip(outputs, names, strict=True)
-    )
+    body = tuple(Accumulate(s.buffer, s.map, exprs[n]) for s, n in zip(outputs, names, strict=True))
     return replace(kernel, outer=reduce.axes, stages=(Stage(kernel.outer, body),), parallel=0)
 
 

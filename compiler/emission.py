@@ -21,7 +21,6 @@ from .kernel import (
     Const,
     Expr,
     Guard,
-    Index as IndexExpr,
     Keep,
     Kernel,
     Load,
@@ -34,6 +33,9 @@ from .kernel import (
     apply,
     rebuilt,
     walk,
+)
+from .kernel import (
+    Index as IndexExpr,
 )
 from .ops.contract import DotGeneral
 from .ops.elementwise import After

@@ -29,7 +29,10 @@ from .types import Type, type_of
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OWN = tuple(os.path.join(PACKAGE, part) + os.sep for part in ("compiler", "runtime", "wonderland"))
-LIBRARY = tuple(os.path.join(PACKAGE, "models", f"{name}.py") for name in ("initializers", "nn", "optim", "schedules"))
+LIBRARY = tuple(
+    os.path.join(PACKAGE, "models", f"{name}.py")
+    for name in ("initializers", "nn", "optim", "schedules")
+)
 CONTRACT = (os.sep + "numpy" + os.sep, os.sep + "contextlib.py", os.sep + "functools.py")
 
 
@@ -60,7 +63,9 @@ class Source:
 
 def is_own(path: str) -> bool:
     """Whether a file is the compiler's own, or NumPy's, rather than the user's."""
-    return path.startswith(OWN + LIBRARY) or any(c in path for c in CONTRACT) or path.startswith("<")
+    return (
+        path.startswith(OWN + LIBRARY) or any(c in path for c in CONTRACT) or path.startswith("<")
+    )
 
 
 def user_source() -> Source | None:
@@ -136,7 +141,9 @@ def bits(x: Any) -> Any:
             return "graph", x.key
         case np.generic():
             return type(x).__name__, x.tobytes()
-    raise CompilerError(f"a parameter of an op is a number, string, type, array or graph, got {x!r}")
+    raise CompilerError(
+        f"a parameter of an op is a number, string, type, array or graph, got {x!r}"
+    )
 
 
 # ---------------------------------------------------------------- ops
@@ -188,7 +195,9 @@ class Op:
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
     ) -> tuple[Value | None, ...]:
         """Cotangents of the operands marked `linear`; reads only the types of those."""
-        raise ProgramError(f"{self.name}: is not linear, it has no transpose rule", where(node.source))
+        raise ProgramError(
+            f"{self.name}: is not linear, it has no transpose rule", where(node.source)
+        )
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -313,7 +322,9 @@ class Graph:
             if node not in seen:
                 seen.add(node)
                 stack += [a.node for a in node.args if a.node and a.node not in seen]
-        return Graph(name, tuple(inputs), tuple(sorted(seen, key=lambda n: n.serial)), tuple(outputs))
+        return Graph(
+            name, tuple(inputs), tuple(sorted(seen, key=lambda n: n.serial)), tuple(outputs)
+        )
 
     @property
     def values(self) -> Iterator[Value]:
@@ -334,7 +345,11 @@ class Graph:
         if found is None:
             number = {v: i for i, v in enumerate(self.values)}
             nodes = tuple((n.op.key, tuple(number[a] for a in n.args), n.types) for n in self.nodes)
-            found = (tuple(v.type for v in self.inputs), nodes, tuple(number[o] for o in self.outputs))
+            found = (
+                tuple(v.type for v in self.inputs),
+                nodes,
+                tuple(number[o] for o in self.outputs),
+            )
             object.__setattr__(self, "_key", found)
         return found
 
@@ -345,7 +360,9 @@ class Graph:
         return hash(self.key)
 
     def __str__(self) -> str:
-        from .text import print_graph  # the text is a level above; printing a graph is everybody's need
+        from .text import (
+            print_graph,  # the text is a level above; printing a graph is everybody's need
+        )
 
         return print_graph(self)
 

@@ -46,12 +46,18 @@ def module_of(file: Path) -> str:
 
 def layer_of(module: str) -> str | None:
     """The longest name of a layer that the module is or lies in."""
-    return max((n for n in RANK if module == n or module.startswith(n + ".")), key=len, default=None)
+    return max(
+        (n for n in RANK if module == n or module.startswith(n + ".")), key=len, default=None
+    )
 
 
 def imports(file: Path) -> Iterator[tuple[str, int]]:
     """Modules of the project that a file imports when it is imported, with the line."""
-    package = module_of(file).split(".") if file.name == "__init__.py" else module_of(file).split(".")[:-1]
+    package = (
+        module_of(file).split(".")
+        if file.name == "__init__.py"
+        else module_of(file).split(".")[:-1]
+    )
     tree = ast.parse(file.read_text())
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -67,7 +73,9 @@ def imports(file: Path) -> Iterator[tuple[str, int]]:
 def test_a_file_imports_no_higher_layer(file: Path) -> None:
     own = layer_of(module_of(file))
     if own is None:
-        assert file.read_text().strip() == "" or file.name == "__init__.py", f"{file} is in no layer"
+        assert file.read_text().strip() == "" or file.name == "__init__.py", (
+            f"{file} is in no layer"
+        )
         return
     for module, line in imports(file):
         other = layer_of(module)
@@ -76,7 +84,13 @@ def test_a_file_imports_no_higher_layer(file: Path) -> None:
 
 
 def test_the_runtime_imports_nothing_of_the_compiler() -> None:
-    found = [m for f in FILES if "runtime" in f.parts for m, _ in imports(f) if not m.startswith("runtime")]
+    found = [
+        m
+        for f in FILES
+        if "runtime" in f.parts
+        for m, _ in imports(f)
+        if not m.startswith("runtime")
+    ]
     assert found == []
 
 
@@ -94,5 +108,7 @@ def test_only_the_code_generator_and_the_pipeline_import_the_runtime() -> None:
 
 def test_importing_the_front_door_loads_no_heavy_library() -> None:
     code = "import sys, wonderland; print([m for m in ('numba', 'llvmlite', 'networkx', 'scipy') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "[]"

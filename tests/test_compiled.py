@@ -37,7 +37,9 @@ def sample_arrays(sample: Sample, seed: int) -> list[np.ndarray]:
             out.append(np.asarray(rng.uniform(sample.low, sample.high, t.shape), t.numpy))
         else:
             low = max(0, int(sample.low)) if t.dtype == "u32" else int(np.ceil(sample.low))
-            out.append(np.asarray(rng.integers(low, max(int(sample.high), 1) + 1, t.shape), t.numpy))
+            out.append(
+                np.asarray(rng.integers(low, max(int(sample.high), 1) + 1, t.shape), t.numpy)
+            )
     return out
 
 
@@ -61,7 +63,9 @@ def samples() -> dict[str, list[tuple[Compiled, Sample]]]:
         for name, op in sorted(Op.registry.items())
         if issubclass(op, Op)
     }
-    machine_code(low for many in found.values() for compiled, _ in many for _, low in compiled.lowered)
+    machine_code(
+        low for many in found.values() for compiled, _ in many for _, low in compiled.lowered
+    )
     return found
 
 

@@ -33,7 +33,12 @@ print(wl.jit(wl.value_and_grad(loss)).inspect(w, x, y))
 def printed(seed: str) -> str:
     environment = os.environ | {"PYTHONHASHSEED": seed}
     done = subprocess.run(
-        [sys.executable, "-c", TEXTS], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+        [sys.executable, "-c", TEXTS],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
     )
     return done.stdout
 

@@ -128,11 +128,8 @@ def check_overlap(plan: Plan) -> None:
             if plan.places[u].offset >= end:
                 break
             meet = first[v] <= last[u] and first[u] <= last[v]
-            leave = (
-                plan.shared.get(u) is v
-                and last[v] == first[u]
-                or plan.shared.get(v) is u
-                and last[u] == first[v]
+            leave = (plan.shared.get(u) is v and last[v] == first[u]) or (
+                plan.shared.get(v) is u and last[u] == first[v]
             )
             if meet and not leave:
                 raise CompilerError(

@@ -155,7 +155,7 @@ class Fusion:
 
     def find_roots(self) -> list[Node]:
         roots: list[Node] = []
-        weight: dict[Value, int] = {v: 0 for v in self.memory}
+        weight: dict[Value, int] = dict.fromkeys(self.memory, 0)
         depth: dict[Value, int] = dict(weight)
         for n in self.graph.nodes:
             if isinstance(n.op, Constant):

@@ -63,7 +63,9 @@ def test_layer_norm_with_all_its_gradients_is_one_kernel() -> None:
 
 
 def test_an_activation_is_the_epilogue_of_its_product() -> None:
-    found = kernels(compiled(lambda x, w, b: np.tanh(x @ w + b), array(8, 5), array(5, 6), array(6)))
+    found = kernels(
+        compiled(lambda x, w, b: np.tanh(x @ w + b), array(8, 5), array(5, 6), array(6))
+    )
     assert found == ["product_tanh"]
 
 
