@@ -24,7 +24,10 @@ def aligned(nbytes: int) -> np.ndarray:
 
 def pages(nbytes: int) -> np.ndarray:
     """Private pages that return to the system at once when the array dies."""
-    block = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        block = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError):
+        raise MemoryError(f"{nbytes} bytes of memory are required, the system has less") from None
     if nbytes >= HUGE_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
         block.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(block, np.uint8)
