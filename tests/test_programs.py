@@ -1,0 +1,166 @@
+"""Programs as a user writes them: compiled, they give what they give as plain NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wonderland as wl
+from wonderland import nn
+
+F32 = np.float32
+PROGRAMS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(PROGRAMS)).normal(size=shape).astype(F32)
+
+
+def integers(low: int, high: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(len(PROGRAMS)).integers(low, high, shape)
+
+
+def program(*args: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Registers a function with the arguments to run it on."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        PROGRAMS[function.__name__] = function, args
+        return function
+
+    return register
+
+
+@program(normal(2, 3, 17, 8), normal(2, 3, 17, 8), normal(2, 3, 17, 8))
+def attention(q: Any, k: Any, v: Any) -> Any:
+    scores = np.einsum("bhtd,bhsd->bhts", q, k) / F32(np.sqrt(q.shape[-1]))
+    steps = np.arange(q.shape[2])
+    scores = np.where(steps[:, None] >= steps[None, :], scores, F32(-1e9))
+    weights = np.exp(scores - np.max(scores, -1, keepdims=True))
+    weights = weights / np.sum(weights, -1, keepdims=True)
+    return np.einsum("bhts,bhsd->bhtd", weights, v)
+
+
+def layer_norm(x: Any, gain: Any, bias: Any) -> Any:
+    centred = x - np.mean(x, -1, keepdims=True)
+    return centred / np.sqrt(np.mean(centred**2, -1, keepdims=True) + F32(1e-5)) * gain + bias
+
+
+BLOCK = {
+    "qkv": normal(32, 96) * F32(0.1), "out": normal(32, 32) * F32(0.1),
+    "gain": normal(32), "bias": normal(32),
+    "up": normal(32, 64) * F32(0.1), "down": normal(64, 32) * F32(0.1),
+}  # fmt: skip
+
+
+def transformer_block(p: Any, x: Any) -> Any:
+    batch, steps, width = x.shape
+    heads = (layer_norm(x, p["gain"], p["bias"]) @ p["qkv"]).reshape(batch, steps, 3, 4, width // 4)
+    q, k, v = (np.transpose(heads[:, :, i], (0, 2, 1, 3)) for i in range(3))
+    mixed = np.transpose(attention(q, k, v), (0, 2, 1, 3)).reshape(batch, steps, width)
+    x = x + mixed @ p["out"]
+    return x + nn.gelu(layer_norm(x, p["gain"], p["bias"]) @ p["up"]) @ p["down"]
+
+
+@program(BLOCK, normal(4, 19, 32))
+def gradient_of_a_transformer_block(p: Any, x: Any) -> Any:
+    return wl.grad(lambda p: np.sum(np.tanh(transformer_block(p, x))))(p)
+
+
+@program(BLOCK, normal(2, 5, 32))
+def second_derivative_of_a_transformer_block(p: Any, x: Any) -> Any:
+    slope = wl.grad(lambda x: np.sum(np.tanh(transformer_block(p, x))))
+    return wl.grad(lambda x: np.sum(slope(x) ** 2))(x)
+
+
+@program([normal(8 if i % 2 == 0 else 16, 16) * F32(0.3) for i in range(6)], normal(5, 4, 8))
+def gradient_of_a_gru_over_a_sequence(p: Any, xs: Any) -> Any:
+    def loss(p: Any) -> Any:
+        h = np.zeros((xs.shape[0], 16), F32)
+        for t in range(xs.shape[1]):
+            x = xs[:, t]
+            update, reset = nn.sigmoid(x @ p[0] + h @ p[1]), nn.sigmoid(x @ p[2] + h @ p[3])
+            h = (1 - update) * h + update * np.tanh(x @ p[4] + (reset * h) @ p[5])
+        return np.sum(h**2)
+
+    return wl.grad(loss)(p)
+
+
+@program(normal(3, 20, 4), normal(3, 4, 6))
+def gradient_of_a_convolution_by_slices(x: Any, w: Any) -> Any:
+    def loss(x: Any, w: Any) -> Any:
+        steps = x.shape[1] - len(w) + 1
+        return np.sum(np.tanh(sum(x[:, k : k + steps] @ w[k] for k in range(len(w)))))
+
+    return wl.grad(loss, argnums=(0, 1))(x, w)
+
+
+@program(normal(50, 8), integers(0, 50, 6, 7), normal(8, 3))
+def gradient_of_an_embedding(table: Any, words: Any, w: Any) -> Any:
+    return wl.grad(lambda t: np.sum(np.tanh(np.take(t, words, axis=0) @ w)))(table)
+
+
+@program(normal(33, 10), integers(0, 10, 33))
+def gradient_of_the_cross_entropy_by_label(logits: Any, labels: Any) -> Any:
+    def loss(z: Any) -> Any:
+        picked = np.take_along_axis(z, labels[:, None], axis=1)[:, 0]
+        return np.mean(nn.logsumexp(z, axis=-1) - picked)
+
+    return wl.value_and_grad(loss)(logits)
+
+
+@program(normal(4, 5, 6, 7), normal(7), normal(7))
+def gradient_of_a_batch_norm(x: Any, gain: Any, bias: Any) -> Any:
+    def loss(x: Any, gain: Any, bias: Any) -> Any:
+        mean, variance = np.mean(x, (0, 1, 2)), np.var(x, (0, 1, 2))
+        return np.sum(np.tanh((x - mean) / np.sqrt(variance + F32(1e-5)) * gain + bias))
+
+    return wl.grad(loss, argnums=(0, 1, 2))(x, gain, bias)
+
+
+@program(normal(3, 8, 8, 5))
+def gradient_of_max_pooling(x: Any) -> Any:
+    def pooled(x: Any) -> Any:
+        return np.max(x.reshape(3, 4, 2, 4, 2, 5), axis=(2, 4))
+
+    return wl.grad(lambda x: np.sum(pooled(x) ** 2))(x)
+
+
+@program(wl.random.key(0), normal(100, 37))
+def dropout(key: Any, x: Any) -> Any:
+    return np.where(wl.random.bernoulli(key, 0.5, x.shape), x * 2, F32(0))
+
+
+@program(normal(100, 3), normal(7, 3))
+def nearest_centre(x: Any, centres: Any) -> Any:
+    return np.argmin(np.sum((x[:, None] - centres[None]) ** 2, -1), axis=1)
+
+
+@program(normal(9, 8))
+def views_of_views(x: Any) -> Any:
+    padded = np.pad(x, ((1, 0), (0, 0)))[1:, 1::2]
+    return np.concatenate([x[::-1, ::2], padded], axis=1).T
+
+
+@program(integers(1, 50, 30), integers(1, 9, 30))
+def integer_arithmetic(a: Any, b: Any) -> Any:
+    return a // b, a % b, a**2, a << 2, a & b, np.where(a > b, a, b)
+
+
+@program(normal(20, 30), normal(30, 20))
+def truth(x: Any, y: Any) -> Any:
+    return np.any(x > 1, axis=1), np.all(x > -3), np.sum(x > 0), (x @ y) > 0
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_compiled_program_gives_what_it_gives_uncompiled(name: str) -> None:
+    function, args = PROGRAMS[name]
+    got, want = wl.jit(function)(*args), function(*args)
+    assert wl.tree.structure(got) == wl.tree.structure(want)
+    for a, b in zip(wl.tree.leaves(got), wl.tree.leaves(want), strict=True):
+        b = np.asarray(b)
+        assert (a.dtype, a.shape) == (b.dtype, b.shape)
+        scale = np.max(np.abs(b), initial=1e-6)  # sums of f32 in another order, relative to it
+        np.testing.assert_allclose(a / scale, b / scale, rtol=0, atol=3e-6)
