@@ -15,23 +15,25 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..runtime import making
-from . import tree
+from . import nans, tree
 from .errors import ProgramError
+from .executable import Executable
+from .interpreter import interpret
 from .ir import Graph
 from .lazy import lazy
-from .trace import Traced, call, trace
+from .retrace import Key, reason
+from .settings import Settings, active
+from .trace import Traced, call, trace, trace_tree
 from .tracer import current
-from .tree import Structure
-from .types import type_of
+from .types import Type, dtype_name, type_of
 
 if TYPE_CHECKING:
-    from ..runtime.program import Program
     from .pipeline import Compiled
 
 log = logging.getLogger("wonderland")
@@ -45,6 +47,7 @@ def jit(
     static_argnums: Ints = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: Ints = (),
+    **settings: Any,
 ) -> Any:
     """`function` compiled to native code, once per kind of arguments.
 
@@ -53,6 +56,9 @@ def jit(
     read at the first call.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
+    Settings: `check_nans`, `disable_jit` and `dump`, as in settings.py; None leaves them as they are.
+    Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
+    what of the arguments made it necessary.
     Donation: arrays in the arguments `donate_argnums` may be overwritten by results; don't read
     them, or views of them, after the call. What is read-only, not contiguous or also part of
     another argument is copied instead.
@@ -69,38 +75,20 @@ def jit(
             static_argnums=static_argnums,
             static_argnames=static_argnames,
             donate_argnums=donate_argnums,
+            **settings,
+        )
+    if unknown := set(settings) - {f.name for f in fields(Settings)}:
+        raise ProgramError(
+            f"jit: {' and '.join(sorted(unknown))} is no option",
+            repair=", ".join(f.name for f in fields(Settings)),
         )
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    return Jitted(function, ints(static_argnums), names, ints(donate_argnums))
+    own = {name: value for name, value in settings.items() if value is not None}
+    return Jitted(function, ints(static_argnums), names, ints(donate_argnums), own)
 
 
 def ints(given: Ints) -> tuple[int, ...]:
     return (given,) if isinstance(given, int) else tuple(given)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A program for one kind of arguments, and how its results are put together."""
-
-    traced: Traced
-    compiled: Compiled
-
-    @lazy
-    def program(self) -> Program:
-        return self.compiled.program
-
-    @lazy
-    def read(self) -> Callable[[Any], tuple[Any, ...] | None]:
-        """The leaves of arguments of this structure, or None."""
-        return tree.reader(self.traced.inputs)
-
-    @property
-    def results(self) -> Structure:
-        return self.traced.outputs
-
-    @lazy
-    def single(self) -> bool:
-        return self.results.container is None
 
 
 @dataclass(eq=False)
@@ -111,8 +99,10 @@ class Jitted:
     static: tuple[int, ...]
     static_names: tuple[str, ...]
     donated: tuple[int, ...]
-    entries: dict[Any, Entry] = field(default_factory=dict)
-    recent: Entry | None = None
+    own: dict[str, Any]  # settings by keyword
+    entries: dict[Key, Executable] = field(default_factory=dict)
+    recent: Executable | None = None  # the last one, and the settings of the thread it was called in
+    seen: Settings | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -123,7 +113,7 @@ class Jitted:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         recent = self.recent
-        if recent is not None and current() is None:
+        if recent is not None and active() is self.seen and current() is None:
             leaves = recent.read((args, options))
             outputs = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
@@ -136,13 +126,20 @@ class Jitted:
         if current() is not None:  # part of the function being traced
             return call(self.traced(static, dynamic), *dynamic)
         leaves, structure = tree.flatten(dynamic)
-        arrays, kind = self.kind(leaves)
-        key = static, structure, kind
-        entry = self.entries.get(key) or self.entry(key, static, dynamic)
-        if not static and all(type(x) is np.ndarray for x in leaves):
-            self.recent = entry  # its native guard knows the kind as well as the key does
-        outputs = entry.program(arrays)
-        return outputs[0] if entry.single else tree.unflatten(entry.results, outputs)
+        arrays, kinds = self.kind(leaves)
+        settings = self.settings()
+        if settings.disable_jit:
+            traced = self.traced(static, dynamic)
+            graph, results, outputs = traced.graph, traced.outputs, interpret(traced.graph, *arrays)
+        else:
+            entry = self.entry(Key(static, structure, kinds, settings), dynamic)
+            if settings.native and not static and all(type(x) is np.ndarray for x in leaves):
+                # its native guard knows the kind as well as the key does
+                self.recent, self.seen = entry, active()
+            graph, results, outputs = entry.traced.graph, entry.results, entry.program(arrays)
+        if settings.check_nans:
+            nans.check(graph, arrays, outputs)
+        return outputs[0] if results.container is None else tree.unflatten(results, outputs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -151,12 +148,11 @@ class Jitted:
         """Every stage of the program for these arguments, which are not run."""
         return Inspection(self.compile(*args, **options).compiled)
 
-    def compile(self, *args: Any, **options: Any) -> Entry:
-        """The program for arguments of this kind."""
+    def compile(self, *args: Any, **options: Any) -> Executable:
+        """The program for arguments of this kind, which are not read: types will do."""
         static, dynamic = self.parted(args, options)
         leaves, structure = tree.flatten(dynamic)
-        key = static, structure, self.kind(leaves)[1]
-        return self.entries.get(key) or self.entry(key, static, dynamic)
+        return self.entry(Key(static, structure, self.kind(leaves)[1], self.settings()), dynamic)
 
     # ---- keys
 
@@ -185,20 +181,32 @@ class Jitted:
             if type(x) is np.ndarray:
                 arrays.append(x)
                 kinds.append((x.dtype, x.shape))
+            elif isinstance(x, Type):
+                arrays.append(x)
+                kinds.append((x.numpy, x.shape))
             else:
                 a = array(x)
                 arrays.append(a)
                 kinds.append((type(x) if type(x) in (bool, int, float) else a.dtype, a.shape))
         return tuple(arrays), tuple(kinds)
 
+    def settings(self) -> Settings:
+        """What holds for a call now."""
+        return replace(active(), **self.own) if self.own else active()
+
     # ---- compiling
 
-    def entry(self, key: Any, static: Any, dynamic: Any) -> Entry:
+    def entry(self, key: Key, dynamic: Any) -> Executable:
+        """The program of a key."""
+        found = self.entries.get(key)
+        if found is not None:
+            return found
         with self.lock:
             if key not in self.entries:
-                if self.entries:
-                    log.info("jit: %s is traced again for %s", self.name, key[2])
-                self.entries[key] = self.made(static, dynamic)
+                if self.entries and log.isEnabledFor(logging.INFO):
+                    why = reason(self.function, key, self.entries)
+                    log.info("jit: %s is traced again: %s", self.name, why)
+                self.entries[key] = self.made(key, dynamic)
             return self.entries[key]
 
     @property
@@ -219,11 +227,14 @@ class Jitted:
 
         return function
 
-    def made(self, static: Any, dynamic: Any) -> Entry:
-        traced = self.traced(static, dynamic)
-        donated = self.donations(traced.graph, dynamic)
+    def made(self, key: Key, dynamic: Any) -> Executable:
+        traced = self.traced(key.static, dynamic)
+        # to find where a NaN was born, the arguments must be as they were
+        donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
         with making.LOCK:
-            return Entry(traced, back_end().compile_graph(traced.graph, donated=donated))
+            compiled = back_end().compile_graph(traced.graph, None, donated, key.settings.dump)
+        places = tuple(i for i, _, _ in key.static if isinstance(i, int))
+        return Executable(traced, compiled, places)
 
     def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
         """Pairs of a donated input and an output of its type, in order."""
@@ -285,6 +296,21 @@ def array(x: Any) -> np.ndarray:
                            repair="static_argnums, for what is no array")  # fmt: skip
     type_of(a)
     return a
+
+
+def eval_shape(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """The types of the results of `function`, in their tree; it is traced, nothing is computed.
+
+    Arguments are arrays, numbers, or types: `wl.ShapeDtypeStruct(shape, dtype)`.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    traced = trace_tree(lambda a, o: function(*a, **o), (args, options), name)
+    return tree.unflatten(traced.outputs, [v.type for v in traced.graph.outputs])
+
+
+def ShapeDtypeStruct(shape: Sequence[int], dtype: Any) -> Type:  # noqa: N802  JAX's name
+    """The type of an array that need not exist."""
+    return Type(dtype_name(dtype), tuple(shape))
 
 
 # ---------------------------------------------------------------- reading

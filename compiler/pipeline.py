@@ -7,7 +7,6 @@ code           each work lowered and printed, machine code by content, rows of t
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from .passes.simplify import simplify
 from .passes.unmark import unmark
 from .plan import Place, Plan, Schedule
 from .product import Product
+from .settings import active
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -101,9 +101,15 @@ def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
 
 
 def compile_graph(
-    graph: Graph, target: Target | None = None, donated: tuple[tuple[int, int], ...] = ()
+    graph: Graph,
+    target: Target | None = None,
+    donated: tuple[tuple[int, int], ...] = (),
+    folder: str | None = None,
 ) -> Compiled:
-    """Everything up to machine code, which `program` makes when it is first needed."""
+    """Everything up to machine code, which `program` makes when it is first needed.
+
+    All stages are written to `folder`; None is the setting `dump`.
+    """
     stages = list(optimised(graph))
 
     def stage(name: str, step: Callable[[Any], Any]) -> Any:
@@ -120,7 +126,7 @@ def compile_graph(
     lowered = tuple((w, lower_work(w, target or host())) for w in works)
     seconds = {s.name: s.seconds for s in stages} | {"lower": time.perf_counter() - start}
     compiled = Compiled(graph, tuple(stages), plan, lowered, seconds)
-    if folder := os.environ.get("WONDERLAND_DUMP"):
+    if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
 

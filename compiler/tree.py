@@ -65,6 +65,13 @@ _LEAF = Structure((None, (), ()))
 _NONE = Structure((type(None), (), ()))
 
 
+def fields_of(container: type) -> tuple[str, ...]:
+    """Names of the children of a named tuple or a dataclass."""
+    if _kind(container) == NAMED:
+        return tuple(container._fields)  # pyright: ignore[reportAttributeAccessIssue]
+    return _fields[container][0] if container in _fields else ()
+
+
 def _kind(container: type) -> int:
     """How values of a type are taken apart; found out once per type."""
     kind = _kinds.get(container)

@@ -5,7 +5,7 @@ Losses keep one value for each example: `np.mean(loss(...))` is the empirical ri
 A layer is a plain pytree of arrays that can be called.
 
 Example:
->>> layer = Linear.init(random.key(0), 3, 2)
+>>> layer = Linear.init(wonderland.random.key(0), 3, 2)
 >>> layer(np.ones((5, 3), np.float32)).shape
 (5, 2)
 """
@@ -16,7 +16,6 @@ import math
 from typing import Any, NamedTuple
 
 from ..compiler import numpy as np
-from ..compiler import random
 from ..compiler.functions import stop_gradient
 from ..compiler.lax import erf
 from ..compiler.lax import logistic as sigmoid

@@ -14,13 +14,13 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     "runtime",
     "compiler.errors compiler.lazy",
-    "compiler.types",
+    "compiler.types compiler.settings",
     "compiler.ir",
     "compiler.text compiler.kernel",
     "compiler.product",
     "compiler.ops",
     "compiler.law compiler.interpreter compiler.verify compiler.index compiler.tree",
-    "compiler.laws compiler.emission",
+    "compiler.laws compiler.emission compiler.nans compiler.retrace",
     "compiler.chunks",
     "compiler.plan",
     "compiler.passes compiler.codegen",
@@ -30,6 +30,8 @@ LAYERS = [
     "compiler.numpy",
     "compiler.trace",
     "compiler.lax compiler.functions",
+    "compiler.executable",
+    "compiler.profile compiler.archive",
     "compiler.random compiler.testing compiler.api",
     "models",
     "wonderland",
@@ -95,7 +97,7 @@ def test_the_runtime_imports_nothing_of_the_compiler() -> None:
 
 
 def test_only_the_code_generator_and_the_pipeline_import_the_runtime() -> None:
-    allowed = ("compiler.codegen", "compiler.pipeline", "compiler.api")
+    allowed = ("compiler.codegen", "compiler.pipeline", "compiler.executable", "compiler.api")
     found = [
         f"{f}: {m}"
         for f in FILES

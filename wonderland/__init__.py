@@ -10,7 +10,8 @@
 """
 
 from . import lax, nn, numpy, optim, random, testing, tree
-from .compiler.api import jit
+from .compiler.api import ShapeDtypeStruct, eval_shape, jit
+from .compiler.archive import load
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -21,17 +22,24 @@ from .compiler.functions import (
     value_and_grad,
     vjp,
 )
+from .compiler.settings import check_nans, disable_jit, dump
 from .compiler.trace import trace
 
 __all__ = [
     "CompilerError",
     "ProgramError",
+    "ShapeDtypeStruct",
+    "check_nans",
+    "disable_jit",
+    "dump",
+    "eval_shape",
     "grad",
     "jit",
     "jvp",
     "lax",
     "linear_transpose",
     "linearize",
+    "load",
     "nn",
     "numpy",
     "optim",

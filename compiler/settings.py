@@ -1,0 +1,95 @@
+"""The settings: each is at once an environment variable, a keyword of `jit` and a `with` form.
+
+with wl.check_nans():
+    step(params, batch)
+
+setting       environment            meaning                                              default
+check_nans    WONDERLAND_CHECK_NANS  a NaN in a result raises, and names the user's line  off
+disable_jit   WONDERLAND_DISABLE_JIT compiled functions run in the interpreter            off
+dump          WONDERLAND_DUMP        a folder: every stage of every program is written    none
+
+The variables are read once, when the package is imported; flags are on where they are 1. A keyword
+goes before the `with` form, that before the environment. A `with` form holds in its thread only.
+
+The runtime reads variables of its own: WONDERLAND_NUM_THREADS (threads of a program; all the
+processors of the process), WONDERLAND_CACHE (the folder of machine code; the user's cache folder),
+WONDERLAND_POISON (memory holds NaN before it is written; off).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from .errors import ProgramError
+
+FLAGS = {"1": True, "true": True, "on": True, "": False, "0": False, "false": False, "off": False}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for a call."""
+
+    check_nans: bool = False
+    disable_jit: bool = False
+    dump: str = ""
+
+    @property
+    def native(self) -> bool:
+        """Whether a call is no more than a run of its program."""
+        return not (self.check_nans or self.disable_jit)
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """The settings of the environment variables."""
+    found: dict[str, Any] = {}
+    for field in fields(Settings):
+        variable = f"WONDERLAND_{field.name.upper()}"
+        text = environment.get(variable)
+        if text is None:
+            continue
+        if field.name != "dump" and text.lower() not in FLAGS:
+            raise ProgramError(f"{variable}: 0 or 1 is required, got {text!r}")
+        found[field.name] = text if field.name == "dump" else FLAGS[text.lower()]
+    return Settings(**found)
+
+
+_active: ContextVar[Settings] = ContextVar("settings", default=from_environment(os.environ))
+active = _active.get
+"""The settings of this thread."""
+
+
+@contextlib.contextmanager
+def changed(**changes: Any) -> Iterator[None]:
+    """Other settings inside of the block, in this thread."""
+    token = _active.set(replace(active(), **changes))
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+def check_nans(check: bool = True) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, a NaN in the results of a compiled function that its arguments did not
+    have raises a FloatingPointError that names the line it was born at, also in a derivative.
+
+    Cost: a look at every result; where there is a NaN, a run in the interpreter.
+    """
+    return changed(check_nans=check)
+
+
+def disable_jit(disable: bool = True) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, compiled functions are traced at every call and their graphs run in the
+    interpreter: NumPy alone, nothing is compiled."""
+    return changed(disable_jit=disable)
+
+
+def dump(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, all stages of the programs that are compiled are written as texts, in a
+    folder of `folder` for each."""
+    return changed(dump=str(Path(folder)))

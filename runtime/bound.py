@@ -1,0 +1,72 @@
+"""A program tied to fixed memory: a call runs it, and looks at nothing.
+
+    step = Bound(program, (x, y))
+    results = step()  # of what x and y hold now; the same arrays at every call
+
+Cost: a call of one segment takes about 0.2 microseconds beside its kernels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .border import ACCEPTED
+from .executor import team
+from .guard import fits
+from .program import Arrays, Program, call_host
+from .table import HostRow
+
+
+class Bound:
+    """`program` on the memory of `leaves`, which must be arrays of exactly its kinds.
+
+    Results live in memory of its own that every call overwrites; a donated argument is its result.
+    One call at a time. Making it runs the program once; donated arguments are as before after it.
+    """
+
+    def __init__(self, program: Program, leaves: tuple[Any, ...]):
+        self.program, self.leaves = program, leaves
+        table = program.table
+        for k, (leaf, spec) in enumerate(zip(leaves, table.inputs, strict=True)):
+            if not fits(leaf, spec, k in table.donated):
+                got = type(leaf).__name__
+                if isinstance(leaf, np.ndarray):
+                    got = "another kind or layout"
+                required = f"{spec} in C order, aligned"
+                raise TypeError(f"argument {k}: {required} is required, got {got}")
+        self._own = tuple([make() for make in program._make])
+        self.results: Arrays = tuple(
+            leaves[table.donors[k]] if x is None else x for k, x in enumerate(self._own)
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        """A context whose blocks hold the addresses."""
+        table = self.program.table
+        kept = {k: self.leaves[k].copy() for k in table.donated}
+        context = self._context = self.program._new_context(table)
+        if context.start(self.leaves, self._own) != ACCEPTED:
+            raise TypeError("arguments that share memory with a donated one cannot be bound")
+        for k, array in kept.items():
+            self.leaves[k][...] = array
+        self._spaces = {
+            "input": self.leaves, "output": self.results, "constant": table.constants,
+            "arena": (context.arena,),
+        }  # fmt: skip
+
+    def __call__(self) -> Arrays:
+        context = self._context
+        if context.team is not None and context.team is not team():  # after a fork
+            self._begin()
+            context = self._context
+        context.resume(0)
+        segment = 0
+        for step in context.table.steps[1:]:
+            if isinstance(step, HostRow):
+                call_host(step, self._spaces)
+            else:
+                segment += 1
+                context.resume(segment)
+        return self.results
