@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import wonderland as wl
 from wonderland.runtime import objects
+from wonderland.runtime.executor import threads
 
 ROOT = Path(__file__).parent.parent
 TEXTS = """
 import numpy as np
+import pytest
 import wonderland as wl
 
 def loss(w, x, y):
@@ -66,3 +69,23 @@ def test_another_batch_size_compiles_no_kernel() -> None:
     assert np.isfinite(value) and gradient.shape == w.shape
     assert objects.statistics().compiled == before
     assert step.inspect(*batch(32))["sources"] == step.inspect(*batch(33))["sources"]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_results_are_the_same_bits_for_every_number_of_threads(count: int) -> None:
+    rng = np.random.default_rng(1)
+    w, x, y = (rng.normal(size=s).astype(np.float32) for s in ((300, 200), (700, 300), (700, 200)))
+
+    def program(w: Any, x: Any, y: Any) -> Any:
+        value, gradient = wl.value_and_grad(loss)(w, x, y)
+        scores = np.exp(y - np.max(y, axis=1, keepdims=True))
+        shares = scores / np.sum(scores, axis=1, keepdims=True)
+        return value, gradient, shares, np.sum(shares, axis=0), np.sum(x), np.tanh(x).T + x.T
+
+    with threads(1):
+        expected = wl.jit(program)(w, x, y)
+    with threads(count):
+        step = wl.jit(program)
+        for _ in range(5):
+            for got, want in zip(step(w, x, y), expected, strict=True):
+                assert got.tobytes() == want.tobytes()
