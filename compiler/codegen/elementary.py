@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from .numpy_words import (
     abs_,
+    all_,
     any_,
     cast,
     copysign,
@@ -39,6 +40,7 @@ from .numpy_words import (
     scalar,
     select,
     sqrt,
+    trunc,
 )  # fmt: skip
 
 
@@ -87,7 +89,7 @@ def remainder_f64(x, y):
 
 def _floordiv(x, y):
     """As NumPy: from x less its remainder, so that a rounded x / y misleads nobody."""
-    r = fmod(x, y)
+    r = _fmod(x, y)
     whole = (x - r) / y
     quotient = select((r != 0.0) & ((y < 0.0) ^ (r < 0.0)), whole - 1.0, whole)
     down = floor(quotient)
@@ -97,8 +99,45 @@ def _floordiv(x, y):
 
 def _remainder(x, y):
     """Of the sign of y, zeros too."""
-    r = fmod(x, y)
+    r = _fmod(x, y)
     return select(r == 0.0, copysign(r, y), select((y < 0.0) ^ (r < 0.0), r + y, r))
+
+
+def _fmod(x, y):
+    """x - y trunc(x / y), without error.
+
+    The rounded quotient has the right whole part or a neighbour of it, and what is left is exact
+    with either. Beyond 2^22, and for infinities, libm divides, lane by lane."""
+    a, b = abs_(x), abs_(y)
+    q = trunc(a / b)
+    r = fma(-q, b, a)
+    up = select(r < 0.0, r + b, r)
+    rest = copysign(select(up >= b, up - b, up), x)
+    near = (q < 4194304.0) & (b < inf)
+    if not scalar(all_(near)):
+        rest = select(near, rest, fmod(x, y))
+    return rest
+
+
+# ------------------------------------------------------------------ neighbours
+
+
+def nextafter_f32(x, y):
+    bits = reinterpret(x, i32)
+    step = select((y > x) ^ (x < 0.0), bits + 1, bits - 1)
+    return _next(x, y, copysign(1.401298464324817e-45, y), reinterpret(step, f32))
+
+
+def nextafter_f64(x, y):
+    bits = reinterpret(x, i64)
+    step = select((y > x) ^ (x < 0.0), bits + 1, bits - 1)
+    return _next(x, y, copysign(5e-324, y), reinterpret(step, f64))
+
+
+def _next(x, y, least, step):
+    """y where equal, the least number of its sign from 0, NaN of NaN, else the number beside x."""
+    other = select(x == 0.0, least, step)
+    return select(x == y, y, select((x == x) & (y == y), other, nan))
 
 
 # ------------------------------------------------------------------ exp, expm1, sigmoid, tanh
@@ -397,22 +436,38 @@ def _circle_f32(q, r):
 
 
 def _circle_f64(q, r, lost):
-    """sin(r + lost + q pi / 2) (fdlibm)."""
+    """sin(r + lost + q pi / 2)."""
+    s, _s_low = _sine_f64(r, lost)
+    c, _c_low = _cosine_f64(r, lost)
+    y = select((q & 1) == 0, s, c)
+    return reinterpret(reinterpret(y, i64) ^ ((q & 2) << 62), f64)
+
+
+def _sine_f64(r, lost):
+    """sin(r + lost) as (high, low) (fdlibm)."""
     z = r * r
-    ps = polynomial(
+    p = polynomial(
         z, 1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06,
         -1.98412698298579493134e-04, 8.33333333332248946124e-03, -1.66666666666666324348e-01,
     )  # fmt: skip
-    pc = polynomial(
+    h = 0.5 * z
+    t = fma(p, z * r, fma(-h, lost, lost))
+    s = r + t
+    return s, (r - s) + t
+
+
+def _cosine_f64(r, lost):
+    """cos(r + lost) as (high, low) (fdlibm)."""
+    z = r * r
+    p = polynomial(
         z, -1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.75573143513906633035e-07,
         2.48015872894767294178e-05, -1.38888888888741095749e-03, 4.16666666666666019037e-02,
     )  # fmt: skip
     h = 0.5 * z
     w = 1.0 - h
-    s = r + fma(ps, z * r, fma(-h, lost, lost))
-    c = w + (((1.0 - w) - h) + fma(pc, z * z, -r * lost))
-    y = select((q & 1) == 0, s, c)
-    return reinterpret(reinterpret(y, i64) ^ ((q & 2) << 62), f64)
+    t = ((1.0 - w) - h) + fma(p, z * z, -r * lost)
+    c = w + t
+    return c, ((w - c) + t) - 0.5 * fma(r, r, -z)
 
 
 def sin_f32(x):
@@ -464,14 +519,18 @@ def erf_f32(x):
     return select(a < 0.9375, fma(q, x, x), copysign(1.0 - _modest_exp_f32(p), x))
 
 
-def erf_f64(x):
-    z = x * x
-    q = polynomial(
+def _erf_series_f64(z):
+    """erf(x) / x - 1 from z = x^2, for |x| < 15/16."""
+    return polynomial(
         z, -8.2195109256601281e-10, 1.392914024351227e-8, -1.625300528100627e-7,
         1.6452776352244402e-6, -1.4925135793780207e-5, 1.2055313970760227e-4,
         -8.5483265594083629e-4, 5.2239776182404401e-3, -2.6866170644470006e-2, 0.1128379167095198,
         -0.37612638903183694, 0.12837916709551257,
     )  # fmt: skip
+
+
+def erf_f64(x):
+    q = _erf_series_f64(x * x)
     a = abs_(x)
     t = select(a > 6.0, 6.0, a)
     p = polynomial(
@@ -492,12 +551,7 @@ def pow__f32(x, y):
     # in f64, whose 29 spare bits allow short series: log |x| = k ln 2 + 2 atanh(s)
     a = abs_(cast(x, f64))
     k, f = _log_split_f64(a)
-    s = f / (f + 2.0)
-    p = polynomial(
-        s * s, 0.19610449803128972, 0.22174087675676843, 0.28572170040492012, 0.39999994853776847,
-        0.66666666679710871, 1.9999999999999464,
-    )  # fmt: skip
-    e = cast(y, f64) * _log_of_size(a, fma(k, LN2, s * p))
+    e = cast(y, f64) * _log_of_size(a, fma(k, LN2, _short_log1p(f)))
     bits, r, _ = _split_f64(_clamp(e, -200.0, 200.0), 1023.0)
     return _pow_ends(
         x, y, cast(fma(_series_f32(r), r * r, r + 1.0) * reinterpret(bits << 52, f64), f32)
@@ -512,6 +566,15 @@ def pow__f64(x, y):
     e = y * _log_of_size(a, high)
     rest = fma(y, high, -e) + y * low
     return _pow_ends(x, y, _exp_twofold_f64(e, select(abs_(e) < 1000.0, rest, 0.0)))
+
+
+def _short_log1p(f):
+    """log(1 + f) in f64, enough for f32."""
+    s = f / (f + 2.0)
+    return s * polynomial(
+        s * s, 0.19610449803128972, 0.22174087675676843, 0.28572170040492012, 0.39999994853776847,
+        0.66666666679710871, 1.9999999999999464,
+    )  # fmt: skip
 
 
 def _log_of_size(a, log):

@@ -13,9 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from . import elementary, numpy_tile, numpy_words
+from . import circular, elementary, hyperbolic, numpy_tile, numpy_words, powers, special
 from .numpy_words import NAMES, NUMPY
 from .words import WORDS as EMITTED
+
+TEXTS = {
+    name: form
+    for module in (elementary, circular, hyperbolic, powers, special)
+    for name, form in vars(module).items()
+}
 
 
 def by_dtype(name: str) -> Callable[..., Any]:
@@ -23,9 +29,7 @@ def by_dtype(name: str) -> Callable[..., Any]:
 
     def word(*xs: Any) -> Any:
         operands = numpy_words.together(*xs)
-        form = getattr(elementary, f"{name}_{NAMES[operands[0].dtype]}", None) or getattr(
-            elementary, name
-        )
+        form = TEXTS.get(f"{name}_{NAMES[operands[0].dtype]}") or TEXTS[name]
         return form(*operands)
 
     return word

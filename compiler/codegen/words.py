@@ -1,7 +1,7 @@
 """The vocabulary of printed kernels: every word by its name, and the key of this version.
 
-Words are functions of an emitter (simd, memory, tile), texts emitted in place (elementary), and the
-names of dtypes.
+Words are functions of an emitter (simd, memory, tile), texts emitted in place (elementary and those
+after it), and the names of dtypes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from .simd import DTYPES, SIMD, joined, widen
 from .tile import TILE_WORDS
 
 HERE = Path(__file__).parent
-ELEMENTARY = (HERE / "elementary.py").read_text()
+TEXTS = ("elementary", "circular", "hyperbolic", "powers", "special")
+ELEMENTARY = "\n".join((HERE / f"{name}.py").read_text() for name in TEXTS)
 
 
 def by_dtype(name: str, forms: dict[str, Word]) -> Word:
@@ -34,7 +35,7 @@ def by_dtype(name: str, forms: dict[str, Word]) -> Word:
 
 
 def elementary(primitives: dict[str, Any]) -> dict[str, Word]:
-    """The functions of `elementary.py`, without the dtype in their names, but not parts (`_`)."""
+    """The functions of the texts, without the dtype in their names, but not parts (`_`)."""
     names = {d.name for d in parsed(ELEMENTARY)[0]}
     stems = {
         n.rpartition("_")[0] if n.endswith(tuple(f"_{d}" for d in DTYPES)) else n for n in names
@@ -46,6 +47,6 @@ def elementary(primitives: dict[str, Any]) -> dict[str, Word]:
 PRIMITIVES = MEMORY | SIMD | MEMORY_WORDS | TILE_WORDS | PANEL_WORDS
 WORDS: dict[str, Any] = PRIMITIVES | elementary(PRIMITIVES)
 
-MODULES = ("simd", "memory", "outlined", "tile", "panels", "elementary", "words")
+MODULES = ("simd", "memory", "outlined", "tile", "panels", *TEXTS, "words")
 SOURCES = [HERE / f"{name}.py" for name in MODULES]
 KEY = hashlib.sha256(b"".join(f.read_bytes() for f in SOURCES)).hexdigest()

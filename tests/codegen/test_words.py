@@ -23,6 +23,7 @@ def cases() -> list[Case]:
     add(2, (*INTEGERS, *FLOATS), "a + b; a - b; a * b; maximum(a, b); minimum(a, b)")
     add(2, INTEGERS, "a // b; a % b; remainder(a, b); a << b; a >> b; a & b; a | b; a ^ b")
     add(2, FLOATS, "a / b; copysign(a, b); pow_(a, b); remainder(a, b); floordiv(a, b)")
+    add(2, FLOATS, "atan2(a, b); hypot(a, b); nextafter(a, b)")
     add(2, ("i32", "i64", "u32"), "pow_(a, b)")
     add(2, ("bool",), "a & b; a | b; a ^ b; maximum(a, b); minimum(a, b)")
     add(2, ALL, "a < b; a <= b; a > b; a >= b; a == b; a != b", result="bool")
@@ -39,6 +40,9 @@ def cases() -> list[Case]:
     add(
         1, FLOATS, "exp(a); expm1(a); log(a); log1p(a); tanh(a); sigmoid(a); sin(a); cos(a); erf(a)"
     )
+    add(1, FLOATS, "tan(a); asin(a); acos(a); atan(a); sinh(a); cosh(a); asinh(a); acosh(a)")
+    add(1, FLOATS, "atanh(a); exp2(a); log2(a); log10(a); cbrt(a)")
+    add(1, FLOATS, "erfc(a); erfinv(a); lgamma(a); digamma(a)")
     add(
         1,
         FLOATS,
