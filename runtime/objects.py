@@ -166,7 +166,7 @@ def contents(entry: bytes) -> tuple[str, list[str]]:
             case {"object": str(place), "functions": [*names]}:
                 if re.fullmatch("[0-9a-f]{64}", place) and all(isinstance(n, str) for n in names):
                     return place, names
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return "", []
 

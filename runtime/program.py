@@ -169,10 +169,18 @@ class Program:
         while (k := context.start(tuple(given), made)) != ACCEPTED:
             if not fits(given[k], specs[k], k in donated):
                 given[k] = accept(given[k], specs[k], k, k in donated)
+                shared = {i for i in donated if i != k and meet(given[i], leaves[k])}
             else:  # it shares memory with a donated argument
-                for i in donated:
-                    given[i] = given[i].copy()
+                shared = donated
+            for i in shared:
+                given[i] = given[i].copy()
         return tuple(given)
+
+
+def meet(one: Any, other: Any) -> bool:
+    """Whether two arguments are arrays that may share memory."""
+    arrays = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
+    return arrays and np.may_share_memory(one, other)
 
 
 def donors(

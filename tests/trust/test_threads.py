@@ -18,6 +18,7 @@ from wonderland.runtime import executor
 from wonderland.runtime.program import ArraySpec, HostRow, Program, Slot
 
 F64 = np.dtype(np.float64)
+MAIN = threading.main_thread().ident or 0
 
 
 def formula(x):
@@ -39,7 +40,8 @@ def same(got, want) -> bool:
 
 def together(work: Callable[[int], object], count: int = 2) -> list[object]:
     """work(0), work(1)... on threads of their own that begin at once."""
-    start, results = threading.Barrier(count), [None] * count
+    start = threading.Barrier(count)
+    results: list[object] = [None] * count
 
     def run(k: int) -> None:
         start.wait()
@@ -119,7 +121,7 @@ def test_lines_of_nodes_are_inherited_within_a_thread_only():
     line, t = Source("elsewhere.py", 7), Type("f64", (3,))
     with sourced(line):
         ours, (theirs,) = ops.full(1.0, t), together(lambda k: ops.full(2.0, t), 1)
-    assert ours.node.source is line
+    assert ours.node is not None and ours.node.source is line
     assert theirs.node.source is not line  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -173,9 +175,7 @@ def test_a_signal_handler_may_call_the_function_it_interrupts(patient):
     before = signal.signal(signal.SIGUSR1, lambda *_: results.append(f(y)))
     try:
         for _ in range(5):
-            thread = during_launch(
-                lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-            )
+            thread = during_launch(lambda: signal.pthread_kill(MAIN, signal.SIGUSR1))
             assert same(f(x), formula(x))
             thread.join()
     finally:
@@ -191,9 +191,7 @@ def test_ctrl_c_during_a_launch_is_seen_when_it_is_done(patient, n):
     want = f(x.copy())
     for _ in range(5):
         given = x.copy()
-        thread = during_launch(
-            lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        )
+        thread = during_launch(lambda: signal.pthread_kill(MAIN, signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             f(given)
             thread.join()  # where the launch gave up nothing
