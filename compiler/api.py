@@ -15,7 +15,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +47,9 @@ def jit(
     static_argnums: Ints = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: Ints = (),
-    **settings: Any,
+    check_nans: bool | None = None,
+    disable_jit: bool | None = None,
+    dump: str | os.PathLike[str] | None = None,
 ) -> Any:
     """`function` compiled to native code, once per kind of arguments.
 
@@ -56,7 +58,7 @@ def jit(
     read at the first call.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
-    Settings: `check_nans`, `disable_jit` and `dump`, as in settings.py; None leaves them as they are.
+    Settings: `check_nans`, `disable_jit`, `dump`, as in settings.py; None leaves them as they are.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
     what of the arguments made it necessary.
     Donation: arrays in the arguments `donate_argnums` may be overwritten by results; don't read
@@ -75,15 +77,14 @@ def jit(
             static_argnums=static_argnums,
             static_argnames=static_argnames,
             donate_argnums=donate_argnums,
-            **settings,
-        )
-    if unknown := set(settings) - {f.name for f in fields(Settings)}:
-        raise ProgramError(
-            f"jit: {' and '.join(sorted(unknown))} is no option",
-            repair=", ".join(f.name for f in fields(Settings)),
+            check_nans=check_nans,
+            disable_jit=disable_jit,
+            dump=dump,
         )
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    own = {name: value for name, value in settings.items() if value is not None}
+    folder = None if dump is None else os.fspath(dump)
+    given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder}
+    own = {name: value for name, value in given.items() if value is not None}
     return Jitted(function, ints(static_argnums), names, ints(donate_argnums), own)
 
 
@@ -101,8 +102,8 @@ class Jitted:
     donated: tuple[int, ...]
     own: dict[str, Any]  # settings by keyword
     entries: dict[Key, Executable] = field(default_factory=dict)
-    recent: Executable | None = None  # the last one, and the settings of the thread it was called in
-    seen: Settings | None = None
+    recent: Executable | None = None
+    seen: Settings | None = None  # of the thread that called the recent one
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -308,8 +309,8 @@ def eval_shape(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     return tree.unflatten(traced.outputs, [v.type for v in traced.graph.outputs])
 
 
-def ShapeDtypeStruct(shape: Sequence[int], dtype: Any) -> Type:  # noqa: N802  JAX's name
-    """The type of an array that need not exist."""
+def ShapeDtypeStruct(shape: Sequence[int], dtype: Any) -> Type:
+    """The type of an array that need not exist; a function, named as JAX's class."""
     return Type(dtype_name(dtype), tuple(shape))
 
 

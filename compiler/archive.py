@@ -15,7 +15,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +28,6 @@ from .text import constants_of, parse, print_graph
 from .trace import Traced
 from .tree import Structure
 from .verify import verify
-
-if TYPE_CHECKING:
-    from .pipeline import Compiled
 
 FORMAT = 1
 HEAD, TEXT, FOLDER = "wonderland.json", "graph.txt", "constants/"
@@ -156,7 +153,7 @@ def encoded(structure: Structure) -> Any:
     for x in data if kind == "dict" else data[1] if kind.startswith("class") else ():
         if type(x) not in (str, int, float, bool, type(None)):
             raise ProgramError(
-                f"save: keys and static fields that are strings or numbers are required, got {x!r:.60}"
+                f"save: keys and static fields of strings or numbers are required, got {x!r:.60}"
             )
     return [kind, list(data), inside]
 
@@ -166,6 +163,9 @@ def decoded(given: Any, types: Mapping[str, type]) -> Structure:
     if given is None:
         return tree.structure(0)
     kind, data, inside = given
+    name = kind.removeprefix("class ")
+    if name not in (*CONTAINERS, "None", *types):
+        raise ProgramError(f"it has a {name:.60}; try: wl.load(path, types=({name:.60},))")
     children = tuple(decoded(c, types) for c in inside)
     if kind == "None":
         return tree.structure(None)
@@ -178,9 +178,6 @@ def decoded(given: Any, types: Mapping[str, type]) -> Structure:
         ):
             raise ProgramError(f"keys of a dict in order are required, got {data!r:.60}")
         return Structure((CONTAINERS[kind], keys, children))
-    name = kind.removeprefix("class ")
-    if name not in types:
-        raise ProgramError(f"it has a {name:.60}; try: wl.load(path, types=({name:.60},))")
     fields, static = data
     if tree.fields_of(types[name]) != tuple(fields) or len(fields) != len(children):
         raise ProgramError(f"a {name} of the fields {', '.join(fields):.200} is required")

@@ -54,7 +54,7 @@ def find(graph: Graph, arrays: Sequence[np.ndarray]) -> Birth | None:
 
 
 def guilty(value: Value, store: dict[Value, np.ndarray]) -> Value | None:
-    """An operand of the node of `value` that has a NaN; of an elementwise one, at the same place."""
+    """An operand of the node of `value` that has a NaN; of elementwise ones at the same place."""
     node = value.node
     assert node is not None
     bad = [a for a in node.args if has_nan(store[a])]

@@ -59,7 +59,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(**found)
 
 
-_active: ContextVar[Settings] = ContextVar("settings", default=from_environment(os.environ))
+DEFAULT = from_environment(os.environ)
+
+_active: ContextVar[Settings] = ContextVar("settings", default=DEFAULT)
 active = _active.get
 """The settings of this thread."""
 
