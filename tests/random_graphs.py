@@ -37,6 +37,18 @@ WORDS: Range = (0, 2**32 - 1)
 DOMAIN: dict[tuple[str, int], Range] = {
     ("log", 0): (0.25, 8),
     ("log1p", 0): (-0.75, 8),
+    ("log2", 0): (0.25, 8),
+    ("log10", 0): (0.25, 8),
+    ("cbrt", 0): (0.25, 8),
+    ("tan", 0): (-1, 1),
+    ("asin", 0): (-0.75, 0.75),
+    ("acos", 0): (-0.75, 0.75),
+    ("atanh", 0): (-0.75, 0.75),
+    ("erfinv", 0): (-0.75, 0.75),
+    ("acosh", 0): (1.25, 8),
+    ("lgamma", 0): (0.5, 8),
+    ("digamma", 0): (0.5, 8),
+    ("atan2", 1): (0.25, 8),
     ("sqrt", 0): (0.25, 8),
     ("rsqrt", 0): (0.25, 8),
     ("div", 1): (0.5, 8),
@@ -60,6 +72,20 @@ RISING = (
     "ceil",
     "round",
     "sign",
+    "trunc",
+    "exp2",
+    "log2",
+    "log10",
+    "cbrt",
+    "tan",
+    "asin",
+    "atan",
+    "sinh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erfinv",
+    "digamma",
 )
 
 
@@ -272,6 +298,20 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
     match name:
         case "sin" | "cos":
             return -1, 1
+        case "cosh":
+            return 1, math.cosh(max(-a, b))
+        case "acos" | "erfc":
+            return 0, 3
+        case "lgamma":
+            return -0.13, 9
+        case "atan2":
+            return -math.pi / 2, math.pi / 2
+        case "hypot":
+            return 0, math.hypot(max(-a, b), max(-c, d))
+        case "copysign":
+            return -max(-a, b), max(-a, b)
+        case "nextafter":
+            return min(a, c), max(b, d)
         case "neg" | "not_":
             return -b - 1, -a
         case "abs":

@@ -32,7 +32,7 @@ LAYERS = [
     "compiler.lax compiler.functions",
     "compiler.executable",
     "compiler.profile compiler.archive",
-    "compiler.random compiler.testing compiler.api",
+    "compiler.random compiler.special compiler.testing compiler.api",
     "models",
     "wonderland",
 ]

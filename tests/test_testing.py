@@ -9,7 +9,7 @@ import pytest
 from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.functions import stop_gradient
 from wonderland.compiler.ir import Op, Sample, Value
-from wonderland.compiler.ops.elementwise import Sin
+from wonderland.compiler.ops.transcendental import Sin
 from wonderland.compiler.testing import arrays, check_gradients, check_op, shapes
 from wonderland.compiler.types import Type
 

@@ -6,7 +6,7 @@ import pytest
 from tests.random_graphs import random_graph
 from wonderland.compiler.errors import CompilerError, ProgramError
 from wonderland.compiler.ir import Array, Graph, Op, Value, apply, sourced
-from wonderland.compiler.ops.elementwise import add, mul, sin
+from wonderland.compiler.ops import add, mul, sin
 from wonderland.compiler.ops.source import constant, full
 from wonderland.compiler.text import ReadSource, constants_of, parse, spell, value_names
 from wonderland.compiler.types import Type

@@ -9,7 +9,7 @@
     step = wl.jit(wl.value_and_grad(loss))
 """
 
-from . import lax, nn, numpy, optim, random, testing, tree
+from . import lax, nn, numpy, optim, random, special, testing, tree
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
 from .compiler.errors import CompilerError, ProgramError
@@ -44,6 +44,7 @@ __all__ = [
     "numpy",
     "optim",
     "random",
+    "special",
     "stop_gradient",
     "testing",
     "trace",

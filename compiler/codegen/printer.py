@@ -27,9 +27,9 @@ def operation(op: str, args: Sequence[str], dtype: str, param: object = None) ->
         case "cast", (x,):
             return f"cast({x}, {param})"
         case "floordiv", (x, y) if dtype in FLOATS:
-            return f"floor({x} / {y})"
+            return f"floordiv({x}, {y})"
         case "rem", (x, y) if dtype in FLOATS:
-            return f"{x} - floor({x} / {y}) * {y}"
+            return f"remainder({x}, {y})"
         case "sign", (x,):
             return f"sign({x})"
         case _, (x, y) if OPS[op].infix and op != "pow":

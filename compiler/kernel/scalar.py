@@ -9,7 +9,6 @@ the condition of `select`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from .. import types
 from ..errors import CompilerError
+from .functions import digamma, erf, erfc, erfinv, lgamma
 
 NUMPY = {**types.NUMPY, "u8": np.dtype(np.uint8)}  # u8 is storage of this level only
 FLOATS = frozenset(types.FLOATS)
@@ -82,8 +82,6 @@ def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
-erf = np.vectorize(math.erf, otypes=[np.float64])
-
 OPS: dict[str, ScalarOp] = {
     op.name: op
     for op in (
@@ -128,5 +126,27 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("sin", 1, np.sin, FLOATS, weight=20),
         ScalarOp("cos", 1, np.cos, FLOATS, weight=20),
         ScalarOp("erf", 1, like(erf), FLOATS, weight=20),
+        ScalarOp("trunc", 1, np.trunc, FLOATS),
+        ScalarOp("copysign", 2, np.copysign, FLOATS, weight=2),
+        ScalarOp("nextafter", 2, np.nextafter, FLOATS, weight=8),
+        ScalarOp("exp2", 1, np.exp2, FLOATS, weight=12),
+        ScalarOp("log2", 1, np.log2, FLOATS, weight=24),
+        ScalarOp("log10", 1, np.log10, FLOATS, weight=24),
+        ScalarOp("cbrt", 1, np.cbrt, FLOATS, weight=24),
+        ScalarOp("hypot", 2, np.hypot, FLOATS, weight=24),
+        ScalarOp("tan", 1, np.tan, FLOATS, weight=36),
+        ScalarOp("asin", 1, np.arcsin, FLOATS, weight=24),
+        ScalarOp("acos", 1, np.arccos, FLOATS, weight=24),
+        ScalarOp("atan", 1, np.arctan, FLOATS, weight=18),
+        ScalarOp("atan2", 2, np.arctan2, FLOATS, weight=40),
+        ScalarOp("sinh", 1, np.sinh, FLOATS, weight=24),
+        ScalarOp("cosh", 1, np.cosh, FLOATS, weight=18),
+        ScalarOp("asinh", 1, np.arcsinh, FLOATS, weight=36),
+        ScalarOp("acosh", 1, np.arccosh, FLOATS, weight=36),
+        ScalarOp("atanh", 1, np.arctanh, FLOATS, weight=36),
+        ScalarOp("erfc", 1, like(erfc), FLOATS, weight=48),
+        ScalarOp("erfinv", 1, like(erfinv), FLOATS, weight=60),
+        ScalarOp("lgamma", 1, like(lgamma), FLOATS, weight=150),
+        ScalarOp("digamma", 1, like(digamma), FLOATS, weight=120),
     )
 }

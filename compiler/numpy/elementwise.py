@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..ir import Value
-from ..ops import elementwise as ops
 from ..ops.elementwise import like
 from ..ops.source import Full, full
 from ..tracer import Tracer
@@ -140,6 +140,7 @@ def power(x: Value, y: Value, given: list[Any]) -> Value:
     return ops.pow(x, y)
 
 
+pow = power
 float_power = ufunc(np.float_power)(ops.pow)
 
 
@@ -168,7 +169,7 @@ def ceil(x: Value) -> Value:
 
 @ufunc(np.trunc)
 def trunc(x: Value) -> Value:
-    return ops.select(ops.lt(x, like(x, 0.0)), ops.ceil(x), ops.floor(x)) if _is_float(x) else x
+    return ops.trunc(x) if _is_float(x) else x
 
 
 rint = ufunc(np.rint)(ops.round)
@@ -252,6 +253,9 @@ def right_shift(x: Value, y: Value) -> Value:
     return _shift(ops.shift_right, x, y, ops.select(ops.lt(x, like(x, 0)), like(x, -1), like(x, 0)))
 
 
+bitwise_left_shift, bitwise_right_shift = left_shift, right_shift
+
+
 @ufunc(np.isnan)
 def isnan(x: Value) -> Value:
     return ops.ne(x, x)
@@ -267,18 +271,13 @@ def isfinite(x: Value) -> Value:
     return ops.lt(ops.abs(x), like(x, math.inf)) if _is_float(x) else ops.eq(x, x)
 
 
-def _signbit(x: Value) -> Value:
-    zero = like(x, 0.0)
-    return ops.select(ops.eq(x, zero), ops.lt(ops.div(like(x, 1.0), x), zero), ops.lt(x, zero))
+@ufunc(np.signbit)
+def signbit(x: Value) -> Value:
+    return ops.lt(ops.copysign(like(x, 1.0), x), like(x, 0.0))
 
 
-signbit = ufunc(np.signbit)(_signbit)
-
-
-@ufunc(np.copysign)
-def copysign(x: Value, y: Value) -> Value:
-    size = ops.abs(x)
-    return ops.select(_signbit(y), ops.neg(size), size)
+copysign = ufunc(np.copysign)(ops.copysign)
+nextafter = ufunc(np.nextafter)(ops.nextafter)
 
 
 @ufunc(np.heaviside)
@@ -294,66 +293,17 @@ exp, expm1 = ufunc(np.exp)(ops.exp), ufunc(np.expm1)(ops.expm1)
 log, log1p = ufunc(np.log)(ops.log), ufunc(np.log1p)(ops.log1p)
 sqrt, tanh = ufunc(np.sqrt)(ops.sqrt), ufunc(np.tanh)(ops.tanh)
 sin, cos = ufunc(np.sin)(ops.sin), ufunc(np.cos)(ops.cos)
-
-
-@ufunc(np.exp2)
-def exp2(x: Value) -> Value:
-    return ops.pow(like(x, 2.0), x)
-
-
-@ufunc(np.log2)
-def log2(x: Value) -> Value:
-    return ops.div(ops.log(x), like(x, math.log(2)))
-
-
-@ufunc(np.log10)
-def log10(x: Value) -> Value:
-    return ops.div(ops.log(x), like(x, math.log(10)))
-
-
-@ufunc(np.cbrt)
-def cbrt(x: Value) -> Value:
-    return ops.mul(ops.sign(x), ops.pow(ops.abs(x), like(x, 1 / 3)))
-
-
-@ufunc(np.tan)
-def tan(x: Value) -> Value:
-    return ops.div(ops.sin(x), ops.cos(x))
-
-
-@ufunc(np.sinh)
-def sinh(x: Value) -> Value:
-    """By expm1 near 0; elsewhere exp, the half in the exponent, where exp alone could overflow."""
-    half = like(x, math.log(0.5))
-    small = ops.lt(ops.abs(x), like(x, 1.0))
-    e = ops.expm1(ops.select(small, x, like(x, 0.0)))
-    near = ops.mul(like(x, 0.5), ops.add(e, ops.div(e, ops.add(e, like(x, 1.0)))))
-    return ops.select(small, near, ops.sub(ops.exp(ops.add(x, half)), ops.exp(ops.sub(half, x))))
-
-
-@ufunc(np.cosh)
-def cosh(x: Value) -> Value:
-    half = like(x, math.log(0.5))
-    return ops.add(ops.exp(ops.add(x, half)), ops.exp(ops.sub(half, x)))
-
-
-@ufunc(np.arcsinh)
-def arcsinh(x: Value) -> Value:
-    size, one = ops.abs(x), like(x, 1.0)
-    root = ops.sqrt(ops.add(ops.mul(size, size), one))
-    inside = ops.add(size, ops.div(ops.mul(size, size), ops.add(one, root)))
-    return ops.mul(ops.sign(x), ops.log1p(inside))
-
-
-@ufunc(np.arccosh)
-def arccosh(x: Value) -> Value:
-    one = like(x, 1.0)
-    return ops.log(ops.add(x, ops.mul(ops.sqrt(ops.add(x, one)), ops.sqrt(ops.sub(x, one)))))
-
-
-@ufunc(np.arctanh)
-def arctanh(x: Value) -> Value:
-    return ops.mul(like(x, 0.5), ops.sub(ops.log1p(x), ops.log1p(ops.neg(x))))
+exp2, cbrt = ufunc(np.exp2)(ops.exp2), ufunc(np.cbrt)(ops.cbrt)
+log2, log10 = ufunc(np.log2)(ops.log2), ufunc(np.log10)(ops.log10)
+tan, hypot = ufunc(np.tan)(ops.tan), ufunc(np.hypot)(ops.hypot)
+asin = arcsin = ufunc(np.arcsin)(ops.asin)
+acos = arccos = ufunc(np.arccos)(ops.acos)
+atan = arctan = ufunc(np.arctan)(ops.atan)
+atan2 = arctan2 = ufunc(np.arctan2)(ops.atan2)
+sinh, cosh = ufunc(np.sinh)(ops.sinh), ufunc(np.cosh)(ops.cosh)
+asinh = arcsinh = ufunc(np.arcsinh)(ops.asinh)
+acosh = arccosh = ufunc(np.arccosh)(ops.acosh)
+atanh = arctanh = ufunc(np.arctanh)(ops.atanh)
 
 
 @ufunc(np.deg2rad, np.radians)
@@ -367,19 +317,6 @@ def rad2deg(x: Value) -> Value:
 
 
 radians, degrees = deg2rad, rad2deg
-
-
-@ufunc(np.hypot)
-def hypot(x: Value, y: Value) -> Value:
-    """Scaled by the larger side, so that squares do not overflow."""
-    x, y = ops.abs(x), ops.abs(y)
-    infinite = like(x, math.inf)
-    large, small = ops.maximum(x, y), ops.minimum(x, y)
-    large = ops.select(ops.or_(ops.eq(x, infinite), ops.eq(y, infinite)), infinite, large)
-    plain = ops.or_(ops.eq(large, like(x, 0.0)), ops.eq(large, infinite))
-    ratio = ops.div(small, ops.select(plain, like(x, 1.0), large))
-    root = ops.sqrt(ops.add(like(x, 1.0), ops.mul(ratio, ratio)))
-    return ops.select(plain, large, ops.mul(large, root))
 
 
 def _difference(x: Value, y: Value) -> Value:
@@ -396,7 +333,7 @@ def logaddexp(x: Value, y: Value) -> Value:
 
 @ufunc(np.logaddexp2)
 def logaddexp2(x: Value, y: Value) -> Value:
-    more = ops.log1p(ops.pow(like(x, 2.0), _difference(x, y)))
+    more = ops.log1p(ops.exp2(_difference(x, y)))
     return ops.add(ops.maximum(x, y), ops.div(more, like(x, math.log(2))))
 
 

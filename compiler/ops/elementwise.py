@@ -6,7 +6,6 @@ it is what reverse mode keeps.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -135,19 +134,24 @@ class Minimum(Extremum):
     """min(x, y)"""
 
 
-class Pow(Elementwise):
-    """x ** y; integers take no negative exponent.
+class Copysign(Elementwise):
+    """|x| with the sign of y, which zeros have too."""
 
-    The derivative in y takes log(1) for log(0), so that it is 0 at x = 0, y > 0.
-    """
-
-    interval = (0.5, 3.0)
+    domain = FLOATS
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x, y = operands(out)
-        if i == 0:
-            return mul(dx, mul(y, pow(x, sub(y, like(y, 1.0)))))
-        return mul(dx, mul(log(select(eq(x, like(x, 0.0)), like(x, 1.0), x)), out))
+        one = like(x, 1.0)
+        return None if i else mul(dx, mul(copysign(one, x), copysign(one, y)))
+
+
+class Nextafter(Elementwise):
+    """The number of the dtype that follows x on the way to y."""
+
+    domain = FLOATS
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return None if i else dx
 
 
 class Floordiv(Elementwise):
@@ -197,6 +201,10 @@ class Ceil(Steps):
 
 class Round(Steps):
     """The nearest whole number, halves to even."""
+
+
+class Trunc(Steps):
+    """x without its fraction."""
 
 
 # ---------------------------------------------------------------- comparisons, bits
@@ -361,110 +369,6 @@ class Cast(Elementwise):
         )
 
 
-# ---------------------------------------------------------------- functions of one real variable
-
-
-class Smooth(Elementwise, abstract=True):
-    """An analytic function of one variable; the tangent is multiplied by `slope`."""
-
-    arity = 1
-    domain = FLOATS
-
-    def slope(self, x: Value, y: Value) -> Value:
-        """The derivative at x, where the value is y."""
-        raise NotImplementedError
-
-    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        return mul(dx, self.slope(operands(out)[0], out))
-
-
-class Exp(Smooth):
-    """e ** x"""
-
-    def slope(self, x: Value, y: Value) -> Value:
-        return y
-
-
-class Expm1(Smooth):
-    """e ** x - 1, precise near 0"""
-
-    def slope(self, x: Value, y: Value) -> Value:
-        return add(y, like(y, 1.0))
-
-
-class Log(Smooth):
-    """The natural logarithm; -inf at 0, NaN below."""
-
-    interval = (0.1, 3.0)
-
-    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        return div(dx, operands(out)[0])
-
-
-class Log1p(Smooth):
-    """log(1 + x), precise near 0"""
-
-    interval = (-0.5, 3.0)
-
-    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        x = operands(out)[0]
-        return div(dx, add(x, like(x, 1.0)))
-
-
-class Tanh(Smooth):
-    """The hyperbolic tangent"""
-
-    def slope(self, x: Value, y: Value) -> Value:
-        one = like(y, 1.0)
-        return mul(sub(one, y), add(one, y))
-
-
-class Sigmoid(Smooth):
-    """1 / (1 + e ** -x)"""
-
-    def slope(self, x: Value, y: Value) -> Value:
-        return mul(y, sub(like(y, 1.0), y))
-
-
-class Sqrt(Smooth):
-    """The square root; the derivative at 0 is inf."""
-
-    interval = (0.1, 3.0)
-
-    def slope(self, x: Value, y: Value) -> Value:
-        return div(like(y, 0.5), y)
-
-
-class Rsqrt(Smooth):
-    """1 / sqrt(x)"""
-
-    interval = (0.1, 3.0)
-
-    def slope(self, x: Value, y: Value) -> Value:
-        return mul(like(y, -0.5), div(y, x))
-
-
-class Sin(Smooth):
-    """The sine, in radians"""
-
-    def slope(self, x: Value, y: Value) -> Value:
-        return cos(x)
-
-
-class Cos(Smooth):
-    """The cosine, in radians"""
-
-    def slope(self, x: Value, y: Value) -> Value:
-        return neg(sin(x))
-
-
-class Erf(Smooth):
-    """2 / sqrt(pi) times the integral of e ** -t**2 from 0 to x"""
-
-    def slope(self, x: Value, y: Value) -> Value:
-        return mul(like(x, 2 / math.sqrt(math.pi)), exp(neg(mul(x, x))))
-
-
 # ---------------------------------------------------------------- identities that steer
 
 
@@ -563,10 +467,6 @@ def minimum(x: Value, y: Value) -> Value:
     return apply(Minimum(), x, y)
 
 
-def pow(x: Value, y: Value) -> Value:
-    return apply(Pow(), x, y)
-
-
 def floordiv(x: Value, y: Value) -> Value:
     return apply(Floordiv(), x, y)
 
@@ -589,6 +489,18 @@ def ceil(x: Value) -> Value:
 
 def round(x: Value) -> Value:
     return apply(Round(), x)
+
+
+def trunc(x: Value) -> Value:
+    return apply(Trunc(), x)
+
+
+def copysign(x: Value, y: Value) -> Value:
+    return apply(Copysign(), x, y)
+
+
+def nextafter(x: Value, y: Value) -> Value:
+    return apply(Nextafter(), x, y)
 
 
 def eq(x: Value, y: Value) -> Value:
@@ -641,50 +553,6 @@ def shift_right(x: Value, y: Value) -> Value:
 
 def select(mask: Value, x: Value, y: Value) -> Value:
     return apply(Select(), mask, x, y)
-
-
-def exp(x: Value) -> Value:
-    return apply(Exp(), x)
-
-
-def expm1(x: Value) -> Value:
-    return apply(Expm1(), x)
-
-
-def log(x: Value) -> Value:
-    return apply(Log(), x)
-
-
-def log1p(x: Value) -> Value:
-    return apply(Log1p(), x)
-
-
-def tanh(x: Value) -> Value:
-    return apply(Tanh(), x)
-
-
-def sigmoid(x: Value) -> Value:
-    return apply(Sigmoid(), x)
-
-
-def sqrt(x: Value) -> Value:
-    return apply(Sqrt(), x)
-
-
-def rsqrt(x: Value) -> Value:
-    return apply(Rsqrt(), x)
-
-
-def sin(x: Value) -> Value:
-    return apply(Sin(), x)
-
-
-def cos(x: Value) -> Value:
-    return apply(Cos(), x)
-
-
-def erf(x: Value) -> Value:
-    return apply(Erf(), x)
 
 
 def stop_gradient(x: Value) -> Value:

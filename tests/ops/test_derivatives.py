@@ -152,13 +152,39 @@ EDGES: dict[str, list[tuple[float, ...]]] = {
     "erf": [(0.0,), (10.0,)],
     "div": [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)],
     "floor": [(1.0,)],
+    "trunc": [(-1.0,)],
+    "exp2": [(-np.inf,), (2000.0,)],
+    "cbrt": [(0.0,), (-8.0,)],
+    "tan": [(0.0,), (1e6,)],
+    "asin": [(1.0,), (-0.5,)],
+    "acos": [(-1.0,), (0.5,)],
+    "atan": [(0.0,), (np.inf,)],
+    "atan2": [(0.0, -1.0), (1.0, 0.0), (-2.0, -3.0)],
+    "sinh": [(0.0,), (-800.0,)],
+    "cosh": [(0.0,), (800.0,)],
+    "asinh": [(0.0,), (-np.inf,)],
+    "acosh": [(1.0,), (0.5,)],
+    "atanh": [(1.0,), (-1.0,)],
+    "erfc": [(0.0,), (-10.0,)],
+    "erfinv": [(0.0,), (-1.0,)],
+    "lgamma": [(1.0,), (20.0,), (-2.5,)],
+    "digamma": [(1.0,), (20.0,), (0.01,)],
+    "copysign": [(1.0, -2.0), (-1.0, 0.0)],
     "round": [(0.5,)],
 }
 
 
 def jax_function(name: str) -> Callable[..., object]:
     lax = pytest.importorskip("jax").lax
-    other = {"abs": "abs", "maximum": "max", "minimum": "min", "sigmoid": "logistic"}
+    other = {
+        "abs": "abs",
+        "maximum": "max",
+        "minimum": "min",
+        "sigmoid": "logistic",
+        "erfinv": "erf_inv",
+    }
+    if name in ("trunc", "copysign"):
+        return getattr(pytest.importorskip("jax").numpy, name)
     return getattr(lax, other.get(name, name))
 
 

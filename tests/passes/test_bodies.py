@@ -5,7 +5,7 @@ import pytest
 
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Op, Value, apply_all, inline
-from wonderland.compiler.ops.elementwise import add, mul, sin
+from wonderland.compiler.ops import add, mul, sin
 from wonderland.compiler.passes import jvp, linearize, split, transpose
 from wonderland.compiler.text import parse
 from wonderland.compiler.types import Type

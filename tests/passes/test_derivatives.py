@@ -9,7 +9,7 @@ from tests.random_graphs import random_arrays, random_graph
 from wonderland.compiler.errors import CompilerError
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Value, rebuild
-from wonderland.compiler.ops.elementwise import add, mul, neg, sin
+from wonderland.compiler.ops import add, mul, neg, sin
 from wonderland.compiler.passes.cse import cse
 from wonderland.compiler.passes.fold import fold
 from wonderland.compiler.passes.jvp import jvp
