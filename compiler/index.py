@@ -1,7 +1,8 @@
 """Index arithmetic: where an element stands in memory, affine in the axes of a kernel.
 
-A value's element is named by one map per dimension, or by a flat map into its C order. Views turn the index of a result into the
-index of an operand; a reshape goes through the flat form, and `unravel` comes back from it where that needs no division.
+A value's element is named by one map per dimension, or by a flat map into its C order. Views turn
+the index of a result into the index of an operand; a reshape goes through the flat form, and
+`unravel` comes back from it where that needs no division.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class CannotFuse(Exception):
     """This reading needs its operand in memory."""
 
 
-class SplitAxis(Exception):
+class SplitAxis(CannotFuse):
     """The reading is affine once `axis` is two axes, the inner one of `inner` points."""
 
     def __init__(self, axis: str, inner: int) -> None:
@@ -26,7 +27,10 @@ class SplitAxis(Exception):
 
 
 def unravel(m: Map, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[Map, ...]:
-    """The map of every dimension whose flat index is `m`; raises SplitAxis or CannotFuse where none is affine."""
+    """The map of every dimension of `shape`, where the flat index is `m`.
+
+    Raises SplitAxis where an axis must be two for that, and CannotFuse where none is affine.
+    """
     if math.prod(shape) == 0:
         return (Map(),) * len(shape)
     strides: list[dict[str, int]] = [{} for _ in shape]

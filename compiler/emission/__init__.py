@@ -1,0 +1,25 @@
+"""From nodes to kernels: clusters of nodes become works, each one kernel over one domain.
+
+`Domain` is the points of a kernel, `Reader` the value of a node at a point of it. `emit` makes the
+kernel of a cluster, `emit_product` that of a product with its epilogue, `emit_scatter` those of a
+scatter. Each raises CannotFuse where a reading needs memory: the fusion pass tries, and keeps what
+works.
+"""
+
+from .cluster import emit
+from .domain import Domain, squeezed
+from .product import emit_product, plain_operand
+from .scatter import emit_scatter
+from .work import AnyWork, HostWork, Work
+
+__all__ = [
+    "AnyWork",
+    "Domain",
+    "HostWork",
+    "Work",
+    "emit",
+    "emit_product",
+    "emit_scatter",
+    "plain_operand",
+    "squeezed",
+]
