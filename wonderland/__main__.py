@@ -2,6 +2,6 @@
 
 import sys
 
-from .models.command import main
+from .models.commands import main
 
 sys.exit(main())
