@@ -23,18 +23,10 @@ from .errors import ProgramError
 from .ir import Array, Value, apply, user_source, where
 from .ops.source import Constant
 from .types import NUMPY, Type
+from .unsupported import HINTS
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """What computes a NumPy function on tracers."""
-
-HINTS = {
-    "cumsum": "a product with np.tri(n), or a loop over the axis",
-    "sort": "np.max, np.min or np.argmax",
-    "argsort": "np.argmax",
-    "nonzero": "np.where(mask, x, 0)",
-    "unique": "np.unique of an array outside of the traced function",
-}
-"""What to write for functions that cannot be traced, where a similar name would mislead."""
 
 
 class Trace:
@@ -302,12 +294,15 @@ class Tracer(Concrete):
         return (self[i] for i in range(self.shape[0]))
 
 
-def refuse_function(name: str, got: Tracer, kind: type[Exception] = ProgramError) -> NoReturn:
-    """A NumPy function or method that has no traced form."""
+def nearest(name: str) -> str:
+    """What to write in place of a NumPy function that has no traced form."""
     names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.75)
-    repair = HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
-    error = ProgramError(
-        f"{name}: has no form for traced arrays, got {got.type}", where(user_source()), repair
-    )
+    return HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
+
+
+def refuse_function(name: str, got: Tracer, kind: type[Exception] = ProgramError) -> NoReturn:
+    """A NumPy function or method that has no traced form."""
+    what = f"{name}: has no form for traced arrays, got {got.type}"
+    error = ProgramError(what, where(user_source()), nearest(name))
     raise error if kind is ProgramError else kind(str(error))

@@ -7,8 +7,13 @@ namespace has inside of a trace is constructors (`zeros`, `arange`, `array`).
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy
 from numpy import (
     bool_,
+    broadcast_shapes,
+    diag_indices,
     dtype,
     e,
     euler_gamma,
@@ -22,14 +27,19 @@ from numpy import (
     int64,
     integer,
     issubdtype,
+    mgrid,
     nan,
     ndarray,
     newaxis,
+    ogrid,
     pi,
     promote_types,
+    tril_indices,
+    triu_indices,
     uint32,
 )
 
+from ..tracer import nearest
 from . import linalg
 from .creation import (
     arange,
@@ -171,6 +181,7 @@ from .elementwise import (
 from .indexing import (
     choose,
     diag,
+    diagflat,
     diagonal,
     extract,
     take,
@@ -218,19 +229,24 @@ from .shapes import (
     atleast_1d,
     atleast_2d,
     atleast_3d,
+    block,
     broadcast_arrays,
     broadcast_to,
     column_stack,
     concat,
     concatenate,
+    delete,
     diff,
+    dsplit,
     dstack,
+    ediff1d,
     expand_dims,
     flip,
     fliplr,
     flipud,
     hsplit,
     hstack,
+    insert,
     matrix_transpose,
     moveaxis,
     ndim,
@@ -239,6 +255,7 @@ from .shapes import (
     ravel,
     repeat,
     reshape,
+    resize,
     roll,
     rollaxis,
     rot90,
@@ -300,8 +317,10 @@ __all__ = [
     "bitwise_right_shift",
     "bitwise_xor",
     "blackman",
+    "block",
     "bool_",
     "broadcast_arrays",
+    "broadcast_shapes",
     "broadcast_to",
     "cbrt",
     "ceil",
@@ -319,15 +338,20 @@ __all__ = [
     "count_nonzero",
     "deg2rad",
     "degrees",
+    "delete",
     "diag",
+    "diag_indices",
+    "diagflat",
     "diagonal",
     "diff",
     "divide",
     "divmod",
     "dot",
+    "dsplit",
     "dstack",
     "dtype",
     "e",
+    "ediff1d",
     "einsum",
     "empty",
     "empty_like",
@@ -370,6 +394,7 @@ __all__ = [
     "indices",
     "inf",
     "inner",
+    "insert",
     "int32",
     "int64",
     "integer",
@@ -403,6 +428,7 @@ __all__ = [
     "maximum",
     "mean",
     "meshgrid",
+    "mgrid",
     "min",
     "minimum",
     "mod",
@@ -420,6 +446,7 @@ __all__ = [
     "newaxis",
     "nextafter",
     "not_equal",
+    "ogrid",
     "ones",
     "ones_like",
     "outer",
@@ -441,6 +468,7 @@ __all__ = [
     "remainder",
     "repeat",
     "reshape",
+    "resize",
     "right_shift",
     "rint",
     "roll",
@@ -474,7 +502,9 @@ __all__ = [
     "transpose",
     "tri",
     "tril",
+    "tril_indices",
     "triu",
+    "triu_indices",
     "true_divide",
     "trunc",
     "uint32",
@@ -489,3 +519,13 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Names of NumPy's that are not here."""
+    if not name.startswith("_") and hasattr(numpy, name):
+        hint = nearest(name)
+        raise AttributeError(
+            f"wonderland.numpy has no {name}" + (f"; try: {hint}" if hint else ""), name=name
+        )
+    raise AttributeError(f"module 'wonderland.numpy' has no attribute '{name}'", name=name)

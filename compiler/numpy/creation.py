@@ -20,7 +20,6 @@ from .operands import (
     shape_given,
     shape_of,
     tracer,
-    unsupported,
     value,
     wrong,
 )
@@ -121,16 +120,17 @@ def linspace(
     dtype: Any = None,
     axis: int = 0,
     **_: Any,
-) -> Tracer:
-    unsupported("linspace", retstep=retstep or None, axis=axis or None)
-    if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
-        return tracer(np.linspace(start, stop, num, endpoint, dtype=dtype))
-    low, high = tracer(start), tracer(stop)
+) -> Any:
     steps = num - 1 if endpoint else num
+    if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
+        made = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+        return tuple(map(tracer, made)) if retstep else tracer(made)
+    low, high = tracer(start), tracer(stop)
     at = np.arange(num).reshape(num, *(1,) * max(low.ndim, high.ndim)) / max(steps, 1)
     t = at.astype((low + high + 0.0).dtype)
     found = where(t == 1, high, low + t * (high - low))
-    return found.astype(dtype) if dtype else found
+    found = FUNCTIONS[np.moveaxis](found.astype(dtype) if dtype else found, 0, axis)
+    return (found, (high - low) / (steps or np.nan)) if retstep else found
 
 
 def _static(function: Any) -> Callable[..., Any]:
@@ -146,7 +146,7 @@ def _static(function: Any) -> Callable[..., Any]:
 
 
 geomspace, logspace = _static(np.geomspace), _static(np.logspace)
-tri, indices, identity = _static(np.tri), _static(np.indices), _static(np.identity)
+indices = _static(np.indices)
 hanning, hamming, blackman = _static(np.hanning), _static(np.hamming), _static(np.blackman)
 
 
@@ -158,6 +158,18 @@ def eye(
     shape = (N, N if M is None else M)
     row, column = (new(source.iota(Type("i64", shape), axis)) for axis in (0, 1))
     return new(casted((column - row == k).value, dtype_name(dtype)))
+
+
+@implements(np.identity)
+def identity(n: int, dtype: Any = float, **_: Any) -> Tracer:
+    return eye(n, dtype=dtype)
+
+
+@implements(np.tri)
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float, **_: Any) -> Tracer:
+    shape = (N, N if M is None else M)
+    row, column = (new(source.iota(Type("i64", shape), axis)) for axis in (0, 1))
+    return new(casted((column - row <= k).value, dtype_name(dtype)))
 
 
 def _triangle(function: Any, lower: bool) -> Callable[..., Any]:

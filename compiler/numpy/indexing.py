@@ -15,6 +15,7 @@ from ..ir import Value
 from ..ops import gather
 from ..ops import view as ops
 from ..tracer import FUNCTIONS, Tracer
+from .creation import eye
 from .elementwise import where
 from .operands import (
     axis_of,
@@ -28,7 +29,7 @@ from .operands import (
     value,
     wrong,
 )
-from .shapes import moveaxis, ravel, reshape
+from .shapes import moveaxis, pad, ravel, reshape
 
 Shape = tuple[int, ...]
 
@@ -216,11 +217,15 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Tracer:
 
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tracer:
+    """A view: every (columns + 1)st element of the flat matrix."""
     x = tracer(a)
     x = moveaxis(x, (axis1, axis2), (-2, -1))
-    rows, columns = np.arange(x.shape[-2]), np.arange(x.shape[-1])
-    count = max(0, min(len(rows) + min(offset, 0), len(columns) - max(offset, 0)))
-    return x[..., rows[max(-offset, 0) :][:count], columns[max(offset, 0) :][:count]]
+    *rest, rows, columns = x.shape
+    count = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+    start = max(-offset, 0) * columns + max(offset, 0) if count else 0
+    last = start + max(count - 1, 0) * (columns + 1)
+    flat = reshape(x, (*rest, rows * columns))
+    return flat[..., start : last + (count > 0) : columns + 1]
 
 
 @implements(np.trace)
@@ -236,9 +241,14 @@ def diag(v: Any, k: int = 0) -> Tracer:
     if x.ndim != 1:
         return diagonal(x, k)
     n = x.size + abs(k)
-    places = np.arange(n)
-    at = np.clip(places - max(k, 0), 0, max(x.size - 1, 0))
-    return where(np.eye(n, n, k, dtype=bool), x[at], x.dtype.type(0))
+    down = max(-k, 0)
+    column = pad(x, (down, n - x.size - down))[:, None]
+    return where(eye(n, n, k, dtype=bool), column, x.dtype.type(0))
+
+
+@implements(np.diagflat)
+def diagflat(v: Any, k: int = 0) -> Tracer:
+    return diag(ravel(v), k)
 
 
 @implements(np.extract)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ir import Value
 from ..ops import view as ops
-from ..tracer import Tracer
+from ..tracer import FUNCTIONS, Tracer
 from ..types import dtype_name
 from .operands import (
     Shape,
@@ -179,7 +179,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Tracer:
     axis = axis_of("repeat", axis, x.ndim)
     counts = shape_given("repeat", repeats)
     if len(counts) != 1:
-        return x[(slice(None),) * axis + (np.repeat(np.arange(x.shape[axis]), counts),)]
+        return rearranged(x, axis, np.repeat(np.arange(x.shape[axis]), counts))
     (count,) = counts
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
     spread = broadcast_to(reshape(x, (*before, n, 1, *after)), (*before, n, count, *after))
@@ -307,6 +307,11 @@ def _splitter(function: Any, axis: int) -> Any:
 vsplit, hsplit = _splitter(np.vsplit, 0), _splitter(np.hsplit, 1)
 
 
+@implements(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Tracer]:
+    return split(ary, indices_or_sections, 2)
+
+
 @implements(np.unstack)
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tracer, ...]:
     return tuple(moveaxis(x, axis, 0))
@@ -360,35 +365,164 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tracer:
     return flip(swapaxes(x, i, j), j)
 
 
+MOST_RUNS = 16  # of a rearrangement by views; more are a gather
+PAD_MODES = ("edge", "reflect", "symmetric", "wrap")
+
+
+def rearranged(x: Tracer, axis: int, places: np.ndarray) -> Tracer:
+    """x[..., places, ...] for static places: slices, flipped slices and repeated elements joined,
+    where those are few; else a gather. Views fuse, and their derivatives are views.
+    """
+    runs = runs_of(places)
+    if len(runs) > MOST_RUNS or not runs:
+        return x[(slice(None),) * axis + (places,)]
+    parts = []
+    for first, step, count in runs:
+        low, high = sorted((first, first + step * (count - 1)))
+        part = _part(x, axis, low, high + 1)
+        if step < 0:
+            part = flip(part, axis)
+        if not step and count > 1:
+            part = broadcast_to(part, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+        parts.append(part)
+    return _like(x, concatenate(parts, axis).value)
+
+
+def runs_of(places: np.ndarray) -> list[tuple[int, int, int]]:
+    """First, step (-1, 0 or 1) and count of each run."""
+    runs: list[tuple[int, int, int]] = []
+    for place in places.tolist():
+        if runs:
+            first, step, count = runs[-1]
+            if count == 1 and abs(place - first) <= 1:
+                runs[-1] = first, place - first, 2
+                continue
+            if count > 1 and place == first + step * count:
+                runs[-1] = first, step, count + 1
+                continue
+        runs.append((place, 1, 1))
+    return runs
+
+
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0) -> Tracer:
-    """Constant borders, or mode 'edge', 'wrap', 'reflect', 'symmetric' by indices."""
+    """Constant borders, or mode 'edge', 'reflect', 'symmetric', 'wrap' by views."""
     x = tracer(array)
-    widths = (
-        np.broadcast_to(pad_width, (x.ndim, 2))
-        if not isinstance(pad_width, dict)
-        else np.array(
-            [
-                np.broadcast_to(pad_width.get(i, pad_width.get(i - x.ndim, 0)), 2)
-                for i in range(x.ndim)
-            ]
-        )
-    )
+    widths = _per_side("pad", pad_width, x.ndim).astype(np.int64)
+    if (widths < 0).any():
+        raise wrong(f"pad: widths of 0 or more are required, got {pad_width}", "x[1:-1]")
     if mode != "constant":
+        if mode not in PAD_MODES:
+            raise wrong(f"pad: a mode of constant, {', '.join(PAD_MODES)} is required, got {mode}")
         for axis, (low, high) in enumerate(widths.tolist()):
             if low or high:
-                places = np.pad(np.arange(x.shape[axis]), (low, high), mode)
-                x = x[(slice(None),) * axis + (places,)]
+                x = rearranged(x, axis, np.pad(np.arange(x.shape[axis]), (low, high), mode))
         return x
     low, high = (tuple(int(n) for n in w) for w in widths.T)
-    fills = np.asarray(constant_values) if not isinstance(constant_values, Tracer) else None
-    if fills is not None and fills.ndim == 0:
-        kind = bool if x.type.dtype == "bool" else float if x.type.is_float else int
-        return _like(x, ops.pad(x.value, low, high, kind(fills.item())))
-    raise wrong(
-        f"pad: one static constant is required, got {constant_values}",
-        "np.concatenate with np.full",
-    )
+    if isinstance(constant_values, Tracer):
+        inside = new(ops.pad(tracer(np.ones(x.shape, bool)).value, low, high, False))
+        return FUNCTIONS[np.where](
+            inside, _filled(x, low, high, 0), constant_values.astype(x.dtype)
+        )
+    fills = _per_side("pad", constant_values, x.ndim)
+    if (fills == fills.flat[0]).all() if fills.size else True:
+        return _filled(x, low, high, fills.flat[0] if fills.size else 0)
+    for axis, sides in enumerate(fills):
+        for width, side in ((low, 0), (high, 1)):
+            only = tuple(width[axis] if i == axis else 0 for i in range(x.ndim))
+            none = (0,) * x.ndim
+            x = _filled(x, *((none, only) if side else (only, none)), sides[side])
+    return x
+
+
+def _per_side(name: str, given: Any, ndim: int) -> np.ndarray:
+    """A number before and after, for each axis."""
+    if isinstance(given, dict):
+        each = [given.get(i, given.get(i - ndim, 0)) for i in range(ndim)]
+        return np.array([np.broadcast_to(pair, 2) for pair in each])
+    try:
+        return np.broadcast_to(np.asarray(given), (ndim, 2))
+    except ValueError:
+        raise wrong(
+            f"{name}: one number, a pair, or a pair per axis is required, got {given}"
+        ) from None
+
+
+def _filled(x: Tracer, low: Shape, high: Shape, fill: Any) -> Tracer:
+    kind = bool if x.type.dtype == "bool" else float if x.type.is_float else int
+    return _like(x, ops.pad(x.value, low, high, kind(fill)))
+
+
+# ---------------------------------------------------------------- taking out and putting in
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Tracer:
+    """Without the entries at static places."""
+    x = tracer(arr)
+    x, axis = (ravel(x), 0) if axis is None else (x, axis_of("delete", axis, x.ndim))
+    return rearranged(x, axis, np.delete(np.arange(x.shape[axis]), _places("delete", obj)))
+
+
+@implements(np.insert)
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Tracer:
+    """With further entries before static places."""
+    x, added = tracer(arr), operand(values)
+    x, axis = (ravel(x), 0) if axis is None else (x, axis_of("insert", axis, x.ndim))
+    obj, n = _places("insert", obj), x.shape[axis]
+    added = tracer(added, x.type.dtype)
+    added = reshape(added, (1,) * (x.ndim - added.ndim) + added.shape)
+    if isinstance(obj, slice):
+        obj = np.arange(n)[obj]
+    if np.ndim(obj) == 0:
+        added = moveaxis(added, 0, axis)
+        count = added.shape[axis]
+    else:
+        count = len(obj)
+    added = broadcast_to(added, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+    order = np.insert(np.arange(n), obj, n + np.arange(count))
+    return rearranged(concatenate([x, added], axis), axis, order)
+
+
+def _places(name: str, obj: Any) -> Any:
+    if isinstance(obj, Tracer):
+        raise wrong(f"{name}: static places are required, got a traced {obj.type}")
+    return obj
+
+
+@implements(np.resize)
+def resize(a: Any, new_shape: Any) -> Tracer:
+    """The elements over again until the shape is full."""
+    x, wanted = ravel(a), shape_given("resize", new_shape)
+    size = math.prod(wanted)
+    if not x.size or not size:
+        return reshape(_filled(x, (0,), (size - x.size,), 0) if size else x[:0], wanted)
+    return reshape(tile(x, -(-size // x.size))[:size], wanted)
+
+
+@implements(np.block)
+def block(arrays: Any) -> Tracer:
+    """Nested lists of blocks: the innermost lists join along the last axis."""
+
+    def depth(a: Any) -> int:
+        return 1 + builtins.max(map(depth, a), default=0) if isinstance(a, list) else 0
+
+    def leaves(a: Any) -> list[Any]:
+        return [x for part in a for x in leaves(part)] if isinstance(a, list) else [a]
+
+    levels = depth(arrays)
+    ndim = builtins.max(levels, *(tracer(x).ndim for x in leaves(arrays)))
+
+    def joined(a: Any, level: int) -> Tracer:
+        if isinstance(a, list):
+            return concatenate([joined(x, level - 1) for x in a], ndim - level)
+        x = tracer(a)
+        return reshape(x, (1,) * (ndim - x.ndim) + x.shape)
+
+    return joined(arrays, levels)
+
+
+# ---------------------------------------------------------------- differences
 
 
 @implements(np.diff)
@@ -400,6 +534,13 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Tracer:
         after, before = _part(x, axis, 1, size), _part(x, axis, 0, builtins.max(size - 1, 0))
         x = after != before if x.type.dtype == "bool" else after - before
     return x
+
+
+@implements(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Tracer:
+    steps = diff(ravel(ary))
+    ends = [None if e is None else ravel(tracer(e, steps.type.dtype)) for e in (to_begin, to_end)]
+    return concatenate([x for x in (ends[0], steps, ends[1]) if x is not None])
 
 
 @implements(np.ndim)
