@@ -29,8 +29,8 @@ class Birth:
     infinite: Node | None  # where an infinity among its operands came from
 
     def __str__(self) -> str:
-        operands = spelled(a.type for a in self.node.args)
-        lines = [f"{self.node.op.name} of {operands or 'nothing'} gives a NaN of none"]
+        operands = spelled(a.type for a in self.node.args) or "nothing"
+        lines = [f"{self.node.op.name} of {operands} makes a NaN of operands without one"]
         lines += [where(self.node.source)] if self.node.source else []
         if self.infinite is not None:
             lines.append(f"an operand is infinite, since {self.infinite.op.name}")

@@ -22,6 +22,7 @@ from .compiler.functions import (
     value_and_grad,
     vjp,
 )
+from .compiler.lint import WideningWarning
 from .compiler.settings import check_nans, disable_jit, dump
 from .compiler.trace import trace
 
@@ -29,6 +30,7 @@ __all__ = [
     "CompilerError",
     "ProgramError",
     "ShapeDtypeStruct",
+    "WideningWarning",
     "check_nans",
     "disable_jit",
     "dump",
