@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import re
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,6 +221,23 @@ ATTACKS: dict[str, dict[str, Any]] = {
 def test_a_file_of_a_stranger_is_refused(attack: str, saved: Path):
     with pytest.raises(ProgramError, match=r"^load: other\.zip"):
         wl.load(rewritten(saved, ATTACKS[attack]))
+
+
+def test_a_file_with_changed_words_is_refused_or_is_another_program(saved: Path):
+    with zipfile.ZipFile(saved) as file:
+        words = re.findall(r"\w+|\W", file.read("graph.txt").decode())
+    rng = random.Random(5)
+    refused = 0
+    for _ in range(60):
+        changed = list(words)
+        place = rng.choice([i for i, w in enumerate(words) if w.strip()])
+        numbers = ["0", "1", "7", "10000000", "-1", "True", "'x'", "1.5", "()", "nan"]
+        changed[place] = rng.choice(numbers if words[place].isdigit() else words)
+        try:
+            wl.load(rewritten(saved, {"graph.txt": "".join(changed)}))
+        except ProgramError:
+            refused += 1
+    assert 20 < refused < 60
 
 
 def test_a_donation_that_does_not_fit_is_refused(saved: Path):
