@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import itertools
 import linecache
 import os
@@ -17,7 +18,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
@@ -172,7 +173,8 @@ class Op:
     arity: ClassVar[int] = -1  # number of operands; -1: the type rule decides
 
     def __init_subclass__(cls, abstract: bool = False, name: str = "") -> None:
-        dataclass(frozen=True, eq=False, repr=False)(cls)
+        if inspect.get_annotations(cls) or not is_dataclass(cls):  # else it has its parent's fields
+            dataclass(frozen=True, eq=False, repr=False)(cls)
         if not abstract:
             cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             Op.registry[cls.name] = cls
