@@ -16,7 +16,7 @@ import numpy as np
 
 from .law import LAWS, Number, law, op
 from .ops import elementwise, reduce, source, view  # noqa: F401  laws name their ops
-from .types import FLOATS, INTEGERS, NUMPY
+from .types import FLOATS, INTEGERS, NUMPY, SIGNED
 
 __all__ = ["LAWS"]
 
@@ -35,9 +35,12 @@ def passes_through(dtype: str, mid: str, to: str) -> bool:
     return holds(mid, dtype) and (mid not in FLOATS or to not in INTEGERS or holds(to, dtype))
 
 
+WIDER = (("f64", "i64"), ("f64", "u64"))  # what NumPy calls safe and is not
+
+
 def holds(wide: str, dtype: str) -> bool:
     """Whether every value of `dtype` is a value of `wide`."""
-    return np.can_cast(NUMPY[dtype], NUMPY[wide], "safe") and (wide, dtype) not in (("f64", "i64"),)
+    return np.can_cast(NUMPY[dtype], NUMPY[wide], "safe") and (wide, dtype) not in WIDER
 
 
 def composed(inner: Sequence[int], outer: Sequence[int]) -> tuple[int, ...]:
@@ -101,7 +104,7 @@ def zero_sub_integer(x): return 0 - x, -x
 def neg_mul_number(x, c: Number): return -x * c, lambda: x * -c.number
 @law(exact=True, on=FLOATS)
 def mul_number_neg(x, c: Number): return -(x * c), lambda: x * -c.number
-@law(exact=True, on=("i32", "i64", *FLOATS))
+@law(exact=True, on=(*SIGNED, *FLOATS))
 def abs_neg(x): return op.abs(-x), op.abs(x)
 @law(exact=True)
 def abs_abs(x): return op.abs(op.abs(x)), op.abs(x)

@@ -25,7 +25,7 @@ from .passes.linearize import linearize
 from .passes.transpose import transpose
 from .text import constants_of, parse
 from .trace import trace
-from .types import NUMPY, Type, dtype_name
+from .types import NUMPY, UNSIGNED, Type, dtype_name
 from .verify import verify
 
 Function = Callable[..., Any]
@@ -226,7 +226,9 @@ def random_array(
     """An array of type `of`, uniform within the bounds; for integers both are included."""
     if of.is_float:
         return np.asarray(rng.uniform(low, high, of.shape)).astype(of.numpy)
-    low, high = (0, 1) if of.dtype == "bool" else (max(low, 0) if of.dtype == "u32" else low, high)
+    if of.dtype in UNSIGNED:
+        low = max(low, 0)
+    low, high = (0, 1) if of.dtype == "bool" else (low, high)
     return np.asarray(rng.integers(int(low), int(high) + 1, of.shape)).astype(of.numpy)
 
 

@@ -14,16 +14,23 @@ from .lazy import lazy
 
 NUMPY: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.bool_),
+    "i8": np.dtype(np.int8),
+    "i16": np.dtype(np.int16),
     "i32": np.dtype(np.int32),
     "i64": np.dtype(np.int64),
+    "u8": np.dtype(np.uint8),
+    "u16": np.dtype(np.uint16),
     "u32": np.dtype(np.uint32),
+    "u64": np.dtype(np.uint64),
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
 }
 """Name to NumPy dtype, for every element type of the language."""
 
 NAMES = {d: n for n, d in NUMPY.items()}
-FLOATS, INTEGERS = ("f32", "f64"), ("i32", "i64", "u32")
+SIGNED, UNSIGNED = ("i8", "i16", "i32", "i64"), ("u8", "u16", "u32", "u64")
+INTEGERS = (*SIGNED, *UNSIGNED)
+FLOATS = ("f32", "f64")
 
 
 def is_float(dtype: str) -> bool:

@@ -19,14 +19,13 @@ from wonderland.compiler.ir import Graph, Op, Value, apply, sourced
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
-from wonderland.compiler.types import FLOATS, INTEGERS, NUMPY, Type
+from wonderland.compiler.types import FLOATS, INTEGERS, NUMPY, SIGNED, UNSIGNED, Type
 
 SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 17, 32)
 RANGE = {
     "bool": (0, 1),
-    "i32": (-4, 4),
-    "i64": (-4, 4),
-    "u32": (0, 7),
+    **dict.fromkeys(SIGNED, (-4, 4)),
+    **dict.fromkeys(UNSIGNED, (0, 7)),
     "f32": (-2, 2),
     "f64": (-2, 2),
 }
@@ -89,6 +88,14 @@ RISING = (
 )
 
 
+def limits(dtype: str) -> Range:
+    """The least and the greatest number of a dtype."""
+    if dtype not in INTEGERS:
+        return -math.inf, math.inf
+    info = np.iinfo(NUMPY[dtype])
+    return int(info.min), int(info.max)
+
+
 class Unfit(Exception):
     """This attempt leads nowhere; the next may."""
 
@@ -134,7 +141,7 @@ class Maker:
     def grow(self, first: str, names: list[str], nodes: int) -> bool:
         """Applies ops up to `nodes`; False where not even `first` fits."""
         self.sizes = [self.size() for _ in range(3)]
-        self.dtypes = [self.pick(("f32", "f32", "f64")), self.pick(("i32", "i64", "u32")), "bool"]
+        self.dtypes = [self.pick(("f32", "f32", "f64")), self.pick(INTEGERS), "bool"]
         for _ in range(4 * nodes):
             kept = list(self.inputs), list(self.pool), dict(self.bounds)
             name = first if not self.made() else self.pick(names)
@@ -185,9 +192,10 @@ class Maker:
     # ---- values
 
     def note(self, value: Value, bounds: Range) -> Value:
-        """Adds a value; what leaves the range of u32 wraps."""
-        if value.dtype == "u32" and not (bounds[0] >= 0 and bounds[1] <= WORDS[1]):
-            bounds = WORDS
+        """Adds a value; what leaves the range of its dtype wraps."""
+        least, most = limits(value.dtype)
+        if not (bounds[0] >= least and bounds[1] <= most):
+            bounds = least, most
         self.pool.append(value)
         self.bounds[value] = bounds
         return value
@@ -195,7 +203,7 @@ class Maker:
     def tame(self, value: Value) -> Value:
         """Large floats scaled down; large integers are no use."""
         bound = max(map(abs, self.bounds[value]))
-        if not math.isfinite(bound) or (value.dtype in ("i32", "i64") and bound > 2**20):
+        if not math.isfinite(bound) or (value.dtype in ("i32", "i64", "u64") and bound > 2**20):
             raise Unfit
         if not value.type.is_float or bound <= 8:
             return value
@@ -269,7 +277,12 @@ def elementwise(m: Maker, name: str) -> Value:
         args = [x, *(m.of(x.type) for _ in range(op.arity - 1))]
     if name == "cast":
         dtype = m.pick([d for d in NUMPY if d != x.dtype])
-        if m.bounds[x][1] > 2**20 or (dtype == "u32" and m.bounds[x][0] < 0):
+        least, most = limits(dtype)
+        if m.bounds[x][1] > 2**20 or (
+            x.type.is_float
+            and dtype != "bool"
+            and not (least <= m.bounds[x][0] and m.bounds[x][1] <= most)
+        ):
             raise Unfit
         return m.note(ops.cast(x, dtype), m.bounds[x] if dtype != "bool" else (0, 1))
     if name == "pow":
@@ -361,7 +374,7 @@ def reduction(m: Maker, name: str) -> Value:
     if name == "prod":
         if n > 64:
             raise Unfit
-        x = m.within(x, *((-1, 1) if x.dtype != "u32" else (0, 1)))
+        x = m.within(x, *((-1, 1) if x.dtype not in UNSIGNED else (0, 1)))
     low, high = m.bounds[x]
     bounds = {
         "sum": (min(low * n, 0), max(high * n, 0)),

@@ -10,6 +10,7 @@ from wonderland.compiler.emission import HostWork
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Op, Sample, Value, apply_all
 from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
+from wonderland.compiler.types import UNSIGNED
 
 from .random_graphs import random_arrays, random_graph
 
@@ -36,7 +37,7 @@ def sample_arrays(sample: Sample, seed: int) -> list[np.ndarray]:
         elif t.is_float:
             out.append(np.asarray(rng.uniform(sample.low, sample.high, t.shape), t.numpy))
         else:
-            low = max(0, int(sample.low)) if t.dtype == "u32" else int(np.ceil(sample.low))
+            low = max(0, int(sample.low)) if t.dtype in UNSIGNED else int(np.ceil(sample.low))
             out.append(
                 np.asarray(rng.integers(low, max(int(sample.high), 1) + 1, t.shape), t.numpy)
             )

@@ -13,6 +13,7 @@ import pytest
 import wonderland.compiler.numpy as wnp
 from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.trace import trace
+from wonderland.compiler.types import NUMPY
 
 VECTOR, SCALAR, INDEX = np.ones(3, np.float32), np.float32(1), np.int32(1)
 table = np.arange(3.0)
@@ -328,12 +329,12 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
         "nanargmax: has no form for traced arrays, got f32[3]",
         "np.nanmax or np.argmax",
     ),
-    (narrowed, VECTOR, "dtype: one of bool, i32, i64, u32, f32, f64 is required, got float16", ""),
+    (narrowed, VECTOR, f"dtype: one of {', '.join(NUMPY)} is required, got float16", ""),
     (rotated, VECTOR, "unsupported operand type(s) for *: 'Tracer' and 'complex'", ""),
     (
         sine_of_truth,
         VECTOR,
-        "sin: a result of bool, i32, i64, u32, f32, f64 is required, got float16",
+        f"sin: a result of {', '.join(NUMPY)} is required, got float16",
         "x.astype(np.float32)",
     ),
     (beyond, VECTOR, "x[i]: an index within 3 is required for axis 0 of f32[3], got 3", ""),

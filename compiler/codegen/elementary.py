@@ -52,7 +52,15 @@ def sign_u8(x):
     return select(x > 0, 1, x)
 
 
+def sign_u16(x):
+    return select(x > 0, 1, x)
+
+
 def sign_u32(x):
+    return select(x > 0, 1, x)
+
+
+def sign_u64(x):
     return select(x > 0, 1, x)
 
 
@@ -623,6 +631,14 @@ def _pow_ends(x, y, r):
 # ------------------------------------------------------------------ integer pow by squaring
 
 
+def pow__i8(x, y):
+    return _integer_power(x, y)
+
+
+def pow__i16(x, y):
+    return _integer_power(x, y)
+
+
 def pow__i32(x, y):
     return _integer_power(x, y)
 
@@ -631,7 +647,19 @@ def pow__i64(x, y):
     return _integer_power(x, y)
 
 
+def pow__u8(x, y):
+    return _integer_power(x, y)
+
+
+def pow__u16(x, y):
+    return _integer_power(x, y)
+
+
 def pow__u32(x, y):
+    return _integer_power(x, y)
+
+
+def pow__u64(x, y):
     return _integer_power(x, y)
 
 

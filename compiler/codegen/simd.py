@@ -23,7 +23,7 @@ import llvmlite.ir as ir
 from ...runtime.native import Emitter, Integer, Kind, NativeError, Value, Word
 
 LLVM = Any  # a value or type of llvmlite, which has no types to check
-I1, I8, I32, I64 = (ir.IntType(n) for n in (1, 8, 32, 64))
+I1, I8, I16, I32, I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,14 @@ DTYPES = {
     d.name: d
     for d in (
         Dtype("bool", I1, I8, "bool", 1),
-        Dtype("u8", I8, I8, "unsigned", 1),
+        Dtype("i8", I8, I8, "signed", 1),
+        Dtype("i16", I16, I16, "signed", 2),
         Dtype("i32", I32, I32, "signed", 4),
         Dtype("i64", I64, I64, "signed", 8),
+        Dtype("u8", I8, I8, "unsigned", 1),
+        Dtype("u16", I16, I16, "unsigned", 2),
         Dtype("u32", I32, I32, "unsigned", 4),
+        Dtype("u64", I64, I64, "unsigned", 8),
         Dtype("f32", ir.FloatType(), ir.FloatType(), "float", 4),
         Dtype("f64", ir.DoubleType(), ir.DoubleType(), "float", 8),
     )

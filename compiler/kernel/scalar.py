@@ -19,9 +19,9 @@ from .. import types
 from ..errors import CompilerError
 from .functions import digamma, erf, erfc, erfinv, lgamma
 
-NUMPY = {**types.NUMPY, "u8": np.dtype(np.uint8)}  # u8 is storage of this level only
+NUMPY = types.NUMPY
 FLOATS = frozenset(types.FLOATS)
-INTEGERS = frozenset((*types.INTEGERS, "u8"))
+INTEGERS = frozenset(types.INTEGERS)
 NUMBERS = FLOATS | INTEGERS
 BITS = INTEGERS | {"bool"}
 ALL = NUMBERS | BITS
@@ -91,7 +91,7 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("div", 2, np.divide, FLOATS, "/", weight=4),
         ScalarOp("floordiv", 2, like(np.floor_divide), NUMBERS, "//", weight=10),
         ScalarOp("rem", 2, like(np.remainder), NUMBERS, "%", weight=12),
-        ScalarOp("pow", 2, like(np.power), NUMBERS - {"u8"}, "**", weight=40),
+        ScalarOp("pow", 2, like(np.power), NUMBERS, "**", weight=40),
         ScalarOp("fma", 3, fma, FLOATS),
         ScalarOp("maximum", 2, np.maximum, ALL, weight=2),
         ScalarOp("minimum", 2, np.minimum, ALL, weight=2),

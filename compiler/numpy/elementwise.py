@@ -13,7 +13,7 @@ from ..ir import Value
 from ..ops.elementwise import like
 from ..ops.source import Full, full
 from ..tracer import Tracer
-from ..types import NUMPY, dtype_name
+from ..types import NUMPY, UNSIGNED, dtype_name
 from .operands import (
     casted,
     common_shape,
@@ -91,7 +91,7 @@ remainder = mod = ufunc(np.remainder)(ops.rem)
 
 @ufunc(np.absolute)
 def absolute(x: Value) -> Value:
-    return x if x.dtype in ("bool", "u32") else ops.abs(x)
+    return x if x.dtype in ("bool", *UNSIGNED) else ops.abs(x)
 
 
 abs = absolute
@@ -100,7 +100,7 @@ fabs = ufunc(np.fabs)(ops.abs)
 
 @ufunc(np.fmod)
 def fmod(x: Value, y: Value) -> Value:
-    if x.dtype == "u32":
+    if x.dtype in UNSIGNED:
         return ops.rem(x, y)
     size = ops.rem(ops.abs(x), ops.abs(y))
     return ops.select(ops.lt(x, like(x, 0)), ops.neg(size), size)
@@ -231,12 +231,12 @@ invert = bitwise_not = bitwise_invert = ufunc(np.invert)(ops.not_)
 
 def _shift(rule: Any, x: Value, y: Value, beyond: Value) -> Value:
     """x shifted by y; `beyond` where y is not within the bits of x."""
-    bits = 64 if x.dtype == "i64" else 32
+    bits = 8 * x.type.numpy.itemsize
     node = y.node
     if node and isinstance(node.op, Full) and 0 <= node.op.value < bits:
         return rule(x, y)
     inside = ops.lt(y, like(y, bits))
-    if y.dtype != "u32":
+    if y.dtype not in UNSIGNED:
         inside = ops.and_(inside, ops.ge(y, like(y, 0)))
     return ops.select(inside, rule(x, ops.select(inside, y, like(y, 0))), beyond)
 
@@ -248,7 +248,7 @@ def left_shift(x: Value, y: Value) -> Value:
 
 @ufunc(np.right_shift)
 def right_shift(x: Value, y: Value) -> Value:
-    if x.dtype == "u32":
+    if x.dtype in UNSIGNED:
         return _shift(ops.shift_right, x, y, like(x, 0))
     return _shift(ops.shift_right, x, y, ops.select(ops.lt(x, like(x, 0)), like(x, -1), like(x, 0)))
 

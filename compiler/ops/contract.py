@@ -10,12 +10,16 @@ import numpy as np
 
 from ..errors import ProgramError
 from ..ir import Sample, Value, apply
-from ..types import FLOATS, INTEGERS, Type, spelled
-from .elementwise import operands
+from ..types import Type, spelled
+from .elementwise import cast, operands
 from .family import OneResult, of_domain
 from .view import inverse, permute
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
+
+DOMAIN = ("i32", "i64", "u32", "f32", "f64")
+WIDE = {"i8": "i32", "i16": "i32", "u8": "u32", "u16": "u32", "u64": "i64"}
+"""What products of other dtypes are computed in: bits that wrap away do not reach those kept."""
 
 
 class DotGeneral(OneResult):
@@ -36,7 +40,7 @@ class DotGeneral(OneResult):
             raise ProgramError(
                 f"dot_general: operands of one dtype are required, got {spelled(args)}"
             )
-        of_domain(self, lhs, (*INTEGERS, *FLOATS))
+        of_domain(self, lhs, DOMAIN)
         for k, x in enumerate(args):
             dims = (*self.contracting[k], *self.batch[k])
             if len(set(dims)) != len(dims) or any(not 0 <= d < x.ndim for d in dims):
@@ -86,7 +90,7 @@ class DotGeneral(OneResult):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         plain = cls(((1,), (0,)), ((), ()))
-        for dtype in (*INTEGERS, *FLOATS):
+        for dtype in DOMAIN:
             yield Sample(plain, (Type(dtype, (2, 3)), Type(dtype, (3, 4))))
         for contracting, batch, lhs, rhs in (
             (((0,), (0,)), ((), ()), (3,), (3,)),
@@ -126,4 +130,6 @@ class DotGeneral(OneResult):
 
 def dot_general(lhs: Value, rhs: Value, contracting: Pair, batch: Pair = ((), ())) -> Value:
     """The sum of products over the `contracting` dimensions, for each element of `batch`."""
-    return apply(DotGeneral(contracting, batch), lhs, rhs)
+    wide = WIDE.get(lhs.dtype, lhs.dtype)
+    found = apply(DotGeneral(contracting, batch), cast(lhs, wide), cast(rhs, wide))
+    return cast(found, lhs.dtype)

@@ -15,7 +15,7 @@ from ..errors import ProgramError
 from ..ir import Node, Sample, Value, apply
 from ..kernel import OPS, Expr
 from ..kernel import apply as scalar
-from ..types import FLOATS, INTEGERS, NUMPY, Type, spelled
+from ..types import FLOATS, INTEGERS, NUMPY, UNSIGNED, Type, spelled
 from .family import Elementwise, Index, OneResult, Piece, View
 from .source import full
 
@@ -280,14 +280,14 @@ class ShiftLeft(Elementwise):
     """x << y, for 0 <= y < the bits of x"""
 
     domain = INTEGERS
-    interval = (0, 20)
+    interval = (0, 7)
 
 
 class ShiftRight(Elementwise):
     """x >> y, for 0 <= y < the bits of x; keeps the sign of signed x."""
 
     domain = INTEGERS
-    interval = (0, 20)
+    interval = (0, 7)
 
 
 # ---------------------------------------------------------------- choice, casts
@@ -359,13 +359,14 @@ class Cast(Elementwise):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for dtype in ALL:
+            low = 0.0 if dtype in UNSIGNED else -2.0
             for of in ALL:
-                yield Sample(cls(dtype), (Type(of, (2, 3)),), low=0.0 if dtype == "u32" else -2.0)
+                yield Sample(cls(dtype), (Type(of, (2, 3)),), low=low)
         yield Sample(cls("f64"), (Type("f64", (0, 3)),))
         yield Sample(
             cls("f16"),
             (Type("f64", (2,)),),
-            error="cast: one of bool, i32, i64, u32, f32, f64 is required",
+            error="cast: one of bool, i8, i16, i32, i64, u8, u16, u32, u64, f32, f64 is required",
         )
 
 

@@ -12,7 +12,7 @@ from ..errors import CompilerError, ProgramError
 from ..ir import Node, Op, Sample, Value, apply
 from ..kernel import MONOIDS, OPS, Expr, Map
 from ..kernel import apply as scalar
-from ..types import NUMPY, Type, is_float, spelled
+from ..types import FLOATS, INTEGERS, NUMPY, Type, is_float, spelled
 
 
 def accumulate(x: Value | None, y: Value | None) -> Value | None:
@@ -63,7 +63,7 @@ class Elementwise(OneResult, abstract=True):
     """Operands of one type, a result of their shape, by a scalar operation of the kernel level."""
 
     scalar: ClassVar[str] = ""  # name in kernel.OPS; the op's own name where empty
-    domain: ClassVar[tuple[str, ...]] = ("i32", "i64", "u32", "f32", "f64")
+    domain: ClassVar[tuple[str, ...]] = (*INTEGERS, *FLOATS)
     interval: ClassVar[tuple[float, float]] = (-2.0, 2.0)  # of the samples
     arity = 2
 
@@ -120,7 +120,7 @@ class Reduce(OneResult, abstract=True):
     """Combines the elements along `axes` by `monoid`, one of kernel.MONOIDS; drops the axes."""
 
     monoid: ClassVar[str] = ""
-    domain: ClassVar[tuple[str, ...]] = ("i32", "i64", "u32", "f32", "f64")
+    domain: ClassVar[tuple[str, ...]] = (*INTEGERS, *FLOATS)
     empty: ClassVar[bool] = True  # whether no elements have a value
     arity = 1
 

@@ -11,12 +11,12 @@ from ..errors import ProgramError
 from ..ir import Op, Sample, Value, apply
 from ..kernel import Expr, Map
 from ..kernel import apply as scalar
-from ..types import INTEGERS, NUMPY, Type, spelled
+from ..types import FLOATS, INTEGERS, NUMPY, Type, spelled
 from .elementwise import operands
 from .family import Computed, Index, Read, Scatter, dims, of_domain
 
 SIGNED = ("i32", "i64")
-NUMBERS = (*INTEGERS, "f32", "f64")
+NUMBERS = (*INTEGERS, *FLOATS)
 
 
 def of_places(op: Op, x: Type, indices: Type, axis: int, size: int | None = None) -> None:

@@ -12,7 +12,7 @@ from ..ir import Array, Op, Sample, Value, apply
 from ..kernel import Const, Expr
 from ..kernel import Index as IndexOf
 from ..kernel import apply as scalar
-from ..types import INTEGERS, Type, type_of
+from ..types import FLOATS, INTEGERS, Type, type_of
 from .family import Computed, Index, OneResult, Read, dims, of_domain
 
 Number = bool | int | float
@@ -76,7 +76,7 @@ class Iota(Computed):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if not 0 <= self.axis < self.of.ndim:
             raise ProgramError(f"iota: an axis of {self.of} is required, got {self.axis}")
-        return of_domain(self, self.of, (*INTEGERS, "f32", "f64"))
+        return of_domain(self, self.of, (*INTEGERS, *FLOATS))
 
     def reference(self, *args: np.ndarray) -> Any:
         return np.indices(self.of.shape, self.of.numpy, sparse=True)[self.axis] + np.zeros(
@@ -89,7 +89,7 @@ class Iota(Computed):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for dtype in ("i32", "i64", "u32", "f32", "f64"):
+        for dtype in (*INTEGERS, *FLOATS):
             yield Sample(cls(Type(dtype, (2, 3)), 1), ())
         yield Sample(cls(Type("i64", (3, 1, 2)), 0), ())
         yield Sample(cls(Type("i32", (0,)), 0), ())

@@ -67,7 +67,7 @@ def both(case: Case, function: Any, *operands: np.ndarray) -> tuple[np.ndarray, 
 
 def same(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Where x and y agree to the bit; NaNs are all alike."""
-    bits = {1: np.uint8, 4: np.uint32, 8: np.uint64}[x.dtype.itemsize]
+    bits = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}[x.dtype.itemsize]
     alike = x.view(bits) == y.view(bits)
     return alike | (np.isnan(x) & np.isnan(y)) if x.dtype.kind == "f" else alike
 
@@ -85,11 +85,18 @@ MORE = {
     "f64": [1e300, -1e300, 1e-310, 5e-324, 709.7, 709.8, -745.0, -746.0, 2.0**53, 2.0**53 - 1],
     "i64": [2**40, -(2**40) - 3, 2**63 - 1, -(2**63)],
     "u32": [2**31, 2**32 - 1],
+    "u64": [2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**63 + 2**62 + 1, 2**64 - 1],
 }
+NARROW = ("i8", "i16", "u8", "u16")
 
 
 def edges(dtype: str) -> np.ndarray:
-    return np.array(EDGES[NUMPY[dtype].kind] + MORE.get(dtype, []), NUMPY[dtype])
+    numbers = [*EDGES[NUMPY[dtype].kind], *MORE.get(dtype, [])]
+    if dtype in NARROW:
+        return np.unique(
+            np.array([*numbers, -128, 127, 128, 32767, 32768, 65535]).astype(NUMPY[dtype])
+        )
+    return np.array(numbers, NUMPY[dtype])
 
 
 def combinations(*dtypes: str) -> list[np.ndarray]:

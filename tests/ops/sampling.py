@@ -8,7 +8,7 @@ import numpy as np
 
 from wonderland.compiler import ops  # noqa: F401  fills the registry
 from wonderland.compiler.ir import Graph, Node, Op, Sample, Value, sourced
-from wonderland.compiler.types import Type
+from wonderland.compiler.types import UNSIGNED, Type
 
 
 def samples(name: str, rejected: bool = False) -> Iterator[Sample]:
@@ -41,5 +41,5 @@ def random_operand(sample: Sample, t: Type, rng: np.random.Generator) -> np.ndar
         return np.asarray(rng.integers(0, 2, t.shape)).astype(bool)
     if t.is_float:
         return np.asarray(rng.uniform(low, high, t.shape)).astype(t.numpy)
-    low = max(low, 0) if t.dtype == "u32" else low
+    low = max(low, 0) if t.dtype in UNSIGNED else low
     return np.asarray(rng.integers(int(low), int(high) + 1, t.shape)).astype(t.numpy)
