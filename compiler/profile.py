@@ -87,7 +87,9 @@ class Profile:
             for dtype, rate in self.ceilings.flops_per_second.items()
         )
         copied = f"{self.ceilings.bytes_per_second / 1e9:.1f} GB/s copied"
-        cells = [("microseconds", "share", "GFLOP/s", "GB/s", "ceiling", "kernel", "line", "graph")]
+        cells: list[tuple[str, ...]] = [
+            ("microseconds", "share", "GFLOP/s", "GB/s", "ceiling", "kernel", "line", "graph")
+        ]
         for row in self.rows:
             cells.append(self.cells(row))
         rest = (f"{1e6 * self.rest:.2f}", self.share(self.rest), "", "", "", "rest", "", "")

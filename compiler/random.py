@@ -2,9 +2,10 @@
 
 A key is an array u32[2]. `split` and `fold_in` make keys of keys; a key is used once. Distributions
 are f32 by default, as in JAX; another dtype is an argument. Outside of a trace the functions run in
-the interpreter and give ndarrays. What JAX draws by loops (gamma and its kin, poisson, binomial), by
-sorting (permutation, choice without replacement) or by factorisations (multivariate_normal) is not
-here.
+the interpreter and give ndarrays.
+
+What JAX draws by loops (gamma and its kin, poisson, binomial), by sorting (permutation, choice
+without replacement) or by factorisations (multivariate_normal) is not here.
 
 Example:
 >>> key = PRNGKey(0)

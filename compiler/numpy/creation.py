@@ -123,8 +123,8 @@ def linspace(
 ) -> Any:
     steps = num - 1 if endpoint else num
     if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
-        made = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
-        return tuple(map(tracer, made)) if retstep else tracer(made)
+        made, step = np.linspace(start, stop, num, endpoint, True, dtype, axis)
+        return (tracer(made), tracer(step)) if retstep else tracer(made)
     low, high = tracer(start), tracer(stop)
     at = np.arange(num).reshape(num, *(1,) * max(low.ndim, high.ndim)) / max(steps, 1)
     t = at.astype((low + high + 0.0).dtype)

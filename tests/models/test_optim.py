@@ -131,7 +131,7 @@ def test_f64_parameters_keep_their_precision():
 
 
 def test_a_mask_keeps_weights_from_decay():
-    params = {"w": np.float32([2.0]), "b": np.float32([2.0])}
+    params = {"w": np.array([2.0], np.float32), "b": np.array([2.0], np.float32)}
     zeros = tree.map(np.zeros_like, params)
     for mask in ({"w": True, "b": False}, lambda p: {"w": True, "b": False}):
         optimizer = adamw(1.0, weight_decay=0.5, mask=mask)
@@ -142,7 +142,7 @@ def test_a_mask_keeps_weights_from_decay():
 
 @pytest.mark.parametrize(("bound", "factor"), [(1.0, 1 / 13), (13.0, 1.0), (50.0, 1.0)])
 def test_clipping_by_global_norm_keeps_the_direction(bound: float, factor: float):
-    grads = {"a": np.float32([3.0, 4.0]), "b": np.float32([[12.0]])}
+    grads = {"a": np.array([3.0, 4.0], np.float32), "b": np.array([[12.0]], np.float32)}
     np.testing.assert_allclose(optim.global_norm(grads), 13.0)
     clipped, _ = optim.clip_by_global_norm(bound).update(grads, ())
     for x, g in zip(tree.leaves(clipped), tree.leaves(grads), strict=True):
@@ -156,5 +156,7 @@ def test_a_zero_gradient_is_clipped_to_zero():
 
 
 def test_an_average_of_parameters_moves_by_its_step():
-    found = optim.incremental_update({"w": np.float32([1.0])}, {"w": np.float32([0.0])}, 0.25)
-    np.testing.assert_array_equal(found["w"], np.float32([0.25]))
+    found = optim.incremental_update(
+        {"w": np.array([1.0], np.float32)}, {"w": np.array([0.0], np.float32)}, 0.25
+    )
+    np.testing.assert_array_equal(found["w"], np.array([0.25], np.float32))
