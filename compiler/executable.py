@@ -79,7 +79,7 @@ class Executable:
 
         leaves = self.leaves(args, options)
         for leaf, v, path in zip(leaves, self.traced.args, self.paths, strict=True):
-            if not isinstance(leaf, np.ndarray) or not leaf.flags.carray:
+            if not (isinstance(leaf, np.ndarray) and leaf.flags.c_contiguous and leaf.flags.aligned):
                 raise ProgramError(
                     f"bind: an array {v.type} in C order is required at {path}, "
                     f"got {type(leaf).__name__}",

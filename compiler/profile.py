@@ -31,6 +31,7 @@ from .plan import AnyWork, work_name
 from .text import lines
 from .types import Type
 
+SHOWN = 100  # characters of a row's lines of the graph
 ENOUGH_SECONDS, LEAST_RUNS, MOST_RUNS = 0.1, 5, 50
 COPIED = Type("f32", (1 << 24,))  # 64 MiB: no cache holds it twice
 PRODUCT = 512
@@ -111,7 +112,8 @@ class Profile:
         if row.flops or row.bytes:
             rates = f"{row.gflops:.2f}", f"{row.gbytes:.2f}", f"{100 * row.ceiling:.0f}%"
         time_cell = f"{1e6 * row.seconds:.2f}"
-        return time_cell, self.share(row.seconds), *rates, row.kernel, row.source, row.text
+        text = row.text if len(row.text) <= SHOWN else f"{row.text[:SHOWN]}..."
+        return time_cell, self.share(row.seconds), *rates, row.kernel, row.source, text
 
 
 def profile(executable: Executable, leaves: tuple[Any, ...]) -> Profile:

@@ -105,6 +105,13 @@ def test_a_bound_program_updates_donated_arguments_in_place():
         np.testing.assert_array_equal(p, np.full(5, value))
 
 
+def test_what_is_only_read_may_be_bound_read_only():
+    x = X.copy()
+    x.flags.writeable = False
+    compiled = wl.jit(forward).compile(PARAMS, x)
+    assert_same(compiled.bind(PARAMS, x)(), compiled(PARAMS, x))
+
+
 def test_what_cannot_be_bound_says_why():
     compiled = wl.jit(forward).compile(PARAMS, X)
     with pytest.raises(ProgramError, match=r"bind: an array f32\[2, 4\] in C order .* args\[1\]"):
