@@ -33,11 +33,12 @@ def loss(w, x, power=2):
 PARAMS = {"dense": W, "scale": np.array([0.5, -1.5])}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def jax():
+    """JAX in double precision, for the test alone."""
     found = pytest.importorskip("jax")
-    found.config.update("jax_enable_x64", True)
-    return found
+    with found.enable_x64(True):
+        yield found
 
 
 def close(x, y) -> None:
