@@ -69,7 +69,7 @@ assert sys.getallocatedblocks() - blocks < 10_000, sys.getallocatedblocks() - bl
 
 
 def test_functions_that_are_dropped_take_arenas_constants_and_pools_with_them():
-    """Each holds 20 MiB, so that forty would be seen."""
+    """Each holds 20 MiB, so that twenty would be seen."""
     run(
         RESIDENT
         + """
@@ -84,7 +84,7 @@ def program(k):
     f(x)
 program(0)
 before = resident()
-for k in range(40):
+for k in range(20):
     program(k)
 assert resident() - before < 60, resident() - before
 """

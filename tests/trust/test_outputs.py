@@ -54,10 +54,11 @@ VIEWS: list[Callable[[np.ndarray], np.ndarray]] = [
 ]
 
 
-def test_results_are_kept_sliced_and_dropped_in_any_order_while_the_function_runs():
+@pytest.mark.parametrize("n", [400, LARGE])
+def test_results_are_kept_sliced_and_dropped_in_any_order_while_the_function_runs(n):
     rng = np.random.default_rng(0)
     f = wl.jit(lambda x, k: (x + k, x * 0 - k))
-    x = np.zeros(LARGE)
+    x = np.zeros(n)
     held: list[tuple[np.ndarray, float]] = []
     for k in range(250):
         pair = f(x, float(k))
