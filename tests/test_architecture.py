@@ -21,7 +21,7 @@ LAYERS = [
     "compiler.ops",
     "compiler.law compiler.interpreter compiler.verify compiler.index compiler.tree",
     "compiler.laws compiler.emission compiler.nans compiler.retrace",
-    "compiler.chunks",
+    "compiler.chunks compiler.roots compiler.groups",
     "compiler.plan",
     "compiler.passes compiler.codegen",
     "compiler.pipeline",

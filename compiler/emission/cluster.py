@@ -49,8 +49,9 @@ def emit(
     wanted: Container[Value],
 ) -> Work:
     """One kernel for `nodes` over `domain` that stores the `wanted` values; raises CannotFuse."""
+    own = frozenset(v for n in nodes for v in n.values)
     for _ in range(SPLITS):
-        emission = Emission(name, domain, Reader(stored, domain.sizes), wanted)
+        emission = Emission(name, domain, Reader(stored, domain.sizes, own), wanted)
         try:
             emission.values(nodes)
         except SplitAxis as split:

@@ -35,7 +35,8 @@ def emit_product(
     assert isinstance(op, DotGeneral)
     (contracted,), _ = op.contracting
     depth = Axis(DEPTH, node.args[0].shape[contracted])
-    reader = Reader(stored, domain.sizes | {DEPTH: depth.size})
+    own = frozenset(v for n in (node, *nodes) for v in n.values)
+    reader = Reader(stored, domain.sizes | {DEPTH: depth.size}, own)
     lhs, rhs = operands(reader, node, op, domain, affine({DEPTH: int(depth.size != 1)}))
     emission = Emission(name, domain, reader, wanted)
     reader.results[node.out] = domain.whole(node.out.shape), result(node.out.dtype)
@@ -83,7 +84,7 @@ def plain_operand(value: Value, base: Value) -> bool:
     """Whether `value` is a view of `base` that affine strides describe."""
     domain = Domain(value.shape)
     try:
-        plain_load(Reader({base}, domain.sizes), value, domain.at(range(len(value.shape))))
+        plain_load(Reader({base}, domain.sizes, ()), value, domain.at(range(len(value.shape))))
     except CannotFuse:
         return False
     return True

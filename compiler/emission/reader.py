@@ -10,6 +10,7 @@ The expressions of one reader are a DAG: what is read again at the same point is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,11 @@ from ..ops.elementwise import After
 from ..ops.family import Computed, Elementwise, Flat, Index, Piece, View, linear, plus
 from ..ops.view import Reshape
 
+TIMES = 4
+"""Points at which a kernel computes one of its values: an image and its mirror, but no windows."""
+LONG = 2048
+"""Values of a kernel, at all points: views of views of views may ask for any number."""
+
 Request = tuple[Value, Index, tuple[Guard, ...]]
 Reading = Generator[Request, Any, Expr]
 """Asks for the elements that it needs, and returns its own."""
@@ -32,15 +38,18 @@ Reading = Generator[Request, Any, Expr]
 class Reader:
     """Expressions of values: `stored` ones are loaded, everything else is computed here.
 
-    `sizes` are those of the axes, `buffers` what was loaded, in order, `results` the values that
-    are known at one index.
+    `sizes` are those of the axes, `own` the values that the kernel itself is to compute, `buffers`
+    what was loaded, in order, `results` the values that are known at one index. Raises CannotFuse
+    where a value must be in memory, or had better be.
     """
 
     stored: Container[Value]
     sizes: dict[str, int]
+    own: Container[Value]
     buffers: dict[Value, Buffer] = field(default_factory=dict)
     results: dict[Value, tuple[Index, Expr]] = field(default_factory=dict)
     memo: dict[Request, Expr] = field(default_factory=dict)
+    times: Counter[Value] = field(default_factory=Counter)
 
     def read(self, value: Value, at: Index, guards: tuple[Guard, ...] = ()) -> Expr:
         """The element `at` of `value`; loads happen only where `guards` hold.
@@ -62,13 +71,19 @@ class Reader:
         return answer
 
     def reading(self, value: Value, at: Index, guards: tuple[Guard, ...]) -> Reading:
-        if value in self.stored:
+        if self.loaded(value):
             return Load(self.buffer(value), linear(at, value.shape), guards)
         at = self.spread(value, at)
         key = value, at, guards
         if key not in self.memo:
+            self.times[value] += value in self.own
+            if self.times[value] > TIMES or len(self.memo) > LONG:
+                raise CannotFuse
             self.memo[key] = yield from self.computing(value, at, guards)
         return self.memo[key]
+
+    def loaded(self, value: Value) -> bool:
+        return value in self.stored and value not in self.own
 
     def buffer(self, value: Value) -> Buffer:
         if value not in self.buffers:
@@ -130,7 +145,7 @@ class Reader:
         """An element whose index may be computed; such a value is in memory."""
         if all(isinstance(m, Map) for m in index):
             return self.read(value, tuple(m for m in index if isinstance(m, Map)), guards)
-        if value not in self.stored:
+        if not self.loaded(value):
             raise CannotFuse
         plain, parts = place(index, value.shape)
         return Load(self.buffer(value), plain, guards, None, parts)

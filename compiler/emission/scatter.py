@@ -20,7 +20,7 @@ def emit_scatter(name: str, node: Node, stored: Container[Value]) -> tuple[Work,
     op, operand, out = node.op, node.args[0], node.out
     assert isinstance(op, Scatter)
     domain = Domain(operand.shape)
-    reader = Reader(stored, domain.sizes)
+    reader = Reader(stored, domain.sizes, node.values)
     at = domain.at(range(operand.type.ndim))
     expr = reader.read(operand, at)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import wonderland as wl
 from wonderland.compiler.emission import Work
 from wonderland.compiler.errors import CompilerError
+from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.kernel import Kernel, verify
 from wonderland.compiler.passes.buffers import check_overlap
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.plan import Place, may_share
@@ -154,3 +157,86 @@ def test_plans_of_random_graphs_are_valid_and_reproducible() -> None:
         check_overlap(first.plan)
         assert str(first.plan) == str(second.plan)
         assert [low.text for _, low in first.lowered] == [low.text for _, low in second.lowered]
+
+
+def repeated(step: Callable[[Any], Any], times: int) -> Callable[[Any], Any]:
+    def function(x: Any) -> Any:
+        for _ in range(times):
+            x = step(x)
+        return x
+
+    return function
+
+
+def agrees(function: Any, *args: Any) -> Compiled:
+    """The program of the function, whose kernels are valid and give what the interpreter gives."""
+    c = compiled(function, *args)
+    for _, work in c.plan.schedule.works:
+        if isinstance(work, Work) and isinstance(work.kernel, Kernel):
+            verify(work.kernel)
+    arrays = tuple(np.asarray(a) for a in args)
+    for got, want in zip(c.program(arrays), interpret(c.graph, *arrays), strict=True):
+        np.testing.assert_allclose(got, want, 2e-5, 2e-5)
+    return c
+
+
+def test_an_epilogue_whose_reshape_needs_another_axis_reads_memory() -> None:
+    agrees(lambda x, w, u: x @ w + u.T.reshape(6, 4), array(6, 5), array(5, 4), array(8, 3))
+
+
+def test_a_scatter_of_a_reshape_that_needs_another_axis_reads_memory() -> None:
+    def gradient(table: Any, u: Any) -> Any:
+        rows = np.array([0, 1, 1, 3, 6, 2])
+        return wl.grad(lambda t: np.sum(np.take(t, rows, axis=0) * u.T.reshape(6, 4)))(table)
+
+    agrees(gradient, array(7, 4), array(8, 3))
+
+
+def test_a_chain_of_windows_computes_no_value_at_ever_more_points() -> None:
+    c = agrees(repeated(lambda x: np.sin(np.roll(x, 1, axis=0)) + x, 8), array(12, 5))
+    assert len(kernels(c)) > 1
+    assert sum(len(str(w).splitlines()) for _, w in c.plan.schedule.works) < 200
+
+
+def test_a_chain_of_views_of_several_pieces_ends() -> None:
+    agrees(repeated(lambda x: np.concatenate([x[1:], x[:1]]), 14), array(12))
+
+
+def test_a_long_chain_is_several_kernels() -> None:
+    chain = repeated(np.sin, 300)
+    assert 1 < len(kernels(compiled(wl.grad(lambda x: np.sum(chain(x))), array(4)))) < 20
+
+
+def test_rows_that_a_kernel_keeps_fit_its_scratch() -> None:
+    step = repeated(lambda x: np.tanh(x - np.mean(x, axis=1, keepdims=True)), 12)
+    assert len(kernels(agrees(step, array(2, 8000)))) == 1
+
+
+def test_a_product_does_not_wait_for_itself_through_its_epilogue() -> None:
+    agrees(lambda x, w: (np.tanh(x @ w) @ w) * np.tanh(x @ w), array(5, 5), array(5, 5))
+    agrees(lambda x, v, w: np.tanh(x @ v + x @ w), array(4, 5), array(5, 6), array(5, 6))
+
+
+def test_reductions_by_several_monoids_over_one_array_are_right_for_any_length() -> None:
+    def folds(x: Any) -> Any:
+        along = [f(x, axis=1) for f in (np.max, np.min, np.sum, np.prod, np.argmax, np.argmin)]
+        return *along, np.sum(x, axis=0), np.any(x > 3), np.argmin(x, axis=0), np.sum(x)
+
+    for shape in ((7, 9), (1, 1), (1, 5), (5, 1), (3000, 3)):
+        agrees(folds, array(*shape))
+
+
+def test_arrays_without_elements_need_no_kernel_and_sums_of_none_are_zero() -> None:
+    assert not kernels(agrees(lambda x, w: np.tanh(x @ w), array(0, 3), array(3, 4)))
+    agrees(lambda x, w: (x @ w + 1, np.sum(x, axis=1), np.sum(x)), array(3, 0), array(0, 4))
+
+
+def test_constants_captured_arrays_and_arguments_may_be_results() -> None:
+    table = array(30, 20)
+    agrees(lambda x: (x, F32(3), np.arange(4), table, x @ table), array(2, 30))
+
+
+def test_functions_without_arguments_or_results_are_programs() -> None:
+    np.testing.assert_array_equal(wl.jit(lambda: wl.numpy.ones(3) * 2)(), 2 * np.ones(3))
+    assert wl.jit(lambda x: None)(array(3)) is None
+    assert wl.jit(lambda x: ())(array(3)) == ()

@@ -1,0 +1,96 @@
+"""Which values live in memory; every other value is computed where it is read.
+
+outputs       and whatever the caller forces
+reductions    and what no expression can compute: products, scatters, nodes of the host
+operands      that their reader can read from memory only
+shared        elementwise values of several readers, unless they are cheap
+long chains   every so many nodes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from .emission import plain_operand
+from .ir import Graph, Node, Value
+from .kernel import OPS
+from .ops.contract import DotGeneral
+from .ops.elementwise import After
+from .ops.family import Computed, Elementwise, Reduce, Scatter, View
+from .ops.source import Constant
+
+CHEAP = 4
+"""Multiply-adds up to which a value is computed again by each of its readers."""
+CHAIN = 48
+"""Nodes in a chain before it is cut."""
+
+
+class Roots:
+    """`nodes`: those whose values are in memory, in order; `stored`: all that is there."""
+
+    def __init__(self, graph: Graph, forced: Set[Value], host: Set[Node]) -> None:
+        self.graph, self.host = graph, host
+        constants = (v for n in graph.nodes if isinstance(n.op, Constant) for v in n.values)
+        self.memory = {*graph.inputs, *constants}
+        self.required = {*graph.outputs, *forced, *self.operands()}
+        self.nodes = self.found()
+        self.stored = self.memory | {v for n in self.nodes for v in n.values}
+
+    def operands(self) -> set[Value]:
+        """Values that their readers can read from memory only."""
+        out: set[Value] = set()
+        for n in self.graph.nodes:
+            if isinstance(n.op, DotGeneral):
+                out |= {base(a) for a in n.args}
+            elif isinstance(n.op, Computed):
+                out |= {a for a in n.args if a.type.size > 1}
+            elif isinstance(n.op, Scatter) and n not in self.host:
+                out |= set(n.args[1:])
+            elif not self.fusible(n):
+                out |= set(n.args)
+        return out
+
+    def found(self) -> list[Node]:
+        users = self.graph.users()
+        roots: list[Node] = []
+        weight = dict.fromkeys(self.memory, 0)  # multiply-adds since the last value in memory
+        length = dict(weight)  # and nodes
+        for n in self.graph.nodes:
+            if isinstance(n.op, Constant):
+                continue
+            w = sum(weight[a] for a in n.args)
+            d = 1 + max((length[a] for a in n.args), default=0)
+            root = not self.fusible(n) or isinstance(n.op, Reduce) or d > CHAIN
+            if isinstance(n.op, Elementwise):
+                w += OPS[n.op.scalar or n.op.name].weight
+                root |= w > CHEAP and len(set(users[n.out])) > 1
+            root |= not self.required.isdisjoint(n.values)
+            if root:
+                roots.append(n)
+            weight |= dict.fromkeys(n.values, 0 if root else w)
+            length |= dict.fromkeys(n.values, 0 if root else d)
+        return roots
+
+    def fusible(self, node: Node) -> bool:
+        """Whether a kernel of several nodes can compute the node."""
+        families = Elementwise, View, Computed, Reduce, After
+        return isinstance(node.op, families) and node not in self.host
+
+    def computed_by(self, root: Node) -> tuple[Node, ...]:
+        """The nodes that a kernel computes for `root`, itself last."""
+        seen: dict[Node, None] = {}
+        stack = [root]
+        while stack:
+            n = stack.pop()
+            if n not in seen:
+                seen[n] = None
+                stack += [a.node for a in n.args if a.node and a not in self.stored]
+        return tuple(reversed(seen))
+
+
+def base(value: Value) -> Value:
+    """What a product must find in memory: the value under plain views, or the value itself."""
+    v = value
+    while v.node is not None and isinstance(v.node.op, View) and len(v.node.args) == 1:
+        v = v.node.args[0]
+    return v if plain_operand(value, v) else value
