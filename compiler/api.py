@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import itertools
 import logging
 import os
 import threading
@@ -293,8 +294,10 @@ def array(x: Any) -> np.ndarray:
         )
     a = np.asarray(x)
     if a.dtype == object:
-        raise ProgramError(f"jit: arrays and numbers are required as arguments, got {type(x).__name__}",
-                           repair="static_argnums, for what is no array")  # fmt: skip
+        raise ProgramError(
+            f"jit: arrays and numbers are required as arguments, got {type(x).__name__}",
+            repair="static_argnums, for what is no array",
+        )
     type_of(a)
     return a
 
@@ -341,7 +344,7 @@ class Inspection:
             for n, t in self.stages.items()
             if t.startswith("def ") and n not in ("fuse", "sources")
         ]
-        for (a, before), (b, after) in zip(graphs, graphs[1:], strict=False):
+        for (a, before), (b, after) in itertools.pairwise(graphs):
             lines = difflib.unified_diff(
                 before.splitlines(), after.splitlines(), a, b, lineterm="", n=1
             )

@@ -1,10 +1,12 @@
-"""Fixed chunks: how the points of a kernel are divided, from its sizes alone, so that results never depend on threads.
+"""Fixed chunks: how the points of a kernel are divided, so that results never depend on threads.
 
     elementwise   its last axis becomes the inner one, in blocks where it is long
-    reduction     few points over much data: chunks of the data, then a kernel that combines the chunks in order
+    reduction     few points over much data: chunks of the data, then a kernel that combines the
+                  chunks in order
     accumulation  chunks of the rows, each with sums of its own, then the same combination
 
-Two levels of summation are also the more accurate ones: the error of a chain grows with its length.
+The sizes of a kernel alone decide. Two levels of summation are also the more accurate ones: the
+error of a chain grows with its length.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ def elementwise(kernel: Kernel) -> Kernel:
 
 
 def halves(axis: Axis, size: int) -> tuple[Axis, Axis]:
-    """`axis` as an outer axis over blocks of `size`, and an inner one whose last block may be short."""
+    """`axis` as one over blocks of `size`, and one within a block; the last may be short."""
     outer = Axis(f"{axis.name}c", -(-axis.size // size))
     return outer, Axis(f"{axis.name}r", size, (outer.name, axis.size))
 
@@ -110,14 +112,14 @@ def tall(kernel: Kernel) -> bool:
 
 
 def of_rows(kernel: Kernel) -> bool:
-    """Whether memory runs along the reduced axes, so that each result is a row's."""
+    """Whether memory runs along the reduced axes, so that each result is that of a row."""
     stage = kernel.stages[0]
     loads = [e for e in walk(*stage.exprs) if isinstance(e, Load)]
     return all(e.map.stride(stage.axes[-1].name) in (0, 1) for e in loads)
 
 
 def column_sums(kernel: Kernel) -> Kernel | None:
-    """Sums of columns as rows that are added to a row of sums, if that fits the first-level cache."""
+    """Sums of columns as rows added to a row of sums, if that fits the first-level cache."""
     reduce, store = kernel.stages
     exprs = {
         s.names[0]: s.exprs[0] for s in reduce.body if isinstance(s, Reduce) and s.monoid == "sum"

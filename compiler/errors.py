@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ProgramError(TypeError):
-    """The user's program is wrong. Says what is required and what came, the user's line, and the repair."""
+    """The user's program is wrong: what is required, what came, the user's line, the repair."""
 
     def __init__(self, what: str, where: str = "", repair: str = "") -> None:
         lines = [what, *([where] if where else []), *([f"try: {repair}"] if repair else [])]

@@ -1,8 +1,9 @@
 """Typed, static, immutable program graphs.
 
-A `Graph` is inputs, nodes in program order and outputs. A `Node` is one application of an `Op` to values; its types are inferred
-when it is made, so an ill-typed graph cannot be built. A `Value` is one result of a node, or an input; it is compared by identity.
-Passes never change a graph, they make another.
+A `Graph` is inputs, nodes in program order and outputs. A `Node` is one application of an `Op` to
+values; its types are inferred when it is made, so an ill-typed graph cannot be built. A `Value` is
+one result of a node, or an input; it is compared by identity. Passes never change a graph, they
+make another.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def source() -> Source | None:
 
 @contextlib.contextmanager
 def sourced(source: Source | None) -> Iterator[None]:
-    """Nodes made inside inherit `source`: what a transformation makes belongs to the node it came from."""
+    """Nodes made inside inherit `source`, that of the node which they come from."""
     stack = _sources.stack
     stack.append(source)
     try:
@@ -128,7 +129,7 @@ class Array:
 
 
 def bits(x: Any) -> Any:
-    """A key that is equal only for equal bits: 0.0 is not -0.0, nan is nan, 1 is not 1.0 is not True."""
+    """A key that only equal bits have: 0.0 is not -0.0, nan is nan, 1 is not 1.0 is not True."""
     match x:
         case bool() | int() | str() | None | Type():
             return type(x).__name__, x
@@ -152,7 +153,10 @@ def bits(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Sample:
-    """Operands and parameters to test an op on. `error`: what the message of the rejected application contains."""
+    """Operands and parameters to test an op on.
+
+    `error` is what the message of the rejected application contains.
+    """
 
     op: Op
     types: tuple[Type, ...]
@@ -165,7 +169,10 @@ class Sample:
 
 @dataclass_transform(frozen_default=True, eq_default=False)
 class Op:
-    """One primitive. A subclass is a frozen dataclass whose fields are its static parameters, registered under its name."""
+    """One primitive.
+
+    A subclass is a frozen dataclass, registered under its name; its fields are its parameters.
+    """
 
     registry: ClassVar[dict[str, type[Op]]] = {}
     name: ClassVar[str] = ""
@@ -342,7 +349,10 @@ class Graph:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Equal for equal programs: numbered in order, ops, types and parameters agree; names and sources take no part."""
+        """Equal for equal programs: numbered in order, ops, types and parameters agree.
+
+        Names and sources take no part.
+        """
         found = self.__dict__.get("_key")
         if found is None:
             number = {v: i for i, v in enumerate(self.values)}
@@ -381,7 +391,10 @@ Step = Callable[[Node, tuple[Value, ...]], Sequence[Value]]
 
 
 def inline(graph: Graph, args: Sequence[Value], step: Step | None = None) -> tuple[Value, ...]:
-    """The outputs of `graph` on `args`; each node is remade, or replaced by `step(node, new args)`, keeping its source."""
+    """The outputs of `graph` on `args`.
+
+    Each node is remade, or replaced by `step(node, new args)`; its source stays.
+    """
     new: dict[Value, Value] = dict(zip(graph.inputs, args, strict=True))
     for node in graph.nodes:
         given = tuple(new[a] for a in node.args)

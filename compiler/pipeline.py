@@ -53,11 +53,8 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
 )
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
 
-FLOPS, BYTES, ROW = (
-    20e9,
-    15e9,
-    3e-7,
-)  # cautious rates of one core and seconds of a row: they only decide whether to wake the team
+FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7
+"""Cautious rates of one core, and seconds of a row: they only decide whether to wake the team."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +178,7 @@ def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
 
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
-    """The address of the function of each text; what is missing is compiled together, which costs least."""
+    """The address of each text's function; what is missing is compiled together: cheapest."""
     return objects.addresses({low.text: low.text for low in lowered}, WORDS, KEY)
 
 

@@ -1,18 +1,16 @@
-"""What the last passes make of a graph: works in waves, and a place in memory for every value they touch."""
+"""What the last passes make of a graph: works in waves, and a place for every value they touch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .emission import HostWork, Work
+from .emission import AnyWork, Work
 from .ir import Graph, Value
 from .kernel import Accumulate, Kernel, Load, Store, walk
 from .ops.source import Constant
 from .product import Product, as_kernel
 from .text import value_names
-
-AnyWork = Work | HostWork
 
 
 @dataclass(frozen=True)
@@ -40,23 +38,22 @@ class Schedule:
 
     def __str__(self) -> str:
         names = self.names
-        lines = [
-            f"schedule {self.graph.name}: {sum(map(len, self.waves))} works in {len(self.waves)} waves"
-        ]
+        count = f"{sum(map(len, self.waves))} works in {len(self.waves)} waves"
+        lines = [f"schedule {self.graph.name}: {count}"]
         for k, work in self.works:
             written = ", ".join(f"{names[v]}: {v.type}" for v in work.written)
             reads = ", ".join(names[v] for v in work.reads)
-            lines.append(f"    wave {k}: {written} = {work_name(work)}({reads})")
+            lines.append(f"    wave {k}: {written} = {work.name}({reads})")
         return "\n".join(lines)
-
-
-def work_name(work: AnyWork) -> str:
-    return f"host {work.node.op.name}" if isinstance(work, HostWork) else work.kernel.name
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value lives: `index` counts inputs, outputs and constants; `offset` is in bytes of the arena."""
+    """Where a value lives.
+
+    `space` is "input", "output", "constant" or "arena"; `index` counts the first three, `offset` is
+    in bytes of the arena.
+    """
 
     space: str
     index: int = 0
@@ -87,9 +84,8 @@ class Plan:
 
     def __str__(self) -> str:
         names = self.schedule.names
-        lines = [
-            f"buffers {self.graph.name}: arena {self.arena_bytes} bytes, at most {self.live_bytes} live"
-        ]
+        memory = f"arena {self.arena_bytes} bytes, at most {self.live_bytes} live"
+        lines = [f"buffers {self.graph.name}: {memory}"]
         for k, work in self.schedule.works:
             for v in work.written:
                 over = f", over {names[self.shared[v]]}" if v in self.shared else ""
@@ -103,7 +99,10 @@ def constants(graph: Graph) -> tuple[Value, ...]:
 
 
 def may_share(work: AnyWork, read: Value, written: Value) -> bool:
-    """Whether `written` may be written over `read`: every element is read, at its own point, before it is written."""
+    """Whether `written` may be written over `read`.
+
+    Every element is read at its own point, before it is written.
+    """
     if not isinstance(work, Work) or read.type.nbytes != written.type.nbytes:
         return False
     x, y = (work.buffer(v) for v in (read, written))

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from .codegen.lowered import Lowered
+from .emission import AnyWork
 from .executable import Executable
 from .ir import Graph, Node, Source, Value
 from .ops.contract import dot_general
 from .ops.elementwise import neg
 from .pipeline import Compiled, compile_graph
-from .plan import AnyWork, work_name
 from .text import lines
 from .types import Type
 
@@ -178,11 +178,11 @@ def row(
     text = "; ".join(texts.get(n, n.op.name) for n in nodes)
     source = spelled(fused(written, set(work.reads)))
     if low is None:
-        return Row(work_name(work), seconds, 0, 0, 0.0, text, source)
+        return Row(work.name, seconds, 0, 0, 0.0, text, source)
     dtype = "f64" if any(v.dtype == "f64" for v in (*work.reads, *work.written)) else "f32"
     needed = max(low.flops / limits.flops_per_second[dtype], low.bytes / limits.bytes_per_second)
     part = needed / seconds if seconds else 0.0
-    return Row(work_name(work), seconds, low.flops, low.bytes, part, text, source)
+    return Row(work.name, seconds, low.flops, low.bytes, part, text, source)
 
 
 def parts_of(work: AnyWork, compiled: Compiled) -> Iterator[Value]:

@@ -1,4 +1,4 @@
-"""The same program gives the same texts in every process, and another batch size the same machine code."""
+"""The same program gives the same texts everywhere, and another batch the same machine code."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ def loss(w, x, y):
     z = x - np.max(x, axis=1, keepdims=True)
     return -np.mean(np.sum(y * (z - np.log(np.sum(np.exp(z), axis=1, keepdims=True))), axis=1))
 
-w = [(np.ones((8, 16), np.float32), np.ones(16, np.float32)), (np.ones((16, 5), np.float32), np.ones(5, np.float32))]
-x, y = np.ones((12, 8), np.float32), np.ones((12, 5), np.float32)
+def ones(*shape):
+    return np.ones(shape, np.float32)
+
+w = [(ones(8, 16), ones(16)), (ones(16, 5), ones(5))]
+x, y = ones(12, 8), ones(12, 5)
 print(wl.jit(wl.value_and_grad(loss)).inspect(w, x, y))
 """
 

@@ -1,11 +1,14 @@
 """Gives every value a place in memory.
 
-What: inputs, outputs and constants live with the caller; everything else gets an offset in one arena, reused when it is dead. A value
-is written over an operand that dies with its reading where the kernel reads every element before it writes it.
-Why here: last, when the order of works is fixed. Before: a schedule. After: values that are live in the same wave share no bytes,
-except a value and the operand it is written over (`check_overlap`).
-Cost: n^2 in the values of the arena. Source: greedy by size for offset calculation, Pisarchyk and Lee, Efficient memory management
-for deep neural net inference, 2020.
+What: inputs, outputs and constants live with the caller; everything else gets an offset in one
+arena, reused when it is dead. A value is written over an operand that dies with its reading, where
+the kernel reads every element before it writes it.
+Why here: last, when the order of works is fixed.
+Before: a schedule. After: values that are live in the same wave share no bytes, except a value and
+the operand it is written over (`check_overlap`).
+Cost: n^2 in the values of the arena.
+Source: greedy by size for offset calculation, Pisarchyk and Lee, Efficient memory management for
+deep neural net inference, 2020.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ ALIGNMENT = 64
 
 @dataclass
 class Life:
-    """A block of the arena: the values in it, from the first wave that writes to the last that reads."""
+    """A block of the arena: its values, the first wave that writes, the last that reads."""
 
     values: list[Value]
     first: int
@@ -89,7 +92,7 @@ def blocks(schedule: Schedule, places: dict[Value, Place]) -> tuple[list[Life], 
 
 
 def assign(lives: list[Life]) -> int:
-    """Offsets, largest block first, each at the lowest place that is free during its life; the bytes of the arena."""
+    """The bytes of the arena: largest block first, each at the lowest place free all its life."""
     placed: list[Life] = []
     for life in sorted(lives, key=lambda b: (-b.nbytes, b.first)):
         at = 0

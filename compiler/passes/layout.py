@@ -1,9 +1,11 @@
 """Chooses the order of axes where the program leaves it open.
 
-What: a product whose result is only read transposed computes the transposed product; products contract one axis; a product without
-contraction is a multiplication of broadcasts, which fuses.
-Why here: after the laws, before fusion, which reads operands through strides and materialises what has none.
-Before: any graph. After: every dot_general contracts exactly one axis. Cost: linear in nodes.
+What: a product whose result is only read transposed computes the transposed product; products
+contract one axis; a product without contraction is a multiplication of broadcasts, which fuses.
+Why here: after the laws, before fusion, which reads operands through strides and materialises what
+has none.
+Before: any graph. After: every dot_general contracts exactly one axis.
+Cost: linear in nodes.
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ def transposes(user: Node, product: Node) -> bool:
 def transposed(product: Node) -> DotGeneral:
     op = product.op
     assert isinstance(op, DotGeneral)
-    return DotGeneral(op.contracting[::-1], op.batch[::-1])
+    (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batch
+    return DotGeneral((rhs_k, lhs_k), (rhs_batch, lhs_batch))
 
 
 def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:

@@ -1,10 +1,11 @@
 """Orders works in waves.
 
-What: works in program order, those independent of each other gathered into waves of one barrier; a result that may take a donated
-argument's memory waits for the other readers of the argument.
+What: works in program order, those independent of each other gathered into waves of one barrier;
+a result that may take a donated argument's memory waits for the other readers of the argument.
 Why here: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
-Before: works of which each reads inputs, constants and what others write. After: every work stands in a later wave than all it
-reads from. Cost: n * LOOKAHEAD, and n for each donated argument.
+Before: works of which each reads inputs, constants and what others write. After: every work stands
+in a later wave than all it reads from.
+Cost: n * LOOKAHEAD, and n for each donated argument.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ..emission import AnyWork
 from ..ir import Value
-from ..plan import AnyWork, Schedule
+from ..plan import Schedule
 from .fuse import Fused
 
 LOOKAHEAD = 8  # works looked at for a wave: farther ones would lengthen lifetimes
 
 
 def schedule(fused: Fused, donated: Sequence[tuple[int, int]] = ()) -> Schedule:
-    """The works of `fused` in waves; `donated` are pairs of an input and the output that may take its memory."""
+    """The works of `fused` in waves.
+
+    `donated` are pairs of an input and the output that may take its memory.
+    """
     graph = fused.graph
     donors = {graph.outputs[o]: graph.inputs[i] for i, o in donated}
     left = list(fused.works)

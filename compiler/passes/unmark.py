@@ -1,7 +1,9 @@
 """Drops what only differentiation reads.
 
-What: stop_gradient becomes its operand. Why here: first, when every derivative has been taken; the laws see through it from now on.
-Before: a graph that is compiled as it is. After: no stop_gradient. Cost: linear.
+What: stop_gradient becomes its operand.
+Why here: first, when every derivative has been taken; the laws see through it from now on.
+Before: a graph that is compiled as it is. After: no stop_gradient.
+Cost: linear.
 """
 
 from __future__ import annotations
