@@ -1,53 +1,74 @@
-"""Ask every question and print one table: `python -m bench [--quick] [question ...]`."""
+"""Ask every question and print one table: `python -m bench [--quick] [question ...]`.
+
+All of it takes about ten minutes on two cores, `--quick` two: one short round, without the largest
+products and torch.compile.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 
 from . import (
     call_overhead,
     compile_time,
     cross_entropy,
     elementwise,
+    graph_size,
     layer_norm,
+    memory,
     mlp_step,
     peers,
     products,
 )
-from .harness import Ceilings, Effort, measure, processor, table
+from .harness import Ceilings, Effort, Figure, measure, processor, table
 
 QUESTIONS = {
     module.__name__.rpartition(".")[2]: module
     for module in (call_overhead, elementwise, cross_entropy, layer_norm, products, mlp_step)
 }
-COMPILE_TIME = "compile_time"
+OTHERS = ("compile_time", "graph_size", "memory")  # not of runs side by side in this process
 
 
 def main() -> None:
-    names = (*QUESTIONS, COMPILE_TIME)
+    names = (*QUESTIONS, *OTHERS)
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed against the peers.")
     parser.add_argument("questions", nargs="*", metavar="question", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="one short round")
     options = parser.parse_args()
     if wrong := [q for q in options.questions if q not in names]:
         parser.error(f"no question '{wrong[0]}', there are {', '.join(names)}")
-    asked = options.questions or names
-    effort, ceilings = Effort.quick() if options.quick else Effort(), Ceilings()
+    ceilings = Ceilings()
     print(f"{processor()}, {ceilings.threads} threads; {peers.versions()}")
     print(f"{ceilings}; WONDERLAND_NUM_THREADS={os.environ.get('WONDERLAND_NUM_THREADS', 'all')}\n")
-
     figures = []
-    for name in (n for n in asked if n in QUESTIONS):
-        for row in QUESTIONS[name].rows():
-            told(f"measuring {row.question}, {row.size}")
-            figures.append(measure(row, ceilings, effort))
-    if COMPILE_TIME in asked:
-        told("measuring compile time")
-        figures += compile_time.figures(rounds=1 if options.quick else 3)
+    for name in options.questions or names:
+        figures += answers(name, ceilings, options.quick)
     told("")
     print(table(figures, peers.PEERS))
+    if grown := graph_size.growth(figures):
+        print(f"\n{grown}")
+
+
+def answers(name: str, ceilings: Ceilings, quick: bool) -> Iterator[Figure]:
+    """The figures of one question."""
+    effort = Effort.quick() if quick else Effort()
+    there = [p for p in peers.PEERS if peers.there(p) and p not in effort.without]
+    told(f"measuring {name.replace('_', ' ')}")
+    match name:
+        case "compile_time":
+            yield from compile_time.figures(1 if quick else 2, there)
+        case "graph_size":
+            yield from graph_size.figures(graph_size.NODES[1 if quick else -1])
+        case "memory":
+            yield from memory.figures(memory.QUESTIONS[: 1 if quick else None], there)
+        case _:
+            for row in QUESTIONS[name].rows():
+                if row.flops <= effort.most_flops:
+                    told(f"measuring {row.question}, {row.size}")
+                    yield measure(row, ceilings, effort)
 
 
 def told(text: str) -> None:

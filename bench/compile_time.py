@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from .harness import Figure
 
@@ -30,12 +30,10 @@ CACHES = {
 """What sets the folder of each cache; an empty value is replaced by the folder."""
 
 
-def figures(rounds: int) -> Iterator[Figure]:
+def figures(rounds: int, names: Sequence[str]) -> Iterator[Figure]:
     """Rows for trace, cold and warm: the best of `rounds` processes, as other load only adds."""
-    from . import peers
-
     found: dict[str, dict[str, float]] = {"trace": {}, "cold": {}, "warm": {}}
-    for peer in filter(peers.there, CACHES):
+    for peer in (name for name in CACHES if name in names):
         for _ in range(rounds):
             with tempfile.TemporaryDirectory() as folder:
                 cold, warm = (in_process(peer, folder) for _ in range(2))
@@ -57,6 +55,7 @@ def figures(rounds: int) -> Iterator[Figure]:
 def in_process(peer: str, folder: str) -> dict[str, float]:
     """Seconds of tracing and of the whole first run, in a process whose cache is `folder`."""
     settings = {name: value or folder for name, value in CACHES[peer].items()}
+    settings["BENCH_PEERS"] = peer
     command = [sys.executable, "-m", "bench.compile_time", peer]
     done = subprocess.run(command, env=os.environ | settings, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])

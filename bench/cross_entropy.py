@@ -63,13 +63,13 @@ def functions() -> dict[str, Any]:
         "jax": in_jax,
         "torch": with_gradient(torch_loss),
     }
-    if peers.compiles_torch:
+    if peers.there("torch.compile"):
         found["torch.compile"] = with_gradient(peers.compiled_by_torch(torch_loss))
     return found
 
 
 def rows() -> Iterator[Row]:
-    for batch, classes in ((64, 1000), (16384, 1000)):
+    for batch, classes in ((16, 1000), (64, 1000), (1024, 1000), (16384, 1000)):
         labels = np.random.default_rng(1).integers(0, classes, batch, np.int32)
         runs = peers.runs([peers.random(batch, classes), labels], functions())
         yield Row(

@@ -23,6 +23,6 @@ def chain(library: Any) -> Any:
 def rows() -> Iterator[Row]:
     modules = {"wonderland": np, "numpy": np, "jax": peers.jnp, "torch": peers.torch}
     functions = {name: chain(module) for name, module in modules.items() if module}
-    for n in (1 << 14, 1 << 24):
+    for n in (1 << 12, 1 << 16, 1 << 20, 1 << 24):
         runs = peers.runs([peers.random(n)], functions)
         yield Row("exp, tanh chain", f"f32[{n}]", runs, bytes=8 * n)

@@ -2,7 +2,8 @@
 
 A row holds one run for each peer; a run is synchronised: when it returns, its results are there.
 Peers take turns for a few rounds, and every turn starts with a rest, because thread pools spin for
-a while after work and would take the cores from the next peer. A figure is the median of all.
+a while after work and would take the cores from the next peer. A figure is the median of all. Runs
+longer than a turn are done once in each.
 
 The ceiling of a row is the time that its bytes at a copy's bandwidth and its operations at the rate
 of a large product cannot go below. Bandwidth is measured in cache for rows that stay there, else in
@@ -11,6 +12,7 @@ memory.
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -35,10 +37,12 @@ class Effort:
     rounds: int = 3
     seconds: float = 0.15  # of a turn
     rest: float = 0.2
+    most_flops: float = math.inf  # rows with more are left out
+    without: tuple[str, ...] = ()  # peers
 
     @classmethod
     def quick(cls) -> Effort:
-        return cls(rounds=1, seconds=0.03, rest=0.05)
+        return cls(1, seconds=0.03, rest=0.05, most_flops=1e10, without=("torch.compile",))
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Figure:
-    """Seconds of each peer, and the least possible."""
+    """Seconds or bytes of each peer, and the least possible."""
 
     question: str
     size: str
-    seconds: Mapping[str, float]
+    values: Mapping[str, float]
     ceiling: float = 0.0
+    unit: str = "s"
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,8 @@ def samples(run: Run, seconds: float) -> list[float]:
     start = time.perf_counter()
     run()
     once = time.perf_counter() - start
+    if once > seconds > 0:
+        return [once]
     together = max(1, int(50e-6 / max(once, 1e-9)))
     found: list[float] = []
     stop = time.perf_counter() + seconds
@@ -135,14 +142,16 @@ def timed(run: Run, seconds: float) -> float:
 
 def measure(row: Row, ceilings: Ceilings, effort: Effort) -> Figure:
     """Every peer of a row in turn."""
-    found: dict[str, list[float]] = {peer: [] for peer in row.runs}
-    for run in row.runs.values():  # compiling and first touches are not timed
+    runs = {peer: run for peer, run in row.runs.items() if peer not in effort.without}
+    found: dict[str, list[float]] = {peer: [] for peer in runs}
+    for run in runs.values():  # compiling and first touches are not timed
         run()
         run()
     for _ in range(effort.rounds):
-        for peer, run in row.runs.items():
+        for peer, run in runs.items():
             time.sleep(effort.rest)
-            run()
+            if not any(s > effort.seconds for s in found[peer]):
+                run()  # wakes the threads
             found[peer] += samples(run, effort.seconds)
     medians = {peer: statistics.median(s) for peer, s in found.items()}
     return Figure(row.question, row.size, medians, ceilings.least(row))
@@ -151,19 +160,24 @@ def measure(row: Row, ceilings: Ceilings, effort: Effort) -> Figure:
 # ---------------------------------------------------------------- showing
 
 
-def spelled(seconds: float) -> str:
+UNITS = {
+    "s": (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)),
+    "B": (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)),
+}
+
+
+def spelled(amount: float, unit: str = "s") -> str:
     """Three digits with a unit: 1.25 ms."""
-    units = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
-    unit, scale = next((u for u in units if seconds >= u[1]), units[-1])
-    value = seconds / scale
+    unit, scale = next((u for u in UNITS[unit] if amount >= u[1]), UNITS[unit][-1])
+    value = amount / scale
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
 
 
 def ratio(figure: Figure) -> float | None:
     """How many times faster than the better of JAX and eager PyTorch, or NumPy without them."""
-    rivals = [figure.seconds[p] for p in ("jax", "torch") if p in figure.seconds]
-    rivals = rivals or [figure.seconds[p] for p in ("numpy",) if p in figure.seconds]
-    ours = figure.seconds.get("wonderland")
+    rivals = [figure.values[p] for p in ("jax", "torch") if p in figure.values]
+    rivals = rivals or [figure.values[p] for p in ("numpy",) if p in figure.values]
+    ours = figure.values.get("wonderland")
     return min(rivals) / ours if rivals and ours else None
 
 
@@ -171,9 +185,10 @@ def table(figures: Iterable[Figure], peers: Sequence[str]) -> str:
     """A Markdown table; `-` where a peer is missing or has no such thing."""
     lines = [["question", "size", *peers, "ratio", "of ceiling"]]
     for figure in figures:
-        times = [spelled(figure.seconds[p]) if p in figure.seconds else "-" for p in peers]
+        values, unit = figure.values, figure.unit
+        times = [spelled(values[p], unit) if p in values else "-" for p in peers]
         times_faster = ratio(figure)
-        ours = figure.seconds.get("wonderland")
+        ours = figure.values.get("wonderland")
         share = f"{100 * figure.ceiling / ours:.0f}%" if ours and figure.ceiling else "-"
         faster = f"{times_faster:.2f}" if times_faster else "-"
         lines.append([figure.question, figure.size, *times, faster, share])

@@ -65,14 +65,14 @@ def functions() -> dict[str, Any]:
         "jax": in_jax,
         "torch": with_gradient(torch_norm),
     }
-    if peers.compiles_torch:
+    if peers.there("torch.compile"):
         found["torch.compile"] = with_gradient(peers.compiled_by_torch(torch_norm))
     return found
 
 
 def rows() -> Iterator[Row]:
     width = 768
-    for batch in (64, 8192):
+    for batch in (16, 64, 1024, 8192):
         arrays = [
             peers.random(batch, width),
             *peers.random(2, width),

@@ -167,7 +167,14 @@ MAKERS: dict[str, Callable[[Arrays, np.ndarray, np.ndarray], Step]] = {
     "torch.compile": functools.partial(in_torch, compiled=True),
 }
 
-SIZES = ((64, (64, 256, 128, 10)), (128, (784, 2048, 2048, 10)))
+SIZES = (
+    (16, (16, 32, 32, 4)),
+    (64, (64, 256, 128, 10)),
+    (1024, (64, 256, 128, 10)),
+    (64, (784, 512, 512, 10)),
+    (512, (784, 512, 512, 10)),
+    (128, (784, 2048, 2048, 10)),
+)
 
 
 def problem(batch: int, sizes: Sequence[int]) -> tuple[Arrays, np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ def test_a_figure_is_the_median_of_a_run():
     pauses = iter([0.0] * 3 + [0.02, 0.001, 0.001, 0.001] * 100)
     row = Row("q", "s", {"wonderland": lambda: time.sleep(next(pauses))})
     figure = measure(row, Ceilings(threads=1), SHORT)
-    assert 0.001 <= figure.seconds["wonderland"] < 0.02
+    assert 0.001 <= figure.values["wonderland"] < 0.02
 
 
 def test_the_ceiling_is_the_slower_of_bytes_and_operations():
@@ -48,6 +48,32 @@ def test_the_ratio_is_to_the_better_of_jax_and_eager_torch():
 )
 def test_seconds_have_three_digits_and_a_unit(seconds: float, text: str):
     assert spelled(seconds) == text
+
+
+@pytest.mark.parametrize(("nbytes", "text"), [(3 << 19, "1.50 MiB"), (0, "0.00 KiB")])
+def test_bytes_have_three_digits_and_a_unit(nbytes: int, text: str):
+    assert spelled(nbytes, "B") == text
+
+
+def test_runs_longer_than_a_turn_are_done_once_in_each():
+    turns: list[float] = []
+
+    def run() -> None:
+        turns.append(0)
+        time.sleep(0.002)
+
+    measure(Row("q", "s", {"a": run}), Ceilings(threads=1), Effort(3, seconds=0.001, rest=0.0))
+    # two that compile, one that wakes the threads, one in each round
+    assert len(turns) == 2 + 1 + 3
+
+
+def test_peers_without_which_is_measured_do_not_run():
+    def never() -> None:
+        raise AssertionError
+
+    row = Row("q", "s", {"wonderland": lambda: None, "torch.compile": never})
+    effort = Effort(1, seconds=0.0, rest=0.0, without=("torch.compile",))
+    assert set(measure(row, Ceilings(threads=1), effort).values) == {"wonderland"}
 
 
 def test_the_table_is_markdown_with_a_dash_for_what_is_missing():
