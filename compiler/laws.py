@@ -16,7 +16,7 @@ import numpy as np
 
 from .law import LAWS, Number, law, op
 from .ops import elementwise, reduce, source, view  # noqa: F401  laws name their ops
-from .types import FLOATS, INTEGERS, NUMPY, SIGNED
+from .types import FLOATS, INTEGERS, NUMPY, SIGNED, finfo
 
 __all__ = ["LAWS"]
 
@@ -25,9 +25,7 @@ def is_power_of_two(number: float, dtype: str) -> bool:
     """Whether dividing by it is multiplying by its inverse, which is a normal number of `dtype`."""
     if not math.isfinite(number) or abs(math.frexp(number)[0]) != 0.5:
         return False
-    return (
-        float(np.finfo(NUMPY[dtype]).tiny) <= abs(1 / number) <= float(np.finfo(NUMPY[dtype]).max)
-    )
+    return float(finfo(dtype).tiny) <= abs(1 / number) <= float(finfo(dtype).max)
 
 
 def passes_through(dtype: str, mid: str, to: str) -> bool:

@@ -14,11 +14,11 @@ import numpy as np
 from .interpreter import results
 from .ir import Graph, Node, Value, where
 from .ops.family import Elementwise
-from .types import spelled
+from .types import FLOATS, NAMES, spelled
 
 
 def has_nan(array: np.ndarray) -> bool:
-    return array.dtype.kind == "f" and bool(np.isnan(array).any())
+    return NAMES[array.dtype] in FLOATS and bool(np.isnan(array).any())
 
 
 @dataclass(frozen=True)

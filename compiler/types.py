@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from .errors import ProgramError
@@ -22,6 +23,8 @@ NUMPY: dict[str, np.dtype[Any]] = {
     "u16": np.dtype(np.uint16),
     "u32": np.dtype(np.uint32),
     "u64": np.dtype(np.uint64),
+    "f16": np.dtype(np.float16),
+    "bf16": np.dtype(ml_dtypes.bfloat16),
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
 }
@@ -30,7 +33,14 @@ NUMPY: dict[str, np.dtype[Any]] = {
 NAMES = {d: n for n, d in NUMPY.items()}
 SIGNED, UNSIGNED = ("i8", "i16", "i32", "i64"), ("u8", "u16", "u32", "u64")
 INTEGERS = (*SIGNED, *UNSIGNED)
-FLOATS = ("f32", "f64")
+HALVES = ("f16", "bf16")  # stored in 16 bits, computed in f32
+WIDE = ("f32", "f64")
+FLOATS = (*HALVES, *WIDE)
+
+
+def finfo(dtype: str) -> Any:
+    """What np.finfo says, of every float dtype."""
+    return ml_dtypes.finfo(NUMPY[dtype])
 
 
 def is_float(dtype: str) -> bool:

@@ -161,15 +161,15 @@ def misspelled(t: Any) -> Any:
 
 
 def narrowed(t: Any) -> Any:
-    return t.astype(np.float16)
+    return t.astype(np.complex64)
 
 
 def rotated(t: Any) -> Any:
     return t * 1j
 
 
-def sine_of_truth(t: Any) -> Any:
-    return np.sin(t > 0)
+def complex_sine(t: Any) -> Any:
+    return np.sin(t, dtype=np.complex64)
 
 
 def beyond(t: Any) -> Any:
@@ -329,12 +329,12 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
         "nanargmax: has no form for traced arrays, got f32[3]",
         "np.nanmax or np.argmax",
     ),
-    (narrowed, VECTOR, f"dtype: one of {', '.join(NUMPY)} is required, got float16", ""),
+    (narrowed, VECTOR, f"dtype: one of {', '.join(NUMPY)} is required, got complex64", ""),
     (rotated, VECTOR, "unsupported operand type(s) for *: 'Tracer' and 'complex'", ""),
     (
-        sine_of_truth,
+        complex_sine,
         VECTOR,
-        f"sin: a result of {', '.join(NUMPY)} is required, got float16",
+        f"sin: a result of {', '.join(NUMPY)} is required, got complex64",
         "x.astype(np.float32)",
     ),
     (beyond, VECTOR, "x[i]: an index within 3 is required for axis 0 of f32[3], got 3", ""),

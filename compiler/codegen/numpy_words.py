@@ -14,18 +14,12 @@ from typing import Any
 
 import numpy as np
 
-bool_, f32, f64 = "bool", "f32", "f64"
+from ..types import HALVES, NUMPY
+
+bool_, f16, bf16, f32, f64 = "bool", "f16", "bf16", "f32", "f64"
 i8, i16, i32, i64, u8, u16, u32, u64 = "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"
 inf, nan = float("inf"), float("nan")
 
-NUMPY: dict[str, np.dtype[Any]] = {
-    n: np.dtype(t)
-    for n, t in (
-        ("bool", np.bool_), ("i8", np.int8), ("i16", np.int16), ("i32", np.int32),
-        ("i64", np.int64), ("u8", np.uint8), ("u16", np.uint16), ("u32", np.uint32),
-        ("u64", np.uint64), ("f32", np.float32), ("f64", np.float64),
-    )
-}  # fmt: skip
 NAMES = {t: n for n, t in NUMPY.items()}
 
 Vector = np.ndarray[Any, Any]
@@ -138,6 +132,8 @@ def scalar(x: Vector) -> int:
 
 def cast(x: Vector, dtype: str) -> Vector:
     to = NUMPY[dtype]
+    if NAMES[x.dtype] in HALVES:
+        x = x.astype(np.float32)
     if x.dtype.kind != "f" or to.kind not in "iu":
         return x.astype(to)
     least, most = np.iinfo(to).min, np.iinfo(to).max

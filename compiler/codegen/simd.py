@@ -19,8 +19,10 @@ from functools import cache
 from typing import Any
 
 import llvmlite.ir as ir
+import numpy as np
 
 from ...runtime.native import Emitter, Integer, Kind, NativeError, Value, Word
+from ..types import NUMPY
 
 LLVM = Any  # a value or type of llvmlite, which has no types to check
 I1, I8, I16, I32, I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
@@ -28,7 +30,9 @@ I1, I8, I16, I32, I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
 
 @dataclass(frozen=True)
 class Dtype:
-    """How elements are held in lanes and in memory; family: bool, signed, unsigned or float."""
+    """How elements are held in lanes and in memory.
+
+    Family: bool, signed, unsigned, float, or half: 16 bits of a float, which only casts read."""
 
     name: str
     lane: LLVM
@@ -49,6 +53,8 @@ DTYPES = {
         Dtype("u16", I16, I16, "unsigned", 2),
         Dtype("u32", I32, I32, "unsigned", 4),
         Dtype("u64", I64, I64, "unsigned", 8),
+        Dtype("f16", I16, I16, "half", 2),
+        Dtype("bf16", I16, I16, "half", 2),
         Dtype("f32", ir.FloatType(), ir.FloatType(), "float", 4),
         Dtype("f64", ir.DoubleType(), ir.DoubleType(), "float", 8),
     )
@@ -82,15 +88,15 @@ class Vector(Kind):
 
     def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
         kind, (a, b) = widen_all(e, x, y)
-        table = OPERATORS[
-            "bool" if kind.family == "bool" else "float" if kind.floating else "integer"
-        ]
+        table = OPERATORS.get(kind.family, OPERATORS["integer"])
         if op not in table:
             raise NativeError(f"'{op}' is not defined for {kind.dtype}")
         return Value(kind, table[op](e, kind, a, b))
 
     def compare(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
         kind, (a, b) = widen_all(e, x, y)
+        if kind.family == "half":
+            raise NativeError(f"'{op}' is not defined for {kind.dtype}")
         if kind.floating:
             emit = e.builder.fcmp_unordered if op == "!=" else e.builder.fcmp_ordered
         else:
@@ -105,6 +111,8 @@ def number(kind: Vector, x: bool | int | float) -> ir.Constant:
     """The literal `x` in every lane of `kind`; it must have a place there."""
     if kind.floating:
         return Splat(kind, float(x))
+    if kind.family == "half":
+        return Splat(kind, int(np.asarray(x, NUMPY[kind.dtype]).view(np.uint16)))
     least, above = bounds(kind)
     if isinstance(x, float) or not least <= x < above:
         raise NativeError(f"{x!r} is no {kind.dtype}")
@@ -233,6 +241,7 @@ def division(e: Emitter, kind: Vector, x: LLVM, y: LLVM) -> tuple[LLVM, LLVM]:
 LOGIC = {"&": instruction("and_"), "|": instruction("or_"), "^": instruction("xor")}
 OPERATORS: dict[str, dict[str, Emission]] = {
     "bool": LOGIC,
+    "half": {},
     "float": {
         "+": instruction("fadd"),
         "-": instruction("fsub"),
@@ -403,6 +412,8 @@ def cast(e: Emitter, x: Value, dtype: str) -> Value:
     """x as `dtype`.
 
     Floats to integers round toward zero and saturate, NaN gives 0. Integers wrap. Bool is x != 0.
+    Halves pass through f32: from f64 to f16 without a second rounding, as NumPy, to bf16 with one,
+    as ml_dtypes; so do integers.
     """
     source = joined(x)
     to = Vector(dtype, source.lanes)
@@ -411,6 +422,11 @@ def cast(e: Emitter, x: Value, dtype: str) -> Value:
     old, new = DTYPES[source.dtype], DTYPES[dtype]
     if old == new:
         return x
+    if old.family == "half":
+        return cast(e, from_half(e, x), dtype)
+    if new.family == "half":
+        odd = source.dtype == "f64" and dtype == "f16"
+        return to_half(e, rounded_to_odd(e, x) if odd else cast(e, x, "f32"), dtype)
     if new.family == "bool":
         return source.compare(e, "!=", x, 0)
     if source.floating and to.floating:
@@ -425,6 +441,47 @@ def cast(e: Emitter, x: Value, dtype: str) -> Value:
     if new.lane.width < old.lane.width:
         return Value(to, b.trunc(v, t))
     return Value(to, b.sext(v, t) if old.family == "signed" else b.zext(v, t))
+
+
+def from_half(e: Emitter, x: Value) -> Value:
+    """f16 or bf16 as f32, exactly."""
+    kind = joined(x)
+    wide = Vector("f32", kind.lanes)
+    if kind.dtype == "f16":
+        halves = ir.VectorType(ir.HalfType(), kind.lanes)
+        return Value(wide, e.builder.fpext(e.builder.bitcast(x.llvm, halves), wide.llvm))
+    bits = Vector("u32", kind.lanes)
+    shifted = e.builder.shl(e.builder.zext(x.llvm, bits.llvm), number(bits, 16))
+    return Value(wide, e.builder.bitcast(shifted, wide.llvm))
+
+
+def to_half(e: Emitter, x: Value, dtype: str) -> Value:
+    """f32 as f16 or bf16, halves to even; NaN stays NaN."""
+    kind = Vector(dtype, joined(x).lanes)
+    b = e.builder
+    if dtype == "f16":
+        halves = b.fptrunc(x.llvm, ir.VectorType(ir.HalfType(), kind.lanes))
+        return Value(kind, b.bitcast(halves, kind.llvm))
+    words = Vector("u32", kind.lanes)
+    bits = b.bitcast(x.llvm, words.llvm)
+    last = b.and_(b.lshr(bits, number(words, 16)), number(words, 1))
+    up = b.add(bits, b.add(last, number(words, 0x7FFF)))
+    quiet = b.or_(bits, number(words, 0x400000))
+    kept = b.select(b.fcmp_unordered("uno", x.llvm, x.llvm), quiet, up)
+    return Value(kind, b.trunc(b.lshr(kept, number(words, 16)), kind.llvm))
+
+
+def rounded_to_odd(e: Emitter, x: Value) -> Value:
+    """f64 as f32, cut off, the last bit set if anything was lost: rounded further, rounds x."""
+    wide, narrow = joined(x), Vector("f32", joined(x).lanes)
+    words, b = Vector("u32", wide.lanes), e.builder
+    near = b.fptrunc(x.llvm, narrow.llvm)
+    back = b.fpext(near, wide.llvm)
+    size, back_size = (intrinsic(e, "llvm.fabs", v) for v in (x.llvm, back))
+    beyond = b.zext(b.fcmp_ordered(">", back_size, size), words.llvm)
+    lost = b.zext(b.fcmp_ordered("!=", back, x.llvm), words.llvm)
+    bits = b.or_(b.sub(b.bitcast(near, words.llvm), beyond), lost)
+    return Value(narrow, b.bitcast(bits, narrow.llvm))
 
 
 def reinterpret(e: Emitter, x: Value, dtype: str) -> Value:

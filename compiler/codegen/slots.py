@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..kernel.expr import Axis, Buffer, Const, Expr, Guard, Map
-from ..kernel.scalar import FLOATS, NUMPY
+from ..kernel.scalar import FLOATS, HALVES, NUMPY
 from ..kernel.text import Numbers
 from .words import WORDS
 
@@ -102,7 +102,7 @@ class Slots:
         """One lane from the block, for a number that the text does not say itself."""
         if c not in self.numbers:
             name = self.numbers[c] = self.names.numbered("c")
-            each = 1 if c.dtype in ("i64", "f64") else 2
+            each = 8 // NUMPY[c.dtype].itemsize
             self.reads.append(
                 f"{name} = load(address_pointer(args, {c.dtype}), {each * self.next}, 1)"
             )
@@ -121,6 +121,8 @@ class Slots:
 
 def plain(c: Const) -> str | None:
     """The literal, if the text may hold it."""
+    if c.dtype in HALVES:
+        return None
     if c.dtype in FLOATS:
         return repr(c.value) if abs(c.value) in PLAIN or c.value != c.value else None
     return repr(c.value) if abs(c.value) <= PLAIN_INTEGERS else None

@@ -20,7 +20,8 @@ from ..errors import CompilerError
 from .functions import digamma, erf, erfc, erfinv, lgamma
 
 NUMPY = types.NUMPY
-FLOATS = frozenset(types.FLOATS)
+HALVES = frozenset(types.HALVES)  # moved, chosen and cast; computed with in f32
+FLOATS = frozenset(types.FLOATS) - HALVES
 INTEGERS = frozenset(types.INTEGERS)
 NUMBERS = FLOATS | INTEGERS
 BITS = INTEGERS | {"bool"}
@@ -104,14 +105,14 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("le", 2, np.less_equal, NUMBERS, "<=", gives_bool=True),
         ScalarOp("gt", 2, np.greater, NUMBERS, ">", gives_bool=True),
         ScalarOp("ge", 2, np.greater_equal, NUMBERS, ">=", gives_bool=True),
-        ScalarOp("select", 3, np.where, ALL),
+        ScalarOp("select", 3, np.where, ALL | HALVES),
         ScalarOp("and_", 2, np.bitwise_and, BITS, "&"),
         ScalarOp("or_", 2, np.bitwise_or, BITS, "|"),
         ScalarOp("xor", 2, np.bitwise_xor, BITS, "^"),
         ScalarOp("not_", 1, np.invert, BITS),
         ScalarOp("shift_left", 2, np.left_shift, INTEGERS, "<<"),
         ScalarOp("shift_right", 2, np.right_shift, INTEGERS, ">>"),
-        ScalarOp("cast", 1, cast, ALL),
+        ScalarOp("cast", 1, cast, ALL | HALVES),
         ScalarOp("floor", 1, np.floor, FLOATS),
         ScalarOp("ceil", 1, np.ceil, FLOATS),
         ScalarOp("round", 1, np.rint, FLOATS),

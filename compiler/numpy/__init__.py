@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy
+from ml_dtypes import bfloat16
 from numpy import (
     bool_,
     broadcast_shapes,
@@ -18,6 +19,7 @@ from numpy import (
     e,
     euler_gamma,
     finfo,
+    float16,
     float32,
     float64,
     floating,
@@ -314,6 +316,7 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "average",
+    "bfloat16",
     "bitwise_and",
     "bitwise_invert",
     "bitwise_left_shift",
@@ -374,6 +377,7 @@ __all__ = [
     "flip",
     "fliplr",
     "flipud",
+    "float16",
     "float32",
     "float64",
     "float_power",

@@ -13,7 +13,7 @@ from ..ir import Value
 from ..ops.elementwise import like
 from ..ops.source import Full, full
 from ..tracer import Tracer
-from ..types import NUMPY, UNSIGNED, dtype_name
+from ..types import UNSIGNED, dtype_name, finfo
 from .operands import (
     casted,
     common_shape,
@@ -185,7 +185,7 @@ def fix(x: Any, out: Any = None) -> Tracer:
 def round(a: Any, decimals: int = 0, out: Any = None) -> Tracer:
     unsupported("round", out=out)
     x = tracer(a)
-    if x.dtype.kind != "f":
+    if not x.type.is_float:
         if decimals < 0:
             raise wrong(
                 f"round: decimals of 0 or more are required for {x.type}, got {decimals}",
@@ -277,7 +277,7 @@ def signbit(x: Value) -> Value:
 
 
 copysign = ufunc(np.copysign)(ops.copysign)
-nextafter = ufunc(np.nextafter)(ops.nextafter)
+nextafter = ufunc(np.nextafter, single=False)(ops.nextafter)
 
 
 @ufunc(np.heaviside)
@@ -406,9 +406,9 @@ def nan_to_num(
     x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Tracer:
     x = tracer(x)
-    if x.dtype.kind != "f":
+    if not x.type.is_float:
         return x
-    most = float(np.finfo(NUMPY[x.type.dtype]).max)
+    most = float(finfo(x.type.dtype).max)
     x = where(isnan(x), nan, x)
     x = where(x == math.inf, most if posinf is None else posinf, x)
     return where(x == -math.inf, -most if neginf is None else neginf, x)

@@ -21,10 +21,11 @@ from ..ops.elementwise import cast, ne
 from ..ops.source import full
 from ..ops.view import broadcast, reshape
 from ..tracer import FUNCTIONS, Tracer, active, current
-from ..types import NAMES, NUMPY, Type, dtype_name
+from ..types import FLOATS, HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name
 
 Shape = tuple[int, ...]
 SCALARS = (bool, int, float)
+BF16, HALF = NUMPY["bf16"], tuple(NUMPY[d] for d in HALVES)
 
 
 def wrong(what: str, repair: str = "") -> ProgramError:
@@ -40,7 +41,7 @@ def operand(x: Any) -> Any:
     if isinstance(x, (Tracer, np.ndarray)) or type(x) in SCALARS:
         return x
     array = np.asarray(x)
-    if array.dtype.kind not in "biuf":
+    if array.dtype not in NAMES and array.dtype.kind not in "biuf":
         raise wrong(f"array: numbers are required, got {type(x).__name__} {x!r:.60}")
     return array
 
@@ -57,8 +58,8 @@ def shape_of(x: Any) -> Shape:
 def kind_of(x: Any) -> Any:
     """What NumPy's promotion asks for: a dtype, or float or int for weak operands."""
     if isinstance(x, Tracer):
-        kind = x.dtype.kind
-        return float if x.weak and kind == "f" else int if x.weak and kind in "iu" else x.dtype
+        of = x.type.dtype
+        return float if x.weak and of in FLOATS else int if x.weak and of in INTEGERS else x.dtype
     return type(x) if type(x) in (int, float) else np.dtype(bool) if type(x) is bool else x.dtype
 
 
@@ -85,7 +86,21 @@ def promoted(name: str, *operands: Any) -> str:
 def common(kinds: tuple[Any, ...]) -> np.dtype[Any]:
     if all(isinstance(k, type) for k in kinds):
         return np.result_type(*(np.dtype(k) for k in kinds))
-    return np.result_type(*(k(0) if isinstance(k, type) else k for k in kinds))
+    kinds, narrow = without_bf16(kinds)
+    found = np.result_type(*(k(0) if isinstance(k, type) else k for k in kinds))
+    return BF16 if narrow and found == np.float32 else found
+
+
+def without_bf16(kinds: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
+    """The kinds with f32 for bf16, which NumPy's promotion does not know, and whether f32 stands
+    for it in the result: where no other float does, of whatever integers (as in JAX)."""
+    if BF16 not in kinds:
+        return kinds, False
+    others = {k for k in kinds if not isinstance(k, type) and k != BF16 and k.kind == "f"}
+    narrow = not others
+    whole = {k for k in kinds if narrow and not isinstance(k, type) and k.kind in "biu"}
+    single = np.dtype(np.float32)
+    return tuple(single if k == BF16 or k in whole else k for k in kinds), narrow
 
 
 def lint(name: str, operands: Sequence[Any], wide: bool) -> None:
@@ -240,12 +255,15 @@ def loop(
     options: dict[str, Any] = (
         {"signature": (*(None,) * function.nin, *(dtype,) * function.nout)} if dtype else {}
     )
+    kinds, narrow = without_bf16(kinds)
     found = function.resolve_dtypes((*kinds, *results), **options)
+    if narrow:
+        found = tuple(BF16 if d == np.float32 else d for d in found)
     return found[: function.nin], found[function.nin :]
 
 
 def ufunc(
-    *functions: np.ufunc, python: bool = False
+    *functions: np.ufunc, python: bool = False, single: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a rule on values of the loop's dtypes and one shape; the operands are promoted as NumPy
     promotes them.
@@ -273,10 +291,15 @@ def ufunc(
             lint(name, operands, wanted[0] == "f64")
             shape = common_shape(name, *(shape_of(x) for x in operands))
             values = [value(x, d, shape) for x, d in zip(operands, wanted, strict=True)]
+            if single:  # halves are computed with in f32, and rounded once
+                values = [cast(v, "f32") if v.dtype in HALVES else v for v in values]
             weak = all(is_weak(x) for x in operands) and outputs[0].kind != "b"
             found = rule(*values, given=operands) if python else rule(*values)
             several = isinstance(found, tuple)
-            made = [new(v, weak) for v in (found if several else (found,))]
+            made = [
+                new(cast(v, NAMES[d]) if d in HALF else v, weak)
+                for v, d in zip(found if several else (found,), outputs, strict=True)
+            ]
             return tuple(made) if several else made[0]
 
         return implements(*functions)(implementation)

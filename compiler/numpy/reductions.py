@@ -13,7 +13,7 @@ from ..ir import Value
 from ..ops import reduce as ops
 from ..ops.view import reshape
 from ..tracer import Tracer
-from ..types import NUMPY, dtype_name
+from ..types import HALVES, NUMPY, dtype_name
 from .elementwise import (
     add,
     equal,
@@ -137,6 +137,8 @@ def mean(
     where: Any = True,
 ) -> Tracer:
     x = tracer(a)
+    if not dtype and x.type.dtype in HALVES:
+        return mean(x.astype("f32"), axis, None, out, keepdims, where=where).astype(x.dtype)
     wanted = dtype_name(dtype) if dtype else x.type.dtype if x.type.is_float else "f64"
     total = _sum(x, axis, wanted, out, keepdims, None, where)
     if where is not True:
@@ -176,6 +178,9 @@ def var(
 ) -> Tracer:
     """The mean of the squared distance from the mean."""
     x = tracer(a)
+    if not dtype and x.type.dtype in HALVES:
+        wide = var(x.astype("f32"), axis, None, out, ddof, keepdims, correction=correction)
+        return wide.astype(x.dtype)
     x = x.astype(dtype) if dtype else x if x.type.is_float else x.astype("f64")
     centred = x - mean(x, axis, keepdims=True)
     count = _count(x, axis) - (ddof if correction is None else correction)

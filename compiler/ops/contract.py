@@ -10,15 +10,17 @@ import numpy as np
 
 from ..errors import ProgramError
 from ..ir import Sample, Value, apply
-from ..types import Type, spelled
+from ..types import WIDE, Type, spelled
 from .elementwise import cast, operands
 from .family import OneResult, of_domain
 from .view import inverse, permute
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
 
-DOMAIN = ("i32", "i64", "u32", "f32", "f64")
-WIDE = {"i8": "i32", "i16": "i32", "u8": "u32", "u16": "u32", "u64": "i64"}
+DOMAIN = ("i32", "i64", "u32", *WIDE)
+WIDER = {
+    "i8": "i32", "i16": "i32", "u8": "u32", "u16": "u32", "u64": "i64", "f16": "f32", "bf16": "f32",
+}  # fmt: skip
 """What products of other dtypes are computed in: bits that wrap away do not reach those kept."""
 
 
@@ -130,6 +132,6 @@ class DotGeneral(OneResult):
 
 def dot_general(lhs: Value, rhs: Value, contracting: Pair, batch: Pair = ((), ())) -> Value:
     """The sum of products over the `contracting` dimensions, for each element of `batch`."""
-    wide = WIDE.get(lhs.dtype, lhs.dtype)
+    wide = WIDER.get(lhs.dtype, lhs.dtype)
     found = apply(DotGeneral(contracting, batch), cast(lhs, wide), cast(rhs, wide))
     return cast(found, lhs.dtype)

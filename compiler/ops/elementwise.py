@@ -15,7 +15,7 @@ from ..errors import ProgramError
 from ..ir import Node, Sample, Value, apply
 from ..kernel import OPS, Expr
 from ..kernel import apply as scalar
-from ..types import FLOATS, INTEGERS, NUMPY, UNSIGNED, Type, spelled
+from ..types import FLOATS, INTEGERS, NUMPY, UNSIGNED, WIDE, Type, spelled
 from .family import Elementwise, Index, OneResult, Piece, View
 from .source import full
 
@@ -148,7 +148,7 @@ class Copysign(Elementwise):
 class Nextafter(Elementwise):
     """The number of the dtype that follows x on the way to y."""
 
-    domain = FLOATS
+    domain = WIDE
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return None if i else dx
@@ -318,6 +318,9 @@ class Select(Elementwise):
         mask, zero = operands(out)[0], like(ct, 0.0)
         return select(mask, ct, zero) if i == 1 else select(mask, zero, ct)
 
+    def expression(self, *args: Expr) -> Expr:
+        return scalar("select", *args)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for dtype in cls.domain:
@@ -364,9 +367,9 @@ class Cast(Elementwise):
                 yield Sample(cls(dtype), (Type(of, (2, 3)),), low=low)
         yield Sample(cls("f64"), (Type("f64", (0, 3)),))
         yield Sample(
-            cls("f16"),
+            cls("f8"),
             (Type("f64", (2,)),),
-            error="cast: one of bool, i8, i16, i32, i64, u8, u16, u32, u64, f32, f64 is required",
+            error=f"cast: one of {', '.join(NUMPY)} is required",
         )
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import CompilerError, ProgramError
 from ..ir import Node, Op, Sample, Value, apply
-from ..kernel import MONOIDS, OPS, Expr, Map
+from ..kernel import MONOIDS, OPS, Const, Expr, Map
 from ..kernel import apply as scalar
-from ..types import FLOATS, INTEGERS, NUMPY, Type, is_float, spelled
+from ..types import FLOATS, HALVES, INTEGERS, NAMES, NUMPY, WIDE, Type, is_float, spelled
 
 
 def accumulate(x: Value | None, y: Value | None) -> Value | None:
@@ -77,11 +77,16 @@ class Elementwise(OneResult, abstract=True):
 
     def reference(self, *args: np.ndarray) -> Any:
         with np.errstate(all="ignore"):
-            return OPS[self.scalar or self.name].function(*args)
+            half = NAMES.get(args[-1].dtype) in HALVES
+            wide = [widened(a) for a in args]
+            out = OPS[self.scalar or self.name].function(*wide)
+            return np.asarray(out).astype(args[-1].dtype) if half and out.dtype != bool else out
 
     def expression(self, *args: Expr) -> Expr:
-        """The scalar operation in a kernel."""
-        return scalar(self.scalar or self.name, *args)
+        """The scalar operation in a kernel; on f16 and bf16 in f32, then rounded."""
+        dtype = args[-1].dtype
+        out = scalar(self.scalar or self.name, *map(in_f32, args))
+        return scalar("cast", out, param=dtype) if dtype in HALVES and out.dtype == "f32" else out
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -97,6 +102,20 @@ class Elementwise(OneResult, abstract=True):
             yield Sample(
                 cls(), (Type(dtype, (2,)),) * cls.arity, error=f"is required, got {dtype}[2]"
             )
+
+
+def widened(x: np.ndarray) -> np.ndarray:
+    """Halves as f32, in which they are computed with."""
+    return x.astype(np.float32) if NAMES.get(x.dtype) in HALVES else x
+
+
+def in_f32(x: Expr) -> Expr:
+    """A half of a kernel as f32."""
+    if x.dtype not in HALVES:
+        return x
+    if isinstance(x, Const):
+        return Const(float(np.asarray(x.value, NUMPY[x.dtype])), "f32")
+    return scalar("cast", x, param="f32")
 
 
 def of_domain(op: Op, x: Type, domain: tuple[str, ...]) -> Type:
@@ -120,7 +139,7 @@ class Reduce(OneResult, abstract=True):
     """Combines the elements along `axes` by `monoid`, one of kernel.MONOIDS; drops the axes."""
 
     monoid: ClassVar[str] = ""
-    domain: ClassVar[tuple[str, ...]] = (*INTEGERS, *FLOATS)
+    domain: ClassVar[tuple[str, ...]] = (*INTEGERS, *WIDE)
     empty: ClassVar[bool] = True  # whether no elements have a value
     arity = 1
 

@@ -11,12 +11,12 @@ from ..errors import ProgramError
 from ..ir import Op, Sample, Value, apply
 from ..kernel import Expr, Map
 from ..kernel import apply as scalar
-from ..types import FLOATS, INTEGERS, NUMPY, Type, spelled
-from .elementwise import operands
+from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type, spelled
+from .elementwise import cast, operands
 from .family import Computed, Index, Read, Scatter, dims, of_domain
 
 SIGNED = ("i32", "i64")
-NUMBERS = (*INTEGERS, *FLOATS)
+NUMBERS = (*INTEGERS, *WIDE)
 
 
 def of_places(op: Op, x: Type, indices: Type, axis: int, size: int | None = None) -> None:
@@ -276,7 +276,8 @@ def take(x: Value, indices: Value, axis: int) -> Value:
 
 
 def take_add(x: Value, indices: Value, size: int, axis: int) -> Value:
-    return apply(TakeAdd(size, axis), x, indices)
+    wide = cast(x, "f32") if x.dtype in HALVES else x
+    return cast(apply(TakeAdd(size, axis), wide, indices), x.dtype)
 
 
 def take_along(x: Value, indices: Value, axis: int) -> Value:
@@ -284,4 +285,5 @@ def take_along(x: Value, indices: Value, axis: int) -> Value:
 
 
 def take_along_add(x: Value, indices: Value, size: int, axis: int) -> Value:
-    return apply(TakeAlongAdd(size, axis), x, indices)
+    wide = cast(x, "f32") if x.dtype in HALVES else x
+    return cast(apply(TakeAlongAdd(size, axis), wide, indices), x.dtype)

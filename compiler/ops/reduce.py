@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ProgramError
 from ..ir import Sample, Value, apply
-from ..types import Type
+from ..types import HALVES, Type
 from .elementwise import add, cast, div, eq, mul, operands
 from .family import Reduce
 from .view import broadcast, pad, permute, reshape, slice_
@@ -148,8 +148,9 @@ def halves(x: Value, fill: float) -> tuple[Value, Value]:
 
 
 def reduced(kind: type[Reduce], x: Value, axes: Sequence[int]) -> Value:
-    """`x` itself where there are no axes to combine."""
-    return apply(kind(tuple(sorted(axes))), x) if axes else x
+    """`x` itself where there are no axes to combine; halves are combined in f32."""
+    wide = cast(x, "f32") if x.dtype in HALVES else x
+    return cast(apply(kind(tuple(sorted(axes))), wide), x.dtype) if axes else x
 
 
 def reduce_sum(x: Value, axes: Sequence[int]) -> Value:
@@ -177,8 +178,8 @@ def reduce_all(x: Value, axes: Sequence[int]) -> Value:
 
 
 def argmax(x: Value, axis: int) -> Value:
-    return apply(Argmax((axis,)), x)
+    return apply(Argmax((axis,)), cast(x, "f32") if x.dtype in HALVES else x)
 
 
 def argmin(x: Value, axis: int) -> Value:
-    return apply(Argmin((axis,)), x)
+    return apply(Argmin((axis,)), cast(x, "f32") if x.dtype in HALVES else x)

@@ -11,8 +11,8 @@ import numpy as np
 from ..errors import ProgramError
 from ..ir import Op, Sample, Value, apply
 from ..kernel import Map
-from ..types import NUMPY, Type, is_float, spelled
-from .elementwise import operands
+from ..types import HALVES, NUMPY, Type, is_float, spelled
+from .elementwise import cast, operands
 from .family import Flat, Index, Linear, Piece, View, dims, linear, of_axes, plus
 from .source import Number, full, of_kind
 
@@ -132,7 +132,9 @@ class Broadcast(OneView):
         return np.broadcast_to(np.expand_dims(args[0], self.axes), self.shape)
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
-        return apply(Op.registry["sum"](self.axes), ct)  # pyright: ignore[reportCallIssue]
+        add_up = Op.registry["sum"](self.axes)  # pyright: ignore[reportCallIssue]
+        wide = cast(ct, "f32") if ct.dtype in HALVES else ct
+        return cast(apply(add_up, wide), ct.dtype)
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, self.kept(dims(at))),)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from wonderland.compiler.codegen import twin
-from wonderland.compiler.codegen.numpy_words import NUMPY
 from wonderland.compiler.codegen.words import KEY, WORDS
+from wonderland.compiler.types import FLOATS, HALVES, NAMES, NUMPY
 from wonderland.runtime import objects
 
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)
@@ -69,7 +69,10 @@ def same(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Where x and y agree to the bit; NaNs are all alike."""
     bits = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}[x.dtype.itemsize]
     alike = x.view(bits) == y.view(bits)
-    return alike | (np.isnan(x) & np.isnan(y)) if x.dtype.kind == "f" else alike
+    if NAMES[x.dtype] not in FLOATS:
+        return alike
+    with np.errstate(invalid="ignore"):  # signalling NaNs of bf16
+        return alike | (np.isnan(x) & np.isnan(y))
 
 
 EDGES = {
@@ -91,6 +94,11 @@ NARROW = ("i8", "i16", "u8", "u16")
 
 
 def edges(dtype: str) -> np.ndarray:
+    if dtype in HALVES:
+        bits = np.array([0, 1, 2, 0x3FF, 0x400, 0x3BFF, 0x3C00, 0x3C01, 0x4248, 0x7BFF, 0x7C00])
+        more = np.array([0x7C01, 0x7E00, 0x7F7F, 0x7F80, 0x7FC0, 0x3F80, 0x4049, 0x0080, 0x5640])
+        words = np.concatenate([bits, more, bits + 0x8000, more + 0x8000]).astype(np.uint16)
+        return words.view(NUMPY[dtype])
     numbers = [*EDGES[NUMPY[dtype].kind], *MORE.get(dtype, [])]
     if dtype in NARROW:
         return np.unique(

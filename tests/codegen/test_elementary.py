@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from wonderland.compiler.codegen.numpy_words import NUMPY
+from wonderland.compiler.types import NUMPY
 
 from .kernels import Case, compiled, evaluate
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wonderland.compiler.types import FLOATS, INTEGERS, SIGNED, UNSIGNED
+from wonderland.compiler.types import HALVES, INTEGERS, SIGNED, UNSIGNED
+from wonderland.compiler.types import WIDE as FLOATS
 
 from .kernels import Case, both, combinations, compiled, same
 
@@ -58,8 +59,11 @@ def cases() -> list[Case]:
     )
     add(1, (*INTEGERS, *FLOATS), "widened(total(a), 32); widened(product(a), 32)")
     add(1, ("bool",), "widened(any_(a), 32); widened(all_(a), 32)")
-    for d in ALL:
-        add(1, ALL, f"cast(a, {d})", result=d)
+    for d in (*ALL, *HALVES):
+        add(1, (*ALL, *HALVES), f"cast(a, {d})", result=d)
+    add(2, HALVES, "select(cast(a, f32) < cast(b, f32), a, b); select(cast(a, f32) < 1.0, 0.1, b)")
+    add(1, HALVES, "load_where(pointer(args, 0, DTYPE), i, first(i - 16, 32), 1.5)")
+    add(1, HALVES, "gather(pointer(args, 0, DTYPE), iota(i, i64, 32)); full(-2.5, DTYPE, 32)")
     add(1, ("f32",), "reinterpret(a, i32)", result="i32")
     add(1, ("f64",), "reinterpret(a, i64)", result="i64")
     add(

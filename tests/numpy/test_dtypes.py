@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wonderland.compiler.trace import call, trace
-from wonderland.compiler.types import INTEGERS, NUMPY
+from wonderland.compiler.types import FLOATS, HALVES, INTEGERS, NAMES, NUMPY
 
 BINARY = (
     "add subtract multiply floor_divide remainder maximum minimum bitwise_and bitwise_or "
@@ -16,6 +16,9 @@ BINARY = (
 )
 UNARY = "negative absolute sign invert square positive floor isfinite"
 REDUCTIONS = "sum prod max min argmax argmin any all mean"
+
+
+TOLERANCES = {"bf16": 2e-2, "f16": 2e-3, "f32": 1e-5, "f64": 1e-13}
 
 
 def numbers(dtype: str, seed: int = 0) -> np.ndarray:
@@ -42,7 +45,9 @@ def agree(function: Any, *args: Any) -> None:
     for w, g in zip(want if several else (want,), got if several else (got,), strict=True):
         w = np.asarray(w)
         assert (g.dtype, g.shape) == (w.dtype, w.shape)
-        rtol = {2: 2e-3, 4: 1e-5}.get(w.dtype.itemsize, 1e-13) if w.dtype.kind == "f" else 0
+        rtol = TOLERANCES.get(NAMES[w.dtype], 0)
+        if NAMES[w.dtype] in HALVES:
+            g, w = g.astype(np.float32), w.astype(np.float32)
         np.testing.assert_allclose(g, w, rtol=rtol)
 
 
@@ -100,3 +105,53 @@ def test_views_and_gathers_move_any_dtype(dtype: str) -> None:
     agree(lambda x: np.concatenate([x[::-1], np.pad(x, ((0, 0), (0, 0)))]).T, x)
     agree(lambda x: np.take(x, np.array([2, 0, 3]), axis=1), x)
     agree(lambda x: np.where(x > 3, x, np.zeros_like(x)), x)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_halves_promote_as_in_numpy_and_compute_in_f32(half: str) -> None:
+    x, y = numbers(half), numbers(half, 1)
+    names = "add subtract multiply divide maximum less power floor_divide hypot"
+    for name in names.split():
+        agree(getattr(np, name), np.abs(x), y)
+    for name in ["exp", "tanh", "sqrt", "negative", "floor", "isnan", "sign", "cbrt", "log1p"]:
+        agree(getattr(np, name), np.abs(x) / 16)
+    for other in ("f32", "f64", "i8", "bool"):
+        agree(np.multiply, x, numbers(other))
+    agree(lambda x: x * 2 + 0.5 if half == "f16" else x * 2, x)
+
+
+def test_bf16_takes_integers_in_and_meets_f16_in_f32() -> None:
+    x = numbers("bf16")
+    for other, of in (("i32", "bf16"), ("u8", "bf16"), ("f16", "f32"), ("f64", "f64")):
+        for args in ((x, numbers(other)), (numbers(other), x)):
+            got = call(trace(np.multiply, *args), *args)
+            assert NAMES[got.dtype] == of
+    assert NAMES[call(trace(lambda x: 0.5 * x + 1, x), x).dtype] == "bf16"
+    assert NAMES[call(trace(lambda x: np.where(x > 0, x, 0.0), x), x).dtype] == "bf16"
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_sums_products_and_moments_of_halves_are_accumulated_in_f32(half: str) -> None:
+    x = (np.random.default_rng(0).random((64, 48)) + 1).astype(NUMPY[half])
+    wide = x.astype(np.float64)
+    for function in (np.sum, np.mean, np.std, np.max, np.argmin, lambda x: x @ x.T):
+        got, want = call(trace(function, x), x), function(wide)
+        assert got.dtype == (np.int64 if function is np.argmin else NUMPY[half])
+        rtol = {"f16": 1e-3, "bf16": 8e-3}[half]
+        np.testing.assert_allclose(got.astype(np.float64), want, rtol=rtol)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_every_half_is_squared_and_rooted_as_in_f32(half: str) -> None:
+    x = np.arange(2**16, dtype=np.uint16).view(NUMPY[half])
+    with np.errstate(all="ignore"):
+        wide = x.astype(np.float32)
+        for function in (np.sqrt, lambda x: x * x, lambda x: 1 / x):
+            want = function(wide).astype(NUMPY[half]).astype(np.float32)
+            np.testing.assert_array_equal(call(trace(function, x), x).astype(np.float32), want)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_casts_of_floats_are_those_of_numpy(dtype: str) -> None:
+    for to in FLOATS:
+        agree(lambda x, to=to: x.astype(NUMPY[to]), numbers(dtype))

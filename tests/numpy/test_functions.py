@@ -568,7 +568,7 @@ def test_arrays_of_traced_values_are_stacked() -> None:
 
 
 def test_every_name_of_the_namespace_is_numpys() -> None:
-    assert all(hasattr(np, name) for name in wnp.__all__)
+    assert all(hasattr(np, name) for name in wnp.__all__ if name != "bfloat16")
     assert len(wnp.__all__) > 200
 
 
