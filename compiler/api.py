@@ -30,6 +30,7 @@ from .ir import Graph
 from .lazy import lazy
 from .retrace import Key, reason
 from .settings import Settings, active
+from .static import Ints, Static, Strings, places, places_and_names
 from .trace import Traced, call, trace, trace_tree
 from .tracer import current
 from .types import Type, dtype_name, type_of
@@ -39,14 +40,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wonderland")
 
-Ints = int | Sequence[int]
-
 
 def jit(
     function: Callable[..., Any] | None = None,
     *,
     static_argnums: Ints = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnames: Strings = (),
     donate_argnums: Ints = (),
     check_nans: bool | None = None,
     disable_jit: bool | None = None,
@@ -82,15 +81,12 @@ def jit(
             disable_jit=disable_jit,
             dump=dump,
         )
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    static, names = places_and_names(function, static_argnums, static_argnames)
+    donated = places(function, donate_argnums)
     folder = None if dump is None else os.fspath(dump)
     given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder}
     own = {name: value for name, value in given.items() if value is not None}
-    return Jitted(function, ints(static_argnums), names, ints(donate_argnums), own)
-
-
-def ints(given: Ints) -> tuple[int, ...]:
-    return (given,) if isinstance(given, int) else tuple(given)
+    return Jitted(function, static, names, donated, own)
 
 
 @dataclass(eq=False)
@@ -108,7 +104,8 @@ class Jitted:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
-        functools.update_wrapper(self, self.function)
+        # without its attributes, which a function made of a compiled one has taken from that
+        functools.update_wrapper(self, self.function, updated=())
         _functions.add(self)
         if not callable(self.function):
             raise ProgramError(f"jit: a function is required, got {self.function!r}")
@@ -162,16 +159,8 @@ class Jitted:
         """Static values, told apart to the bit, and everything else: by position, then by name."""
         if not self.static and not self.static_names:
             return (), (args, options)
-        static = [(i, exact(args[i]), args[i]) for i in self.static if i < len(args)]
-        static += [(n, exact(options[n]), options[n]) for n in self.static_names if n in options]
-        for where, _, value in static:
-            try:
-                hash(value)
-            except TypeError:
-                raise ProgramError(
-                    f"jit: static argument {where} must be hashable, got {type(value).__name__}",
-                    repair="a tuple in place of a list, or a dynamic argument",
-                ) from None
+        static = [Static.of(i, args[i]) for i in self.static if i < len(args)]
+        static += [Static.of(n, options[n]) for n in self.static_names if n in options]
         rest = tuple(None if i in self.static else a for i, a in enumerate(args))
         dynamic = {n: v for n, v in options.items() if n not in self.static_names}
         return tuple(static), (rest, dynamic)
@@ -220,7 +209,7 @@ class Jitted:
 
     def bound(self, static: Any) -> Callable[..., Any]:
         """The function of the dynamic tree."""
-        given = {where: value for where, _, value in static}
+        given = {s.where: s.value for s in static}
 
         def function(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
             full = [given.get(i, a) for i, a in enumerate(args)]
@@ -235,8 +224,8 @@ class Jitted:
         donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
         with making.LOCK:
             compiled = back_end().compile_graph(traced.graph, None, donated, key.settings.dump)
-        places = tuple(i for i, _, _ in key.static if isinstance(i, int))
-        return Executable(traced, compiled, places)
+        static = tuple(s.where for s in key.static if isinstance(s.where, int))
+        return Executable(traced, compiled, static)
 
     def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
         """Pairs of a donated input and an output of its type, in order."""
@@ -256,15 +245,6 @@ class Jitted:
                         pairs.append((i, o))
             start += size
         return tuple(pairs)
-
-
-def exact(value: Any) -> Any:
-    """A key that only the same value has: 1 is not 1.0 is not True, 0.0 is not -0.0, nan is nan."""
-    if isinstance(value, tuple):
-        return type(value), *map(exact, value)
-    if isinstance(value, frozenset):
-        return type(value), frozenset(map(exact, value))
-    return type(value), repr(value) if isinstance(value, (float, complex)) else value
 
 
 @functools.cache
@@ -288,10 +268,14 @@ if hasattr(os, "register_at_fork"):
 
 def array(x: Any) -> np.ndarray:
     """A leaf as an array; weak Python scalars as f64, i64, bool."""
-    if isinstance(x, (bool, int, float)):
-        return np.array(
-            x, np.bool_ if isinstance(x, bool) else np.int64 if isinstance(x, int) else np.float64
-        )
+    if isinstance(x, bool):
+        return np.array(x, np.bool_)
+    if isinstance(x, int):
+        if not -(2**63) <= x < 2**63:
+            raise ProgramError(f"jit: an integer of 64 bits is required, got {x}")
+        return np.array(x, np.int64)
+    if isinstance(x, float):
+        return np.array(x, np.float64)
     a = np.asarray(x)
     if a.dtype == object:
         raise ProgramError(

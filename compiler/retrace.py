@@ -6,7 +6,6 @@ their leaves, and the settings.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
@@ -16,6 +15,7 @@ import numpy as np
 
 from . import tree
 from .settings import Settings
+from .static import Static, positional
 from .tree import Structure
 from .types import Type, dtype_name
 
@@ -23,7 +23,7 @@ from .types import Type, dtype_name
 class Key(NamedTuple):
     """What decides the program: equal keys run the same one."""
 
-    static: tuple[tuple[int | str, type, Any], ...]
+    static: tuple[Static, ...]
     structure: Structure  # of (positional arguments, named ones)
     kinds: tuple[tuple[Any, tuple[int, ...]], ...]  # dtype, or type of a Python scalar; shape
     settings: Settings
@@ -36,12 +36,12 @@ def reason(function: Callable[..., Any], key: Key, known: Iterable[Key]) -> str:
 
 
 def differences(function: Callable[..., Any], old: Key, new: Key) -> Iterator[str]:
-    names = parameters(function)
-    before = {where: value for where, _, value in old.static}
-    for where, kind, value in new.static:
-        if (where, kind, value) not in old.static:
-            text = f"static argument {named(names, where)} is {value!r:.60}"
-            yield f"{text}, before {before[where]!r:.60}" if where in before else text
+    names = [p.name for p in positional(function)]
+    before = {s.where: s.value for s in old.static}
+    for s in new.static:
+        if s not in old.static:
+            text = f"static argument {named(names, s.where)} is {s.value!r:.60}"
+            yield f"{text}, before {before[s.where]!r:.60}" if s.where in before else text
     if old.structure != new.structure:
         yield structural(names, tree.difference(new.structure, old.structure))
     elif old.kinds != new.kinds:
@@ -63,18 +63,6 @@ def structural(names: list[str], difference: str) -> str:
     nested = path.count("[") > 1 or path.startswith("[1][")
     what = f"argument {argument(names, path)}" if nested else "the list of arguments"
     return f"structure: {what} is {new}, before {old}"
-
-
-def parameters(function: Callable[..., Any]) -> list[str]:
-    """Names of the positional parameters, where they are known."""
-    try:
-        return [
-            p.name
-            for p in inspect.signature(function).parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-    except (TypeError, ValueError):
-        return []
 
 
 def named(names: list[str], where: int | str) -> str:

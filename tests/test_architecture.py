@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     "runtime",
     "compiler.errors compiler.lazy",
-    "compiler.types compiler.settings",
+    "compiler.types compiler.settings compiler.static",
     "compiler.ir",
     "compiler.text compiler.kernel",
     "compiler.product",
