@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wonderland.compiler import ops  # noqa: F401  fills the registry
+from wonderland.compiler import ops
 from wonderland.compiler.emission import HostWork
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Op, Sample, Value, apply_all
 from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
-from wonderland.compiler.types import FLOATS, NAMES, UNSIGNED
+from wonderland.compiler.types import FLOATS, INTEGERS, NAMES, NUMPY, UNSIGNED, Type
 
 from .random_graphs import random_arrays, random_graph
 
@@ -90,3 +90,12 @@ def test_random_graphs_compiled_equal_interpreted() -> None:
     machine_code(low for c in compiled for _, low in c.lowered)
     for seed, c in enumerate(compiled):
         agree(c, list(random_arrays(c.graph, seed)))
+
+
+@pytest.mark.parametrize("dtype", sorted({*INTEGERS, *FLOATS}))
+def test_constants_of_every_dtype_reach_the_machine(dtype: str) -> None:
+    x = Value(Type(dtype, (3,)))
+    most = 1000.5 if dtype in FLOATS else int(np.iinfo(NUMPY[dtype]).max)
+    numbers = [most, 77 if dtype in INTEGERS else -0.3, 19 if dtype in INTEGERS else 1e-5]
+    outs = [ops.maximum(ops.add(x, x), ops.full(n, x.type)) for n in numbers]
+    agree(compile_graph(Graph.of("f", (x,), outs)), [np.arange(3).astype(NUMPY[dtype])])
