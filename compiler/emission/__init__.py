@@ -3,10 +3,10 @@
 `Domain` is the points of a kernel, `Reader` the value of a node at a point of it. `emit` makes the
 kernel of a cluster, `emit_product` that of a product with its epilogue, `emit_scatter` those of a
 scatter. Each raises CannotFuse where a reading needs memory: the fusion pass tries, and keeps what
-works.
+works; `clustered` is what `emit` begins with, and enough to try.
 """
 
-from .cluster import emit
+from .cluster import clustered, emit
 from .domain import Domain, squeezed
 from .product import emit_product, plain_operand
 from .scatter import emit_scatter
@@ -17,6 +17,7 @@ __all__ = [
     "Domain",
     "HostWork",
     "Work",
+    "clustered",
     "emit",
     "emit_product",
     "emit_scatter",

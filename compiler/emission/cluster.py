@@ -49,6 +49,18 @@ def emit(
     wanted: Container[Value],
 ) -> Work:
     """One kernel for `nodes` over `domain` that stores the `wanted` values; raises CannotFuse."""
+    cluster = clustered(name, nodes, domain, stored, wanted)
+    return cluster.work(cluster.kernel())
+
+
+def clustered(
+    name: str,
+    nodes: Sequence[Node],
+    domain: Domain,
+    stored: Container[Value],
+    wanted: Container[Value],
+) -> Emission:
+    """What `emit` makes a kernel of: the part that may raise CannotFuse, and costs less."""
     own = frozenset(v for n in nodes for v in n.values)
     for _ in range(SPLITS):
         emission = Emission(name, domain, Reader(stored, domain.sizes, own), wanted)
@@ -57,7 +69,7 @@ def emit(
         except SplitAxis as split:
             domain = domain.split(split.axis, split.inner)
         else:
-            return emission.work(emission.kernel())
+            return emission
     raise CannotFuse
 
 

@@ -7,7 +7,7 @@ Why here: after all algebra and differentiation, so that whatever they leave is 
 schedule and buffers, which see kernels and memory only.
 Before: a verified graph whose products contract one axis. After: works whose reads are inputs,
 constants or written by a work before them.
-Cost: a merge is tried by emitting it: (edges between roots) * (size of a group, at most LARGE).
+Cost: a merge is tried by reading it: (edges between roots) * (size of a group, at most LARGE).
 Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Halide's compute_at.
 """
 
@@ -15,9 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..chunks import chunked
-from ..emission import AnyWork, Domain, HostWork, Work, emit, emit_product, emit_scatter, squeezed
+from ..emission import (
+    AnyWork,
+    Domain,
+    HostWork,
+    Work,
+    clustered,
+    emit,
+    emit_product,
+    emit_scatter,
+    squeezed,
+)
 from ..errors import CompilerError
 from ..groups import Group, Groups, joined
 from ..index import CannotFuse
@@ -27,6 +38,8 @@ from ..ops.family import Reduce, Scatter
 from ..ops.source import Constant
 from ..ops.view import Reshape
 from ..roots import Roots
+
+T = TypeVar("T")
 
 LARGE = 256
 """Nodes of a kernel: more cost more to compile than they save."""
@@ -160,7 +173,7 @@ class Fusion:
         if group.size > LARGE or self.serial_stores(group, parts):
             return None
         try:
-            self.emit(group, parts)
+            self.emit(group, parts, clustered)
         except CannotFuse:
             return None
         self.groups.replace(group, parts)
@@ -209,15 +222,16 @@ class Fusion:
         try:
             if isinstance(root.op, Scatter):
                 return emit_scatter(root.op.name, root, self.roots.stored)
-            work = self.emit(group, (group,))
+            work = self.emit(group, (group,), emit)
         except CannotFuse:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
             raise Unreadable(tuple(found)) from None
         return chunked(work)
 
-    def emit(self, group: Group, parts: tuple[Group, ...]) -> Work:
+    def emit(self, group: Group, parts: tuple[Group, ...], cluster: Callable[..., T]) -> Work | T:
+        """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""
         name, nodes, domain = group.title, group.nodes, group.domain
         stored, wanted = self.roots.stored, self.wanted(group, parts)
         if group.product is not None:
             return emit_product(name, group.product, nodes, domain, stored, wanted)
-        return emit(name, nodes, domain, stored, wanted)
+        return cluster(name, nodes, domain, stored, wanted)
