@@ -7,10 +7,12 @@ to the largest size, from 1000 nodes, is told below the table.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,52 +39,56 @@ def chain(layers: int, library: Any) -> Callable[..., Any]:
 def figures(most: int = NODES[-1]) -> Iterator[Figure]:
     """Rows for each step and size, up to `most` nodes."""
     found: dict[tuple[str, int], dict[str, float]] = {}
-    steps: Mapping[str, Callable[[int], Iterator[tuple[str, float]]]] = {
-        "wonderland": of_wonderland,
-        "jax": of_jax,
-    }
-    for peer in filter(peers.there, steps):
+    gc.collect()
+    gc.freeze()  # what the libraries hold is not looked through again while a step makes objects
+    for peer in filter(peers.there, STEPS):
         for nodes in (n for n in NODES if n <= most):
-            slowest = 0.0
-            for name, seconds in steps[peer](nodes // PER_LAYER):
+            # sizes are ten times each other, so a step takes at least ten times as long
+            slow = {name for (name, _), of in found.items() if 10 * of.get(peer, 0) > SECONDS}
+            for name, seconds in timed(STEPS[peer](nodes // PER_LAYER), slow):
                 found.setdefault((name, nodes), {})[peer] = seconds
-                slowest = max(slowest, seconds)
-            if slowest > SECONDS / 10:
-                break
+    gc.unfreeze()
     for name in dict.fromkeys(name for name, _ in found):
         for nodes in NODES:
             if (name, nodes) in found:
                 yield Figure(name, f"{nodes} nodes", found[name, nodes])
 
 
-def timed(action: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    result = action()
-    return result, time.perf_counter() - start
+Steps = Generator[tuple[str, Callable[[], Any]], Any, None]
+"""Names of steps and what does them; the result is sent back."""
 
 
-def of_wonderland(layers: int) -> Iterator[tuple[str, float]]:
-    """Each step and its seconds."""
+def timed(steps: Steps, slow: Collection[str] = ()) -> Iterator[tuple[str, float]]:
+    """The seconds of each step, up to the first that is too slow."""
+    result: Any = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            name, action = steps.send(result)
+            if name in slow:
+                return
+            start = time.perf_counter()
+            result = action()
+            yield name, time.perf_counter() - start
+
+
+def of_wonderland(layers: int) -> Steps:
     pipeline = importlib.import_module("wonderland.compiler.pipeline")
     function, x = chain(layers, np), np.ones(4, np.float32)
-    yield "trace", timed(lambda: wl.trace(function, x, x))[1]
-    made, seconds = timed(lambda: wl.trace(wl.grad(function), x, x))
-    yield "trace of the gradient", seconds
-    (*_, last), seconds = timed(lambda: list(pipeline.optimised(made.graph)))
-    yield "graph passes of the gradient", seconds
-    works, seconds = timed(lambda: pipeline.fuse(last.state))
-    yield "fuse", seconds
-    yield (
-        "schedule and buffers",
-        timed(lambda: pipeline.buffers(pipeline.schedule(works, ()), ()))[1],
-    )
+    yield "trace", lambda: wl.trace(function, x, x)
+    made = yield "trace of the gradient", lambda: wl.trace(wl.grad(function), x, x)
+    stages = yield "graph passes of the gradient", lambda: list(pipeline.optimised(made.graph))
+    works = yield "fuse", lambda: pipeline.fuse(stages[-1].state)
+    yield "schedule and buffers", lambda: pipeline.buffers(pipeline.schedule(works, ()), ())
 
 
-def of_jax(layers: int) -> Iterator[tuple[str, float]]:
+def of_jax(layers: int) -> Steps:
     jax, jnp = peers.jax, peers.jnp
     function, x = chain(layers, jnp), jnp.ones(4, jnp.float32)
-    yield "trace", timed(lambda: jax.make_jaxpr(function)(x, x))[1]
-    yield "trace of the gradient", timed(lambda: jax.make_jaxpr(jax.grad(function))(x, x))[1]
+    yield "trace", lambda: jax.make_jaxpr(function)(x, x)
+    yield "trace of the gradient", lambda: jax.make_jaxpr(jax.grad(function))(x, x)
+
+
+STEPS: Mapping[str, Callable[[int], Steps]] = {"wonderland": of_wonderland, "jax": of_jax}
 
 
 def growth(figures: list[Figure]) -> str:

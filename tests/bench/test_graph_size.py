@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import wonderland as wl
-from bench.graph_size import PER_LAYER, chain, growth, of_wonderland
+from bench.graph_size import PER_LAYER, chain, growth, of_wonderland, timed
 from bench.harness import Figure
 
 
@@ -16,7 +16,7 @@ def test_a_layer_is_as_many_nodes_of_the_gradient_as_is_said():
 
 
 def test_every_step_of_the_compiler_is_timed():
-    names = [name for name, seconds in of_wonderland(2) if seconds > 0]
+    names = [name for name, seconds in timed(of_wonderland(2)) if seconds > 0]
     assert names == [
         "trace",
         "trace of the gradient",
@@ -24,6 +24,10 @@ def test_every_step_of_the_compiler_is_timed():
         "fuse",
         "schedule and buffers",
     ]
+
+
+def test_steps_end_before_one_that_is_too_slow():
+    assert [name for name, _ in timed(of_wonderland(2), {"fuse"})][-1].startswith("graph passes")
 
 
 def test_growth_is_the_exponent_from_the_second_size_to_the_last():
