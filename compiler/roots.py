@@ -21,6 +21,8 @@ from .ops.source import Constant
 
 CHEAP = 4
 """Multiply-adds up to which a value is computed again by each of its readers."""
+PIECES = 64
+"""Operands of a view that may be computed where it is read: more are copied from memory."""
 CHAIN = 48
 """Nodes in a chain before it is cut."""
 
@@ -46,7 +48,7 @@ class Roots:
                 out |= {a for a in n.args if a.type.size > 1}
             elif isinstance(n.op, Scatter) and n not in self.host:
                 out |= set(n.args[1:])
-            elif not self.fusible(n):
+            elif not self.fusible(n) or (isinstance(n.op, View) and len(n.args) > PIECES):
                 out |= set(n.args)
         return out
 

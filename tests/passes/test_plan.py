@@ -240,3 +240,20 @@ def test_functions_without_arguments_or_results_are_programs() -> None:
     np.testing.assert_array_equal(wl.jit(lambda: wl.numpy.ones(3) * 2)(), 2 * np.ones(3))
     assert wl.jit(lambda x: None)(array(3)) is None
     assert wl.jit(lambda x: ())(array(3)) == ()
+
+
+def test_many_computed_pieces_are_copied_from_memory() -> None:
+    def joined(x: Any) -> Any:
+        return np.concatenate([x * F32(k) for k in range(70)])
+
+    c = agrees(joined, array(3))
+    assert max(len(w.reads) for _, w in c.plan.schedule.works) == 70
+
+
+def test_merging_leaves_a_group_no_way_to_wait_for_itself() -> None:
+    def f(x: Any, w: Any) -> Any:
+        y = np.exp(x)
+        total = np.sum(y @ w)  # needs y, and the last line needs both
+        return y * total + x, np.sum(y, axis=0) * total
+
+    agrees(f, array(6, 6), array(6, 6))
