@@ -79,7 +79,8 @@ class Executable:
 
         leaves = self.leaves(args, options)
         for leaf, v, path in zip(leaves, self.traced.args, self.paths, strict=True):
-            if not (isinstance(leaf, np.ndarray) and leaf.flags.c_contiguous and leaf.flags.aligned):
+            flags = leaf.flags if isinstance(leaf, np.ndarray) else None
+            if flags is None or not (flags.c_contiguous and flags.aligned):
                 raise ProgramError(
                     f"bind: an array {v.type} in C order is required at {path}, "
                     f"got {type(leaf).__name__}",

@@ -15,6 +15,11 @@ from wonderland.compiler.trace import call, trace
 
 jax = pytest.importorskip("jax")
 
+
+def f32(values: Any) -> np.ndarray:
+    return np.asarray(values, np.float32)
+
+
 SEEDS = [0, 42, 2**31 + 5, -3]
 
 
@@ -33,18 +38,16 @@ EXACT: dict[str, Callable[[Any, Any], Any]] = {
     "uniform": lambda r, k: r.uniform(k, (5, 7)),
     "uniform scalar": lambda r, k: r.uniform(k),
     "bernoulli": lambda r, k: r.bernoulli(k, 0.3, (100,)),
-    "bernoulli of shapes": lambda r, k: r.bernoulli(k, np.float32([0.1, 0.9])),
+    "bernoulli of shapes": lambda r, k: r.bernoulli(k, f32([0.1, 0.9])),
     "randint": lambda r, k: r.randint(k, (100,), -5, 17),
     "randint of a wide span": lambda r, k: r.randint(k, (50,), -(2**31), 2**31 - 1),
     "randint of an empty span": lambda r, k: r.randint(k, (5,), 3, 3),
-    "categorical": lambda r, k: r.categorical(k, np.float32([[0.1, 2.0, -1.0], [3.0, 0.0, 0.0]])),
+    "categorical": lambda r, k: r.categorical(k, f32([[0.1, 2.0, -1.0], [3.0, 0.0, 0.0]])),
     "rademacher": lambda r, k: r.rademacher(k, (50,)),
     "choice of a range": lambda r, k: r.choice(k, 7, (50,)),
-    "choice of rows": lambda r, k: r.choice(k, np.float32([[1, 2], [3, 4], [5, 6]]), (9,)),
-    "choice of columns": lambda r, k: r.choice(k, np.float32([[1, 2], [3, 4]]), (5,), axis=1),
-    "categorical of a shape": lambda r, k: r.categorical(
-        k, np.float32([0.1, 2.0, -1.0]), shape=(20,)
-    ),
+    "choice of rows": lambda r, k: r.choice(k, f32([[1, 2], [3, 4], [5, 6]]), (9,)),
+    "choice of columns": lambda r, k: r.choice(k, f32([[1, 2], [3, 4]]), (5,), axis=1),
+    "categorical of a shape": lambda r, k: r.categorical(k, f32([0.1, 2.0, -1.0]), shape=(20,)),
 }
 NEAR: dict[str, Callable[[Any, Any], Any]] = {
     "uniform of a range": lambda r, k: r.uniform(k, (50,), minval=-2.0, maxval=3.0),
@@ -58,16 +61,14 @@ NEAR: dict[str, Callable[[Any, Any], Any]] = {
     "rayleigh": lambda r, k: r.rayleigh(k, np.float32(2.0), (200,)),
     "maxwell": lambda r, k: r.maxwell(k, (200,)),
     "double_sided_maxwell": lambda r, k: r.double_sided_maxwell(k, 1.0, 2.0, (200,)),
-    "pareto": lambda r, k: r.pareto(k, np.float32([1.5, 3.0]), (100, 2)),
-    "pareto of shapes": lambda r, k: r.pareto(k, np.float32([1.5, 3.0])),
+    "pareto": lambda r, k: r.pareto(k, f32([1.5, 3.0]), (100, 2)),
+    "pareto of shapes": lambda r, k: r.pareto(k, f32([1.5, 3.0])),
     "weibull_min": lambda r, k: r.weibull_min(k, 2.0, 1.5, (200,)),
     "lognormal": lambda r, k: r.lognormal(k, np.float32(0.5), (200,)),
     "triangular": lambda r, k: r.triangular(k, -1.0, 0.5, 2.0, (200,)),
     "wald": lambda r, k: r.wald(k, np.float32(0.1), (200,)),
     "geometric": lambda r, k: r.geometric(k, np.float32(0.3), (200,)),
-    "choice by probabilities": lambda r, k: r.choice(
-        k, 4, (100,), p=np.float32([0.1, 0.2, 0.3, 0.4])
-    ),
+    "choice by probabilities": lambda r, k: r.choice(k, 4, (100,), p=f32([0.1, 0.2, 0.3, 0.4])),
 }
 
 
@@ -168,9 +169,7 @@ def test_lax_functions_are_jaxs(function: Callable[[Any], Any]) -> None:
 
 
 def test_fma_promotes_and_broadcasts() -> None:
-    np.testing.assert_allclose(
-        lax.fma(X, 2.0, np.float32([1, 2, 3, 4])), X * 2 + np.float32([1, 2, 3, 4])
-    )
+    np.testing.assert_allclose(lax.fma(X, 2.0, f32([1, 2, 3, 4])), X * 2 + f32([1, 2, 3, 4]))
 
 
 def test_choice_without_replacement_says_what_it_needs() -> None:

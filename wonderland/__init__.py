@@ -1,5 +1,6 @@
 """Wonderland: a compiler for differentiable models written in NumPy style.
 
+Example:
     import wonderland as wl
     import wonderland.numpy as np
 

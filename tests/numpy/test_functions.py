@@ -476,7 +476,7 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda: X[(N[0, 0] % 2)],
     ),
     "iteration": (lambda: [row * 2 for row in X], lambda: len(X) * X, lambda: [*V]),
-    "choose": (lambda: np.choose(N % 3, [X, X + 1, 0.0]), lambda: np.extract(np.eye(3, 4), X)),
+    "choose": (lambda: np.choose(N % 3, [X, X + 1, 0 * X]), lambda: np.extract(np.eye(3, 4), X)),
     "size": (
         lambda: (
             X * np.size(X)
