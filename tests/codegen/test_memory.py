@@ -34,7 +34,7 @@ def text(dtype: str, body: str) -> str:
 def kernel(args, start, stop, scratch):
     x = pointer(args, 0, {dtype})
     y = address_pointer(integer(args, 1), {dtype})
-    m = first(start, 16) & (load(x, 0, 16) != 0)
+    m = first(start, 16) & cast(load(x, 0, 16), bool)
     {body}
 """
 
