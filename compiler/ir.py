@@ -372,9 +372,8 @@ class Graph:
         return hash(self.key)
 
     def __str__(self) -> str:
-        from .text import (
-            print_graph,  # the text is a level above; printing a graph is everybody's need
-        )
+        # the text is a level above; printing a graph is everybody's need
+        from .text import print_graph
 
         return print_graph(self)
 

@@ -29,12 +29,7 @@ def test_programs_print_what_the_document_shows(document: str) -> None:
     namespace: dict[str, Any] = {"__name__": "readme"}
     found, lines = [], text.splitlines(keepends=True)
     name = Path(document).name
-    linecache.cache[name] = (
-        len(text),
-        None,
-        lines,
-        name,
-    )  # so that sources name the document's lines
+    linecache.cache[name] = len(text), None, lines, name  # sources name the document's lines
     for block in BLOCK.finditer(text):
         program, shown = block[1], block[3]
         if block[2] and host().bits != 256:

@@ -22,13 +22,9 @@ from ..ops.view import Broadcast, Permute, permute, reshape
 def layout(graph: Graph) -> Graph:
     """`graph` with products in the form that lowering takes."""
     users = graph.users()
-    outputs = set(graph.outputs)
-    swapped = {
-        n: transposed(n)
-        for n in graph.nodes
-        if isinstance(n.op, DotGeneral) and n.out not in outputs and len(users[n.out]) == 1
-        and transposes(users[n.out][0], n)
-    }  # fmt: skip
+    products = [n for n in graph.nodes if isinstance(n.op, DotGeneral)]
+    inside = [n for n in products if n.out not in graph.outputs and len(users[n.out]) == 1]
+    swapped = {n: transposed(n) for n in inside if transposes(users[n.out][0], n)}
     dropped = {users[n.out][0] for n in swapped}
 
     def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
