@@ -18,7 +18,7 @@ from wonderland.compiler.trace import call, trace
 from wonderland.compiler.tracer import Tracer
 from wonderland.compiler.types import NUMPY
 
-DTYPES = list(NUMPY.values())
+DTYPES = [d for n, d in NUMPY.items() if n != "bf16"]  # which NumPy does not promote throughout
 OPERATORS = (
     operator.add,
     operator.sub,

@@ -203,16 +203,47 @@ around = round
 # ---------------------------------------------------------------- comparison, logic, bits
 
 
-def _comparison(rule: Any, of_bools: Any) -> Any:
-    return lambda x, y: of_bools(x, y) if _is_bool(x) else rule(x, y)
+def _bools_less(x: Value, y: Value) -> Value:
+    return ops.and_(ops.not_(x), y)
 
 
-equal = ufunc(np.equal)(ops.eq)
-not_equal = ufunc(np.not_equal)(ops.ne)
-less = ufunc(np.less)(_comparison(ops.lt, lambda x, y: ops.and_(ops.not_(x), y)))
-less_equal = ufunc(np.less_equal)(_comparison(ops.le, lambda x, y: ops.or_(ops.not_(x), y)))
-greater = ufunc(np.greater)(_comparison(ops.gt, lambda x, y: ops.and_(x, ops.not_(y))))
-greater_equal = ufunc(np.greater_equal)(_comparison(ops.ge, lambda x, y: ops.or_(x, ops.not_(y))))
+def _bools_at_most(x: Value, y: Value) -> Value:
+    return ops.or_(ops.not_(x), y)
+
+
+COMPARISONS = {
+    "equal": (ops.eq, ops.eq, "equal", False),
+    "not_equal": (ops.ne, ops.ne, "not_equal", True),
+    "less": (ops.lt, _bools_less, "greater", True),
+    "less_equal": (ops.le, _bools_at_most, "greater_equal", True),
+    "greater": (ops.gt, lambda x, y: _bools_less(y, x), "less", False),
+    "greater_equal": (ops.ge, lambda x, y: _bools_at_most(y, x), "less_equal", False),
+}
+"""On numbers, on bools, with the operands exchanged, and of a negative number and one of u64."""
+
+
+def _comparison(name: str) -> Any:
+    rule, of_bools, exchanged, negative = COMPARISONS[name]
+
+    def compare(x: Value, y: Value) -> Value:
+        if _is_bool(x):
+            return of_bools(x, y)
+        if x.dtype == y.dtype:
+            return rule(x, y)
+        if x.dtype == "u64":  # NumPy compares i64 and u64 as they are
+            return _comparison(exchanged)(y, x)
+        below, found = ops.lt(x, like(x, 0)), rule(ops.cast(x, "u64"), y)
+        return ops.or_(below, found) if negative else ops.and_(ops.not_(below), found)
+
+    return compare
+
+
+equal = ufunc(np.equal)(_comparison("equal"))
+not_equal = ufunc(np.not_equal)(_comparison("not_equal"))
+less = ufunc(np.less)(_comparison("less"))
+less_equal = ufunc(np.less_equal)(_comparison("less_equal"))
+greater = ufunc(np.greater)(_comparison("greater"))
+greater_equal = ufunc(np.greater_equal)(_comparison("greater_equal"))
 
 
 def _of_truth(rule: Any) -> Any:

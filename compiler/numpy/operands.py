@@ -88,19 +88,18 @@ def common(kinds: tuple[Any, ...]) -> np.dtype[Any]:
         return np.result_type(*(np.dtype(k) for k in kinds))
     kinds, narrow = without_bf16(kinds)
     found = np.result_type(*(k(0) if isinstance(k, type) else k for k in kinds))
-    return BF16 if narrow and found == np.float32 else found
+    return BF16 if narrow and found == np.float16 else found
 
 
 def without_bf16(kinds: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
-    """The kinds with f32 for bf16, which NumPy's promotion does not know, and whether f32 stands
-    for it in the result: where no other float does, of whatever integers (as in JAX)."""
+    """The kinds with f16 for bf16, which NumPy promotes with less, and whether it stands for it.
+
+    Beside another float, f16 too, it is f32 that stands there."""
     if BF16 not in kinds:
         return kinds, False
-    others = {k for k in kinds if not isinstance(k, type) and k != BF16 and k.kind == "f"}
-    narrow = not others
-    whole = {k for k in kinds if narrow and not isinstance(k, type) and k.kind in "biu"}
-    single = np.dtype(np.float32)
-    return tuple(single if k == BF16 or k in whole else k for k in kinds), narrow
+    alone = not any(k.kind == "f" for k in kinds if not isinstance(k, type))
+    place = np.dtype(np.float16 if alone else np.float32)
+    return tuple(place if k == BF16 else k for k in kinds), alone
 
 
 def lint(name: str, operands: Sequence[Any], wide: bool) -> None:
@@ -258,7 +257,7 @@ def loop(
     kinds, narrow = without_bf16(kinds)
     found = function.resolve_dtypes((*kinds, *results), **options)
     if narrow:
-        found = tuple(BF16 if d == np.float32 else d for d in found)
+        found = tuple(BF16 if d == np.float16 else d for d in found)
     return found[: function.nin], found[function.nin :]
 
 

@@ -60,6 +60,15 @@ def test_pairs_of_integers_promote_and_wrap_as_in_numpy(name: str) -> None:
                 agree(function, numbers(of), numbers(other, 1))
 
 
+def test_signed_numbers_compare_with_u64_as_they_are() -> None:
+    x, y = numbers("i64"), numbers("u64")
+    x[:4], y[:4] = [-1, 5, 0, -(2**63)], [2**64 - 1, 5, 1, 2**63]
+    comparisons = "equal not_equal less less_equal greater greater_equal"
+    for name in comparisons.split():
+        agree(getattr(np, name), x, y)
+        agree(getattr(np, name), y, x)
+
+
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_functions_of_one_operand_wrap_as_in_numpy(dtype: str) -> None:
     for name in UNARY.split():
@@ -120,9 +129,15 @@ def test_halves_promote_as_in_numpy_and_compute_in_f32(half: str) -> None:
     agree(lambda x: x * 2 + 0.5 if half == "f16" else x * 2, x)
 
 
-def test_bf16_takes_integers_in_and_meets_f16_in_f32() -> None:
+def test_bf16_meets_integers_as_f16_does_and_f16_in_f32() -> None:
     x = numbers("bf16")
-    for other, of in (("i32", "bf16"), ("u8", "bf16"), ("f16", "f32"), ("f64", "f64")):
+    for other, of in (
+        ("u8", "bf16"),
+        ("i16", "f32"),
+        ("i32", "f64"),
+        ("f16", "f32"),
+        ("f64", "f64"),
+    ):
         for args in ((x, numbers(other)), (numbers(other), x)):
             got = call(trace(np.multiply, *args), *args)
             assert NAMES[got.dtype] == of
