@@ -297,7 +297,11 @@ def elementwise(m: Maker, name: str) -> Value:
             m.within(args[1], *((-2, 2) if floats else (0, 3))),
         ]
     args = [m.within(a, *DOMAIN[name, i]) if (name, i) in DOMAIN else a for i, a in enumerate(args)]
-    return m.note(apply(op(), *args), bounds_of(name, [m.bounds[a] for a in args], args))
+    try:
+        bounds = bounds_of(name, [m.bounds[a] for a in args], args)
+    except ArithmeticError:  # beyond what a float bounds
+        raise Unfit from None
+    return m.note(apply(op(), *args), bounds)
 
 
 def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
