@@ -89,7 +89,7 @@ def jit(
     return Jitted(function, static, names, donated, own)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Jitted:
     """A function that compiles itself; see `jit`."""
 
@@ -139,6 +139,9 @@ class Jitted:
         if settings.check_nans:
             nans.check(graph, arrays, outputs)
         return outputs[0] if results.container is None else tree.unflatten(results, outputs)
+
+    def __repr__(self) -> str:
+        return f"<jit of {self.name}>"
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)

@@ -209,9 +209,7 @@ def check_sample(sample: Sample, graph: Graph, arrays: Arrays, rng: np.random.Ge
     error = inner(cts, tangents) - inner(interpret(back, *residuals, *cts), direction)
     dtypes = {t.dtype for t in (*sample.types, *graph.types[1])}
     tolerance = max(t for d, t in TRANSPOSED.items() if d in dtypes or d == "f64")
-    assert abs(error) <= tolerance * (1 + scale), (
-        f"the transpose is wrong:\n{back}"
-    )
+    assert abs(error) <= tolerance * (1 + scale), f"the transpose is wrong:\n{back}"
 
 
 def sample_arrays(sample: Sample, rng: np.random.Generator) -> list[np.ndarray]:

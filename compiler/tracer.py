@@ -91,7 +91,9 @@ def active() -> Trace:
     """The innermost trace of this thread. There is one wherever a tracer may be used."""
     if _state.current is None:
         raise ProgramError(
-            "trace: a function being traced is required, got none", where(user_source())
+            "trace: a traced value is used outside of the function it was made in",
+            where(user_source()),
+            "return it from the traced function",
         )
     return _state.current
 

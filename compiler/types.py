@@ -51,9 +51,13 @@ def dtype_name(dtype: Any) -> str:
     """The language's name of anything NumPy takes for a dtype."""
     if isinstance(dtype, str) and dtype in NUMPY:
         return dtype
-    found = np.dtype(dtype).newbyteorder("=")
+    try:
+        given = np.dtype(dtype)
+    except TypeError:
+        given = dtype
+    found = given.newbyteorder("=") if isinstance(given, np.dtype) else None
     if found not in NAMES:
-        raise ProgramError(f"dtype: one of {', '.join(NUMPY)} is required, got {np.dtype(dtype)}")
+        raise ProgramError(f"dtype: one of {', '.join(NUMPY)} is required, got {given}")
     return NAMES[found]
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ..compiler import numpy as np
 from ..compiler import tree
+from ..compiler.errors import ProgramError
 from .schedules import (
     Schedule,
     constant_schedule,
@@ -69,8 +70,18 @@ class Optimizer(NamedTuple):
 
 
 def apply_updates(params: Tree, updates: Tree) -> Tree:
-    """params + updates"""
-    return tree.map(lambda p, u: p + u, params, updates)
+    """params + updates, which are of the same shapes"""
+    return tree.map(_updated, params, updates)
+
+
+def _updated(parameter: Any, update: Any) -> Any:
+    shape, of_update = np.shape(parameter), np.shape(update)
+    if shape != of_update:
+        raise ProgramError(
+            f"apply_updates: an update of the parameter's shape {list(shape)} is required, "
+            f"got {list(of_update)}"
+        )
+    return parameter + update
 
 
 def incremental_update(new_tensors: Tree, old_tensors: Tree, step_size: float) -> Tree:

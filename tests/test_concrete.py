@@ -376,3 +376,16 @@ def test_unknown_attributes_are_missing_for_hasattr() -> None:
         return t
 
     trace(f, VECTOR)
+
+
+def test_a_traced_value_outside_of_its_function_says_so() -> None:
+    kept: list[Any] = []
+    trace(lambda x: (kept.append(x), x)[1], np.ones(3))
+    with pytest.raises(ProgramError, match=r"used outside of the function(.|\n)*try: return it"):
+        kept[0] + 1
+
+
+@pytest.mark.parametrize("name", ["float23", "f31", "complex64"])
+def test_a_dtype_that_is_none_is_named_with_the_list(name: str) -> None:
+    with pytest.raises(ProgramError, match=f"dtype: one of bool, .* is required, got {name}"):
+        trace(lambda x: x.astype(name), np.ones(3))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from wonderland.compiler import tree
+from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.trace import trace
 from wonderland.models import optim
@@ -160,3 +161,8 @@ def test_an_average_of_parameters_moves_by_its_step():
         {"w": np.array([1.0], np.float32)}, {"w": np.array([0.0], np.float32)}, 0.25
     )
     np.testing.assert_array_equal(found["w"], np.array([0.25], np.float32))
+
+
+def test_an_update_of_another_shape_is_refused() -> None:
+    with pytest.raises(ProgramError, match=r"parameter's shape \[3\] is required, got \[3, 1\]"):
+        optim.apply_updates([np.ones(3)], [np.ones((3, 1))])
