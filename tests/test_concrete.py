@@ -382,7 +382,7 @@ def test_a_traced_value_outside_of_its_function_says_so() -> None:
     kept: list[Any] = []
     trace(lambda x: (kept.append(x), x)[1], np.ones(3))
     with pytest.raises(ProgramError, match=r"used outside of the function(.|\n)*try: return it"):
-        kept[0] + 1
+        _ = kept[0] + 1
 
 
 @pytest.mark.parametrize("name", ["float23", "f31", "complex64"])
