@@ -13,7 +13,7 @@ Parameters and results are i64. Operands of // and % are not negative. A literal
 value until it meets a run-time one, so words receive `64` or `f32` as they are written. A name that
 is assigned twice is a variable of one kind.
 
-Cost: a line is about 0.05 ms; nothing here optimises, LLVM does.
+Cost: 0.12 to 0.16 ms a line over the nine kernels of a small training step; LLVM optimises.
 """
 
 from __future__ import annotations
