@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,6 @@ class Compiled:
     stages: tuple[Stage, ...]
     plan: Plan
     lowered: tuple[tuple[Work, Lowered], ...]
-    seconds: dict[str, float] = field(default_factory=dict)
 
     @lazy
     def program(self) -> Program:
@@ -118,11 +117,9 @@ def compile_graph(
     stage("fuse", fuse)
     ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    start = time.perf_counter()
     works = [w for _, w in ordered.works if isinstance(w, Work)]
     lowered = tuple((w, lower_work(w, target or host())) for w in works)
-    seconds = {s.name: s.seconds for s in stages} | {"lower": time.perf_counter() - start}
-    compiled = Compiled(graph, tuple(stages), plan, lowered, seconds)
+    compiled = Compiled(graph, tuple(stages), plan, lowered)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled

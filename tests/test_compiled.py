@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from wonderland.compiler import ops
 from wonderland.compiler.emission import HostWork
 from wonderland.compiler.interpreter import interpret
-from wonderland.compiler.ir import Graph, Op, Sample, Value, apply_all
+from wonderland.compiler.ir import Graph, Op, Sample, Value
 from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
-from wonderland.compiler.types import FLOATS, INTEGERS, NAMES, NUMPY, UNSIGNED, Type
+from wonderland.compiler.types import FLOATS, INTEGERS, NAMES, NUMPY, Type
 
+from .ops.sampling import sample_arrays, sample_graph
 from .random_graphs import random_arrays, random_graph
 
 GRAPHS = 200
@@ -20,32 +23,7 @@ GRAPHS = 200
 TOLERANCES = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "f64": 1e-11}
 
 
-def sample_graph(sample: Sample) -> Graph:
-    inputs = tuple(Value(t) for t in sample.types)
-    return Graph.of(sample.op.name, inputs, apply_all(sample.op, *inputs))
-
-
-def sample_arrays(sample: Sample, seed: int) -> list[np.ndarray]:
-    """The sample's own arrays, and random ones in its range for the rest."""
-    rng = np.random.default_rng(seed)
-    given = (*sample.values, *[None] * (len(sample.types) - len(sample.values)))
-    out = []
-    for t, value in zip(sample.types, given, strict=True):
-        if value is not None:
-            out.append(np.asarray(value, t.numpy))
-        elif t.dtype == "bool":
-            out.append(rng.random(t.shape) < 0.5)
-        elif t.is_float:
-            out.append(np.asarray(rng.uniform(sample.low, sample.high, t.shape), t.numpy))
-        else:
-            low = max(0, int(sample.low)) if t.dtype in UNSIGNED else int(np.ceil(sample.low))
-            out.append(
-                np.asarray(rng.integers(low, max(int(sample.high), 1) + 1, t.shape), t.numpy)
-            )
-    return out
-
-
-def agree(compiled: Compiled, arrays: list[np.ndarray]) -> None:
+def agree(compiled: Compiled, arrays: Sequence[np.ndarray]) -> None:
     """Asserts that the program gives what the interpreter gives."""
     expected = interpret(compiled.graph, *arrays)
     dtypes = {v.dtype for v in compiled.graph.values}
@@ -89,7 +67,7 @@ def test_random_graphs_compiled_equal_interpreted() -> None:
     compiled = [compile_graph(random_graph(seed)) for seed in range(GRAPHS)]
     machine_code(low for c in compiled for _, low in c.lowered)
     for seed, c in enumerate(compiled):
-        agree(c, list(random_arrays(c.graph, seed)))
+        agree(c, random_arrays(c.graph, seed))
 
 
 @pytest.mark.parametrize("dtype", sorted({*INTEGERS, *FLOATS}))

@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("compiler", "runtime", "models")
-FILES = ("pyproject.toml", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 
 TRAINING = """
 import sys
@@ -114,6 +114,7 @@ def test_the_source_distribution_has_files_for_links_and_builds_the_same_wheel(
 ) -> None:
     with tarfile.open(sdist) as file:
         assert all(m.isfile() or m.isdir() for m in file.getmembers())
+        assert not any("/tests/" in name for name in file.getnames())
         file.extractall(place / "unpacked", filter="data")
     (source,) = (place / "unpacked").iterdir()
     assert contents(build("wheel", source, place / "again")) == contents(wheel)

@@ -48,7 +48,7 @@ def compiled_batch(start: int) -> None:
     compiled = [compile_graph(random_graph(s)) for s in range(start, start + COMPILED.step)]
     machine_code(low for c in compiled for _, low in c.lowered)
     for k, c in enumerate(compiled):
-        agree(c, list(random_arrays(c.graph, start + k)))
+        agree(c, random_arrays(c.graph, start + k))
 
 
 @pytest.mark.sweep

@@ -144,6 +144,7 @@ X, V, B = real(3, 4), real(4), real(2, 3, 4)
 N, M = whole(3, 4), mask(3, 4)
 S, T4 = real(4, 4, low=0.5), real(2, 3, 4, 5)
 
+CHOICES: Any = [X, X + 1, 0.0]  # a scalar among arrays, which NumPy takes and its stubs do not
 CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
     "invert": (
         lambda: np.invert(M),
@@ -476,7 +477,7 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda: X[(N[0, 0] % 2)],
     ),
     "iteration": (lambda: [row * 2 for row in X], lambda: len(X) * X, lambda: [*V]),
-    "choose": (lambda: np.choose(N % 3, [X, X + 1, 0 * X]), lambda: np.extract(np.eye(3, 4), X)),
+    "choose": (lambda: np.choose(N % 3, CHOICES), lambda: np.extract(np.eye(3, 4), X)),
     "size": (
         lambda: (
             X * np.size(X)
