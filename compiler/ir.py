@@ -208,6 +208,16 @@ class Op:
             f"{self.name}: is not linear, it has no transpose rule", where(node.source)
         )
 
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        """The results of `size` applications at once; some operand is batched.
+
+        A batched operand has one more axis, the leading one, of `size`; so have all results but
+        those that are the same for all applications, which may stay as they are.
+        """
+        raise CompilerError(f"op '{self.name}' has no batch rule")
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         raise CompilerError(f"op '{cls.name}' has no samples")

@@ -45,7 +45,7 @@ def emit_product(
         raise CannotFuse
     stores = tuple(s for i in emission.items if isinstance(s := i.make(i.expr), Store))
     axes = [Axis(domain.name(k), n) for k, n in enumerate(domain.shape)]
-    batch = len(op.batch[0])
+    batch = len(op.batching[0])
     free = [a.type.ndim - batch - 1 for a in node.args]
     rows = axes[batch + free[0] - 1] if free[0] else Axis("row", 1)
     columns = axes[-1] if free[1] else Axis("column", 1)
@@ -59,10 +59,10 @@ def operands(
 ) -> tuple[Load, Load]:
     """What a point of the product reads of both sides."""
     point = domain.at(range(len(domain.shape)))
-    batch = len(op.batch[0])
+    batch = len(op.batching[0])
     loads = []
     of_free = batch
-    for value, (contracted,), batched in zip(node.args, op.contracting, op.batch, strict=True):
+    for value, (contracted,), batched in zip(node.args, op.contracting, op.batching, strict=True):
         at = dict(zip(batched, point[:batch], strict=True)) | {contracted: depth}
         for d in range(value.type.ndim):
             if d not in at:

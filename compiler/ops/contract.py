@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Sample, Value, apply
+from ..ir import Node, Sample, Value, apply
 from ..types import WIDE, Type, spelled
 from .elementwise import cast, operands
-from .family import OneResult, of_domain
+from .family import OneResult, behind, of_domain
 from .view import inverse, permute
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
@@ -28,13 +28,13 @@ class DotGeneral(OneResult):
     """y[b, m, n] = sum over k of lhs[b, m, k] * rhs[b, n, k]
 
     There may be any number of such dimensions, in any order: `contracting` are the dimensions k
-    of each operand and `batch` the dimensions b, paired in order. The result has those of `batch`,
-    then the others of lhs, then the others of rhs.
+    of each operand and `batching` the dimensions b, paired in order. The result has the dimensions
+    b, then the others of lhs, then the others of rhs.
     """
 
     arity = 2
     contracting: Pair
-    batch: Pair
+    batching: Pair
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         lhs, rhs = args
@@ -44,29 +44,29 @@ class DotGeneral(OneResult):
             )
         of_domain(self, lhs, DOMAIN)
         for k, x in enumerate(args):
-            dims = (*self.contracting[k], *self.batch[k])
+            dims = (*self.contracting[k], *self.batching[k])
             if len(set(dims)) != len(dims) or any(not 0 <= d < x.ndim for d in dims):
                 raise ProgramError(
                     f"dot_general: distinct dimensions of {x} are required, got {dims}"
                 )
-        for name, pair in (("contracting", self.contracting), ("batch", self.batch)):
+        for name, pair in (("contracting", self.contracting), ("batch", self.batching)):
             sizes = [tuple(x.shape[d] for d in dims) for x, dims in zip(args, pair, strict=True)]
             if sizes[0] != sizes[1]:
                 got = f"{spelled(args)} ({sizes[0]} and {sizes[1]})"
                 raise ProgramError(f"dot_general: equal {name} sizes are required, got {got}")
         free = (x.shape[d] for k, x in enumerate(args) for d in self.free(k, x.ndim))
-        return Type(lhs.dtype, (*(lhs.shape[d] for d in self.batch[0]), *free))
+        return Type(lhs.dtype, (*(lhs.shape[d] for d in self.batching[0]), *free))
 
     def free(self, side: int, ndim: int) -> tuple[int, ...]:
         """The dimensions of an operand that are neither contracted nor batched."""
         return tuple(
-            d for d in range(ndim) if d not in (*self.contracting[side], *self.batch[side])
+            d for d in range(ndim) if d not in (*self.contracting[side], *self.batching[side])
         )
 
     def reference(self, *args: np.ndarray) -> Any:
         parts = []
         for k, x in enumerate(args):
-            groups = self.batch[k], self.free(k, x.ndim), self.contracting[k]
+            groups = self.batching[k], self.free(k, x.ndim), self.contracting[k]
             x = np.transpose(x, [d for g in groups for d in g])
             sizes = np.split(x.shape, np.cumsum([len(g) for g in groups])[:-1])
             parts.append((x.reshape([math.prod(s) for s in sizes]), sizes))
@@ -81,13 +81,30 @@ class DotGeneral(OneResult):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         x, other = operands(out)[i], operands(out)[1 - i]
         free, others = self.free(i, len(x.shape)), self.free(1 - i, len(other.shape))
-        b = len(self.batch[0])
+        b = len(self.batching[0])
         at = b + len(free) * (1 - i)  # where the free dimensions of the other stand in ct
         contracting = (tuple(range(at, at + len(others))), others)
-        found = dot_general(ct, other, contracting, (tuple(range(b)), self.batch[1 - i]))
+        found = dot_general(ct, other, contracting, (tuple(range(b)), self.batching[1 - i]))
         paired = sorted(range(len(self.contracting[i])), key=lambda p: self.contracting[1 - i][p])
-        dims = (*self.batch[i], *free, *(self.contracting[i][p] for p in paired))
+        dims = (*self.batching[i], *free, *(self.contracting[i][p] for p in paired))
         return permute(found, inverse(dims))
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        """The new axis is one of `batching`; of one operand alone it is a free dimension."""
+        left, right = batched
+        (lhs_k, rhs_k), (lhs_batch, rhs_batch) = (
+            (behind(lhs) if left else lhs, behind(rhs) if right else rhs)
+            for lhs, rhs in (self.contracting, self.batching)
+        )
+        if left and right:
+            both = (0, *lhs_batch), (0, *rhs_batch)
+            return (apply(DotGeneral((lhs_k, rhs_k), both), *args),)
+        found = apply(DotGeneral((lhs_k, rhs_k), (lhs_batch, rhs_batch)), *args)
+        rows = len(self.free(0, node.args[0].type.ndim)) if right else 0
+        at = len(lhs_batch) + rows
+        return (permute(found, (at, *(d for d in range(len(found.shape)) if d != at))),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

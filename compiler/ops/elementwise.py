@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Node, Sample, Value, apply
+from ..ir import Node, Op, Sample, Value, apply
 from ..kernel import OPS, Expr
 from ..kernel import apply as scalar
 from ..types import FLOATS, INTEGERS, NUMPY, UNSIGNED, WIDE, Type, spelled
@@ -390,6 +390,9 @@ class StopGradient(View):
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return None
 
+    def lifted(self, size: int) -> Op:
+        return self
+
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, at),)
 
@@ -418,6 +421,11 @@ class After(OneResult):
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return None if i else ct
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        return (after(*args),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

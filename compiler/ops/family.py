@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +20,20 @@ def accumulate(x: Value | None, y: Value | None) -> Value | None:
     if x is None or y is None:
         return y if x is None else x
     return apply(Op.registry["add"](), x, y)
+
+
+def repeated(args: Sequence[Value], batched: Sequence[bool], size: int) -> tuple[Value, ...]:
+    """`args`, those that are not batched repeated along a new leading axis of `size`."""
+    lead: Any = Op.registry["broadcast"]
+    return tuple(
+        a if yes else apply(lead((size, *a.shape), (0,)), a)
+        for a, yes in zip(args, batched, strict=True)
+    )
+
+
+def behind(axes: Iterable[int]) -> tuple[int, ...]:
+    """The same axes where one more stands before all."""
+    return tuple(a + 1 for a in axes)
 
 
 class OneResult(Op, abstract=True):
@@ -50,6 +64,15 @@ class OneResult(Op, abstract=True):
         return tuple(
             self.cotangent(i, ct, node.out) if yes else None for i, yes in enumerate(linear)
         )
+
+    def lifted(self, size: int, /) -> Op:
+        """The op that does the same behind one more leading axis of `size` of every operand."""
+        raise CompilerError(f"op '{self.name}' has no batch rule")
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        return (apply(self.lifted(size), *repeated(args, batched, size)),)
 
 
 class Linear(OneResult, abstract=True):
@@ -87,6 +110,9 @@ class Elementwise(OneResult, abstract=True):
         dtype = args[-1].dtype
         out = scalar(self.scalar or self.name, *map(in_f32, args))
         return scalar("cast", out, param=dtype) if dtype in HALVES and out.dtype == "f32" else out
+
+    def lifted(self, size: int) -> Op:
+        return self
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -159,6 +185,9 @@ class Reduce(OneResult, abstract=True):
         with np.errstate(all="ignore"):
             fold: Any = OPS[MONOIDS[self.monoid].op].function
             return fold.reduce(x, axis=self.axes, dtype=x.dtype)
+
+    def lifted(self, size: int) -> Op:
+        return replace(self, axes=behind(self.axes))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

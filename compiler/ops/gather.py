@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Op, Sample, Value, apply
+from ..ir import Node, Op, Sample, Value, apply
 from ..kernel import Expr, Map
 from ..kernel import apply as scalar
 from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type, spelled
 from .elementwise import cast, operands
-from .family import Computed, Index, Read, Scatter, dims, of_domain
+from .family import Computed, Index, Read, Scatter, dims, of_domain, repeated
+from .view import broadcast, permute, reshape
 
 SIGNED = ("i32", "i64")
 NUMBERS = (*INTEGERS, *WIDE)
@@ -68,6 +70,19 @@ class Take(Computed):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         x, indices = operands(out)
         return take_add(ct, indices, x.shape[self.axis], self.axis)
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        x, indices = args
+        axis = self.axis
+        if not batched[1]:
+            return (take(x, indices, axis + 1),)
+        if not batched[0]:
+            found = take(x, indices, axis)
+            return (permute(found, (axis, *(d for d in range(len(found.shape)) if d != axis))),)
+        found = take_along(x, each(indices, x.shape, axis + 1), axis + 1)
+        return (reshape(found, (size, *node.out.shape)),)
 
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
         i, end = self.axis, self.axis + types[1].ndim
@@ -138,6 +153,17 @@ class TakeAdd(Scatter):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return take(ct, operands(out)[1], self.axis)
 
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        x, indices = args
+        if not batched[1]:
+            return (take_add(x, indices, self.size, self.axis + 1),)
+        (x,) = repeated((x,), batched[:1], size)
+        at, end = self.axis + 1, self.axis + indices.type.ndim
+        x = reshape(x, (*x.shape[:at], math.prod(indices.shape[1:]), *x.shape[end:]))
+        return (take_along_add(x, each(indices, x.shape, at), self.size, at),)
+
     def place(
         self, at: Index, types: tuple[Type, ...], out: Type, read: Read
     ) -> tuple[Map | Expr, ...]:
@@ -201,6 +227,9 @@ class TakeAlong(Computed):
         x, indices = operands(out)
         return take_along_add(ct, indices, x.shape[self.axis], self.axis)
 
+    def lifted(self, size: int) -> Op:
+        return TakeAlong(self.axis + 1)
+
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
         return read(0, (*dims(at)[: self.axis], place(read, dims(at)), *dims(at)[self.axis + 1 :]))
 
@@ -251,6 +280,9 @@ class TakeAlongAdd(Scatter):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return take_along(ct, operands(out)[1], self.axis)
 
+    def lifted(self, size: int) -> Op:
+        return TakeAlongAdd(self.size, self.axis + 1)
+
     def place(
         self, at: Index, types: tuple[Type, ...], out: Type, read: Read
     ) -> tuple[Map | Expr, ...]:
@@ -269,6 +301,14 @@ class TakeAlongAdd(Scatter):
         )
         error = "take_along_add: operands of one shape are required, got f32[3] and i32[4]"
         yield Sample(cls(3, 0), (Type("f32", (3,)), Type("i32", (4,))), error=error)
+
+
+def each(indices: Value, shape: tuple[int, ...], axis: int) -> Value:
+    """Indices of every leading element as one row along `axis`, repeated to the rest of `shape`."""
+    size, row = indices.shape[0], math.prod(indices.shape[1:])
+    wide = (*shape[:axis], row, *shape[axis + 1 :])
+    new = tuple(d for d in range(1, len(wide)) if d != axis)
+    return broadcast(reshape(indices, (size, row)), wide, new)
 
 
 def take(x: Value, indices: Value, axis: int) -> Value:

@@ -5,13 +5,14 @@ Source: Salmon, Moraes, Dror, Shaw, Parallel random numbers: as easy as 1, 2, 3 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Sample, Value, apply
+from ..ir import Op, Sample, Value, apply
 from ..kernel import OPS, Const, Expr, Map
 from ..kernel import Index as IndexOf
 from ..kernel import apply as scalar
@@ -45,43 +46,52 @@ def on_arrays(name: str, *args: Any) -> Any:
 
 
 class RandomBits(Computed):
-    """y = 32 random bits per element, of the key and the element's position; jax.random.bits"""
+    """y[..., i] = 32 random bits of keys[..., :] and the position i in `shape`; jax.random.bits"""
 
     arity = 1
     shape: tuple[int, ...]
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        if args[0] != Type("u32", (2,)) or min(self.shape, default=0) < 0:
+        (keys,) = args
+        if keys.dtype != "u32" or keys.shape[-1:] != (2,) or min(self.shape, default=0) < 0:
             raise ProgramError(
-                f"random_bits: a key u32[2] and a shape are required, "
-                f"got {args[0]} and {self.shape}"
+                f"random_bits: keys u32[..., 2] and a shape are required, "
+                f"got {keys} and {self.shape}"
             )
-        return Type("u32", self.shape)
+        return Type("u32", (*keys.shape[:-1], *self.shape))
 
     def reference(self, *args: np.ndarray) -> Any:
-        (key,) = args
+        (keys,) = args
+        keys = keys.reshape(*keys.shape[:-1], *(1 for _ in self.shape), 2)
         at = np.arange(np.prod(self.shape, dtype=np.int64)).reshape(self.shape)
-        x, y = threefry_pair(on_arrays, (key[0], key[1]), (at >> 32, at & 0xFFFFFFFF))
+        x, y = threefry_pair(on_arrays, (keys[..., 0], keys[..., 1]), (at >> 32, at & 0xFFFFFFFF))
         return x ^ y
 
+    def lifted(self, size: int) -> Op:
+        return self
+
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
-        here = IndexOf(linear(at, out.shape))
+        k = types[0].ndim - 1
+        rows, place = dims(at)[:k], dims(at)[k:]
+        here = IndexOf(linear(place, self.shape))
         high = (
             scalar("cast", scalar("shift_right", here, 32), param="u32")
-            if out.size >> 32
+            if math.prod(self.shape) >> 32
             else Const(0, "u32")
         )
-        key = read(0, (Map(),)), read(0, (Map((), 1),))
+        key = read(0, (*rows, Map())), read(0, (*rows, Map((), 1)))
         return scalar("xor", *threefry_pair(scalar, key, (high, scalar("cast", here, param="u32"))))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for shape in ((), (5,), (2, 3), (0, 4)):
             yield Sample(cls(shape), (Type("u32", (2,)),), low=0, high=1000)
+        for keys in ((3, 2), (2, 1, 2), (0, 2)):
+            yield Sample(cls((4,)), (Type("u32", keys),), low=0, high=1000)
         yield Sample(
             cls((3,)),
             (Type("u32", (3,)),),
-            error="random_bits: a key u32[2] and a shape are required, got u32[3]",
+            error="random_bits: keys u32[..., 2] and a shape are required, got u32[3]",
         )
 
 
@@ -108,6 +118,9 @@ class Threefry(Computed):
         )
         return np.stack(pair, -1)
 
+    def lifted(self, size: int) -> Op:
+        return self
+
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
         *rows, last = dims(at)
         ends = Map(), Map((), 1)
@@ -130,7 +143,7 @@ class Threefry(Computed):
 
 
 def random_bits(key: Value, shape: tuple[int, ...]) -> Value:
-    """32 random bits per element from a key u32[2]."""
+    """32 random bits per element of `shape` from every key of u32[..., 2]."""
     return apply(RandomBits(tuple(shape)), key)
 
 

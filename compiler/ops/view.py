@@ -13,7 +13,7 @@ from ..ir import Op, Sample, Value, apply
 from ..kernel import Map
 from ..types import HALVES, NUMPY, Type, is_float, spelled
 from .elementwise import cast, operands
-from .family import Flat, Index, Linear, Piece, View, dims, linear, of_axes, plus
+from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, of_axes, plus
 from .source import Number, full, of_kind
 
 Ints = tuple[int, ...]
@@ -59,6 +59,9 @@ class Reshape(OneView):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return reshape(ct, operands(out)[0].shape)
 
+    def lifted(self, size: int) -> Op:
+        return Reshape((size, *self.shape))
+
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, Flat(linear(at, out.shape))),)
 
@@ -99,6 +102,9 @@ class Permute(OneView):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return permute(ct, inverse(self.axes))
 
+    def lifted(self, size: int) -> Op:
+        return Permute((0, *behind(self.axes)))
+
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, tuple(dims(at)[a] for a in inverse(self.axes))),)
 
@@ -135,6 +141,9 @@ class Broadcast(OneView):
         add_up = Op.registry["sum"](self.axes)  # pyright: ignore[reportCallIssue]
         wide = cast(ct, "f32") if ct.dtype in HALVES else ct
         return cast(apply(add_up, wide), ct.dtype)
+
+    def lifted(self, size: int) -> Op:
+        return Broadcast((size, *self.shape), behind(self.axes))
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, self.kept(dims(at))),)
@@ -198,6 +207,9 @@ class Slice(OneView):
         high = (n - start - m for n, start, m in zip(size, self.start, ct.shape, strict=True))
         return pad(ct, self.start, tuple(high), 0.0)
 
+    def lifted(self, size: int) -> Op:
+        return Slice((0, *self.start), (size, *self.stop), (1, *self.step))
+
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, tuple(map(moved, dims(at), self.start, self.step))),)
 
@@ -242,6 +254,9 @@ class Flip(OneView):
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return flip(ct, self.axes)
+
+    def lifted(self, size: int) -> Op:
+        return Flip(behind(self.axes))
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         ends = enumerate(zip(dims(at), out.shape, strict=True))
@@ -293,6 +308,9 @@ class Pad(OneView):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         stop = tuple(a + n for a, n in zip(self.low, operands(out)[0].shape, strict=True))
         return slice_(ct, self.low, stop, (1,) * len(stop))
+
+    def lifted(self, size: int) -> Op:
+        return Pad((0, *self.low), (0, *self.high), self.value)
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         index = tuple(moved(m, -n) for m, n in zip(dims(at), self.low, strict=True))
@@ -367,6 +385,9 @@ class Concatenate(View):
         start[self.axis] = sum(sizes[:i])
         stop[self.axis] = sum(sizes[: i + 1])
         return slice_(ct, tuple(start), tuple(stop), (1,) * out.type.ndim)
+
+    def lifted(self, size: int) -> Op:
+        return Concatenate(self.axis + 1)
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         found, before, k = [], 0, self.axis

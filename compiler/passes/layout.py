@@ -43,7 +43,7 @@ def ranks(node: Node) -> tuple[int, int, int]:
     """Number of batch axes, free axes of lhs, free axes of rhs."""
     op = node.op
     assert isinstance(op, DotGeneral)
-    batch = len(op.batch[0])
+    batch = len(op.batching[0])
     lhs, rhs = (
         a.type.ndim - batch - len(c) for a, c in zip(node.args, op.contracting, strict=True)
     )
@@ -60,13 +60,13 @@ def transposes(user: Node, product: Node) -> bool:
 def transposed(product: Node) -> DotGeneral:
     op = product.op
     assert isinstance(op, DotGeneral)
-    (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batch
+    (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
     return DotGeneral((rhs_k, lhs_k), (rhs_batch, lhs_batch))
 
 
 def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
     """The product with its contracted axes as one."""
-    (of_lhs, of_rhs), (lhs_batch, rhs_batch) = op.contracting, op.batch
+    (of_lhs, of_rhs), (lhs_batch, rhs_batch) = op.contracting, op.batching
     if len(of_lhs) == 1:
         return apply(op, lhs, rhs)
     if not of_lhs:
@@ -94,12 +94,12 @@ def broadcast_product(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
     """The outer product over shared batch axes."""
     out = op.type(lhs.type, rhs.type)
     assert not isinstance(out, tuple)
-    batch = len(op.batch[0])
+    batch = len(op.batching[0])
     free = lhs.type.ndim - batch
     sides = []
     for value, own, new in (
-        (lhs, op.batch[0], range(batch + free, out.ndim)),
-        (rhs, op.batch[1], range(batch, batch + free)),
+        (lhs, op.batching[0], range(batch + free, out.ndim)),
+        (rhs, op.batching[1], range(batch, batch + free)),
     ):
         order = (*own, *(d for d in range(value.type.ndim) if d not in own))
         ordered = value if order == tuple(range(len(order))) else permute(value, order)
