@@ -12,6 +12,7 @@ import numpy as np
 from . import ops
 from .numpy import elementwise
 from .numpy.operands import (
+    axis_of,
     broadcasted,
     common_shape,
     is_weak,
@@ -133,3 +134,21 @@ def broadcasted_iota(dtype: Any, shape: Any, dimension: int) -> Tracer:
 def iota(dtype: Any, size: int) -> Any:
     """0, 1, ... size - 1."""
     return broadcasted_iota(dtype, (size,), 0)
+
+
+# ---------------------------------------------------------------- along an axis
+
+
+def _cumulative(rule: Callable[..., Any]) -> Callable[..., Any]:
+    def function(operand: Any, axis: int = 0, reverse: bool = False) -> Tracer:
+        x = tracer(operand)
+        return new(rule(x.value, axis_of(rule.__name__, axis, x.ndim), bool(reverse)), x.weak)
+
+    function.__name__ = rule.__name__
+    function.__doc__ = f"`{rule.__name__}` along an axis, from its end if `reverse`."
+    return eager("operand")(function)
+
+
+cumsum, cumprod = _cumulative(ops.cumsum), _cumulative(ops.cumprod)
+cummax, cummin = _cumulative(ops.cummax), _cumulative(ops.cummin)
+cumlogsumexp = _cumulative(ops.cumlogsumexp)

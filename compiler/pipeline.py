@@ -19,6 +19,7 @@ from ..runtime import objects
 from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
 from .codegen.lower import lower
 from .codegen.lowered import Lowered
+from .codegen.prefix_source import lower_prefix
 from .codegen.product_source import lower_product
 from .codegen.target import Target, host
 from .codegen.words import KEY, WORDS
@@ -36,6 +37,7 @@ from .passes.schedule import schedule
 from .passes.simplify import simplify
 from .passes.unmark import unmark
 from .plan import Place, Plan, Schedule
+from .prefix import Prefix
 from .product import Product
 from .settings import active
 from .verify import verify
@@ -127,7 +129,12 @@ def compile_graph(
 
 def lower_work(work: Work, target: Target) -> Lowered:
     kernel = work.kernel
-    return lower_product(kernel, target) if isinstance(kernel, Product) else lower(kernel, target)
+    match kernel:
+        case Product():
+            return lower_product(kernel, target)
+        case Prefix():
+            return lower_prefix(kernel, target)
+    return lower(kernel, target)
 
 
 # ---------------------------------------------------------------- the table

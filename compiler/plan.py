@@ -9,6 +9,7 @@ from .emission import AnyWork, Work
 from .ir import Graph, Value
 from .kernel import Accumulate, Kernel, Load, Store, walk
 from .ops.source import Constant
+from .prefix import Prefix
 from .product import Product, as_kernel
 from .text import value_names
 
@@ -107,6 +108,11 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
         return False
     x, y = (work.buffer(v) for v in (read, written))
     kernel = work.kernel
+    if isinstance(kernel, Prefix):
+        loads = [e for e in kernel.loads() if e.buffer == x]
+        return x.dtype == y.dtype and all(
+            e.map == kernel.place and not e.guards and not e.at for e in loads
+        )
     if isinstance(kernel, Product):
         if x in (kernel.lhs.buffer, kernel.rhs.buffer):
             return False

@@ -1,7 +1,7 @@
 """Which values live in memory; every other value is computed where it is read.
 
 outputs       and whatever the caller forces
-reductions    and what no expression can compute: products, scatters, nodes of the host
+reductions    and what no expression can compute: products, prefixes, scatters, nodes of the host
 operands      that their reader can read from memory only
 shared        elementwise values of several readers, unless they are cheap
 long chains   every so many nodes
@@ -15,6 +15,7 @@ from .emission import plain_operand
 from .ir import Graph, Node, Value
 from .kernel import OPS
 from .ops.contract import DotGeneral
+from .ops.cumulative import Cumulative
 from .ops.elementwise import After
 from .ops.family import Computed, Elementwise, Reduce, Scatter, View
 from .ops.source import Constant
@@ -48,6 +49,8 @@ class Roots:
                 out |= {a for a in n.args if a.type.size > 1}
             elif isinstance(n.op, Scatter) and n not in self.host:
                 out |= set(n.args[1:])
+            elif isinstance(n.op, Cumulative) and n not in self.host:
+                continue
             elif not self.fusible(n) or (isinstance(n.op, View) and len(n.args) > PIECES):
                 out |= set(n.args)
         return out

@@ -223,6 +223,7 @@ class Tracer(Concrete):
     max, min, any, all = _function(np.max), _function(np.min), _function(np.any), _function(np.all)
     var, std = _function(np.var), _function(np.std)
     argmax, argmin = _function(np.argmax), _function(np.argmin)
+    cumsum, cumprod = _function(np.cumsum), _function(np.cumprod)
     clip, round, conj = _function(np.clip), _function(np.round), _function(np.conjugate)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
     squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)

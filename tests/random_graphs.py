@@ -16,6 +16,7 @@ import numpy as np
 
 from wonderland.compiler import ops
 from wonderland.compiler.ir import Graph, Op, Value, apply, sourced
+from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
@@ -394,6 +395,26 @@ def reduction(m: Maker, name: str) -> Value:
     return m.note(apply(op(axes), x), bounds)
 
 
+def cumulative(m: Maker, name: str) -> Value:
+    op = Op.registry[name]
+    assert issubclass(op, Cumulative)
+    x = m.any_value(op.domain, least=1)
+    k, args = m.axis(x), [x]
+    n = x.shape[k]
+    if name in ("cumprod", "linear_recurrence"):
+        if n > 64:
+            raise Unfit
+        args = [m.within(x, *((-1, 1) if x.dtype not in UNSIGNED else (0, 1)))]
+    if name == "linear_recurrence":
+        args.append(m.of(x.type))
+    low, high = m.bounds[args[-1]]
+    if name in ("cumsum", "linear_recurrence"):
+        far = max(abs(low), abs(high)) * max(n, 1)
+        low, high = (min(low * n, low), max(high * n, high)) if name == "cumsum" else (-far, far)
+    bounds = (low, high + math.log(n + 1)) if name == "cumlogsumexp" else (low, high)
+    return m.note(apply(op(k, m.chance(0.5)), *args), bounds)
+
+
 def after(m: Maker, name: str) -> Value:
     x = m.any_value()
     return m.like(x, ops.after(x, *(m.any_value() for _ in range(int(m.rng.integers(0, 3))))))
@@ -560,6 +581,8 @@ def threefry(m: Maker, name: str) -> Value:
 
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), reduction),
+    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin"), cumulative),
+    **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
     "after": after,
     "stop_gradient": stop_gradient,
     "reshape": reshape,

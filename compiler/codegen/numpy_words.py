@@ -121,6 +121,12 @@ def widened(x: Vector, lanes: int) -> Vector:
     return np.broadcast_to(x, lanes)
 
 
+def shifted(x: Vector, by: int, fill: Any) -> Vector:
+    places = np.arange(x.size) - by
+    inside = (places >= 0) & (places < x.size)
+    return np.where(inside, x[np.where(inside, places, 0)], np.asarray(fill, x.dtype))
+
+
 def lane(x: Vector, k: int) -> Vector:
     return x[k : k + 1]
 

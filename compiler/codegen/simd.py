@@ -392,6 +392,14 @@ def widened(e: Emitter, x: Any, lanes: int) -> Value:
     return Value(kind, widen(e, x, kind))
 
 
+def shifted(e: Emitter, x: Value, by: int, fill: Any) -> Value:
+    """Lanes moved up by `by`, or down where that is negative; `fill` in those left behind."""
+    kind = joined(x)
+    n = kind.lanes
+    order = [k - by if 0 <= k - by < n else n for k in range(n)]
+    return Value(kind, shuffle(e, x.llvm, order, widen(e, fill, kind)))
+
+
 def lane(e: Emitter, x: Value, k: int) -> Value:
     """Lane k, as one lane."""
     kind = joined(x)
@@ -544,7 +552,7 @@ SIMD: dict[str, Any] = {
     "copysign": copysign, "fmod": fmod, "polynomial": polynomial,
     "neg": neg, "abs_": abs_, "invert": invert, "maximum": maximum, "minimum": minimum,
     "select": select, "first": first, "full": full, "iota": iota, "widened": widened,
-    "lane": lane, "scalar": scalar, "cast": cast, "reinterpret": reinterpret,
+    "lane": lane, "shifted": shifted, "scalar": scalar, "cast": cast, "reinterpret": reinterpret,
     "each_lane": each_lane,
     "total": total, "product": product, "largest": largest, "smallest": smallest,
     "any_": any_, "all_": all_,

@@ -1,13 +1,14 @@
 """From nodes to kernels: clusters of nodes become works, each one kernel over one domain.
 
 `Domain` is the points of a kernel, `Reader` the value of a node at a point of it. `emit` makes the
-kernel of a cluster, `emit_product` that of a product with its epilogue, `emit_scatter` those of a
-scatter. Each raises CannotFuse where a reading needs memory: the fusion pass tries, and keeps what
-works; `clustered` is what `emit` begins with, and enough to try.
+kernel of a cluster, `emit_product` that of a product with its epilogue, `emit_prefix` that of a
+prefix, `emit_scatter` those of a scatter. Each raises CannotFuse where a reading needs memory: the
+fusion pass tries, and keeps what works; `clustered` is what `emit` begins with, and enough to try.
 """
 
 from .cluster import clustered, emit
 from .domain import Domain, squeezed
+from .prefix import emit_prefix
 from .product import emit_product, plain_operand
 from .scatter import emit_scatter
 from .work import AnyWork, HostWork, Work
@@ -19,6 +20,7 @@ __all__ = [
     "Work",
     "clustered",
     "emit",
+    "emit_prefix",
     "emit_product",
     "emit_scatter",
     "plain_operand",

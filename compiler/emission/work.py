@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..ir import Node, Value
 from ..kernel import Buffer, Kernel
+from ..prefix import Prefix
 from ..product import Product
 
 
@@ -13,7 +14,7 @@ from ..product import Product
 class Work:
     """A kernel and the value behind each of its buffers; the last `writes` of them are written."""
 
-    kernel: Kernel | Product
+    kernel: Kernel | Product | Prefix
     values: tuple[Value, ...]
     writes: int
 

@@ -1,6 +1,7 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
 from .contract import dot_general
+from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
 from .elementwise import (
     abs,
     add,
@@ -108,6 +109,11 @@ __all__ = [
     "copysign",
     "cos",
     "cosh",
+    "cumlogsumexp",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
     "digamma",
     "div",
     "dot_general",
@@ -129,6 +135,7 @@ __all__ = [
     "iota",
     "le",
     "lgamma",
+    "linear_recurrence",
     "log",
     "log1p",
     "log2",

@@ -25,6 +25,7 @@ from ..emission import (
     Work,
     clustered,
     emit,
+    emit_prefix,
     emit_product,
     emit_scatter,
     squeezed,
@@ -34,6 +35,7 @@ from ..groups import Group, Groups, joined
 from ..index import CannotFuse
 from ..ir import Graph, Node, Value, apply, sourced
 from ..ops.contract import DotGeneral
+from ..ops.cumulative import Cumulative
 from ..ops.family import Reduce, Scatter
 from ..ops.source import Constant
 from ..ops.view import Reshape
@@ -135,7 +137,7 @@ class Fusion:
                 self.grow(group)
 
     def opaque(self, group: Group) -> bool:
-        """Whether the group is a product, a scatter or the host's."""
+        """Whether the group is a kernel of its own kind, or the host's."""
         return group.product is not None or not self.roots.fusible(group.nodes[0])
 
     def grow(self, group: Group) -> None:
@@ -222,6 +224,8 @@ class Fusion:
         try:
             if isinstance(root.op, Scatter):
                 return emit_scatter(root.op.name, root, self.roots.stored)
+            if isinstance(root.op, Cumulative):
+                return (emit_prefix(root, self.roots.stored),)
             work = self.emit(group, (group,), emit)
         except CannotFuse:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
