@@ -5,7 +5,8 @@
               in order; for what does not mind the order of its combinations
 
 A product that leaves the range on the way, or an infinite factor of a recurrence, would meet other
-numbers in another order, so these run in columns, of one lane where there is no other axis.
+numbers in another order, so these run in columns, of one lane where there is no other axis; sums of
+exponentials do where there are enough rows.
 Results are the same bits for any split of the points; of `along` they depend on the lanes.
 
 Source: Hillis and Steele, Data parallel algorithms, 1986.
@@ -28,6 +29,7 @@ from .values import Level, Values
 
 ANY_ORDER = ("sum", "max", "min", "logsumexp")
 LOGSUMEXP_WEIGHT = 60
+ROWS = 16  # from which on sums of exponentials run in columns: one combination a point, not five
 
 
 def lower_prefix(prefix: Prefix, target: Target) -> Lowered:
@@ -60,8 +62,11 @@ class Printer:
         self.weight = schedule.weight(self.stage) + (
             LOGSUMEXP_WEIGHT if p.kind == "logsumexp" else 2
         )
+        column = self.widest()
         along = p.place.stride(p.steps.name) == 1 and p.kind in ANY_ORDER
-        self.column = None if along else self.widest()
+        if p.kind == "logsumexp" and column and column.size >= ROWS:
+            along = False
+        self.column = None if along else column
         self.vector = p.steps if along else self.column
         self.lanes = 1
         if along:

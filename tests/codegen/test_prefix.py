@@ -47,7 +47,7 @@ def expected(p: Prefix, arrays: Arrays, shape: tuple[int, int, int]) -> np.ndarr
     return running(p.kind, 1, p.reverse, *xs).reshape(-1)
 
 
-SHAPES = [(1, 1, 1), (3, 37, 1), (2, 64, 1), (2, 9, 5), (1, 4, 130), (40, 3, 1)]
+SHAPES = [(1, 1, 1), (3, 37, 1), (2, 64, 1), (2, 9, 5), (1, 4, 130), (40, 3, 1), (2, 130, 1)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
