@@ -29,7 +29,7 @@ from .interpreter import interpret
 from .ir import Graph
 from .lazy import lazy
 from .retrace import Key, reason
-from .settings import Settings, active
+from .settings import Settings, active, bytes_of
 from .static import Ints, Static, Strings, places, places_and_names
 from .trace import Traced, call, trace, trace_tree
 from .tracer import current
@@ -50,6 +50,7 @@ def jit(
     check_nans: bool | None = None,
     disable_jit: bool | None = None,
     dump: str | os.PathLike[str] | None = None,
+    memory_budget: int | str | None = None,
 ) -> Any:
     """`function` compiled to native code, once per kind of arguments.
 
@@ -58,7 +59,12 @@ def jit(
     read at the first call.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
-    Settings: `check_nans`, `disable_jit`, `dump`, as in settings.py; None leaves them as they are.
+    Settings: `check_nans`, `disable_jit`, `dump`, `memory_budget`, as in settings.py; None leaves
+    them as they are.
+    Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
+    and everything between, threads included; what does not fit is computed again, by the same
+    kernels, so the results are the same bits. A budget that cannot be kept is an error that names
+    the least, and what is in memory then.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
     what of the arguments made it necessary.
     Donation: arrays in the arguments `donate_argnums` may be overwritten by results; don't read
@@ -80,12 +86,15 @@ def jit(
             check_nans=check_nans,
             disable_jit=disable_jit,
             dump=dump,
+            memory_budget=memory_budget,
         )
     static, names = places_and_names(function, static_argnums, static_argnames)
     donated = places(function, donate_argnums)
     folder = None if dump is None else os.fspath(dump)
     given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder}
     own = {name: value for name, value in given.items() if value is not None}
+    if memory_budget is not None:
+        own["memory_budget"] = bytes_of(memory_budget)
     return Jitted(function, static, names, donated, own)
 
 
@@ -226,7 +235,9 @@ class Jitted:
         # to find where a NaN was born, the arguments must be as they were
         donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
         with making.LOCK:
-            compiled = back_end().compile_graph(traced.graph, None, donated, key.settings.dump)
+            compiled = back_end().compile_graph(
+                traced.graph, None, donated, key.settings.dump, key.settings.memory_budget
+            )
         static = tuple(s.where for s in key.static if isinstance(s.where, int))
         return Executable(traced, compiled, static)
 

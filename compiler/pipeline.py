@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime import objects
+from ..runtime.executor import thread_count
 from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
 from .codegen.lower import lower
 from .codegen.lowered import Lowered
@@ -23,16 +24,19 @@ from .codegen.prefix_source import lower_prefix
 from .codegen.product_source import lower_product
 from .codegen.target import Target, host
 from .codegen.words import KEY, WORDS
-from .emission import HostWork, Work
+from .emission import AnyWork, HostWork, Work
 from .interpreter import interpret
 from .ir import Graph, Value, apply_all
+from .kernel import Kernel
 from .lazy import lazy
-from .passes.buffers import buffers
+from .memory import Memory
+from .passes.buffers import ALIGNMENT, buffers
 from .passes.cse import cse
 from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
 from .passes.layout import layout
+from .passes.recompute import recompute
 from .passes.schedule import schedule
 from .passes.simplify import simplify
 from .passes.unmark import unmark
@@ -55,8 +59,9 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
 )
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
 
-FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7
-"""Cautious rates of one core, and seconds of a row: they only decide whether to wake the team."""
+FLOPS, BYTES, ROW, HOST = 20e9, 15e9, 3e-7, 1e-4
+"""Cautious rates of one core, and seconds of a row and of a call of the host: they decide whether
+to wake the team, and what a budget of memory computes again."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,11 @@ class Compiled:
     stages: tuple[Stage, ...]
     plan: Plan
     lowered: tuple[tuple[Work, Lowered], ...]
+    budget: int = 0
 
     @lazy
     def program(self) -> Program:
-        return assemble(self.plan, self.lowered)
+        return assemble(self.plan, self.lowered, spare=0 if self.budget else 1)
 
 
 def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
@@ -103,10 +109,12 @@ def compile_graph(
     target: Target | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
+    budget: int = 0,
 ) -> Compiled:
     """Everything up to machine code, which `program` makes when it is first needed.
 
-    All stages are written to `folder`; None is the setting `dump`.
+    All stages are written to `folder`; None is the setting `dump`. A call takes at most `budget`
+    bytes; 0 is no limit.
     """
     stages = list(optimised(graph))
 
@@ -118,17 +126,27 @@ def compile_graph(
 
     stage("fuse", fuse)
     ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
-    plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    works = [w for _, w in ordered.works if isinstance(w, Work)]
-    lowered = tuple((w, lower_work(w, target or host())) for w in works)
-    compiled = Compiled(graph, tuple(stages), plan, lowered)
+    kernels = {id(w.kernel): w.kernel for _, w in ordered.works if isinstance(w, Work)}
+    lowered = {k: lower_kernel(kernel, target or host()) for k, kernel in kernels.items()}
+    scratch = scratch_of(lowered.values()) * thread_count()
+
+    def seconds(work: AnyWork) -> float:
+        return seconds_of(lowered[id(work.kernel)]) if isinstance(work, Work) else HOST
+
+    if budget:
+        plan: Plan = stage("recompute", lambda s: recompute(s, donated, budget, seconds, scratch))
+    else:
+        plan = stage("buffers", lambda s: buffers(s, donated))
+    stage("memory", lambda p: Memory.of(p, scratch))
+    works = [w for _, w in plan.schedule.works if isinstance(w, Work)]
+    pairs = tuple((w, lowered[id(w.kernel)]) for w in works)
+    compiled = Compiled(graph, tuple(stages), plan, pairs, budget)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
 
 
-def lower_work(work: Work, target: Target) -> Lowered:
-    kernel = work.kernel
+def lower_kernel(kernel: Kernel | Product | Prefix, target: Target) -> Lowered:
     match kernel:
         case Product():
             return lower_product(kernel, target)
@@ -137,11 +155,25 @@ def lower_work(work: Work, target: Target) -> Lowered:
     return lower(kernel, target)
 
 
+def seconds_of(low: Lowered) -> float:
+    """A cautious estimate of one run on one core."""
+    return max(low.flops / FLOPS, low.bytes / BYTES) + ROW
+
+
+def scratch_of(lowered: Iterable[Lowered]) -> int:
+    """Bytes of scratch that a thread needs."""
+    most = max((low.scratch_bytes for low in lowered), default=0)
+    return -(-most // ALIGNMENT) * ALIGNMENT
+
+
 # ---------------------------------------------------------------- the table
 
 
-def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
-    """The runtime's program: rows in order, a barrier at the end of each wave."""
+def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...], spare: int = 1) -> Program:
+    """The runtime's program: rows in order, a barrier at the end of each wave.
+
+    `spare`: calls whose results' memory is kept for the next, beside that of one.
+    """
     of = {id(work): low for work, low in lowered}
     addresses = machine_code(low for _, low in lowered)
     rows: list[KernelRow | HostRow] = []
@@ -165,10 +197,10 @@ def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
                     work.kernel.name,
                 )
             )
-            seconds += max(low.flops / FLOPS, low.bytes / BYTES) + ROW
+            seconds += seconds_of(low)
     graph = plan.graph
     arrays = tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
-    scratch = max((low.scratch_bytes for _, low in lowered), default=0)
+    scratch = scratch_of(low for _, low in lowered)
     return Program(
         tuple(rows),
         specs(graph.inputs),
@@ -178,6 +210,7 @@ def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
         scratch,
         seconds,
         plan.donated,
+        spare=spare,
     )
 
 

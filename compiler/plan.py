@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .emission import AnyWork, Work
@@ -16,10 +16,14 @@ from .text import value_names
 
 @dataclass(frozen=True)
 class Schedule:
-    """Works in waves: those of one wave are independent, a barrier stands between waves."""
+    """Works in waves: those of one wave are independent, a barrier stands between waves.
+
+    `again` are values that are made once more, and the values that they are.
+    """
 
     graph: Graph
     waves: tuple[tuple[AnyWork, ...], ...]
+    again: Mapping[Value, Value] = field(default_factory=dict)
 
     @property
     def works(self) -> Iterator[tuple[int, AnyWork]]:
@@ -30,10 +34,12 @@ class Schedule:
 
     @property
     def names(self) -> dict[Value, str]:
-        """Names of all values: the graph's own, and p0, p1... for partial results."""
+        """Names of all values: the graph's own, p0, p1... for partial results, a' for a again."""
         names = dict(value_names(self.graph))
         for _, work in self.works:
             for v in (*work.reads, *work.written):
+                if v in self.again:
+                    names.setdefault(v, f"{names[self.again[v]]}'")
                 names.setdefault(v, f"p{len(names)}")
         return names
 
@@ -71,7 +77,7 @@ class Plan:
     schedule: Schedule
     places: dict[Value, Place]
     arena_bytes: int
-    live_bytes: int  # the most that is live at once: no plan needs less
+    live: tuple[int, ...]  # bytes of the arena that each wave needs
     donated: tuple[tuple[int, int], ...] = ()
     shared: dict[Value, Value] = field(default_factory=dict)  # written over the memory of
 
@@ -82,6 +88,11 @@ class Plan:
     @property
     def constants(self) -> tuple[Value, ...]:
         return constants(self.graph)
+
+    @property
+    def live_bytes(self) -> int:
+        """The most that is live at once: no plan needs less."""
+        return max(self.live, default=0)
 
     def __str__(self) -> str:
         names = self.schedule.names

@@ -46,6 +46,7 @@ class Program:
     `seconds`: an estimate; it decides whether the team is woken.
     `donated`: pairs (input, output) of one type: the argument's memory becomes the result's. An
     argument that is read-only or shares memory with another is copied instead.
+    `spare`: calls, beside one, for which the memory of dead results is kept.
     `poison` (WONDERLAND_POISON): arena, scratch and results hold NaN before every call.
     """
 
@@ -60,6 +61,7 @@ class Program:
         seconds: float = 0.0,
         donated: tuple[tuple[int, int], ...] = (),
         poison: bool | None = None,
+        spare: int = 1,
     ):
         self.rows, self.seconds = tuple(rows), seconds
         self.poison = "WONDERLAND_POISON" in os.environ if poison is None else poison
@@ -72,7 +74,7 @@ class Program:
             scratch_bytes=scratch_bytes,
             donors=donors(inputs, outputs, donated),
         )
-        self._make = makers(self.table)
+        self._make = makers(self.table, spare)
         self._plain = not self.table.donors and not self.poison and len(self.table.steps) == 1
         self._together = seconds >= TOGETHER_SECONDS
         self._contexts: list[Context] = []  # not in flight
@@ -208,11 +210,14 @@ def donors(
     return {k: i for i, k in donated}
 
 
-def makers(table: Table) -> tuple[Callable[[], Any], ...]:
-    """Functions that make the results of a call; None stands for a donated argument."""
+def makers(table: Table, spare: int) -> tuple[Callable[[], Any], ...]:
+    """Functions that make the results of a call; None stands for a donated argument.
+
+    The memory of dead results is kept for one call and `spare` more.
+    """
     specs = [(s, s.nbytes, k in table.donors) for k, s in enumerate(table.outputs)]
     large = Counter(nbytes for _, nbytes, given in specs if nbytes >= POOLED_BYTES and not given)
-    pool = Pool({nbytes: 2 * count for nbytes, count in large.items()})
+    pool = Pool({nbytes: (1 + spare) * count for nbytes, count in large.items()})
 
     def maker(spec: ArraySpec, nbytes: int, given: bool) -> Callable[[], Any]:
         if given:

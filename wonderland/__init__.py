@@ -24,7 +24,7 @@ from .compiler.functions import (
     vjp,
 )
 from .compiler.lint import WideningWarning
-from .compiler.settings import check_nans, disable_jit, dump
+from .compiler.settings import check_nans, disable_jit, dump, memory_budget
 from .compiler.trace import trace
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "load",
+    "memory_budget",
     "nn",
     "numpy",
     "optim",

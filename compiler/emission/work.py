@@ -40,9 +40,14 @@ class Work:
 
 @dataclass(frozen=True)
 class HostWork:
-    """A node that NumPy does on the calling thread."""
+    """A node that NumPy does on the calling thread; `values` as of a work."""
 
     node: Node
+    values: tuple[Value, ...]
+
+    @classmethod
+    def of(cls, node: Node) -> HostWork:
+        return cls(node, (*node.args, *node.values))
 
     @property
     def name(self) -> str:
@@ -50,11 +55,11 @@ class HostWork:
 
     @property
     def reads(self) -> tuple[Value, ...]:
-        return self.node.args
+        return self.values[: len(self.node.args)]
 
     @property
     def written(self) -> tuple[Value, ...]:
-        return self.node.values
+        return self.values[len(self.node.args) :]
 
     def __str__(self) -> str:
         return f"host {self.node!r}"

@@ -13,6 +13,8 @@ deep neural net inference, 2020.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import CompilerError
@@ -48,8 +50,7 @@ def buffers(schedule: Schedule, donated: tuple[tuple[int, int], ...] = ()) -> Pl
         places |= {v: Place("arena", 0, life.offset) for v in life.values}
     for _, work in schedule.works:  # what nobody writes has no elements
         places = {v: Place("arena") for v in work.reads} | places
-    waves = range(len(schedule.waves))
-    live = max((sum(b.nbytes for b in lives if b.first <= k <= b.last) for k in waves), default=0)
+    live = live_bytes(lives, len(schedule.waves))
     safe = tuple(pair for pair in donated if may_donate(schedule, *pair))
     plan = Plan(schedule, places, arena, live, safe, shared)
     check_overlap(plan)
@@ -89,6 +90,15 @@ def blocks(schedule: Schedule, places: dict[Value, Place]) -> tuple[list[Life], 
             else:
                 found[v] = Life([v], first[v], last[v], nbytes)
     return list({id(b): b for b in found.values()}.values()), shared
+
+
+def live_bytes(lives: Sequence[Life], waves: int) -> tuple[int, ...]:
+    """Bytes of the blocks that each wave needs."""
+    change = [0] * (waves + 1)
+    for b in lives:
+        change[b.first] += b.nbytes
+        change[b.last + 1] -= b.nbytes
+    return tuple(itertools.accumulate(change[:-1]))
 
 
 def assign(lives: list[Life]) -> int:

@@ -220,7 +220,7 @@ class Fusion:
         if all(v.type.size == 0 for v in group.values):
             return ()
         if root in self.roots.host:
-            return (HostWork(root),)
+            return (HostWork.of(root),)
         try:
             if isinstance(root.op, Scatter):
                 return emit_scatter(root.op.name, root, self.roots.stored)
