@@ -91,6 +91,14 @@ class Tape:
                     found[v] = a, b
         return found
 
+    @lazy
+    def across(self) -> tuple[int, ...]:
+        """Of those that can be dropped the ones that wait across the peak, as they are made."""
+        held = self.live(range(len(self.units)))
+        peak = held.index(max(held)) if held else 0
+        found = (v for v, (a, b) in self.waits.items() if a <= peak < b or a < peak <= b)
+        return tuple(sorted(found, key=lambda v: (self.makers[v], v)))
+
     # ---- running in thought
 
     def sequence(self, dropped: Collection[int], scopes: Scopes = NOWHERE) -> list[int]:
@@ -247,18 +255,18 @@ def again_seconds(tape: Tape, value: int, dropped: Collection[int]) -> float:
 def spaced(tape: Tape) -> Iterator[Choice]:
     """Kept is what evenly spaced moments need, in one level or several, of every number."""
     count = 1
-    while count < len(tape.waits):
+    while count < len(tape.across):
         yield in_levels(tape, (count,))
         count = count + 1 if count < 8 else count * 3 // 2
     for ways in range(2, 9):
         for levels in range(2, 12):
-            if ways ** (levels - 1) < len(tape.waits):
+            if ways ** (levels - 1) < len(tape.across):
                 yield in_levels(tape, tuple(ways**k for k in range(1, levels + 1)))
 
 
 def in_levels(tape: Tape, counts: Sequence[int]) -> Choice:
     """What the moments of the first level need is kept; of a further one, where work is again."""
-    dropped = set(tape.waits)
+    dropped = set(tape.across)
     scopes: dict[int, tuple[int, int]] = {}
     outer = [0, len(tape.units)]
     for level, count in enumerate((*counts, 0)):
@@ -279,11 +287,10 @@ def in_levels(tape: Tape, counts: Sequence[int]) -> Choice:
 
 def moments(tape: Tape, count: int) -> list[int]:
     """Units that divide the bytes that wait in `count` + 1 equal parts."""
-    ordered = sorted(tape.waits, key=lambda v: tape.makers[v])
-    total = sum(tape.nbytes[v] for v in ordered)
+    total = sum(tape.nbytes[v] for v in tape.across)
     found: list[int] = []
     passed = 0
-    for v in ordered:
+    for v in tape.across:
         before, passed = passed, passed + tape.nbytes[v]
         if before * (count + 1) // total != passed * (count + 1) // total and passed < total:
             found.append(tape.makers[v])
@@ -298,7 +305,7 @@ def within(scope: tuple[int, int], units: Sequence[int]) -> bool:
 
 def cheap(tape: Tape) -> Iterator[Choice]:
     """The values that take few seconds a byte."""
-    ordered = sorted(tape.waits, key=lambda v: (price(tape, v), v))
+    ordered = sorted(tape.across, key=lambda v: (price(tape, v), v))
     for k in range(1, 9):
         yield tape.choice(frozenset(ordered[: len(ordered) * k // 8]))
 

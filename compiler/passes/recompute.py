@@ -20,6 +20,7 @@ from ..emission import AnyWork, Work
 from ..errors import ProgramError
 from ..ir import Value
 from ..memory import Memory, spelled_bytes
+from ..order import in_order, low_peak
 from ..plan import Plan, Schedule, may_share
 from ..rematerialise import Tape, Unit, front
 from .buffers import ALIGNMENT, buffers
@@ -52,6 +53,8 @@ def recompute(
         return plan
     steps = steps_of(schedule)
     tape = tape_of(schedule, steps, seconds)
+    order = low_peak(tape, overwritten(schedule, steps, donated))
+    steps, tape = [steps[u] for u in order], in_order(tape, order)
     choices = front(tape)
     enough = budget - memory.output_bytes - memory.scratch_bytes
     fitting = [c for c in choices if c.nbytes <= enough]
@@ -116,6 +119,25 @@ def steps_of(schedule: Schedule) -> list[Step]:
     for w in order:
         found.setdefault(root(id(w)), []).append(w)
     return sorted((tuple(ws) for ws in found.values()), key=lambda ws: place[id(ws[-1])])
+
+
+def overwritten(schedule: Schedule, steps: Sequence[Step], donated: Pairs) -> list[tuple[int, int]]:
+    """Pairs of a reader of a donated argument and what writes over it."""
+    graph = schedule.graph
+    pairs = {(graph.inputs[i], graph.outputs[o]) for i, o in donated}
+    readers: dict[Value, list[int]] = {}
+    writers: dict[Value, int] = {}
+    for u, step in enumerate(steps):
+        for w in step:
+            writers.update(dict.fromkeys(w.written, u))
+            for v in w.reads:
+                readers.setdefault(v, []).append(u)
+    return [
+        (reader, writers[y])
+        for x, y in pairs
+        for reader in readers.get(x, ())
+        if y in writers and reader < writers[y]
+    ]
 
 
 def tape_of(schedule: Schedule, steps: Sequence[Step], seconds: Callable[[AnyWork], float]) -> Tape:
