@@ -13,6 +13,7 @@ Example:
 from . import lax, nn, numpy, optim, random, special, testing, tree
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
+from .compiler.custom import custom_jvp, custom_vjp
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -33,6 +34,8 @@ __all__ = [
     "ShapeDtypeStruct",
     "WideningWarning",
     "check_nans",
+    "custom_jvp",
+    "custom_vjp",
     "disable_jit",
     "dump",
     "eval_shape",
