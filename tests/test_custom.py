@@ -10,7 +10,12 @@ import pytest
 
 import wonderland as wl
 from wonderland.compiler.errors import ProgramError
+from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.passes.batch import batch
 from wonderland.compiler.passes.inline import inline
+from wonderland.compiler.passes.jvp import jvp
+from wonderland.compiler.passes.linearize import linearize
+from wonderland.compiler.passes.transpose import transpose
 from wonderland.compiler.text import parse
 from wonderland.compiler.verify import verify
 
@@ -293,6 +298,58 @@ def test_bwd_gets_arguments_that_are_not_differentiated_first() -> None:
 def test_the_order_of_nested_rules_is_that_of_calls() -> None:
     f, g = sine(), softplus()
     wl.testing.check_gradients(lambda x: np.sum(g(f(x, g(x)))), X, order=2)
+
+
+# ---------------------------------------------------------------- batches
+
+
+def shared_weight(kind: str) -> Any:
+    """sin(w x), whose rule says five times the derivative, and calls the function with it."""
+    if kind == "custom_jvp":
+        f = wl.custom_jvp(lambda x, w: np.sin(w * x))
+
+        @f.defjvp
+        def rule(primals: Any, tangents: Any) -> Any:
+            (x, w), (dx, dw) = primals, tangents
+            tenth = f(0 * x + 0.1, w * 0 + 1.0)
+            return f(x, w), 5 * np.cos(w * x) * (w * dx + x * dw) + 0 * (tenth + f(0.5, 0.5)) * dx
+
+        return f
+    g = wl.custom_vjp(lambda x, w: np.sin(w * x))
+    g.defvjp(
+        lambda x, w: (g(x, w), (x, w, g(0.1, 0.2))),
+        lambda kept, ct: (
+            5 * np.cos(kept[1] * kept[0]) * kept[1] * ct,
+            5 * np.cos(kept[1] * kept[0]) * kept[0] * ct + 0 * kept[2],
+        ),
+    )
+    return g
+
+
+@pytest.mark.parametrize("kind", ["custom_jvp", "custom_vjp"])
+@pytest.mark.parametrize("marks", [(True, True), (True, False), (False, True)])
+def test_a_batch_has_the_derivatives_of_a_loop(kind: str, marks: tuple[bool, bool]) -> None:
+    f = shared_weight(kind)
+    single = wl.trace(f, 1.0, 2.0).graph
+    graph = verify(batch(single, marks, 3)[0])
+    arrays = [X * k if yes else np.float64(k) for yes, k in zip(marks, (1, 2), strict=True)]
+    along = [np.cos(a) for a in arrays]
+    x, w = arrays
+    slope = 5 * np.cos(w * x)
+    value, tangent = interpret(verify(jvp(graph, (True, True))), *arrays, *along)
+    close(value, np.sin(w * x))
+    close(tangent, slope * (w * along[0] + x * along[1]))
+    forward, linear = linearize(graph, (True, True))
+    kept = interpret(forward, *arrays)[1:]
+    cts = interpret(transpose(linear, [i >= len(kept) for i in range(len(kept) + 2)]), *kept, X)
+    for ct, expected, yes in zip(cts, (slope * w * X, slope * x * X), marks, strict=True):
+        close(ct, expected if yes else np.sum(expected))
+    both = jvp(single, (True, True))
+    late = interpret(verify(batch(both, marks * 2, 3)[0]), *arrays, *along)
+    close(late[1], tangent)
+    second = jvp(jvp(graph, (True, False)), (True, False, False))
+    found = interpret(verify(second), x, w, along[0], along[0])[3]
+    close(found, -5 * np.sin(w * x) * (w * along[0]) ** 2 + 0 * X)
 
 
 # ---------------------------------------------------------------- programs

@@ -10,7 +10,7 @@ Source: de Bruijn, Lambda calculus notation with nameless dummies, 1972 (the num
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,9 @@ import numpy as np
 from ..errors import CompilerError, ProgramError
 from ..interpreter import interpret
 from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline, rebuild, where
-from ..ops import cast, cos, mul, sin
+from ..ops import cast, cos, full, mul, reduce_sum, reshape, sin, slice_
+from ..ops.family import repeated
+from ..passes.batch import batch
 from ..passes.jvp import pushforward, zeros
 from ..passes.transpose import pullback, transpose
 from ..types import Type, spelled
@@ -106,6 +108,33 @@ class Custom(Op, abstract=True):
         found = iter(slopes)
         return tuple(next(found) if t.is_float else None for t in self.body.types[1])
 
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        body = batch(self.body, batched, size, (True,) * len(node.values))[0]
+        if self.level is not None:
+            return apply_all(dataclasses.replace(self, body=body), *args)
+        marks, wider = batched, None
+        while True:
+            body = batch(self.body, marks, size, (True,) * len(node.values))[0]
+            rules = self.batched(marks, size)
+            wider = widened(dataclasses.replace(self, **rules), self.body, marks)
+            if wider == marks:
+                break
+            marks = wider
+        rules = {k: aligned(graph, self.body, body, size) for k, graph in rules.items()}
+        made = dataclasses.replace(self, body=body, **rules)
+        return apply_all(made, *fitted(args, batched, marks, size))
+
+    def batched(self, marks: tuple[bool, ...], size: int) -> dict[str, Graph]:
+        """The rules where the marked operands are batched."""
+        raise NotImplementedError
+
+    def moving(self, marks: Sequence[bool]) -> tuple[bool, ...]:
+        """Of the marks, those of the operands that have tangents."""
+        types = self.body.types[0][: self.args]
+        return tuple(yes for yes, t in zip(marks, types, strict=False) if t.is_float)
+
     def transpose(
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
     ) -> tuple[Value | None, ...]:
@@ -137,6 +166,12 @@ class CustomJvp(Custom):
         found = inline(applied(self, "rule"), (*node.args, *given))
         count = len(node.values)
         return *found[:count], *self.moved(found[count:])
+
+    def batched(self, marks: tuple[bool, ...], size: int) -> dict[str, Graph]:
+        rule = self.rule
+        assert isinstance(rule, Graph)
+        given = (*marks, *self.moving(marks))
+        return {"rule": batch(rule, given, size, (True,) * len(rule.outputs))[0]}
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -192,6 +227,15 @@ class CustomVjp(Custom):
             backward = Adjoint(applied(self, "bwd"), len(constants))
             slopes = apply_all(backward, *constants, *given)
         return *found[:count], *self.moved(slopes)
+
+    def batched(self, marks: tuple[bool, ...], size: int) -> dict[str, Graph]:
+        assert isinstance(self.fwd, Graph) and isinstance(self.bwd, Graph)
+        results = len(self.body.outputs)
+        kept = len(self.fwd.outputs) - results
+        fwd, wide = batch(self.fwd, marks, size, (True,) * results + (False,) * kept)
+        given = (*marks[self.args :], *wide[results:], *(True for _ in self.slopes()))
+        bwd, wide = batch(self.bwd, given, size)
+        return {"fwd": fwd, "bwd": shared(bwd, wide, self.moving(marks), size)}
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -268,6 +312,13 @@ class Adjoint(Op):
         every = (*(None,) * self.constants, *found)
         return tuple(ct if yes else None for ct, yes in zip(every, linear, strict=True))
 
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        known, moving = batched[: self.constants], batched[self.constants :]
+        body, wide = batch(self.body, (*known, *(True for _ in node.values)), size)
+        return apply_all(Adjoint(shared(body, wide, moving, size), self.constants), *args)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         c, ct = Value(Type("f64", (3,))), Value(Type("f64", (3,)))
@@ -285,7 +336,72 @@ def alone(results: tuple[np.ndarray, ...]) -> Any:
     return results[0] if len(results) == 1 else results
 
 
+# ---------------------------------------------------------------- batches
+
+
+def shared(graph: Graph, wide: Sequence[bool], wanted: Sequence[bool], size: int) -> Graph:
+    """The graph with the `wanted` outputs batched and the others summed over the batch.
+
+    The cotangent of what all applications share is the sum of theirs.
+    """
+
+    def found(out: Value, is_wide: bool, want: bool) -> Value:
+        (every,) = repeated((out,), (is_wide,), size)
+        return every if want else reduce_sum(every, (0,))
+
+    outputs = [found(*same) for same in zip(graph.outputs, wide, wanted, strict=True)]
+    return Graph.of(graph.name, graph.inputs, outputs)
+
+
+def fitted(
+    args: Sequence[Value], batched: Sequence[bool], marks: Sequence[bool], size: int
+) -> tuple[Value, ...]:
+    """The operands, those of the `marks` repeated where they are not batched."""
+    pairs = zip(args, batched, marks, strict=True)
+    return repeated(args, [yes or not want for _, yes, want in pairs], size)
+
+
+def aligned(graph: Graph, single: Graph, body: Graph, size: int) -> Graph:
+    """The batched rule of a function whose `single` body became `body`: calls of the function take
+    and give what that does."""
+    marks = [a != b for a, b in zip(single.types[0], body.types[0], strict=True)]
+
+    def change(op: Custom, args: tuple[Value, ...], depth: int) -> tuple[Value, ...]:
+        assert op.level is not None
+        if op.level > depth:
+            return apply_all(op, *args)
+        given = fitted(args, [a.type == t for a, t in zip(args, body.types[0], strict=True)],
+                       marks, size)  # fmt: skip
+        found = apply_all(dataclasses.replace(op, body=body), *given)
+        alone = op.body.types[1] == single.types[1]
+        return tuple(map(first, found)) if alone else found
+
+    return changed(graph, 0, change)
+
+
+def first(x: Value) -> Value:
+    """One of equal applications; of none, zeros."""
+    size, *shape = x.shape
+    if not size:
+        return full(0, Type(x.dtype, tuple(shape)))
+    part = slice_(x, (0,) * x.type.ndim, (1, *shape))
+    return reshape(part, shape)
+
+
+def widened(op: Custom, single: Graph, marks: tuple[bool, ...]) -> tuple[bool, ...]:
+    """The marks, and those of what the rules of a batched op call their own function with."""
+    for rule in op.rules:
+        for node, depth in calls(op.params[rule], 0):
+            if isinstance(node.op, Custom) and node.op.level == depth:
+                types = zip(node.op.body.types[0], single.types[0], marks, strict=True)
+                marks = tuple(yes or found != one for found, one, yes in types)
+    return marks
+
+
 # ---------------------------------------------------------------- functions in their own rules
+
+Change = Callable[[Custom, tuple[Value, ...], int], tuple[Value, ...]]
+"""The results of a call of a function whose rule stands so many rules around the call, or more."""
 
 
 def applied(op: Custom, rule: str) -> Graph:
@@ -293,11 +409,11 @@ def applied(op: Custom, rule: str) -> Graph:
     graph = op.params[rule]
     assert isinstance(graph, Graph)
 
-    def change(found: Custom, depth: int) -> Op:
+    def change(found: Custom, args: tuple[Value, ...], depth: int) -> tuple[Value, ...]:
         assert found.level is not None
         if found.level > depth:  # of a rule around `op`: one rule less is around it now
-            return levelled(found, found.level - 1)
-        return raised(op, depth)
+            return apply_all(levelled(found, found.level - 1), *args)
+        return apply_all(raised(op, depth), *args)
 
     return changed(graph, 0, change)
 
@@ -305,9 +421,9 @@ def applied(op: Custom, rule: str) -> Graph:
 def raised(op: Custom, by: int) -> Op:
     """`op` where it stands `by` rules deeper."""
 
-    def change(found: Custom, depth: int) -> Op:
+    def change(found: Custom, args: tuple[Value, ...], depth: int) -> tuple[Value, ...]:
         assert found.level is not None
-        return levelled(found, found.level + by)
+        return apply_all(levelled(found, found.level + by), *args)
 
     return inside(op, 0, change) if by else op
 
@@ -316,21 +432,22 @@ def levelled(op: Custom, level: int) -> Op:
     return dataclasses.replace(op, **dict.fromkeys(op.rules, level))
 
 
-def changed(graph: Graph, depth: int, change: Callable[[Custom, int], Op]) -> Graph:
+def changed(graph: Graph, depth: int, change: Change) -> Graph:
     """The graph with calls of functions that are `depth` rules out or more replaced."""
-    if not calls(graph, depth):
+    if not any(calls(graph, depth)):
         return graph
 
     def step(node: Node, args: tuple[Value, ...]) -> tuple[Value, ...]:
-        return apply_all(inside(node.op, depth, change), *args)
+        op = node.op
+        if isinstance(op, Custom) and op.level is not None and op.level >= depth:
+            return change(op, args, depth)
+        return apply_all(inside(op, depth, change), *args)
 
     return rebuild(graph, step)
 
 
-def inside(op: Op, depth: int, change: Callable[[Custom, int], Op]) -> Op:
-    """The op with the calls in its graphs replaced; itself where it is such a call."""
-    if isinstance(op, Custom) and op.level is not None and op.level >= depth:
-        return change(op, depth)
+def inside(op: Op, depth: int, change: Change) -> Op:
+    """The op with the calls in its graphs replaced."""
 
     def new(x: Any, depth: int) -> Any:
         if isinstance(x, tuple):
@@ -343,18 +460,20 @@ def inside(op: Op, depth: int, change: Callable[[Custom, int], Op]) -> Op:
     return op if same else dataclasses.replace(op, **params)  # pyright: ignore[reportArgumentType]
 
 
-def calls(graph: Graph, depth: int) -> bool:
-    """Whether the graph calls a function that is `depth` rules out or more."""
+def calls(graph: Graph, depth: int) -> Iterator[tuple[Node, int]]:
+    """The calls of functions that are `depth` rules out or more, each with the rules around it."""
 
-    def found(x: Any, depth: int) -> bool:
+    def found(x: Any, depth: int) -> Iterator[tuple[Node, int]]:
         if isinstance(x, tuple):
-            return any(found(y, depth) for y in x)
-        return isinstance(x, Graph) and calls(x, depth)
+            for y in x:
+                yield from found(y, depth)
+        elif isinstance(x, Graph):
+            yield from calls(x, depth)
 
-    for op in (n.op for n in graph.nodes):
+    for node in graph.nodes:
+        op = node.op
         if isinstance(op, Custom) and op.level is not None and op.level >= depth:
-            return True
+            yield node, depth
         rules = op.rules if isinstance(op, Custom) else ()
-        if any(found(v, depth + (k in rules)) for k, v in op.params.items()):
-            return True
-    return False
+        for k, v in op.params.items():
+            yield from found(v, depth + (k in rules))
