@@ -16,7 +16,7 @@ import numpy as np
 
 from wonderland.compiler import ops
 from wonderland.compiler.ir import Graph, Op, Value, apply, sourced
-from wonderland.compiler.nested import Adjoint, CustomJvp, CustomVjp
+from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
@@ -449,6 +449,24 @@ def custom(m: Maker, name: str) -> Value:
     return m.note(apply(op, x, y), (-bound, bound))
 
 
+def checkpoint(m: Maker, name: str) -> Value:
+    """sin(x cos y) y as a region, now and then late in y."""
+    x = m.any_value(FLOATS)
+    y = m.of(x.type)
+    a, b = Value(x.type), Value(x.type)
+    inner = ops.named(ops.mul(a, ops.cos(b)), "inner")
+    body = Graph.of("f", (a, b), (ops.mul(ops.sin(inner), b),))
+    policy = m.pick((("nothing_saveable",), ("save_only_these_names", "inner")))
+    op = Checkpoint(body, policy, int(m.chance(0.5)), m.chance(0.7))
+    bound = max(map(abs, m.bounds[y]))
+    return m.note(apply(op, x, y), (-bound, bound))
+
+
+def named(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    return m.like(x, ops.named(x, "x"))
+
+
 def stop_gradient(m: Maker, name: str) -> Value:
     x = m.any_value()
     return m.like(x, ops.stop_gradient(x))
@@ -614,6 +632,8 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin"), cumulative),
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
     "after": after,
+    "checkpoint": checkpoint,
+    "named": named,
     "stop_gradient": stop_gradient,
     "reshape": reshape,
     "permute": permute,
