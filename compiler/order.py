@@ -1,109 +1,48 @@
-"""An order of the units of a tape that keeps little in memory.
+"""`after` as edges: what reads an ordered value waits for others, and reads the value itself.
 
-Three orders are weighed, and the best is taken, the given one where none is better: as given; at
-every moment the unit that leaves the least in memory; and depth first from the last reader, where
-of several operands the one comes first whose making needs the most beyond what it leaves, which is
-the best there is for trees.
-
-Cost: n log n and the operands, times the units that are ready.
-Source: Sethi and Ullman, The generation of optimal code for arithmetic expressions, 1970; Liu, An
-application of generalized tree pebbling, 1987.
+As nodes they would be copies, in kernels that may hold what they shall keep apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 
-from .rematerialise import Tape
+from .ir import Graph, Node, Value, apply_all, sourced
+from .ops.elementwise import After
+from .ops.family import View
 
-Edges = Sequence[tuple[int, int]]
-"""Pairs of a unit and one that must come after it, beside those that read what it writes."""
-
-
-def low_peak(tape: Tape, edges: Edges = ()) -> list[int]:
-    """The units in an order that is no worse than the given one."""
-    given = list(range(len(tape.units)))
-    orders = (given, least_first(tape, edges), depth_first(tape, edges))
-    return min(orders, key=lambda order: peak(tape, order))
+Waits = dict[Node, frozenset[Value]]
+"""What must have been written before a node runs, beside its operands."""
 
 
-def peak(tape: Tape, order: Sequence[int]) -> int:
-    """The most bytes that are held in this order."""
-    return max(tape.live(order), default=0)
+def edges(graph: Graph) -> tuple[Graph, Waits]:
+    """The graph without `after`, and what its nodes wait for instead."""
+    if not any(isinstance(n.op, After) for n in graph.nodes):
+        return graph, {}
+    new = {v: v for v in graph.inputs}
+    held: dict[Value, frozenset[Value]] = {}  # by values of the given graph
+    waits: Waits = {}
+    for node in graph.nodes:
+        found = frozenset[Value]().union(*(held.get(a, ()) for a in node.args))
+        if isinstance(node.op, After):
+            new[node.out] = new[node.args[0]]
+            held[node.out] = found.union(*(written(new[y]) for y in node.args[1:]))
+            continue
+        with sourced(node.source):
+            made = apply_all(node.op, *(new[a] for a in node.args))
+        new.update(zip(node.values, made, strict=True))
+        if found and made and made[0].node:
+            waits[made[0].node] = found
+    return Graph.of(graph.name, graph.inputs, [new[o] for o in graph.outputs]), waits
 
 
-def in_order(tape: Tape, order: Sequence[int]) -> Tape:
-    """The tape with its units in another order."""
-    return replace(tape, units=tuple(tape.units[u] for u in order))
-
-
-def sources(tape: Tape, edges: Edges) -> list[set[int]]:
-    """The units that each one waits for."""
-    found = [{tape.makers[v] for v in unit.reads if v in tape.makers} for unit in tape.units]
-    for before, after in edges:
-        found[after].add(before)
-    return found
-
-
-def least_first(tape: Tape, edges: Edges) -> list[int]:
-    """At every moment the ready unit that leaves the least in memory; of equals the first."""
-    waiting = sources(tape, edges)
-    users: list[list[int]] = [[] for _ in tape.units]
-    for u, before in enumerate(waiting):
-        for b in before:
-            users[b].append(u)
-    readers: dict[int, int] = {}
-    for unit in tape.units:
-        for v in unit.reads:
-            readers[v] = readers.get(v, 0) + 1
-
-    def left(u: int) -> tuple[int, int]:
-        unit = tape.units[u]
-        more = sum(tape.nbytes[v] for v in unit.writes if readers.get(v) and held(v))
-        return more - sum(tape.nbytes[v] for v in unit.reads if readers[v] == 1 and held(v)), u
-
-    def held(v: int) -> bool:
-        return v not in tape.elsewhere
-
-    ready = [u for u, before in enumerate(waiting) if not before]
-    out: list[int] = []
-    while ready:
-        u = min(ready, key=left)
-        ready.remove(u)
-        out.append(u)
-        for v in tape.units[u].reads:
-            readers[v] -= 1
-        for user in users[u]:
-            waiting[user].discard(u)
-            if not waiting[user]:
-                ready.append(user)
-    return out
-
-
-def depth_first(tape: Tape, edges: Edges) -> list[int]:
-    """From every last reader back to what it needs, the most needy operand first."""
-    before = sources(tape, edges)
-    result = [sum(tape.nbytes[v] for v in unit.writes) for unit in tape.units]
-    need: list[int] = []
-    for u, found in enumerate(before):
-        kept, most = 0, 0
-        for b in sorted(found, key=lambda b: need[b] - result[b], reverse=True):
-            most, kept = max(most, kept + need[b]), kept + result[b]
-        need.append(max(most, kept + result[u]))
-    read = set().union(*before) if before else set()
-    out: list[int] = []
-    seen: set[int] = set()
-    for end in (u for u in range(len(tape.units)) if u not in read):
-        stack = [end]
-        while stack:
-            u = stack[-1]
-            left = [b for b in before[u] if b not in seen]
-            if u in seen or not left:
-                stack.pop()
-                if u not in seen:
-                    seen.add(u)
-                    out.append(u)
+def written(value: Value) -> Iterator[Value]:
+    """What has been computed when `value` is known: itself, or what it is a view of."""
+    stack = [value]
+    while stack:
+        v = stack.pop()
+        if v.node is not None and v.node.args:
+            if isinstance(v.node.op, View):
+                stack += v.node.args
             else:
-                stack.append(max(left, key=lambda b: (need[b] - result[b], -b)))
-    return out
+                yield v

@@ -15,16 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime import objects
+from ..runtime import cubins, objects
+from ..runtime.cubins import Artifact
 from ..runtime.executor import thread_count
 from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
+from .codegen import gpu_words
+from .codegen.grid import lower_grid
 from .codegen.lower import lower
-from .codegen.lowered import Lowered
+from .codegen.lowered import Launch, Lowered
+from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
+from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
-from .codegen.target import Target, host
+from .codegen.target import Device, Target, host
 from .codegen.words import KEY, WORDS
 from .emission import AnyWork, HostWork, Work
+from .errors import ProgramError
 from .interpreter import interpret
 from .ir import Graph, Value, apply_all
 from .kernel import Kernel
@@ -35,6 +41,7 @@ from .passes.cse import cse
 from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
+from .passes.inline import inline
 from .passes.layout import layout
 from .passes.recompute import recompute
 from .passes.schedule import schedule
@@ -47,6 +54,7 @@ from .settings import active
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    inline,
     unmark,
     fold,
     simplify,
@@ -84,12 +92,20 @@ class Compiled:
     graph: Graph
     stages: tuple[Stage, ...]
     plan: Plan
-    lowered: tuple[tuple[Work, Lowered], ...]
+    lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
+    target: Target | Device
     budget: int = 0
 
     @lazy
     def program(self) -> Program:
         return assemble(self.plan, self.lowered, spare=0 if self.budget else 1)
+
+    @lazy
+    def artifacts(self) -> dict[str, Artifact]:
+        """For a GPU: the machine code of each text, made or found when it is first needed."""
+        assert isinstance(self.target, Device)
+        texts = [launch.text for _, launch in self.lowered]
+        return cubins.artifacts(texts, gpu_words.words(), gpu_words.key(), self.target.architecture)
 
 
 def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
@@ -106,7 +122,7 @@ def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
 
 def compile_graph(
     graph: Graph,
-    target: Target | None = None,
+    target: Target | Device | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
     budget: int = 0,
@@ -126,36 +142,49 @@ def compile_graph(
 
     stage("fuse", fuse)
     ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
-    kernels = {id(w.kernel): w.kernel for _, w in ordered.works if isinstance(w, Work)}
-    lowered = {k: lower_kernel(kernel, target or host()) for k, kernel in kernels.items()}
-    scratch = scratch_of(lowered.values()) * thread_count()
+    target = target or host()
+    kernels: dict[int, Any] = {}
+    for _, work in ordered.works:
+        low = lower_work(work, target)
+        if isinstance(work, Work):
+            kernels[id(work.kernel)] = low
+    scratch = scratch_of(kernels.values()) * thread_count() if isinstance(target, Target) else 0
 
     def seconds(work: AnyWork) -> float:
-        return seconds_of(lowered[id(work.kernel)]) if isinstance(work, Work) else HOST
+        return seconds_of(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST
 
     if budget:
         plan: Plan = stage("recompute", lambda s: recompute(s, donated, budget, seconds, scratch))
     else:
         plan = stage("buffers", lambda s: buffers(s, donated))
     stage("memory", lambda p: Memory.of(p, scratch))
-    works = [w for _, w in plan.schedule.works if isinstance(w, Work)]
-    pairs = tuple((w, lowered[id(w.kernel)]) for w in works)
-    compiled = Compiled(graph, tuple(stages), plan, pairs, budget)
+    pairs = ((w, kernels[id(w.kernel)]) for _, w in plan.schedule.works if isinstance(w, Work))
+    compiled = Compiled(graph, tuple(stages), plan, tuple(pairs), target, budget)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
 
 
-def lower_kernel(kernel: Kernel | Product | Prefix, target: Target) -> Lowered:
-    match kernel:
-        case Product():
-            return lower_product(kernel, target)
-        case Prefix():
-            return lower_prefix(kernel, target)
-    return lower(kernel, target)
+PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
+    Target: {Kernel: lower, Product: lower_product, Prefix: lower_prefix},
+    Device: {Kernel: lower_grid, Product: lower_product_grid, Prefix: lower_prefix_grid},
+}
+"""By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
 
 
-def seconds_of(low: Lowered) -> float:
+def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
+    """The text of a work's kernel; none for a node that the host does beside a processor."""
+    if isinstance(work, HostWork) and isinstance(target, Target):
+        return None
+    kind = HostWork if isinstance(work, HostWork) else type(work.kernel)
+    printer = PRINTERS[type(target)].get(kind)
+    if printer is None or isinstance(work, HostWork):
+        name = work.node.op.name if isinstance(work, HostWork) else work.name
+        raise ProgramError(f"{name} is not on cuda yet", repair='device="cpu"')
+    return printer(work.kernel, target)
+
+
+def seconds_of(low: Lowered | Launch) -> float:
     """A cautious estimate of one run on one core."""
     return max(low.flops / FLOPS, low.bytes / BYTES) + ROW
 
@@ -259,4 +288,22 @@ def texts_of(compiled: Compiled) -> Iterator[tuple[str, str]]:
     for stage in compiled.stages:
         yield stage.name, stage.text
     yield "sources", "\n\n".join(dict.fromkeys(low.text for _, low in compiled.lowered))
-    yield "table", str(compiled.program)
+    if isinstance(compiled.target, Device):
+        yield "ptx", "\n".join(a.ptx for a in compiled.artifacts.values())
+        yield "launches", launches_text(compiled)
+    else:
+        yield "table", str(compiled.program)
+
+
+def launches_text(compiled: Compiled) -> str:
+    """What a GPU would launch, in order, and what each kernel uses there."""
+    counts = f"{len(compiled.lowered)} launches, arena {compiled.plan.arena_bytes} bytes"
+    lines = [f"{compiled.graph.name} on {compiled.target.architecture}: {counts}"]
+    for work, launch in compiled.lowered:
+        found = compiled.artifacts[launch.text]
+        places = [str(compiled.plan.places[v]) for v in work.values]
+        words = " ".join(map(str, (*places, *launch.sizes)))
+        shared = f" {launch.shared_bytes} bytes" if launch.shared_bytes else ""
+        lines.append(f"    {found.entry}({words})  {launch.blocks} by {launch.threads}{shared}")
+        lines.append(f"        {str(found).partition(': ')[2]}")
+    return "\n".join(lines)

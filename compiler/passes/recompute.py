@@ -19,8 +19,8 @@ from dataclasses import replace
 from ..emission import AnyWork, Work
 from ..errors import ProgramError
 from ..ir import Value
+from ..low_peak import in_order, low_peak
 from ..memory import Memory, spelled_bytes
-from ..order import in_order, low_peak
 from ..plan import Plan, Schedule, may_share
 from ..rematerialise import Tape, Unit, front
 from .buffers import ALIGNMENT, buffers
@@ -53,7 +53,7 @@ def recompute(
         return plan
     steps = steps_of(schedule)
     tape = tape_of(schedule, steps, seconds)
-    order = low_peak(tape, overwritten(schedule, steps, donated))
+    order = low_peak(tape, waits_of(schedule, steps, donated))
     steps, tape = [steps[u] for u in order], in_order(tape, order)
     choices = front(tape)
     enough = budget - memory.output_bytes - memory.scratch_bytes
@@ -121,23 +121,20 @@ def steps_of(schedule: Schedule) -> list[Step]:
     return sorted((tuple(ws) for ws in found.values()), key=lambda ws: place[id(ws[-1])])
 
 
-def overwritten(schedule: Schedule, steps: Sequence[Step], donated: Pairs) -> list[tuple[int, int]]:
-    """Pairs of a reader of a donated argument and what writes over it."""
+def waits_of(schedule: Schedule, steps: Sequence[Step], donated: Pairs) -> list[tuple[int, int]]:
+    """Pairs of steps of which one waits for the other beside what it reads.
+
+    For values that it is ordered after, or for a reader of the argument that it writes over.
+    """
     graph = schedule.graph
-    pairs = {(graph.inputs[i], graph.outputs[o]) for i, o in donated}
-    readers: dict[Value, list[int]] = {}
-    writers: dict[Value, int] = {}
+    writers = {v: u for u, step in enumerate(steps) for w in step for v in w.written}
+    given = {graph.inputs[i]: writers.get(graph.outputs[o], -1) for i, o in donated}
+    pairs: list[tuple[int, int]] = []
     for u, step in enumerate(steps):
         for w in step:
-            writers.update(dict.fromkeys(w.written, u))
-            for v in w.reads:
-                readers.setdefault(v, []).append(u)
-    return [
-        (reader, writers[y])
-        for x, y in pairs
-        for reader in readers.get(x, ())
-        if y in writers and reader < writers[y]
-    ]
+            pairs += [(writers[v], u) for v in w.waits if v in writers]
+            pairs += [(u, given[v]) for v in w.reads if v in given]
+    return [(a, b) for a, b in pairs if a < b]
 
 
 def tape_of(schedule: Schedule, steps: Sequence[Step], seconds: Callable[[AnyWork], float]) -> Tape:
