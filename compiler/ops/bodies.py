@@ -16,7 +16,9 @@ import numpy as np
 from ..errors import ProgramError
 from ..ir import Graph, Node, Op, Value, sourced
 from ..types import Type, spelled
+from .family import repeated
 from .source import full
+from .view import broadcast
 
 T = TypeVar("T")
 Marks = Sequence[bool]
@@ -68,6 +70,30 @@ def divided(body: Graph, marked: Marks, late: Marks) -> tuple[Graph, Graph]:
     from ..passes import split
 
     return split.split(body, marked, late)
+
+
+def batched_graph(
+    body: Graph, marked: Marks, size: int, forced: Marks
+) -> tuple[Graph, tuple[bool, ...]]:
+    """A body on a batch of the marked inputs, and which outputs are one; the forced ones are."""
+    from ..passes import batch
+
+    return batch.batch(body, marked, size, forced)
+
+
+def inlined_batch(
+    body: Graph, args: Sequence[Value], marked: Marks, size: int
+) -> tuple[Value, ...]:
+    """The outputs of a body on a batch, all of them batched."""
+    from ..passes import batch
+
+    return repeated(*batch.run(body, args, marked, size), size)
+
+
+def by_row(rows: Value, like: Value) -> Value:
+    """A value a row of a batch, repeated along the axes of each row of `like`."""
+    new = tuple(range(1, like.type.ndim))
+    return broadcast(rows, like.shape, new) if new else rows
 
 
 # ---------------------------------------------------------------- making

@@ -14,6 +14,7 @@ from ..types import Type, spelled
 from . import elementwise, transcendental
 from .bodies import (
     Marks,
+    batched_graph,
     body_of,
     chosen,
     dependents,
@@ -34,7 +35,8 @@ from .bodies import (
     waiting,
     zeros,
 )
-from .family import accumulate
+from .family import accumulate, repeated
+from .view import permute
 
 T = TypeVar("T")
 
@@ -284,6 +286,28 @@ class Scan(Op):
                     result[i] = ct
         return tuple(result)
 
+    # ---- batches
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        """A scan of the batched body; the axis of the batch comes behind that of a sequence."""
+        k, (consts, carries, sequences) = self.carries, self.parts(batched)
+
+        def turned(carries: Marks) -> tuple[Graph, tuple[bool, ...]]:
+            outs = (*carries, *[False] * (len(node.values) - k))
+            return batched_graph(self.body, (*consts, *carries, *sequences), size, outs)
+
+        wide = grown(carries, lambda marks: turned(marks)[1][:k])
+        body, outs = turned(wide)
+        given = self.parts(args)
+        pairs = zip(given[1], carries, wide, strict=True)
+        first = (repeated((x,), (yes or not need,), size)[0] for x, yes, need in pairs)
+        stacks = (exchanged(x) if yes else x for x, yes in zip(given[2], sequences, strict=True))
+        found = apply_all(replace(self, body=body), *given[0], *first, *stacks)
+        ys = zip(found[k:], outs[k:], strict=True)
+        return *found[:k], *(exchanged(y) if yes else y for y, yes in ys)
+
     # ---- samples
 
     @classmethod
@@ -324,3 +348,8 @@ class Scan(Op):
             (f,),
             error="scan: a body that gives carries of f64[2] is required, got f32[2]",
         )
+
+
+def exchanged(x: Value) -> Value:
+    """The first two axes in the other order."""
+    return permute(x, (1, 0, *range(2, x.type.ndim)))

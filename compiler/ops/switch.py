@@ -13,11 +13,14 @@ from ..ir import Graph, Node, Op, Sample, Value, apply_all
 from ..types import Type, spelled
 from . import elementwise, transcendental
 from .bodies import (
+    batched_graph,
     body_of,
+    by_row,
     chosen,
     divided,
     filled,
     fresh,
+    inlined_batch,
     moving,
     of_inputs,
     others,
@@ -155,6 +158,24 @@ class Switch(Op):
         args = others(node.args[1:], marks)
         made = apply_all(Switch(branches), node.args[0], *args, *present(cts))
         return None, *spread(spread(made, moved), marks)
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        """One index for all runs one branch; an index each computes all branches and selects."""
+        if not batched[0]:
+            none = (False,) * len(node.values)
+            found = [batched_graph(b, batched[1:], size, none)[1] for b in self.branches]
+            wide = tuple(map(any, zip(*found, strict=True)))
+            branches = tuple(batched_graph(b, batched[1:], size, wide)[0] for b in self.branches)
+            return apply_all(Switch(branches), *args)
+        results = inlined_batch(self.branches[0], args[1:], batched[1:], size)
+        for k, branch in enumerate(self.branches[1:], 1):
+            taken = elementwise.ge(args[0], full(k, args[0].type))
+            found = inlined_batch(branch, args[1:], batched[1:], size)
+            pairs = zip(found, results, strict=True)
+            results = tuple(elementwise.select(by_row(taken, new), new, old) for new, old in pairs)
+        return results
 
     # ---- samples
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Graph, Node, Op, Sample, Value, apply_all, where
+from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline, where
 from ..types import Type, spelled
 from . import elementwise
 from .bodies import (
     Marks,
+    batched_graph,
     body_of,
+    by_row,
     chosen,
     divided,
     filled,
@@ -28,7 +30,8 @@ from .bodies import (
     spread,
     waiting,
 )
-from .reduce import reduce_sum
+from .family import repeated
+from .reduce import reduce_any, reduce_sum
 from .source import full
 
 
@@ -127,6 +130,39 @@ class While(Op, name="while_loop"):
             where(node.source),
             "lax.fori_loop with Python ints as bounds, lax.scan, or wl.jvp",
         )
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        """The loop of the batched body; where the condition is batched it runs until all are done,
+        and who is done keeps his carry."""
+        n = self.consts
+        consts = batched[:n]
+
+        def turned(carries: Marks) -> tuple[Graph, tuple[bool, ...]]:
+            return batched_graph(self.body, (*consts, *carries), size, carries)
+
+        wide = grown(batched[n:], lambda marks: turned(marks)[1])
+        condition, (each,) = batched_graph(self.condition, (*consts, *wide), size, (False,))
+        body = turned(wide)[0]
+        if each:
+            wide = (True,) * len(wide)
+            condition, body = self.until_all(consts, size)
+        first = repeated(
+            args[n:], [b or not w for b, w in zip(batched[n:], wide, strict=True)], size
+        )
+        return apply_all(While(condition, body, n), *args[:n], *first)
+
+    def until_all(self, consts: Marks, size: int) -> tuple[Graph, Graph]:
+        """Whether any of the batch goes on, and the step of those that do."""
+        marks = (*consts, *[True] * (len(self.body.inputs) - len(consts)))
+        test, _ = batched_graph(self.condition, marks, size, (True,))
+        condition = Graph.of(test.name, test.inputs, (reduce_any(test.outputs[0], (0,)),))
+        step, _ = batched_graph(self.body, marks, size, marks[len(consts) :])
+        (on,) = inline(test, step.inputs)
+        pairs = zip(step.outputs, step.inputs[len(consts) :], strict=True)
+        kept = [elementwise.select(by_row(on, new), new, old) for new, old in pairs]
+        return condition, Graph.of(step.name, step.inputs, kept)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
