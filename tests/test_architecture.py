@@ -29,6 +29,7 @@ LAYERS = [
     "compiler.tracer compiler.lint",
     "compiler.numpy",
     "compiler.trace",
+    "compiler.control_flow",
     "compiler.lax compiler.functions",
     "compiler.executable",
     "compiler.profile compiler.archive",
