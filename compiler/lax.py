@@ -10,6 +10,18 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .collectives import (  # noqa: F401  names of jax.lax
+    all_gather,
+    all_to_all,
+    axis_index,
+    axis_size,
+    pmax,
+    pmean,
+    pmin,
+    ppermute,
+    psum,
+    psum_scatter,
+)
 from .numpy import elementwise
 from .numpy.operands import (
     axis_of,

@@ -1,5 +1,6 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
+from .collective import all_gather, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
 from .elementwise import (
@@ -92,6 +93,7 @@ __all__ = [
     "acosh",
     "add",
     "after",
+    "all_gather",
     "and_",
     "argmax",
     "argmin",
@@ -152,6 +154,7 @@ __all__ = [
     "pad",
     "permute",
     "pow",
+    "psum",
     "random_bits",
     "reduce_all",
     "reduce_any",
