@@ -27,6 +27,19 @@ from .ops.reduce import reduce_max, reduce_min
 from .ops.source import constant
 from .tracer import Tracer, named_axes
 
+__all__ = [
+    "all_gather",
+    "all_to_all",
+    "axis_index",
+    "axis_size",
+    "pmax",
+    "pmean",
+    "pmin",
+    "ppermute",
+    "psum",
+    "psum_scatter",
+]
+
 Names = str | Sequence[str]
 
 

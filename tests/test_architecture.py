@@ -29,7 +29,7 @@ LAYERS = [
     "compiler.tracer compiler.lint",
     "compiler.numpy",
     "compiler.trace",
-    "compiler.collectives",
+    "compiler.collectives compiler.primitives",
     "compiler.lax compiler.functions compiler.vmap",
     "compiler.jacobians",
     "compiler.executable",
