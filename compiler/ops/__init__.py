@@ -1,5 +1,6 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
+from .collective import all_gather, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
 from .elementwise import (
@@ -98,6 +99,7 @@ __all__ = [
     "acosh",
     "add",
     "after",
+    "all_gather",
     "and_",
     "argmax",
     "argmin",
@@ -158,6 +160,7 @@ __all__ = [
     "pad",
     "permute",
     "pow",
+    "psum",
     "random_bits",
     "reduce_all",
     "reduce_any",
