@@ -10,6 +10,15 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .control_flow import (  # noqa: F401  jax.lax has them here
+    associative_scan,
+    cond,
+    fori_loop,
+    map,
+    scan,
+    switch,
+    while_loop,
+)
 from .numpy import elementwise
 from .numpy.operands import (
     axis_of,
@@ -53,6 +62,10 @@ def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return public
 
     return decorate
+
+
+def ints(xs: Any) -> tuple[int, ...]:
+    return tuple(int(x) for x in xs)
 
 
 def _array(x: Any) -> Any:
@@ -102,16 +115,24 @@ def clamp(min: Any, x: Any, max: Any) -> Tracer:
 
 
 @eager("lhs", "rhs")
-def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any) -> Tracer:
+def dot_general(
+    lhs: Any,
+    rhs: Any,
+    dimension_numbers: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Tracer:
     """Sums of products; `dimension_numbers` are ((lhs, rhs) contracting, (lhs, rhs) batch).
 
+    They are computed in `preferred_element_type` where it is given. `precision` changes nothing:
+    products are as precise as their dtype.
     Shapes: batch, lhs free, rhs free.
     """
     x, y = operand(lhs), operand(rhs)
-    dtype = promoted("dot_general", x, y)
+    dtype = dtype_name(preferred_element_type or promoted("dot_general", x, y))
     (left, right), (left_batch, right_batch) = dimension_numbers
-    contracting = tuple(map(int, left)), tuple(map(int, right))
-    batch = tuple(map(int, left_batch)), tuple(map(int, right_batch))
+    contracting = ints(left), ints(right)
+    batch = ints(left_batch), ints(right_batch)
     return new(contract.dot_general(value(x, dtype), value(y, dtype), contracting, batch))
 
 

@@ -41,7 +41,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("unwrap", "np.remainder(x, 2 * np.pi)"),
     ("i0 kaiser bartlett", f"np.hanning, or this function {OUTSIDE}"),
     ("poly polyadd polyder polydiv polyfit polyint polymul polysub roots", "np.polyval"),
-    ("einsum_path", "np.einsum, which takes operands in from the left"),
+    ("einsum_path", "np.einsum, which chooses its path"),
     ("tril_indices_from triu_indices_from diag_indices_from mask_indices",
      "np.tril, np.triu or np.diagonal of the array"),
     ("ix_ ravel_multi_index unravel_index", "np.indices and arithmetic on places"),

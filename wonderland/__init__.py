@@ -32,9 +32,11 @@ from .compiler.functions import (
     value_and_grad,
     vjp,
 )
+from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
 from .compiler.settings import check_nans, disable_jit, dump, memory_budget
 from .compiler.trace import trace
+from .compiler.vmap import vmap
 
 __all__ = [
     "CompilerError",
@@ -51,6 +53,9 @@ __all__ = [
     "dump",
     "eval_shape",
     "grad",
+    "hessian",
+    "jacfwd",
+    "jacrev",
     "jit",
     "jvp",
     "lax",
@@ -72,4 +77,5 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

@@ -85,6 +85,7 @@ from .cumulative import (
     nancumsum,
     trapezoid,
 )
+from .einsum import einsum
 from .elementwise import (
     abs,
     absolute,
@@ -206,7 +207,6 @@ from .indexing import (
 )
 from .products import (
     dot,
-    einsum,
     inner,
     kron,
     matmul,

@@ -1,5 +1,6 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
+from .collective import all_gather, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
 from .elementwise import (
@@ -51,7 +52,9 @@ from .reduce import (
     reduce_prod,
     reduce_sum,
 )
+from .scan import Scan
 from .source import constant, full, iota
+from .switch import Switch
 from .transcendental import (
     acos,
     acosh,
@@ -86,13 +89,18 @@ from .transcendental import (
     tanh,
 )
 from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
+from .while_loop import While
 
 __all__ = [
+    "Scan",
+    "Switch",
+    "While",
     "abs",
     "acos",
     "acosh",
     "add",
     "after",
+    "all_gather",
     "and_",
     "argmax",
     "argmin",
@@ -154,6 +162,7 @@ __all__ = [
     "pad",
     "permute",
     "pow",
+    "psum",
     "random_bits",
     "reduce_all",
     "reduce_any",
