@@ -21,6 +21,7 @@ from .codegen.lower import lower
 from .codegen.lowered import Lowered
 from .codegen.prefix_source import lower_prefix
 from .codegen.product_source import lower_product
+from .codegen.sort_source import lower_search, lower_sort
 from .codegen.target import Target, host
 from .codegen.words import KEY, WORDS
 from .emission import HostWork, Work
@@ -40,6 +41,7 @@ from .plan import Place, Plan, Schedule
 from .prefix import Prefix
 from .product import Product
 from .settings import active
+from .sorting import Searching, Sorting
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -134,6 +136,10 @@ def lower_work(work: Work, target: Target) -> Lowered:
             return lower_product(kernel, target)
         case Prefix():
             return lower_prefix(kernel, target)
+        case Sorting():
+            return lower_sort(kernel, target)
+        case Searching():
+            return lower_search(kernel, target)
     return lower(kernel, target)
 
 

@@ -50,6 +50,7 @@ from .reduce import (
     reduce_prod,
     reduce_sum,
 )
+from .sort import argsort, searchsorted, sort, sort_with_order
 from .source import constant, full, iota
 from .transcendental import (
     acos,
@@ -95,6 +96,7 @@ __all__ = [
     "and_",
     "argmax",
     "argmin",
+    "argsort",
     "asin",
     "asinh",
     "atan",
@@ -163,6 +165,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "searchsorted",
     "select",
     "shift_left",
     "shift_right",
@@ -171,6 +174,8 @@ __all__ = [
     "sin",
     "sinh",
     "slice_",
+    "sort",
+    "sort_with_order",
     "sqrt",
     "stop_gradient",
     "sub",
