@@ -7,7 +7,7 @@ from math import prod
 
 from ..ir import Node, Value
 from ..kernel import Axis, Buffer
-from ..ops.sort import SearchSorted, Sort
+from ..ops.order import SearchSorted, Sort
 from ..sorting import Searching, Sorting
 from .work import Work
 

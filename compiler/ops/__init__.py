@@ -39,6 +39,7 @@ from .elementwise import (
     xor,
 )
 from .gather import take, take_add, take_along, take_along_add
+from .order import argsort, searchsorted, sort, sort_with_order
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -50,7 +51,6 @@ from .reduce import (
     reduce_prod,
     reduce_sum,
 )
-from .sort import argsort, searchsorted, sort, sort_with_order
 from .source import constant, full, iota
 from .transcendental import (
     acos,

@@ -38,7 +38,7 @@ from ..ir import Graph, Node, Value, apply, sourced
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
 from ..ops.family import Reduce, Scatter
-from ..ops.sort import SearchSorted, Sort
+from ..ops.order import SearchSorted, Sort
 from ..ops.source import Constant
 from ..ops.view import Reshape
 from ..roots import Roots
