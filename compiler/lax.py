@@ -168,7 +168,7 @@ def _sorted(operands: dict[int, Any], dimension: int, num_keys: int) -> tuple[Tr
     shape = common_shape("sort", *(x.shape for x in xs))
     axis = axis_of("sort", dimension, len(shape))
     found = ops.sort(*(value(x, shape=shape) for x in xs), axis=axis, keys=num_keys)
-    return tuple(new(y, x.weak) for x, y in zip(xs, found, strict=True))
+    return tuple(new(y, x.weak) for x, y in zip(xs, found[:-1], strict=True))
 
 
 @eager("operand")
@@ -182,7 +182,7 @@ def top_k(operand: Any, k: int, axis: int = -1) -> tuple[Tracer, Tracer]:
     if not 0 <= k <= x.shape[axis]:
         raise wrong(f"top_k: a k within axis {axis} of {x.type} is required, got {k}")
     stop = tuple(k if d == axis else n for d, n in enumerate(x.shape))
-    found = ops.sort_with_order(x.value, axis, descending=True)
+    found = ops.sort(x.value, axis=axis, descending=True)
     best, places = (ops.slice_(v, (0,) * x.ndim, stop) for v in found)
     return new(best, x.weak), new(ops.cast(places, "i32"))
 

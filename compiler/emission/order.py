@@ -23,13 +23,13 @@ def emit_order(node: Node, wanted: Container[Value]) -> Work:
     written = {v: buffer(f"y{k}", v) for k, v in enumerate(node.values) if v in wanted}
     rows, length = axes(node.args[0])
     sorting = Sorting(
-        "sort" if written.keys() - node.values[len(node.args) :] else "argsort",
+        "argsort" if set(written) == {node.values[-1]} else "sort",
         (*read.values(), *written.values()),
         rows,
         length,
         tuple(read[a] for a in node.args),
-        tuple(written.get(v) for v in node.values[: len(node.args)]),
-        written.get(node.values[-1]) if op.order else None,
+        tuple(written.get(v) for v in node.values[:-1]),
+        written.get(node.values[-1]),
         op.keys,
         op.descending,
     )

@@ -39,7 +39,7 @@ from .elementwise import (
     xor,
 )
 from .gather import take, take_add, take_along, take_along_add
-from .order import argsort, searchsorted, sort, sort_with_order
+from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -175,7 +175,6 @@ __all__ = [
     "sinh",
     "slice_",
     "sort",
-    "sort_with_order",
     "sqrt",
     "stop_gradient",
     "sub",

@@ -30,7 +30,7 @@ def smooth(name: str) -> list[Sample]:
         s for s in samples(name)
         if s.smooth
         and any(t.dtype == "f64" for t in s.types)
-        and [v.dtype for v in sample_graph(s).outputs] == ["f64"]
+        and sample_graph(s).outputs[0].dtype == "f64"
     ]  # fmt: skip
 
 
@@ -121,8 +121,7 @@ def test_zero_tangents_stay_none_and_numbers_without_one_have_none(name: str) ->
         (node,) = sample_graph(s).nodes
         assert node.op.jvp(node, (None,) * len(node.args)) == (None,) * len(node.values)
         moving = tuple(Value(t) if t.is_float else None for t in s.types)
-        slopes = node.op.jvp(node, moving)[-len(node.values) :]  # a joint rule gives results first
-        for value, slope in zip(node.values, slopes, strict=True):
+        for value, slope in zip(node.values, node.op.jvp(node, moving), strict=True):
             assert slope is None or (value.type.is_float and slope.type == value.type)
 
 
