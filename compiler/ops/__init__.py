@@ -41,6 +41,7 @@ from .elementwise import (
     xor,
 )
 from .gather import take, take_add, take_along, take_along_add
+from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -104,6 +105,7 @@ __all__ = [
     "and_",
     "argmax",
     "argmin",
+    "argsort",
     "asin",
     "asinh",
     "atan",
@@ -174,6 +176,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "searchsorted",
     "select",
     "shift_left",
     "shift_right",
@@ -182,6 +185,7 @@ __all__ = [
     "sin",
     "sinh",
     "slice_",
+    "sort",
     "sqrt",
     "stop_gradient",
     "sub",

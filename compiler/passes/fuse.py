@@ -25,6 +25,7 @@ from ..emission import (
     Work,
     clustered,
     emit,
+    emit_order,
     emit_prefix,
     emit_product,
     emit_scatter,
@@ -37,6 +38,7 @@ from ..ir import Graph, Node, Value, apply, sourced
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
 from ..ops.family import Reduce, Scatter
+from ..ops.order import SearchSorted, Sort
 from ..ops.source import Constant
 from ..ops.view import Reshape
 from ..order import Waits, edges
@@ -242,6 +244,8 @@ class Fusion:
                 return emit_scatter(root.op.name, root, self.roots.stored)
             if isinstance(root.op, Cumulative):
                 return (emit_prefix(root, self.roots.stored),)
+            if isinstance(root.op, (Sort, SearchSorted)):
+                return (emit_order(root, self.wanted(group, (group,))),)
             work = self.emit(group, (group,), emit)
         except CannotFuse:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
