@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from . import ops as _ops  # noqa: F401  the registry that a text is read by
+from . import nested as _nested  # noqa: F401  the registry that a text is read by
 from . import tree
 from .errors import CompilerError, ProgramError
 from .executable import Executable

@@ -37,6 +37,8 @@ def results(node: Node, args: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """The results of one node on arrays."""
     try:
         found = node.op.reference(*args)
+    except ProgramError:
+        raise  # of a graph of the user's that the node holds
     except Exception as error:
         said = f"the reference failed: {type(error).__name__}: {error}"
         raise CompilerError(f"{node!r}: {said}", where(node.source)) from error

@@ -32,6 +32,7 @@ from .passes.cse import cse
 from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
+from .passes.inline import inline
 from .passes.layout import layout
 from .passes.schedule import schedule
 from .passes.simplify import simplify
@@ -43,6 +44,7 @@ from .settings import active
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    inline,
     unmark,
     fold,
     simplify,

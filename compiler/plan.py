@@ -44,7 +44,8 @@ class Schedule:
         for k, work in self.works:
             written = ", ".join(f"{names[v]}: {v.type}" for v in work.written)
             reads = ", ".join(names[v] for v in work.reads)
-            lines.append(f"    wave {k}: {written} = {work.name}({reads})")
+            waits = f" after {', '.join(names[v] for v in work.waits)}" if work.waits else ""
+            lines.append(f"    wave {k}: {written} = {work.name}({reads}){waits}")
         return "\n".join(lines)
 
 

@@ -16,7 +16,6 @@ from .ir import Graph, Node, Value
 from .kernel import OPS
 from .ops.contract import DotGeneral
 from .ops.cumulative import Cumulative
-from .ops.elementwise import After
 from .ops.family import Computed, Elementwise, Reduce, Scatter, View
 from .ops.source import Constant
 
@@ -78,7 +77,7 @@ class Roots:
 
     def fusible(self, node: Node) -> bool:
         """Whether a kernel of several nodes can compute the node."""
-        families = Elementwise, View, Computed, Reduce, After
+        families = Elementwise, View, Computed, Reduce
         return isinstance(node.op, families) and node not in self.host
 
     def computed_by(self, root: Node) -> tuple[Node, ...]:

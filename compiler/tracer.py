@@ -35,6 +35,7 @@ class Trace:
     def __init__(self, name: str, parent: Trace | None) -> None:
         self.name, self.parent = name, parent
         self.ended = False
+        self.opened: Any = None  # a call whose rule is traced here, see custom.py
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
         self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
         self._constants: dict[str, Value] = {}

@@ -16,6 +16,7 @@ import numpy as np
 
 from wonderland.compiler import ops
 from wonderland.compiler.ir import Graph, Op, Value, apply, sourced
+from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
@@ -420,6 +421,52 @@ def after(m: Maker, name: str) -> Value:
     return m.like(x, ops.after(x, *(m.any_value() for _ in range(int(m.rng.integers(0, 3))))))
 
 
+def custom(m: Maker, name: str) -> Value:
+    """sin(x) y with its rule, or, of an adjoint, the product."""
+    x = m.any_value(FLOATS)
+    y = m.of(x.type)
+    a, b, da, db = (Value(x.type) for _ in range(4))
+    if name == "adjoint":
+        op: Op = Adjoint(Graph.of("bwd", (a, da), (ops.mul(a, da),)), 1)
+    else:
+        f = ops.mul(ops.sin(a), b)
+
+        def by_a(d: Value) -> Value:
+            return ops.mul(d, ops.mul(ops.cos(a), b))
+
+        def by_b(d: Value) -> Value:
+            return ops.mul(d, ops.sin(a))
+
+        body = Graph.of("f", (a, b), (f,))
+        if name == "custom_jvp":
+            slope = ops.add(by_a(da), by_b(db))
+            op = CustomJvp(body, 2, Graph.of("rule", (a, b, da, db), (f, slope)))
+        else:
+            fwd = Graph.of("fwd", (a, b), (f, a, b))
+            op = CustomVjp(body, 2, fwd, Graph.of("bwd", (a, b, da), (by_a(da), by_b(da))))
+    bound = max(map(abs, m.bounds[y]))
+    bound *= max(map(abs, m.bounds[x])) if name == "adjoint" else 1
+    return m.note(apply(op, x, y), (-bound, bound))
+
+
+def checkpoint(m: Maker, name: str) -> Value:
+    """sin(x cos y) y as a region, now and then late in y."""
+    x = m.any_value(FLOATS)
+    y = m.of(x.type)
+    a, b = Value(x.type), Value(x.type)
+    inner = ops.named(ops.mul(a, ops.cos(b)), "inner")
+    body = Graph.of("f", (a, b), (ops.mul(ops.sin(inner), b),))
+    policy = m.pick((("nothing_saveable",), ("save_only_these_names", "inner")))
+    op = Checkpoint(body, policy, int(m.chance(0.5)), m.chance(0.7))
+    bound = max(map(abs, m.bounds[y]))
+    return m.note(apply(op, x, y), (-bound, bound))
+
+
+def named(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    return m.like(x, ops.named(x, "x"))
+
+
 def stop_gradient(m: Maker, name: str) -> Value:
     x = m.any_value()
     return m.like(x, ops.stop_gradient(x))
@@ -580,10 +627,13 @@ def threefry(m: Maker, name: str) -> Value:
 
 
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
+    **dict.fromkeys(("custom_jvp", "custom_vjp", "adjoint"), custom),
     **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin"), cumulative),
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
     "after": after,
+    "checkpoint": checkpoint,
+    "named": named,
     "stop_gradient": stop_gradient,
     "reshape": reshape,
     "permute": permute,

@@ -11,8 +11,17 @@ Example:
 """
 
 from . import lax, nn, numpy, optim, random, special, testing, tree
+from .compiler import checkpoint_policies
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
+from .compiler.checkpoint import (
+    checkpoint,
+    checkpoint_name,
+    print_saved_residuals,
+    remat,
+    saved_residuals,
+)
+from .compiler.custom import custom_jvp, custom_vjp
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -35,6 +44,11 @@ __all__ = [
     "ShapeDtypeStruct",
     "WideningWarning",
     "check_nans",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
+    "custom_jvp",
+    "custom_vjp",
     "disable_jit",
     "dump",
     "eval_shape",
@@ -51,7 +65,10 @@ __all__ = [
     "nn",
     "numpy",
     "optim",
+    "print_saved_residuals",
     "random",
+    "remat",
+    "saved_residuals",
     "special",
     "stop_gradient",
     "testing",

@@ -12,11 +12,15 @@ from ..product import Product
 
 @dataclass(frozen=True)
 class Work:
-    """A kernel and the value behind each of its buffers; the last `writes` of them are written."""
+    """A kernel and the value behind each of its buffers; the last `writes` of them are written.
+
+    It runs after `waits` are written, of which it need not read any.
+    """
 
     kernel: Kernel | Product | Prefix
     values: tuple[Value, ...]
     writes: int
+    waits: tuple[Value, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,9 +44,10 @@ class Work:
 
 @dataclass(frozen=True)
 class HostWork:
-    """A node that NumPy does on the calling thread."""
+    """A node that NumPy does on the calling thread, after `waits` are written."""
 
     node: Node
+    waits: tuple[Value, ...] = ()
 
     @property
     def name(self) -> str:

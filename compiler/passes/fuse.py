@@ -14,7 +14,7 @@ Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..chunks import chunked
@@ -39,9 +39,17 @@ from ..ops.cumulative import Cumulative
 from ..ops.family import Reduce, Scatter
 from ..ops.source import Constant
 from ..ops.view import Reshape
+from ..order import Waits, edges
 from ..roots import Roots
 
 T = TypeVar("T")
+
+
+def place(value: Value) -> tuple[int, int]:
+    """Of a value that a node computes, in the order of the program."""
+    assert value.node is not None
+    return value.node.serial, value.index
+
 
 LARGE = 256
 """Nodes of a kernel: more cost more to compile than they save."""
@@ -62,12 +70,13 @@ class Fused:
 
 def fuse(graph: Graph) -> Fused:
     """The works that compute `graph`."""
+    graph, waits = edges(graph)
     graph = distinct_outputs(graph)
-    forced: set[Value] = set()
+    forced = {v for values in waits.values() for v in values}
     host: set[Node] = set()
     while True:
         try:
-            return Fused(graph, Fusion(graph, Roots(graph, forced, host)).works())
+            return Fused(graph, Fusion(graph, Roots(graph, forced, host), waits).works())
         except Unreadable as failed:
             root = failed.nodes[-1]
             read = {a for n in failed.nodes for a in n.args}
@@ -106,20 +115,21 @@ def distinct_outputs(graph: Graph) -> Graph:
 class Fusion:
     """The state of one attempt."""
 
-    def __init__(self, graph: Graph, roots: Roots) -> None:
-        self.outputs, self.roots = frozenset(graph.outputs), roots
+    def __init__(self, graph: Graph, roots: Roots, waits: Waits) -> None:
+        self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
         self.groups = Groups(map(self.single, roots.nodes))
 
     def single(self, node: Node) -> Group:
         computed = self.roots.computed_by(node)
         reads = frozenset(a for n in computed for a in n.args if a in self.roots.stored)
+        waits = frozenset[Value]().union(*(self.waits.get(n, ()) for n in computed))
         shape = node.values[0].shape
         if isinstance(node.op, DotGeneral):
-            return Group((), Domain(shape), node, reads, len(computed))
+            return Group((), Domain(shape), node, reads, len(computed), waits)
         domain = Domain(shape)
         if isinstance(node.op, Reduce):
             domain = Domain(node.args[0].shape, frozenset(node.op.axes))
-        return Group((node,), domain, None, reads, len(computed))
+        return Group((node,), domain, None, reads, len(computed), waits)
 
     def works(self) -> tuple[AnyWork, ...]:
         """Sums over leading axes come last: they join kernels that are there already."""
@@ -127,7 +137,11 @@ class Fusion:
         for group in [g for g in self.groups.made if g.product]:
             self.epilogue(group)
         self.merge(lambda g: g.leading)
-        return tuple(work for group in self.groups.ordered() for work in self.emitted(group))
+        return tuple(
+            replace(work, waits=tuple(sorted(group.waits, key=place)))
+            for group in self.groups.ordered()
+            for work in self.emitted(group)
+        )
 
     # ---- merging
 
@@ -173,6 +187,8 @@ class Fusion:
     def tried(self, group: Group, parts: tuple[Group, Group]) -> Group | None:
         """`group` in place of its parts, if that is a kernel."""
         if group.size > LARGE or self.serial_stores(group, parts):
+            return None
+        if not group.waits.isdisjoint(group.values):
             return None
         try:
             self.emit(group, parts, clustered)

@@ -1,8 +1,8 @@
 """Drops what only differentiation reads.
 
-What: stop_gradient becomes its operand.
+What: stop_gradient and named become their operands.
 Why here: first, when every derivative has been taken; the laws see through it from now on.
-Before: a graph that is compiled as it is. After: no stop_gradient.
+Before: a graph that is compiled as it is. After: no mark.
 Cost: linear.
 """
 
@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Graph, Node, Value, apply_all, rebuild
-from ..ops.elementwise import StopGradient
+from ..ops.elementwise import Mark
 
 
 def unmark(graph: Graph) -> Graph:
     """`graph` without marks for derivatives."""
 
     def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
-        return args if isinstance(node.op, StopGradient) else apply_all(node.op, *args)
+        return args if isinstance(node.op, Mark) else apply_all(node.op, *args)
 
     return rebuild(graph, step)
