@@ -38,6 +38,8 @@ class Trace:
         self.opened: Any = None  # a call whose rule is traced here, see custom.py
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
         self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
+        self.mapped: tuple[int, frozenset[Value]] | None = None  # by vmap: its size, what differs
+        self.batches: Trace | None = None  # the trace for whose vmap a batch rule is traced here
         self._constants: dict[str, Value] = {}
 
     def constant(self, array: np.ndarray) -> Value:

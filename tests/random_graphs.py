@@ -16,7 +16,7 @@ import numpy as np
 
 from wonderland.compiler import ops
 from wonderland.compiler.ir import Graph, Op, Value, apply, apply_all, sourced
-from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp
+from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp, CustomVmap
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
@@ -463,7 +463,9 @@ def custom(m: Maker, name: str) -> Value:
             return ops.mul(d, ops.sin(a))
 
         body = Graph.of("f", (a, b), (f,))
-        if name == "custom_jvp":
+        if name == "custom_vmap":
+            op = CustomVmap(body, 2, ())
+        elif name == "custom_jvp":
             slope = ops.add(by_a(da), by_b(db))
             op = CustomJvp(body, 2, Graph.of("rule", (a, b, da, db), (f, slope)))
         else:
@@ -733,7 +735,7 @@ def switch(m: Maker, name: str) -> Value:
 
 
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
-    **dict.fromkeys(("custom_jvp", "custom_vjp", "adjoint"), custom),
+    **dict.fromkeys(("custom_jvp", "custom_vjp", "custom_vmap", "adjoint"), custom),
     **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin"), cumulative),
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),

@@ -37,7 +37,7 @@ LAYERS = [
     "compiler.rule_checks compiler.checkpoint_policies",
     "compiler.custom compiler.checkpoint",
     "compiler.executable",
-    "compiler.vmap compiler.jacobians",
+    "compiler.vmap compiler.jacobians compiler.custom_batching",
     "compiler.profile compiler.archive",
     "compiler.random compiler.special compiler.testing compiler.api",
     "models",

@@ -22,6 +22,7 @@ from .compiler.checkpoint import (
     saved_residuals,
 )
 from .compiler.custom import custom_jvp, custom_vjp
+from .compiler.custom_batching import custom_vmap
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -49,6 +50,7 @@ __all__ = [
     "checkpoint_policies",
     "custom_jvp",
     "custom_vjp",
+    "custom_vmap",
     "disable_jit",
     "dump",
     "eval_shape",
