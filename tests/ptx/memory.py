@@ -52,9 +52,15 @@ class Memory:
         self.last: Buffer | None = None
 
     def place(
-        self, array: np.ndarray, *, writable: bool = True, written: bool = True, name: str = ""
+        self,
+        array: np.ndarray,
+        *,
+        writable: bool = True,
+        written: bool = True,
+        name: str = "",
+        address: int | None = None,
     ) -> int:
-        """The address of an array's memory, to which more may be added.
+        """The address of an array's memory, to which more may be added: `address`, or the next.
 
         With `written=False` a kernel may not read what no kernel wrote.
         """
@@ -63,10 +69,25 @@ class Memory:
         flat = array.reshape(-1).view(np.uint8)
         name = name or f"{array.dtype}{list(array.shape)}"
         defined = None if written else np.zeros(flat.size, np.bool_)
-        buffer = Buffer(self.next, flat, name, writable and array.flags.writeable, defined)
+        at = self.next if address is None else address
+        buffer = Buffer(at, flat, name, writable and array.flags.writeable, defined)
         self.buffers.append(buffer)
-        self.next = -(-(buffer.end + GAP) // ALIGN) * ALIGN
-        return buffer.address
+        if address is None:
+            self.next = -(-(buffer.end + GAP) // ALIGN) * ALIGN
+        return at
+
+    def part(self, address: int, nbytes: int, written: bool) -> np.ndarray:
+        """Bytes of a buffer as the host reads or, with `written`, writes them."""
+        buffer = self.find(address, address + nbytes)
+        if buffer is None:
+            raise OutOfBounds(f"{nbytes} bytes {self.describe(address)}")
+        place = slice(address - buffer.address, address - buffer.address + nbytes)
+        if buffer.defined is not None:
+            if written:
+                buffer.defined[place] = True
+            elif not buffer.defined[place].all():
+                raise Uninitialised(f"a copy of {buffer.name}, of which nothing wrote a part")
+        return buffer.bytes[place]
 
     def remove(self, address: int) -> None:
         """The buffer placed at an address is gone; its addresses are never used again."""
