@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -192,6 +192,11 @@ class CudaDevice:
             self._do(f"fill of {nbytes} bytes", lambda: self._call("cuMemsetD8Async", *args))
 
     # ---- kernels
+
+    def code(self, texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, Any]:
+        from . import cubins  # brings LLVM
+
+        return dict(cubins.artifacts(texts, words, key, self.architecture))
 
     def load(self, code: Any) -> Any:
         if code.digest not in self._kernels:

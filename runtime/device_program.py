@@ -120,12 +120,16 @@ class DeviceProgram:
             return results
 
     def attempt(self, leaves: tuple[Any, ...]) -> tuple[DeviceArray, ...] | None:
-        """As program.py's: the results, or None where a leaf is not exactly of its kind."""
+        """As program.py's: the results, or None where a leaf is not exactly of its kind.
+
+        None also where all leaves are on the host, who may want them computed there.
+        """
         fits = len(leaves) == len(self.inputs) and all(
             isinstance(x, DeviceArray | np.ndarray) and x.dtype == s.dtype and x.shape == s.shape
             for x, s in zip(leaves, self.inputs, strict=True)
         )
-        return self(leaves) if fits else None
+        there = any(isinstance(x, DeviceArray) and x.device is self.device for x in leaves)
+        return self(leaves) if fits and there else None
 
     def _arguments(self, leaves: tuple[Any, ...]) -> list[DeviceArray]:
         """All on the device, of their kinds."""
