@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import wonderland as wl
+from tests.ops.sampling import sample_arrays, sample_graph, samples
+from tests.random_graphs import random_arrays, random_graph
 from tests.runtime.fake_device import FakeDevice
+from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.ir import Op
+from wonderland.compiler.pipeline import Compiled, compile_graph
+from wonderland.compiler.types import FLOATS, NAMES
 from wonderland.runtime import cuda
 from wonderland.runtime.device_array import DeviceArray
 
 
 @pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch) -> FakeDevice:
-    fake = FakeDevice()
-    monkeypatch.setattr(cuda, "devices", lambda: (fake,))
-    return fake
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDevice:
+    made = FakeDevice()
+    monkeypatch.setattr(cuda, "devices", lambda: (made,))
+    return made
 
+
+@pytest.fixture(params=["fake", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> Any:
+    """The fake, and the first GPU where there is one."""
+    if request.param == "fake":
+        return request.getfixturevalue("fake")
+    if not cuda.devices():
+        pytest.skip(f"no GPU: {cuda.missing()}")
+    return cuda.devices()[0]
+
+
+# as in test_compiled.py: sums and products round in another order than NumPy's
+TOLERANCES = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "f64": 1e-11}
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((20, 7)).astype(np.float32)
@@ -38,7 +59,7 @@ def test_a_step_runs_on_the_device_as_on_the_processor(device):
     value, gradient = step(W, X, Y)
     assert isinstance(value, DeviceArray) and gradient.shape == (7, 3)
     close((value, gradient), wl.jit(wl.value_and_grad(loss))(W, X, Y))
-    assert device.used > 0
+    assert value.device is device
 
 
 def test_a_program_runs_where_its_arguments_are(device):
@@ -66,7 +87,7 @@ def test_the_device_is_a_setting(device):
         assert isinstance(f(X), DeviceArray)
 
 
-def test_training_with_donated_state_uploads_the_data_only(device):
+def test_training_with_donated_state_uploads_the_data_only(fake):
     optimizer = wl.optim.adam(1e-2)
 
     def fit(params, state, x, y):
@@ -85,19 +106,19 @@ def test_training_with_donated_state_uploads_the_data_only(device):
         return params, values
 
     close(trained("cuda"), trained("cpu"))
-    log = [entry for entry in device.log if entry.startswith(("upload", "graph"))]
+    log = [entry for entry in fake.log if entry.startswith(("upload", "graph"))]
     assert log.count(f"upload {X.nbytes}") == log.count(f"upload {Y.nbytes}") == 3
     assert sum(entry.startswith("graph") for entry in log) == 1
 
 
-def test_what_a_function_closes_over_is_uploaded_once(device):
+def test_what_a_function_closes_over_is_uploaded_once(fake):
     table = RNG.standard_normal((5, 7)).astype(np.float32)
     f = wl.jit(lambda x: x @ table.T, device="cuda")
     x = wl.device_put(X, "cuda")
     close(f(x), X @ table.T)
-    uploads = [entry for entry in device.log if entry.startswith("upload")]
+    uploads = [entry for entry in fake.log if entry.startswith("upload")]
     close(f(x), X @ table.T)
-    assert [entry for entry in device.log if entry.startswith("upload")] == uploads
+    assert [entry for entry in fake.log if entry.startswith("upload")] == uploads
 
 
 def test_nans_are_found_on_the_device_too(device):
@@ -108,7 +129,60 @@ def test_nans_are_found_on_the_device_too(device):
 
 def test_the_stages_of_a_program_on_a_device_are_read(device):
     stages = wl.jit(loss, device="cuda").inspect(W, X, Y)
-    assert "ptx" in list(stages) and "loss on sm_90: 2 launches" in stages["launches"]
+    assert f"loss on {device.architecture}: 2 launches" in stages["launches"]
+    assert ".visible .entry" in stages["ptx"]
+
+
+@pytest.mark.parametrize("name", sorted(Op.registry))
+def test_every_op_on_a_device_means_what_the_interpreter_means(name, device):
+    """Through the PTX of its kernels. The fake takes two samples, as it compiles them all."""
+    found = list(samples(name))
+    for k, sample in enumerate(
+        found[:: max(1, len(found) - 1)] if isinstance(device, FakeDevice) else found
+    ):
+        graph, arrays = sample_graph(sample), sample_arrays(sample, k)
+        agree(compile_graph(graph, device=device), arrays)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_graphs_on_a_device(seed, device):
+    graph = random_graph(seed)
+    agree(compile_graph(graph, device=device), random_arrays(graph, seed))
+
+
+def agree(compiled: Compiled, arrays: tuple[np.ndarray, ...]) -> None:
+    dtypes = {v.dtype for v in compiled.graph.values}
+    tolerance = max(t for d, t in TOLERANCES.items() if d in dtypes or d == "f64")
+    expected = interpret(compiled.graph, *arrays)
+    for found, want in zip(map(np.asarray, compiled.program(arrays)), expected, strict=True):
+        assert (found.dtype, found.shape) == (want.dtype, want.shape)
+        if NAMES[want.dtype] in FLOATS:
+            found, want = found.astype(np.float64), want.astype(np.float64)
+            np.testing.assert_allclose(found, want, tolerance, tolerance)
+        else:
+            np.testing.assert_array_equal(found, want)
+
+
+def test_results_go_to_other_libraries_and_come_back(device):
+    x = wl.device_put(X, "cuda")
+    double = wl.jit(lambda x: x * 2)
+    if isinstance(device, FakeDevice):
+        assert np.from_dlpack(double(x)).tolist() == (2 * X).tolist()
+        return
+    torch = pytest.importorskip("torch")
+    there = torch.from_dlpack(double(x)) + 1  # on torch's stream, after ours
+    assert there.device.type == "cuda"
+    close(double(there), 2 * (2 * X + 1))
+    close(double(torch.as_tensor(double(x), device="cuda")), 4 * X)
+
+
+def test_more_memory_than_there_is_is_an_error_that_leaves_the_rest(device):
+    if isinstance(device, FakeDevice):
+        device.capacity = 1 << 20
+    big = wl.jit(lambda x: np.broadcast_to(x, (1 << 20, *x.shape)) + 1, device="cuda")
+    with pytest.raises(MemoryError, match="out of memory"):
+        big(np.zeros((1 << 20, 1), np.float32))
+    close(wl.jit(loss, device="cuda")(W, X, Y), loss(W, X, Y))
 
 
 def test_without_a_gpu_it_says_what_is_missing(monkeypatch):
