@@ -23,6 +23,7 @@ from ..runtime.guard import ArraySpec
 from . import tree
 from .errors import ProgramError
 from .settings import active
+from .types import dtype_name
 
 
 def devices(kind: str | None = None) -> list[Any]:
@@ -52,16 +53,15 @@ def device_get(x: Any) -> Any:
 def placed(x: Any, to: Device | None) -> Any:
     """One array on a device, or on the host."""
     found = array_on_device(x)
-    if to is None:
-        return np.asarray(x if found is None else found)
     if found is not None:
-        return moved(found, to)
+        return np.asarray(found) if to is None else moved(found, to)
     array = np.asarray(x)
     if array.dtype == object:
         raise ProgramError(
             f"device_put: arrays and numbers are required, got {type(x).__name__}"
         )
-    return put(array, to, ArraySpec(array.dtype, array.shape))
+    dtype_name(array.dtype)  # no text, no dates
+    return array if to is None else put(array, to, ArraySpec(array.dtype, array.shape))
 
 
 def array_on_device(x: Any) -> DeviceArray | None:

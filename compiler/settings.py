@@ -101,7 +101,7 @@ def dump(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManager[No
     return changed(dump=str(Path(folder)))
 
 
-def default_device(device: Any) -> contextlib.AbstractContextManager[None]:
-    """Inside of the block, compiled functions run on `device`: "cpu", "cuda", "cuda:1", or one of
+def device(device: Any) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, compiled functions run on a device: "cpu", "cuda", "cuda:1", or one of
     `wl.devices()`."""
     return changed(device=str(device))

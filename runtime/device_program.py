@@ -13,6 +13,7 @@ Cost: a call asks for the memory of its results and sends one graph per segment.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,11 +66,12 @@ class DeviceProgram:
         constants: tuple[np.ndarray, ...] = (),
         arena_bytes: int = 0,
         donated: tuple[tuple[int, int], ...] = (),
-        poison: bool = False,
+        poison: bool | None = None,
     ):
         self.device, self.rows = device, tuple(rows)
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
-        self.arena_bytes, self.poison = arena_bytes, poison
+        self.arena_bytes = arena_bytes
+        self.poison = "WONDERLAND_POISON" in os.environ if poison is None else poison
         self.donors = donors(inputs, outputs, donated)
         self.constants = tuple(put(c, device, ArraySpec(c.dtype, c.shape)) for c in constants)
         self.arena: Memory | None = device.allocate(arena_bytes) if arena_bytes else None

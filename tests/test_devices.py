@@ -79,11 +79,11 @@ def test_a_program_runs_where_its_arguments_are(device):
 
 def test_the_device_is_a_setting(device):
     f = wl.jit(lambda x: x * 2)
-    with wl.default_device("cuda"):
+    with wl.device("cuda"):
         assert isinstance(f(X), DeviceArray)
         assert isinstance(wl.device_put(X), DeviceArray)
     assert isinstance(f(X), np.ndarray) and isinstance(wl.device_put(X), np.ndarray)
-    with wl.default_device(device):
+    with wl.device(device):
         assert isinstance(f(X), DeviceArray)
 
 
@@ -192,3 +192,39 @@ def test_without_a_gpu_it_says_what_is_missing(monkeypatch):
     ):
         wl.jit(loss, device="cuda")(W, X, Y)
     assert [str(d) for d in wl.devices()] == ["cpu"]
+
+
+def test_transformations_without_jit_read_device_arrays(device):
+    x = wl.device_put(X, "cuda")
+    close(wl.grad(lambda x: np.sum(x * x))(x), 2 * X)
+
+
+def test_what_is_of_the_processor_only_says_so(device):
+    compiled = wl.jit(loss, device="cuda").compile(W, X, Y)
+    close(compiled(W, X, Y), loss(W, X, Y))
+    for method in (compiled.bind, compiled.profile):
+        with pytest.raises(wl.ProgramError, match="a program of the processor is required, loss"):
+            method(W, X, Y)
+    with pytest.raises(wl.ProgramError, match="device_put: arrays and numbers are required"):
+        wl.device_put({"a": object()}, "cuda")
+    with pytest.raises(wl.ProgramError, match="got <U4"):
+        wl.device_put({"a": "text"}, "cuda")
+
+
+def test_arguments_are_on_one_device(fake, monkeypatch):
+    other = FakeDevice()
+    other.index = 1
+    monkeypatch.setattr(cuda, "devices", lambda: (fake, other))
+    x, y = wl.device_put(X, "cuda:0"), wl.device_put(X, "cuda:1")
+    with pytest.raises(wl.ProgramError, match="arguments on one device are required, got cuda:0 "):
+        wl.jit(np.add)(x, y)
+    close(wl.jit(np.add, device="cuda:1")(x, y), 2 * X)
+    close(wl.device_put(y, "cuda:0"), X)
+
+
+def test_a_retrace_for_another_device_says_so(device, caplog):
+    f = wl.jit(lambda x: x + 1)
+    f(X)
+    with caplog.at_level("INFO", "wonderland"):
+        f(wl.device_put(X, "cuda"))
+    assert "setting device is 'cuda:0', before ''" in caplog.text

@@ -25,7 +25,7 @@ from .compiler.functions import (
     vjp,
 )
 from .compiler.lint import WideningWarning
-from .compiler.settings import check_nans, default_device, disable_jit, dump
+from .compiler.settings import check_nans, device, disable_jit, dump
 from .compiler.trace import trace
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
     "ShapeDtypeStruct",
     "WideningWarning",
     "check_nans",
-    "default_device",
+    "device",
     "device_get",
     "device_put",
     "devices",
