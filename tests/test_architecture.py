@@ -110,7 +110,7 @@ def test_only_the_code_generator_and_the_pipeline_import_the_runtime() -> None:
 
 
 def test_importing_the_front_door_loads_no_heavy_library() -> None:
-    heavy = "numba", "llvmlite", "networkx", "scipy"
+    heavy = "numba", "llvmlite", "networkx", "scipy", "cuda"
     code = f"import sys, wonderland; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
