@@ -8,6 +8,7 @@ check_nans     WONDERLAND_CHECK_NANS     a NaN in a result raises, and names its
 disable_jit    WONDERLAND_DISABLE_JIT    compiled functions run in the interpreter         off
 dump           WONDERLAND_DUMP           a folder: every stage of every program is written none
 memory_budget  WONDERLAND_MEMORY_BUDGET  the bytes that a call may take, "256MB"           no limit
+device         WONDERLAND_DEVICE         where programs run: cpu, cuda, cuda:1              as arguments
 
 The variables are read once, when the package is imported; flags are on where they are 1. A keyword
 goes before the `with` form, that before the environment. A `with` form holds in its thread only.
@@ -41,6 +42,7 @@ class Settings:
     disable_jit: bool = False
     dump: str = ""
     memory_budget: int = 0
+    device: str = ""
 
     @property
     def native(self) -> bool:
@@ -78,7 +80,7 @@ def bytes_of(text: int | str | None) -> int:
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
          "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}  # fmt: skip
-READ: dict[str, Callable[[str], Any]] = {"dump": str, "memory_budget": bytes_of}
+READ: dict[str, Callable[[str], Any]] = {"dump": str, "memory_budget": bytes_of, "device": str}
 """How settings that are no flags are read."""
 
 
@@ -124,3 +126,9 @@ def memory_budget(nbytes: int | str | None) -> contextlib.AbstractContextManager
     """Inside of the block, no call of a program that is compiled takes more memory than this, its
     arguments and constants aside: work is done again where its results cannot be kept."""
     return changed(memory_budget=bytes_of(nbytes))
+
+
+def device(device: Any) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, compiled functions run on a device: "cpu", "cuda", "cuda:1", or one of
+    `wl.devices()`."""
+    return changed(device=str(device))

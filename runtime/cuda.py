@@ -12,7 +12,8 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -56,7 +57,10 @@ def found() -> tuple[tuple[CudaDevice, ...], str]:
     all_devices = core().Device.get_all_devices()
     if not all_devices:
         return (), "the NVIDIA driver sees no GPU"
-    return tuple(CudaDevice(d) for d in all_devices), ""
+    made = tuple(CudaDevice(d) for d in all_devices)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: [d.forked() for d in made])
+    return made, ""
 
 
 def devices() -> tuple[CudaDevice, ...]:
@@ -87,6 +91,10 @@ class CudaDevice:
 
     def __repr__(self) -> str:
         return f"<cuda:{self.index} {self.name}, {self.architecture}>"
+
+    def forked(self) -> None:
+        """CUDA does not survive a fork."""
+        self._lost = "by a fork, try: processes that are spawned"
 
     # ---- the driver
 
@@ -127,7 +135,7 @@ class CudaDevice:
             code = max(names, key=lambda e: len(e.name), default=0)
         if int(code) in STICKY:
             self._lost = (
-                f"by {text.splitlines()[0]} in what ran there before; arrays on it are gone, "
+                f"by {text.partition(':')[0]} in what ran there before; arrays on it are gone, "
                 "try: a new process, and please report the program"
             )
             return DeviceError(f"{what} on {self}: the device is lost, {self._lost}")
@@ -192,6 +200,11 @@ class CudaDevice:
             self._do(f"fill of {nbytes} bytes", lambda: self._call("cuMemsetD8Async", *args))
 
     # ---- kernels
+
+    def code(self, texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, Any]:
+        from . import cubins  # brings LLVM
+
+        return dict(cubins.artifacts(texts, words, key, self.architecture))
 
     def load(self, code: Any) -> Any:
         if code.digest not in self._kernels:

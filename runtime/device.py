@@ -9,6 +9,7 @@ cuda.py implements it over cuda.core; the tests do over NumPy and an interpreter
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -94,6 +95,10 @@ class Device(Protocol):
     def fill(self, address: int, byte: int, nbytes: int) -> None: ...
 
     # ---- kernels
+
+    def code(self, texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """The machine code of kernels, by text; what cubins.py takes."""
+        ...
 
     def load(self, code: Any) -> Any: ...
 

@@ -13,6 +13,7 @@ Cost: a call asks for the memory of its results and sends one graph per segment.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,11 +66,12 @@ class DeviceProgram:
         constants: tuple[np.ndarray, ...] = (),
         arena_bytes: int = 0,
         donated: tuple[tuple[int, int], ...] = (),
-        poison: bool = False,
+        poison: bool | None = None,
     ):
         self.device, self.rows = device, tuple(rows)
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
-        self.arena_bytes, self.poison = arena_bytes, poison
+        self.arena_bytes = arena_bytes
+        self.poison = "WONDERLAND_POISON" in os.environ if poison is None else poison
         self.donors = donors(inputs, outputs, donated)
         self.constants = tuple(put(c, device, ArraySpec(c.dtype, c.shape)) for c in constants)
         self.arena: Memory | None = device.allocate(arena_bytes) if arena_bytes else None
@@ -120,12 +122,16 @@ class DeviceProgram:
             return results
 
     def attempt(self, leaves: tuple[Any, ...]) -> tuple[DeviceArray, ...] | None:
-        """As program.py's: the results, or None where a leaf is not exactly of its kind."""
+        """As program.py's: the results, or None where a leaf is not exactly of its kind.
+
+        None also where all leaves are on the host, who may want them computed there.
+        """
         fits = len(leaves) == len(self.inputs) and all(
             isinstance(x, DeviceArray | np.ndarray) and x.dtype == s.dtype and x.shape == s.shape
             for x, s in zip(leaves, self.inputs, strict=True)
         )
-        return self(leaves) if fits else None
+        there = any(isinstance(x, DeviceArray) and x.device is self.device for x in leaves)
+        return self(leaves) if fits and there else None
 
     def _arguments(self, leaves: tuple[Any, ...]) -> list[DeviceArray]:
         """All on the device, of their kinds."""

@@ -23,6 +23,7 @@ from .compiler.checkpoint import (
 )
 from .compiler.custom import custom_jvp, custom_vjp
 from .compiler.custom_batching import custom_vmap
+from .compiler.devices import device_get, device_put, devices
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -35,7 +36,7 @@ from .compiler.functions import (
 )
 from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
-from .compiler.settings import check_nans, disable_jit, dump, memory_budget
+from .compiler.settings import check_nans, device, disable_jit, dump, memory_budget
 from .compiler.trace import trace
 from .compiler.vmap import vmap
 
@@ -51,6 +52,10 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "custom_vmap",
+    "device",
+    "device_get",
+    "device_put",
+    "devices",
     "disable_jit",
     "dump",
     "eval_shape",
