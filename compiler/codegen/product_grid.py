@@ -3,7 +3,7 @@
     unit: a tile of ROWS * rows by COLUMNS of one matrix       what a block does
       block of depth: both factors to shared memory            each element read once a block
         a thread adds rows by four columns in registers
-      results to shared memory, the stores read them there     so neighbours write neighbours
+      results to the same memory, the stores read them there   so neighbours write neighbours
 
 An element is one chain of fma over depth in order, from zero: the bits of the CPU's tile. Few
 results of a long depth are sums of teams instead. Sizes are arguments, edges are masked.
@@ -94,13 +94,13 @@ class GridProduct:
         tiles = [f"down = ({rows} + {self.height - 1}) // {self.height}",
                  f"right = ({columns} + {COLUMNS - 1}) // {COLUMNS}"]  # fmt: skip
         count = " * ".join(["down", "right", *map(self.slots.extent, self.p.batch)])
-        dtype = self.p.dtype
+        dtype, factors = self.p.dtype, DEPTH * (self.height + COLUMNS + 2 * PAD)
         body: list[Node] = [
             "thread = thread_index()",
             f"i, j = thread // {SIDE} * {self.rows}, thread % {SIDE} * {VECTOR}",
-            f"left = shared_tile(0, {DEPTH * (self.height + PAD)}, {dtype})",
-            f"above = shared_tile(1, {DEPTH * (COLUMNS + PAD)}, {dtype})",
-            f"results = shared_tile(2, {self.height * COLUMNS}, {dtype})",
+            f"left = shared_tile(0, {max(factors, self.height * COLUMNS)}, {dtype})",
+            f"above = at(left, {DEPTH * (self.height + PAD)})",
+            "results = left",
             *tiles,
             *root.body,
             Suite(f"for unit in range(block_index(), {count}, block_count())", unit.body),
