@@ -74,7 +74,7 @@ def test_full_sums_are_sums_of_chunks_that_sizes_decide() -> None:
 
 def test_a_product_goes_through_shared_memory_with_its_stores_behind_it() -> None:
     (launch,) = launches(lambda x, w, b: np.tanh(x @ w + b), (100, 30), (30, 70), (70,))
-    assert launch.blocks == 2 * 2 and "left = shared_tile(0, 4096, f32)" in launch.text
+    assert launch.blocks == 2 * 2 and "results = shared_tile(0, 4096, f32)" in launch.text
     assert "sum3 = fma(lane(part0, 3), line, sum3)" in launch.text
     assert "tanh(" in body(launch)
 

@@ -7,6 +7,7 @@ A sum of floats has as many partial sums as there are threads, so its last bits 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 import wonderland as wl
 from tests import test_programs as programs
-from tests.cuda.interpreted import compiled_for, run
+from tests.cuda.interpreted import SM80, compiled_for, run
 from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.random_graphs import random_arrays, random_graph
 from wonderland.compiler import tree
@@ -25,7 +26,7 @@ from wonderland.compiler.passes.transpose import transpose
 from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
 from wonderland.compiler.prefix import Prefix
 from wonderland.compiler.product import Product
-from wonderland.compiler.types import FLOATS, NAMES
+from wonderland.compiler.types import FLOATS, NAMES, NUMPY
 from wonderland.models import mlp
 
 GRAPHS = 100
@@ -140,6 +141,29 @@ def test_transposed_batched_and_whole_number_products_have_the_same_bits() -> No
 
 def test_a_long_depth_is_summed_by_teams() -> None:
     agree_on(lambda x, y: x @ y, normal(5, 3000), normal(3000, 6))
+
+
+def rounded_to_tf32(x: np.ndarray) -> np.ndarray:
+    return ((x.view(np.uint32) + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+def rounded_to_bf16(x: np.ndarray) -> np.ndarray:
+    return x.astype(NUMPY["bf16"]).astype(np.float32)
+
+
+ROUNDINGS = {"tf32": rounded_to_tf32, "bf16": rounded_to_bf16}
+
+
+@pytest.mark.parametrize("m, k, n", [(5, 7, 9), (70, 33, 65), (200, 48, 64)])
+@pytest.mark.parametrize("precision", ROUNDINGS)
+def test_tensor_cores_multiply_rounded_factors(precision: str, m: int, k: int, n: int) -> None:
+    device, rounded = replace(SM80, precision=precision), ROUNDINGS[precision]
+    x, w = normal(m, k), normal(k, n)
+    want = rounded(x).astype(np.float64) @ rounded(w) + 1
+    for product, args in ((np.matmul, (x, w)), (lambda a, b: a.T @ b.T, (x.T.copy(), w.T.copy()))):
+        graph = wl.trace(lambda a, b, of=product: of(a, b) + np.float32(1), *args).graph
+        (got,) = run(compile_graph(graph, device, folder=""), args)
+        np.testing.assert_allclose(got, want, 1e-5, 1e-5)  # sums in f32
 
 
 # ------------------------------------------------------------------ rows
