@@ -19,8 +19,8 @@ from ..runtime import cubins, objects
 from ..runtime.cubins import Artifact
 from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
 from .codegen import gpu_words
-from .codegen.grid import lower_grid
 from .codegen.lower import lower
+from .codegen.lower_grid import lower_grid
 from .codegen.lowered import Launch, Lowered
 from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix

@@ -25,7 +25,8 @@ from ..kernel.stages import Stage
 from ..product import Product, as_kernel, normal, verify
 from .fma import with_fma
 from .gpu_words import words
-from .grid import lanes, lower_grid
+from .grid import lanes
+from .lower_grid import lower_grid
 from .lowered import Launch
 from .printer import Node, Suite, function
 from .product_source import NUMBERS, work

@@ -59,6 +59,12 @@ def test_rows_go_to_warps_or_blocks_and_stay_in_shared_memory() -> None:
     assert long.shared_bytes == 4032 and "k0 = shared(0, f32)" in long.text
 
 
+def test_what_lies_crosswise_is_turned_in_shared_memory() -> None:
+    (launch,) = launches(lambda x: x.T + 1, (70, 33))
+    assert "store(x0_tile2, (i0 - top) * 33 + i1 - first_column, v1)" in launch.text
+    assert launch.blocks == 3 * 2
+
+
 def test_sizes_are_arguments() -> None:
     texts = [[low.text for low in launches(softmax, (n, 1000))] for n in (2, 500)]
     assert texts[0] == texts[1]

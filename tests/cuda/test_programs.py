@@ -192,6 +192,12 @@ def test_sums_of_everything_and_of_columns() -> None:
     agree_on(lambda x: (np.sum(x * x), np.sum(x, 0), np.mean(x, 1)), normal(300, 200))
 
 
+def test_operands_that_lie_crosswise_are_turned_to_the_bit() -> None:
+    agree_on(lambda x, y: x.T * 2 + y, normal(70, 33), normal(33, 70), exactly=True)
+    agree_on(lambda x: np.transpose(x, (2, 0, 1)) + 1, normal(5, 40, 36), exactly=True)
+    agree_on(lambda x, y: x.T * y.T, normal(65, 64), normal(65, 64), exactly=True)
+
+
 # ------------------------------------------------------------------ programs
 
 RUN = [n for n in programs.PROGRAMS if "second" not in n]
