@@ -3,7 +3,9 @@
     x0: pointer(f32), n: integer, c1: number(f32)    kinds of parameters: 64-bit slots, one each
     thread_index()  block_index()  block_count()     where this thread is; blocks have one dimension
     shared(start, f32)                               memory of the block, from byte `start` on
+    shared_tile(0, 4096, f32)                        the same of a size that the text knows
     barrier(threads)                                 a warp or the whole block waits for itself
+    mma_tf32(sums, ...)  mma_bf16(sums, ...)         a product of tensor cores
     team_total(x, threads), ...                      one value of all lanes of all threads
 
 Several lanes at once are read and written at addresses aligned to all of them; words that end in
@@ -244,6 +246,52 @@ def store_where(e: Emitter, p: Any, i: Any, v: Any, mask: Value) -> None:
             b.store(b.extract_element(value, at), b.gep(first, [at]), align=p.kind.bytes)
 
 
+def viewed(e: Emitter, p: Any, dtype: str) -> Value:
+    """The same memory as elements of another dtype."""
+    kind = Pointer(dtype, p.kind.space)
+    return Value(kind, e.builder.bitcast(p.llvm, kind.llvm))
+
+
+# ------------------------------------------------------------------ tensor cores
+
+
+def tf32(e: Emitter, x: Value) -> Value:
+    """f32 rounded to the 11 bits that tensor cores read, ties away from zero."""
+    b, f = e.builder, e.declare("llvm.nvvm.f2tf32.rna", I32, [ir.FloatType()])
+    lane = b.extract_element(x.llvm, ir.Constant(I32, 0))
+    return one_lane(e, "f32", b.bitcast(b.call(f, [lane]), ir.FloatType()))
+
+
+def packed(e: Emitter, x: Value) -> Value:
+    """Two lanes of 16 bits as one of 32."""
+    kind = Vector("u32", 1)
+    return Value(kind, e.builder.bitcast(x.llvm, kind.llvm))
+
+
+def one_lane(e: Emitter, dtype: str, x: LLVM) -> Value:
+    kind = Vector(dtype, 1)
+    blank = ir.Constant(kind.llvm, ir.Undefined)
+    return Value(kind, e.builder.insert_element(blank, x, ir.Constant(I32, 0)))
+
+
+def mma(shape: str) -> Word:
+    """sums + A B by a warp: four of a thread's sums, four fragments of A, two of B."""
+
+    def word(e: Emitter, sums: Value, *fragments: Value) -> Value:
+        b, f32 = e.builder, ir.FloatType()
+        four = ir.LiteralStructType([f32] * 4)
+        f = e.declare(f"llvm.nvvm.mma.{shape}", four, [I32] * 6 + [f32] * 4)
+        words = [b.bitcast(b.extract_element(x.llvm, ir.Constant(I32, 0)), I32) for x in fragments]
+        old = [b.extract_element(sums.llvm, ir.Constant(I32, k)) for k in range(4)]
+        new = b.call(f, [*words, *old])
+        out = ir.Constant(sums.llvm.type, ir.Undefined)
+        for k in range(4):
+            out = b.insert_element(out, b.extract_value(new, k), ir.Constant(I32, k))
+        return Value(sums.kind, out)
+
+    return word
+
+
 # ------------------------------------------------------------------ instead of libm
 
 
@@ -273,6 +321,8 @@ PRIMITIVES: dict[str, Any] = SHARED_WORDS | {
     "block_count": special("nctaid.x"),
     "barrier": barrier, "shared": shared, "shared_tile": shared_tile,
     "load": load, "store": store, "load_where": load_where, "store_where": store_where,
+    "viewed": viewed, "packed": packed, "tf32": tf32,
+    "mma_tf32": mma("m16n8k8.row.col.tf32"), "mma_bf16": mma("m16n8k16.row.col.bf16"),
     "two_over_pi": two_over_pi, "each_lane": each_lane,
 } | TEAM  # fmt: skip
 

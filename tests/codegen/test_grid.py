@@ -59,6 +59,12 @@ def test_rows_go_to_warps_or_blocks_and_stay_in_shared_memory() -> None:
     assert long.shared_bytes == 4032 and "k0 = shared(0, f32)" in long.text
 
 
+def test_what_lies_crosswise_is_turned_in_shared_memory() -> None:
+    (launch,) = launches(lambda x: x.T + 1, (70, 33))
+    assert "store(x0_tile2, (i0 - top) * 33 + i1 - first_column, v1)" in launch.text
+    assert launch.blocks == 3 * 2
+
+
 def test_sizes_are_arguments() -> None:
     texts = [[low.text for low in launches(softmax, (n, 1000))] for n in (2, 500)]
     assert texts[0] == texts[1]
@@ -74,7 +80,7 @@ def test_full_sums_are_sums_of_chunks_that_sizes_decide() -> None:
 
 def test_a_product_goes_through_shared_memory_with_its_stores_behind_it() -> None:
     (launch,) = launches(lambda x, w, b: np.tanh(x @ w + b), (100, 30), (30, 70), (70,))
-    assert launch.blocks == 2 * 2 and "left = shared_tile(0, 1088, f32)" in launch.text
+    assert launch.blocks == 2 * 2 and "results = shared_tile(0, 4096, f32)" in launch.text
     assert "sum3 = fma(lane(part0, 3), line, sum3)" in launch.text
     assert "tanh(" in body(launch)
 
