@@ -8,7 +8,7 @@ check_nans     WONDERLAND_CHECK_NANS     a NaN in a result raises, and names its
 disable_jit    WONDERLAND_DISABLE_JIT    compiled functions run in the interpreter         off
 dump           WONDERLAND_DUMP           a folder: every stage of every program is written none
 memory_budget  WONDERLAND_MEMORY_BUDGET  the bytes that a call may take, "256MB"           no limit
-device         WONDERLAND_DEVICE         where programs run: cpu, cuda, cuda:1              as arguments
+device         WONDERLAND_DEVICE         where programs run: cpu, cuda, cuda:1             arguments
 
 The variables are read once, when the package is imported; flags are on where they are 1. A keyword
 goes before the `with` form, that before the environment. A `with` form holds in its thread only.

@@ -112,8 +112,8 @@ def test_donated_arguments_are_updated_in_place_within_a_budget() -> None:
 )
 def test_budgets_are_numbers_or_texts(text: Any, nbytes: int) -> None:
     with wl.memory_budget(text):
-        assert wl.jit(loss).settings().memory_budget == nbytes
-    assert wl.jit(loss, memory_budget=text).settings().memory_budget == nbytes
+        assert wl.jit(loss).settings(()).memory_budget == nbytes
+    assert wl.jit(loss, memory_budget=text).settings(()).memory_budget == nbytes
 
 
 @pytest.mark.parametrize("wrong", ["much", "-1", "5 XB", True, -3, 2.5e-3])
