@@ -16,7 +16,8 @@ class Threads(Grid):
     def __init__(self, kernel: Kernel, device: Device) -> None:
         super().__init__(kernel, device)
         self.column = kernel.free[-1]
-        self.values.follow(self.column.name, lanes(kernel.stages, self.column, device))
+        n = lanes(kernel.stages, self.column, device)
+        self.values.follow(self.column.name if n > 1 else "", n)
 
     def points(self) -> int:
         return math.prod(a.size for a in self.kernel.free) // self.values.lanes

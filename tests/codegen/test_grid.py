@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 import wonderland as wl
-from tests.random_graphs import random_graph
 from wonderland.compiler.codegen.lowered import Launch
 from wonderland.compiler.codegen.target import DEVICES
 from wonderland.compiler.pipeline import compile_graph
@@ -85,7 +83,9 @@ def test_a_product_goes_through_shared_memory_with_its_stores_behind_it() -> Non
     assert "tanh(" in body(launch)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_same_graph_gives_the_same_text(seed: int) -> None:
-    first, second = (compile_graph(random_graph(seed), SM80) for _ in range(2))
-    assert [low.text for _, low in first.lowered] == [low.text for _, low in second.lowered]
+def test_the_same_kernels_give_the_same_text() -> None:
+    def texts() -> list[str]:
+        found = launches(lambda x, w: (softmax(x) @ w, x.T + 1, np.sum(x)), (70, 40), (40, 9))
+        return [low.text for low in found]
+
+    assert texts() == texts()
