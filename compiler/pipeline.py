@@ -13,19 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..runtime import objects
-from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
+from ..runtime.program import TOGETHER_SECONDS, ArraySpec, Program, Slot
 from .codegen.lower import lower
 from .codegen.lowered import Lowered
 from .codegen.prefix_source import lower_prefix
 from .codegen.product_source import lower_product
 from .codegen.target import Target, host
 from .codegen.words import KEY, WORDS
-from .emission import HostWork, Work
-from .interpreter import interpret
-from .ir import Graph, Value, apply_all
+from .emission import AnyWork, BodyWork, Work
+from .ir import Graph, Value
 from .lazy import lazy
 from .passes.buffers import buffers
 from .passes.cse import cse
@@ -36,9 +33,10 @@ from .passes.layout import layout
 from .passes.schedule import schedule
 from .passes.simplify import simplify
 from .passes.unmark import unmark
-from .plan import Place, Plan, Schedule
+from .plan import Plan, Schedule
 from .prefix import Prefix
 from .product import Product
+from .rows import Around, Rows
 from .settings import active
 from .verify import verify
 
@@ -54,9 +52,6 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     dead,
 )
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
-
-FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7
-"""Cautious rates of one core, and seconds of a row: they only decide whether to wake the team."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +114,7 @@ def compile_graph(
     stage("fuse", fuse)
     ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    works = [w for _, w in ordered.works if isinstance(w, Work)]
-    lowered = tuple((w, lower_work(w, target or host())) for w in works)
+    lowered = tuple((w, lower_work(w, target or host())) for w in works_of(ordered))
     compiled = Compiled(graph, tuple(stages), plan, lowered)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
@@ -142,43 +136,36 @@ def lower_work(work: Work, target: Target) -> Lowered:
 
 def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
     """The runtime's program: rows in order, a barrier at the end of each wave."""
-    of = {id(work): low for work, low in lowered}
     addresses = machine_code(low for _, low in lowered)
-    rows: list[KernelRow | HostRow] = []
-    seconds = 0.0
-    for wave in plan.schedule.waves:
-        for k, work in enumerate(wave):
-            if isinstance(work, HostWork):
-                rows.append(host_row(work, plan))
-                continue
-            low = of[id(work)]
-            slots = tuple(slot(plan.places[v]) for v in work.values)
-            last = k == len(wave) - 1
-            rows.append(
-                KernelRow(
-                    addresses[low.text],
-                    slots,
-                    low.sizes,
-                    low.points,
-                    low.grain,
-                    last,
-                    work.kernel.name,
-                )
-            )
-            seconds += max(low.flops / FLOPS, low.bytes / BYTES) + ROW
+    made = Rows(addresses, {id(work): low for work, low in lowered})
     graph = plan.graph
-    arrays = tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
-    scratch = max((low.scratch_bytes for _, low in lowered), default=0)
+    inputs = [Slot("input", k) for k in range(len(graph.inputs))]
+    outputs = [Slot("output", k) for k in range(len(graph.outputs))]
+    rows, seconds, outside = made.of(plan, Around(inputs, outputs, Slot("arena")))
     return Program(
-        tuple(rows),
+        rows,
         specs(graph.inputs),
         specs(graph.outputs),
-        arrays,
+        tuple(made.constants.values()),
         plan.arena_bytes,
-        scratch,
+        max((low.scratch_bytes for _, low in lowered), default=0),
         seconds,
         plan.donated,
+        together=outside >= TOGETHER_SECONDS,
     )
+
+
+def works_of(schedule: Schedule) -> tuple[Work, ...]:
+    """The kernels of a program, those of bodies too, each once."""
+    found: dict[int, Work] = {}
+    stack: list[AnyWork] = [work for _, work in schedule.works]
+    while stack:
+        work = stack.pop(0)
+        if isinstance(work, Work):
+            found[id(work)] = work
+        elif isinstance(work, BodyWork):
+            stack += work.inside()
+    return tuple(found.values())
 
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
@@ -186,28 +173,8 @@ def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
     return objects.addresses({low.text: low.text for low in lowered}, WORDS, KEY)
 
 
-def slot(place: Place) -> Slot:
-    return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
-
-
 def specs(values: tuple[Value, ...]) -> tuple[ArraySpec, ...]:
     return tuple(ArraySpec(v.type.numpy, v.shape) for v in values)
-
-
-def host_row(work: HostWork, plan: Plan) -> HostRow:
-    """A node by its NumPy reference."""
-    node = work.node
-    inputs = tuple(Value(a.type) for a in node.args)
-    graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
-    operands = [
-        tuple((slot(plan.places[v]), v.type.numpy, v.shape) for v in vs)
-        for vs in (work.reads, work.written)
-    ]
-
-    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return interpret(graph, *arrays)
-
-    return HostRow(run, operands[0], operands[1], node.op.name)
 
 
 # ---------------------------------------------------------------- texts

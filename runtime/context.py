@@ -121,8 +121,10 @@ class Context:
         for k, step in enumerate(self.table.steps):
             words = self._step(k, step, {k: words.ctypes.data for k, words in loops.items()})
             steps[k, : len(words)] = words
-        for k, words in loops.items():
-            self._cells(words, self.table.steps[k])
+        rows = {k: step.loop for k, step in enumerate(self.table.steps) if isinstance(step, Begin)}
+        blocks = {k: self._block(row.slots).ctypes.data for k, row in rows.items()}
+        for k, row in rows.items():  # now all patches are known
+            self._cells(loops[k], row, blocks[k])
         patch_words = self._array(self._patches, border.PATCH_BYTES)
         return {
             walker.FIRST_STEP: self._first_step, border.PATCHES: patch_words.ctypes.data,
@@ -195,11 +197,8 @@ class Context:
             words[offset // 8] = value
         return words
 
-    def _cells(self, words: np.ndarray, step: Step) -> None:
+    def _cells(self, words: np.ndarray, row: LoopRow, block: int) -> None:
         """The cells and results of a loop, when all patches inside it are known."""
-        assert isinstance(step, Begin)
-        row: LoopRow = step.loop
-        block = self._block(row.slots).ctypes.data
         cells: list[tuple[int, ...]] = []
         for i, cell in enumerate(row.cells):
             found = self._array(self._cell_patches.get(cell.number, []), walker.CELL_PATCH_BYTES)

@@ -24,6 +24,7 @@ LAYERS = [
     "compiler.chunks compiler.roots compiler.groups",
     "compiler.plan",
     "compiler.passes compiler.codegen",
+    "compiler.rows",
     "compiler.pipeline",
     "compiler.concrete compiler.unsupported",
     "compiler.tracer compiler.lint",

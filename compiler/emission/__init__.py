@@ -11,10 +11,11 @@ from .domain import Domain, squeezed
 from .prefix import emit_prefix
 from .product import emit_product, plain_operand
 from .scatter import emit_scatter
-from .work import AnyWork, HostWork, Work
+from .work import AnyWork, BodyWork, HostWork, Work
 
 __all__ = [
     "AnyWork",
+    "BodyWork",
     "Domain",
     "HostWork",
     "Work",

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import ProgramError
+from ..errors import CompilerError, ProgramError
 from ..ir import Graph, Node, Op, Value, sourced
 from ..types import Type, spelled
 from .family import repeated
@@ -22,6 +22,20 @@ from .view import broadcast
 
 T = TypeVar("T")
 Marks = Sequence[bool]
+
+
+class Control(Op, abstract=True):
+    """An op that runs its graphs: in turns, or one of them."""
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The bodies."""
+        raise CompilerError(f"op '{self.name}' has no bodies")
+
+    @property
+    def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Of each body the pairs of an input and the output that is this input in the next turn."""
+        return ((),) * len(self.graphs)
 
 
 def run(body: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:

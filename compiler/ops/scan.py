@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline
+from ..ir import Graph, Node, Sample, Value, apply_all, inline
 from ..types import Type, spelled
 from . import elementwise, transcendental
 from .bodies import (
+    Control,
     Marks,
     batched_graph,
     body_of,
@@ -54,7 +55,7 @@ class Halves:
     places: tuple[int | None, ...] = ()
 
 
-class Scan(Op):
+class Scan(Control):
     """carry, y[i] = body(constants, carry, x[i]) for every i, the first first or the last first
 
     Operands: `consts` constants, `carries` initial carries, sequences with a leading axis of
@@ -98,6 +99,14 @@ class Scan(Op):
 
     def stacked(self, of: Type) -> Type:
         return Type(of.dtype, (self.length, *of.shape))
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        return (self.body,)
+
+    @property
+    def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        return (tuple((self.consts + j, j) for j in range(self.carries)),)
 
     def reference(self, *args: np.ndarray) -> Any:
         consts, carries, sequences = self.parts(args)

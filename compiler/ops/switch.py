@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Graph, Node, Op, Sample, Value, apply_all
+from ..ir import Graph, Node, Sample, Value, apply_all
 from ..types import Type, spelled
 from . import elementwise, transcendental
 from .bodies import (
+    Control,
     batched_graph,
     body_of,
     by_row,
@@ -37,7 +38,7 @@ from .source import full
 INDEX = Type("i32")
 
 
-class Switch(Op):
+class Switch(Control):
     """branches[index](operands...); an index out of range is clamped
 
     Operands: the index, an i32, then the operands, which every branch takes.
@@ -62,6 +63,10 @@ class Switch(Op):
                     f"got {required}, then {got}"
                 )
         return results
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        return self.branches
 
     def reference(self, *args: np.ndarray) -> Any:
         index, operands = int(args[0]), args[1:]

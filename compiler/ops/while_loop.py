@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline, where
+from ..ir import Graph, Node, Sample, Value, apply_all, inline, where
 from ..types import Type, spelled
 from . import elementwise
 from .bodies import (
+    Control,
     Marks,
     batched_graph,
     body_of,
@@ -35,7 +36,7 @@ from .reduce import reduce_any, reduce_sum
 from .source import full
 
 
-class While(Op, name="while_loop"):
+class While(Control, name="while_loop"):
     """carry = body(constants, carry) while condition(constants, carry)
 
     Operands: `consts` constants, which both graphs take, then the initial carries. Results: the
@@ -63,6 +64,14 @@ class While(Op, name="while_loop"):
             required, got = spelled(carries) or "nothing", spelled(found) or "nothing"
             raise ProgramError(f"while_loop: a body that gives {required} is required, got {got}")
         return carries
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        return self.condition, self.body
+
+    @property
+    def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        return (), tuple((self.consts + j, j) for j in range(len(self.body.outputs)))
 
     def reference(self, *args: np.ndarray) -> Any:
         consts, carries = args[: self.consts], args[self.consts :]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import Graph, Node, Op, Value, apply_all, rebuild
+from ..ir import Graph, Node, Op, Value, apply_all, everywhere, rebuild
 from ..law import uniform
 from ..ops.family import Computed, Elementwise, Reduce, View
 from ..ops.source import Constant, constant, full
@@ -23,6 +23,7 @@ from ..types import Type
 LIMIT = 16
 
 
+@everywhere
 def fold(graph: Graph) -> Graph:
     """The graph with small constant values computed."""
     return rebuild(graph, step)
