@@ -42,6 +42,7 @@ from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     unmark,
+    dead,
     fold,
     simplify,
     fold,

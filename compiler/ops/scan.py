@@ -15,6 +15,7 @@ from . import elementwise, transcendental
 from .bodies import (
     Control,
     Marks,
+    Narrowed,
     batched_graph,
     body_of,
     chosen,
@@ -26,10 +27,13 @@ from .bodies import (
     moving,
     node_of,
     of_inputs,
+    once,
     others,
     present,
     pullback,
     pushforward,
+    read_by,
+    reduced,
     reordered,
     run,
     spread,
@@ -316,6 +320,49 @@ class Scan(Control):
         found = apply_all(replace(self, body=body), *given[0], *first, *stacks)
         ys = zip(found[k:], outs[k:], strict=True)
         return *found[:k], *(exchanged(y) if yes else y for y, yes in ys)
+
+    # ---- less
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        """Without carries, sequences and stacks that are not needed, and each of them once.
+
+        A carry that no turn changes is a constant; a stack of the elements is their sequence.
+        """
+        body, c, k = self.body, self.consts, self.carries
+        unchanged = {
+            j: i
+            for j, o in enumerate(body.outputs)
+            for i, v in enumerate(body.inputs)
+            if o is v and (i == c + j if j < k else i >= c + k)
+        }
+        moved = [j for j in range(k) if j not in unchanged]
+        stacks = [j for j in range(k, len(wanted)) if wanted[j] and j not in unchanged]
+        first = {body.outputs[j]: j for j in reversed(stacks)}  # of equal stacks one is made
+        stacks = sorted(first.values())
+
+        def reads(carries: Iterable[int]) -> tuple[bool, ...]:
+            return read_by(body, [body.outputs[j] for j in (*carries, *stacks)])
+
+        def step(marks: Marks) -> tuple[bool, ...]:
+            read = reads(chosen(moved, marks))
+            return tuple(read[c + j] for j in moved)
+
+        live = chosen(moved, grown([wanted[j] for j in moved], step))
+        read = reads(live)
+        fixed = once([*range(c), *(c + j for j in unchanged if j < k)], node.args, read)
+        sequences = once(range(c + k, len(node.args)), node.args, read)
+        consts, elements = sorted(set(fixed.values())), sorted(set(sequences.values()))
+        operands, outs = (*consts, *(c + j for j in live), *elements), (*live, *stacks)
+        op = self
+        if (len(operands), len(outs)) != (len(node.args), len(wanted)):
+            body = reduced(body, operands, fixed | sequences, outs)
+            op = replace(self, body=body, consts=len(consts), carries=len(live))
+        at = {j: n for n, j in enumerate(outs)}
+        results = tuple(
+            at.get(j if j < k else first.get(o, -1)) if yes and j not in unchanged else None
+            for j, (o, yes) in enumerate(zip(self.body.outputs, wanted, strict=True))
+        )
+        return Narrowed(op, operands, results, unchanged)
 
     # ---- samples
 

@@ -14,6 +14,7 @@ from ..types import Type, spelled
 from . import elementwise, transcendental
 from .bodies import (
     Control,
+    Narrowed,
     batched_graph,
     body_of,
     by_row,
@@ -24,10 +25,13 @@ from .bodies import (
     inlined_batch,
     moving,
     of_inputs,
+    once,
     others,
     present,
     pullback,
     pushforward,
+    read_by,
+    reduced,
     reordered,
     run,
     spread,
@@ -181,6 +185,26 @@ class Switch(Control):
             pairs = zip(found, results, strict=True)
             results = tuple(elementwise.select(by_row(taken, new), new, old) for new, old in pairs)
         return results
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        """Without operands and results that are not needed; a result may be an operand for all."""
+        unchanged = {
+            k: i + 1
+            for k in range(len(wanted))
+            for i in range(len(node.args) - 1)
+            if all(b.outputs[k] is b.inputs[i] for b in self.branches)
+        }
+        outs = [k for k, yes in enumerate(wanted) if yes and k not in unchanged]
+        reads = [read_by(b, [b.outputs[k] for k in outs]) for b in self.branches]
+        read = tuple(map(any, zip(*reads, strict=True)))
+        alike = once(range(len(read)), node.args[1:], read)
+        inputs = sorted(set(alike.values()))
+        op = self
+        if (len(inputs), len(outs)) != (len(read), len(wanted)):
+            op = Switch(tuple(reduced(b, inputs, alike, outs) for b in self.branches))
+        at = {k: n for n, k in enumerate(outs)}
+        results = tuple(at.get(k) for k in range(len(wanted)))
+        return Narrowed(op, (0, *(i + 1 for i in inputs)), results, unchanged)
 
     # ---- samples
 

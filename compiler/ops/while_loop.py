@@ -14,6 +14,7 @@ from . import elementwise
 from .bodies import (
     Control,
     Marks,
+    Narrowed,
     batched_graph,
     body_of,
     by_row,
@@ -24,8 +25,11 @@ from .bodies import (
     grown,
     moving,
     of_inputs,
+    once,
     present,
     pushforward,
+    read_by,
+    reduced,
     reordered,
     run,
     spread,
@@ -172,6 +176,35 @@ class While(Control, name="while_loop"):
         pairs = zip(step.outputs, step.inputs[len(consts) :], strict=True)
         kept = [elementwise.select(by_row(on, new), new, old) for new, old in pairs]
         return condition, Graph.of(step.name, step.inputs, kept)
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        """Without carries that neither the condition nor a wanted result needs.
+
+        A carry that no turn changes is a constant.
+        """
+        body, n = self.body, self.consts
+        unchanged = {j: n + j for j, o in enumerate(body.outputs) if o is body.inputs[n + j]}
+        moved = [j for j in range(len(wanted)) if j not in unchanged]
+        tested = read_by(self.condition, self.condition.outputs)
+
+        def reads(carries: Iterable[int]) -> tuple[bool, ...]:
+            found = read_by(body, [body.outputs[j] for j in carries])
+            return tuple(map(any, zip(found, tested, strict=True)))
+
+        def step(marks: Marks) -> tuple[bool, ...]:
+            read = reads(chosen(moved, marks))
+            return tuple(read[n + j] for j in moved)
+
+        live = chosen(moved, grown([wanted[j] for j in moved], step))
+        fixed = once([*range(n), *(n + j for j in unchanged)], node.args, reads(live))
+        consts = sorted(set(fixed.values()))
+        operands = (*consts, *(n + j for j in live))
+        op = self
+        if (len(consts), len(live)) != (n, len(wanted)):
+            condition = reduced(self.condition, operands, fixed, (0,))
+            op = While(condition, reduced(body, operands, fixed, live), len(consts))
+        at = {j: i for i, j in enumerate(live)}
+        return Narrowed(op, operands, tuple(at.get(j) for j in range(len(wanted))), unchanged)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
