@@ -29,9 +29,11 @@ from .passes.cse import cse
 from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
+from .passes.hoist import hoist
 from .passes.layout import layout
 from .passes.schedule import schedule
 from .passes.simplify import simplify
+from .passes.sink import sink
 from .passes.unmark import unmark
 from .plan import Plan, Schedule
 from .prefix import Prefix
@@ -43,10 +45,12 @@ from .verify import verify
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     unmark,
     dead,
+    sink,
     fold,
     simplify,
     fold,
     cse,
+    hoist,
     layout,
     simplify,
     cse,

@@ -51,6 +51,17 @@ class Control(Op, abstract=True):
         """Of each body the pairs of an input and the output that is this input in the next turn."""
         return ((),) * len(self.graphs)
 
+    def kinds(self, count: int) -> tuple[str, ...]:
+        """What each of `count` operands is: "constant", "carry", "sequence" or "index".
+
+        The graphs take them in order, all but an index.
+        """
+        raise CompilerError(f"op '{self.name}' has no kinds of operands")
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        """The op of other graphs, the first `constants` inputs of which are constants."""
+        raise CompilerError(f"op '{self.name}' is of its own graphs")
+
     def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
         """What gives the wanted results of a node of this op."""
         raise CompilerError(f"op '{self.name}' has no rule to be narrowed")

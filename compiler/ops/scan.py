@@ -112,6 +112,13 @@ class Scan(Control):
     def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         return (tuple((self.consts + j, j) for j in range(self.carries)),)
 
+    def kinds(self, count: int) -> tuple[str, ...]:
+        sequences = count - self.consts - self.carries
+        return (*["constant"] * self.consts, *["carry"] * self.carries, *["sequence"] * sequences)
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        return replace(self, body=graphs[0], consts=constants)
+
     def reference(self, *args: np.ndarray) -> Any:
         consts, carries, sequences = self.parts(args)
         types = [self.stacked(t) for t in self.body.types[1][self.carries :]]

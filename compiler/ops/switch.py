@@ -72,6 +72,12 @@ class Switch(Control):
     def graphs(self) -> tuple[Graph, ...]:
         return self.branches
 
+    def kinds(self, count: int) -> tuple[str, ...]:
+        return ("index", *["constant"] * (count - 1))
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        return Switch(graphs)
+
     def reference(self, *args: np.ndarray) -> Any:
         index, operands = int(args[0]), args[1:]
         return run(self.branches[min(max(index, 0), len(self.branches) - 1)], *operands)

@@ -77,6 +77,13 @@ class While(Control, name="while_loop"):
     def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         return (), tuple((self.consts + j, j) for j in range(len(self.body.outputs)))
 
+    def kinds(self, count: int) -> tuple[str, ...]:
+        return (*["constant"] * self.consts, *["carry"] * (count - self.consts))
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        condition, body = graphs
+        return While(condition, body, constants)
+
     def reference(self, *args: np.ndarray) -> Any:
         consts, carries = args[: self.consts], args[self.consts :]
         while run(self.condition, *consts, *carries)[0]:

@@ -167,20 +167,19 @@ def test_ctrl_c_ends_a_loop_that_would_not_end(kernels, seconds):
     """With Python's lock held, and with it given up."""
     program = endless(kernels, seconds, 1000)
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
-    if seconds:
-        timer.start()
-    else:  # no other thread runs while the lock is held
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
+            if seconds:
+                timer.start()
+            else:  # no other thread runs while the lock is held
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
             program((X,))
     finally:
         timer.cancel()
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    np.testing.assert_array_equal(
-        Program((powers(kernels, 2),), (SPEC,), (SPEC,), (), 48)((X,))[0], X * 4
-    )
+    again = Program((powers(kernels, 2),), (SPEC,), (SPEC,), (), 48)
+    np.testing.assert_array_equal(again((X,))[0], X * 4)
 
 
 def test_other_threads_run_while_a_loop_does(kernels):
@@ -195,8 +194,8 @@ def test_other_threads_run_while_a_loop_does(kernels):
         os.kill(os.getpid(), signal.SIGINT)
 
     other = threading.Thread(target=tick)
-    other.start()
     with pytest.raises(KeyboardInterrupt):
+        other.start()
         program((X,))
     other.join()
     assert len(ticks) == 5
