@@ -44,7 +44,6 @@ from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     unmark,
-    dead,
     sink,
     fold,
     simplify,

@@ -7,7 +7,7 @@ which the rules of these ops apply to bodies; the functions here import them whe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, TypeVar
 
@@ -61,6 +61,10 @@ class Control(Op, abstract=True):
     def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
         """The op of other graphs, the first `constants` inputs of which are constants."""
         raise CompilerError(f"op '{self.name}' is of its own graphs")
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        """What runs on these operands, in order: "turn 3", the graph, and its inputs."""
+        raise CompilerError(f"op '{self.name}' runs no graphs")
 
     def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
         """What gives the wanted results of a node of this op."""

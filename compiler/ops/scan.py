@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -119,17 +119,35 @@ class Scan(Control):
     def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
         return replace(self, body=graphs[0], consts=constants)
 
+    @property
+    def order(self) -> Sequence[int]:
+        """The elements as the turns take them."""
+        return range(self.length)[:: -1 if self.reverse else 1]
+
     def reference(self, *args: np.ndarray) -> Any:
-        consts, carries, sequences = self.parts(args)
+        carries = self.parts(args)[1]
         types = [self.stacked(t) for t in self.body.types[1][self.carries :]]
         stacks = tuple(np.empty(t.shape, t.numpy) for t in types)
-        order = range(self.length)
-        for i in reversed(order) if self.reverse else order:
-            found = run(self.body, *consts, *carries, *(x[i] for x in sequences))
+        for i in self.order:
+            found = run(self.body, *self.given(args, carries, i))
             carries = found[: self.carries]
             for stack, y in zip(stacks, found[self.carries :], strict=True):
                 stack[i] = y
         return *carries, *stacks
+
+    def given(
+        self, args: Sequence[np.ndarray], carries: Sequence[np.ndarray], i: int
+    ) -> tuple[np.ndarray, ...]:
+        """What the body takes for element i."""
+        consts, _, sequences = self.parts(args)
+        return *consts, *carries, *(x[i] for x in sequences)
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        carries = self.parts(args)[1]
+        for turn, i in enumerate(self.order):
+            given = self.given(args, carries, i)
+            yield f"turn {turn}", self.body, given
+            carries = run(self.body, *given)[: self.carries]
 
     # ---- forward mode
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,8 +79,15 @@ class Switch(Control):
         return Switch(graphs)
 
     def reference(self, *args: np.ndarray) -> Any:
-        index, operands = int(args[0]), args[1:]
-        return run(self.branches[min(max(index, 0), len(self.branches) - 1)], *operands)
+        return run(self.branches[self.taken(args[0])], *args[1:])
+
+    def taken(self, index: Any) -> int:
+        """The number of the branch."""
+        return min(max(int(index), 0), len(self.branches) - 1)
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        index = self.taken(args[0])
+        yield f"branch {index}", self.branches[index], args[1:]
 
     # ---- derivatives
 

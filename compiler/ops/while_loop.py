@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,16 @@ class While(Control, name="while_loop"):
         while run(self.condition, *consts, *carries)[0]:
             carries = run(self.body, *consts, *carries)
         return carries
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        consts, carries = args[: self.consts], args[self.consts :]
+        for turn in itertools.count():
+            given = *consts, *carries
+            yield f"condition {turn}", self.condition, given
+            if not run(self.condition, *given)[0]:
+                return
+            yield f"turn {turn}", self.body, given
+            carries = run(self.body, *given)
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """A loop of the body and its tangent; the condition reads no tangent."""

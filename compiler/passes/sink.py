@@ -3,6 +3,7 @@
 What: an operand that is one number is made inside of the bodies, where laws see it; a sequence of
 one number or of one array repeated is no sequence; a branch of known index is its body.
 Order: before fold and simplify, which use it; after differentiation, which leaves zeros and ones.
+It begins with dead code, so that a carry that never changes is a constant here.
 Before and after: a well-formed graph of the same meaning and bits.
 Cost: O(n).
 """
@@ -17,10 +18,16 @@ from ..ops.source import Full
 from ..ops.switch import Switch
 from ..ops.view import Broadcast
 from ..types import Type
+from .dead import dead
 
 
 def sink(graph: Graph) -> Graph:
     """The graph with what is known of operands inside of bodies."""
+    return sunk_into(dead(graph))
+
+
+def sunk_into(graph: Graph) -> Graph:
+    """The same of a graph without dead code."""
     return rebuild(graph, step)
 
 
@@ -29,10 +36,9 @@ def step(old: Node, given: tuple[Value, ...]) -> Sequence[Value]:
     if not isinstance(op, Control):
         return apply_all(op, *given)
     if isinstance(op, Switch) and (index := number(given[0])) is not None:
-        taken = op.branches[min(max(int(index), 0), len(op.branches) - 1)]
-        return inline(sink(taken), given[1:])
+        return inline(sunk_into(op.branches[op.taken(index)]), given[1:])
     op, given = sunk(op, given)
-    return apply_all(with_graphs(op, sink), *given)
+    return apply_all(with_graphs(op, sunk_into), *given)
 
 
 def sunk(op: Control, given: tuple[Value, ...]) -> tuple[Control, tuple[Value, ...]]:
