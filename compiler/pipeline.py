@@ -13,16 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..runtime import objects
+from ..runtime import cubins, objects
+from ..runtime.cubins import Artifact
 from ..runtime.program import TOGETHER_SECONDS, ArraySpec, Program, Slot
+from .codegen import gpu_words
+from .codegen.grid import lower_grid
 from .codegen.lower import lower
-from .codegen.lowered import Lowered
+from .codegen.lowered import Launch, Lowered
+from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
+from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
-from .codegen.target import Target, host
+from .codegen.target import Device, Target, host
 from .codegen.words import KEY, WORDS
 from .emission import AnyWork, BodyWork, Work
+from .errors import ProgramError
 from .ir import Graph, Value
+from .kernel import Kernel
 from .lazy import lazy
 from .passes.buffers import buffers
 from .passes.cse import cse
@@ -78,11 +85,19 @@ class Compiled:
     graph: Graph
     stages: tuple[Stage, ...]
     plan: Plan
-    lowered: tuple[tuple[Work, Lowered], ...]
+    lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
+    target: Target | Device
 
     @lazy
     def program(self) -> Program:
         return assemble(self.plan, self.lowered)
+
+    @lazy
+    def artifacts(self) -> dict[str, Artifact]:
+        """For a GPU: the machine code of each text, made or found when it is first needed."""
+        assert isinstance(self.target, Device)
+        texts = [launch.text for _, launch in self.lowered]
+        return cubins.artifacts(texts, gpu_words.words(), gpu_words.key(), self.target.architecture)
 
 
 def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
@@ -99,7 +114,7 @@ def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
 
 def compile_graph(
     graph: Graph,
-    target: Target | None = None,
+    target: Target | Device | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
 ) -> Compiled:
@@ -118,21 +133,31 @@ def compile_graph(
     stage("fuse", fuse)
     ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    lowered = tuple((w, lower_work(w, target or host())) for w in works_of(ordered))
-    compiled = Compiled(graph, tuple(stages), plan, lowered)
+    target = target or host()
+    found = ((w, lower_work(w, target)) for w in works_of(ordered))
+    lowered = tuple((w, low) for w, low in found if isinstance(w, Work))
+    compiled = Compiled(graph, tuple(stages), plan, lowered, target)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
 
 
-def lower_work(work: Work, target: Target) -> Lowered:
-    kernel = work.kernel
-    match kernel:
-        case Product():
-            return lower_product(kernel, target)
-        case Prefix():
-            return lower_prefix(kernel, target)
-    return lower(kernel, target)
+PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
+    Target: {Kernel: lower, Product: lower_product, Prefix: lower_prefix},
+    Device: {Kernel: lower_grid, Product: lower_product_grid, Prefix: lower_prefix_grid},
+}
+"""By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
+
+
+def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
+    """The text of a work's kernel; none, beside a processor, for what has no kernel of its own."""
+    if not isinstance(work, Work) and isinstance(target, Target):
+        return None
+    printer = PRINTERS[type(target)].get(type(work.kernel)) if isinstance(work, Work) else None
+    if printer is None or not isinstance(work, Work):
+        name = work.name if isinstance(work, Work) else work.node.op.name
+        raise ProgramError(f"{name} is not on cuda yet", repair='device="cpu"')
+    return printer(work.kernel, target)
 
 
 # ---------------------------------------------------------------- the table
@@ -159,16 +184,15 @@ def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
     )
 
 
-def works_of(schedule: Schedule) -> tuple[Work, ...]:
-    """The kernels of a program, those of bodies too, each once."""
-    found: dict[int, Work] = {}
+def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
+    """The works of a program, those of bodies too, each once."""
+    found: dict[int, AnyWork] = {}
     stack: list[AnyWork] = [work for _, work in schedule.works]
     while stack:
         work = stack.pop(0)
-        if isinstance(work, Work):
+        if id(work) not in found:
             found[id(work)] = work
-        elif isinstance(work, BodyWork):
-            stack += work.inside()
+            stack += work.inside() if isinstance(work, BodyWork) else ()
     return tuple(found.values())
 
 
@@ -197,4 +221,22 @@ def texts_of(compiled: Compiled) -> Iterator[tuple[str, str]]:
     for stage in compiled.stages:
         yield stage.name, stage.text
     yield "sources", "\n\n".join(dict.fromkeys(low.text for _, low in compiled.lowered))
-    yield "table", str(compiled.program)
+    if isinstance(compiled.target, Device):
+        yield "ptx", "\n".join(a.ptx for a in compiled.artifacts.values())
+        yield "launches", launches_text(compiled)
+    else:
+        yield "table", str(compiled.program)
+
+
+def launches_text(compiled: Compiled) -> str:
+    """What a GPU would launch, in order, and what each kernel uses there."""
+    counts = f"{len(compiled.lowered)} launches, arena {compiled.plan.arena_bytes} bytes"
+    lines = [f"{compiled.graph.name} on {compiled.target.architecture}: {counts}"]
+    for work, launch in compiled.lowered:
+        found = compiled.artifacts[launch.text]
+        places = [str(compiled.plan.places[v]) for v in work.values]
+        words = " ".join(map(str, (*places, *launch.sizes)))
+        shared = f" {launch.shared_bytes} bytes" if launch.shared_bytes else ""
+        lines.append(f"    {found.entry}({words})  {launch.blocks} by {launch.threads}{shared}")
+        lines.append(f"        {str(found).partition(': ')[2]}")
+    return "\n".join(lines)

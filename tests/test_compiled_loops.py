@@ -16,7 +16,7 @@ from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Value, apply_all
 from wonderland.compiler.ops import Scan, add
 from wonderland.compiler.passes import fuse as fusing
-from wonderland.compiler.pipeline import Compiled, compile_graph, works_of
+from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.plan import BodyMemory
 from wonderland.compiler.types import Type
 from wonderland.runtime import executor
@@ -121,7 +121,7 @@ def test_equal_bodies_are_compiled_once():
     c = compiled(f, W, H, XS)
     one, two, three = bodies(c)
     assert [id(x) for x in two.inside()] == [id(x) for x in three.inside()]
-    assert len(works_of(c.plan.schedule)) == 3  # with all ys, with the last h only, the sum
+    assert len(c.lowered) == 3  # with all ys, with the last h only, the sum
     assert len(list(one.inside())) == 1
     agree(c, (W, H, XS))
 
