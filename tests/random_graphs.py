@@ -101,13 +101,15 @@ class Unfit(Exception):
     """This attempt leads nowhere; the next may."""
 
 
-def random_graph(seed: int, nodes: int = 12, halves: bool = True) -> Graph:
+def random_graph(seed: int, nodes: int = 12, halves: bool = True, loops: bool = True) -> Graph:
     """A graph of at most `nodes` nodes (at least 6), the same for the same seed.
 
-    Without `halves` none of f16 and bf16, whose rounding hides small errors."""
+    Without `halves` none of f16 and bf16, whose rounding hides small errors; without `loops` no op
+    that holds graphs."""
     names = sorted(
         BUILDERS | {n: elementwise for n, op in Op.registry.items() if issubclass(op, Elementwise)}
     )
+    names = [n for n in names if loops or n not in CONTROL]
     with sourced(None):
         for attempt in range(100):
             maker = Maker(np.random.default_rng([seed, attempt]), halves)

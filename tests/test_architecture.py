@@ -25,7 +25,7 @@ LAYERS = [
     "compiler.plan compiler.rematerialise",
     "compiler.memory compiler.low_peak",
     "compiler.passes compiler.codegen",
-    "compiler.nested",
+    "compiler.nested compiler.rows",
     "compiler.pipeline",
     "compiler.concrete compiler.unsupported compiler.devices",
     "compiler.tracer compiler.lint",
@@ -104,7 +104,7 @@ def test_the_runtime_imports_nothing_of_the_compiler() -> None:
 
 
 def test_only_the_code_generator_and_the_pipeline_import_the_runtime() -> None:
-    names = "api", "codegen", "devices", "executable", "pipeline"
+    names = "api", "codegen", "devices", "executable", "pipeline", "rows"
     allowed = tuple(f"compiler.{name}" for name in names)
     found = [
         f"{f}: {m}"

@@ -133,6 +133,16 @@ def test_the_stages_of_a_program_on_a_device_are_read(device):
     assert ".visible .entry" in stages["ptx"]
 
 
+def compiled_on(device, graph):
+    """The program, where a GPU has all its kernels: what is the processor's only is refused."""
+    try:
+        return compile_graph(graph, device=device)
+    except ProgramError as error:
+        if "is not on cuda yet" not in str(error):
+            raise
+        pytest.skip(error.what)
+
+
 @pytest.mark.parametrize("name", sorted(Op.registry))
 def test_every_op_on_a_device_means_what_the_interpreter_means(name, device):
     """Through the PTX of its kernels. The fake takes two samples, as it compiles them all."""
@@ -141,13 +151,13 @@ def test_every_op_on_a_device_means_what_the_interpreter_means(name, device):
         found[:: max(1, len(found) - 1)] if isinstance(device, FakeDevice) else found
     ):
         graph, arrays = sample_graph(sample), sample_arrays(sample, k)
-        agree(compile_graph(graph, device=device), arrays)
+        agree(compiled_on(device, graph), arrays)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_graphs_on_a_device(seed, device):
     graph = random_graph(seed)
-    agree(compile_graph(graph, device=device), random_arrays(graph, seed))
+    agree(compiled_on(device, graph), random_arrays(graph, seed))
 
 
 def agree(compiled: Compiled, arrays: tuple[np.ndarray, ...]) -> None:

@@ -7,14 +7,14 @@ which the rules of these ops apply to bodies; the functions here import them whe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Graph, Node, Op, Value, sourced
+from ..errors import CompilerError, ProgramError
+from ..ir import Graph, Node, Op, Value, inline, sourced
 from ..types import Type, spelled
 from .family import repeated
 from .source import full
@@ -22,6 +22,53 @@ from .view import broadcast
 
 T = TypeVar("T")
 Marks = Sequence[bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Narrowed:
+    """An op with less in it, which gives what is wanted of a node.
+
+    `operands`: which of the node's operands it takes. `results`: which of its results each of the
+    node's is; None where that is not wanted, or is the operand that `unchanged` says.
+    """
+
+    op: Op
+    operands: tuple[int, ...]
+    results: tuple[int | None, ...]
+    unchanged: dict[int, int]
+
+
+class Control(Op, abstract=True):
+    """An op that runs its graphs: in turns, or one of them."""
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The bodies."""
+        raise CompilerError(f"op '{self.name}' has no bodies")
+
+    @property
+    def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Of each body the pairs of an input and the output that is this input in the next turn."""
+        return ((),) * len(self.graphs)
+
+    def kinds(self, count: int) -> tuple[str, ...]:
+        """What each of `count` operands is: "constant", "carry", "sequence" or "index".
+
+        The graphs take them in order, all but an index.
+        """
+        raise CompilerError(f"op '{self.name}' has no kinds of operands")
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        """The op of other graphs, the first `constants` inputs of which are constants."""
+        raise CompilerError(f"op '{self.name}' is of its own graphs")
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        """What runs on these operands, in order: "turn 3", the graph, and its inputs."""
+        raise CompilerError(f"op '{self.name}' runs no graphs")
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        """What gives the wanted results of a node of this op."""
+        raise CompilerError(f"op '{self.name}' has no rule to be narrowed")
 
 
 def run(body: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -144,6 +191,31 @@ def filled(
 def reordered(graph: Graph, inputs: Sequence[Value]) -> Graph:
     """The graph with its inputs in another order."""
     return dataclasses.replace(graph, inputs=tuple(inputs))
+
+
+def read_by(body: Graph, outputs: Iterable[Value]) -> tuple[bool, ...]:
+    """Which inputs the outputs need."""
+    part = Graph.of(body.name, body.inputs, tuple(outputs))
+    read = {a for n in part.nodes for a in n.args} | set(part.outputs)
+    return tuple(v in read for v in body.inputs)
+
+
+def once(indices: Iterable[int], args: Sequence[Value], read: Marks) -> dict[int, int]:
+    """Of the inputs that are read, the first one that is the same operand."""
+    first: dict[Value, int] = {}
+    return {i: first.setdefault(args[i], i) for i in indices if read[i]}
+
+
+def reduced(
+    body: Graph, inputs: Sequence[int], alike: dict[int, int], outs: Sequence[int]
+) -> Graph:
+    """The body of some of its inputs and outputs; for other inputs stand those they are `alike`."""
+    new = {i: Value(body.inputs[i].type) for i in inputs}
+    found = (new.get(alike.get(i, i)) for i in range(len(body.inputs)))
+    given = [n or Value(v.type) for n, v in zip(found, body.inputs, strict=True)]
+    outputs = tuple(body.outputs[k] for k in outs)
+    part = Graph(body.name, body.inputs, body.nodes, outputs)
+    return Graph.of(body.name, [new[i] for i in inputs], inline(part, given))
 
 
 def grown(start: Marks, step: Callable[[tuple[bool, ...]], Iterable[bool]]) -> tuple[bool, ...]:

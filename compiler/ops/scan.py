@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline
+from ..ir import Graph, Node, Sample, Value, apply_all, inline
 from ..types import Type, spelled
 from . import elementwise, transcendental
 from .bodies import (
+    Control,
     Marks,
+    Narrowed,
     batched_graph,
     body_of,
     chosen,
@@ -25,10 +27,13 @@ from .bodies import (
     moving,
     node_of,
     of_inputs,
+    once,
     others,
     present,
     pullback,
     pushforward,
+    read_by,
+    reduced,
     reordered,
     run,
     spread,
@@ -54,7 +59,7 @@ class Halves:
     places: tuple[int | None, ...] = ()
 
 
-class Scan(Op):
+class Scan(Control):
     """carry, y[i] = body(constants, carry, x[i]) for every i, the first first or the last first
 
     Operands: `consts` constants, `carries` initial carries, sequences with a leading axis of
@@ -99,17 +104,50 @@ class Scan(Op):
     def stacked(self, of: Type) -> Type:
         return Type(of.dtype, (self.length, *of.shape))
 
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        return (self.body,)
+
+    @property
+    def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        return (tuple((self.consts + j, j) for j in range(self.carries)),)
+
+    def kinds(self, count: int) -> tuple[str, ...]:
+        sequences = count - self.consts - self.carries
+        return (*["constant"] * self.consts, *["carry"] * self.carries, *["sequence"] * sequences)
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        return replace(self, body=graphs[0], consts=constants)
+
+    @property
+    def order(self) -> Sequence[int]:
+        """The elements as the turns take them."""
+        return range(self.length)[:: -1 if self.reverse else 1]
+
     def reference(self, *args: np.ndarray) -> Any:
-        consts, carries, sequences = self.parts(args)
+        carries = self.parts(args)[1]
         types = [self.stacked(t) for t in self.body.types[1][self.carries :]]
         stacks = tuple(np.empty(t.shape, t.numpy) for t in types)
-        order = range(self.length)
-        for i in reversed(order) if self.reverse else order:
-            found = run(self.body, *consts, *carries, *(x[i] for x in sequences))
+        for i in self.order:
+            found = run(self.body, *self.given(args, carries, i))
             carries = found[: self.carries]
             for stack, y in zip(stacks, found[self.carries :], strict=True):
                 stack[i] = y
         return *carries, *stacks
+
+    def given(
+        self, args: Sequence[np.ndarray], carries: Sequence[np.ndarray], i: int
+    ) -> tuple[np.ndarray, ...]:
+        """What the body takes for element i."""
+        consts, _, sequences = self.parts(args)
+        return *consts, *carries, *(x[i] for x in sequences)
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        carries = self.parts(args)[1]
+        for turn, i in enumerate(self.order):
+            given = self.given(args, carries, i)
+            yield f"turn {turn}", self.body, given
+            carries = run(self.body, *given)[: self.carries]
 
     # ---- forward mode
 
@@ -307,6 +345,49 @@ class Scan(Op):
         found = apply_all(replace(self, body=body), *given[0], *first, *stacks)
         ys = zip(found[k:], outs[k:], strict=True)
         return *found[:k], *(exchanged(y) if yes else y for y, yes in ys)
+
+    # ---- less
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        """Without carries, sequences and stacks that are not needed, and each of them once.
+
+        A carry that no turn changes is a constant; a stack of the elements is their sequence.
+        """
+        body, c, k = self.body, self.consts, self.carries
+        unchanged = {
+            j: i
+            for j, o in enumerate(body.outputs)
+            for i, v in enumerate(body.inputs)
+            if o is v and (i == c + j if j < k else i >= c + k)
+        }
+        moved = [j for j in range(k) if j not in unchanged]
+        stacks = [j for j in range(k, len(wanted)) if wanted[j] and j not in unchanged]
+        first = {body.outputs[j]: j for j in reversed(stacks)}  # of equal stacks one is made
+        stacks = sorted(first.values())
+
+        def reads(carries: Iterable[int]) -> tuple[bool, ...]:
+            return read_by(body, [body.outputs[j] for j in (*carries, *stacks)])
+
+        def step(marks: Marks) -> tuple[bool, ...]:
+            read = reads(chosen(moved, marks))
+            return tuple(read[c + j] for j in moved)
+
+        live = chosen(moved, grown([wanted[j] for j in moved], step))
+        read = reads(live)
+        fixed = once([*range(c), *(c + j for j in unchanged if j < k)], node.args, read)
+        sequences = once(range(c + k, len(node.args)), node.args, read)
+        consts, elements = sorted(set(fixed.values())), sorted(set(sequences.values()))
+        operands, outs = (*consts, *(c + j for j in live), *elements), (*live, *stacks)
+        op = self
+        if (len(operands), len(outs)) != (len(node.args), len(wanted)):
+            body = reduced(body, operands, fixed | sequences, outs)
+            op = replace(self, body=body, consts=len(consts), carries=len(live))
+        at = {j: n for n, j in enumerate(outs)}
+        results = tuple(
+            at.get(j if j < k else first.get(o, -1)) if yes and j not in unchanged else None
+            for j, (o, yes) in enumerate(zip(self.body.outputs, wanted, strict=True))
+        )
+        return Narrowed(op, operands, results, unchanged)
 
     # ---- samples
 

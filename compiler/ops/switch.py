@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Graph, Node, Op, Sample, Value, apply_all
+from ..ir import Graph, Node, Sample, Value, apply_all
 from ..types import Type, spelled
 from . import elementwise, transcendental
 from .bodies import (
+    Control,
+    Narrowed,
     batched_graph,
     body_of,
     by_row,
@@ -23,10 +25,13 @@ from .bodies import (
     inlined_batch,
     moving,
     of_inputs,
+    once,
     others,
     present,
     pullback,
     pushforward,
+    read_by,
+    reduced,
     reordered,
     run,
     spread,
@@ -37,7 +42,7 @@ from .source import full
 INDEX = Type("i32")
 
 
-class Switch(Op):
+class Switch(Control):
     """branches[index](operands...); an index out of range is clamped
 
     Operands: the index, an i32, then the operands, which every branch takes.
@@ -63,9 +68,26 @@ class Switch(Op):
                 )
         return results
 
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        return self.branches
+
+    def kinds(self, count: int) -> tuple[str, ...]:
+        return ("index", *["constant"] * (count - 1))
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        return Switch(graphs)
+
     def reference(self, *args: np.ndarray) -> Any:
-        index, operands = int(args[0]), args[1:]
-        return run(self.branches[min(max(index, 0), len(self.branches) - 1)], *operands)
+        return run(self.branches[self.taken(args[0])], *args[1:])
+
+    def taken(self, index: Any) -> int:
+        """The number of the branch."""
+        return min(max(int(index), 0), len(self.branches) - 1)
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        index = self.taken(args[0])
+        yield f"branch {index}", self.branches[index], args[1:]
 
     # ---- derivatives
 
@@ -176,6 +198,26 @@ class Switch(Op):
             pairs = zip(found, results, strict=True)
             results = tuple(elementwise.select(by_row(taken, new), new, old) for new, old in pairs)
         return results
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        """Without operands and results that are not needed; a result may be an operand for all."""
+        unchanged = {
+            k: i + 1
+            for k in range(len(wanted))
+            for i in range(len(node.args) - 1)
+            if all(b.outputs[k] is b.inputs[i] for b in self.branches)
+        }
+        outs = [k for k, yes in enumerate(wanted) if yes and k not in unchanged]
+        reads = [read_by(b, [b.outputs[k] for k in outs]) for b in self.branches]
+        read = tuple(map(any, zip(*reads, strict=True)))
+        alike = once(range(len(read)), node.args[1:], read)
+        inputs = sorted(set(alike.values()))
+        op = self
+        if (len(inputs), len(outs)) != (len(read), len(wanted)):
+            op = Switch(tuple(reduced(b, inputs, alike, outs) for b in self.branches))
+        at = {k: n for n, k in enumerate(outs)}
+        results = tuple(at.get(k) for k in range(len(wanted)))
+        return Narrowed(op, (0, *(i + 1 for i in inputs)), results, unchanged)
 
     # ---- samples
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline, where
+from ..ir import Graph, Node, Sample, Value, apply_all, inline, where
 from ..types import Type, spelled
 from . import elementwise
 from .bodies import (
+    Control,
     Marks,
+    Narrowed,
     batched_graph,
     body_of,
     by_row,
@@ -23,8 +26,11 @@ from .bodies import (
     grown,
     moving,
     of_inputs,
+    once,
     present,
     pushforward,
+    read_by,
+    reduced,
     reordered,
     run,
     spread,
@@ -35,7 +41,7 @@ from .reduce import reduce_any, reduce_sum
 from .source import full
 
 
-class While(Op, name="while_loop"):
+class While(Control, name="while_loop"):
     """carry = body(constants, carry) while condition(constants, carry)
 
     Operands: `consts` constants, which both graphs take, then the initial carries. Results: the
@@ -64,11 +70,36 @@ class While(Op, name="while_loop"):
             raise ProgramError(f"while_loop: a body that gives {required} is required, got {got}")
         return carries
 
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        return self.condition, self.body
+
+    @property
+    def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        return (), tuple((self.consts + j, j) for j in range(len(self.body.outputs)))
+
+    def kinds(self, count: int) -> tuple[str, ...]:
+        return (*["constant"] * self.consts, *["carry"] * (count - self.consts))
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        condition, body = graphs
+        return While(condition, body, constants)
+
     def reference(self, *args: np.ndarray) -> Any:
         consts, carries = args[: self.consts], args[self.consts :]
         while run(self.condition, *consts, *carries)[0]:
             carries = run(self.body, *consts, *carries)
         return carries
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        consts, carries = args[: self.consts], args[self.consts :]
+        for turn in itertools.count():
+            given = *consts, *carries
+            yield f"condition {turn}", self.condition, given
+            if not run(self.condition, *given)[0]:
+                return
+            yield f"turn {turn}", self.body, given
+            carries = run(self.body, *given)
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """A loop of the body and its tangent; the condition reads no tangent."""
@@ -163,6 +194,35 @@ class While(Op, name="while_loop"):
         pairs = zip(step.outputs, step.inputs[len(consts) :], strict=True)
         kept = [elementwise.select(by_row(on, new), new, old) for new, old in pairs]
         return condition, Graph.of(step.name, step.inputs, kept)
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        """Without carries that neither the condition nor a wanted result needs.
+
+        A carry that no turn changes is a constant.
+        """
+        body, n = self.body, self.consts
+        unchanged = {j: n + j for j, o in enumerate(body.outputs) if o is body.inputs[n + j]}
+        moved = [j for j in range(len(wanted)) if j not in unchanged]
+        tested = read_by(self.condition, self.condition.outputs)
+
+        def reads(carries: Iterable[int]) -> tuple[bool, ...]:
+            found = read_by(body, [body.outputs[j] for j in carries])
+            return tuple(map(any, zip(found, tested, strict=True)))
+
+        def step(marks: Marks) -> tuple[bool, ...]:
+            read = reads(chosen(moved, marks))
+            return tuple(read[n + j] for j in moved)
+
+        live = chosen(moved, grown([wanted[j] for j in moved], step))
+        fixed = once([*range(n), *(n + j for j in unchanged)], node.args, reads(live))
+        consts = sorted(set(fixed.values()))
+        operands = (*consts, *(n + j for j in live))
+        op = self
+        if (len(consts), len(live)) != (n, len(wanted)):
+            condition = reduced(self.condition, operands, fixed, (0,))
+            op = While(condition, reduced(body, operands, fixed, live), len(consts))
+        at = {j: i for i, j in enumerate(live)}
+        return Narrowed(op, operands, tuple(at.get(j) for j in range(len(wanted))), unchanged)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -2,7 +2,8 @@
 
 What: inputs, outputs and constants live with the caller; everything else gets an offset in one
 arena, reused when it is dead. A value is written over an operand that dies with its reading, where
-the kernel reads every element before it writes it.
+the kernel reads every element before it writes it. Bodies of loops and branches are planned first:
+what they need is one block, live while the loop runs; the carry of a loop is a donated input.
 Why here: last, when the order of works is fixed.
 Before: a schedule. After: values that are live in the same wave share no bytes, except a value and
 the operand it is written over (`check_overlap`).
@@ -16,14 +17,14 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..emission import BodyWork
 from ..errors import CompilerError
 from ..ir import Value
-from ..plan import Place, Plan, Schedule, constants, may_share
-
-ALIGNMENT = 64
+from ..plan import BodyMemory, Place, Plan, Schedule, aligned, constants, may_share
+from ..types import Type
 
 
 @dataclass
@@ -39,6 +40,20 @@ class Life:
 
 def buffers(schedule: Schedule, donated: tuple[tuple[int, int], ...] = ()) -> Plan:
     """The plan of `schedule`; `donated` pairs (input, output) share memory where that is safe."""
+    return planned(schedule, donated, {})
+
+
+def planned(
+    schedule: Schedule, donated: tuple[tuple[int, int], ...], known: dict[Any, Plan]
+) -> Plan:
+    """The same, with what is `known` of the plans of bodies."""
+    schedule = replace(
+        schedule,
+        waves=tuple(
+            tuple(within(w, known) if isinstance(w, BodyWork) else w for w in wave)
+            for wave in schedule.waves
+        ),
+    )
     graph = schedule.graph
     places = {v: Place("input", i) for i, v in enumerate(graph.inputs)}
     places |= {v: Place("constant", i) for i, v in enumerate(constants(graph))}
@@ -54,6 +69,19 @@ def buffers(schedule: Schedule, donated: tuple[tuple[int, int], ...] = ()) -> Pl
     plan = Plan(schedule, places, arena, live, safe, shared)
     check_overlap(plan)
     return plan
+
+
+def within(work: BodyWork, known: dict[Any, Plan]) -> BodyWork:
+    """The work with plans of its bodies, and the memory that they need."""
+    bodies: list[Plan] = []
+    schedules = (b.schedule if isinstance(b, Plan) else b for b in work.bodies)
+    for body, carried in zip(schedules, work.op.carried, strict=True):
+        if id(body) not in known:
+            known[id(body)] = planned(body, carried, known)
+        bodies.append(known[id(body)])
+    work = replace(work, bodies=tuple(bodies))
+    nbytes = BodyMemory.of(work).nbytes
+    return replace(work, memory=Value(Type("u8", (nbytes,))) if nbytes else None)
 
 
 def uses(schedule: Schedule) -> tuple[dict[Value, int], dict[Value, int]]:
@@ -78,7 +106,7 @@ def blocks(schedule: Schedule, places: dict[Value, Place]) -> tuple[list[Life], 
         for v in work.written:
             if v in places or v in found:
                 continue
-            nbytes = -(-v.type.nbytes // ALIGNMENT) * ALIGNMENT
+            nbytes = aligned(v.type.nbytes)
             for u in work.reads:
                 dies = u in found and found[u].last == k and not any(u in w.reads for w in readers)
                 if dies and found[u].values[-1] is u and first[v] == k and may_share(work, u, v):

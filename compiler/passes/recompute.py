@@ -16,14 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..emission import AnyWork, Work
+from ..emission import AnyWork, BodyWork, HostWork
 from ..errors import ProgramError
 from ..ir import Value
 from ..low_peak import in_order, low_peak
 from ..memory import Memory, spelled_bytes
-from ..plan import Plan, Schedule, may_share
+from ..plan import Plan, Schedule, aligned, may_share
 from ..rematerialise import Tape, Unit, front
-from .buffers import ALIGNMENT, buffers
+from .buffers import buffers
 from .schedule import LOOKAHEAD, together
 
 LOOKAHEADS = (LOOKAHEAD, 2, 1)
@@ -51,6 +51,7 @@ def recompute(
     plan, memory = planned(schedule)
     if memory.nbytes <= budget:
         return plan
+    schedule = plan.schedule  # in which the memory of bodies is known
     steps = steps_of(schedule)
     tape = tape_of(schedule, steps, seconds)
     order = low_peak(tape, waits_of(schedule, steps, donated))
@@ -157,11 +158,18 @@ def tape_of(schedule: Schedule, steps: Sequence[Step], seconds: Callable[[AnyWor
             for x in w.reads
             if x in reads and x not in outputs and len(step) == 1 and may_share(w, x, y)
         )
-        again = all(isinstance(w, Work) for w in step)  # the host's may have effects
+        again = all(map(pure, step))
         spent = sum(map(seconds, step))
         return Unit(tuple(map(number.__getitem__, reads)), tuple(map(number.__getitem__, writes)),
                     spent, over, again)  # fmt: skip
 
-    nbytes = {k: -(-v.type.nbytes // ALIGNMENT) * ALIGNMENT for v, k in number.items()}
+    nbytes = {k: aligned(v.type.nbytes) for v, k in number.items()}
     elsewhere = frozenset(number[v] for v in outputs if v in number)
     return Tape(tuple(map(unit, steps)), nbytes, elsewhere)
+
+
+def pure(work: AnyWork) -> bool:
+    """Whether the work may run again; what the host does may have effects."""
+    if isinstance(work, BodyWork):
+        return all(map(pure, work.inside()))
+    return not isinstance(work, HostWork)

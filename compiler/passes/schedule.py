@@ -1,7 +1,8 @@
 """Orders works in waves.
 
 What: works in program order, those independent of each other gathered into waves of one barrier;
-a result that may take a donated argument's memory waits for the other readers of the argument.
+a result that may take a donated argument's memory waits for the other readers of the argument. In
+the body of a loop a carry is a donated argument.
 Why here: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
 Before: works of which each reads inputs, constants and what others write. After: every work stands
 in a later wave than all it reads from or waits for.
@@ -13,8 +14,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from ..emission import AnyWork
+from ..emission import AnyWork, BodyWork
 from ..ir import Graph, Value
 from ..plan import Schedule
 from .fuse import Fused
@@ -27,7 +29,15 @@ def schedule(fused: Fused, donated: Sequence[tuple[int, int]] = ()) -> Schedule:
 
     `donated` are pairs of an input and the output that may take its memory.
     """
-    return Schedule(fused.graph, waves_of(fused.graph, fused.works, donated))
+    return arranged(fused, donated, {})
+
+
+def arranged(
+    fused: Fused, donated: Sequence[tuple[int, int]], known: dict[Any, Schedule]
+) -> Schedule:
+    """The same, with what is `known` of the works of bodies."""
+    works = [within(w, known) if isinstance(w, BodyWork) else w for w in fused.works]
+    return Schedule(fused.graph, waves_of(fused.graph, works, donated))
 
 
 def together(
@@ -57,6 +67,17 @@ def waves_of(
             pending.subtract(w.written)
         waves.append(wave)
     return tuple(waves)
+
+
+def within(work: BodyWork, known: dict[Any, Schedule]) -> BodyWork:
+    """The work with its bodies in waves, in which a carry may take the place of the one before."""
+    bodies: list[Schedule] = []
+    for body, carried in zip(work.bodies, work.op.carried, strict=True):
+        key = id(body), carried
+        if key not in known:
+            known[key] = arranged(body, carried, known)
+        bodies.append(known[key])
+    return replace(work, bodies=tuple(bodies))
 
 
 def next_wave(

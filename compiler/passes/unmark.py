@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ir import Graph, Node, Value, apply_all, rebuild
+from ..ir import Graph, Node, Value, apply_all, everywhere, rebuild
 from ..ops.elementwise import Mark
 
 
+@everywhere
 def unmark(graph: Graph) -> Graph:
     """`graph` without marks for derivatives."""
 
