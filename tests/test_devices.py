@@ -137,7 +137,7 @@ def compiled_on(device, graph):
     """The program, where a GPU has all its kernels: what is the processor's only is refused."""
     try:
         return compile_graph(graph, device=device)
-    except ProgramError as error:
+    except wl.ProgramError as error:
         if "is not on cuda yet" not in str(error):
             raise
         pytest.skip(error.what)
