@@ -27,7 +27,7 @@ from ..kernel.stages import (
 )
 from . import schedule
 from .printer import Node, Suite, function
-from .reductions import Reductions, factors, single_products, summed
+from .reductions import COMBINE, Reductions, factors, single_products, summed
 from .slots import Named, Slots
 from .target import Target
 from .values import Level, Row, Values
@@ -258,7 +258,11 @@ class Lowering:
         )
 
     def add(self, s: Accumulate, of: list[str]) -> None:
-        """buffer += value, which may stand as two factors."""
+        """buffer += value, which may stand as two factors; or another monoid than the sum."""
+        with self.values.within(s.at):
+            self.combine(s, of)
+
+    def combine(self, s: Accumulate, of: list[str]) -> None:
         values, buffer = self.values, s.buffer.name
         lanes = values.lanes if values.inside else 1
         step = values.step(buffer, s.map, s.map.stride(values.vector)) if lanes > 1 else "1"
@@ -266,7 +270,8 @@ class Lowering:
         old, new = self.names.numbered("v"), self.names.numbered("t")
         mask = values.mask if lanes > 1 else None
         self.emit(f"{old} = {values.read(self.slots.buffer(buffer), place, step, lanes, mask)}")
-        self.emit(f"{new} = {summed(old, of)}")
+        text = summed(old, of) if s.monoid == "sum" else COMBINE[s.monoid].format(old, of[0])
+        self.emit(f"{new} = {text}")
         values.written(s, new)
 
     # ---- rows

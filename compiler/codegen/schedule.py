@@ -51,10 +51,26 @@ def columns(kernel: Kernel) -> Axis | None:
     if not kernel.free:
         return None
     last = kernel.free[-1]
+    if last.name in scattered(kernel):
+        return None
     if not rows:
         return last
     along_rows = sum(jumps(s, s.axes[-1].name) for s in rows)
     return last if sum(jumps(s, last.name) for s in kernel.stages) < along_rows else None
+
+
+def scattered(kernel: Kernel) -> frozenset[str]:
+    """The axes that computed places of writes depend on: lanes can't follow them."""
+    memo: dict[Expr, frozenset[str]] = {}
+    return frozenset[str]().union(
+        *(
+            axes_of(index, frozenset(), memo)
+            for stage in kernel.stages
+            for s in stage.body
+            if isinstance(s, Store | Accumulate)
+            for _, index, _ in s.at
+        )
+    )
 
 
 def weight(stage: Stage) -> int:

@@ -120,6 +120,12 @@ class Parser:
     def statement(self, s: ast.stmt, axes: tuple[Axis, ...]) -> Statement | None:
         match s:
             case ast.Assign(
+                targets=[ast.Subscript(value=ast.Name(id=name), slice=at)],
+                value=ast.Call(func=ast.Name(id=monoid), args=[ast.Subscript(), value]),
+            ) if monoid in MONOIDS and name in self.buffers:
+                b, (m, parts) = self.buffers[name], self.place(at)
+                return Accumulate(b, m, self.expression(value, b.dtype), parts, monoid)
+            case ast.Assign(
                 targets=[ast.Subscript(value=ast.Name(id=name), slice=at)], value=value
             ):
                 if name not in self.buffers:

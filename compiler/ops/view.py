@@ -13,7 +13,7 @@ from ..ir import Op, Sample, Value, apply
 from ..kernel import Map
 from ..types import HALVES, NUMPY, Type, is_float, spelled
 from .elementwise import cast, operands
-from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, of_axes, plus
+from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, moved, of_axes
 from .source import Number, full, of_kind
 
 Ints = tuple[int, ...]
@@ -24,11 +24,6 @@ class OneView(View, Linear, abstract=True):
     """A view of one operand, linear in it."""
 
     arity = 1
-
-
-def moved(m: Map, by: int, times: int = 1) -> Map:
-    """by + times * m"""
-    return plus(Map((), by), m, times)
 
 
 def of_rank(op: Op, x: Type, **params: Ints) -> None:

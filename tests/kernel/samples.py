@@ -315,7 +315,7 @@ def scattered(rows: int, n: int, table: int = 10) -> Kernel:
             for j in parallel({n}):
                 for i in ordered({rows}):
                     if stage():
-                        y[{n}*clip(k[i], {table}) + j] += x[{n}*i + j]
+                        y[{n}*within(k[i], {table}) + j] += x[{n}*i + j]
     """)
 
 
@@ -325,7 +325,7 @@ def counted(n: int, table: int = 10) -> Kernel:
         def counted(x: f32[{n}], k: i64[{n}], y: f32[{table}]):
             for i in ordered({n}):
                 if stage():
-                    y[1*clip(k[i], {table})] += x[i]
+                    y[1*within(k[i], {table})] += x[i]
     """)
 
 
