@@ -14,7 +14,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("sort sort_complex partition msort", "np.max, np.min or np.argmax"),
     ("median percentile quantile nanmedian nanpercentile nanquantile", "np.mean, np.max or np.min"),
     ("nanmean nanvar nanstd", "np.nansum(x) / np.sum(~np.isnan(x))"),
-    ("nonzero argwhere flatnonzero compress", "np.where(mask, x, 0), whose shape is static"),
+    ("nonzero argwhere flatnonzero", "np.where(mask, x, 0), whose shape is static"),
     ("unique unique_all unique_counts unique_inverse unique_values union1d intersect1d setdiff1d "
      "setxor1d trim_zeros", f"np.unique and its kin {OUTSIDE}"),
     ("isin in1d", "np.any(x[..., None] == values, axis=-1)"),

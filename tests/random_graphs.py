@@ -552,31 +552,31 @@ class Places:
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        m, self.block, axes = self.m, [], []
+        m, block, axes = self.m, [], []
         self.indexed: tuple[int, ...] = ()
         self.along: tuple[tuple[int, ...], ...] = ()
         looked: list[int] = []
         for d, n in enumerate(self.shape):
             role = m.pick(("follow", "look", "look", "window")) if n else "follow"
-            axes.append(-1 if role == "look" else len(self.block))
+            axes.append(-1 if role == "look" else len(block))
             if role != "look":
-                self.block.append(n if role == "follow" else m.pick((1, max(n // 2, 1), n)))
+                block.append(n if role == "follow" else m.pick((1, max(n // 2, 1), n)))
             if role != "follow":
                 self.indexed += (d,)
         windows = [axes[d] for d in self.indexed if axes[d] >= 0]
         for _ in range(int(m.rng.integers(0, 3)) if self.indexed else 0):
-            looked.append(len(self.block))
-            self.block.append(m.pick((1, 2, 3, 5)))
-        free = [a for a in range(len(self.block)) if a not in windows]
+            looked.append(len(block))
+            block.append(m.pick((1, 2, 3, 5)))
+        free = [a for a in range(len(block)) if a not in windows]
         for k in range(len(self.indexed)):
             rest = [a for a in free if a not in looked and m.chance(0.3)]
             mine = [a for a in looked if k == 0 or m.chance(0.7)] + rest
             self.along += (tuple(int(a) for a in m.rng.permutation(mine)),)
-        order = [int(a) for a in m.rng.permutation(len(self.block))]  # where each axis goes
+        order = [int(a) for a in m.rng.permutation(len(block))]  # where each axis goes
         self.axes = tuple(a if a < 0 else order[a] for a in axes)
         self.along = tuple(tuple(order[a] for a in over) for over in self.along)
-        self.block = tuple(self.block[order.index(a)] for a in range(len(order)))
-        if len(self.block) > 4 or math.prod(self.block) > 5000:
+        self.block = tuple(block[order.index(a)] for a in range(len(order)))
+        if len(block) > 4 or math.prod(self.block) > 5000:
             raise Unfit
 
     def indices(self) -> list[Value]:

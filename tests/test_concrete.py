@@ -277,7 +277,7 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
         sliced,
         INDEX,
         "x[i:j]: bounds of Python ints are required for f64[4]",
-        "np.take(x, i + np.arange(size), axis=0)",
+        "wl.lax.dynamic_slice_in_dim(x, i, size)",
     ),
     (
         masked,

@@ -8,7 +8,6 @@ messages of a graph, or the gradients of rows, are never stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from dataclasses import replace
 
 from ..index import CannotFuse, SplitAxis
 from ..ir import Node, Value

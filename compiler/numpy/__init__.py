@@ -196,6 +196,7 @@ from .elementwise import (
 )
 from .indexing import (
     choose,
+    compress,
     diag,
     diagflat,
     diagonal,
@@ -344,6 +345,7 @@ __all__ = [
     "choose",
     "clip",
     "column_stack",
+    "compress",
     "concat",
     "concatenate",
     "conj",

@@ -6,7 +6,6 @@ are functions at the end.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,10 +17,10 @@ from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
 from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type, is_float, spelled
 from .elementwise import add, cast, div, eq, mul, operands, select
-from .family import Computed, Index, Read, Shifted, accumulate, of_domain
+from .family import Computed, Index, Read, Shifted, accumulate, of_domain, repeated
 from .places import Indexed, Ints, batched_params, computed
 from .source import full, iota
-from .view import broadcast, permute, reshape
+from .view import reshape
 
 ADDABLE = (*INTEGERS, *WIDE)
 COMBINE: dict[str, Any] = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
@@ -176,7 +175,7 @@ class Scatter(Indexed):
         (ct,) = cts
         if ct is None:
             return (None,) * len(linear)
-        x, u = (a.type for a in node.args[:2])
+        u = node.args[1].type
         of_x = of_u = None
         if linear[0]:
             of_x = ct if self.combine == "add" else self.on(
@@ -239,17 +238,12 @@ class Scatter(Indexed):
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
-        pair = (
-            a if yes else broadcast(a, (size, *a.shape), (0,))
-            for a, yes in zip(args[:2], batched[:2], strict=True)
-        )
+        pair = repeated(args[:2], batched[:2], size)
         params = batched_params(self, True, batched[2:])
         op = Scatter(*params, self.mode, self.combine, self.unique)
         return (apply(op, *pair, *args[2:]),)
 
-    def target(
-        self, at: Index, types: tuple[Type, ...], read: Read
-    ) -> tuple[Map | Shifted, ...]:
+    def target(self, at: Index, types: tuple[Type, ...], read: Read) -> tuple[Map | Shifted, ...]:
         """Where element `at` of u is written."""
         found = self.place(at, types[0], types[1].shape, read, 2)
         if self.mode == "drop":
@@ -426,6 +420,4 @@ def dynamic_slice(x: Value, starts: Sequence[Value], sizes: Ints) -> Value:
 
 def dynamic_update_slice(x: Value, u: Value, starts: Sequence[Value]) -> Value:
     """x with the window at `starts` replaced by u, moved to where all of it is within x"""
-    return scatter(
-        x, u, starts, "set", **window_at(len(u.shape)), mode="clip", unique=True
-    )
+    return scatter(x, u, starts, "set", **window_at(len(u.shape)), mode="clip", unique=True)

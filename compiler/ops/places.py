@@ -42,7 +42,9 @@ class Indexed(OneResult, abstract=True):
     def check(self, x: Type, block: Ints, indices: Sequence[Type], modes: tuple[str, ...]) -> None:
         """Refuses what is no block of `x` at `indices`."""
         if self.mode not in modes:
-            raise ProgramError(f"{self.name}: one of {', '.join(modes)} as mode is required, got {self.mode!r}")
+            raise ProgramError(
+                f"{self.name}: one of {', '.join(modes)} as mode is required, got {self.mode!r}"
+            )
         self.check_axes(x, block)
         if not len(self.indexed) == len(self.along) == len(indices):
             raise ProgramError(
@@ -50,9 +52,7 @@ class Indexed(OneResult, abstract=True):
             )
         for given, over in zip(indices, self.along, strict=True):
             if given.dtype not in INDICES:
-                raise ProgramError(
-                    f"{self.name}: indices of i32 or i64 are required, got {given}"
-                )
+                raise ProgramError(f"{self.name}: indices of i32 or i64 are required, got {given}")
             if given.shape != tuple(block[a] for a in over):
                 raise ProgramError(
                     f"{self.name}: indices along the axes {over} of a block {list(block)} "

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import ProgramError
 from ..ir import Op, Sample, Value, apply
-from ..kernel import Map
 from ..types import HALVES, NUMPY, Type, is_float, spelled
 from .elementwise import cast, operands
 from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, moved, of_axes

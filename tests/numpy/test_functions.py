@@ -446,6 +446,8 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda: X.take([1, 5]),
         lambda: np.take(X, np.array([[7, -1]]), axis=1, mode="wrap"),
         lambda: np.take(X, 1, axis=1),
+        lambda: np.compress([True, False, True], X, axis=0),
+        lambda: np.compress([False, True], X),
     ),
     "take_along_axis": (
         lambda: np.take_along_axis(X, X.argmax(1, keepdims=True), 1),
