@@ -192,6 +192,11 @@ class Tracer(Concrete):
         return FUNCTIONS[np.matrix_transpose](self)
 
     @property
+    def at(self) -> Any:
+        """x.at[i].set(v) and its kin: x, but updated at i."""
+        return FUNCTIONS["at"](self)
+
+    @property
     def real(self) -> Tracer:
         return self
 

@@ -288,6 +288,7 @@ from .shapes import (
     vsplit,
     vstack,
 )
+from .updates import at
 
 __all__ = [
     "abs",
@@ -319,6 +320,7 @@ __all__ = [
     "asin",
     "asinh",
     "astype",
+    "at",
     "atan",
     "atan2",
     "atanh",

@@ -102,14 +102,23 @@ def filling(x: Tracer, given: Any) -> Any:
 
 def _basic(x: Tracer, found: Selection) -> Tracer:
     """Ints, slices and None, for every axis."""
-    start, stop, step, flipped = [], [], [], []
+    start, stop, step, flipped = bounds_of(found)
+    made = ops.flip(ops.slice_(x.value, start, stop, step), flipped)
+    return new(ops.reshape(made, found.shape), x.weak)
+
+
+def bounds_of(found: Selection) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Of a view: start, stop and step along every axis of x, and the axes that run backwards."""
+    start: list[int] = []
+    stop: list[int] = []
+    step: list[int] = []
+    flipped: list[int] = []
     for i in found.parts:
         if i is None:
             continue
         axis = len(start)
-        places = range(i % x.shape[axis], i % x.shape[axis] + 1) if isinstance(i, int) else range(
-            *i.indices(x.shape[axis])
-        )  # fmt: skip
+        n = found.x[axis]
+        places = range(i % n, i % n + 1) if isinstance(i, int) else range(*i.indices(n))
         low, high = (
             (min(places[0], places[-1]), max(places[0], places[-1]) + 1) if places else (0, 0)
         )
@@ -118,8 +127,7 @@ def _basic(x: Tracer, found: Selection) -> Tracer:
         start.append(low)
         stop.append(high)
         step.append(abs(places.step) if places else 1)
-    made = ops.flip(ops.slice_(x.value, start, stop, step), flipped)
-    return new(ops.reshape(made, found.shape), x.weak)
+    return start, stop, step, flipped
 
 
 FUNCTIONS["getitem"] = getitem

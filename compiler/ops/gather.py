@@ -19,7 +19,7 @@ from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type, is_float, spelled
 from .elementwise import add, cast, div, eq, mul, operands, select
 from .family import Computed, Index, Read, Shifted, accumulate, of_domain, repeated
 from .places import Indexed, Ints, batched_params, computed
-from .source import full, iota
+from .source import full, iota, zero_of
 from .view import reshape
 
 ADDABLE = (*INTEGERS, *WIDE)
@@ -388,7 +388,7 @@ def take_add(u: Value, indices: Value, size: int, axis: int) -> Value:
     """y[a, indices[j], b] += u[a, j, b] from zeros; `size` along `axis` of y"""
     end = axis + len(indices.shape)
     shape = (*u.shape[:axis], size, *u.shape[end:])
-    zeros = full(0 if u.dtype in INTEGERS else 0.0, Type(u.dtype, shape))
+    zeros = full(zero_of(u.type), Type(u.dtype, shape))
     places = rows_of(len(shape), axis, len(indices.shape))
     return scatter(zeros, u, (indices,), "add", **places, mode="clip")
 
@@ -400,10 +400,8 @@ def take_along(x: Value, indices: Value, axis: int) -> Value:
 
 def take_along_add(u: Value, indices: Value, size: int, axis: int) -> Value:
     """y[a, indices[a, j, b], b] += u[a, j, b] from zeros; `size` along `axis` of y"""
-    zeros = full(
-        0 if u.dtype in INTEGERS else 0.0,
-        Type(u.dtype, (*u.shape[:axis], size, *u.shape[axis + 1 :])),
-    )
+    shape = (*u.shape[:axis], size, *u.shape[axis + 1 :])
+    zeros = full(zero_of(u.type), Type(u.dtype, shape))
     return scatter(zeros, u, (indices,), "add", **in_step(len(u.shape), axis), mode="clip")
 
 

@@ -13,7 +13,7 @@ from ..ir import Op, Sample, Value, apply
 from ..types import HALVES, NUMPY, Type, is_float, spelled
 from .elementwise import cast, operands
 from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, moved, of_axes
-from .source import Number, full, of_kind
+from .source import Number, full, of_kind, zero_of
 
 Ints = tuple[int, ...]
 T = TypeVar("T")
@@ -431,7 +431,7 @@ def spaced(x: Value, axis: int, step: int) -> Value:
         reshape(x, (*before, n, 1, *after)),
         (*zeros, 0),
         tuple((step - 1) * (a == axis + 1) for a in range(len(zeros) + 1)),
-        0.0,
+        zero_of(x.type),
     )
     x = reshape(x, (*before, n * step, *after))
     return slice_(x, zeros, (*before, (n - 1) * step + 1, *after), tuple(1 for _ in zeros))
