@@ -289,6 +289,7 @@ from .shapes import (
     vstack,
 )
 from .updates import at
+from .writes import copyto, fill_diagonal, put, put_along_axis, putmask
 
 __all__ = [
     "abs",
@@ -354,6 +355,7 @@ __all__ = [
     "conjugate",
     "copy",
     "copysign",
+    "copyto",
     "cos",
     "cosh",
     "count_nonzero",
@@ -389,6 +391,7 @@ __all__ = [
     "extract",
     "eye",
     "fabs",
+    "fill_diagonal",
     "finfo",
     "fix",
     "flip",
@@ -490,6 +493,9 @@ __all__ = [
     "prod",
     "promote_types",
     "ptp",
+    "put",
+    "put_along_axis",
+    "putmask",
     "rad2deg",
     "radians",
     "ravel",

@@ -237,9 +237,7 @@ def in_steps(x: Tracer, u: Value, found: Selection, combine: str) -> Value:
 def masked(x: Tracer, mask: Tracer, given: Any, combine: str) -> Tracer:
     """An update where a traced mask holds: one value for all, for the places are not known."""
     if mask.shape != x.shape[: mask.ndim]:
-        raise wrong(
-            f"x[mask]: a mask of the first axes of {x.type} is required, got {mask.type}"
-        )
+        raise wrong(f"x[mask]: a mask of the first axes of {x.type} is required, got {mask.type}")
     rest = x.shape[mask.ndim :]
     shape = shape_of(given) if isinstance(given, Tracer) else np.shape(given)
     if len(shape) > len(rest):

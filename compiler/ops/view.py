@@ -234,6 +234,32 @@ class Slice(OneView):
         )
 
 
+class Copy(OneView):
+    """y = x, an array of its own: a write to one is no write to the other while it is traced"""
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        return args[0]
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return args[0].copy()
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return ct
+
+    def lifted(self, size: int) -> Op:
+        return self
+
+    def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
+        return (Piece(0, at),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in NUMPY:
+            yield Sample(cls(), (Type(dtype, (2, 3)),))
+        for shape in ((), (1,), (0, 3)):
+            yield Sample(cls(), (Type("f64", shape),))
+
+
 class Flip(OneView):
     """y[..., i, ...] = x[..., n - 1 - i, ...] along `axes`"""
 
@@ -435,6 +461,10 @@ def spaced(x: Value, axis: int, step: int) -> Value:
     )
     x = reshape(x, (*before, n * step, *after))
     return slice_(x, zeros, (*before, (n - 1) * step + 1, *after), tuple(1 for _ in zeros))
+
+
+def copy(x: Value) -> Value:
+    return apply(Copy(), x)
 
 
 def reshape(x: Value, shape: Sequence[int]) -> Value:
