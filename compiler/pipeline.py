@@ -119,7 +119,7 @@ def compile_graph(
     stage("fuse", fuse)
     ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    works = [w for _, w in ordered.works if isinstance(w, Work)]
+    works = [w for _, w in plan.schedule.works if isinstance(w, Work)]
     lowered = tuple((w, lower_work(w, target or host())) for w in works)
     compiled = Compiled(graph, tuple(stages), plan, lowered)
     if folder := active().dump if folder is None else folder:

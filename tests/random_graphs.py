@@ -425,6 +425,11 @@ def stop_gradient(m: Maker, name: str) -> Value:
     return m.like(x, ops.stop_gradient(x))
 
 
+def copy(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    return m.like(x, ops.copy(x))
+
+
 def reshape(m: Maker, name: str) -> Value:
     x = m.any_value()
     shape = list(x.shape)
@@ -623,6 +628,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
     "after": after,
     "stop_gradient": stop_gradient,
+    "copy": copy,
     "reshape": reshape,
     "permute": permute,
     "broadcast": broadcast,

@@ -11,7 +11,22 @@ from collections.abc import Callable, Container, Sequence
 
 from ..index import CannotFuse, SplitAxis
 from ..ir import Node, Value
-from ..kernel import Accumulate, Axis, Buffer, Const, Expr, Kernel, Load, Map, Stage, Store, axes_of
+from ..kernel import (
+    Accumulate,
+    Axis,
+    Buffer,
+    Const,
+    Expr,
+    Kernel,
+    Leaf,
+    Load,
+    Map,
+    Stage,
+    Store,
+    axes_of,
+    rebuilt,
+    walk,
+)
 from ..kernel import apply as scalar
 from ..kernel.expr import At
 from ..ops.family import Shifted, linear
@@ -23,8 +38,6 @@ from .work import Work
 MONOIDS = {"add": "sum", "mul": "prod", "min": "min", "max": "max"}
 SCALARS = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}
 SPLITS = 8
-LEAST_WORK = 32 * 1024  # elements below which one point does it all
-BLOCKS, LEAST_BLOCK = 8, 32  # of a row that is divided among points: at most, and of elements
 
 
 def emit_scatter(node: Node, stored: Container[Value]) -> tuple[Work, ...]:
@@ -75,6 +88,8 @@ def block(node: Node, domain: Domain, stored: Container[Value]) -> Work:
     axes = domain.axes(False)
     if not parts and any(not plain.stride(a.name) for a in axes):  # they meet at known places
         parts = ((1, Const(0, "i64"), 1),)
+    if not parts:
+        expr = in_place(expr, node.args[0], y, plain, reader)
     if not parts and op.combine != "set":
         expr = scalar(SCALARS[op.combine], Load(y, plain), expr)
     if not parts or op.combine == "set":
@@ -88,6 +103,20 @@ def block(node: Node, domain: Domain, stored: Container[Value]) -> Work:
         parallel,
     )  # fmt: skip
     return Work(kernel, (*reader.buffers, out), 1)
+
+
+def in_place(expr: Expr, x: Value, y: Buffer, plain: Map, reader: Reader) -> Expr:
+    """`expr`, which reads elements of `x` from where they are to be written, if no others."""
+    own = reader.buffers.get(x)
+    reads = [e for e in walk(expr) if isinstance(e, Load) and e.buffer is own]
+    if not reads or any(e.map != plain or e.guards or e.at for e in reads):
+        return expr
+    del reader.buffers[x]
+
+    def leaf(e: Leaf) -> Leaf:
+        return Load(y, e.map) if isinstance(e, Load) and e.buffer is own else e
+
+    return rebuilt(expr, leaf, {})
 
 
 def space(

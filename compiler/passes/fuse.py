@@ -224,7 +224,8 @@ class Fusion:
             return (HostWork(root),)
         try:
             if isinstance(root.op, Scatter):
-                return emit_scatter(root, self.roots.stored)
+                works = emit_scatter(root, self.roots.stored)
+                return tuple(part for work in works for part in chunked(work))
             if isinstance(root.op, Cumulative):
                 return (emit_prefix(root, self.roots.stored),)
             work = self.emit(group, (group,), emit)
