@@ -55,6 +55,8 @@ def chunked(work: Work) -> tuple[Work, ...]:
         return (work,)
     kernel = normalise(work.kernel)
     work = replace(work, kernel=kernel)
+    if any(a.segment for a in kernel.axes.values()):
+        return (work,)
     if any(s.at for s in writes(kernel)):
         return (replace(work, kernel=blocked(kernel)),)
     if kernel.ordered:

@@ -40,7 +40,7 @@ class Memories:
         return found
 
     def own(self, value: Value, memory: Memory) -> Value:
-        """`value` as what `memory` holds from here on: a copy, if it is another array's or a view."""
+        """`value` as what `memory` holds from here on: a copy, if it is another's or a view."""
         if value in self.known or kind(value):
             value = copy(value)
         self.known[value] = memory

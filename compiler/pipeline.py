@@ -117,7 +117,7 @@ def compile_graph(
         return state
 
     stage("fuse", fuse)
-    ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
+    stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
     works = [w for _, w in plan.schedule.works if isinstance(w, Work)]
     lowered = tuple((w, lower_work(w, target or host())) for w in works)

@@ -143,7 +143,7 @@ def copies(work: AnyWork) -> bool:
 def reads(kernel: Kernel) -> Iterator[tuple[int, Load]]:
     """Every load with the number of its stage."""
     for k, stage in enumerate(kernel.stages):
-        for e in walk(*stage.exprs):
+        for e in (*walk(*stage.exprs), *(e for a in stage.axes for e in a.ends)):
             if isinstance(e, Load):
                 yield k, e
 

@@ -163,7 +163,17 @@ class Lowering:
         short = f"min({size}, {self.slots.total(axis, total)} - {size} * {self.slots.axis(outer)})"
         return self.values.line(level, short, "n")
 
+    def ends(self, axis: Axis) -> tuple[str, str]:
+        """The first point of a segment, and the one after its last, as far as there are points."""
+        values = self.values
+        first, last = (f"scalar({values.value(e)})" for e in axis.ends)
+        level = values.level_of(axis.ends[0].map.axes)
+        start = values.line(level, f"max({first}, 0)", "first_row")
+        return start, values.line(level, f"max(min({last}, {self.extent(axis)}), {start})", "end")
+
     def loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
+        if axis.segment:
+            first, last = self.ends(axis)
         last = last or self.extent(axis)
         bounds = last if first == "0" else f"{first}, {last}"
         self.within(f"for {self.slots.axis(axis.name)} in range({bounds})", {axis.name}, body)
@@ -171,6 +181,8 @@ class Lowering:
     def vector_loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
         """Full vectors, then one masked vector for the rest."""
         values, lanes, j = self.values, self.values.lanes, self.slots.axis(axis.name)
+        if axis.segment:
+            first, last = self.ends(axis)
         last = last or self.extent(axis)
         if first == "0":
             level, text = values.level_of(axis.split[:1] if axis.split else ()), last

@@ -33,6 +33,7 @@ from ..ops.family import Shifted, linear
 from ..ops.gather import Scatter
 from .domain import Domain
 from .reader import Reader, place
+from .segments import by_segments, emit_segments
 from .work import Work
 
 MONOIDS = {"add": "sum", "mul": "prod", "min": "min", "max": "max"}
@@ -42,6 +43,8 @@ SPLITS = 8
 
 def emit_scatter(node: Node, stored: Container[Value]) -> tuple[Work, ...]:
     """The array, then the block written into it; raises CannotFuse."""
+    if node.args[1].type.size and by_segments(node):
+        return emit_segments(node, stored)
     made = in_parts(node.args[0].shape, lambda d: array(node, d, stored))
     if node.args[1].type.size == 0:
         return (made,)

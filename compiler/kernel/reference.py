@@ -55,6 +55,9 @@ class Reference:
         for a in (*self.kernel.outer, *stage.axes):
             if a.split:
                 live = live & (self.index[a.split[0]] * a.size + self.index[a.name] < a.split[1])
+            if a.segment:
+                first, last = (self.load(e, {}) for e in a.ends)
+                live = live & (first <= self.index[a.name]) & (self.index[a.name] < last)
         return live
 
     # ---- expressions

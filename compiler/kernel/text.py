@@ -63,6 +63,10 @@ def spell_map(m: Map, of: str = "", numbers: Numbers = PLAIN, extra: Iterable[st
 
 def spell_extent(a: Axis, numbers: Numbers = PLAIN) -> str:
     size = numbers.extent(a)
+    if a.segment:
+        ends = (spell_map(e.map, e.buffer.name, numbers) for e in a.ends)
+        first, last = (f"{a.segment[0].name}[{m}]" for m in ends)
+        return f"{first}, {last}, {size}"
     return f"min({size}, {numbers.total(a, a.split[1])} - {size}*{a.split[0]})" if a.split else size
 
 

@@ -54,7 +54,16 @@ class Verifier:
     def run(self) -> Kernel:
         self.names()
         for stage in self.kernel.stages:
-            self.scope = {a.name: a for a in (*self.kernel.outer, *stage.axes)}
+            self.scope = {a.name: a for a in self.kernel.outer}
+            for a in stage.axes:
+                for e in a.ends:
+                    self.expression(stage, e)
+                    self.require(e.dtype in ("i32", "i64"), f"ends of {e.dtype}")
+                self.require(
+                    not a.segment or all(isinstance(s, Reduce) for s in stage.body),
+                    f"the segment {a.name} is reduced only",
+                )
+            self.scope |= {a.name: a for a in stage.axes}
             for s in stage.body:
                 self.at = statement_lines(Stage((), (s,)), set(), PLAIN)[-1]
                 self.statement(stage, s)
@@ -93,6 +102,9 @@ class Verifier:
 
     def axis(self, a: Axis) -> None:
         self.require(a.size >= 0, f"axis {a.name} of {a.size} points")
+        self.require(
+            not a.segment or a not in self.kernel.outer, f"the outer axis {a.name} is a segment"
+        )
         if a.split:
             outer, total = a.split
             self.require(a not in self.kernel.free, f"the parallel axis {a.name} is split")

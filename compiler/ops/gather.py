@@ -7,6 +7,7 @@ are functions at the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,11 +114,12 @@ class Scatter(Indexed):
 
     Elements that meet combine in the C order of the axes along which the indices run. An index that
     is not within its axis is clipped ("clip"), or its elements are left out ("drop"). `unique`
-    promises that no two elements meet.
+    promises that no two elements meet, `sorted` that the indices never fall.
     """
 
     combine: str
     unique: bool
+    sorted: bool = False
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         x, u, *indices = args
@@ -141,7 +143,7 @@ class Scatter(Indexed):
         if u.size == 0:
             return y
         places, valid = self.numpy_places(x.shape, u.shape, indices)
-        ran = sorted({a for over in self.along for a in over})
+        ran = [a for a in range(u.ndim) if any(a in over for over in self.along)]
         order = (*ran, *(a for a in range(u.ndim) if a not in ran))
         chosen = np.transpose(valid | (self.mode == "clip"), order)
         at = tuple(np.transpose(p, order)[chosen] for p in places)
@@ -189,9 +191,7 @@ class Scatter(Indexed):
 
     def on(self, node: Node, x: Value, u: Value, combine: str = "") -> Value:
         """The scatter at the places of `node` on other operands."""
-        op = Scatter(
-            self.axes, self.indexed, self.along, self.mode, combine or self.combine, self.unique
-        )
+        op = replace(self, combine=combine or self.combine)
         return apply(op, x, u, *node.args[2:])
 
     def read(self, node: Node, y: Value) -> Value:
@@ -240,7 +240,7 @@ class Scatter(Indexed):
     ) -> tuple[Value, ...]:
         pair = repeated(args[:2], batched[:2], size)
         params = batched_params(self, True, batched[2:])
-        op = Scatter(*params, self.mode, self.combine, self.unique)
+        op = Scatter(*params, self.mode, self.combine, self.unique, self.sorted)
         return (apply(op, *pair, *args[2:]),)
 
     def target(self, at: Index, types: tuple[Type, ...], read: Read) -> tuple[Map | Shifted, ...]:
@@ -286,6 +286,12 @@ class Scatter(Indexed):
                 if combine != "mul":
                     types = Type("f64", x), Type("f64", u), Type("i32", indices)
                     yield Sample(cls(*params, "drop", combine, False), types, low=0)
+            if combine != "set":
+                types = Type("f64", (3, 2)), Type("f64", (4, 2)), Type("i32", (4,))
+                unique = combine == "mul"
+                at = [0, 1, 2, 3] if unique else [0, 0, 2, 3]
+                op = cls(*rows, "drop", combine, unique, True)
+                yield Sample(op, types, values=(None, None, at))
         yield from wrong_samples(lambda *p: cls(*p, "drop", "add", False), (Type("f32", (2,)),))
         types = Type("f32", (3,)), Type("f32", (2,)), Type("i32", (2,))
         one = (-1,), (0,), ((0,),)
@@ -358,9 +364,10 @@ def scatter(
     along: tuple[Ints, ...],
     mode: str = "drop",
     unique: bool = False,
+    sorted: bool = False,
 ) -> Value:
     """`x` with the block `u` combined into it; halves are combined in f32 and rounded once."""
-    op = Scatter(axes, indexed, along, mode, combine, unique)
+    op = Scatter(axes, indexed, along, mode, combine, unique, sorted)
     if x.dtype in HALVES and combine != "set":
         return cast(apply(op, cast(x, "f32"), cast(u, "f32"), *indices), x.dtype)
     return apply(op, x, u, *indices)

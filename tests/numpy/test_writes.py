@@ -1,4 +1,4 @@
-"""x[i] = v on traced arrays: NumPy's result, or an error, for random programs of views and writes."""
+"""x[i] = v on traced arrays is NumPy's, or an error, for random programs of views and writes."""
 
 from __future__ import annotations
 
