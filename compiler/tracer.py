@@ -18,10 +18,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .aliases import Memories, Memory, kind
 from .concrete import Concrete
 from .errors import ProgramError
 from .ir import Array, Value, apply, user_source, where
-from .memory import Memories, Memory, kind
 from .ops.source import Constant
 from .types import NUMPY, Type
 from .unsupported import HINTS

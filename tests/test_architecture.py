@@ -25,7 +25,7 @@ LAYERS = [
     "compiler.plan",
     "compiler.passes compiler.codegen",
     "compiler.pipeline",
-    "compiler.concrete compiler.memory compiler.unsupported",
+    "compiler.aliases compiler.concrete compiler.unsupported",
     "compiler.tracer compiler.lint",
     "compiler.numpy",
     "compiler.trace",

@@ -1,7 +1,7 @@
 """Writing to traced arrays, as NumPy writes to arrays.
 
 What an op of the trace made may be written to; arguments, constants and views may not. A write
-gives the tracer another value, and makes what shares its memory stale: see compiler/memory.py.
+gives the tracer another value, and makes what shares its memory stale: see compiler/aliases.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..memory import same_view
+from ..aliases import same_view
 from ..tracer import FUNCTIONS, Tracer, current
 from .indexing import along_axis, getitem
 from .operands import implements, operand, shape_of, tracer, value, wrong

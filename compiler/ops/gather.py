@@ -23,7 +23,7 @@ from .places import Indexed, Ints, batched_params, computed
 from .source import full, iota, zero_of
 from .view import reshape
 
-ADDABLE = (*INTEGERS, *WIDE)
+NUMBERS = (*INTEGERS, *WIDE)
 COMBINE: dict[str, Any] = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
 """How a scatter combines elements that are written to one place; "set" keeps the last."""
 
@@ -129,7 +129,7 @@ class Scatter(Indexed):
                 f"got {self.combine!r}"
             )
         if self.combine != "set":
-            of_domain(self, x, ADDABLE)
+            of_domain(self, x, NUMBERS)
         if x.dtype != u.dtype:
             raise ProgramError(
                 f"scatter: operands of one dtype are required, got {spelled((x, u))}"
@@ -259,7 +259,7 @@ class Scatter(Indexed):
         for dtype in NUMPY:
             types = Type(dtype, (3, 2)), Type(dtype, (4, 2)), Type("i64", (4,))
             yield Sample(cls(*rows, "drop", "set", False), types, low=0)
-        for dtype in ADDABLE:
+        for dtype in NUMBERS:
             types = Type(dtype, (3, 2)), Type(dtype, (4, 2)), Type("i64", (4,))
             yield Sample(cls(*rows, "drop", "add", False), types, low=0)
         beyond, once = np.array([-1, 7, 2, 2]), np.array([-1, 2, 5, 0])
