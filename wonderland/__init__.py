@@ -10,7 +10,7 @@ Example:
     step = wl.jit(wl.value_and_grad(loss))
 """
 
-from . import lax, nn, numpy, optim, random, special, testing, tree
+from . import lax, nn, numpy, ops, optim, random, special, testing, tree
 from .compiler import checkpoint_policies
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
@@ -72,6 +72,7 @@ __all__ = [
     "memory_budget",
     "nn",
     "numpy",
+    "ops",
     "optim",
     "print_saved_residuals",
     "random",

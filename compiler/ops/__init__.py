@@ -40,7 +40,16 @@ from .elementwise import (
     trunc,
     xor,
 )
-from .gather import take, take_add, take_along, take_along_add
+from .gather import (
+    dynamic_slice,
+    dynamic_update_slice,
+    gather,
+    scatter,
+    take,
+    take_add,
+    take_along,
+    take_along_add,
+)
 from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
@@ -89,7 +98,7 @@ from .transcendental import (
     tan,
     tanh,
 )
-from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
+from .view import broadcast, concatenate, copy, flip, pad, permute, reshape, slice_
 from .while_loop import While
 
 __all__ = [
@@ -117,6 +126,7 @@ __all__ = [
     "ceil",
     "concatenate",
     "constant",
+    "copy",
     "copysign",
     "cos",
     "cosh",
@@ -128,6 +138,8 @@ __all__ = [
     "digamma",
     "div",
     "dot_general",
+    "dynamic_slice",
+    "dynamic_update_slice",
     "eq",
     "erf",
     "erfc",
@@ -140,6 +152,7 @@ __all__ = [
     "floordiv",
     "fma",
     "full",
+    "gather",
     "ge",
     "gt",
     "hypot",
@@ -176,6 +189,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "scatter",
     "searchsorted",
     "select",
     "shift_left",

@@ -13,12 +13,12 @@ Cost: seconds for 10^4 nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ..emission import AnyWork, BodyWork, HostWork
+from ..emission import AnyWork, BodyWork, HostWork, Work
 from ..errors import ProgramError
-from ..ir import Value
+from ..ir import Node, Value
 from ..low_peak import in_order, low_peak
 from ..memory import Memory, spelled_bytes
 from ..plan import Plan, Schedule, aligned, may_share
@@ -51,9 +51,13 @@ def recompute(
     plan, memory = planned(schedule)
     if memory.nbytes <= budget:
         return plan
-    schedule = plan.schedule  # in which the memory of bodies is known
+    inside = {
+        w.node: w.memory.type.nbytes
+        for _, w in plan.schedule.works
+        if isinstance(w, BodyWork) and w.memory
+    }
     steps = steps_of(schedule)
-    tape = tape_of(schedule, steps, seconds)
+    tape = tape_of(schedule, steps, seconds, inside)
     order = low_peak(tape, waits_of(schedule, steps, donated))
     steps, tape = [steps[u] for u in order], in_order(tape, order)
     choices = front(tape)
@@ -138,14 +142,27 @@ def waits_of(schedule: Schedule, steps: Sequence[Step], donated: Pairs) -> list[
     return [(a, b) for a, b in pairs if a < b]
 
 
-def tape_of(schedule: Schedule, steps: Sequence[Step], seconds: Callable[[AnyWork], float]) -> Tape:
-    """The steps as numbers."""
+def tape_of(
+    schedule: Schedule,
+    steps: Sequence[Step],
+    seconds: Callable[[AnyWork], float],
+    inside: Mapping[Node, int],
+) -> Tape:
+    """The steps as numbers; `inside` are the bytes that a loop or branch needs while it runs."""
     number: dict[Value, int] = {}
     for step in steps:
         for w in step:
             for v in w.written:
                 number.setdefault(v, len(number))
+    nbytes = {k: aligned(v.type.nbytes) for v, k in number.items()}
     outputs = set(schedule.graph.outputs)
+
+    def working(w: AnyWork) -> list[int]:
+        """A value that stands for what a loop or branch needs."""
+        if not isinstance(w, BodyWork) or w.node not in inside:
+            return []
+        nbytes[len(nbytes)] = inside[w.node]
+        return [len(nbytes) - 1]
 
     def unit(step: Step) -> Unit:
         writes = {v: None for w in step for v in w.written}
@@ -153,17 +170,17 @@ def tape_of(schedule: Schedule, steps: Sequence[Step], seconds: Callable[[AnyWor
         over = tuple(
             (number[x], number[y])
             for w in step
+            if isinstance(w, Work) and len(step) == 1
             for y in w.written
             if y not in outputs
             for x in w.reads
-            if x in reads and x not in outputs and len(step) == 1 and may_share(w, x, y)
+            if x in reads and x not in outputs and may_share(w, x, y)
         )
         again = all(map(pure, step))
         spent = sum(map(seconds, step))
-        return Unit(tuple(map(number.__getitem__, reads)), tuple(map(number.__getitem__, writes)),
-                    spent, over, again)  # fmt: skip
+        made = (*map(number.__getitem__, writes), *(k for w in step for k in working(w)))
+        return Unit(tuple(map(number.__getitem__, reads)), made, spent, over, again)
 
-    nbytes = {k: aligned(v.type.nbytes) for v, k in number.items()}
     elsewhere = frozenset(number[v] for v in outputs if v in number)
     return Tape(tuple(map(unit, steps)), nbytes, elsewhere)
 
