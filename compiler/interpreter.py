@@ -40,6 +40,8 @@ def results(node: Node, args: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     except ProgramError:
         raise  # of a graph of the user's that the node holds
     except Exception as error:
+        if getattr(node.op, "outside", False):
+            raise  # of the user's function
         said = f"the reference failed: {type(error).__name__}: {error}"
         raise CompilerError(f"{node!r}: {said}", where(node.source)) from error
     several = found if isinstance(found, tuple) else (found,)

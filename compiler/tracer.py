@@ -36,6 +36,7 @@ class Trace:
         self.name, self.parent = name, parent
         self.ended = False
         self.opened: Any = None  # a call whose rule is traced here, see custom.py
+        self.effects: list[Value] = []  # what stands for the effects so far, see effects.py
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
         self._constants: dict[str, Value] = {}
 

@@ -10,7 +10,7 @@ Example:
     step = wl.jit(wl.value_and_grad(loss))
 """
 
-from . import lax, nn, numpy, optim, random, special, testing, tree
+from . import debug, lax, nn, numpy, optim, random, special, testing, tree
 from .compiler import checkpoint_policies
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
@@ -22,6 +22,7 @@ from .compiler.checkpoint import (
     saved_residuals,
 )
 from .compiler.custom import custom_jvp, custom_vjp
+from .compiler.effects import check, debug_print, io_callback, pure_callback
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -41,16 +42,20 @@ __all__ = [
     "ProgramError",
     "ShapeDtypeStruct",
     "WideningWarning",
+    "check",
     "check_nans",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
     "custom_jvp",
     "custom_vjp",
+    "debug",
+    "debug_print",
     "disable_jit",
     "dump",
     "eval_shape",
     "grad",
+    "io_callback",
     "jit",
     "jvp",
     "lax",
@@ -61,6 +66,7 @@ __all__ = [
     "numpy",
     "optim",
     "print_saved_residuals",
+    "pure_callback",
     "random",
     "remat",
     "saved_residuals",

@@ -2,6 +2,7 @@
 
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
+from .effects import tie, token
 from .elementwise import (
     abs,
     add,
@@ -183,6 +184,8 @@ __all__ = [
     "tan",
     "tanh",
     "threefry",
+    "tie",
+    "token",
     "trunc",
     "xor",
 ]
