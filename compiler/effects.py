@@ -31,6 +31,7 @@ from .ops.effects import (
     check_format,
     token,
 )
+from .trace import noted
 from .tracer import Tracer, active, current
 from .types import Type, dtype_name
 
@@ -167,13 +168,10 @@ def effect(
     op: DebugPrint | DebugCallback | IoCallback | Check, arrays: list[Any]
 ) -> tuple[Value, ...]:
     """The results of a node with an effect, after the effects so far of the trace at hand."""
-    trace = active()
-    tokens = [v for v in trace.effects if v.type == TOKEN]
-    before = tokens[-1] if tokens else token()
-    given = [value(x) for x in arrays]
-    first, *results = apply_all(op, before, *given)
-    trace.effects = [*(v for v in trace.effects if v is not before), first]
-    return tuple(results)
+    tokens = [v for v in active().effects if v.type == TOKEN]
+    found = apply_all(op, tokens[-1] if tokens else token(), *map(value, arrays))
+    noted(found)
+    return found[1:]
 
 
 def flat(

@@ -18,9 +18,9 @@ import numpy as np
 from . import tree
 from .errors import ProgramError
 from .interpreter import interpret
-from .ir import Graph, Source, Value, inline, is_own, user_source, where
+from .ir import Graph, Node, Source, Value, apply_all, inline, is_own, user_source, where
 from .numpy.operands import operand, value
-from .ops.effects import TOKEN, Tie, effects_in, has_effect, tie
+from .ops.effects import Tie, effects_in, has_effect, tie, token
 from .tracer import Tracer, active, current, tracing
 from .tree import Structure
 from .types import NUMPY, Type, dtype_name
@@ -163,32 +163,32 @@ def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
 
 
 def tied(values: Sequence[Value], effects: Sequence[Value]) -> list[Value]:
-    """The results of a trace with the effects of it; these alone if it has no results."""
+    """The results of a trace with the effects of it; a token with them if it has no results."""
     if not effects:
         return list(values)
-    if not values:
-        return list(effects)
-    return [tie(values[0], *effects), *values[1:]]
+    return [tie(values[0] if values else token(), *effects), *values[1:]]
 
 
 def placed(graph: Graph, args: Sequence[Value]) -> list[Value]:
     """The results of a graph in the trace at hand, of which its effects become part."""
-    values = list(inline(graph, args))
-    if effects_in(graph):
-        kept = active().effects
-        for i, v in enumerate(values):
-            if v.node is not None and isinstance(v.node.op, Tie):
-                values[i], *effects = v.node.args
-                kept += effects
-            elif v.type == TOKEN:
-                kept.append(v)
-    return values
+    if not effects_in(graph):
+        return list(inline(graph, args))
+
+    def step(node: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+        values = apply_all(node.op, *given)
+        noted(values)
+        return values
+
+    found = inline(graph, args, step)
+    return [v.node.args[0] if v.node and isinstance(v.node.op, Tie) else v for v in found]
 
 
 def noted(values: Sequence[Value]) -> None:
     """Keeps the effects of a node of these results, which may be read by nothing."""
-    if values and values[0].node is not None and has_effect(values[0].node.op):
-        active().effects.append(values[0])
+    node = values[0].node if values else None
+    if node is not None and has_effect(node.op):
+        trace = active()
+        trace.effects = [*(v for v in trace.effects if v not in node.args[:1]), values[0]]
 
 
 def _tracer(found: Value) -> Tracer:

@@ -10,7 +10,7 @@ Example:
     step = wl.jit(wl.value_and_grad(loss))
 """
 
-from . import debug, lax, nn, numpy, optim, random, special, testing, tree
+from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree
 from .compiler import checkpoint_policies
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
@@ -34,6 +34,7 @@ from .compiler.functions import (
     vjp,
 )
 from .compiler.lint import WideningWarning
+from .compiler.scalar_function import scalar_function
 from .compiler.settings import check_nans, disable_jit, dump
 from .compiler.trace import trace
 
@@ -54,6 +55,7 @@ __all__ = [
     "disable_jit",
     "dump",
     "eval_shape",
+    "extend",
     "grad",
     "io_callback",
     "jit",
@@ -64,12 +66,14 @@ __all__ = [
     "load",
     "nn",
     "numpy",
+    "ops",
     "optim",
     "print_saved_residuals",
     "pure_callback",
     "random",
     "remat",
     "saved_residuals",
+    "scalar_function",
     "special",
     "stop_gradient",
     "testing",

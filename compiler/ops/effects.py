@@ -84,7 +84,6 @@ class Outside(Op, abstract=True):
     `batches` are the vmaps around it, for each of which it runs once for every element.
     """
 
-    outside: ClassVar[bool] = True  # errors of its reference are the user's
     effect: ClassVar[bool] = True  # the first operand and the first result are tokens
 
     batches: Batches
@@ -390,14 +389,22 @@ class DebugCallback(Callback):
 
 def has_effect(op: Op) -> bool:
     """Whether the op, or a node of a graph that it holds, has an effect."""
+    return holds(op, True)
 
+
+def runs_outside(op: Op) -> bool:
+    """Whether the op, or a node of a graph that it holds, runs code of the user's, or prints."""
+    return holds(op, False)
+
+
+def holds(op: Op, effect: bool) -> bool:
     def found(x: Any) -> bool:
         if isinstance(x, tuple):
             return any(map(found, x))
-        return isinstance(x, Graph) and effects_in(x)
+        return isinstance(x, Graph) and any(holds(n.op, effect) for n in x.nodes)
 
     if isinstance(op, Outside):
-        return op.effect
+        return op.effect or not effect
     return any(map(found, op.params.values()))
 
 
