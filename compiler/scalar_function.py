@@ -61,7 +61,7 @@ class ScalarFunction:
         name = getattr(fun, "__name__", "")
         if not name.isidentifier():
             raise ProgramError(
-                f"scalar_function: a named function is required, got {name or fun!r}",
+                f"scalar_function: a named function is required, got {name!r}",
                 where(user_source()),
                 "def in place of lambda",
             )
