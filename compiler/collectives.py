@@ -46,7 +46,7 @@ Names = str | Sequence[str]
 def axes(function: str, axis_name: Names) -> list[tuple[str, Value, int]]:
     """Name, place and size of each axis, outermost first."""
     known = named_axes()
-    names = [axis_name] if isinstance(axis_name, str) else list(axis_name)
+    names = list(axis_name) if isinstance(axis_name, tuple | list) else [axis_name]
     found = []
     for name in names:
         if name not in known:

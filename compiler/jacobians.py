@@ -86,6 +86,8 @@ def hessian(
 def jacobian_of(
     name: str, fun: Function, argnums: int | Sequence[int], has_aux: bool, holomorphic: bool
 ) -> Function:
+    if not callable(fun):
+        raise ProgramError(f"{name}: a function is required, got {fun!r}", where(user_source()))
     if holomorphic:
         raise ProgramError(
             f"{name}: holomorphic=False is required, got True: derivatives are of real functions",

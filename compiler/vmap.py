@@ -54,15 +54,26 @@ def vmap(
     >>> vmap(np.dot, in_axes=(0, None))(np.eye(3), np.arange(3.0))
     array([0., 1., 2.])
     """
-    if isinstance(in_axes, list):
-        in_axes = tuple(in_axes)
-    if not (in_axes is None or isinstance(in_axes, int | tuple)):
-        raise ProgramError(
-            "vmap: in_axes is an int, None, or a tuple with an entry per positional argument, "
-            f"got {in_axes!r:.60}",
-            where(user_source()),
+    in_axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
+    required = (
+        (callable(fun), "a function is required", fun, ""),
+        (
+            in_axes is None or isinstance(in_axes, int | tuple),
+            "in_axes is an int, None, or a tuple with an entry per positional argument",
+            in_axes,
             "in_axes=(axes of the argument,)",
-        )
+        ),
+        (axis_name is None or isinstance(axis_name, str), "axis_name is a str", axis_name, ""),
+        (
+            axis_size is None or (isinstance(axis_size, int) and axis_size >= 0),
+            "axis_size is an int of at least 0",
+            axis_size,
+            "",
+        ),
+    )
+    for fits, what, got, repair in required:
+        if not fits:
+            raise ProgramError(f"vmap: {what}, got {got!r:.60}", where(user_source()), repair)
 
     @functools.wraps(fun)
     def mapped(*args: Any, **options: Any) -> Any:
@@ -195,12 +206,14 @@ def in_axes_of(
     except ProgramError as error:
         raise ProgramError(f"vmap: in_axes: {error.what}", where(user_source())) from None
     found: Axes = []
-    for axis, of, name in zip(axes, types, names, strict=True):
+    for i, (axis, of, name) in enumerate(zip(axes, types, names, strict=True)):
         if axis is not None and not -of.ndim <= axis < of.ndim:
             raise ProgramError(
                 f"vmap: an array with an axis {axis} is required for {name}, got {of}",
                 where(user_source()),
-                "None in in_axes for what is the same for all",
+                "None in in_axes for what is the same for all"
+                if i < positional.size
+                else f"functools.partial(f, {name}=...) for what is the same for all",
             )
         found.append(None if axis is None else axis % of.ndim)
     return found

@@ -127,6 +127,8 @@ def test_what_does_not_fit_is_named(mode: Any):
         mode(lambda x: {"n": np.argmax(x)})(X)
     with pytest.raises(ProgramError, match="holomorphic=False is required, got True"):
         mode(np.sin, holomorphic=True)
+    with pytest.raises(ProgramError, match="a function is required, got 3"):
+        mode(3)
     with pytest.raises(ProgramError, match=r"has_aux requires a pair"):
         mode(np.sin, has_aux=True)(X)
 

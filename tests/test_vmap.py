@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -135,6 +136,11 @@ def test_an_axis_without_elements_gives_none():
             "vmap: an array with an axis 0 is required for s, got f64",
         ),
         (
+            lambda: functools.partial(wl.vmap(lambda x, *, training: x), training=True),
+            (X,),
+            "vmap: an array with an axis 0 is required for training, got bool",
+        ),
+        (
             lambda: wl.vmap(lambda x: x, in_axes=-3),
             (X,),
             "vmap: an array with an axis -3 is required for x, got f64[5, 3]",
@@ -180,10 +186,21 @@ def test_what_does_not_fit_is_named(f: Callable[..., Any], args: Any, error: str
     assert error in str(caught.value)
 
 
-@pytest.mark.parametrize("axes", ["a", {"x": 0}, 1.5])
-def test_other_axes_are_refused_at_once(axes: Any):
-    with pytest.raises(ProgramError, match="vmap: in_axes is an int, None, or a tuple"):
-        wl.vmap(np.sum, in_axes=axes)
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"in_axes": "a"}, "vmap: in_axes is an int, None, or a tuple .* got 'a'"),
+        ({"in_axes": {"x": 0}}, "vmap: in_axes is an int, None, or a tuple .* got {'x': 0}"),
+        ({"in_axes": 1.5}, "vmap: in_axes is an int, None, or a tuple .* got 1.5"),
+        ({"axis_name": 3}, "vmap: axis_name is a str, got 3"),
+        ({"axis_size": -1}, "vmap: axis_size is an int of at least 0, got -1"),
+        ({"axis_size": 2.0}, "vmap: axis_size is an int of at least 0, got 2.0"),
+        ({"fun": 3}, "vmap: a function is required, got 3"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(options: dict[str, Any], error: str):
+    with pytest.raises(ProgramError, match=error):
+        wl.vmap(**{"fun": np.sum, **options})
 
 
 def test_an_error_in_the_function_names_its_line():
