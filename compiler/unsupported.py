@@ -54,7 +54,6 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("linalg.inv linalg.solve linalg.det linalg.slogdet linalg.cholesky linalg.qr linalg.svd "
      "linalg.eig linalg.eigh linalg.eigvals linalg.eigvalsh linalg.pinv linalg.lstsq "
      "linalg.matrix_rank linalg.cond linalg.expm", f"np.matmul with factors made {OUTSIDE}"),
-    ("linalg.matrix_power linalg.multi_dot", "np.matmul, several times"),
     ("fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 fft.fftn",
      "np.matmul with the matrix of cosines and the matrix of sines"),
 )  # fmt: skip
