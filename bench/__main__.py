@@ -33,9 +33,9 @@ QUESTIONS = {
         elementwise,
         cross_entropy,
         layer_norm,
+        per_example,
         products,
         mlp_step,
-        per_example,
     )
 }
 OTHERS = ("compile_time", "graph_size", "memory")  # not of runs side by side in this process
