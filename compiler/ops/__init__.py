@@ -39,7 +39,16 @@ from .elementwise import (
     trunc,
     xor,
 )
-from .gather import take, take_add, take_along, take_along_add
+from .gather import (
+    dynamic_slice,
+    dynamic_update_slice,
+    gather,
+    scatter,
+    take,
+    take_add,
+    take_along,
+    take_along_add,
+)
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -85,7 +94,7 @@ from .transcendental import (
     tan,
     tanh,
 )
-from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
+from .view import broadcast, concatenate, copy, flip, pad, permute, reshape, slice_
 
 __all__ = [
     "abs",
@@ -108,6 +117,7 @@ __all__ = [
     "ceil",
     "concatenate",
     "constant",
+    "copy",
     "copysign",
     "cos",
     "cosh",
@@ -119,6 +129,8 @@ __all__ = [
     "digamma",
     "div",
     "dot_general",
+    "dynamic_slice",
+    "dynamic_update_slice",
     "eq",
     "erf",
     "erfc",
@@ -131,6 +143,7 @@ __all__ = [
     "floordiv",
     "fma",
     "full",
+    "gather",
     "ge",
     "gt",
     "hypot",
@@ -167,6 +180,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "scatter",
     "select",
     "shift_left",
     "shift_right",
