@@ -33,10 +33,12 @@ from .compiler.functions import (
     value_and_grad,
     vjp,
 )
+from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
 from .compiler.scalar_function import scalar_function
 from .compiler.settings import check_nans, disable_jit, dump
 from .compiler.trace import trace
+from .compiler.vmap import vmap
 
 __all__ = [
     "CompilerError",
@@ -57,7 +59,10 @@ __all__ = [
     "eval_shape",
     "extend",
     "grad",
+    "hessian",
     "io_callback",
+    "jacfwd",
+    "jacrev",
     "jit",
     "jvp",
     "lax",
@@ -81,4 +86,5 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

@@ -85,6 +85,7 @@ from .cumulative import (
     nancumsum,
     trapezoid,
 )
+from .einsum import einsum
 from .elementwise import (
     abs,
     absolute,
@@ -207,7 +208,6 @@ from .indexing import (
 )
 from .products import (
     dot,
-    einsum,
     inner,
     kron,
     matmul,
