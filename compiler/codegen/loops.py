@@ -27,7 +27,7 @@ from ..kernel.stages import (
 )
 from . import schedule
 from .printer import Node, Suite, function
-from .reductions import Reductions, factors, single_products, summed
+from .reductions import COMBINE, Reductions, factors, single_products, summed
 from .slots import Named, Slots
 from .target import Target
 from .values import Level, Row, Values
@@ -40,9 +40,15 @@ POINT = "point"  # the name of a parallel space without axes
 
 class Lowering:
     def __init__(self, kernel: Kernel, target: Target) -> None:
-        self.kernel, self.target = kernel, target
-        self.slots = Slots(kernel.buffers, kernel.axes)
-        self.names = self.slots.names
+        self.target = target
+        self.begin(kernel, Slots(kernel.buffers, kernel.axes))
+        self.column = schedule.columns(kernel)
+        if self.column:
+            self.values.follow(self.column.name, schedule.lanes(kernel.stages, self.column, target))
+
+    def begin(self, kernel: Kernel, slots: Slots) -> None:
+        self.kernel, self.slots = kernel, slots
+        self.names = slots.names
         root = Level([], frozenset())
         outer = frozenset((POINT, *(a.name for a in kernel.outer)))
         self.values = Values(self.slots, kernel.axes, outer, [root])
@@ -51,9 +57,7 @@ class Lowering:
         self.stages = tuple(
             Stage(s.axes, tuple(map(self.with_short_place, s.body))) for s in kernel.stages
         )
-        self.column = schedule.columns(kernel)
-        if self.column:
-            self.values.follow(self.column.name, schedule.lanes(kernel.stages, self.column, target))
+        self.column: Axis | None = None  # the parallel axis that lanes follow, if they do
 
     def with_short_place(self, s: Statement) -> Statement:
         """argmax and argmin with an index of 32 bits where that suffices."""
@@ -163,7 +167,17 @@ class Lowering:
         short = f"min({size}, {self.slots.total(axis, total)} - {size} * {self.slots.axis(outer)})"
         return self.values.line(level, short, "n")
 
+    def ends(self, axis: Axis) -> tuple[str, str]:
+        """The first point of a segment, and the one after its last, as far as there are points."""
+        values = self.values
+        first, last = (f"scalar({values.value(e)})" for e in axis.ends)
+        level = values.level_of(axis.ends[0].map.axes)
+        start = values.line(level, f"max({first}, 0)", "first_row")
+        return start, values.line(level, f"max(min({last}, {self.extent(axis)}), {start})", "end")
+
     def loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
+        if axis.segment:
+            first, last = self.ends(axis)
         last = last or self.extent(axis)
         bounds = last if first == "0" else f"{first}, {last}"
         self.within(f"for {self.slots.axis(axis.name)} in range({bounds})", {axis.name}, body)
@@ -171,6 +185,8 @@ class Lowering:
     def vector_loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
         """Full vectors, then one masked vector for the rest."""
         values, lanes, j = self.values, self.values.lanes, self.slots.axis(axis.name)
+        if axis.segment:
+            first, last = self.ends(axis)
         last = last or self.extent(axis)
         if first == "0":
             level, text = values.level_of(axis.split[:1] if axis.split else ()), last
@@ -206,13 +222,16 @@ class Lowering:
     def stage(self, stage: Stage) -> None:
         if not self.column:
             self.along_last(stage)
-        reductions = Reductions(self.values, stage, self.column is not None)
+        reductions = self.reductions(stage)
         for s in stage.body:
             if isinstance(s, Keep) and stage.axes:
                 self.row(stage, s)
         reductions.begin()
         self.nest(stage.axes, lambda: self.statements(stage, reductions))
         reductions.finish()
+
+    def reductions(self, stage: Stage) -> Reductions:
+        return Reductions(self.values, stage, self.column is not None)
 
     def along_last(self, stage: Stage) -> None:
         """Lanes follow the last inner axis."""
@@ -228,20 +247,24 @@ class Lowering:
         products = single_products(stage)
         found = [[self.values.value(e) for e in factors(s, products)] for s in stage.body]
         for s, of in zip(stage.body, found, strict=True):
-            match s:
-                case Reduce() | Keep() if not stage.axes:
-                    for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
-                        self.values.results[name] = Row(
-                            self.values.spread(e, v, False), self.values.wide(e)
-                        )
-                case Reduce():
-                    reductions.combine(s, of)
-                case Keep():
-                    self.keep(s, of[0])
-                case Store():
-                    self.values.stored(s, of[0])
-                case Accumulate():
-                    self.add(s, of)
+            self.statement(stage, s, of, reductions)
+
+    def statement(self, stage: Stage, s: Statement, of: list[str], reductions: Reductions) -> None:
+        """One statement whose values have names."""
+        match s:
+            case Reduce() | Keep() if not stage.axes:
+                for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
+                    self.values.results[name] = Row(
+                        self.values.spread(e, v, False), self.values.wide(e)
+                    )
+            case Reduce():
+                reductions.combine(s, of)
+            case Keep():
+                self.keep(s, of[0])
+            case Store():
+                self.values.stored(s, of[0])
+            case Accumulate():
+                self.add(s, of)
 
     def keep(self, s: Keep, value: str) -> None:
         """Writes an element of a row."""
@@ -258,7 +281,11 @@ class Lowering:
         )
 
     def add(self, s: Accumulate, of: list[str]) -> None:
-        """buffer += value, which may stand as two factors."""
+        """buffer += value, which may stand as two factors; or another monoid than the sum."""
+        with self.values.within(s.at):
+            self.combine(s, of)
+
+    def combine(self, s: Accumulate, of: list[str]) -> None:
         values, buffer = self.values, s.buffer.name
         lanes = values.lanes if values.inside else 1
         step = values.step(buffer, s.map, s.map.stride(values.vector)) if lanes > 1 else "1"
@@ -266,7 +293,8 @@ class Lowering:
         old, new = self.names.numbered("v"), self.names.numbered("t")
         mask = values.mask if lanes > 1 else None
         self.emit(f"{old} = {values.read(self.slots.buffer(buffer), place, step, lanes, mask)}")
-        self.emit(f"{new} = {summed(old, of)}")
+        text = summed(old, of) if s.monoid == "sum" else COMBINE[s.monoid].format(old, of[0])
+        self.emit(f"{new} = {text}")
         values.written(s, new)
 
     # ---- rows
@@ -282,11 +310,15 @@ class Lowering:
             strides.append((a, pitch))
             pitch *= sizes[a]
         if s.name not in self.rows:
-            widest = self.target.bits // 32 * schedule.WIDE if padded else 1
-            self.rows[s.name] = self.reserve(s.name, s.expr.dtype, -(-pitch // widest) * widest)
+            self.rows[s.name] = self.reserve(s.name, s.expr.dtype, self.with_tail(pitch, padded))
         self.values.results[s.name] = Row(
             self.rows[s.name], wide, Map(tuple(reversed(strides))), padded
         )
+
+    def with_tail(self, elements: int, padded: bool) -> int:
+        """The elements of a row; `padded`: with those that a last vector may touch."""
+        widest = self.target.bits // 32 * schedule.WIDE if padded else 1
+        return -(-elements // widest) * widest
 
     def reserve(self, stem: str, dtype: str, elements: int) -> str:
         """The pointer to more scratch, known before any loop."""

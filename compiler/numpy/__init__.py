@@ -195,6 +195,7 @@ from .elementwise import (
 )
 from .indexing import (
     choose,
+    compress,
     diag,
     diagflat,
     diagonal,
@@ -317,6 +318,8 @@ from .shapes import (
     vsplit,
     vstack,
 )
+from .updates import at
+from .writes import copyto, fill_diagonal, put, put_along_axis, putmask
 
 __all__ = [
     "abs",
@@ -351,6 +354,7 @@ __all__ = [
     "asin",
     "asinh",
     "astype",
+    "at",
     "atan",
     "atan2",
     "atanh",
@@ -378,12 +382,14 @@ __all__ = [
     "choose",
     "clip",
     "column_stack",
+    "compress",
     "concat",
     "concatenate",
     "conj",
     "conjugate",
     "copy",
     "copysign",
+    "copyto",
     "cos",
     "cosh",
     "count_nonzero",
@@ -420,6 +426,7 @@ __all__ = [
     "extract",
     "eye",
     "fabs",
+    "fill_diagonal",
     "finfo",
     "fix",
     "flatnonzero",
@@ -535,6 +542,9 @@ __all__ = [
     "prod",
     "promote_types",
     "ptp",
+    "put",
+    "put_along_axis",
+    "putmask",
     "quantile",
     "rad2deg",
     "radians",

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import gather
 from ..ops import order as ops
+from ..ops.gather import take_add
 from ..tracer import FUNCTIONS, Tracer, current
 from .creation import linspace
 from .elementwise import where as where_
@@ -329,7 +329,7 @@ def _added(at: Any, weights: Any, length: int) -> Tracer:
     """The sums of weights by their places, of which those not below `length` count for nothing."""
     inside = at < length
     kept = where_(inside, weights, np.zeros((), weights.dtype))
-    return new(gather.take_add(kept.value, value(np.minimum(at, length)), length, 0))
+    return new(take_add(kept.value, value(np.minimum(at, length)), length, 0))
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None) -> Any:

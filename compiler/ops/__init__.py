@@ -38,7 +38,16 @@ from .elementwise import (
     trunc,
     xor,
 )
-from .gather import take, take_add, take_along, take_along_add
+from .gather import (
+    dynamic_slice,
+    dynamic_update_slice,
+    gather,
+    scatter,
+    take,
+    take_add,
+    take_along,
+    take_along_add,
+)
 from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
@@ -85,7 +94,7 @@ from .transcendental import (
     tan,
     tanh,
 )
-from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
+from .view import broadcast, concatenate, copy, flip, pad, permute, reshape, slice_
 
 __all__ = [
     "abs",
@@ -108,6 +117,7 @@ __all__ = [
     "ceil",
     "concatenate",
     "constant",
+    "copy",
     "copysign",
     "cos",
     "cosh",
@@ -119,6 +129,8 @@ __all__ = [
     "digamma",
     "div",
     "dot_general",
+    "dynamic_slice",
+    "dynamic_update_slice",
     "eq",
     "erf",
     "erfc",
@@ -131,6 +143,7 @@ __all__ = [
     "floordiv",
     "fma",
     "full",
+    "gather",
     "ge",
     "gt",
     "hypot",
@@ -165,6 +178,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "scatter",
     "searchsorted",
     "select",
     "shift_left",
