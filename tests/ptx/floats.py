@@ -289,6 +289,8 @@ def _setp(op: Op) -> Step:
     def step(m, active) -> None:
         out = np.asarray(compare(a(m), b(m)))
         other = ~out
+        if t.lanes == 2:  # one predicate for each of a pair
+            out, other = out[..., 0], out[..., 1]
         if combine and c:
             with_ = c(m)
             out, other = combine(out, with_), combine(other, with_)

@@ -30,6 +30,7 @@ from .link import Program, link
 from .memory import SHARED_START, Local, Memory, Shared
 from .moves import Copies
 from .operands import MEANINGS, Op, Read, Step, reader
+from .races import Order
 from .syntax import Instruction, Label, Module, Variable, parse
 from .warp import COLLECTIVES, Collective, warp_barrier
 
@@ -100,6 +101,7 @@ class Barrier:
     number: Read
     count: Read | None
     waits: bool
+    aligned: bool  # the threads of a warp come together
     finish: Callable[[Machine, Active, np.ndarray], None] | None = None
 
 
@@ -136,7 +138,7 @@ def decode(module: Module, entry: str) -> Code:
         leads[k] = True
     actions: list[Action | None] = []
     predicates: list[Read | None] = []
-    cell = 16
+    cell = 4
     for k, i in enumerate(program.code):
         try:
             action = decode_instruction(i)
@@ -169,14 +171,14 @@ def decode_instruction(i: Instruction) -> Action | None:
 
 
 def cell_of(i: Instruction) -> int:
-    """The bytes of an access that may be one to shared memory."""
+    """The bytes of an access to memory that is watched for races."""
     if i.opcode in ("ldmatrix", "stmatrix"):
         return 2
-    if i.opcode == "cp":
+    if i.opcode == "cp" and len(i.operands) > 3:
+        return 1
+    if i.opcode not in ("ld", "st", "atom", "red") or {"local", "param"} & set(i.modifiers):
         return 4
-    if i.opcode not in ("ld", "st", "atom", "red") or "global" in i.modifiers:
-        return 16
-    return min((TYPES[m].bytes for m in i.modifiers if m in TYPES), default=16)
+    return min((TYPES[m].bytes for m in i.modifiers if m in TYPES), default=4)
 
 
 def active_lanes(op: Op) -> Step:
@@ -194,13 +196,14 @@ def barrier(op: Op) -> Action:
     if op.flag("warp"):
         op.choice("sync")
         return warp_barrier(op)
-    op.ignore("cta", "aligned")
+    op.ignore("cta")
+    aligned = op.flag("aligned") or op.opcode == "bar"
     kind = op.choice("sync", "arrive", "red")
     u32 = TYPES["u32"]
     if kind != "red":
         op.done(1, 2)
         count = op.read(1, u32) if len(op.operands) == 2 else None
-        return Barrier(op.read(0, u32), count, kind == "sync")
+        return Barrier(op.read(0, u32), count, kind == "sync", aligned)
     how = op.choice("popc", "and", "or")
     t = op.type()
     write, flag = op.write(0, t), reader(op.operands[-1], TYPES["pred"])
@@ -215,7 +218,7 @@ def barrier(op: Op) -> Action:
         else:
             write(m, active, totals == some if how == "and" else totals > 0)
 
-    return Barrier(op.read(1, u32), count, True, finish)
+    return Barrier(op.read(1, u32), count, True, aligned, finish)
 
 
 def source(lines: tuple[str, ...], line: int) -> str:
@@ -227,7 +230,7 @@ class Machine:
 
     def __init__(
         self, code: Code, grid: tuple[int, ...], block: tuple[int, ...], first: int, blocks: int,
-        memory: Memory, addresses: dict[Variable, int], dynamic_bytes: int,
+        memory: Memory, addresses: dict[Variable, int], dynamic_bytes: int, order: Order,
     ) -> None:  # fmt: skip
         self.code, self.grid, self.block_size = code, grid, block
         self.blocks, self.memory, self.addresses = blocks, memory, addresses
@@ -235,7 +238,7 @@ class Machine:
         self.threads = blocks * size
         self.everyone = np.arange(self.threads)
         self.block = self.everyone // size
-        self.first = first
+        self.first, self.first_thread, self.order = first, first * size, order
         inner = self.everyone % size
         self.inner = inner
         per_block = -(-size // 32)
@@ -254,7 +257,7 @@ class Machine:
         self.static_bytes = -(-program.shared_bytes // 16) * 16
         total = self.static_bytes + dynamic_bytes if program.dynamic else program.shared_bytes
         self.total_bytes = total
-        self.shared = Shared(total, min(code.cell, 4), self.block, self.warp)
+        self.shared = Shared(total, code.cell, self.block, self.first_thread, order)
         self.local = Local(self.threads, program.local_bytes)
         self.copies = Copies(self.threads)
         self.specials: dict[str, Array] = {}
@@ -457,7 +460,7 @@ class Machine:
     def release(self, which: int, complete: np.ndarray) -> None:
         """All that wait at a barrier in blocks where it is complete go on."""
         code = self.code
-        self.shared.barrier(np.nonzero(complete)[0])
+        self.order.block[self.first + np.nonzero(complete)[0]] = self.order.now
         seen = np.full(self.warps, -1)
         for k in sorted(self.held):
             action = code.actions[k]
@@ -467,7 +470,7 @@ class Machine:
             if not free.any():
                 continue
             warps = np.unique(self.warp[free])
-            if (seen[warps] >= 0).any():
+            if action.aligned and (seen[warps] >= 0).any():
                 other = int(seen[warps].max())
                 raise DivergentBarrier(
                     f"threads of one warp are at different barriers, here and at line "
@@ -559,11 +562,13 @@ def launch(
     shared_bytes: int = 0,
     memory: Memory | None = None,
     lockstep: int = LOCKSTEP,
+    races: bool = True,
 ) -> None:
     """Runs an entry of a PTX text over grid x block threads.
 
     Arguments are integers (numbers, or addresses that `memory.place` gave), floats, NumPy scalars
-    and arrays, which are placed for this launch and written in place.
+    and arrays, which are placed for this launch and written in place. With `races` global memory
+    is watched too: threads of different blocks are never in order.
 
     Errors: a Fault, whose message has the line of the text, the block and the thread.
     """
@@ -576,11 +581,15 @@ def launch(
         addresses = place_variables(code.program, memory, placed)
         addresses |= place_parameters(code.program, args, memory, placed)
         total, size = int(np.prod(grid)), int(np.prod(block))
+        order = Order(size, total)
+        memory.watch(code.cell, order if races else None)
         together = max(1, lockstep // size)
         with np.errstate(all="ignore"):
             for first in range(0, total, together):
                 blocks = min(together, total - first)
-                Machine(code, grid, block, first, blocks, memory, addresses, shared_bytes).run()
+                Machine(
+                    code, grid, block, first, blocks, memory, addresses, shared_bytes, order
+                ).run()
     finally:
         for address in placed:
             memory.remove(address)
