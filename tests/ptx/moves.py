@@ -11,8 +11,8 @@ from . import floats
 from .faults import OutOfBounds, UnknownInstruction
 from .formats import TYPES, UNSIGNED, Array, Type, decode
 from .memory import LOCAL_WINDOW, SHARED_WINDOW, aligned, counted_from
+from .nodes import Address, Operand, Register, Sink, Tuple, Variable
 from .operands import Op, Read, Step, bits_of, meaning, reader, writer
-from .syntax import Address, Operand, Register, Sink, Tuple, Variable
 
 if TYPE_CHECKING:
     from .machine import Active, Machine

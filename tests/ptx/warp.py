@@ -12,8 +12,8 @@ import numpy as np
 
 from .faults import AbsentLane
 from .formats import TYPES, Array
+from .nodes import Both
 from .operands import Op, Read, Step, reader, writer
-from .syntax import Both
 
 if TYPE_CHECKING:
     from .machine import Active, Machine
