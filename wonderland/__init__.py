@@ -22,6 +22,7 @@ from .compiler.checkpoint import (
     saved_residuals,
 )
 from .compiler.custom import custom_jvp, custom_vjp
+from .compiler.devices import device_get, device_put, devices
 from .compiler.effects import check, debug_print, io_callback, pure_callback
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
@@ -36,7 +37,7 @@ from .compiler.functions import (
 from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
 from .compiler.scalar_function import scalar_function
-from .compiler.settings import check_nans, disable_jit, dump
+from .compiler.settings import check_nans, device, disable_jit, dump
 from .compiler.trace import trace
 from .compiler.vmap import vmap
 
@@ -54,6 +55,10 @@ __all__ = [
     "custom_vjp",
     "debug",
     "debug_print",
+    "device",
+    "device_get",
+    "device_put",
+    "devices",
     "disable_jit",
     "dump",
     "eval_shape",
