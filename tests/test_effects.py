@@ -351,3 +351,27 @@ def test_a_saved_program_prints(tmp_path: Any, capsys: Any) -> None:
     wl.jit(printing).compile(X).save(tmp_path / "g.zip")
     wl.load(tmp_path / "g.zip")(X)
     assert capsys.readouterr().out.splitlines() == SHOWN
+
+
+# ---------------------------------------------------------------- vmap
+
+
+def test_vmap_prints_and_calls_back_for_every_element(capsys: Any) -> None:
+    def program(x: Any) -> Any:
+        wl.debug.print("{}", x)
+        return wl.pure_callback(np.sin, SCALAR, x, vmap_method="sequential")
+
+    for run in (wl.vmap(program), wl.jit(wl.vmap(program))):
+        close(run(X), np.sin(X))
+        assert capsys.readouterr().out.splitlines() == ["0.5", "1.0", "2.0"]
+    wl.vmap(wl.vmap(lambda x: wl.debug.print("{}", x)))(np.arange(4).reshape(2, 2))
+    assert capsys.readouterr().out.splitlines() == ["0", "1", "2", "3"]
+
+
+def test_vmap_of_derivatives_prints_primal_values(capsys: Any) -> None:
+    def loss(x: Any) -> Any:
+        wl.debug.print("{}", x)
+        return x**2
+
+    close(wl.jit(wl.vmap(wl.grad(loss)))(X), 2 * X)
+    assert capsys.readouterr().out.splitlines() == ["0.5", "1.0", "2.0"]
