@@ -158,10 +158,13 @@ class SortPrinter:
         return [Suite(f"if {self.n} <= {SHORT}", self.inserted()), Suite("else", by_digits)]
 
     def inserted(self) -> list[Node]:
-        """Insertion sort, in place."""
+        """Insertion sort, in place; of several keys by the key alone, as equals stay in order."""
+        above = "before <= e"
+        if self.low and self.s.keys > 1:
+            above = f"(before >> {self.low}) <= (e >> {self.low})"
         move: list[Node] = [
             "before = load(keys, now + k - 1, 1)",
-            Suite("if scalar(before <= e)", ["break"]),
+            Suite(f"if scalar({above})", ["break"]),
             "store(keys, now + k, before)",
         ]
         one: list[Node] = ["e = load(keys, now + i, 1)"]
