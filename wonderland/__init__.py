@@ -13,6 +13,7 @@ Example:
 from . import lax, nn, numpy, ops, optim, random, special, testing, tree
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
+from .compiler.devices import device_get, device_put, devices
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -24,7 +25,7 @@ from .compiler.functions import (
     vjp,
 )
 from .compiler.lint import WideningWarning
-from .compiler.settings import check_nans, disable_jit, dump
+from .compiler.settings import check_nans, device, disable_jit, dump
 from .compiler.trace import trace
 
 __all__ = [
@@ -33,6 +34,10 @@ __all__ = [
     "ShapeDtypeStruct",
     "WideningWarning",
     "check_nans",
+    "device",
+    "device_get",
+    "device_put",
+    "devices",
     "disable_jit",
     "dump",
     "eval_shape",
