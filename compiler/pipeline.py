@@ -26,6 +26,7 @@ from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
 from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
+from .codegen.sort_source import lower_search, lower_sort
 from .codegen.target import Device, Target, host
 from .codegen.words import KEY, WORDS
 from .emission import AnyWork, HostWork, Work
@@ -47,6 +48,7 @@ from .plan import Place, Plan, Schedule
 from .prefix import Prefix
 from .product import Product
 from .settings import active
+from .sorting import Searching, Sorting
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -144,8 +146,18 @@ def compile_graph(
 
 
 PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
-    Target: {Kernel: lower, Product: lower_product, Prefix: lower_prefix},
-    Device: {Kernel: lower_grid, Product: lower_product_grid, Prefix: lower_prefix_grid},
+    Target: {
+        Kernel: lower,
+        Product: lower_product,
+        Prefix: lower_prefix,
+        Sorting: lower_sort,
+        Searching: lower_search,
+    },
+    Device: {
+        Kernel: lower_grid,
+        Product: lower_product_grid,
+        Prefix: lower_prefix_grid,
+    },
 }
 """By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
 

@@ -11,6 +11,7 @@ from .kernel import Accumulate, Kernel, Load, Store, walk
 from .ops.source import Constant
 from .prefix import Prefix
 from .product import Product, as_kernel
+from .sorting import Searching, Sorting
 from .text import value_names
 
 
@@ -113,6 +114,8 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
         return x.dtype == y.dtype and all(
             e.map == kernel.place and not e.guards and not e.at for e in loads
         )
+    if isinstance(kernel, (Sorting, Searching)):
+        return False
     if isinstance(kernel, Product):
         if x in (kernel.lhs.buffer, kernel.rhs.buffer):
             return False

@@ -280,6 +280,7 @@ class Tracer(Concrete):
     var, std = _function(np.var), _function(np.std)
     argmax, argmin = _function(np.argmax), _function(np.argmin)
     cumsum, cumprod = _function(np.cumsum), _function(np.cumprod)
+    argsort, searchsorted = _function(np.argsort), _function(np.searchsorted)
     clip, round, conj = _function(np.clip), _function(np.round), _function(np.conjugate)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
     squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)

@@ -415,6 +415,26 @@ def cumulative(m: Maker, name: str) -> Value:
     return m.note(apply(op(k, m.chance(0.5)), *args), bounds)
 
 
+def sort(m: Maker, name: str) -> Value:
+    xs = [m.any_value(least=1)]
+    xs += [m.of(Type(m.dtype(NUMPY), xs[0].shape)) for _ in range(m.pick((0, 0, 1, 2)))]
+    keys, axis = int(m.rng.integers(1, len(xs) + 1)), m.axis(xs[0])
+    if m.chance(0.3):
+        n = xs[0].shape[axis]
+        return m.note(ops.argsort(*xs[:keys], axis=axis, descending=m.chance(0.5)), (0, n))
+    found = ops.sort(*xs, axis=axis, keys=keys, descending=m.chance(0.3))
+    for x, y in zip(xs, found[:-1], strict=True):
+        m.like(x, y)
+    return found[0]
+
+
+def searchsorted(m: Maker, name: str) -> Value:
+    x = m.any_value(least=1)
+    v = m.of(Type(x.dtype, (*x.shape[:-1], m.pick((1, 3, 40)))))
+    x, _ = ops.sort(x, axis=x.type.ndim - 1)
+    return m.note(ops.searchsorted(x, v, m.chance(0.5)), (0, x.shape[-1]))
+
+
 def after(m: Maker, name: str) -> Value:
     x = m.any_value()
     return m.like(x, ops.after(x, *(m.any_value() for _ in range(int(m.rng.integers(0, 3))))))
@@ -626,6 +646,8 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin"), cumulative),
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
+    "sort": sort,
+    "searchsorted": searchsorted,
     "after": after,
     "stop_gradient": stop_gradient,
     "copy": copy,

@@ -17,7 +17,7 @@ LAYERS = [
     "compiler.types compiler.settings compiler.static",
     "compiler.ir",
     "compiler.text compiler.kernel",
-    "compiler.prefix compiler.product",
+    "compiler.prefix compiler.product compiler.sorting",
     "compiler.ops",
     "compiler.law compiler.interpreter compiler.verify compiler.index compiler.tree",
     "compiler.laws compiler.emission compiler.nans compiler.retrace",

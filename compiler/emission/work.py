@@ -8,13 +8,14 @@ from ..ir import Node, Value
 from ..kernel import Buffer, Kernel
 from ..prefix import Prefix
 from ..product import Product
+from ..sorting import Searching, Sorting
 
 
 @dataclass(frozen=True)
 class Work:
     """A kernel and the value behind each of its buffers; the last `writes` of them are written."""
 
-    kernel: Kernel | Product | Prefix
+    kernel: Kernel | Product | Prefix | Sorting | Searching
     values: tuple[Value, ...]
     writes: int
 

@@ -48,6 +48,7 @@ from .gather import (
     take_along,
     take_along_add,
 )
+from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -104,6 +105,7 @@ __all__ = [
     "and_",
     "argmax",
     "argmin",
+    "argsort",
     "asin",
     "asinh",
     "atan",
@@ -177,6 +179,7 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter",
+    "searchsorted",
     "select",
     "shift_left",
     "shift_right",
@@ -185,6 +188,7 @@ __all__ = [
     "sin",
     "sinh",
     "slice_",
+    "sort",
     "sqrt",
     "stop_gradient",
     "sub",

@@ -25,6 +25,7 @@ from ..emission import (
     Work,
     clustered,
     emit,
+    emit_order,
     emit_prefix,
     emit_product,
     emit_scatter,
@@ -38,6 +39,7 @@ from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
 from ..ops.family import Reduce
 from ..ops.gather import Scatter
+from ..ops.order import SearchSorted, Sort
 from ..ops.source import Constant
 from ..ops.view import Reshape
 from ..roots import Roots
@@ -228,6 +230,8 @@ class Fusion:
                 return tuple(part for work in works for part in chunked(work))
             if isinstance(root.op, Cumulative):
                 return (emit_prefix(root, self.roots.stored),)
+            if isinstance(root.op, (Sort, SearchSorted)):
+                return (emit_order(root, self.wanted(group, (group,))),)
             work = self.emit(group, (group,), emit)
         except CannotFuse:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
