@@ -39,6 +39,7 @@ class Trace:
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
         self.memories = Memories()
         self._constants: dict[str, Value] = {}
+        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
 
     def constant(self, array: np.ndarray) -> Value:
         """A closed-over array: copied now, once per content."""
@@ -99,6 +100,16 @@ def active() -> Trace:
             "return it from the traced function",
         )
     return _state.current
+
+
+def named_axes() -> dict[str, tuple[Tracer, int]]:
+    """The named axes of vmap around this line: the place of an application on each, its size."""
+    found: dict[str, tuple[Tracer, int]] = {}
+    trace = _state.current
+    while trace is not None:
+        found = {**trace.axes, **found}
+        trace = trace.parent
+    return found
 
 
 @contextlib.contextmanager

@@ -85,6 +85,7 @@ from .cumulative import (
     nancumsum,
     trapezoid,
 )
+from .einsum import einsum
 from .elementwise import (
     abs,
     absolute,
@@ -228,7 +229,6 @@ from .order import (
 )
 from .products import (
     dot,
-    einsum,
     inner,
     kron,
     matmul,
