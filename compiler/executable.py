@@ -77,6 +77,7 @@ class Executable:
         """
         from ..runtime.bound import Bound  # brings the executor
 
+        self.on_processor("bind")
         leaves = self.leaves(args, options)
         for leaf, v, path in zip(leaves, self.traced.args, self.paths, strict=True):
             flags = leaf.flags if isinstance(leaf, np.ndarray) else None
@@ -94,6 +95,14 @@ class Executable:
             return results
 
         return run
+
+    def on_processor(self, what: str) -> None:
+        if self.compiled.device is not None:
+            raise ProgramError(
+                f"{what}: a program of the processor is required, "
+                f"{self.name} is on {self.compiled.device}",
+                repair="a call, which does not wait",
+            )
 
     def together(self, outputs: tuple[np.ndarray, ...]) -> Any:
         return outputs[0] if self.single else tree.unflatten(self.results, outputs)
@@ -129,6 +138,7 @@ class Executable:
         """Times of every kernel on these arguments; `print` shows them as a table."""
         from .profile import profile  # brings the back end
 
+        self.on_processor("profile")
         return profile(self, self.leaves(args, options))
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -13,6 +13,7 @@ Example:
 from . import lax, nn, numpy, ops, optim, random, special, testing, tree
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
+from .compiler.devices import device_get, device_put, devices
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -25,7 +26,7 @@ from .compiler.functions import (
 )
 from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
-from .compiler.settings import check_nans, disable_jit, dump
+from .compiler.settings import check_nans, device, disable_jit, dump
 from .compiler.trace import trace
 from .compiler.vmap import vmap
 
@@ -35,6 +36,10 @@ __all__ = [
     "ShapeDtypeStruct",
     "WideningWarning",
     "check_nans",
+    "device",
+    "device_get",
+    "device_put",
+    "devices",
     "disable_jit",
     "dump",
     "eval_shape",
