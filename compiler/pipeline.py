@@ -21,13 +21,14 @@ from ..runtime.device import Device as RuntimeDevice
 from ..runtime.device_program import DeviceProgram, DeviceRow
 from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
 from .codegen import gpu_words
-from .codegen.grid import lower_grid
 from .codegen.lower import lower
+from .codegen.lower_grid import lower_grid
 from .codegen.lowered import Launch, Lowered
 from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
 from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
+from .codegen.sort_grid import lower_search_grid, lower_sort_grid
 from .codegen.sort_source import lower_search, lower_sort
 from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
@@ -168,6 +169,8 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
         Kernel: lower_grid,
         Product: lower_product_grid,
         Prefix: lower_prefix_grid,
+        Sorting: lower_sort_grid,
+        Searching: lower_search_grid,
     },
 }
 """By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
