@@ -38,7 +38,16 @@ from .elementwise import (
     trunc,
     xor,
 )
-from .gather import take, take_add, take_along, take_along_add
+from .gather import (
+    dynamic_slice,
+    dynamic_update_slice,
+    gather,
+    scatter,
+    take,
+    take_add,
+    take_along,
+    take_along_add,
+)
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -84,7 +93,7 @@ from .transcendental import (
     tan,
     tanh,
 )
-from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
+from .view import broadcast, concatenate, copy, flip, pad, permute, reshape, slice_
 
 __all__ = [
     "abs",
@@ -106,6 +115,7 @@ __all__ = [
     "ceil",
     "concatenate",
     "constant",
+    "copy",
     "copysign",
     "cos",
     "cosh",
@@ -117,6 +127,8 @@ __all__ = [
     "digamma",
     "div",
     "dot_general",
+    "dynamic_slice",
+    "dynamic_update_slice",
     "eq",
     "erf",
     "erfc",
@@ -129,6 +141,7 @@ __all__ = [
     "floordiv",
     "fma",
     "full",
+    "gather",
     "ge",
     "gt",
     "hypot",
@@ -163,6 +176,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "scatter",
     "select",
     "shift_left",
     "shift_right",
