@@ -21,8 +21,8 @@ from ..runtime.device import Device as RuntimeDevice
 from ..runtime.device_program import DeviceProgram, DeviceRow
 from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
 from .codegen import gpu_words
-from .codegen.grid import lower_grid
 from .codegen.lower import lower
+from .codegen.lower_grid import lower_grid
 from .codegen.lowered import Launch, Lowered
 from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix

@@ -35,7 +35,8 @@ class Device:
     """A GPU: `threads` of a block, in warps; `access` bytes that a thread moves at once.
 
     A block has `plain_shared_bytes` without asking, `shared_bytes` at most. At most `blocks` are
-    launched: what is left is done by the same blocks.
+    launched: what is left is done by the same blocks. `precision` is that of products of f32:
+    "f32", or "tf32" and "bf16", to which their factors are rounded for the tensor cores.
     """
 
     architecture: str = "sm_80"
@@ -45,6 +46,7 @@ class Device:
     shared_bytes: int = 163 << 10
     plain_shared_bytes: int = 48 << 10
     blocks: int = 4096
+    precision: str = "f32"
 
 
 DEVICES = {d.architecture: d for d in (Device(), Device("sm_90", shared_bytes=227 << 10))}
