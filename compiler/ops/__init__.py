@@ -46,7 +46,6 @@ from .gather import (
     take,
     take_add,
     take_along,
-    take_along_add,
 )
 from .random import random_bits, threefry
 from .reduce import (
@@ -191,7 +190,6 @@ __all__ = [
     "take",
     "take_add",
     "take_along",
-    "take_along_add",
     "tan",
     "tanh",
     "threefry",
