@@ -132,7 +132,7 @@ class Jitted:
             leaves = recent.read((args, options))
             outputs = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
-                return outputs[0] if recent.single else tree.unflatten(recent.results, outputs)
+                return recent.together(outputs)
         return self.call(args, options)
 
     def call(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -157,7 +157,10 @@ class Jitted:
             graph, results, outputs = entry.traced.graph, entry.results, entry.program(arrays)
         if settings.check_nans:
             nans.check(graph, on_host(arrays), on_host(outputs))
-        return outputs[0] if results.container is None else tree.unflatten(results, outputs)
+        if results.container is None:
+            return outputs[0]
+        # a program without results has what stands for its effects
+        return tree.unflatten(results, outputs if results.size else ())
 
     def __repr__(self) -> str:
         return f"<jit of {self.name}>"

@@ -57,9 +57,7 @@ def placed(x: Any, to: Device | None) -> Any:
         return np.asarray(found) if to is None else moved(found, to)
     array = np.asarray(x)
     if array.dtype == object:
-        raise ProgramError(
-            f"device_put: arrays and numbers are required, got {type(x).__name__}"
-        )
+        raise ProgramError(f"device_put: arrays and numbers are required, got {type(x).__name__}")
     dtype_name(array.dtype)  # no text, no dates
     return array if to is None else put(array, to, ArraySpec(array.dtype, array.shape))
 

@@ -105,7 +105,9 @@ class Executable:
             )
 
     def together(self, outputs: tuple[np.ndarray, ...]) -> Any:
-        return outputs[0] if self.single else tree.unflatten(self.results, outputs)
+        if self.single:
+            return outputs[0]
+        return tree.unflatten(self.results, outputs if self.results.size else ())
 
     def leaves(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         """The arrays of arguments of the program's kind, else an error that names what is not."""

@@ -29,6 +29,7 @@ from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
 from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
+from .codegen.sort_grid import lower_search_grid, lower_sort_grid
 from .codegen.sort_source import lower_search, lower_sort
 from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
@@ -188,7 +189,13 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
         Sorting: lower_sort,
         Searching: lower_search,
     },
-    Device: {Kernel: lower_grid, Product: lower_product_grid, Prefix: lower_prefix_grid},
+    Device: {
+        Kernel: lower_grid,
+        Product: lower_product_grid,
+        Prefix: lower_prefix_grid,
+        Sorting: lower_sort_grid,
+        Searching: lower_search_grid,
+    },
 }
 """By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
 

@@ -13,7 +13,6 @@ from collections.abc import Set
 
 from .emission import plain_operand
 from .ir import Graph, Node, Value
-from .kernel import OPS
 from .ops.contract import DotGeneral
 from .ops.cumulative import Cumulative
 from .ops.family import Computed, Elementwise, Reduce, View
@@ -65,7 +64,7 @@ class Roots:
             d = 1 + max((length[a] for a in n.args), default=0)
             root = not self.fusible(n) or isinstance(n.op, Reduce) or d > CHAIN
             if isinstance(n.op, Elementwise):
-                w += OPS[n.op.scalar or n.op.name].weight
+                w += n.op.weight
                 root |= w > CHEAP and len(set(users[n.out])) > 1
             root |= not self.required.isdisjoint(n.values)
             if root:

@@ -21,6 +21,8 @@ from . import dlpack
 from .device import Device, DeviceError, Memory
 from .guard import ArraySpec, spelled
 
+ALIGNMENT = 16  # bytes that a kernel may move at once
+
 
 class Storage:
     """Memory of one array; `lent` counts the other libraries that use it now."""
@@ -225,7 +227,8 @@ def moved(x: DeviceArray, device: Device) -> DeviceArray:
 def adopt(x: Any, device: Device) -> DeviceArray | None:
     """An array of another library in this device's memory, without a copy; None if it is not one.
 
-    Its library's stream is made to be waited for. Errors: DeviceError where it is not in C order.
+    A copy is made where it begins between the places that kernels read from. Its library's stream
+    is made to be waited for. Errors: DeviceError where it is not in C order.
     """
     if isinstance(x, DeviceArray):
         return x
@@ -244,6 +247,10 @@ def adopt(x: Any, device: Device) -> DeviceArray | None:
             "is required, try: make it contiguous before"
         )
     storage = Storage(Borrowed(device, found), own=False)
+    if found.nbytes and storage.address % ALIGNMENT:
+        memory = device.allocate(found.nbytes)
+        device.copy(memory.address, storage.address, found.nbytes)
+        storage = Storage(memory)
     return DeviceArray(device, storage, found.dtype, found.shape)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wonderland.compiler import ops
-from wonderland.compiler.ir import Graph, Op, Value, apply, apply_all, sourced
+from wonderland.compiler.ir import Foreign, Graph, Op, Value, apply, apply_all, sourced
 from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp, CustomVmap
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
@@ -478,6 +478,29 @@ def custom(m: Maker, name: str) -> Value:
     return m.note(apply(op, x, y), (-bound, bound))
 
 
+SAME, NOTHING = Foreign(lambda x: (x,), "same"), Foreign(lambda x: (), "nothing")
+
+
+def effect(m: Maker, name: str) -> Value:
+    """A value, with an effect that prints nothing much and changes nothing."""
+    x = m.any_value((*INTEGERS, "f32", "f64") if name in ("token", "tie") else INTEGERS)
+    if name in ("token", "tie"):
+        return m.like(x, ops.tie(x, ops.token()))
+    op = Op.registry[name]
+    if name == "debug_print":
+        made, args = op((), "", (), ()), ()  # pyright: ignore[reportCallIssue]
+    elif name == "check":
+        made, args = op((), "", ""), (ops.full(True, Type("bool")),)  # pyright: ignore[reportCallIssue]
+    elif name == "debug_callback":
+        made, args = op((), NOTHING, ()), (x,)  # pyright: ignore[reportCallIssue]
+    elif name == "pure_callback":
+        made = op((), SAME, (x.type,), "sequential")  # pyright: ignore[reportCallIssue]
+        return m.like(x, apply(made, x))
+    else:
+        made, args = op((), SAME, (x.type,)), (x,)  # pyright: ignore[reportCallIssue]
+    return m.like(x, ops.tie(x, apply_all(made, ops.token(), *args)[0]))
+
+
 def checkpoint(m: Maker, name: str) -> Value:
     """sin(x cos y) y as a region, now and then late in y."""
     x = m.any_value(FLOATS)
@@ -787,6 +810,8 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "sort": sort,
     "searchsorted": searchsorted,
     "after": after,
+    **dict.fromkeys(("token", "tie", "debug_print", "check", "pure_callback"), effect),
+    **dict.fromkeys(("io_callback", "debug_callback"), effect),
     "checkpoint": checkpoint,
     "named": named,
     "stop_gradient": stop_gradient,

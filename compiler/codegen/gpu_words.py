@@ -7,6 +7,7 @@
     barrier(threads)                                 a warp or the whole block waits for itself
     mma_tf32(sums, ...)  mma_bf16(sums, ...)         a product of tensor cores
     team_total(x, threads), ...                      one value of all lanes of all threads
+    from_below(x, 4, 0)                              that of the thread four before in the warp
 
 Several lanes at once are read and written at addresses aligned to all of them; words that end in
 `_where` take any address. Folds of a team exchange values by shuffles, halves with halves, then
@@ -141,26 +142,42 @@ def team(combine: Callable[[Emitter, Value, Value], Value], fold: Word) -> Word:
 
 def shuffled(e: Emitter, x: Value, distance: int) -> Value:
     """The value of the thread whose number in the warp differs by the bit `distance`."""
+    return exchanged(e, x, "bfly", distance, WARP - 1)
+
+
+def exchanged(e: Emitter, x: Value, mode: str, distance: int, bounds: int) -> Value:
+    """The value of another thread of the warp, by 32 bits at a time."""
     b, kind = e.builder, joined(x)
     one = b.extract_element(memory.to_memory(e, kind, x.llvm), ir.Constant(I32, 0))
     bits = 8 * DTYPES[kind.dtype].bytes
     word = b.bitcast(one, ir.IntType(bits))
-    f = e.declare("llvm.nvvm.shfl.sync.bfly.i32", I32, [I32, I32, I32, I32])
+    f = e.declare(f"llvm.nvvm.shfl.sync.{mode}.i32", I32, [I32, I32, I32, I32])
 
-    def exchanged(part: LLVM) -> LLVM:
-        return b.call(f, [ALL, part, ir.Constant(I32, distance), ir.Constant(I32, WARP - 1)])
+    def moved(part: LLVM) -> LLVM:
+        return b.call(f, [ALL, part, ir.Constant(I32, distance), ir.Constant(I32, bounds)])
 
     if bits == 64:
-        high = b.zext(exchanged(b.trunc(b.lshr(word, ir.Constant(I64, 32)), I32)), I64)
-        low = b.zext(exchanged(b.trunc(word, I32)), I64)
+        high = b.zext(moved(b.trunc(b.lshr(word, ir.Constant(I64, 32)), I32)), I64)
+        low = b.zext(moved(b.trunc(word, I32)), I64)
         word = b.or_(b.shl(high, ir.Constant(I64, 32)), low)
     elif bits == 32:
-        word = exchanged(word)
+        word = moved(word)
     else:
-        word = b.trunc(exchanged(b.zext(word, I32)), ir.IntType(bits))
-    lane = b.insert_element(ir.Constant(memory.in_memory(kind), ir.Undefined),
-                            b.bitcast(word, one.type), ir.Constant(I32, 0))  # fmt: skip
+        word = b.trunc(moved(b.zext(word, I32)), ir.IntType(bits))
+    lane = b.insert_element(
+        ir.Constant(memory.in_memory(kind), ir.Undefined),
+        b.bitcast(word, one.type),
+        ir.Constant(I32, 0),
+    )
     return memory.from_memory(e, kind, lane)
+
+
+def from_below(e: Emitter, x: Value, distance: int, fill: Any) -> Value:
+    """The value of the thread `distance` before this one in the warp, or `fill` for the first."""
+    below = exchanged(e, x, "up", distance, 0)
+    index = special("tid.x")(e)
+    first = index.kind.compare(e, "<", index.kind.binary(e, "%", index, WARP), distance)
+    return simd.select(e, Value(Vector("bool", 1), simd.spread(e, first.llvm, 1)), fill, below)
 
 
 def of_warps(
@@ -319,7 +336,7 @@ PRIMITIVES: dict[str, Any] = SHARED_WORDS | {
     "pointer": pointer, "integer": Integer(64), "number": number,
     "thread_index": special("tid.x"), "block_index": special("ctaid.x"),
     "block_count": special("nctaid.x"),
-    "barrier": barrier, "shared": shared, "shared_tile": shared_tile,
+    "from_below": from_below, "barrier": barrier, "shared": shared, "shared_tile": shared_tile,
     "load": load, "store": store, "load_where": load_where, "store_where": store_where,
     "viewed": viewed, "packed": packed, "tf32": tf32,
     "mma_tf32": mma("m16n8k8.row.col.tf32"), "mma_bf16": mma("m16n8k16.row.col.bf16"),

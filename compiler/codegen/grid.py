@@ -36,6 +36,7 @@ def lanes(stages: tuple[Stage, ...], axis: Axis, device: Device) -> int:
         along = any(g.stride(axis.name) for g, _, _ in e.guards)
         aligned &= not along and not (e.guards and e.map.stride(axis.name))
         aligned &= not any(axis.name in uses(i) for _, i, _ in e.at)
+    aligned &= axis.name not in schedule.scattered(stages)
     heavy = sum(map(schedule.weight, stages)) >= HEAVY
     return n if aligned and not heavy else 1
 

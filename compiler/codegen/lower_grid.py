@@ -88,6 +88,8 @@ def opened(kernel: Kernel) -> Kernel:
 
 def by_threads(kernel: Kernel) -> bool:
     """Whether a thread a point serves better than a team a point."""
+    if any(a.segment for a in kernel.axes.values()):
+        return True
     inner = max((math.prod(a.size for a in s.axes) for s in kernel.stages), default=1)
     inner *= math.prod(a.size for a in kernel.ordered)
     keeps = any(isinstance(s, Keep) and stage.axes for stage in kernel.stages for s in stage.body)

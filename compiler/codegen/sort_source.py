@@ -2,7 +2,8 @@
 
     keys      elements become unsigned integers in the same order, with their places in the low half
     order     short rows by insertion, others by least significant digits of 8 bits: counts of all
-              digits in one pass, then a pass for each digit in which the elements differ
+              digits in one pass, then a pass for each digit in which the elements differ; many
+              short rows by a network, in network_source.py
     results   the operands by their places; a row alone is decoded from its keys instead
 
 Elements are read as bits, so what has no order of its own (-0.0 and 0.0, NaN) keeps its bits and,
@@ -17,81 +18,28 @@ Source: Knuth, The Art of Computer Programming 3, 5.2.1, 5.2.5 and 6.2.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from ..kernel.expr import Buffer
 from ..kernel.scalar import NUMPY
 from ..sorting import Searching, Sorting
-from ..types import FLOATS, SIGNED
+from ..types import FLOATS
 from . import schedule
 from .lowered import Lowered
+from .network_source import across, lower_across
+from .ordinals import Bits, repairs, slots_of
 from .printer import Node, Suite, function
-from .slots import Named, Slots
+from .slots import Named
 from .target import Target
 
 SHORT = 64  # elements up to which insertion is faster
 DIGITS = 256
-LOCALS = {"unit", "row", "now", "then", "other", "i", "k", "e", "p", "q", "d", "before", "tail",
-          "keys", "places", "counts", "digit", "base", "shift", "count", "sum_", "odd", "zero_at",
-          "nan_at", "nans", "low", "high", "middle", "step", "here", "less", "wanted"}  # fmt: skip
-INFINITY = {"f16": 0x7C00, "bf16": 0x7F80, "f32": 0x7F800000, "f64": 0x7FF0000000000000}
-
-
-@dataclass(frozen=True)
-class Bits:
-    """Elements of `dtype` as unsigned integers, and how their order is told."""
-
-    dtype: str
-    descending: bool = False
-
-    @property
-    def width(self) -> int:
-        return 8 * NUMPY[self.dtype].itemsize
-
-    @property
-    def unsigned(self) -> str:
-        return f"u{self.width}"
-
-    @property
-    def top(self) -> int:
-        return 1 << (self.width - 1)
-
-    def is_nan(self, b: str) -> str:
-        return f"({b} & {self.top - 1}) > {INFINITY[self.dtype]}"
-
-    def ordinal(self, b: str) -> str:
-        """Of the element with bits `b`: as sorting.ordinals."""
-        found = b
-        if self.dtype in FLOATS:
-            negative = f"select({b} == {self.top}, {self.top}, invert({b}))"
-            number = f"select({b} >= {self.top}, {negative}, {b} ^ {self.top})"
-            found = f"select({self.is_nan(b)}, {2 * self.top - 1}, {number})"
-        elif self.dtype in SIGNED:
-            found = f"{b} ^ {self.top}"
-        return f"invert({found})" if self.descending else found
-
-    def element(self, o: str) -> str:
-        """The bits of the element with ordinal `o`: of equals that differ in bits, one."""
-        o = f"invert({o})" if self.descending else o
-        if self.dtype in FLOATS:
-            return f"select({o} >= {self.top}, {o} ^ {self.top}, invert({o}))"
-        return f"{o} ^ {self.top}" if self.dtype in SIGNED else o
-
-
-def slots_of(k: Sorting | Searching) -> Slots:
-    """Slots of buffers that are read and written as bits; none hides a name of the text."""
-    slots = Slots(())
-    slots.names.taken.update(LOCALS)
-    as_bits = [replace(b, dtype=Bits(b.dtype).unsigned) for b in k.buffers]
-    slots.buffers = {b.name: (slots.names.fresh(b.name), b.dtype) for b in as_bits}
-    return slots
-
-
 # ---------------------------------------------------------------- sorts
 
 
 def lower_sort(s: Sorting, target: Target) -> Lowered:
     """The text of a sort for one target, and the numbers of this instance."""
+    if lanes := across(s, target):
+        return lower_across(s, lanes)
     printer = SortPrinter(s, target)
     text = printer.text()
     n, rows = s.length.size, s.rows.size
@@ -210,10 +158,13 @@ class SortPrinter:
         return [Suite(f"if {self.n} <= {SHORT}", self.inserted()), Suite("else", by_digits)]
 
     def inserted(self) -> list[Node]:
-        """Insertion sort, in place."""
+        """Insertion sort, in place; of several keys by the key alone, as equals stay in order."""
+        above = "before <= e"
+        if self.low and self.s.keys > 1:
+            above = f"(before >> {self.low}) <= (e >> {self.low})"
         move: list[Node] = [
             "before = load(keys, now + k - 1, 1)",
-            Suite("if scalar(before <= e)", ["break"]),
+            Suite(f"if scalar({above})", ["break"]),
             "store(keys, now + k, before)",
         ]
         one: list[Node] = ["e = load(keys, now + i, 1)"]
@@ -298,32 +249,9 @@ class SortPrinter:
 
     def repaired(self, bits: Bits, x: Buffer, y: Buffer) -> Suite:
         """Zeros and NaN once more, with the bits and in the order that they had."""
-        b = self.slots.names.numbered("b")
-        read = f"{b} = load({self.buffer(x)}, row + i, 1)"
-        nan, size = f"scalar({bits.is_nan(b)})", f"({b} & {bits.top - 1})"
-        positive = f"scalar(({b} < {bits.top}) & ({b} > 0))"
-        ahead = f"max({nan}, {positive})" if bits.descending else f"scalar({b} > {bits.top})"
-        ahead = ahead if bits.descending else f"{ahead} * (1 - {nan})"
-
-        def put(at: str) -> list[Node]:
-            return [f"store({self.buffer(y)}, row + {at}, {b})", f"{at} = {at} + 1"]
-
-        moves: list[Node] = [
-            read,
-            Suite(f"if {nan}", put("nan_at")),
-            Suite(f"if scalar({size} == 0)", put("zero_at")),
-        ]
-        counts: list[Node] = [read, f"nans = nans + {nan}", f"zero_at = zero_at + {ahead}"]
-        return Suite(
-            "if scalar(any_(odd))",
-            [
-                "zero_at = 0",
-                "nans = 0",
-                Suite(f"for i in range({self.n})", counts),
-                "nan_at = 0" if bits.descending else f"nan_at = {self.n} - nans",
-                Suite(f"for i in range({self.n})", moves),
-            ],
-        )
+        b, size = self.slots.names.numbered("b"), self.n
+        lines = repairs(bits, b, self.buffer(x), self.buffer(y), size)
+        return Suite("if scalar(any_(odd))", lines)
 
 
 def swapped() -> list[Node]:

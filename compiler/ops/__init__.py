@@ -1,8 +1,9 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
-from .collective import all_gather, psum
+from .collective import all_gather, own, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
+from .effects import tie, token
 from .elementwise import (
     abs,
     add,
@@ -48,7 +49,6 @@ from .gather import (
     take,
     take_add,
     take_along,
-    take_along_add,
 )
 from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
@@ -174,6 +174,7 @@ __all__ = [
     "nextafter",
     "not_",
     "or_",
+    "own",
     "pad",
     "permute",
     "pow",
@@ -206,10 +207,11 @@ __all__ = [
     "take",
     "take_add",
     "take_along",
-    "take_along_add",
     "tan",
     "tanh",
     "threefry",
+    "tie",
+    "token",
     "trunc",
     "xor",
 ]

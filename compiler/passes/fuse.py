@@ -35,10 +35,11 @@ from ..emission import (
 from ..errors import CompilerError
 from ..groups import Group, Groups, joined
 from ..index import CannotFuse
-from ..ir import Graph, Node, Value, apply, sourced
+from ..ir import Graph, Node, Value, source, sourced
 from ..ops.bodies import Control
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
+from ..ops.effects import Outside, has_effect
 from ..ops.family import Reduce
 from ..ops.gather import Scatter
 from ..ops.order import SearchSorted, Sort
@@ -79,7 +80,7 @@ def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
     forced = {v for values in waits.values() for v in values}
-    host: set[Node] = set()
+    host = {n for n in graph.nodes if isinstance(n.op, Outside) or has_effect(n.op)}
     while True:
         try:
             return Fused(graph, Fusion(graph, Roots(graph, forced, host), waits, known).works())
@@ -108,14 +109,16 @@ class Unreadable(Exception):
 def distinct_outputs(graph: Graph) -> Graph:
     """Outputs that are inputs, constants or repeated become copies: results share no memory."""
     seen: set[Value] = set()
-    outputs = []
+    outputs, copies = [], []
     for v in graph.outputs:
         if v.node is None or isinstance(v.node.op, Constant) or v in seen:
             with sourced(v.node.source if v.node else None):
-                v = apply(Reshape(v.shape), v)
+                copy = Node(Reshape(v.shape), (v,), source())
+            copies.append(copy)
+            v = copy.out
         seen.add(v)
         outputs.append(v)
-    return Graph.of(graph.name, graph.inputs, outputs)
+    return Graph(graph.name, graph.inputs, (*graph.nodes, *copies), tuple(outputs))
 
 
 class Fusion:
@@ -242,7 +245,7 @@ class Fusion:
 
     def emitted(self, group: Group) -> tuple[AnyWork, ...]:
         root = group.roots[-1]
-        if all(v.type.size == 0 for v in group.values):
+        if all(v.type.size == 0 for v in group.values) and not has_effect(root.op):
             return ()
         if root in self.roots.host:
             return (HostWork.of(root),)

@@ -148,3 +148,9 @@ def test_a_sort_and_a_search_say_what_they_do() -> None:
         "            y1[7*i + k] = x1[7*i + p[k]]\n"
         "            order[7*i + k] = p[k]"
     )
+
+
+def test_equal_first_keys_of_a_short_row_are_ordered_by_the_second() -> None:
+    for seed in range(3):
+        for target in TARGETS:
+            check(sorting("bool i8 f32", (3, 9), 2, False, True), seed, target, twin=True)

@@ -219,6 +219,12 @@ def test_operands_that_lie_crosswise_are_turned_to_the_bit() -> None:
     agree_on(lambda x, y: x.T * y.T, normal(65, 64), normal(65, 64), exactly=True)
 
 
+def test_prefixes_of_long_rows_are_a_blocks() -> None:
+    agree_on(lambda x: (np.cumsum(x, 1), wl.lax.cummax(x, 1, reverse=True)), normal(3, 700))
+    agree_on(lambda x: (wl.lax.cumlogsumexp(x, 0), np.cumprod(x, 0)), normal(515, 2))
+    agree_on(lambda x: np.cumsum(x), np.arange(600, dtype=np.int32), exactly=True)
+
+
 # ------------------------------------------------------------------ programs
 
 RUN = [n for n in programs.PROGRAMS if "second" not in n]

@@ -65,6 +65,14 @@ def test_dlpack_goes_out_and_in_without_a_copy(device, dtype, shape):
         assert view.ctypes.data == a.address and back.address == x.ctypes.data
 
 
+def test_what_begins_between_aligned_places_is_copied(device):
+    x = np.arange(9, dtype=np.float32)
+    device.memory.place(x, address=x.ctypes.data)
+    back = adopt(Foreigner(x[1:]), device)
+    assert isinstance(back, DeviceArray) and back.address % 16 == 0
+    assert np.asarray(back).tolist() == x[1:].tolist()
+
+
 def test_bf16_is_passed_on_by_its_own_kind(device):
     a = on(device, np.arange(3).astype(BF16))
     found = dlpack.received(a.__dlpack__())
