@@ -30,7 +30,7 @@ LAYERS = [
     "compiler.numpy",
     "compiler.trace",
     "compiler.lax compiler.functions",
-    "compiler.segments",
+    "compiler.dimension_numbers compiler.segments",
     "compiler.executable",
     "compiler.profile compiler.archive",
     "compiler.random compiler.special compiler.testing compiler.api",
