@@ -37,10 +37,10 @@ class Trace:
         self.ended = False
         self.opened: Any = None  # a call whose rule is traced here, see custom.py
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
+        self._constants: dict[str, Value] = {}
         self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
         self.mapped: tuple[int, frozenset[Value]] | None = None  # by vmap: its size, what differs
         self.batches: Trace | None = None  # the trace for whose vmap a batch rule is traced here
-        self._constants: dict[str, Value] = {}
 
     def constant(self, array: np.ndarray) -> Value:
         """A closed-over array: copied now, once per content."""
@@ -65,16 +65,6 @@ class Trace:
                 return apply(node.op)  # a constant is made again, so that it is known to be one
             self.captured[value] = tracer, Value(value.type)
         return self.captured[value][1]
-
-
-def named_axes() -> dict[str, tuple[Tracer, int]]:
-    """The named axes of vmap around this line: the place of an application on each, its size."""
-    found: dict[str, tuple[Tracer, int]] = {}
-    trace = _state.current
-    while trace is not None:
-        found = {**trace.axes, **found}
-        trace = trace.parent
-    return found
 
 
 def refuse_foreign(tracer: Tracer) -> NoReturn:
@@ -110,6 +100,16 @@ def active() -> Trace:
             "return it from the traced function",
         )
     return _state.current
+
+
+def named_axes() -> dict[str, tuple[Tracer, int]]:
+    """The named axes of vmap around this line: the place of an application on each, its size."""
+    found: dict[str, tuple[Tracer, int]] = {}
+    trace = _state.current
+    while trace is not None:
+        found = {**trace.axes, **found}
+        trace = trace.parent
+    return found
 
 
 @contextlib.contextmanager

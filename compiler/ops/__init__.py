@@ -1,6 +1,6 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
-from .collective import all_gather, psum
+from .collective import all_gather, own, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
 from .elementwise import (
@@ -153,6 +153,7 @@ __all__ = [
     "nextafter",
     "not_",
     "or_",
+    "own",
     "pad",
     "permute",
     "pow",
