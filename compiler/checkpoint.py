@@ -30,7 +30,7 @@ from .numpy.operands import new, value
 from .ops.elementwise import Named, named
 from .passes.linearize import linearize
 from .static import Ints, places
-from .trace import Traced, trace_tree
+from .trace import Traced, noted, trace_tree
 from .tracer import Tracer, active, current
 from .types import Type
 
@@ -101,7 +101,8 @@ def placed(
     given = [value(x, v.dtype) for x, v in zip(arrays, traced.args, strict=True)]
     captured = (active().lift(t) for t in traced.captured)
     found = apply_all(Checkpoint(graph, spelled, 0, ordered), *given, *captured)
-    return tree.unflatten(traced.outputs, [new(v) for v in found])
+    noted(found)
+    return tree.unflatten(traced.outputs, [new(v) for v in found[: traced.outputs.size]])
 
 
 def asked(graph: Graph, policy: Callable[..., bool]) -> tuple[Graph, tuple[Any, ...]]:

@@ -31,7 +31,7 @@ from .nested.custom import Custom, CustomJvp, CustomVjp
 from .numpy.operands import new, operand, value
 from .rule_checks import Checked, described, line_of
 from .static import Ints, exact, places
-from .trace import Traced, aval, trace_tree
+from .trace import Traced, aval, noted, trace_tree
 from .tracer import Tracer, active, current
 from .tree import Structure
 from .types import Type
@@ -158,6 +158,7 @@ class WithRule:
         types = [v.type.dtype for v in body.args]
         given = [value(x, dtype) for x, dtype in zip(call.leaves, types, strict=True)]
         found = apply_all(op, *given, *(active().lift(t) for t in closed))
+        noted(found)
         return tree.unflatten(body.outputs, [new(v) for v in found])
 
     def parted(self, args: Sequence[Any]) -> Call:

@@ -1,4 +1,5 @@
-"""`after` as edges: what reads an ordered value waits for others, and reads the value itself.
+"""`after` and `tie` as edges: what reads an ordered value waits for others, and reads the value
+itself; what has an effect stays, without being read.
 
 As nodes they would be copies, in kernels that may hold what they shall keep apart.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .ir import Graph, Node, Value, apply_all, sourced
+from .ops.effects import Tie
 from .ops.elementwise import After
 from .ops.family import View
 
@@ -16,9 +18,13 @@ Waits = dict[Node, frozenset[Value]]
 
 
 def edges(graph: Graph) -> tuple[Graph, Waits]:
-    """The graph without `after`, and what its nodes wait for instead."""
-    if not any(isinstance(n.op, After) for n in graph.nodes):
+    """The graph without `after` and `tie`, and what its nodes wait for instead.
+
+    It has all its nodes, though outputs may not need those with effects any more.
+    """
+    if not any(isinstance(n.op, After | Tie) for n in graph.nodes):
         return graph, {}
+    nodes: list[Node] = []
     new = {v: v for v in graph.inputs}
     held: dict[Value, frozenset[Value]] = {}  # by values of the given graph
     waits: Waits = {}
@@ -28,12 +34,19 @@ def edges(graph: Graph) -> tuple[Graph, Waits]:
             new[node.out] = new[node.args[0]]
             held[node.out] = found.union(*(written(new[y]) for y in node.args[1:]))
             continue
+        if isinstance(node.op, Tie):
+            new[node.out] = new[node.args[0]]
+            held[node.out] = held.get(node.args[0], frozenset())
+            continue
         with sourced(node.source):
             made = apply_all(node.op, *(new[a] for a in node.args))
         new.update(zip(node.values, made, strict=True))
-        if found and made and made[0].node:
-            waits[made[0].node] = found
-    return Graph.of(graph.name, graph.inputs, [new[o] for o in graph.outputs]), waits
+        if made and made[0].node:
+            nodes.append(made[0].node)
+            if found:
+                waits[made[0].node] = found
+    outputs = tuple(new[o] for o in graph.outputs)
+    return Graph(graph.name, graph.inputs, tuple(nodes), outputs), waits
 
 
 def written(value: Value) -> Iterator[Value]:

@@ -11,6 +11,7 @@ from .kernel import Accumulate, Kernel, Load, Store, walk
 from .ops.source import Constant
 from .prefix import Prefix
 from .product import Product, as_kernel
+from .sorting import Searching, Sorting
 from .text import value_names
 
 
@@ -114,6 +115,8 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
         return x.dtype == y.dtype and all(
             e.map == kernel.place and not e.guards and not e.at for e in loads
         )
+    if isinstance(kernel, (Sorting, Searching)):
+        return False
     if isinstance(kernel, Product):
         if x in (kernel.lhs.buffer, kernel.rhs.buffer):
             return False
@@ -129,10 +132,22 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
     )
 
 
+def copies(work: AnyWork) -> bool:
+    """Whether a work puts every element of one value in the same place of another, no more."""
+    if not isinstance(work, Work) or not isinstance(work.kernel, Kernel):
+        return False
+    stages = work.kernel.stages
+    body = stages[0].body if len(stages) == 1 else ()
+    match body:
+        case (Store(map=m, at=(), expr=Load(map=place, at=(), guards=())),) if m == place:
+            return len(work.values) == 2 and work.values[0].type == work.values[1].type
+    return False
+
+
 def reads(kernel: Kernel) -> Iterator[tuple[int, Load]]:
     """Every load with the number of its stage."""
     for k, stage in enumerate(kernel.stages):
-        for e in walk(*stage.exprs):
+        for e in (*walk(*stage.exprs), *(e for a in stage.axes for e in a.ends)):
             if isinstance(e, Load):
                 yield k, e
 

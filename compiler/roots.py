@@ -13,10 +13,10 @@ from collections.abc import Set
 
 from .emission import plain_operand
 from .ir import Graph, Node, Value
-from .kernel import OPS
 from .ops.contract import DotGeneral
 from .ops.cumulative import Cumulative
-from .ops.family import Computed, Elementwise, Reduce, Scatter, View
+from .ops.family import Computed, Elementwise, Reduce, View
+from .ops.gather import Scatter
 from .ops.source import Constant
 
 CHEAP = 4
@@ -45,10 +45,8 @@ class Roots:
             if isinstance(n.op, DotGeneral):
                 out |= {base(a) for a in n.args}
             elif isinstance(n.op, Computed):
-                out |= {a for a in n.args if a.type.size > 1}
-            elif isinstance(n.op, Scatter) and n not in self.host:
-                out |= set(n.args[1:])
-            elif isinstance(n.op, Cumulative) and n not in self.host:
+                out |= set(n.op.in_memory(n.args))
+            elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
                 continue
             elif not self.fusible(n) or (isinstance(n.op, View) and len(n.args) > PIECES):
                 out |= set(n.args)
@@ -66,7 +64,7 @@ class Roots:
             d = 1 + max((length[a] for a in n.args), default=0)
             root = not self.fusible(n) or isinstance(n.op, Reduce) or d > CHAIN
             if isinstance(n.op, Elementwise):
-                w += OPS[n.op.scalar or n.op.name].weight
+                w += n.op.weight
                 root |= w > CHEAP and len(set(users[n.out])) > 1
             root |= not self.required.isdisjoint(n.values)
             if root:

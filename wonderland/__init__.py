@@ -10,7 +10,7 @@ Example:
     step = wl.jit(wl.value_and_grad(loss))
 """
 
-from . import lax, nn, numpy, optim, random, special, testing, tree
+from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree
 from .compiler import checkpoint_policies
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
@@ -23,6 +23,8 @@ from .compiler.checkpoint import (
 )
 from .compiler.custom import custom_jvp, custom_vjp
 from .compiler.custom_batching import custom_vmap
+from .compiler.devices import device_get, device_put, devices
+from .compiler.effects import check, debug_print, io_callback, pure_callback
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -35,7 +37,8 @@ from .compiler.functions import (
 )
 from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
-from .compiler.settings import check_nans, disable_jit, dump
+from .compiler.scalar_function import scalar_function
+from .compiler.settings import check_nans, device, disable_jit, dump
 from .compiler.trace import trace
 from .compiler.vmap import vmap
 
@@ -44,6 +47,7 @@ __all__ = [
     "ProgramError",
     "ShapeDtypeStruct",
     "WideningWarning",
+    "check",
     "check_nans",
     "checkpoint",
     "checkpoint_name",
@@ -51,11 +55,19 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "custom_vmap",
+    "debug",
+    "debug_print",
+    "device",
+    "device_get",
+    "device_put",
+    "devices",
     "disable_jit",
     "dump",
     "eval_shape",
+    "extend",
     "grad",
     "hessian",
+    "io_callback",
     "jacfwd",
     "jacrev",
     "jit",
@@ -66,11 +78,14 @@ __all__ = [
     "load",
     "nn",
     "numpy",
+    "ops",
     "optim",
     "print_saved_residuals",
+    "pure_callback",
     "random",
     "remat",
     "saved_residuals",
+    "scalar_function",
     "special",
     "stop_gradient",
     "testing",

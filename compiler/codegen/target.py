@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +49,13 @@ class Device:
 
 DEVICES = {d.architecture: d for d in (Device(), Device("sm_90", shared_bytes=227 << 10))}
 """The architectures that kernels are made for where there is no device."""
+
+
+def of_architecture(name: str) -> Device:
+    """What is known of a GPU: the nearest that is not newer, under its own name."""
+    number = int(name.removeprefix("sm_"))
+    older = [d for d in DEVICES.values() if int(d.architecture.removeprefix("sm_")) <= number]
+    return replace(older[-1] if older else Device(shared_bytes=48 << 10), architecture=name)
 
 
 @cache

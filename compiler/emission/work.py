@@ -8,6 +8,7 @@ from ..ir import Node, Value
 from ..kernel import Buffer, Kernel
 from ..prefix import Prefix
 from ..product import Product
+from ..sorting import Searching, Sorting
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Work:
     It runs after `waits` are written, of which it need not read any.
     """
 
-    kernel: Kernel | Product | Prefix
+    kernel: Kernel | Product | Prefix | Sorting | Searching
     values: tuple[Value, ...]
     writes: int
     waits: tuple[Value, ...] = ()

@@ -15,11 +15,11 @@ import numpy as np
 
 from ..errors import CompilerError, ProgramError
 from ..ir import Node, Sample, Value, apply
-from ..kernel import Const, Expr
+from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
 from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type
 from .elementwise import cast, eq, mul, operands, select
-from .family import Computed, Index, Read, dims, of_domain, repeated
+from .family import Computed, Index, Read, Shifted, dims, of_domain, repeated
 from .reduce import reduce_sum
 from .source import full, iota
 from .view import broadcast, permute, reshape, slice_
@@ -199,7 +199,11 @@ class Own(Collective):
         return apply(self, permute(x, (1, 0, *range(2, len(x.shape)))), place)
 
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
-        return read(0, (scalar("cast", read(1, ()), param="i64"), *dims(at)))
+        place = scalar("cast", read(1, ()), param="i64")
+        return read(0, (Shifted(Map(), place, self.axis_size), *dims(at)))
+
+    def in_memory(self, args: tuple[Value, ...]) -> tuple[Value, ...]:
+        return args[:1]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

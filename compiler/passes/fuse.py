@@ -25,6 +25,7 @@ from ..emission import (
     Work,
     clustered,
     emit,
+    emit_order,
     emit_prefix,
     emit_product,
     emit_scatter,
@@ -33,10 +34,13 @@ from ..emission import (
 from ..errors import CompilerError
 from ..groups import Group, Groups, joined
 from ..index import CannotFuse
-from ..ir import Graph, Node, Value, apply, sourced
+from ..ir import Graph, Node, Value, source, sourced
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
-from ..ops.family import Reduce, Scatter
+from ..ops.effects import Outside, has_effect
+from ..ops.family import Reduce
+from ..ops.gather import Scatter
+from ..ops.order import SearchSorted, Sort
 from ..ops.source import Constant
 from ..ops.view import Reshape
 from ..order import Waits, edges
@@ -73,7 +77,7 @@ def fuse(graph: Graph) -> Fused:
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
     forced = {v for values in waits.values() for v in values}
-    host: set[Node] = set()
+    host = {n for n in graph.nodes if isinstance(n.op, Outside) or has_effect(n.op)}
     while True:
         try:
             return Fused(graph, Fusion(graph, Roots(graph, forced, host), waits).works())
@@ -102,14 +106,16 @@ class Unreadable(Exception):
 def distinct_outputs(graph: Graph) -> Graph:
     """Outputs that are inputs, constants or repeated become copies: results share no memory."""
     seen: set[Value] = set()
-    outputs = []
+    outputs, copies = [], []
     for v in graph.outputs:
         if v.node is None or isinstance(v.node.op, Constant) or v in seen:
             with sourced(v.node.source if v.node else None):
-                v = apply(Reshape(v.shape), v)
+                copy = Node(Reshape(v.shape), (v,), source())
+            copies.append(copy)
+            v = copy.out
         seen.add(v)
         outputs.append(v)
-    return Graph.of(graph.name, graph.inputs, outputs)
+    return Graph(graph.name, graph.inputs, (*graph.nodes, *copies), tuple(outputs))
 
 
 class Fusion:
@@ -233,15 +239,18 @@ class Fusion:
 
     def emitted(self, group: Group) -> tuple[AnyWork, ...]:
         root = group.roots[-1]
-        if all(v.type.size == 0 for v in group.values):
+        if all(v.type.size == 0 for v in group.values) and not has_effect(root.op):
             return ()
         if root in self.roots.host:
             return (HostWork(root),)
         try:
             if isinstance(root.op, Scatter):
-                return emit_scatter(root.op.name, root, self.roots.stored)
+                works = emit_scatter(root, self.roots.stored)
+                return tuple(part for work in works for part in chunked(work))
             if isinstance(root.op, Cumulative):
                 return (emit_prefix(root, self.roots.stored),)
+            if isinstance(root.op, (Sort, SearchSorted)):
+                return (emit_order(root, self.wanted(group, (group,))),)
             work = self.emit(group, (group,), emit)
         except CannotFuse:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
