@@ -49,7 +49,6 @@ from .gather import (
     take,
     take_add,
     take_along,
-    take_along_add,
 )
 from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
@@ -202,7 +201,6 @@ __all__ = [
     "take",
     "take_add",
     "take_along",
-    "take_along_add",
     "tan",
     "tanh",
     "threefry",
