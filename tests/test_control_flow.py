@@ -376,6 +376,20 @@ MISTAKES = {
     "associative_scan: fn must keep the type of its operands, f64[1], got f32[1]": lambda: (
         lax.associative_scan(lambda a, b: (a * b).astype(np.float32), H)
     ),
+    "scan: a function is required, got 3": lambda: lax.scan(3, 0.0, XS),  # type: ignore
+    "cond: a function is required, got 1.0": lambda: lax.cond(True, 1.0, np.sin, H),  # type: ignore
+    "fori_loop: a function is required, got None": lambda: lax.fori_loop(0, 2, None, 0),  # type: ignore
+    "map: a function is required, got 'f'": lambda: lax.map("f", XS),  # type: ignore
+    "scan: a length of one Python int is required, got 2.5": lambda: lax.scan(
+        lambda c, x: (c, None),
+        0.0,
+        None,
+        2.5,  # type: ignore
+    ),
+    "map: sequences or a length are required, got neither": lambda: lax.map(np.sin, []),
+    "fori_loop: a carry keeps its type, f32[3] is required at carry, got f64[3]": lambda: (
+        lax.fori_loop(0, 3, lambda i, x: x + H, X32)
+    ),
     "arrays are required as results, got str 'h' at result[1]": lambda: lax.scan(
         lambda c, x: (c, "h"), 0.0, XS
     ),
