@@ -23,6 +23,7 @@ from . import (
     peers,
     products,
     recurrence,
+    segments,
 )
 from .harness import Ceilings, Effort, Figure, measure, processor, table
 
@@ -36,6 +37,7 @@ QUESTIONS = {
         products,
         mlp_step,
         recurrence,
+        segments,
     )
 }
 OTHERS = ("compile_time", "graph_size", "memory")  # not of runs side by side in this process

@@ -83,6 +83,7 @@ class Plan:
     live_bytes: int  # the most that is live at once: no plan needs less
     donated: tuple[tuple[int, int], ...] = ()
     shared: dict[Value, Value] = field(default_factory=dict)  # written over the memory of
+    kept: frozenset[int] = frozenset()  # donated outputs of which parts stay as the input has them
 
     @property
     def graph(self) -> Graph:
@@ -182,10 +183,22 @@ def carry_may_share(work: BodyWork, read: Value, written: Value) -> bool:
     )
 
 
+def copies(work: AnyWork) -> bool:
+    """Whether a work puts every element of one value in the same place of another, no more."""
+    if not isinstance(work, Work) or not isinstance(work.kernel, Kernel):
+        return False
+    stages = work.kernel.stages
+    body = stages[0].body if len(stages) == 1 else ()
+    match body:
+        case (Store(map=m, at=(), expr=Load(map=place, at=(), guards=())),) if m == place:
+            return len(work.values) == 2 and work.values[0].type == work.values[1].type
+    return False
+
+
 def reads(kernel: Kernel) -> Iterator[tuple[int, Load]]:
     """Every load with the number of its stage."""
     for k, stage in enumerate(kernel.stages):
-        for e in walk(*stage.exprs):
+        for e in (*walk(*stage.exprs), *(e for a in stage.axes for e in a.ends)):
             if isinstance(e, Load):
                 yield k, e
 

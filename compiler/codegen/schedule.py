@@ -51,10 +51,27 @@ def columns(kernel: Kernel) -> Axis | None:
     if not kernel.free:
         return None
     last = kernel.free[-1]
+    if last.name in scattered(kernel):
+        return None
     if not rows:
         return last
     along_rows = sum(jumps(s, s.axes[-1].name) for s in rows)
     return last if sum(jumps(s, last.name) for s in kernel.stages) < along_rows else None
+
+
+def scattered(kernel: Kernel) -> frozenset[str]:
+    """The axes that computed places of writes and segments depend on: lanes can't follow them."""
+    memo: dict[Expr, frozenset[str]] = {}
+    return frozenset[str]().union(
+        *(e.map.axes for a in kernel.axes.values() for e in a.ends),
+        *(
+            axes_of(index, frozenset(), memo)
+            for stage in kernel.stages
+            for s in stage.body
+            if isinstance(s, Store | Accumulate)
+            for _, index, _ in s.at
+        ),
+    )
 
 
 def weight(stage: Stage) -> int:
@@ -81,7 +98,13 @@ def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:
 
 
 def points_of(axes: Iterable[Axis]) -> int:
-    return math.prod(min(a.size, a.split[1]) if a.split else a.size for a in axes)
+    """Points of all axes together; segments share the points of theirs."""
+    axes = tuple(axes)
+    total = math.prod(min(a.size, a.split[1]) if a.split else a.size for a in axes)
+    for a in axes:
+        if a.segment:
+            total //= max(1, math.prod(o.size for o in axes if o.name in a.segment[1].axes))
+    return total
 
 
 def operations(kernel: Kernel) -> int:

@@ -196,6 +196,7 @@ from .elementwise import (
 )
 from .indexing import (
     choose,
+    compress,
     diag,
     diagflat,
     diagonal,
@@ -287,6 +288,8 @@ from .shapes import (
     vsplit,
     vstack,
 )
+from .updates import at
+from .writes import copyto, fill_diagonal, put, put_along_axis, putmask
 
 __all__ = [
     "abs",
@@ -318,6 +321,7 @@ __all__ = [
     "asin",
     "asinh",
     "astype",
+    "at",
     "atan",
     "atan2",
     "atanh",
@@ -344,12 +348,14 @@ __all__ = [
     "choose",
     "clip",
     "column_stack",
+    "compress",
     "concat",
     "concatenate",
     "conj",
     "conjugate",
     "copy",
     "copysign",
+    "copyto",
     "cos",
     "cosh",
     "count_nonzero",
@@ -385,6 +391,7 @@ __all__ = [
     "extract",
     "eye",
     "fabs",
+    "fill_diagonal",
     "finfo",
     "fix",
     "flip",
@@ -486,6 +493,9 @@ __all__ = [
     "prod",
     "promote_types",
     "ptp",
+    "put",
+    "put_along_axis",
+    "putmask",
     "rad2deg",
     "radians",
     "ravel",

@@ -38,7 +38,16 @@ from .elementwise import (
     trunc,
     xor,
 )
-from .gather import take, take_add, take_along, take_along_add
+from .gather import (
+    dynamic_slice,
+    dynamic_update_slice,
+    gather,
+    scatter,
+    take,
+    take_add,
+    take_along,
+    take_along_add,
+)
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -86,7 +95,7 @@ from .transcendental import (
     tan,
     tanh,
 )
-from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
+from .view import broadcast, concatenate, copy, flip, pad, permute, reshape, slice_
 from .while_loop import While
 
 __all__ = [
@@ -112,6 +121,7 @@ __all__ = [
     "ceil",
     "concatenate",
     "constant",
+    "copy",
     "copysign",
     "cos",
     "cosh",
@@ -123,6 +133,8 @@ __all__ = [
     "digamma",
     "div",
     "dot_general",
+    "dynamic_slice",
+    "dynamic_update_slice",
     "eq",
     "erf",
     "erfc",
@@ -135,6 +147,7 @@ __all__ = [
     "floordiv",
     "fma",
     "full",
+    "gather",
     "ge",
     "gt",
     "hypot",
@@ -169,6 +182,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "scatter",
     "select",
     "shift_left",
     "shift_right",

@@ -132,6 +132,11 @@ def full(value: Number, of: Type) -> Value:
     return apply(Full(value, of))
 
 
+def zero_of(x: Type) -> Number:
+    """The number 0 of a dtype."""
+    return False if x.dtype == "bool" else 0 if x.dtype in INTEGERS else 0.0
+
+
 def iota(of: Type, axis: int) -> Value:
     """Positions along `axis`."""
     return apply(Iota(of, axis))

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..ir import Graph, Node, Op, Value, apply_all, everywhere, rebuild
 from ..law import uniform
+from ..ops.bodies import Control
 from ..ops.family import Computed, Elementwise, Reduce, View
 from ..ops.source import Constant, constant, full
 from ..types import Type
@@ -47,7 +48,8 @@ def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
             return full(np.asarray(op.reference(*scalars)).item(), of)
         if isinstance(op, View) and all(same(n, numbers[0]) for n in (*numbers, *fills(op))):
             return full(numbers[0], of)
-    makers = [v.node.op for v in given if v.node and not v.node.args]
+    found = [v.node for v in given if v.node and not v.node.args]
+    makers = [n.op for n in found if not isinstance(n.op, Control)]
     if len(makers) < len(given) or max(v.type.size for v in given) > LIMIT:
         return None
     if not 0 < of.size <= LIMIT:

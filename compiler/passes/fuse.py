@@ -38,7 +38,8 @@ from ..ir import Graph, Node, Value, apply, sourced
 from ..ops.bodies import Control
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
-from ..ops.family import Reduce, Scatter
+from ..ops.family import Reduce
+from ..ops.gather import Scatter
 from ..ops.source import Constant
 from ..ops.view import Reshape
 from ..roots import Roots
@@ -228,7 +229,8 @@ class Fusion:
             return (BodyWork(root, tuple(map(self.fused, root.op.graphs))),)
         try:
             if isinstance(root.op, Scatter):
-                return emit_scatter(root.op.name, root, self.roots.stored)
+                works = emit_scatter(root, self.roots.stored)
+                return tuple(part for work in works for part in chunked(work))
             if isinstance(root.op, Cumulative):
                 return (emit_prefix(root, self.roots.stored),)
             work = self.emit(group, (group,), emit)
