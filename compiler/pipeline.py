@@ -8,25 +8,31 @@ code           each work lowered and printed, machine code by content, rows of t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..runtime import cubins, objects
 from ..runtime.cubins import Artifact
-from ..runtime.program import TOGETHER_SECONDS, ArraySpec, Program, Slot
+from ..runtime.device import Device as RuntimeDevice
+from ..runtime.device_program import DeviceProgram, DeviceRow
+from ..runtime.program import TOGETHER_SECONDS, ArraySpec, HostRow, Program, Slot
 from .codegen import gpu_words
-from .codegen.grid import lower_grid
 from .codegen.lower import lower
+from .codegen.lower_grid import lower_grid
 from .codegen.lowered import Launch, Lowered
 from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
 from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
-from .codegen.target import Device, Target, host
+from .codegen.sort_grid import lower_search_grid, lower_sort_grid
+from .codegen.sort_source import lower_search, lower_sort
+from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
-from .emission import AnyWork, BodyWork, Work
+from .emission import AnyWork, BodyWork, HostWork, Work
 from .errors import ProgramError
 from .ir import Graph, Value
 from .kernel import Kernel
@@ -37,19 +43,22 @@ from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
 from .passes.hoist import hoist
+from .passes.inline import inline
 from .passes.layout import layout
 from .passes.schedule import schedule
 from .passes.simplify import simplify
 from .passes.sink import sink
 from .passes.unmark import unmark
-from .plan import Plan, Schedule
+from .plan import Place, Plan, Schedule
 from .prefix import Prefix
 from .product import Product
-from .rows import Around, Rows
+from .rows import Around, Rows, host_row, operands
 from .settings import active
+from .sorting import Searching, Sorting
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    inline,
     unmark,
     sink,
     fold,
@@ -87,17 +96,23 @@ class Compiled:
     plan: Plan
     lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
     target: Target | Device
+    device: RuntimeDevice | None = None  # a GPU that is here
 
     @lazy
-    def program(self) -> Program:
-        return assemble(self.plan, self.lowered)
+    def program(self) -> Any:  # a Program, or a DeviceProgram
+        if self.device is None:
+            return assemble(self.plan, self.lowered)
+        return assemble_on(self.device, self.plan, self.lowered, self.artifacts)
 
     @lazy
     def artifacts(self) -> dict[str, Artifact]:
         """For a GPU: the machine code of each text, made or found when it is first needed."""
         assert isinstance(self.target, Device)
         texts = [launch.text for _, launch in self.lowered]
-        return cubins.artifacts(texts, gpu_words.words(), gpu_words.key(), self.target.architecture)
+        words, key = gpu_words.words(), gpu_words.key()
+        if self.device is not None:
+            return self.device.code(texts, words, key)
+        return cubins.artifacts(texts, words, key, self.target.architecture)
 
 
 def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
@@ -117,10 +132,11 @@ def compile_graph(
     target: Target | Device | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
+    device: RuntimeDevice | None = None,
 ) -> Compiled:
     """Everything up to machine code, which `program` makes when it is first needed.
 
-    All stages are written to `folder`; None is the setting `dump`.
+    All stages are written to `folder`; None is the setting `dump`. The program runs on `device`.
     """
     stages = list(optimised(graph))
 
@@ -133,30 +149,43 @@ def compile_graph(
     stage("fuse", fuse)
     stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    target = target or host()
+    target = target or (host() if device is None else of_architecture(device.architecture))
     found = ((w, lower_work(w, target)) for w in works_of(plan.schedule))
     lowered = tuple((w, low) for w, low in found if isinstance(w, Work))
-    compiled = Compiled(graph, tuple(stages), plan, lowered, target)
+    compiled = Compiled(graph, tuple(stages), plan, lowered, target, device)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
 
 
 PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
-    Target: {Kernel: lower, Product: lower_product, Prefix: lower_prefix},
-    Device: {Kernel: lower_grid, Product: lower_product_grid, Prefix: lower_prefix_grid},
+    Target: {
+        Kernel: lower,
+        Product: lower_product,
+        Prefix: lower_prefix,
+        Sorting: lower_sort,
+        Searching: lower_search,
+    },
+    Device: {
+        Kernel: lower_grid,
+        Product: lower_product_grid,
+        Prefix: lower_prefix_grid,
+        Sorting: lower_sort_grid,
+        Searching: lower_search_grid,
+    },
 }
 """By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
 
 
 def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
-    """The text of a work's kernel; none, beside a processor, for what has no kernel of its own."""
-    if not isinstance(work, Work) and isinstance(target, Target):
+    """The text of a work's kernel; none for what the host does, or runs works of its own."""
+    if isinstance(work, BodyWork) and isinstance(target, Device):
+        raise ProgramError(f"{work.node.op.name} is not on cuda yet", repair='device="cpu"')
+    if not isinstance(work, Work):
         return None
-    printer = PRINTERS[type(target)].get(type(work.kernel)) if isinstance(work, Work) else None
-    if printer is None or not isinstance(work, Work):
-        name = work.name if isinstance(work, Work) else work.node.op.name
-        raise ProgramError(f"{name} is not on cuda yet", repair='device="cpu"')
+    printer = PRINTERS[type(target)].get(type(work.kernel))
+    if printer is None:
+        raise ProgramError(f"{work.name} is not on cuda yet", repair='device="cpu"')
     return printer(work.kernel, target)
 
 
@@ -194,6 +223,54 @@ def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
             found[id(work)] = work
             stack += work.inside() if isinstance(work, BodyWork) else ()
     return tuple(found.values())
+
+
+def assemble_on(
+    device: RuntimeDevice,
+    plan: Plan,
+    lowered: tuple[tuple[Work, Launch], ...],
+    code: Mapping[str, Any],
+) -> DeviceProgram:
+    """The runtime's program for a GPU: launches in order, calls of the host between them."""
+    of = {id(work): low for work, low in lowered}
+    rows: list[DeviceRow | HostRow] = []
+    for wave in plan.schedule.waves:
+        for k, work in enumerate(wave):
+            slots = [slot(plan.places[v]) for v in operands(work)]
+            if isinstance(work, HostWork):
+                rows.append(host_row(work, slots))
+            if not isinstance(work, Work):
+                continue
+            low = of[id(work)]
+            rows.append(
+                DeviceRow(
+                    code[low.text],
+                    tuple(slots),
+                    low.sizes,
+                    low.blocks,
+                    low.threads,
+                    low.shared_bytes,
+                    k == len(wave) - 1,
+                    work.kernel.name,
+                )
+            )
+    return DeviceProgram(
+        device,
+        tuple(rows),
+        specs(plan.graph.inputs),
+        specs(plan.graph.outputs),
+        constants(plan),
+        plan.arena_bytes,
+        plan.donated,
+    )
+
+
+def slot(place: Place) -> Slot:
+    return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
+
+
+def constants(plan: Plan) -> tuple[np.ndarray, ...]:
+    return tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
 
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from .ops.source import Constant
 from .ops.while_loop import While
 from .prefix import Prefix
 from .product import Product, as_kernel
+from .sorting import Searching, Sorting
 from .text import value_names
 
 ALIGNMENT = 64
@@ -48,7 +49,8 @@ class Schedule:
         for k, work in self.works:
             written = ", ".join(f"{names[v]}: {v.type}" for v in work.written)
             reads = ", ".join(names[v] for v in work.reads)
-            lines.append(f"    wave {k}: {written} = {work.name}({reads})")
+            waits = f" after {', '.join(names[v] for v in work.waits)}" if work.waits else ""
+            lines.append(f"    wave {k}: {written} = {work.name}({reads}){waits}")
             if isinstance(work, BodyWork):
                 lines += [textwrap.indent(str(body), "        ") for body in work.bodies]
         return "\n".join(lines)
@@ -158,6 +160,8 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
         return x.dtype == y.dtype and all(
             e.map == kernel.place and not e.guards and not e.at for e in loads
         )
+    if isinstance(kernel, (Sorting, Searching)):
+        return False
     if isinstance(kernel, Product):
         if x in (kernel.lhs.buffer, kernel.rhs.buffer):
             return False

@@ -43,6 +43,8 @@ def counted(name: str, ids: Any, num_segments: Any) -> int:
     if isinstance(num_segments, Tracer):
         raise wrong(f"{name}: num_segments known when the function is traced is required")
     if num_segments is not None:
+        if not isinstance(num_segments, (int, np.integer)) or num_segments < 0:
+            raise wrong(f"{name}: num_segments of 0 or more is required, got {num_segments!r:.40}")
         return int(num_segments)
     if isinstance(ids, Tracer):
         raise wrong(
@@ -78,6 +80,8 @@ def reduced(
     shape = (count, *x.shape[places.ndim :])
     start = MONOIDS[FOLDS[combine]].identity("f32" if kind in HALVES else kind)
     zeros = ops.full(start, Type(kind, shape))
+    if not count:
+        return new(zeros)
     axes = rows_of(len(shape), 0, places.ndim)
     found = ops.scatter(
         zeros, x.value, (places.value,), combine, **axes,

@@ -18,7 +18,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -267,17 +267,25 @@ def call_host(row: HostRow, addresses: tuple[int, ...]) -> None:
         for address, (_, dtype, shape) in zip(addresses, operands, strict=True)
     ]
     count = len(row.inputs)
-    results = row.function(*[x.copy() for x in views[:count]])
+    results = host_results(row, [x.copy() for x in views[:count]])
+    for result, y in zip(results, views[count:], strict=True):
+        y[...] = result
+
+
+def host_results(row: HostRow, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """What the function gives. Errors: ValueError if that is not what the row says."""
+    results = row.function(*arrays)
     if not isinstance(results, tuple):
         results = () if results is None else (results,)
     if len(results) != len(row.outputs):
         required = f"{len(row.outputs)} results are required"
         raise ValueError(f"{row.name}: {required}, got {len(results)}")
-    for result, y in zip(map(np.asarray, results), views[count:], strict=True):
-        if result.dtype != y.dtype or result.shape != y.shape:
-            required, got = spelled(y.dtype, y.shape), spelled(result.dtype, result.shape)
+    results = tuple(map(np.asarray, results))
+    for result, (_, dtype, shape) in zip(results, row.outputs, strict=True):
+        if result.dtype != dtype or result.shape != shape:
+            required, got = spelled(dtype, shape), spelled(result.dtype, result.shape)
             raise ValueError(f"{row.name}: {required} is required, got {got}")
-        y[...] = result
+    return results
 
 
 def view(address: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:

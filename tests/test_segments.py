@@ -61,6 +61,7 @@ def test_ids_of_several_dimensions_and_counts_told_by_ids() -> None:
     expected = looped("segment_sum", data.reshape(6, 4), ids.ravel(), 3)
     np.testing.assert_allclose(wl.ops.segment_sum(data, ids), expected)
     assert wl.ops.segment_max(np.ones(0), np.zeros(0, int)).shape == (0,)
+    assert wl.ops.segment_max(np.ones((3, 2)), np.array([0, 1, 9]), 0).shape == (0, 2)
 
 
 def test_a_broken_promise_of_order_breaks_nothing_else() -> None:
@@ -129,6 +130,10 @@ def traced_count(d: Any, i: Any) -> Any:
     return wl.ops.segment_sum(d, i, num_segments=i[0])
 
 
+def negative_count(d: Any, i: Any) -> Any:
+    return wl.ops.segment_sum(d, i, num_segments=-1)
+
+
 def real_ids(d: Any, i: Any) -> Any:
     return wl.ops.segment_sum(d, d[:, 0], 3)
 
@@ -146,6 +151,7 @@ def truths(d: Any, i: Any) -> Any:
     [
         (no_count, "segment_sum: num_segments is required where the ids are traced, got i64[10]"),
         (traced_count, "segment_sum: num_segments known when the function is traced is required"),
+        (negative_count, "segment_sum: num_segments of 0 or more is required, got -1"),
         (real_ids, "segment_sum: an integer id for each row is required, got f64[10, 3] and ids "),
         (too_few_ids, "got f64[10, 3] and ids i64[3]"),
         (truths, "segment_max: numbers are required, got bool[10, 3]"),

@@ -51,7 +51,7 @@ def columns(kernel: Kernel) -> Axis | None:
     if not kernel.free:
         return None
     last = kernel.free[-1]
-    if last.name in scattered(kernel):
+    if last.name in scattered(kernel.stages):
         return None
     if not rows:
         return last
@@ -59,19 +59,16 @@ def columns(kernel: Kernel) -> Axis | None:
     return last if sum(jumps(s, last.name) for s in kernel.stages) < along_rows else None
 
 
-def scattered(kernel: Kernel) -> frozenset[str]:
+def scattered(stages: Iterable[Stage]) -> frozenset[str]:
     """The axes that computed places of writes and segments depend on: lanes can't follow them."""
     memo: dict[Expr, frozenset[str]] = {}
-    return frozenset[str]().union(
-        *(e.map.axes for a in kernel.axes.values() for e in a.ends),
-        *(
-            axes_of(index, frozenset(), memo)
-            for stage in kernel.stages
-            for s in stage.body
-            if isinstance(s, Store | Accumulate)
-            for _, index, _ in s.at
-        ),
-    )
+    found: list[frozenset[str]] = []
+    for stage in stages:
+        found += [e.map.axes for a in stage.axes for e in a.ends]
+        for s in stage.body:
+            if isinstance(s, Store | Accumulate):
+                found += [axes_of(index, frozenset(), memo) for _, index, _ in s.at]
+    return frozenset[str]().union(*found)
 
 
 def weight(stage: Stage) -> int:

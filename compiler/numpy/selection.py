@@ -258,6 +258,9 @@ def counted(x: Any, i: int, axis: int) -> int:
 def from_front(indices: Any, n: int, x: Any, axis: int, mode: str | None, wrap: bool = True) -> Any:
     """Indices counted from the front; with no mode, static ones that are beyond are refused."""
     indices = operand(indices)
+    kind = indices.dtype if isinstance(indices, Tracer) else np.asarray(indices).dtype
+    if kind.kind not in "iu":
+        raise wrong(f"x[i]: integer indices are required for axis {axis}, got {kind}")
     if mode == "wrap":
         return indices % n if n else indices
     if isinstance(indices, Tracer):

@@ -1,7 +1,9 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
+from .collective import all_gather, own, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
+from .effects import tie, token
 from .elementwise import (
     abs,
     add,
@@ -22,6 +24,7 @@ from .elementwise import (
     maximum,
     minimum,
     mul,
+    named,
     ne,
     neg,
     nextafter,
@@ -46,8 +49,8 @@ from .gather import (
     take,
     take_add,
     take_along,
-    take_along_add,
 )
+from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -107,9 +110,11 @@ __all__ = [
     "acosh",
     "add",
     "after",
+    "all_gather",
     "and_",
     "argmax",
     "argmin",
+    "argsort",
     "asin",
     "asinh",
     "atan",
@@ -163,14 +168,17 @@ __all__ = [
     "maximum",
     "minimum",
     "mul",
+    "named",
     "ne",
     "neg",
     "nextafter",
     "not_",
     "or_",
+    "own",
     "pad",
     "permute",
     "pow",
+    "psum",
     "random_bits",
     "reduce_all",
     "reduce_any",
@@ -183,6 +191,7 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter",
+    "searchsorted",
     "select",
     "shift_left",
     "shift_right",
@@ -191,16 +200,18 @@ __all__ = [
     "sin",
     "sinh",
     "slice_",
+    "sort",
     "sqrt",
     "stop_gradient",
     "sub",
     "take",
     "take_add",
     "take_along",
-    "take_along_add",
     "tan",
     "tanh",
     "threefry",
+    "tie",
+    "token",
     "trunc",
     "xor",
 ]

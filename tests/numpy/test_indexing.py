@@ -114,6 +114,10 @@ def too_large(x: Any, i: Any) -> Any:
     return wl.lax.dynamic_slice(x, (i[0], 0), (4, 1))
 
 
+def real_start(x: Any, i: Any) -> Any:
+    return wl.lax.dynamic_slice(x, (0.5, 0), (1, 1))
+
+
 def too_few(x: Any, i: Any) -> Any:
     return wl.lax.dynamic_slice(x, (i[0],), (1, 1))
 
@@ -131,6 +135,7 @@ def other_dtype(x: Any, i: Any) -> Any:
         (real_index, "take: integer indices are required, got f64[3, 4]"),
         (unknown_mode, "take: a mode of fill, drop, clip, wrap, promise_in_bounds is required"),
         (too_large, "dynamic_slice: sizes within f64[3, 4] are required, got (4, 1)"),
+        (real_start, "x[i]: integer indices are required for axis 0, got float64"),
         (too_few, "dynamic_slice: an index for each axis of f64[3, 4] is required"),
         (other_dtype, "an update of the dtype and within f64[3, 4] is required, got i64[2, 1]"),
     ],
