@@ -115,7 +115,10 @@ def smooth(name: str) -> list[Any]:
     return list(found.values())
 
 
-@pytest.mark.parametrize("name", [n for n in sorted(Op.registry) if smooth(n)])
+REVERSED = [n for n in sorted(Op.registry) if smooth(n) and n != "while_loop"]
+
+
+@pytest.mark.parametrize("name", REVERSED)
 def test_the_gradient_of_every_op_is_the_processors(name: str) -> None:
     found = []
     for s in smooth(name):
