@@ -124,11 +124,9 @@ def distinct_outputs(graph: Graph) -> Graph:
 class Fusion:
     """The state of one attempt."""
 
-    def __init__(
-        self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]
-    ) -> None:
-        self.outputs, self.roots = frozenset(graph.outputs), roots
-        self.waits, self.known = waits, known
+    def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]) -> None:
+        self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
+        self.known = known
         self.groups = Groups(map(self.single, roots.nodes))
 
     def single(self, node: Node) -> Group:

@@ -1,7 +1,8 @@
 """Puts the graphs that nodes hold in the place of the nodes.
 
-What: a node whose op has a rule `inlined(node)` becomes the nodes of that rule, and so on inside.
-Then one chain of tokens runs through all nodes with effects, in program order.
+What: a node whose op has a rule `inlined(node)` becomes the nodes of that rule, and so on inside,
+in bodies of loops too. Then one chain of tokens runs through all nodes with effects, in program
+order.
 Why here: first, when every derivative has been taken and every batch made: until then the node
 carries the rules of the user's; from now on it would only hide its nodes from laws and fusion.
 Before: any graph. After: no op that can be inlined.
@@ -10,11 +11,12 @@ Cost: linear in the nodes of the result.
 
 from __future__ import annotations
 
-from ..ir import Graph, Node, Value, apply_all, rebuild
+from ..ir import Graph, Node, Value, apply_all, everywhere, rebuild
 from ..ops.effects import Outside, effects_in, has_effect, token
 from ..ops.elementwise import after
 
 
+@everywhere
 def inline(graph: Graph) -> Graph:
     """`graph` with the graphs of its nodes among its own nodes."""
     while any(hasattr(n.op, "inlined") for n in graph.nodes):
