@@ -181,6 +181,8 @@ cumlogsumexp = _cumulative(ops.cumlogsumexp)
 def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
     """The operand, or several sorted alike by the first `num_keys`; stable, NaN last."""
     several = isinstance(operand, (tuple, list))
+    if several and not operand:
+        raise wrong("sort: one operand at least is required, got none")
     found = _sorted(dict(enumerate(operand if several else (operand,))), dimension, num_keys)
     return found if several else found[0]
 

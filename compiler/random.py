@@ -395,9 +395,13 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
     Cost: one sort by random bits, two from some 1600 elements on.
     """
     if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
+        if x < 0:
+            raise wrong(f"permutation: a number of 0 or more is required, got {x}")
         return _order(key, int(x))
     if not np.ndim(x):
         raise wrong(f"permutation: an array or a Python int is required, got {x!r:.40}")
+    if not -np.ndim(x) <= axis < np.ndim(x):
+        raise wrong(f"permutation: an axis within {np.ndim(x)} dimensions is required, got {axis}")
     if independent or np.ndim(x) == 1:
         return _shuffled(key, x, axis)
     return _entries(x, _order(key, np.shape(x)[axis]), axis)
@@ -432,6 +436,8 @@ def choice(
     `replace=False` none twice.
     """
     shape = shape_given("choice", shape)
+    if any(n < 0 for n in shape):
+        raise wrong(f"choice: sizes of 0 or more are required, got {list(shape)}")
     draws = math.prod(shape)
     whole = isinstance(a, int)
     if not whole and not np.ndim(a):
