@@ -42,6 +42,7 @@ LAYERS = [
     "compiler.vmap compiler.jacobians",
     "compiler.profile compiler.archive",
     "compiler.random compiler.special compiler.testing compiler.api",
+    "compiler.rejection",
     "models",
     "wonderland",
 ]
