@@ -43,6 +43,7 @@ LAYERS = [
     "compiler.vmap compiler.jacobians compiler.custom_batching",
     "compiler.profile compiler.archive",
     "compiler.random compiler.special compiler.testing compiler.api",
+    "compiler.rejection",
     "models",
     "wonderland",
 ]
