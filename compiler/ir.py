@@ -20,7 +20,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 import numpy as np
 
@@ -135,6 +135,8 @@ def bits(x: Any) -> Any:
             return type(x).__name__, x
         case float():
             return "float", struct.pack("<d", x)
+        case complex():
+            return "complex", struct.pack("<dd", x.real, x.imag)
         case tuple():
             return tuple(bits(v) for v in x)
         case Array():
@@ -218,6 +220,10 @@ class Op:
         """
         raise CompilerError(f"op '{self.name}' has no batch rule")
 
+    def parts(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+        """The results by real values, where an operand or a result is complex."""
+        raise CompilerError(f"op '{self.name}' has no rule for complex values")
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         raise CompilerError(f"op '{cls.name}' has no samples")
@@ -267,6 +273,17 @@ class Value:
 
     def __repr__(self) -> str:
         return f"<{self.node.op.name if self.node else 'input'}: {self.type}>"
+
+
+class Pair(NamedTuple):
+    """A complex value as its real and its imaginary part."""
+
+    re: Value
+    im: Value
+
+
+Parts = Value | Pair
+"""A value once complex ones are pairs."""
 
 
 _serial = itertools.count()

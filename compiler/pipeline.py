@@ -33,6 +33,7 @@ from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
 from .passes.layout import layout
+from .passes.parts import parts
 from .passes.schedule import schedule
 from .passes.simplify import simplify
 from .passes.unmark import unmark
@@ -44,6 +45,7 @@ from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     unmark,
+    parts,
     fold,
     simplify,
     fold,
@@ -53,7 +55,8 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     cse,
     dead,
 )
-"""Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
+"""Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact, and
+for `parts`: complex arguments and results are arrays of reals from there on, the same bytes."""
 
 FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7
 """Cautious rates of one core, and seconds of a row: they only decide whether to wake the team."""
@@ -83,7 +86,7 @@ class Compiled:
 
     @lazy
     def program(self) -> Program:
-        return assemble(self.plan, self.lowered)
+        return assemble(self.graph, self.plan, self.lowered)
 
 
 def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
@@ -140,8 +143,8 @@ def lower_work(work: Work, target: Target) -> Lowered:
 # ---------------------------------------------------------------- the table
 
 
-def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
-    """The runtime's program: rows in order, a barrier at the end of each wave."""
+def assemble(graph: Graph, plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
+    """The runtime's program of `graph`: rows in order, a barrier at the end of each wave."""
     of = {id(work): low for work, low in lowered}
     addresses = machine_code(low for _, low in lowered)
     rows: list[KernelRow | HostRow] = []
@@ -166,7 +169,6 @@ def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
                 )
             )
             seconds += max(low.flops / FLOPS, low.bytes / BYTES) + ROW
-    graph = plan.graph
     arrays = tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
     scratch = max((low.scratch_bytes for _, low in lowered), default=0)
     return Program(

@@ -9,6 +9,7 @@ import numpy as np
 from ..ir import Value
 from ..ops.contract import dot_general
 from ..tracer import FUNCTIONS, Tracer
+from .elementwise import conj
 from .operands import (
     broadcasted,
     common_shape,
@@ -100,13 +101,13 @@ def dot(a: Any, b: Any, out: Any = None) -> Tracer:
 
 @implements(np.vdot)
 def vdot(a: Any, b: Any, /) -> Tracer:
-    return dot(ravel(a), ravel(b))
+    return dot(conj(ravel(a)), ravel(b))
 
 
 @implements(np.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **_: Any) -> Tracer:
     x, y = (moveaxis(v, axis, -1) for v in _pair("vecdot", x1, x2))
-    return einsum("...i,...i->...", x, y)
+    return einsum("...i,...i->...", conj(x), y)
 
 
 @implements(np.inner)

@@ -9,6 +9,8 @@ from .elementwise import (
     and_,
     cast,
     ceil,
+    complex,
+    conj,
     copysign,
     div,
     eq,
@@ -17,6 +19,7 @@ from .elementwise import (
     fma,
     ge,
     gt,
+    imag,
     le,
     lt,
     maximum,
@@ -27,6 +30,7 @@ from .elementwise import (
     nextafter,
     not_,
     or_,
+    real,
     rem,
     round,
     select,
@@ -84,7 +88,7 @@ from .transcendental import (
     tan,
     tanh,
 )
-from .view import broadcast, concatenate, flip, pad, permute, reshape, slice_
+from .view import broadcast, concatenate, flip, interleave, pad, permute, reshape, slice_
 
 __all__ = [
     "abs",
@@ -104,7 +108,9 @@ __all__ = [
     "cast",
     "cbrt",
     "ceil",
+    "complex",
     "concatenate",
+    "conj",
     "constant",
     "copysign",
     "cos",
@@ -132,6 +138,8 @@ __all__ = [
     "ge",
     "gt",
     "hypot",
+    "imag",
+    "interleave",
     "iota",
     "le",
     "lgamma",
@@ -153,6 +161,7 @@ __all__ = [
     "permute",
     "pow",
     "random_bits",
+    "real",
     "reduce_all",
     "reduce_any",
     "reduce_max",

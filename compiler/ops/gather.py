@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Node, Op, Sample, Value, apply
+from ..ir import Node, Op, Parts, Sample, Value, apply
 from ..kernel import Expr, Map
 from ..kernel import apply as scalar
-from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type, spelled
+from ..types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type, spelled
 from .elementwise import cast, operands
-from .family import Computed, Index, Read, Scatter, dims, of_domain, repeated
+from .family import Computed, Index, Read, Scatter, dims, of_domain, partwise, repeated
 from .view import broadcast, permute, reshape
 
 SIGNED = ("i32", "i64")
-NUMBERS = (*INTEGERS, *WIDE)
+NUMBERS = (*INTEGERS, *WIDE, *COMPLEX)
 
 
 def of_places(op: Op, x: Type, indices: Type, axis: int, size: int | None = None) -> None:
@@ -66,6 +66,9 @@ class Take(Computed):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return take(dx, operands(out)[1], self.axis)
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         x, indices = operands(out)
@@ -222,6 +225,9 @@ class TakeAlong(Computed):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return take_along(dx, operands(out)[1], self.axis)
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         x, indices = operands(out)
