@@ -13,7 +13,7 @@ from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Op, Sample
 from wonderland.compiler.passes.batch import batch
 from wonderland.compiler.pipeline import compile_graph, machine_code
-from wonderland.compiler.types import FLOATS, NAMES
+from wonderland.compiler.types import INEXACT, NAMES
 from wonderland.compiler.verify import verify
 
 WITH_OPERANDS = [n for n in sorted(Op.registry) if any(s.types for s in samples(n))]
@@ -47,7 +47,7 @@ def looped(
 def agree(found: np.ndarray, rows: list[np.ndarray], message: str) -> None:
     expected = np.stack(rows)
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape), message
-    if NAMES[found.dtype] in FLOATS:
+    if NAMES[found.dtype] in INEXACT:
         # sums of a few products, maybe in another order
         np.testing.assert_allclose(found, expected, 1e-5, 1e-5, err_msg=message)
     else:
