@@ -227,6 +227,7 @@ class Lowering:
         self.prefetch(stage)
         products = single_products(stage)
         found = [[self.values.value(e) for e in factors(s, products)] for s in stage.body]
+        stores: list[tuple[Store, str]] = []
         for s, of in zip(stage.body, found, strict=True):
             match s:
                 case Reduce() | Keep() if not stage.axes:
@@ -239,9 +240,10 @@ class Lowering:
                 case Keep():
                     self.keep(s, of[0])
                 case Store():
-                    self.values.stored(s, of[0])
+                    stores.append((s, of[0]))
                 case Accumulate():
                     self.add(s, of)
+        self.values.stores(stores)
 
     def keep(self, s: Keep, value: str) -> None:
         """Writes an element of a row."""

@@ -335,7 +335,7 @@ class Values:
 
     def step(self, of: str, m: Map, step: int) -> str:
         """The distance of neighbouring lanes."""
-        return str(step) if step in (0, 1) else self.slots.stride(of, m, self.vector)
+        return str(step) if step in (0, 1, 2) else self.slots.stride(of, m, self.vector)
 
     def guard(self, g: Guard, lanes: int) -> list[str]:
         """Masks that hold where low <= map < high; a bound that always holds needs none."""
@@ -388,13 +388,30 @@ class Values:
             self.mask if wide else None,
         )
 
-    def stored(self, s: Store, value: str) -> None:
-        self.written(s, self.spread(s.expr, value, self.inside))
+    def stores(self, body: Sequence[tuple[Store, str]]) -> None:
+        """Writes values, those of neighbours two apart together."""
+        waiting = list(body)
+        while waiting:
+            s, value = waiting.pop(0)
+            value = self.spread(s.expr, value, self.inside)
+            at = next((k for k, (t, _) in enumerate(waiting) if self.neighbours(s, t)), None)
+            if at is None:
+                self.written(s, value)
+                continue
+            t, other = waiting.pop(at)
+            place = self.place(s.buffer.name, s.map)
+            args = f"{self.slots.buffer(s.buffer.name)}, {place}, {value}"
+            args += f", {self.spread(t.expr, other, True)}"
+            word = (
+                f"store_pairs_where({args}, {self.mask})" if self.mask else f"store_pairs({args})"
+            )
+            self.here.body.append(word)
 
-    def stores(self, body: Sequence[Store]) -> None:
-        """Every value first: within a point all reads precede the writes."""
-        for s, v in [(s, self.value(s.expr)) for s in body]:
-            self.stored(s, v)
+    def neighbours(self, s: Store, t: Store) -> bool:
+        """Whether `t` stores just behind `s`, both two apart along the vector axis."""
+        follows = Map(s.map.strides, s.map.offset + 1) == t.map
+        apart = s.map.stride(self.vector) == 2 and self.inside
+        return s.buffer is t.buffer and follows and apart and not s.at and not t.at
 
 
 def test(at: str, step: int, bound: str, upper: bool, lanes: int, stride: str) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 from ..errors import ProgramError
 from ..ir import Node, Pair, Parts, Sample, Value, apply
 from ..types import COMPLEX, WIDE, Type, spelled
-from .elementwise import add, cast, operands, sub
+from .elementwise import add, cast, operands, pairs, product, sub
 from .family import OneResult, behind, of_domain
-from .view import inverse, permute
+from .reduce import reduce_sum
+from .view import broadcast, inverse, permute
 
 Axes = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -76,10 +77,31 @@ class DotGeneral(OneResult):
 
     def pair(self, *args: Parts) -> Parts:
         """By four real products: three have one sum more, whose rounding small parts suffer."""
-        x, y = args
-        assert isinstance(x, Pair) and isinstance(y, Pair)
+        x, y = pairs(*args)
+        if not all(self.free(k, z.re.type.ndim) for k, z in enumerate((x, y))):
+            return self.of_vector(x, y)
         re = sub(apply(self, x.re, y.re), apply(self, x.im, y.im))
         return Pair(re, add(apply(self, x.re, y.im), apply(self, x.im, y.re)))
+
+    def of_vector(self, *zs: Pair) -> Pair:
+        """Where an operand has no free dimension: products and their sum, one pass over both."""
+        first, free = (
+            len(self.batching[0]),
+            [self.free(k, z.re.type.ndim) for k, z in enumerate(zs)],
+        )
+        stop = first + len(free[0]) + len(free[1])
+        shape: tuple[int, ...] = ()
+
+        def ordered(k: int, v: Value) -> Value:
+            return permute(v, (*self.batching[k], *free[k], *self.contracting[k]))
+
+        def spread(v: Value) -> Value:
+            return broadcast(v, shape, range(first, stop)) if v.type.ndim < len(shape) else v
+
+        zs = tuple(Pair(ordered(k, z.re), ordered(k, z.im)) for k, z in enumerate(zs))
+        shape = max((z.re.shape for z in zs), key=len)
+        x, y = (Pair(spread(z.re), spread(z.im)) for z in zs)
+        return Pair(*(reduce_sum(v, range(stop, len(shape))) for v in product(x, y)))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         lhs, rhs = operands(out)

@@ -38,7 +38,7 @@ from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
 from ..ops.family import Reduce, Scatter
 from ..ops.source import Constant
-from ..ops.view import Reshape
+from ..ops.view import Interleave, Reshape
 from ..roots import Roots
 
 T = TypeVar("T")
@@ -114,6 +114,8 @@ class Fusion:
         computed = self.roots.computed_by(node)
         reads = frozenset(a for n in computed for a in n.args if a in self.roots.stored)
         shape = node.values[0].shape
+        if isinstance(node.op, Interleave):
+            shape = node.args[0].shape  # a point stores a pair
         if isinstance(node.op, DotGeneral):
             return Group((), Domain(shape), node, reads, len(computed))
         domain = Domain(shape)
