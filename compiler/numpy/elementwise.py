@@ -514,7 +514,7 @@ def imag(val: Any) -> Tracer:
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Tracer:
     z = tracer(z)
-    found = arctan2(imag(z), real(z))
+    found = arctan2(imag(z), real(z)) if z.type.is_complex else arctan2(0, z)
     return rad2deg(found) if deg else found
 
 

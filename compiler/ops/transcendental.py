@@ -425,7 +425,10 @@ class Atanh(Analytic):
         one, size = like(x, 1.0), abs(x)
         left, square = sub(one, size), mul(y, y)
         ratio = div(mul(size, like(x, 4.0)), add(mul(left, left), square))
-        re = copysign(mul(log1p(ratio), like(x, 0.25)), x)
+        distance = hypot(left, y)  # of a pole, where log1p(4 / distance ** 2) would overflow
+        pole = mul(sub(like(x, math.log(2)), log(distance)), like(x, 0.5))
+        re = mul(log1p(ratio), like(x, 0.25))
+        re = copysign(select(lt(distance, like(x, 2.0**-30)), pole, re), x)
         angle = atan2(mul(y, like(y, 2.0)), sub(mul(left, add(one, size)), square))
         most = like(
             x, 4 * float(finfo(x.dtype).eps) ** -2

@@ -28,11 +28,12 @@ def parts(graph: Graph) -> Graph:
     if not has_complex(graph):
         return graph
     inputs = tuple(Value(memory(v.type)) for v in graph.inputs)
-    given = [
-        halved(x, v.type) if v.type.is_complex else x
-        for v, x in zip(graph.inputs, inputs, strict=True)
-    ]
-    outputs = (interleave(*o) if isinstance(o, Pair) else o for o in in_parts(graph, given))
+    with sourced(None):
+        given = [
+            halved(x, v.type) if v.type.is_complex else x
+            for v, x in zip(graph.inputs, inputs, strict=True)
+        ]
+    outputs = map(joined, graph.outputs, in_parts(graph, given))
     return Graph.of(graph.name, inputs, tuple(outputs))
 
 
@@ -70,6 +71,14 @@ def in_memory(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "c":
         return array
     return np.ascontiguousarray(array).reshape(*array.shape, 1).view(array.real.dtype)
+
+
+def joined(old: Value, new: Parts) -> Value:
+    """A value as it is in memory."""
+    if not isinstance(new, Pair):
+        return new
+    with sourced(old.node.source if old.node else None):
+        return interleave(*new)
 
 
 def halved(x: Value, of: Type) -> Pair:
