@@ -15,17 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime import objects
+from ..runtime import cubins, objects
+from ..runtime.cubins import Artifact
 from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
+from .codegen import gpu_words
+from .codegen.grid import lower_grid
 from .codegen.lower import lower
-from .codegen.lowered import Lowered
+from .codegen.lowered import Launch, Lowered
+from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
+from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
-from .codegen.target import Target, host
+from .codegen.target import Device, Target, host
 from .codegen.words import KEY, WORDS
-from .emission import HostWork, Work
+from .emission import AnyWork, HostWork, Work
+from .errors import ProgramError
 from .interpreter import interpret
 from .ir import Graph, Value, apply_all
+from .kernel import Kernel
 from .lazy import lazy
 from .passes.buffers import buffers
 from .passes.cse import cse
@@ -82,11 +89,19 @@ class Compiled:
     graph: Graph
     stages: tuple[Stage, ...]
     plan: Plan
-    lowered: tuple[tuple[Work, Lowered], ...]
+    lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
+    target: Target | Device
 
     @lazy
     def program(self) -> Program:
         return assemble(self.graph, self.plan, self.lowered)
+
+    @lazy
+    def artifacts(self) -> dict[str, Artifact]:
+        """For a GPU: the machine code of each text, made or found when it is first needed."""
+        assert isinstance(self.target, Device)
+        texts = [launch.text for _, launch in self.lowered]
+        return cubins.artifacts(texts, gpu_words.words(), gpu_words.key(), self.target.architecture)
 
 
 def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
@@ -103,7 +118,7 @@ def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
 
 def compile_graph(
     graph: Graph,
-    target: Target | None = None,
+    target: Target | Device | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
 ) -> Compiled:
@@ -122,22 +137,32 @@ def compile_graph(
     stage("fuse", fuse)
     ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    works = [w for _, w in ordered.works if isinstance(w, Work)]
-    lowered = tuple((w, lower_work(w, target or host())) for w in works)
-    compiled = Compiled(graph, tuple(stages), plan, lowered)
+    target = target or host()
+    found = ((w, lower_work(w, target)) for _, w in ordered.works)
+    lowered = tuple((w, low) for w, low in found if isinstance(w, Work))
+    compiled = Compiled(graph, tuple(stages), plan, lowered, target)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
 
 
-def lower_work(work: Work, target: Target) -> Lowered:
-    kernel = work.kernel
-    match kernel:
-        case Product():
-            return lower_product(kernel, target)
-        case Prefix():
-            return lower_prefix(kernel, target)
-    return lower(kernel, target)
+PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
+    Target: {Kernel: lower, Product: lower_product, Prefix: lower_prefix},
+    Device: {Kernel: lower_grid, Product: lower_product_grid, Prefix: lower_prefix_grid},
+}
+"""By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
+
+
+def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
+    """The text of a work's kernel; none for a node that the host does beside a processor."""
+    if isinstance(work, HostWork) and isinstance(target, Target):
+        return None
+    kind = HostWork if isinstance(work, HostWork) else type(work.kernel)
+    printer = PRINTERS[type(target)].get(kind)
+    if printer is None or isinstance(work, HostWork):
+        name = work.node.op.name if isinstance(work, HostWork) else work.name
+        raise ProgramError(f"{name} is not on cuda yet", repair='device="cpu"')
+    return printer(work.kernel, target)
 
 
 # ---------------------------------------------------------------- the table
@@ -228,4 +253,22 @@ def texts_of(compiled: Compiled) -> Iterator[tuple[str, str]]:
     for stage in compiled.stages:
         yield stage.name, stage.text
     yield "sources", "\n\n".join(dict.fromkeys(low.text for _, low in compiled.lowered))
-    yield "table", str(compiled.program)
+    if isinstance(compiled.target, Device):
+        yield "ptx", "\n".join(a.ptx for a in compiled.artifacts.values())
+        yield "launches", launches_text(compiled)
+    else:
+        yield "table", str(compiled.program)
+
+
+def launches_text(compiled: Compiled) -> str:
+    """What a GPU would launch, in order, and what each kernel uses there."""
+    counts = f"{len(compiled.lowered)} launches, arena {compiled.plan.arena_bytes} bytes"
+    lines = [f"{compiled.graph.name} on {compiled.target.architecture}: {counts}"]
+    for work, launch in compiled.lowered:
+        found = compiled.artifacts[launch.text]
+        places = [str(compiled.plan.places[v]) for v in work.values]
+        words = " ".join(map(str, (*places, *launch.sizes)))
+        shared = f" {launch.shared_bytes} bytes" if launch.shared_bytes else ""
+        lines.append(f"    {found.entry}({words})  {launch.blocks} by {launch.threads}{shared}")
+        lines.append(f"        {str(found).partition(': ')[2]}")
+    return "\n".join(lines)

@@ -124,9 +124,7 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
         return False
     (last,) = stages
     own = all(isinstance(s, Store) and not s.at for _, s in stores)
-    return own and all(
-        k <= last and e.map in maps and not e.guards and not e.at for k, e in loads
-    )
+    return own and all(k <= last and e.map in maps and not e.guards and not e.at for k, e in loads)
 
 
 def reads(kernel: Kernel) -> Iterator[tuple[int, Load]]:

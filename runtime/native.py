@@ -21,7 +21,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,10 @@ class Kind:
     """What a run-time value is. Other kinds subclass this and give `llvm`, `binary`, `compare`."""
 
     llvm: ir.Type
+
+    def argument(self, e: Emitter, x: ir.Value) -> Value:
+        """A parameter of this kind as a value."""
+        return Value(self, x)
 
     def negative(self, e: Emitter, x: Any) -> Value:
         return self.binary(e, "-", 0, x)
@@ -132,6 +136,22 @@ def emit_module(
     for d in defs:
         Emitter(functions[d.name], names).function_body(d)
     return functions
+
+
+def emit_kernel(
+    text: str, words: Mapping[str, Any], module: ir.Module, name: str
+) -> tuple[Kind, ...]:
+    """Defines the only function of `text` as a GPU's kernel `name`; the kinds of its parameters.
+
+    Parameters are annotated with their kinds: `def copy(x: pointer(f32), n: integer)`."""
+    (d,), constants = parsed(text)
+    names = {**words, **constants}
+    probe = Emitter(ir.Function(ir.Module(), ir.FunctionType(ir.VoidType(), ()), name), names)
+    kinds = tuple(probe.expression(p.annotation) for p in d.args.args if p.annotation)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [k.llvm for k in kinds]), name)
+    function.calling_convention = "ptx_kernel"
+    Emitter(function, names).function_body(d, kinds)
+    return kinds
 
 
 def calling(function: ir.Function) -> Word:
@@ -231,18 +251,21 @@ class Emitter:
         self.statements(body)
         return self.expression(last.value)
 
-    def function_body(self, d: ast.FunctionDef) -> None:
+    def function_body(self, d: ast.FunctionDef, kinds: Sequence[Kind] = ()) -> None:
+        """The body of `function`; with `kinds` of its parameters it is a kernel without result."""
         self.open_scope(d)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         body = self.function.append_basic_block("body")
         entry = self.builder.block
         self.builder.branch(body)
         self.builder.position_at_end(body)
-        for p, a in zip(d.args.args, self.function.args, strict=True):
+        for k, (p, a) in enumerate(zip(d.args.args, self.function.args, strict=True)):
             a.name = p.arg
-            self.assign(p.arg, Value(I64, a))
+            self.assign(p.arg, (kinds[k] if kinds else I64).argument(self, a))
         self.statements(d.body)
-        if not self.builder.block.is_terminated:
+        if kinds:
+            self.builder.ret_void()
+        elif not self.builder.block.is_terminated:
             self.builder.ret(ir.Constant(LLVM_I64, 0))
         assert entry.is_terminated
 

@@ -58,6 +58,5 @@ def lower_body(
         mask,
     )
     values.results = {n: Row(name, True) for n, name in results.items()}
-    # every value first: within a point all reads precede the writes
-    values.stores([(s, values.value(s.expr)) for s in stage.body if isinstance(s, Store)])
+    values.stores([s for s in stage.body if isinstance(s, Store)])
     return Lines(*(lines(level.body) for level in values.levels))

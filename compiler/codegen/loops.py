@@ -40,9 +40,15 @@ POINT = "point"  # the name of a parallel space without axes
 
 class Lowering:
     def __init__(self, kernel: Kernel, target: Target) -> None:
-        self.kernel, self.target = kernel, target
-        self.slots = Slots(kernel.buffers, kernel.axes)
-        self.names = self.slots.names
+        self.target = target
+        self.begin(kernel, Slots(kernel.buffers, kernel.axes))
+        self.column = schedule.columns(kernel)
+        if self.column:
+            self.values.follow(self.column.name, schedule.lanes(kernel.stages, self.column, target))
+
+    def begin(self, kernel: Kernel, slots: Slots) -> None:
+        self.kernel, self.slots = kernel, slots
+        self.names = slots.names
         root = Level([], frozenset())
         outer = frozenset((POINT, *(a.name for a in kernel.outer)))
         self.values = Values(self.slots, kernel.axes, outer, [root])
@@ -51,9 +57,7 @@ class Lowering:
         self.stages = tuple(
             Stage(s.axes, tuple(map(self.with_short_place, s.body))) for s in kernel.stages
         )
-        self.column = schedule.columns(kernel)
-        if self.column:
-            self.values.follow(self.column.name, schedule.lanes(kernel.stages, self.column, target))
+        self.column: Axis | None = None  # the parallel axis that lanes follow, if they do
 
     def with_short_place(self, s: Statement) -> Statement:
         """argmax and argmin with an index of 32 bits where that suffices."""
@@ -206,13 +210,16 @@ class Lowering:
     def stage(self, stage: Stage) -> None:
         if not self.column:
             self.along_last(stage)
-        reductions = Reductions(self.values, stage, self.column is not None)
+        reductions = self.reductions(stage)
         for s in stage.body:
             if isinstance(s, Keep) and stage.axes:
                 self.row(stage, s)
         reductions.begin()
         self.nest(stage.axes, lambda: self.statements(stage, reductions))
         reductions.finish()
+
+    def reductions(self, stage: Stage) -> Reductions:
+        return Reductions(self.values, stage, self.column is not None)
 
     def along_last(self, stage: Stage) -> None:
         """Lanes follow the last inner axis."""
@@ -227,23 +234,31 @@ class Lowering:
         self.prefetch(stage)
         products = single_products(stage)
         found = [[self.values.value(e) for e in factors(s, products)] for s in stage.body]
-        stores: list[tuple[Store, str]] = []
-        for s, of in zip(stage.body, found, strict=True):
-            match s:
-                case Reduce() | Keep() if not stage.axes:
-                    for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
-                        self.values.results[name] = Row(
-                            self.values.spread(e, v, False), self.values.wide(e)
-                        )
-                case Reduce():
-                    reductions.combine(s, of)
-                case Keep():
-                    self.keep(s, of[0])
-                case Store():
-                    stores.append((s, of[0]))
-                case Accumulate():
-                    self.add(s, of)
-        self.values.stores(stores)
+        partners = self.values.partners(stage.body)
+        for k, s in enumerate(stage.body):
+            if k in partners:
+                first, second = (stage.body[n] for n in (k, partners[k]))
+                assert isinstance(first, Store) and isinstance(second, Store)
+                self.values.stored_pair(first, found[k][0], second, found[partners[k]][0])
+            elif k not in partners.values():
+                self.statement(stage, s, found[k], reductions)
+
+    def statement(self, stage: Stage, s: Statement, of: list[str], reductions: Reductions) -> None:
+        """One statement whose values have names."""
+        match s:
+            case Reduce() | Keep() if not stage.axes:
+                for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
+                    self.values.results[name] = Row(
+                        self.values.spread(e, v, False), self.values.wide(e)
+                    )
+            case Reduce():
+                reductions.combine(s, of)
+            case Keep():
+                self.keep(s, of[0])
+            case Store():
+                self.values.stored(s, of[0])
+            case Accumulate():
+                self.add(s, of)
 
     def keep(self, s: Keep, value: str) -> None:
         """Writes an element of a row."""
@@ -284,11 +299,15 @@ class Lowering:
             strides.append((a, pitch))
             pitch *= sizes[a]
         if s.name not in self.rows:
-            widest = self.target.bits // 32 * schedule.WIDE if padded else 1
-            self.rows[s.name] = self.reserve(s.name, s.expr.dtype, -(-pitch // widest) * widest)
+            self.rows[s.name] = self.reserve(s.name, s.expr.dtype, self.with_tail(pitch, padded))
         self.values.results[s.name] = Row(
             self.rows[s.name], wide, Map(tuple(reversed(strides))), padded
         )
+
+    def with_tail(self, elements: int, padded: bool) -> int:
+        """The elements of a row; `padded`: with those that a last vector may touch."""
+        widest = self.target.bits // 32 * schedule.WIDE if padded else 1
+        return -(-elements // widest) * widest
 
     def reserve(self, stem: str, dtype: str, elements: int) -> str:
         """The pointer to more scratch, known before any loop."""

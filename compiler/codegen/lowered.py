@@ -20,3 +20,20 @@ class Lowered:
     scratch_bytes: int
     flops: int
     bytes: int
+
+
+@dataclass(frozen=True)
+class Launch:
+    """`text` defines a kernel of a GPU; the parameters after its buffers are `sizes`, in order.
+
+    It runs in `blocks` of `threads`; results do not depend on the number of blocks. `shared_bytes`
+    are what the launch must ask for, beyond what the text itself declares.
+    """
+
+    text: str
+    sizes: tuple[int, ...]
+    blocks: int
+    threads: int
+    shared_bytes: int
+    flops: int
+    bytes: int

@@ -29,13 +29,14 @@ REGISTER = 64  # bytes of the widest
 
 @dataclass(frozen=True)
 class Pointer(Kind):
-    """The address of elements of `dtype`."""
+    """The address of elements of `dtype` in one of LLVM's address spaces, 0 where there is one."""
 
     dtype: str
+    space: int = 0
 
     @property
     def llvm(self) -> ir.Type:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return DTYPES[self.dtype].memory.as_pointer()
+        return DTYPES[self.dtype].memory.as_pointer(self.space)
 
     @property
     def bytes(self) -> int:
@@ -95,6 +96,11 @@ def stored(e: Emitter, p: Place, v: Any, lanes: int = 1) -> tuple[Vector, LLVM]:
     return kind, to_memory(e, kind, widen(e, v, kind))
 
 
+def as_vectors(e: Emitter, p: Place, address: LLVM, t: ir.Type) -> LLVM:
+    """The address as that of a `t`."""
+    return e.builder.bitcast(address, t.as_pointer(p.kind.space))
+
+
 def masked(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[LLVM]) -> LLVM:
     return e.builder.call(
         e.declare(f"llvm.masked.{name}.{suffix}", result, [a.type for a in args]), args
@@ -108,14 +114,14 @@ def load(e: Emitter, p: Place, i: Any, lanes: int) -> Value:
     """Elements i, i + 1, ..."""
     address = element(e, p, i)
     kind = Vector(p.kind.dtype, lanes)
-    at = e.builder.bitcast(address, in_memory(kind).as_pointer())
+    at = as_vectors(e, p, address, in_memory(kind))
     return from_memory(e, kind, e.builder.load(at, align=p.kind.bytes))
 
 
 def store(e: Emitter, p: Place, i: Any, v: Any) -> None:
     address = element(e, p, i)
     _, value = stored(e, p, v)
-    e.builder.store(value, e.builder.bitcast(address, value.type.as_pointer()), align=p.kind.bytes)
+    e.builder.store(value, as_vectors(e, p, address, value.type), align=p.kind.bytes)
 
 
 def load_where(e: Emitter, p: Place, i: Any, mask: Value, other: Any) -> Value:
@@ -123,18 +129,18 @@ def load_where(e: Emitter, p: Place, i: Any, mask: Value, other: Any) -> Value:
     address = element(e, p, i)
     kind = Vector(p.kind.dtype, joined(mask).lanes)
     t = in_memory(kind)
-    at = e.builder.bitcast(address, t.as_pointer())
+    at = as_vectors(e, p, address, t)
     rest = to_memory(e, kind, widen(e, other, kind))
     args = [at, ir.Constant(I32, p.kind.bytes), mask.llvm, rest]
-    return from_memory(e, kind, masked(e, "load", t, f"{mangled(t)}.p0", args))
+    return from_memory(e, kind, masked(e, "load", t, f"{mangled(t)}.p{p.kind.space}", args))
 
 
 def store_where(e: Emitter, p: Place, i: Any, v: Any, mask: Value) -> None:
     address = element(e, p, i)
     _, value = stored(e, p, v, joined(mask).lanes)
-    at = e.builder.bitcast(address, value.type.as_pointer())
+    at = as_vectors(e, p, address, value.type)
     args = [value, at, ir.Constant(I32, p.kind.bytes), mask.llvm]
-    masked(e, "store", ir.VoidType(), f"{mangled(value.type)}.p0", args)
+    masked(e, "store", ir.VoidType(), f"{mangled(value.type)}.p{p.kind.space}", args)
 
 
 # ------------------------------------------------------------------ strides and indices
@@ -219,7 +225,7 @@ def store_pairs(e: Emitter, p: Place, i: Any, v: Any, w: Any) -> None:
     """Elements i, i + 2, ... and i + 1, i + 3, ..."""
     for k, both, _ in in_turns(e, p, joined(v, w).lanes, v, w, None):
         address = element(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
-        at = e.builder.bitcast(address, both.type.as_pointer())
+        at = as_vectors(e, p, address, both.type)
         e.builder.store(both, at, align=p.kind.bytes)
 
 
@@ -227,7 +233,7 @@ def store_pairs_where(e: Emitter, p: Place, i: Any, v: Any, w: Any, mask: Value)
     """As `store_pairs`, those pairs whose lane is in the mask."""
     for k, both, inside in in_turns(e, p, joined(mask).lanes, v, w, mask):
         address = element(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
-        at = e.builder.bitcast(address, both.type.as_pointer())
+        at = as_vectors(e, p, address, both.type)
         args = [both, at, ir.Constant(I32, p.kind.bytes), inside]
         masked(e, "store", ir.VoidType(), f"{mangled(both.type)}.p0", args)
 

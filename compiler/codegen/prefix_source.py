@@ -54,26 +54,31 @@ class Printer:
     """Spells one prefix; every number it meets becomes a slot."""
 
     def __init__(self, p: Prefix, target: Target) -> None:
-        self.p = p
-        self.slots = Slots(p.buffers, p.axes)
-        self.names = self.slots.names
-        self.unit, self.block = self.names.fresh("unit"), self.names.fresh("block")
-        self.stage = Stage((), tuple(Store(p.out, p.place, e) for e in p.exprs))
-        self.weight = schedule.weight(self.stage) + (
-            LOGSUMEXP_WEIGHT if p.kind == "logsumexp" else 2
-        )
+        self.begin(p, Slots(p.buffers, p.axes))
         column = self.widest()
         along = p.place.stride(p.steps.name) == 1 and p.kind in ANY_ORDER
         if p.kind == "logsumexp" and column and column.size >= ROWS:
             along = False
         self.column = None if along else column
         self.vector = p.steps if along else self.column
-        self.lanes = 1
         if along:
             self.lanes = max(1, target.bits // 8 // self.widest_bytes())
         elif self.column:
             self.lanes = schedule.lanes((self.stage,), self.column, target)
         self.others = [a for a in p.outer if a is not self.column]
+
+    def begin(self, p: Prefix, slots: Slots) -> None:
+        """One lane, until more are decided for."""
+        self.p, self.slots, self.names = p, slots, slots.names
+        self.unit, self.block = self.names.fresh("unit"), self.names.fresh("block")
+        self.stage = Stage((), tuple(Store(p.out, p.place, e) for e in p.exprs))
+        self.weight = schedule.weight(self.stage) + (
+            LOGSUMEXP_WEIGHT if p.kind == "logsumexp" else 2
+        )
+        self.column: Axis | None = None
+        self.vector: Axis | None = None
+        self.lanes = 1
+        self.others = list(p.outer)
 
     def widest(self) -> Axis | None:
         """The axis that lanes follow: the one that is contiguous, or else the last."""

@@ -47,10 +47,13 @@ def lines(nodes: Sequence[Node], indent: str = "") -> list[str]:
     return out
 
 
-def function(name: str, doc: str, body: Sequence[Node]) -> str:
-    """`def name(args, start, stop, scratch)` with the kernel it came from as docstring."""
+MEMBER = ("args", "start", "stop", "scratch")  # parameters of what a member of a team runs
+
+
+def function(name: str, doc: str, body: Sequence[Node], parameters: Sequence[str] = MEMBER) -> str:
+    """`def name(*parameters)` with the kernel it came from as docstring."""
     text = doc.splitlines()
-    head = [f"def {name}(args, start, stop, scratch):", f'    """{text[0]}']
+    head = [f"def {name}({', '.join(parameters)}):", f'    """{text[0]}']
     return (
         "\n".join([*head, *(f"    {line}" for line in text[1:]), '    """', *lines(body, "    ")])
         + "\n"

@@ -266,5 +266,5 @@ class ProductPrinter:
         place = f"place + ({i} - row) * {self.block('sums_pitch')} + {j} - column"
         row.body.append(f"{acc} = load(sums, {place}, {lanes})")
         values.results["acc"] = Row(acc, wide=True)
-        values.stores([(s, values.value(s.expr)) for s in p.stores])
+        values.stores(p.stores)
         return [*along.body, Suite(f"for {i} in range(row, row + height)", row.body)]

@@ -34,10 +34,12 @@ COMBINE = {
 
 
 class Reductions:
-    """The reductions of one stage. `across`: lanes are columns, which are not folded."""
+    """The reductions of one stage. `across`: lanes are columns, which are not folded.
 
-    def __init__(self, values: Values, stage: Stage, across: bool) -> None:
-        self.values, self.stage, self.across = values, stage, across
+    `fold` spells the word that makes one value of all lanes."""
+
+    def __init__(self, values: Values, stage: Stage, across: bool, fold: str = "{}({})") -> None:
+        self.values, self.stage, self.across, self.fold = values, stage, across, fold
         self.names = values.slots.names
         self.reduces = [s for s in stage.body if isinstance(s, Reduce)] if stage.axes else []
         self.accumulators: dict[str, str] = {}
@@ -116,16 +118,14 @@ class Reductions:
     def folded(self, s: Reduce, accs: list[str]) -> list[str]:
         """Of the lanes that hold the best value, or NaN, the least index wins."""
         results = [self.names.fresh(n) for n in s.names]
-        self.emit(f"{results[0]} = {FOLDS[s.monoid]}({accs[0]})")
+        self.emit(f"{results[0]} = {self.fold.format(FOLDS[s.monoid], accs[0])}")
         if len(accs) == 2:
             hit, most = self.names.numbered("mask"), extremes(s.exprs[1].dtype)[1]
             test = f"{accs[0]} == {results[0]}"
             if s.exprs[0].dtype in FLOATS:
                 test = f"({test}) | ({accs[0]} != {accs[0]})"
-            self.emit(
-                f"{hit} = {test}",
-                f"{results[1]} = smallest(select({hit}, {accs[1]}, {most}))",
-            )
+            least = self.fold.format("smallest", f"select({hit}, {accs[1]}, {most})")
+            self.emit(f"{hit} = {test}", f"{results[1]} = {least}")
         return results
 
 

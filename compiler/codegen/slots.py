@@ -51,8 +51,12 @@ class Names:
 class Slots:
     """Names for buffers, axes and numbers. `lines` reads them, `values` follow the addresses."""
 
-    def __init__(self, buffers: Iterable[Buffer], axes: Iterable[str] = ()) -> None:
+    def __init__(
+        self, buffers: Iterable[Buffer], axes: Iterable[str] = (), words: Iterable[str] = ()
+    ) -> None:
+        """`words`: names that the text uses besides those of the language."""
         self.names = Names()
+        self.names.taken.update(words)
         self.buffers = {b.name: (self.names.fresh(b.name), b.dtype) for b in buffers}
         self.axes = {a: self.names.fresh(a) for a in axes}
         self.numbers: dict[Hashable, str] = {}
@@ -73,9 +77,18 @@ class Slots:
         """The name of an integer with this role."""
         if role not in self.numbers:
             name = self.numbers[role] = self.names.fresh(stem)
-            self.reads.append(f"{name} = integer(args, {self.next})")
+            self.read_integer(name)
             self.values.append(value)
         return self.numbers[role]
+
+    def read_integer(self, name: str) -> None:
+        """Reads the next slot as an integer."""
+        self.reads.append(f"{name} = integer(args, {self.next})")
+
+    def read_lane(self, name: str, dtype: str) -> None:
+        """Reads the next slot as one lane."""
+        place = 8 // NUMPY[dtype].itemsize * self.next
+        self.reads.append(f"{name} = load(address_pointer(args, {dtype}), {place}, 1)")
 
     def extent(self, a: Axis) -> str:
         return self.number(("extent", a.name), f"size_{self.axis(a.name)}", a.size)
@@ -102,10 +115,7 @@ class Slots:
         """One lane from the block, for a number that the text does not say itself."""
         if c not in self.numbers:
             name = self.numbers[c] = self.names.numbered("c")
-            each = 8 // NUMPY[c.dtype].itemsize
-            self.reads.append(
-                f"{name} = load(address_pointer(args, {c.dtype}), {each * self.next}, 1)"
-            )
+            self.read_lane(name, c.dtype)
             with np.errstate(over="ignore"):  # beyond the dtype is infinite
                 memory = np.array(c.value, NUMPY[c.dtype]).tobytes().ljust(8, b"\0")
             self.values.append(int.from_bytes(memory, sys.byteorder, signed=True))
@@ -117,6 +127,20 @@ class Slots:
             f"{n} = pointer(args, {k}, {d})" for k, (n, d) in enumerate(self.buffers.values())
         ]
         return pointers + self.reads
+
+
+class Parameters(Slots):
+    """The same as parameters of the function, each with its kind: a GPU's kernels have no block."""
+
+    def read_integer(self, name: str) -> None:
+        self.reads.append(f"{name}: integer")
+
+    def read_lane(self, name: str, dtype: str) -> None:
+        self.reads.append(f"{name}: number({dtype})")
+
+    def lines(self) -> list[str]:
+        """The parameters, in order."""
+        return [f"{n}: pointer({d})" for n, d in self.buffers.values()] + self.reads
 
 
 def plain(c: Const) -> str | None:

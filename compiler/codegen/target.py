@@ -1,4 +1,4 @@
-"""What the planner may know of the processor: its vector registers and the sizes of its caches."""
+"""What lowering may know of the machine: a processor's vectors and caches, a GPU's threads."""
 
 from __future__ import annotations
 
@@ -28,6 +28,27 @@ class Target:
     def lanes(self, dtype: str) -> int:
         """Elements of `dtype` in one register; a bool lives as a byte."""
         return self.bits // (8 * DTYPES[dtype].bytes)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A GPU: `threads` of a block, in warps; `access` bytes that a thread moves at once.
+
+    A block has `plain_shared_bytes` without asking, `shared_bytes` at most. At most `blocks` are
+    launched: what is left is done by the same blocks.
+    """
+
+    architecture: str = "sm_80"
+    threads: int = 256
+    warp: int = 32
+    access: int = 16
+    shared_bytes: int = 163 << 10
+    plain_shared_bytes: int = 48 << 10
+    blocks: int = 4096
+
+
+DEVICES = {d.architecture: d for d in (Device(), Device("sm_90", shared_bytes=227 << 10))}
+"""The architectures that kernels are made for where there is no device."""
 
 
 @cache

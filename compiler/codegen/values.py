@@ -24,7 +24,7 @@ from ..kernel.expr import (
     bounds,
     walk,
 )
-from ..kernel.stages import Accumulate, Store
+from ..kernel.stages import Accumulate, Statement, Store
 from .printer import Node, Suite, operation
 from .slots import Slots, plain
 
@@ -388,30 +388,39 @@ class Values:
             self.mask if wide else None,
         )
 
-    def stores(self, body: Sequence[tuple[Store, str]]) -> None:
-        """Writes values, those of neighbours two apart together."""
-        waiting = list(body)
-        while waiting:
-            s, value = waiting.pop(0)
-            value = self.spread(s.expr, value, self.inside)
-            at = next((k for k, (t, _) in enumerate(waiting) if self.neighbours(s, t)), None)
-            if at is None:
-                self.written(s, value)
-                continue
-            t, other = waiting.pop(at)
-            place = self.place(s.buffer.name, s.map)
-            args = f"{self.slots.buffer(s.buffer.name)}, {place}, {value}"
-            args += f", {self.spread(t.expr, other, True)}"
-            word = (
-                f"store_pairs_where({args}, {self.mask})" if self.mask else f"store_pairs({args})"
-            )
-            self.here.body.append(word)
+    def stored(self, s: Store, value: str) -> None:
+        self.written(s, self.spread(s.expr, value, self.inside))
 
-    def neighbours(self, s: Store, t: Store) -> bool:
-        """Whether `t` stores just behind `s`, both two apart along the vector axis."""
-        follows = Map(s.map.strides, s.map.offset + 1) == t.map
-        apart = s.map.stride(self.vector) == 2 and self.inside
-        return s.buffer is t.buffer and follows and apart and not s.at and not t.at
+    def stored_pair(self, s: Store, value: str, t: Store, other: str) -> None:
+        """Two partners as one row of memory."""
+        p, place = self.slots.buffer(s.buffer.name), self.place(s.buffer.name, s.map)
+        args = (
+            f"{p}, {place}, {self.spread(s.expr, value, True)}, {self.spread(t.expr, other, True)}"
+        )
+        masked = f"store_pairs_where({args}, {self.mask})"
+        self.here.body.append(masked if self.mask else f"store_pairs({args})")
+
+    def stores(self, body: Sequence[Store]) -> None:
+        """Every value first: within a point all reads precede the writes."""
+        found, partners = [self.value(s.expr) for s in body], self.partners(body)
+        for k, s in enumerate(body):
+            if k in partners:
+                self.stored_pair(s, found[k], body[partners[k]], found[partners[k]])
+            elif k not in partners.values():
+                self.stored(s, found[k])
+
+    def partners(self, body: Sequence[Statement]) -> dict[int, int]:
+        """Stores two apart along the vector axis, and those just behind them, by their places."""
+
+        def follows(s: Statement, t: Statement) -> bool:
+            if not (isinstance(s, Store) and isinstance(t, Store)) or s.at or t.at:
+                return False
+            behind = Map(s.map.strides, s.map.offset + 1) == t.map
+            return s.buffer is t.buffer and behind and s.map.stride(self.vector) == 2
+
+        places = range(len(body)) if self.inside else ()
+        found = ((k, n) for k in places for n in places if follows(body[k], body[n]))
+        return dict(found)
 
 
 def test(at: str, step: int, bound: str, upper: bool, lanes: int, stride: str) -> str:

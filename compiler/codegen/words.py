@@ -34,13 +34,13 @@ def by_dtype(name: str, forms: dict[str, Word]) -> Word:
     return word
 
 
-def elementary(primitives: dict[str, Any]) -> dict[str, Word]:
-    """The functions of the texts, without the dtype in their names, but not parts (`_`)."""
-    names = {d.name for d in parsed(ELEMENTARY)[0]}
+def elementary(primitives: dict[str, Any], text: str = ELEMENTARY) -> dict[str, Word]:
+    """The functions of a text, without the dtype in their names, but not parts (`_`)."""
+    names = {d.name for d in parsed(text)[0]}
     stems = {
         n.rpartition("_")[0] if n.endswith(tuple(f"_{d}" for d in DTYPES)) else n for n in names
     }
-    forms = inlined(ELEMENTARY, primitives)
+    forms = inlined(text, primitives)
     return {n: by_dtype(n, forms) for n in stems if not n.startswith("_")}
 
 

@@ -54,6 +54,12 @@ def parser() -> Parser:
     stages = commands.add_parser("inspect", help="print the stages of a compiled program")
     stages.add_argument("--stage", default="all", metavar="all | NAME", help="only this stage")
     stages.add_argument("--save", metavar="FILE", help="keep the program, for ir and wl.load")
+    stages.add_argument(
+        "--device",
+        default="cpu",
+        metavar="cpu | cuda | sm_90",
+        help="whose kernels",
+    )
     stages.set_defaults(run=run_inspect)
     runs = commands.add_parser("run", help="run a function on random arguments")
     runs.set_defaults(run=functions.run)
@@ -97,6 +103,8 @@ def run_inspect(options: argparse.Namespace) -> int:
         raise Misuse(f"{options.target}: --grad and --save are for FILE:FUNCTION")
     else:
         inspection = tasks.inspection(task(options), options.seed)
+    if options.device != "cpu":
+        inspection = functions.on_device(inspection, options.device)
     if options.stage == "all":
         print(inspection)
     elif options.stage in inspection.stages:

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from ...compiler import testing, tree
-from ...compiler.api import Inspection, jit
+from ...compiler.api import Inspection, back_end, jit
 from ...compiler.errors import ProgramError
 from ...compiler.functions import value_and_grad
-from .line import Misuse, missing
+from .line import Misuse, missing, unknown
 from .results import call_seconds, spelled, summary
 from .specs import Argument, drawn
 from .user_file import function_of
@@ -106,6 +106,23 @@ def inspection(options: argparse.Namespace) -> Inspection:
             except OSError as error:
                 raise missing(options.save, error) from None
         return Inspection(compiled.compiled)
+
+
+def on_device(inspection: Inspection, device: str) -> Inspection:
+    """The stages of the same program for a GPU, which need not be there."""
+    from ...compiler.codegen.target import DEVICES  # brings the back end
+    from ...runtime import cubins
+
+    name = list(DEVICES)[-1] if device == "cuda" else device
+    if name not in DEVICES:
+        raise Misuse(unknown("device", device, ["cpu", "cuda", *DEVICES]))
+    try:
+        cubins.linker()
+    except cubins.MissingLinker as error:
+        raise Misuse(str(error)) from None
+    compiled = inspection.compiled
+    donated = compiled.plan.donated
+    return Inspection(back_end().compile_graph(compiled.graph, DEVICES[name], donated))
 
 
 def run(options: argparse.Namespace) -> int:

@@ -52,6 +52,7 @@ MISTAKES = {
     "sing": "invalid choice: 'sing'",
     "train mlp --epochs none": "a number of 1 or more is required, got none",
     "train mlp --seed x": "a number of 0 or more is required, got x",
+    "inspect linear --device sm_81": "no device 'sm_81', did you mean 'sm_80'? there are cpu, cuda",
     "inspect linear --stage fuze": "no stage 'fuze', did you mean 'fuse'? there are trace,",
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import wonderland as wl
+from wonderland.runtime import cubins
 
 Command = Callable[..., str]
 
@@ -28,6 +29,17 @@ def test_inspect_prints_all_stages_without_a_name(command: Command):
     text = command("inspect", *LOSS, "--grad", "--stage", "all")
     assert all(f"# {stage}\n" in text for stage in ("trace", "fuse", "buffers", "sources"))
     assert text == command("inspect", *LOSS, "--grad")
+
+
+def test_inspect_shows_the_kernels_of_a_gpu_without_one(command: Command):
+    try:
+        cubins.linker()
+    except cubins.MissingLinker as missing:
+        pytest.skip(str(missing))
+    text = command("inspect", *LOSS, "--device", "sm_80", "--stage", "launches")
+    assert text.startswith("loss on sm_80: ") and " registers, " in text
+    assert "block_index()" in command("inspect", *LOSS, "--device", "cuda", "--stage", "sources")
+    assert ".target sm_90" in command("inspect", *LOSS, "--device", "sm_90", "--stage", "ptx")
 
 
 def test_the_gradient_is_in_the_arguments_that_are_named(command: Command):
