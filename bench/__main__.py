@@ -21,13 +21,22 @@ from . import (
     memory,
     mlp_step,
     peers,
+    per_example,
     products,
 )
 from .harness import Ceilings, Effort, Figure, measure, processor, table
 
 QUESTIONS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (call_overhead, elementwise, cross_entropy, layer_norm, products, mlp_step)
+    for module in (
+        call_overhead,
+        elementwise,
+        cross_entropy,
+        layer_norm,
+        products,
+        mlp_step,
+        per_example,
+    )
 }
 OTHERS = ("compile_time", "graph_size", "memory")  # not of runs side by side in this process
 

@@ -131,13 +131,21 @@ def clamp(min: Any, x: Any, max: Any) -> Tracer:
 
 
 @eager("lhs", "rhs")
-def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any) -> Tracer:
+def dot_general(
+    lhs: Any,
+    rhs: Any,
+    dimension_numbers: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Tracer:
     """Sums of products; `dimension_numbers` are ((lhs, rhs) contracting, (lhs, rhs) batch).
 
+    They are computed in `preferred_element_type` where it is given. `precision` changes nothing:
+    products are as precise as their dtype.
     Shapes: batch, lhs free, rhs free.
     """
     x, y = operand(lhs), operand(rhs)
-    dtype = promoted("dot_general", x, y)
+    dtype = dtype_name(preferred_element_type or promoted("dot_general", x, y))
     (left, right), (left_batch, right_batch) = dimension_numbers
     contracting = tuple(map(int, left)), tuple(map(int, right))
     batch = tuple(map(int, left_batch)), tuple(map(int, right_batch))

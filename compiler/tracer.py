@@ -36,6 +36,7 @@ class Trace:
         self.name, self.parent = name, parent
         self.ended = False
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
+        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
         self._constants: dict[str, Value] = {}
 
     def constant(self, array: np.ndarray) -> Value:
@@ -61,6 +62,16 @@ class Trace:
                 return apply(node.op)  # a constant is made again, so that it is known to be one
             self.captured[value] = tracer, Value(value.type)
         return self.captured[value][1]
+
+
+def named_axes() -> dict[str, tuple[Tracer, int]]:
+    """The named axes of vmap around this line: the place of an application on each, its size."""
+    found: dict[str, tuple[Tracer, int]] = {}
+    trace = _state.current
+    while trace is not None:
+        found = {**trace.axes, **found}
+        trace = trace.parent
+    return found
 
 
 def refuse_foreign(tracer: Tracer) -> NoReturn:

@@ -41,7 +41,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("unwrap", "np.remainder(x, 2 * np.pi)"),
     ("i0 kaiser bartlett", f"np.hanning, or this function {OUTSIDE}"),
     ("poly polyadd polyder polydiv polyfit polyint polymul polysub roots", "np.polyval"),
-    ("einsum_path", "np.einsum, which takes operands in from the left"),
+    ("einsum_path", "np.einsum, which chooses its path"),
     ("tril_indices_from triu_indices_from diag_indices_from mask_indices",
      "np.tril, np.triu or np.diagonal of the array"),
     ("ix_ ravel_multi_index unravel_index", "np.indices and arithmetic on places"),
@@ -54,7 +54,6 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("linalg.inv linalg.solve linalg.det linalg.slogdet linalg.cholesky linalg.qr linalg.svd "
      "linalg.eig linalg.eigh linalg.eigvals linalg.eigvalsh linalg.pinv linalg.lstsq "
      "linalg.matrix_rank linalg.cond linalg.expm", f"np.matmul with factors made {OUTSIDE}"),
-    ("linalg.matrix_power linalg.multi_dot", "np.matmul, several times"),
     ("fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 fft.fftn",
      "np.matmul with the matrix of cosines and the matrix of sines"),
 )  # fmt: skip

@@ -23,9 +23,11 @@ from .compiler.functions import (
     value_and_grad,
     vjp,
 )
+from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
 from .compiler.settings import check_nans, disable_jit, dump
 from .compiler.trace import trace
+from .compiler.vmap import vmap
 
 __all__ = [
     "CompilerError",
@@ -37,6 +39,9 @@ __all__ = [
     "dump",
     "eval_shape",
     "grad",
+    "hessian",
+    "jacfwd",
+    "jacrev",
     "jit",
     "jvp",
     "lax",
@@ -54,4 +59,5 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

@@ -88,6 +88,7 @@ from .cumulative import (
     nancumsum,
     trapezoid,
 )
+from .einsum import einsum
 from .elementwise import (
     abs,
     absolute,
@@ -214,7 +215,6 @@ from .indexing import (
 )
 from .products import (
     dot,
-    einsum,
     inner,
     kron,
     matmul,

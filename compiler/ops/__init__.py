@@ -1,5 +1,6 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
+from .collective import all_gather, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
 from .elementwise import (
@@ -96,6 +97,7 @@ __all__ = [
     "acosh",
     "add",
     "after",
+    "all_gather",
     "and_",
     "argmax",
     "argmin",
@@ -160,6 +162,7 @@ __all__ = [
     "pad",
     "permute",
     "pow",
+    "psum",
     "random_bits",
     "real",
     "reduce_all",

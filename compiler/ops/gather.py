@@ -15,6 +15,7 @@ from ..kernel import apply as scalar
 from ..types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type, spelled
 from .elementwise import cast, operands
 from .family import Computed, Index, Read, Scatter, dims, of_domain, partwise, repeated
+from .source import Iota
 from .view import broadcast, permute, reshape
 
 SIGNED = ("i32", "i64")
@@ -318,7 +319,10 @@ def each(indices: Value, shape: tuple[int, ...], axis: int) -> Value:
 
 
 def take(x: Value, indices: Value, axis: int) -> Value:
-    return apply(Take(axis), x, indices)
+    """`x` itself where the indices count along the axis."""
+    op = indices.node.op if indices.node else None
+    counted = isinstance(op, Iota) and indices.shape == (x.shape[axis],)
+    return x if counted else apply(Take(axis), x, indices)
 
 
 def take_add(x: Value, indices: Value, size: int, axis: int) -> Value:

@@ -437,6 +437,12 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
     "norm": (
         lambda: np.linalg.norm(X),
         lambda: np.linalg.norm(X, axis=1),
+        lambda: np.linalg.multi_dot([X, X.T]),
+        lambda: np.linalg.multi_dot([X[0], X.T, X, X.T]),
+        lambda: np.linalg.multi_dot([X[0], X.T, X, X[0]]),
+        lambda: np.linalg.matrix_power(X @ X.T, 0),
+        lambda: np.linalg.matrix_power(X @ X.T, 1),
+        lambda: np.linalg.matrix_power(X @ X.T / 9, 5),
         lambda: np.linalg.norm(V, 1),
         lambda: np.linalg.norm(X, np.inf, axis=0, keepdims=True),
     ),
