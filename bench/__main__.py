@@ -21,8 +21,8 @@ from . import (
     memory,
     mlp_step,
     peers,
-    per_example,
     products,
+    segments,
 )
 from .harness import Ceilings, Effort, Figure, measure, processor, table
 
@@ -35,7 +35,7 @@ QUESTIONS = {
         layer_norm,
         products,
         mlp_step,
-        per_example,
+        segments,
     )
 }
 OTHERS = ("compile_time", "graph_size", "memory")  # not of runs side by side in this process

@@ -4,6 +4,7 @@
     reduction     few points over much data: chunks of the data, then a kernel that combines the
                   chunks in order
     accumulation  chunks of the rows, each with sums of its own, then the same combination
+    scatter       blocks of the rows that it writes, where nothing else is parallel
 
 The sizes of a kernel alone decide. Two levels of summation are also the more accurate ones: the
 error of a chain grows with its length.
@@ -32,6 +33,7 @@ from .kernel import (
     Stage,
     Statement,
     Store,
+    axes_of,
     normalise,
     rebuilt,
     walk,
@@ -44,6 +46,7 @@ CHUNKS = 64  # at most this many: enough for any machine's cores, few enough to 
 CHUNK_ROWS = 128  # at least this many steps of a reduction in a chunk
 ROW_BYTES = 32 * 1024  # a row of sums of this size stays in the first-level cache
 LEAST_WORK = 32 * 1024  # elements below which one chunk does it all
+BLOCKS_OF_ROW, LEAST_OF_ROW = 8, 32  # blocks of a scattered row at most, and their least elements
 
 
 def chunked(work: Work) -> tuple[Work, ...]:
@@ -52,6 +55,10 @@ def chunked(work: Work) -> tuple[Work, ...]:
         return (work,)
     kernel = normalise(work.kernel)
     work = replace(work, kernel=kernel)
+    if any(a.segment for a in kernel.axes.values()):
+        return (work,)
+    if any(s.at for s in writes(kernel)):
+        return (replace(work, kernel=blocked(kernel)),)
     if kernel.ordered:
         return accumulation(work, kernel)
     if not any(s.axes for s in kernel.stages):
@@ -167,10 +174,7 @@ def accumulation(work: Work, kernel: Kernel) -> tuple[Work, ...]:
     elements = math.prod(a.size for a in kernel.outer) * max(
         (math.prod(a.size for a in s.axes) for s in kernel.stages), default=1
     )
-    scattered = any(
-        isinstance(s, (Accumulate, Store)) and s.at for st in kernel.stages for s in st.body
-    )
-    if elements < LEAST_WORK or rows.size < 16 or scattered:
+    if elements < LEAST_WORK or rows.size < 16:
         return (work,)
     c, r = halves(rows, max(8, -(-rows.size // CHUNKS)))
     mapped = Remap({rows.name: affine({c.name: r.size, r.name: 1})})
@@ -183,6 +187,41 @@ def accumulation(work: Work, kernel: Kernel) -> tuple[Work, ...]:
 
     stages = tuple(Stage(st.axes, tuple(map(statement, st.body))) for st in kernel.stages)
     return parts.works(replace(kernel, outer=(c, r, *kernel.outer[1:]), stages=stages, parallel=1))
+
+
+# ---------------------------------------------------------------- scatters
+
+
+def writes(kernel: Kernel) -> list[Store | Accumulate]:
+    return [s for st in kernel.stages for s in st.body if isinstance(s, (Store, Accumulate))]
+
+
+def blocked(kernel: Kernel) -> Kernel:
+    """A scatter of rows, in which every point goes through all rows for a block of their elements.
+
+    Every element is still combined in the order of the rows.
+    """
+    (stage,) = kernel.stages
+    points = math.prod(a.size for a in kernel.free)
+    elements = math.prod(a.size for a in (*kernel.ordered, *stage.axes))
+    if not stage.axes or points > 1 or elements < LEAST_WORK:
+        return kernel
+    row = stage.axes[-1]
+    size = -(-max(row.size // BLOCKS_OF_ROW, LEAST_OF_ROW) // LEAST_OF_ROW) * LEAST_OF_ROW
+    apart = not any(
+        row.name in axes_of(i, frozenset(), {}) for s in writes(kernel) for _, i, _ in s.at
+    )
+    if row.size < 2 * size or not apart:
+        return kernel
+    c, j = halves(row, size)
+    mapped = Remap({row.name: affine({c.name: size, j.name: 1})})
+    stages = (Stage((*stage.axes[:-1], j), tuple(map(mapped.statement, stage.body))),)
+    return replace(
+        kernel,
+        outer=(*kernel.free, c, *kernel.ordered),
+        stages=stages,
+        parallel=len(kernel.free) + 1,
+    )
 
 
 class Parts:

@@ -21,6 +21,7 @@ from . import tree
 from .ir import Value
 from .numpy.operands import axis_of, new, tracer, value, wrong
 from .ops.collective import all_gather as gathered
+from .ops.collective import own as element
 from .ops.collective import psum as summed
 from .ops.gather import take
 from .ops.reduce import reduce_max, reduce_min
@@ -173,15 +174,14 @@ def ppermute(x: Any, axis_name: Names, perm: Sequence[tuple[int, int]]) -> Any:
     at[destinations] = sources
     given = np.zeros(size, bool)
     given[destinations] = True
-    index = axis_index(axis_name).value
-    here = new(take(constant(at), index, 0))
+    here = own(new(constant(at)), 0, axis_name)
 
     def moved(leaf: Any) -> Any:
         y = all_gather(leaf, axis_name)
         found = new(take(y.value, here.value, 0), y.weak)
         if given.all():
             return found
-        return np.where(new(take(constant(given), index, 0)), found, np.zeros_like(found))
+        return np.where(own(new(constant(given)), 0, axis_name), found, np.zeros_like(found))
 
     return tree.map(moved, x)
 
@@ -245,4 +245,9 @@ def parted(function: str, y: Any, axis: int, axis_name: Names, tiled: bool) -> A
 
 def own(y: Any, axis: int, axis_name: Names) -> Any:
     """The element of this application along an axis as large as the named one."""
-    return new(take(y.value, axis_index(axis_name).value, axis), y.weak)
+    named = axes("axis_index", axis_name)
+    y = np.moveaxis(y, axis, 0)
+    v = y.reshape(*(size for _, _, size in named), *y.shape[1:]).value
+    for name, place, _ in named:
+        v = element(v, place, name)
+    return new(v, y.weak)

@@ -47,10 +47,9 @@ INDEX: Repairs = (
     (r"(\w+)\[(\w+):(\w+)\]", r"np.take(\1, \2 + np.arange(size), axis=0)"),
     (r"(\w+)\[(\w+)\]", r"np.stack(\1)[\2]"),
 )
-ITEM: Repairs = (
-    (r"^(\w+)\[(\w+)\] ([-+*/])= (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \1 \3 \4, \1)"),
-    (r"^(\w+)\[(\w+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
-    (r"^(\w+)\[(\w+ [<>=!]+ [\w.]+)\] = (.+)$", r"\1 = np.where(\2, \3, \1)"),
+WRITE: Repairs = (
+    (r"^(\w+)(\[.+\] [-+*/@%&|^]?=.+)$", r"\1 = \1.copy() before \1\2"),
+    (r"^np\.(\w+)\((\w+), (.+)$", r"\2 = \2.copy() before np.\1(\2, \3"),
 )
 
 
@@ -117,11 +116,12 @@ class Concrete:
             "a Python int, known when the function is traced",
         )
 
-    def __setitem__(self, at: Any, value: Any) -> None:
+    def refuse_write(self, what: str, kind: str) -> NoReturn:
+        """The array may not be written to."""
         refuse(
-            f"x[i] = v: a writable array is required, got a traced {self.type}",
-            ITEM,
-            "np.where(mask, value, x) or np.concatenate of the parts",
+            f"{what}: a writable array is required, got {kind} {self.type}",
+            WRITE,
+            "x = x.copy() before, or x = x.at[i].set(v)",
         )
 
     def __contains__(self, item: Any) -> bool:

@@ -220,7 +220,7 @@ class Op:
         """
         raise CompilerError(f"op '{self.name}' has no batch rule")
 
-    def parts(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
         """The results by real values, where an operand or a result is complex."""
         raise CompilerError(f"op '{self.name}' has no rule for complex values")
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import ops
 from .numpy import elementwise
+from .numpy.indexing import index_value
 from .numpy.operands import (
     axis_of,
     broadcasted,
@@ -23,7 +24,9 @@ from .numpy.operands import (
     shape_of,
     tracer,
     value,
+    wrong,
 )
+from .numpy.selection import from_front
 from .ops import contract, source
 from .trace import call, trace_tree
 from .tracer import Tracer, current
@@ -189,3 +192,87 @@ def _cumulative(rule: Callable[..., Any]) -> Callable[..., Any]:
 cumsum, cumprod = _cumulative(ops.cumsum), _cumulative(ops.cumprod)
 cummax, cummin = _cumulative(ops.cummax), _cumulative(ops.cummin)
 cumlogsumexp = _cumulative(ops.cumlogsumexp)
+
+
+# ---------------------------------------------------------------- windows
+
+
+@eager("operand", "start_indices")
+def dynamic_slice(operand: Any, start_indices: Any, slice_sizes: Any) -> Tracer:
+    """The window of `slice_sizes` that begins at `start_indices`, moved to lie within the operand.
+
+    Example:
+    >>> dynamic_slice(np.arange(5), [3], [3])
+    array([2, 3, 4])
+    """
+    x, sizes = tracer(operand), shape_given("dynamic_slice", slice_sizes)
+    starts = _starts("dynamic_slice", x, start_indices)
+    fits = len(sizes) == x.ndim and all(0 <= m <= n for m, n in zip(sizes, x.shape, strict=True))
+    if not fits:
+        raise wrong(f"dynamic_slice: sizes within {x.type} are required, got {sizes}")
+    return new(ops.dynamic_slice(x.value, starts, sizes), x.weak)
+
+
+@eager("operand", "start_index")
+def dynamic_slice_in_dim(operand: Any, start_index: Any, slice_size: int, axis: int = 0) -> Tracer:
+    """`slice_size` elements from `start_index` along `axis`."""
+    x = tracer(operand)
+    axis = axis_of("dynamic_slice_in_dim", axis, x.ndim)
+    sizes = tuple(slice_size if d == axis else n for d, n in enumerate(x.shape))
+    return dynamic_slice(x, _along(x, start_index, axis), sizes)
+
+
+@eager("operand", "index")
+def dynamic_index_in_dim(operand: Any, index: Any, axis: int = 0, keepdims: bool = True) -> Tracer:
+    """The element at `index` along `axis`, with that axis of one element kept or not."""
+    x = tracer(operand)
+    axis = axis_of("dynamic_index_in_dim", axis, x.ndim)
+    found = dynamic_slice_in_dim(x, index, 1, axis)
+    return found if keepdims else found.reshape(x.shape[:axis] + x.shape[axis + 1 :])
+
+
+@eager("operand", "update", "start_indices")
+def dynamic_update_slice(operand: Any, update: Any, start_indices: Any) -> Tracer:
+    """The operand with the window at `start_indices` replaced, moved to lie within the operand."""
+    x, u = tracer(operand), tracer(update)
+    starts = _starts("dynamic_update_slice", x, start_indices)
+    fits = u.ndim == x.ndim and all(m <= n for m, n in zip(u.shape, x.shape, strict=True))
+    if not fits or (u.type.dtype != x.type.dtype and not u.weak):
+        raise wrong(
+            f"dynamic_update_slice: an update of the dtype and within {x.type} is required, "
+            f"got {u.type}"
+        )
+    return new(ops.dynamic_update_slice(x.value, value(u, x.type.dtype), starts), x.weak)
+
+
+@eager("operand", "update", "start_index")
+def dynamic_update_slice_in_dim(operand: Any, update: Any, start_index: Any, axis: int) -> Tracer:
+    """The operand with `update` from `start_index` on along `axis`."""
+    x = tracer(operand)
+    axis = axis_of("dynamic_update_slice_in_dim", axis, x.ndim)
+    return dynamic_update_slice(x, update, _along(x, start_index, axis))
+
+
+@eager("operand", "update", "index")
+def dynamic_update_index_in_dim(operand: Any, update: Any, index: Any, axis: int) -> Tracer:
+    """The operand with the element at `index` along `axis` replaced."""
+    x, u = tracer(operand), tracer(update)
+    axis = axis_of("dynamic_update_index_in_dim", axis, x.ndim)
+    if u.ndim != x.ndim:
+        u = u.reshape((*u.shape[:axis], 1, *u.shape[axis:]))
+    return dynamic_update_slice_in_dim(x, u, index, axis)
+
+
+def _along(x: Tracer, start: Any, axis: int) -> list[Any]:
+    return [start if d == axis else 0 for d in range(x.ndim)]
+
+
+def _starts(name: str, x: Tracer, starts: Any) -> list[Any]:
+    """An index an axis as values, counted from the front where negative."""
+    given = list(starts)
+    if len(given) != x.ndim or any(shape_of(operand(s)) for s in given):
+        raise wrong(f"{name}: an index for each axis of {x.type} is required, got {starts!r:.60}")
+    return [
+        index_value(name, from_front(s, n, x, d, "clip"))
+        for d, (s, n) in enumerate(zip(given, x.shape, strict=True))
+    ]

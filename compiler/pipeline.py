@@ -135,10 +135,10 @@ def compile_graph(
         return state
 
     stage("fuse", fuse)
-    ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
+    stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
     target = target or host()
-    found = ((w, lower_work(w, target)) for _, w in ordered.works)
+    found = ((w, lower_work(w, target)) for _, w in plan.schedule.works)
     lowered = tuple((w, low) for w, low in found if isinstance(w, Work))
     compiled = Compiled(graph, tuple(stages), plan, lowered, target)
     if folder := active().dump if folder is None else folder:

@@ -127,10 +127,22 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
     return own and all(k <= last and e.map in maps and not e.guards and not e.at for k, e in loads)
 
 
+def copies(work: AnyWork) -> bool:
+    """Whether a work puts every element of one value in the same place of another, no more."""
+    if not isinstance(work, Work) or not isinstance(work.kernel, Kernel):
+        return False
+    stages = work.kernel.stages
+    body = stages[0].body if len(stages) == 1 else ()
+    match body:
+        case (Store(map=m, at=(), expr=Load(map=place, at=(), guards=())),) if m == place:
+            return len(work.values) == 2 and work.values[0].type == work.values[1].type
+    return False
+
+
 def reads(kernel: Kernel) -> Iterator[tuple[int, Load]]:
     """Every load with the number of its stage."""
     for k, stage in enumerate(kernel.stages):
-        for e in walk(*stage.exprs):
+        for e in (*walk(*stage.exprs), *(e for a in stage.axes for e in a.ends)):
             if isinstance(e, Load):
                 yield k, e
 

@@ -17,7 +17,8 @@ from .kernel import OPS
 from .ops.contract import DotGeneral
 from .ops.cumulative import Cumulative
 from .ops.elementwise import After
-from .ops.family import Computed, Elementwise, Reduce, Scatter, View
+from .ops.family import Computed, Elementwise, Reduce, View
+from .ops.gather import Scatter
 from .ops.source import Constant
 
 CHEAP = 4
@@ -46,10 +47,8 @@ class Roots:
             if isinstance(n.op, DotGeneral):
                 out |= {base(a) for a in n.args}
             elif isinstance(n.op, Computed):
-                out |= {a for a in n.args if a.type.size > 1}
-            elif isinstance(n.op, Scatter) and n not in self.host:
-                out |= set(n.args[1:])
-            elif isinstance(n.op, Cumulative) and n not in self.host:
+                out |= set(n.op.in_memory(n.args))
+            elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
                 continue
             elif not self.fusible(n) or (isinstance(n.op, View) and len(n.args) > PIECES):
                 out |= set(n.args)

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .aliases import Memories, Memory, kind
 from .concrete import Concrete
 from .errors import ProgramError
 from .ir import Array, Value, apply, user_source, where
@@ -36,8 +37,9 @@ class Trace:
         self.name, self.parent = name, parent
         self.ended = False
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
-        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
+        self.memories = Memories()
         self._constants: dict[str, Value] = {}
+        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
 
     def constant(self, array: np.ndarray) -> Value:
         """A closed-over array: copied now, once per content."""
@@ -64,18 +66,9 @@ class Trace:
         return self.captured[value][1]
 
 
-def named_axes() -> dict[str, tuple[Tracer, int]]:
-    """The named axes of vmap around this line: the place of an application on each, its size."""
-    found: dict[str, tuple[Tracer, int]] = {}
-    trace = _state.current
-    while trace is not None:
-        found = {**trace.axes, **found}
-        trace = trace.parent
-    return found
-
-
 def refuse_foreign(tracer: Tracer) -> NoReturn:
-    made = tracer.value.node.source if tracer.value.node else None
+    node = tracer._value.node
+    made = node.source if node else None
     origin = f", made at {made.file}:{made.line}," if made else ""
     state = "after its trace ended" if tracer.owner.ended else "in another thread's trace"
     raise ProgramError(
@@ -109,6 +102,16 @@ def active() -> Trace:
     return _state.current
 
 
+def named_axes() -> dict[str, tuple[Tracer, int]]:
+    """The named axes of vmap around this line: the place of an application on each, its size."""
+    found: dict[str, tuple[Tracer, int]] = {}
+    trace = _state.current
+    while trace is not None:
+        found = {**trace.axes, **found}
+        trace = trace.parent
+    return found
+
+
 @contextlib.contextmanager
 def tracing(name: str) -> Iterator[Trace]:
     """A new innermost trace of this thread."""
@@ -119,6 +122,7 @@ def tracing(name: str) -> Iterator[Trace]:
     finally:
         _state.current = outer
         trace.ended = True
+        trace.memories = Memories()
 
 
 OPERANDS = (bool, int, float, complex, np.ndarray, np.generic, list, tuple)
@@ -158,33 +162,80 @@ def _unary(function: Any) -> Callable[[Tracer], Any]:
     return lambda self: FUNCTIONS[function](self)
 
 
-class Tracer(Concrete):
-    """A value of the graph being made, with an ndarray's attributes and operators. Immutable."""
+def _in_place(function: Any) -> Callable[[Tracer, Any], Any]:
+    """`x += y`: a write to x if that may be written to; else another array by the name of x."""
 
-    __slots__ = ("owner", "value", "weak")
+    def operator(self: Tracer, other: Any) -> Any:
+        if not isinstance(other, (Tracer, *OPERANDS)):
+            return NotImplemented
+        found = FUNCTIONS[function](self, other)
+        if not self.ndim:
+            return found  # as of NumPy's scalars
+        if self.refusal():
+            self.memory.writes += 1
+            found.replaced = self.memory, self._value
+            return found
+        return FUNCTIONS["into"](self, found, function.__name__)
+
+    return operator
+
+
+class Tracer(Concrete):
+    """A value of the graph being made, with an ndarray's attributes and operators.
+
+    What an op of this trace made may be written to: the tracer then stands for another value, and
+    tracers that share its memory are stale. One of no dimensions is a number, as NumPy's scalars.
+    """
+
+    __slots__ = ("_value", "memory", "owner", "replaced", "seen", "weak")
 
     def __init__(self, value: Value, owner: Trace, weak: bool = False) -> None:
-        self.value, self.owner, self.weak = value, owner, weak
+        self._value, self.owner, self.weak = value, owner, weak
+        self.memory = owner.memories[value] if value.type.shape else Memory()
+        self.seen = self.memory.writes
+        self.replaced: tuple[Memory, Value] | None = None  # what `x += y` made this of
+
+    @property
+    def value(self) -> Value:
+        if self.seen != self.memory.writes:
+            raise ProgramError(
+                f"trace: memory of {self.type} was written to, of which this is another view",
+                where(user_source()),
+                "use the array that was written to, or x.copy() before the write",
+            )
+        return self._value
+
+    def refusal(self) -> str:
+        """What the array is, where it is none that may be written to."""
+        if self.owner is not current():
+            return "a value of an outer function"
+        return kind(self._value)
+
+    def write(self, value: Value) -> None:
+        """Stands for `value` from here on."""
+        self.replaced = self.memory, self._value
+        self.memory.writes += 1
+        self._value, self.seen = self.owner.memories.own(value, self.memory), self.memory.writes
 
     @property
     def type(self) -> Type:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.value.type
+        return self._value.type
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.type.shape
+        return self._value.type.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return NUMPY[self.value.type.dtype]
+        return NUMPY[self._value.type.dtype]
 
     @property
     def ndim(self) -> int:
-        return len(self.value.type.shape)
+        return len(self._value.type.shape)
 
     @property
     def size(self) -> int:
-        return self.value.type.size
+        return self._value.type.size
 
     @property
     def itemsize(self) -> int:
@@ -192,7 +243,7 @@ class Tracer(Concrete):
 
     @property
     def nbytes(self) -> int:
-        return self.value.type.nbytes
+        return self._value.type.nbytes
 
     @property
     def T(self) -> Tracer:
@@ -203,6 +254,11 @@ class Tracer(Concrete):
         return FUNCTIONS[np.matrix_transpose](self)
 
     @property
+    def at(self) -> Any:
+        """x.at[i].set(v) and its kin: x, but updated at i."""
+        return FUNCTIONS["at"](self)
+
+    @property
     def real(self) -> Tracer:
         return FUNCTIONS[np.real](self)
 
@@ -211,7 +267,7 @@ class Tracer(Concrete):
         return FUNCTIONS[np.imag](self)
 
     def __repr__(self) -> str:
-        return f"Tracer<{self.value.type}{', weak' if self.weak else ''}>"
+        return f"Tracer<{self._value.type}{', weak' if self.weak else ''}>"
 
     # ---- NumPy's protocols
 
@@ -243,18 +299,16 @@ class Tracer(Concrete):
     conj = conjugate = _function(np.conjugate)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
     squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)
-    flatten, copy, diagonal, trace = (
-        ravel,
-        _function(np.copy),
-        _function(np.diagonal),
-        _function(np.trace),
-    )
+    copy, diagonal, trace = _function(np.copy), _function(np.diagonal), _function(np.trace)
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Tracer:
         return FUNCTIONS[np.astype](self, dtype, copy=copy)
 
     def reshape(self, *shape: Any, order: str = "C") -> Tracer:
         return FUNCTIONS[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def flatten(self, order: str = "C") -> Tracer:
+        return FUNCTIONS[np.ravel](self, order).copy()
 
     def transpose(self, *axes: Any) -> Tracer:
         given = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
@@ -276,6 +330,13 @@ class Tracer(Concrete):
     __xor__, __rxor__ = _operator(np.bitwise_xor), _reflected(np.bitwise_xor)
     __lshift__, __rlshift__ = _operator(np.left_shift), _reflected(np.left_shift)
     __rshift__, __rrshift__ = _operator(np.right_shift), _reflected(np.right_shift)
+    __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
+    __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.true_divide)
+    __ifloordiv__, __imod__ = _in_place(np.floor_divide), _in_place(np.remainder)
+    __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
+    __iand__, __ior__ = _in_place(np.bitwise_and), _in_place(np.bitwise_or)
+    __ixor__ = _in_place(np.bitwise_xor)
+    __ilshift__, __irshift__ = _in_place(np.left_shift), _in_place(np.right_shift)
     __lt__, __le__ = _operator(np.less), _operator(np.less_equal)
     __gt__, __ge__ = _operator(np.greater), _operator(np.greater_equal)
     __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)  # pyright: ignore[reportAssignmentType]
@@ -290,6 +351,13 @@ class Tracer(Concrete):
 
     def __getitem__(self, at: Any) -> Tracer:
         return FUNCTIONS["getitem"](self, at)
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        FUNCTIONS["setitem"](self, at, value)
+
+    def fill(self, value: Any) -> None:
+        """Every element becomes `value`."""
+        FUNCTIONS["setitem"](self, ..., value)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(np.ndarray, name):

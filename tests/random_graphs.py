@@ -454,6 +454,11 @@ def stop_gradient(m: Maker, name: str) -> Value:
     return m.like(x, ops.stop_gradient(x))
 
 
+def copy(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    return m.like(x, ops.copy(x))
+
+
 def reshape(m: Maker, name: str) -> Value:
     x = m.any_value()
     shape = list(x.shape)
@@ -581,30 +586,68 @@ def dot_general(m: Maker, name: str) -> Value:
     return m.note(out, (min(*ends, 0), max(*ends, 0)))
 
 
-def take(m: Maker, name: str) -> Value:
+@dataclass
+class Places:
+    """A random block of an array of `shape`: `block`, the types of its indices, and parameters."""
+
+    m: Maker
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        m, block, axes = self.m, [], []
+        self.indexed: tuple[int, ...] = ()
+        self.along: tuple[tuple[int, ...], ...] = ()
+        looked: list[int] = []
+        for d, n in enumerate(self.shape):
+            role = m.pick(("follow", "look", "look", "window")) if n else "follow"
+            axes.append(-1 if role == "look" else len(block))
+            if role != "look":
+                block.append(n if role == "follow" else m.pick((1, max(n // 2, 1), n)))
+            if role != "follow":
+                self.indexed += (d,)
+        windows = [axes[d] for d in self.indexed if axes[d] >= 0]
+        for _ in range(int(m.rng.integers(0, 3)) if self.indexed else 0):
+            looked.append(len(block))
+            block.append(m.pick((1, 2, 3, 5)))
+        free = [a for a in range(len(block)) if a not in windows]
+        for k in range(len(self.indexed)):
+            rest = [a for a in free if a not in looked and m.chance(0.3)]
+            mine = [a for a in looked if k == 0 or m.chance(0.7)] + rest
+            self.along += (tuple(int(a) for a in m.rng.permutation(mine)),)
+        order = [int(a) for a in m.rng.permutation(len(block))]  # where each axis goes
+        self.axes = tuple(a if a < 0 else order[a] for a in axes)
+        self.along = tuple(tuple(order[a] for a in over) for over in self.along)
+        self.block = tuple(block[order.index(a)] for a in range(len(order)))
+        if len(block) > 4 or math.prod(self.block) > 5000:
+            raise Unfit
+
+    def indices(self) -> list[Value]:
+        dtype = self.m.pick(("i32", "i64"))
+        return [self.m.of(Type(dtype, tuple(self.block[a] for a in o))) for o in self.along]
+
+
+def gather(m: Maker, name: str) -> Value:
     x = m.any_value(least=1)
-    k = m.axis(x)
-    along = name == "take_along"
-    shape = (*x.shape[:k], m.pick((1, 2, 5)), *x.shape[k + 1 :]) if along else m.shape()[:2]
-    if x.shape[k] == 0:
-        raise Unfit
-    indices = m.of(Type(m.pick(("i32", "i64")), shape))
-    if x.type.ndim + len(shape) > 5 or (not along and x.type.size * indices.type.size > 20000):
-        raise Unfit
-    return m.like(x, (ops.take_along if along else ops.take)(x, indices, k))
-
-
-def take_add(m: Maker, name: str) -> Value:
-    x = m.any_value((*INEXACT, "i32", "i64"), least=1)
-    k, size = m.axis(x), m.pick((1, 3, 6))
-    along = name == "take_along_add"
-    count = m.pick((1, min(2, x.type.ndim - k)))
-    shape = x.shape if along else x.shape[k : k + count]
-    indices = m.of(Type(m.pick(("i32", "i64")), shape))
-    n = math.prod(shape[k : k + 1] if along else shape)
+    p = Places(m, x.shape)
+    mode = m.pick(("clip", "fill"))
+    out = ops.gather(x, p.indices(), p.block, p.axes, p.indexed, p.along, mode)
     low, high = m.bounds[x]
-    out = (ops.take_along_add if along else ops.take_add)(x, indices, size, k)
-    return m.note(out, (min(low * n, 0), max(high * n, 0)))
+    return m.note(out, (min(low, 0), max(high, 0)))
+
+
+def scatter(m: Maker, name: str) -> Value:
+    combine = m.pick(("set", "add", "add", "min", "max"))
+    x = m.any_value(tuple(NUMPY) if combine == "set" else (*FLOATS, "i32", "i64"), least=1)
+    p = Places(m, x.shape)
+    u = m.of(Type(x.dtype, p.block))
+    mode = m.pick(("clip", "drop"))
+    out = ops.scatter(x, u, p.indices(), combine, p.axes, p.indexed, p.along, mode)
+    bounds = [m.bounds[x], m.bounds[u]]
+    low, high = min(a for a, _ in bounds), max(b for _, b in bounds)
+    if combine == "add":
+        n = math.prod(p.block)
+        low, high = bounds[0][0] + min(bounds[1][0] * n, 0), bounds[0][1] + max(bounds[1][1] * n, 0)
+    return m.note(out, (low, high))
 
 
 def random_bits(m: Maker, name: str) -> Value:
@@ -622,6 +665,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
     "after": after,
     "stop_gradient": stop_gradient,
+    "copy": copy,
     "reshape": reshape,
     "permute": permute,
     "broadcast": broadcast,
@@ -634,10 +678,8 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "iota": iota,
     "constant": constant,
     "dot_general": dot_general,
-    "take": take,
-    "take_along": take,
-    "take_add": take_add,
-    "take_along_add": take_add,
+    "gather": gather,
+    "scatter": scatter,
     "random_bits": random_bits,
     "threefry": threefry,
 }

@@ -18,6 +18,7 @@ from wonderland.compiler.types import NUMPY, Type
 
 X = np.random.default_rng(0).normal(size=(4, 3))
 S = np.random.default_rng(1).normal(size=(4, 4, 4))
+NUMBER: Any = 3  # no name
 
 
 def over(f: Any, *args: Any, **options: Any) -> Any:
@@ -149,7 +150,7 @@ def test_an_inner_axis_hides_an_outer_one_of_its_name():
     [
         (lambda x: lax.psum(x, "j"), "psum: an axis of 'i' is required, got 'j'"),
         (lambda x: lax.pmax(x, ("i", "j")), "pmax: an axis of 'i' is required, got 'j'"),
-        (lambda x: lax.psum(x, 3), "psum: an axis of 'i' is required, got 3"),
+        (lambda x: lax.psum(x, NUMBER), "psum: an axis of 'i' is required, got 3"),
         (lambda x: lax.axis_index("j"), "axis_index: an axis of 'i' is required, got 'j'"),
         (
             lambda x: lax.ppermute(x, "i", [(0, 1), (0, 2)]),

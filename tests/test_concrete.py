@@ -277,7 +277,7 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
         sliced,
         INDEX,
         "x[i:j]: bounds of Python ints are required for f64[4]",
-        "np.take(x, i + np.arange(size), axis=0)",
+        "wl.lax.dynamic_slice_in_dim(x, i, size)",
     ),
     (
         masked,
@@ -289,19 +289,19 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
         assigned,
         VECTOR,
         "x[i] = v: a writable array is required",
-        "t = np.where(np.arange(len(t)) == 0, 2.0, t)",
+        "t = t.copy() before t[0] = 2.0",
     ),
     (
         increased,
         VECTOR,
         "x[i] = v: a writable array is required",
-        "t = np.where(np.arange(len(t)) == 0, t + 2.0, t)",
+        "t = t.copy() before t[0] += 2.0",
     ),
     (
         assigned_by_mask,
         VECTOR,
         "x[i] = v: a writable array is required",
-        "t = np.where(t > 0, 2.0, t)",
+        "t = t.copy() before t[t > 0] = 2.0",
     ),
     (
         assigned_to_array,

@@ -128,6 +128,55 @@ def gradient_of_max_pooling(x: Any) -> Any:
     return wl.grad(lambda x: np.sum(pooled(x) ** 2))(x)
 
 
+@program(normal(50, 8), integers(-50, 50, 6, 7), normal(8, 3), integers(0, 3, 6, 7))
+def sparse_step_of_an_embedding(table: Any, words: Any, w: Any, labels: Any) -> Any:
+    def loss(rows: Any, w: Any) -> Any:
+        scores = nn.log_softmax(rows @ w, axis=-1)
+        return -np.mean(np.take_along_axis(scores, labels[..., None], axis=-1))
+
+    value, (rows, slope) = wl.value_and_grad(loss, (0, 1))(table[words], w)
+    return value, wl.numpy.at(table)[words].add(-F32(0.1) * rows), w - F32(0.1) * slope
+
+
+EDGES = np.sort(integers(0, 40, 300))
+
+
+@program(normal(40, 12), normal(12, 12), integers(0, 40, 300), EDGES, normal(300))
+def step_of_message_passing(x: Any, w: Any, senders: Any, receivers: Any, weights: Any) -> Any:
+    def energy(x: Any, w: Any, weights: Any) -> Any:
+        options = {"num_segments": 40, "indices_are_sorted": True}
+        share = wl.ops.segment_softmax(weights, receivers, **options)
+        messages = (x @ w)[senders] * share[:, None] * F32(0.3)
+        h = np.tanh(wl.ops.segment_sum(messages, receivers, **options))
+        top = wl.ops.segment_max(h[senders], receivers, **options)
+        mean = wl.ops.segment_mean(h[receivers], senders, num_segments=40)
+        return np.mean((np.where(np.isfinite(top), top, F32(0)) - mean - x) ** 2)
+
+    return wl.value_and_grad(energy, (0, 1, 2))(x, w, weights)
+
+
+@program(normal(17, 23))
+def steps_of_heat_written_in_place(u: Any) -> Any:
+    u = u.copy()
+    for _ in range(3):
+        around = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:]
+        u[1:-1, 1:-1] += F32(0.2) * (around - 4 * u[1:-1, 1:-1])
+        u[0] = 0
+        u[:, -1] = u[:, -2]
+        u[::4, ::3] *= F32(0.5)
+    return u
+
+
+@program(normal(9, 9), integers(0, 9, 5))
+def elimination_in_place(a: Any, rows: Any) -> Any:
+    a = a + 9 * np.eye(9, dtype=F32)
+    for k in range(8):
+        a[k + 1 :, k] /= a[k, k]
+        a[k + 1 :, k + 1 :] -= a[k + 1 :, k : k + 1] * a[k, k + 1 :]
+    a[rows, rows[::-1]] = -1
+    return a
+
+
 @program(wl.random.key(0), normal(100, 37))
 def dropout(key: Any, x: Any) -> Any:
     return np.where(wl.random.bernoulli(key, 0.5, x.shape), x * 2, F32(0))

@@ -10,7 +10,7 @@ Example:
     step = wl.jit(wl.value_and_grad(loss))
 """
 
-from . import lax, nn, numpy, optim, random, special, testing, tree
+from . import lax, nn, numpy, ops, optim, random, special, testing, tree
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
 from .compiler.errors import CompilerError, ProgramError
@@ -50,6 +50,7 @@ __all__ = [
     "load",
     "nn",
     "numpy",
+    "ops",
     "optim",
     "random",
     "special",

@@ -89,6 +89,8 @@ def opened(kernel: Kernel) -> Kernel:
 
 def by_threads(kernel: Kernel) -> bool:
     """Whether a thread a point serves better than a team a point."""
+    if any(a.segment for a in kernel.axes.values()):
+        return True
     inner = max((math.prod(a.size for a in s.axes) for s in kernel.stages), default=1)
     inner *= math.prod(a.size for a in kernel.ordered)
     keeps = any(isinstance(s, Keep) and stage.axes for stage in kernel.stages for s in stage.body)
@@ -120,6 +122,7 @@ def lanes(stages: tuple[Stage, ...], axis: Axis, device: Device) -> int:
         along = any(g.stride(axis.name) for g, _, _ in e.guards)
         aligned &= not along and not (e.guards and e.map.stride(axis.name))
         aligned &= not any(axis.name in uses(i) for _, i, _ in e.at)
+    aligned &= axis.name not in schedule.scattered(stages)
     heavy = sum(map(schedule.weight, stages)) >= HEAVY
     return n if aligned and not heavy else 1
 

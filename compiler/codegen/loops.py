@@ -27,7 +27,7 @@ from ..kernel.stages import (
 )
 from . import schedule
 from .printer import Node, Suite, function
-from .reductions import Reductions, factors, single_products, summed
+from .reductions import COMBINE, Reductions, factors, single_products, summed
 from .slots import Named, Slots
 from .target import Target
 from .values import Level, Row, Values
@@ -167,7 +167,17 @@ class Lowering:
         short = f"min({size}, {self.slots.total(axis, total)} - {size} * {self.slots.axis(outer)})"
         return self.values.line(level, short, "n")
 
+    def ends(self, axis: Axis) -> tuple[str, str]:
+        """The first point of a segment, and the one after its last, as far as there are points."""
+        values = self.values
+        first, last = (f"scalar({values.value(e)})" for e in axis.ends)
+        level = values.level_of(axis.ends[0].map.axes)
+        start = values.line(level, f"max({first}, 0)", "first_row")
+        return start, values.line(level, f"max(min({last}, {self.extent(axis)}), {start})", "end")
+
     def loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
+        if axis.segment:
+            first, last = self.ends(axis)
         last = last or self.extent(axis)
         bounds = last if first == "0" else f"{first}, {last}"
         self.within(f"for {self.slots.axis(axis.name)} in range({bounds})", {axis.name}, body)
@@ -175,6 +185,8 @@ class Lowering:
     def vector_loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
         """Full vectors, then one masked vector for the rest."""
         values, lanes, j = self.values, self.values.lanes, self.slots.axis(axis.name)
+        if axis.segment:
+            first, last = self.ends(axis)
         last = last or self.extent(axis)
         if first == "0":
             level, text = values.level_of(axis.split[:1] if axis.split else ()), last
@@ -275,7 +287,11 @@ class Lowering:
         )
 
     def add(self, s: Accumulate, of: list[str]) -> None:
-        """buffer += value, which may stand as two factors."""
+        """buffer += value, which may stand as two factors; or another monoid than the sum."""
+        with self.values.within(s.at):
+            self.combine(s, of)
+
+    def combine(self, s: Accumulate, of: list[str]) -> None:
         values, buffer = self.values, s.buffer.name
         lanes = values.lanes if values.inside else 1
         step = values.step(buffer, s.map, s.map.stride(values.vector)) if lanes > 1 else "1"
@@ -283,7 +299,8 @@ class Lowering:
         old, new = self.names.numbered("v"), self.names.numbered("t")
         mask = values.mask if lanes > 1 else None
         self.emit(f"{old} = {values.read(self.slots.buffer(buffer), place, step, lanes, mask)}")
-        self.emit(f"{new} = {summed(old, of)}")
+        text = summed(old, of) if s.monoid == "sum" else COMBINE[s.monoid].format(old, of[0])
+        self.emit(f"{new} = {text}")
         values.written(s, new)
 
     # ---- rows

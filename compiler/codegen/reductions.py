@@ -136,7 +136,7 @@ def single_products(stage: Stage) -> set[Expr]:
     """The products of floats with one user, a sum: they are added by fma."""
     users = Counter(a for e in walk(*stage.exprs) for a in e.args)
     users.update(stage.exprs)
-    sums = [s for s in stage.body if isinstance(s, Accumulate)]
+    sums = [s for s in stage.body if isinstance(s, Accumulate) and s.monoid == "sum"]
     sums += [s for s in stage.body if isinstance(s, Reduce) and s.monoid == "sum" and stage.axes]
     found = (s.exprs[0] for s in sums)
     return {e for e in found if e.op == "mul" and e.dtype in FLOATS and users[e] == 1}

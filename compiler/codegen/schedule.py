@@ -51,10 +51,24 @@ def columns(kernel: Kernel) -> Axis | None:
     if not kernel.free:
         return None
     last = kernel.free[-1]
+    if last.name in scattered(kernel.stages):
+        return None
     if not rows:
         return last
     along_rows = sum(jumps(s, s.axes[-1].name) for s in rows)
     return last if sum(jumps(s, last.name) for s in kernel.stages) < along_rows else None
+
+
+def scattered(stages: Iterable[Stage]) -> frozenset[str]:
+    """The axes that computed places of writes and segments depend on: lanes can't follow them."""
+    memo: dict[Expr, frozenset[str]] = {}
+    found: list[frozenset[str]] = []
+    for stage in stages:
+        found += [e.map.axes for a in stage.axes for e in a.ends]
+        for s in stage.body:
+            if isinstance(s, Store | Accumulate):
+                found += [axes_of(index, frozenset(), memo) for _, index, _ in s.at]
+    return frozenset[str]().union(*found)
 
 
 def weight(stage: Stage) -> int:
@@ -81,7 +95,13 @@ def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:
 
 
 def points_of(axes: Iterable[Axis]) -> int:
-    return math.prod(min(a.size, a.split[1]) if a.split else a.size for a in axes)
+    """Points of all axes together; segments share the points of theirs."""
+    axes = tuple(axes)
+    total = math.prod(min(a.size, a.split[1]) if a.split else a.size for a in axes)
+    for a in axes:
+        if a.segment:
+            total //= max(1, math.prod(o.size for o in axes if o.name in a.segment[1].axes))
+    return total
 
 
 def operations(kernel: Kernel) -> int:

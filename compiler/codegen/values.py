@@ -7,7 +7,8 @@ value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..kernel.expr import (
@@ -376,6 +377,26 @@ class Values:
             text = f"store_strided({p}, {place}, {step}, {value})"
         self.here.body.append(text)
 
+    @contextlib.contextmanager
+    def within(self, at: At) -> Iterator[None]:
+        """What is written inside is written where all computed parts are within their range."""
+        if not at:
+            yield
+            return
+        tests = []
+        for part in at:
+            _, index, _ = part
+            value, (_, size) = self.value(index), self.slots.part(part)
+            text = value if isinstance(index, Const) and plain(index) else f"scalar({value})"
+            level = self.level_of(self.axes_of(index))
+            tests.append(self.line(level, f"0 <= {text} and {text} < {size}", "inside"))
+        suite = Suite(f"if {' and '.join(tests)}")
+        inner = Level(suite.body, self.here.axes, dict(self.here.known))
+        outer, self.levels = self.levels, [*self.levels[:-1], inner]
+        yield
+        self.levels = outer
+        self.here.body.append(suite)
+
     def written(self, s: Store | Accumulate, value: str) -> None:
         """The write of one statement; a vector where the vector axis is among the loops."""
         of, wide = s.buffer.name, self.inside
@@ -389,7 +410,8 @@ class Values:
         )
 
     def stored(self, s: Store, value: str) -> None:
-        self.written(s, self.spread(s.expr, value, self.inside))
+        with self.within(s.at):
+            self.written(s, self.spread(s.expr, value, self.inside))
 
     def stored_pair(self, s: Store, value: str, t: Store, other: str) -> None:
         """Two partners as one row of memory."""

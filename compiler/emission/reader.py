@@ -21,7 +21,7 @@ from ..kernel import Buffer, Const, Expr, Guard, Load, Map, apply
 from ..kernel import Index as IndexExpr
 from ..kernel.expr import At
 from ..ops.elementwise import After
-from ..ops.family import Computed, Elementwise, Flat, Index, Piece, View, linear, plus
+from ..ops.family import Computed, Elementwise, Flat, Index, Piece, Shifted, View, linear, plus
 from ..ops.view import Reshape
 
 TIMES = 4
@@ -125,7 +125,7 @@ class Reader:
             return (yield from self.view(op, node, at, guards))
         if isinstance(op, Computed):
 
-            def read(i: int, index: Sequence[Map | Expr]) -> Expr:
+            def read(i: int, index: Sequence[Map | Shifted]) -> Expr:
                 return self.element(node.args[i], index, guards)
 
             return op.element(at, tuple(a.type for a in node.args), value.type, read)
@@ -141,7 +141,9 @@ class Reader:
             out = within(piece, inside, guards, out)
         return out
 
-    def element(self, value: Value, index: Sequence[Map | Expr], guards: tuple[Guard, ...]) -> Expr:
+    def element(
+        self, value: Value, index: Sequence[Map | Shifted], guards: tuple[Guard, ...]
+    ) -> Expr:
         """An element whose index may be computed; such a value is in memory."""
         if all(isinstance(m, Map) for m in index):
             return self.read(value, tuple(m for m in index if isinstance(m, Map)), guards)
@@ -170,13 +172,12 @@ def holds(guards: tuple[Guard, ...]) -> Expr:
     return out
 
 
-def place(index: Sequence[Map | Expr], shape: tuple[int, ...]) -> tuple[Map, At]:
+def place(index: Sequence[Map | Shifted], shape: tuple[int, ...]) -> tuple[Map, At]:
     """Where an element stands in C order: an affine part, and computed ones."""
     plain, parts, stride = Map(), [], 1
     for m, n in zip(reversed(index), reversed(shape), strict=True):
-        if isinstance(m, Map):
-            plain = plus(plain, m, stride)
-        else:
-            parts.append((stride, m, n))
+        plain = plus(plain, m if isinstance(m, Map) else m.map, stride)
+        if isinstance(m, Shifted):
+            parts.append((stride, m.by, m.size))
         stride *= n
     return plain, tuple(reversed(parts))

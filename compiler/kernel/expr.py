@@ -29,11 +29,21 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Axis:
-    """`size` points. With `split = (outer, total)` those where outer * size + point < total."""
+    """`size` points. With `split = (outer, total)` those where outer * size + point < total; with
+    `segment = (buffer, map)` those from buffer[map] to before buffer[map + 1]."""
 
     name: str
     size: int
     split: tuple[str, int] | None = None
+    segment: tuple[Buffer, Map] | None = None
+
+    @property
+    def ends(self) -> tuple[Load, ...]:
+        """What a segment reads: its first point, and the one after its last."""
+        if not self.segment:
+            return ()
+        buffer, m = self.segment
+        return Load(buffer, m), Load(buffer, Map(m.strides, m.offset + 1))
 
 
 @dataclass(frozen=True)

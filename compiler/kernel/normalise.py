@@ -28,12 +28,14 @@ def normalise(kernel: Kernel) -> Kernel:
 
 def without_single(kernel: Kernel) -> Kernel:
     """Drops axes of one point; a split by a dropped axis is no split."""
-    gone = {a.name for a in kernel.axes.values() if a.size == 1}
+    gone = {a.name for a in kernel.axes.values() if a.size == 1 and not a.segment}
     if not gone:
         return kernel
 
     def axis(a: Axis) -> Axis:
-        return Axis(a.name, min(a.size, a.split[1])) if a.split and a.split[0] in gone else a
+        if a.split and a.split[0] in gone:
+            return replace(a, size=min(a.size, a.split[1]), split=None)
+        return a
 
     parallel = sum(a.name not in gone for a in kernel.free) if kernel.parallel >= 0 else -1
     outer = tuple(axis(a) for a in kernel.outer if a.name not in gone)
@@ -65,7 +67,7 @@ def joinable(kernel: Kernel) -> tuple[Axis, Axis] | None:
     split = {a.split[0] for a in kernel.axes.values() if a.split}
     for row in rows:
         for a, b in pairwise(row):
-            plain = not a.split and not b.split and not {a.name, b.name} & split
+            plain = not any(x.split or x.segment or x.name in split for x in (a, b))
             if plain and together(kernel, a.name, b.name) and contiguous(kernel, a, b):
                 return a, b
     return None
@@ -106,7 +108,7 @@ def statements(kernel: Kernel) -> list[Statement]:
 
 def maps(kernel: Kernel) -> list[Map]:
     """Every map: of stores, loads, guards and indices."""
-    found: list[Map] = []
+    found: list[Map] = [e.map for a in kernel.axes.values() for e in a.ends]
     for s in statements(kernel):
         found += [s.map] if isinstance(s, Store | Accumulate) else []
         for e in walk(*s.exprs):
@@ -138,5 +140,10 @@ def changed(kernel: Kernel, change: Callable[[Map], Map], gone: set[str]) -> Ker
         made = mapped(s, lambda e: rebuilt(e, leaf, memo), change)
         return replace(made, axes=kept(made.axes)) if isinstance(made, Keep) else made
 
-    stages = tuple(Stage(s.axes, tuple(map(statement, s.body))) for s in kernel.stages)
+    def axis(a: Axis) -> Axis:
+        return replace(a, segment=(a.segment[0], change(a.segment[1]))) if a.segment else a
+
+    stages = tuple(
+        Stage(tuple(map(axis, s.axes)), tuple(map(statement, s.body))) for s in kernel.stages
+    )
     return replace(kernel, stages=stages)

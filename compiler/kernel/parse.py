@@ -94,7 +94,15 @@ class Parser:
                         right=ast.BinOp(right=ast.Name(id=outer)),
                     ):
                         return Axis(loop.target.id, size, (outer, total))
-        raise fault(loop.iter, "an extent is `n` or `min(n, total - n*outer)`")
+            case [
+                ast.Subscript(value=ast.Name(id=name), slice=first),
+                ast.Subscript(),
+                ast.Constant(value=int(size)),
+            ] if name in self.buffers:
+                return Axis(
+                    loop.target.id, size, segment=(self.buffers[name], self.place(first)[0])
+                )
+        raise fault(loop.iter, "an extent is `n`, `min(n, total - n*outer)` or `p[i], p[i + 1], n`")
 
     def stage(self, s: ast.stmt, axes: tuple[Axis, ...]) -> Stage:
         """Nested `for ... in stage(...)` around statements, or `if stage():`."""
@@ -119,6 +127,12 @@ class Parser:
 
     def statement(self, s: ast.stmt, axes: tuple[Axis, ...]) -> Statement | None:
         match s:
+            case ast.Assign(
+                targets=[ast.Subscript(value=ast.Name(id=name), slice=at)],
+                value=ast.Call(func=ast.Name(id=monoid), args=[ast.Subscript(), value]),
+            ) if monoid in MONOIDS and name in self.buffers:
+                b, (m, parts) = self.buffers[name], self.place(at)
+                return Accumulate(b, m, self.expression(value, b.dtype), parts, monoid)
             case ast.Assign(
                 targets=[ast.Subscript(value=ast.Name(id=name), slice=at)], value=value
             ):

@@ -55,6 +55,9 @@ class Reference:
         for a in (*self.kernel.outer, *stage.axes):
             if a.split:
                 live = live & (self.index[a.split[0]] * a.size + self.index[a.name] < a.split[1])
+            if a.segment:
+                first, last = (self.load(e, {}) for e in a.ends)
+                live = live & (first <= self.index[a.name]) & (self.index[a.name] < last)
         return live
 
     # ---- expressions
@@ -97,6 +100,13 @@ class Reference:
 
     # ---- statements
 
+    def within(self, at: At, memo: dict[Expr, Array]) -> Array:
+        """Which points have all computed parts within their range."""
+        found = np.ones((1,) * len(self.order), bool)
+        for _, i, n in at:
+            found = found & (memo[i] >= 0) & (memo[i] < n)
+        return found
+
     def stage(self, stage: Stage) -> None:
         """All values first, then what is written: within a point every read precedes the writes."""
         here = [self.order[a.name] for a in (*self.kernel.outer, *stage.axes)]
@@ -108,6 +118,9 @@ class Reference:
         ]
         live = np.broadcast_to(self.live(stage), full)
         for s, of in zip(stage.body, values, strict=True):
+            here = live
+            if isinstance(s, Store | Accumulate):
+                here = live & np.broadcast_to(self.within(s.at, memo), full)
             match s:
                 case Reduce():
                     self.reduce(s, of, live, over)
@@ -115,13 +128,13 @@ class Reference:
                     self.results[s.name] = of[0]
                 case Store():
                     at = np.broadcast_to(self.with_parts(s.map, s.at, memo), full)
-                    self.arrays[s.buffer.name][at[live]] = of[0][live]
+                    self.arrays[s.buffer.name][at[here]] = of[0][here]
                 case Accumulate():
                     at = np.broadcast_to(self.with_parts(s.map, s.at, memo), full)
                     flat = self.arrays[s.buffer.name]
                     if not s.at:
                         flat[at[live]] = 0
-                    np.add.at(flat, at[live], of[0][live])
+                    OPS[MONOIDS[s.monoid].op].function.at(flat, at[here], of[0][here])
 
     def reduce(self, s: Reduce, of: tuple[Array, ...], live: Array, over: tuple[int, ...]) -> None:
         m, dtype = MONOIDS[s.monoid], of[0].dtype

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,7 +87,9 @@ class Keep:
 
 @dataclass(frozen=True)
 class Store:
-    """Writes an element. Computed parts `at` may collide along ordered axes only: the last wins."""
+    """Writes an element. Computed parts `at` may collide along ordered axes only: the last wins.
+
+    Nothing is written where a part is not within 0 to size - 1."""
 
     buffer: Buffer
     map: Map
@@ -102,13 +104,14 @@ class Store:
 @dataclass(frozen=True)
 class Accumulate:
     """Adds over the ordered outer axes, in their order. The first of them finds zero, unless `at`
-    is used: then the
-    element is added to what the buffer holds (a kernel before clears it)."""
+    is used: then the element is combined by `monoid` with what the buffer holds, which a kernel
+    before has written."""
 
     buffer: Buffer
     map: Map
     expr: Expr
     at: At = ()
+    monoid: str = "sum"
 
     @property
     def exprs(self) -> tuple[Expr, ...]:
@@ -184,7 +187,8 @@ def mapped(
             return Reduce(s.names, s.monoid, tuple(map(expr, s.exprs)))
         case Keep():
             return Keep(s.name, s.axes, expr(s.expr))
-    return type(s)(s.buffer, place(s.map), expr(s.expr), tuple((d, expr(i), n) for d, i, n in s.at))
+    at = tuple((d, expr(i), n) for d, i, n in s.at)
+    return replace(s, map=place(s.map), expr=expr(s.expr), at=at)
 
 
 def names_of(s: Statement) -> tuple[str, ...]:
@@ -203,7 +207,10 @@ def statement_lines(stage: Stage, taken: set[str], numbers: Numbers) -> list[str
             case Keep():
                 line = f"{s.name}[{', '.join(s.axes) or '()'}] = {of[0]}"
             case _:
-                sign = "=" if isinstance(s, Store) else "+="
-                line = f"{texts.place(s.buffer, s.map, s.at)} {sign} {of[0]}"
+                place = texts.place(s.buffer, s.map, s.at, "within")
+                if isinstance(s, Accumulate) and s.monoid != "sum":
+                    line = f"{place} = {s.monoid}({place}, {of[0]})"
+                else:
+                    line = f"{place} {'=' if isinstance(s, Store) else '+='} {of[0]}"
         texts.lines.append(line)
     return texts.lines

@@ -2,6 +2,7 @@
 
     x[1024*i + j]                                    a load
     x[64*clip(label[i], 1000) + j]                   with a computed index part, clamped to 0..999
+    y[64*within(label[i], 1000) + j]                 written where the part is within 0..999
     (x[j - 1] if 0 <= j - 1 < 10 else 0.0)           with a guard
     index(4*i + j)   index(j, i32)                   the value of an affine map
     t0 = exp(x[j] - m)                               a shared value, named
@@ -62,6 +63,10 @@ def spell_map(m: Map, of: str = "", numbers: Numbers = PLAIN, extra: Iterable[st
 
 def spell_extent(a: Axis, numbers: Numbers = PLAIN) -> str:
     size = numbers.extent(a)
+    if a.segment:
+        ends = (spell_map(e.map, e.buffer.name, numbers) for e in a.ends)
+        first, last = (f"{a.segment[0].name}[{m}]" for m in ends)
+        return f"{first}, {last}, {size}"
     return f"min({size}, {numbers.total(a, a.split[1])} - {size}*{a.split[0]})" if a.split else size
 
 
@@ -127,12 +132,12 @@ class Texts:
                 return self.guarded(e, place) if e.guards else place
         raise AssertionError(e)
 
-    def place(self, b: Buffer, m: Map, at: At) -> str:
+    def place(self, b: Buffer, m: Map, at: At, beyond: str = "clip") -> str:
         """`x[64*clip(label[i], 1000) + j]`."""
         parts = []
         for part in at:
             stride, size = self.numbers.part(part)
-            parts.append(f"{stride}*clip({self.texts[part[1]]}, {size})")
+            parts.append(f"{stride}*{beyond}({self.texts[part[1]]}, {size})")
         return f"{b.name}[{spell_map(m, b.name, self.numbers, parts)}]"
 
     def guarded(self, e: Load, place: str) -> str:

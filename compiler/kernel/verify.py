@@ -54,7 +54,16 @@ class Verifier:
     def run(self) -> Kernel:
         self.names()
         for stage in self.kernel.stages:
-            self.scope = {a.name: a for a in (*self.kernel.outer, *stage.axes)}
+            self.scope = {a.name: a for a in self.kernel.outer}
+            for a in stage.axes:
+                for e in a.ends:
+                    self.expression(stage, e)
+                    self.require(e.dtype in ("i32", "i64"), f"ends of {e.dtype}")
+                self.require(
+                    not a.segment or all(isinstance(s, Reduce) for s in stage.body),
+                    f"the segment {a.name} is reduced only",
+                )
+            self.scope |= {a.name: a for a in stage.axes}
             for s in stage.body:
                 self.at = statement_lines(Stage((), (s,)), set(), PLAIN)[-1]
                 self.statement(stage, s)
@@ -93,6 +102,9 @@ class Verifier:
 
     def axis(self, a: Axis) -> None:
         self.require(a.size >= 0, f"axis {a.name} of {a.size} points")
+        self.require(
+            not a.segment or a not in self.kernel.outer, f"the outer axis {a.name} is a segment"
+        )
         if a.split:
             outer, total = a.split
             self.require(a not in self.kernel.free, f"the parallel axis {a.name} is split")
@@ -127,6 +139,9 @@ class Verifier:
                 )
             case _:
                 self.require(s.buffer.dtype == s.expr.dtype, f"stores {s.expr.dtype} to {s.buffer}")
+                if isinstance(s, Accumulate):
+                    known = s.monoid == "sum" or (s.at and s.monoid in ("prod", "max", "min"))
+                    self.require(known, f"accumulates by {s.monoid}")
                 self.access(s.buffer, s.map, s.at, ())
                 self.races(stage, s)
 
@@ -234,21 +249,21 @@ class Verifier:
         ranges = self.ranges()
         m = self.joined(s.map, ranges)
         joined = s.map.axes - m.axes
-        reach = 0
-        for stride, name in sorted(
-            (abs(m.stride(a.name)), a.name) for a in axes if a.name not in joined
-        ):
-            points = ranges[name][1] + 1
-            if points > 1:
-                self.require(stride > reach, f"points of {name} write the same element")
-            reach += stride * (points - 1)
-        for _, index, _ in s.at:
+        points = {a.name: ranges[a.name][1] + 1 for a in axes if a.name not in joined}
+        spans = [(abs(m.stride(a)), n, a) for a, n in points.items() if n > 1]
+        for stride, index, size in s.at:  # its values are points of an axis, with their window
             over = {a for e in walk(index) if isinstance(e, Load | Index) for a in e.map.axes}
-            bad = [a.name for a in (*free, *stage.axes) if a.name in over and a.size > 1]
-            self.require(
-                not bad,
-                f"a computed place may depend on ordered axes only, not on {', '.join(bad)}",
-            )
+            windows = [
+                w
+                for w in spans
+                if w[0] == stride and w[2] not in over and any(a.name == w[2] for a in stage.axes)
+            ]
+            spans = [w for w in spans if w not in windows]
+            spans.append((stride, size + sum(n - 1 for _, n, _ in windows), "a computed place"))
+        reach = 0
+        for stride, n, name in sorted(spans):
+            self.require(stride > reach, f"points of {name} write the same element")
+            reach += stride * (n - 1)
 
 
 def inside(g: Map, low: int, high: int) -> tuple[str, int, int]:

@@ -205,6 +205,7 @@ from .elementwise import (
 )
 from .indexing import (
     choose,
+    compress,
     diag,
     diagflat,
     diagonal,
@@ -295,6 +296,8 @@ from .shapes import (
     vsplit,
     vstack,
 )
+from .updates import at
+from .writes import copyto, fill_diagonal, put, put_along_axis, putmask
 
 __all__ = [
     "abs",
@@ -327,6 +330,7 @@ __all__ = [
     "asin",
     "asinh",
     "astype",
+    "at",
     "atan",
     "atan2",
     "atanh",
@@ -356,12 +360,14 @@ __all__ = [
     "complex64",
     "complex128",
     "complexfloating",
+    "compress",
     "concat",
     "concatenate",
     "conj",
     "conjugate",
     "copy",
     "copysign",
+    "copyto",
     "cos",
     "cosh",
     "count_nonzero",
@@ -397,6 +403,7 @@ __all__ = [
     "extract",
     "eye",
     "fabs",
+    "fill_diagonal",
     "finfo",
     "fix",
     "flip",
@@ -502,6 +509,9 @@ __all__ = [
     "prod",
     "promote_types",
     "ptp",
+    "put",
+    "put_along_axis",
+    "putmask",
     "rad2deg",
     "radians",
     "ravel",

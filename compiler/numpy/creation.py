@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..ops import source
 from ..tracer import FUNCTIONS, Tracer
 from ..types import NUMPY, Type, dtype_name
@@ -81,11 +82,14 @@ def array(
         found = stack([array(x) for x in a])
     else:
         x = operand(a)
-        found = new(value(x))
+        found = new(ops.copy(value(x)) if isinstance(x, Tracer) and copy is not False else value(x))
     return tracer(found, dtype_name(dtype)) if dtype else found
 
 
-asarray = implements(np.asarray, np.asanyarray, np.ascontiguousarray)(array)
+@implements(np.asarray, np.asanyarray, np.ascontiguousarray)
+def asarray(a: Any, dtype: Any = None, order: Any = None, **_: Any) -> Tracer:
+    """As `array`, but a traced value is not copied."""
+    return FUNCTIONS[np.array](a, dtype, copy=False)
 
 
 def _holds_tracer(x: Any) -> bool:

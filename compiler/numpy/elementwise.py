@@ -496,7 +496,8 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> T
 
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Tracer:
-    return tracer(a)
+    x = tracer(a)
+    return new(ops.copy(x.value), x.weak)
 
 
 @implements(np.real)

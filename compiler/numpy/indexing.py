@@ -1,12 +1,12 @@
-"""Indexing: basic indices are views, integer arrays are gathers.
+"""Reading by indices: basic indices are views, integer arrays are gathers.
 
 Indices within range are NumPy's. Index arrays known when the function is traced are checked; traced
-ones wrap where negative and are clipped to the axis, because a compiled program cannot raise.
+ones wrap where negative, and beyond the axis x[i] reads the nearest element, because a compiled
+program cannot raise. `take` and `take_along_axis` give NaN there, as jax.numpy's do.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ import numpy as np
 from ..ir import Value
 from ..ops import gather
 from ..ops import view as ops
+from ..ops.places import INDICES
 from ..tracer import FUNCTIONS, Tracer
+from ..types import INTEGERS, is_float
 from .creation import eye
 from .elementwise import where
 from .operands import (
@@ -29,6 +31,7 @@ from .operands import (
     value,
     wrong,
 )
+from .selection import Selection, from_front, mode_of, selection
 from .shapes import moveaxis, pad, ravel, reshape
 
 Shape = tuple[int, ...]
@@ -36,136 +39,95 @@ Shape = tuple[int, ...]
 
 def getitem(x: Any, at: Any) -> Tracer:
     """x[at] for ints, slices, None, Ellipsis and integer arrays."""
-    x = tracer(x)
-    parts = _filled(x, [_checked(x, i) for i in (at if isinstance(at, tuple) else (at,))])
-    if not any(_is_array(i) for i in parts):
-        return _basic(x, parts)
-    basic = [slice(None) if _is_array(i) or isinstance(i, int) else i for i in parts]
-    arrays: list[Any] = []  # per axis of the result of the basic part: the index array, or None
-    for i, part in enumerate(parts):
-        arrays.append(basic[i] if isinstance(basic[i], type(None)) else part)
-    found = _basic(x, basic)
-    return _gathered(found, [i if _is_array(i) or isinstance(i, int) else None for i in arrays])
+    return read(tracer(x), at, None)
 
 
-def _is_array(i: Any) -> bool:
-    return isinstance(i, (Tracer, np.ndarray))
+def read(x: Tracer, at: Any, mode: str | None, fill_value: Any = None, wrap: bool = True) -> Tracer:
+    """x[at]; beyond the axis by `mode`: "fill" gives `fill_value`, "wrap" counts on."""
+    found = selection(x, at)
+    if found.basic:
+        return _basic(x, found)
+    indices = values_of(x, found, mode, wrap)
+    block = new(gather(x.value, indices, found.block, **found.params), x.weak)
+    if mode == "fill" and (inside := within(found, indices)) is not None:
+        block = where(inside, block, filling(x, fill_value))
+    return reshape(new(ops.flip(block.value, found.flipped), x.weak), found.shape)
 
 
-def _checked(x: Tracer, i: Any) -> Any:
-    """One index: int, slice of ints, None, Ellipsis, or an integer array."""
-    if i is None or i is Ellipsis or (isinstance(i, int) and not isinstance(i, bool)):
-        return i
-    if isinstance(i, slice):
-        if any(isinstance(p, Tracer) for p in (i.start, i.stop, i.step)):
-            raise wrong(
-                f"x[i:j]: bounds of Python ints are required for {x.type}, got a traced value",
-                "np.take(x, i + np.arange(size), axis=0)",
-            )
-        return i
-    if isinstance(i, np.integer):
-        return int(i)
-    array = i if isinstance(i, Tracer) else np.asarray(i)
-    if isinstance(array, np.ndarray) and not array.size and not isinstance(i, np.ndarray):
-        array = array.astype(np.int64)
-    if array.dtype.kind == "b" and isinstance(array, Tracer):
+def values_of(x: Any, found: Selection, mode: str | None, wrap: bool = True) -> list[Value]:
+    """The indices of a selection from `x` as values, counted from the front."""
+    out: list[Value] = []
+    for d, i in zip(found.indexed, found.indices, strict=True):
+        places = i if isinstance(i, int) else from_front(i, found.x[d], x, d, mode, wrap)
+        out.append(index_value("x[i]", places))
+    return out
+
+
+def index_value(name: str, places: Any) -> Value:
+    found = value(places)
+    if found.dtype not in INDICES:
         raise wrong(
-            f"x[mask]: a result of static shape is required, got a traced mask {array.type}",
-            "np.where(mask, x, 0)",
+            f"{name}: integer indices are required, got {found.type}", "indices.astype(np.int32)"
         )
-    if array.dtype.kind not in "biu" or (array.dtype.kind == "b" and not array.ndim):
-        raise wrong(f"x[i]: ints, slices, None, ... or integer arrays are required, got {i!r:.40}")
-    return array
+    return found
 
 
-def _filled(x: Tracer, parts: list[Any]) -> list[Any]:
-    """Static masks as index arrays, the ellipsis and the axes not named as full slices."""
-    spread: list[Any] = []
-    for i in parts:
-        if isinstance(i, np.ndarray) and i.dtype.kind == "b":
-            spread += np.nonzero(i)
-        else:
-            spread.append(i)
-    named = sum(i is not None and i is not Ellipsis for i in spread)
-    if named > x.ndim:
-        raise wrong(f"x[i]: at most {x.ndim} indices are required for {x.type}, got {named}")
-    rest = [slice(None)] * (x.ndim - named)
-    places = [k for k, i in enumerate(spread) if i is Ellipsis]
-    if len(places) > 1:
-        raise wrong(f"x[i]: one ellipsis at most is required, got {len(places)}")
-    k = places[0] if places else len(spread)
-    return spread[:k] + rest + spread[k + 1 :]
+def within(found: Selection, indices: list[Value]) -> Tracer | None:
+    """Where all traced indices are within their axes, in the shape of the block."""
+    out: Any = None
+    for k, (v, over) in enumerate(zip(indices, found.along, strict=True)):
+        given = found.indices[k]
+        if isinstance(given, int):
+            continue
+        i = new(v)
+        inside = (i >= 0) & (i < found.room(k))
+        order = sorted(range(len(over)), key=lambda a, over=over: over[a])
+        spread = FUNCTIONS[np.transpose](inside, order) if len(order) > 1 else inside
+        shape = tuple(n if a in over else 1 for a, n in enumerate(found.block))
+        here = reshape(spread, shape)
+        out = here if out is None else out & here
+    return out
 
 
-def _basic(x: Tracer, parts: list[Any]) -> Tracer:
+def filling(x: Tracer, given: Any) -> Any:
+    """What stands for elements that are not there: as jax.numpy's fill mode has it."""
+    if given is not None:
+        return tracer(given).astype(x.dtype)
+    if is_float(x.type.dtype):
+        return x.dtype.type(np.nan)
+    if x.type.dtype not in INTEGERS:
+        return True
+    return x.dtype.type(np.iinfo(x.dtype).min if x.dtype.kind == "i" else np.iinfo(x.dtype).max)
+
+
+def _basic(x: Tracer, found: Selection) -> Tracer:
     """Ints, slices and None, for every axis."""
-    start, stop, step, flipped, shape = [], [], [], [], []
-    for i in parts:
+    start, stop, step, flipped = bounds_of(found)
+    made = ops.flip(ops.slice_(x.value, start, stop, step), flipped)
+    return new(ops.reshape(made, found.shape), x.weak)
+
+
+def bounds_of(found: Selection) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Of a view: start, stop and step along every axis of x, and the axes that run backwards."""
+    start: list[int] = []
+    stop: list[int] = []
+    step: list[int] = []
+    flipped: list[int] = []
+    for i in found.parts:
         if i is None:
-            shape.append(1)
             continue
         axis = len(start)
-        n = x.shape[axis]
-        if isinstance(i, int):
-            low = counted(x, i, axis)
-            low, high, by = low, low + 1, 1
-        else:
-            places = range(*i.indices(n))
-            by = abs(places.step) if places else 1
-            low, high = (
-                (min(places[0], places[-1]), max(places[0], places[-1]) + 1) if places else (0, 0)
-            )
-            if places.step < 0:
-                flipped.append(axis)
-            shape.append(len(places))
+        n = found.x[axis]
+        places = range(i % n, i % n + 1) if isinstance(i, int) else range(*i.indices(n))
+        low, high = (
+            (min(places[0], places[-1]), max(places[0], places[-1]) + 1) if places else (0, 0)
+        )
+        if places.step < 0:
+            flipped.append(axis)
         start.append(low)
         stop.append(high)
-        step.append(by)
-    found = ops.flip(ops.slice_(x.value, start, stop, step), flipped)
-    return new(ops.reshape(found, shape), x.weak)
-
-
-def counted(x: Tracer, i: int, axis: int) -> int:
-    """A static index counted from the front."""
-    n = x.shape[axis]
-    if not -n <= i < n:
-        raise wrong(f"x[i]: an index within {n} is required for axis {axis} of {x.type}, got {i}")
-    return i % n
-
-
-def _gathered(x: Tracer, arrays: list[Any]) -> Tracer:
-    """Integer arrays on some axes: one gather along those axes taken as one."""
-    axes = [k for k, i in enumerate(arrays) if i is not None]
-    shape = common_shape("x[i]", *(shape_of(arrays[k]) for k in axes))
-    adjacent = axes == list(range(axes[0], axes[0] + len(axes)))
-    first = axes[0] if adjacent else 0
-    together = moveaxis(x, axes, range(first, first + len(axes))) if not adjacent else x
-    sizes = [x.shape[k] for k in axes]
-    merged = reshape(
-        together, (*together.shape[:first], math.prod(sizes), *together.shape[first + len(axes) :])
-    )
-    flat: Any = 0
-    for k, n in zip(axes, sizes, strict=True):
-        here = wrapped(arrays[k], n, x, k, bound=len(axes) > 1)
-        flat = here if len(axes) == 1 else flat * n + here
-    return new(gather.take(merged.value, value(flat, shape=shape), first), x.weak)
-
-
-def wrapped(indices: Any, n: int, x: Tracer, axis: int, bound: bool = False) -> Any:
-    """Indices counted from the front: checked if static; with `bound`, traced ones are clipped."""
-    indices = operand(indices)
-    if not isinstance(indices, Tracer):
-        array = np.asarray(indices)
-        if array.size and not (-n <= array.min() and array.max() < n):
-            out = array[(array < -n) | (array >= n)].flat[0] if array.ndim else array
-            raise wrong(
-                f"x[i]: an index within {n} is required for axis {axis} of {x.type}, got {out}"
-            )
-        return np.where(array < 0, array + n, array).astype(np.int64)
-    if indices.dtype.kind == "u":
-        indices = indices.astype("i64")
-    indices = where(indices < 0, indices + n, indices)
-    return FUNCTIONS[np.clip](indices, 0, n - 1) if bound else indices
+        step.append(abs(places.step) if places else 1)
+    return start, stop, step, flipped
 
 
 FUNCTIONS["getitem"] = getitem
@@ -173,46 +135,67 @@ FUNCTIONS["getitem"] = getitem
 
 @implements(np.take)
 def take(
-    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "clip"
+    a: Any,
+    indices: Any,
+    axis: int | None = None,
+    out: Any = None,
+    mode: str | None = None,
+    unique_indices: bool = False,
+    indices_are_sorted: bool = False,
+    fill_value: Any = None,
 ) -> Tracer:
-    """As np.take; traced indices beyond the axis are clipped, or wrapped with mode 'wrap'."""
+    """As np.take. Traced indices beyond the axis give `fill_value`, NaN if it is None; with mode
+    'clip' the nearest element, with 'wrap' they count on.
+    """
     unsupported("take", out=out)
     x = tracer(a)
     x, axis = (ravel(x), 0) if axis is None else (x, axis_of("take", axis, x.ndim))
+    beyond = mode_of("take", None if mode == "raise" else mode)
     places = operand(indices)
-    if mode == "wrap":
-        places = tracer(places) % x.shape[axis]
-    return new(gather.take(x.value, _index(wrapped(places, x.shape[axis], x, axis)), axis), x.weak)
-
-
-def _index(places: Any) -> Value:
-    found = value(places)
-    if found.dtype not in ("i32", "i64"):
-        raise wrong(
-            f"take: integer indices are required, got {found.type}", "indices.astype(np.int32)"
-        )
-    return found
+    if isinstance(places, Tracer):
+        beyond = beyond or ("fill" if mode in (None, "raise", "fill") else None)
+        if places.dtype.kind not in "iu":
+            index_value("take", places)
+    at = places if isinstance(places, Tracer) else np.asarray(places)
+    if at.dtype.kind not in "iu" and at.size:
+        index_value("take", at)
+    return read(x, (slice(None),) * axis + (at,), beyond, fill_value)
 
 
 @implements(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Tracer:
+def take_along_axis(
+    arr: Any,
+    indices: Any,
+    axis: int | None = -1,
+    mode: str | None = None,
+    fill_value: Any = None,
+) -> Tracer:
+    """x[..., indices[..., j, ...], ...] with j along `axis`; modes as of `take`."""
     x, places = tracer(arr), operand(indices)
     if axis is None:
-        return take_along_axis(ravel(x), ravel(places), 0)
-    axis = axis_of("take_along_axis", axis, x.ndim)
-    if len(shape_of(places)) != x.ndim:
-        raise wrong(
-            f"take_along_axis: indices of {x.ndim} dimensions are required, "
-            f"got {list(shape_of(places))}"
-        )
-    rest = [
-        (m, n) for k, (m, n) in enumerate(zip(x.shape, shape_of(places), strict=True)) if k != axis
-    ]
-    free = common_shape("take_along_axis", *zip(*rest, strict=True)) if rest else ()
-    found = _index(wrapped(places, x.shape[axis], x, axis))
-    chosen = value(new(found), shape=(*free[:axis], found.shape[axis], *free[axis:]))
-    spread = value(x, shape=(*free[:axis], x.shape[axis], *free[axis:]))
-    return new(gather.take_along(spread, chosen, axis), x.weak)
+        return take_along_axis(ravel(x), ravel(places), 0, mode, fill_value)
+    found = along_axis("take_along_axis", x, places, axis)
+    beyond = mode_of("take_along_axis", mode)
+    traced = isinstance(places, Tracer)
+    beyond = "fill" if beyond is None and traced and mode != "promise_in_bounds" else beyond
+    return read(x, found, beyond, fill_value)
+
+
+def along_axis(name: str, x: Any, places: Any, axis: int) -> tuple[Any, ...]:
+    """The index of the elements at `places` along `axis`, and everywhere else in step."""
+    axis = axis_of(name, axis, x.ndim)
+    shape = shape_of(places)
+    if len(shape) != x.ndim:
+        raise wrong(f"{name}: indices of {x.ndim} dimensions are required, got {list(shape)}")
+    rest = [(m, n) for k, (m, n) in enumerate(zip(x.shape, shape, strict=True)) if k != axis]
+    free = common_shape(name, *zip(*rest, strict=True)) if rest else ()
+    sizes = (*free[:axis], shape[axis], *free[axis:])
+    return tuple(
+        places if d == axis
+        else np.zeros((1,) * x.ndim, np.int64) if x.shape[d] == 1
+        else np.arange(n).reshape([-1 if k == d else 1 for k in range(x.ndim)])
+        for d, n in enumerate(sizes)
+    )  # fmt: skip
 
 
 @implements(np.diagonal)
@@ -256,9 +239,23 @@ def extract(condition: Any, arr: Any) -> Tracer:
     return ravel(arr)[np.nonzero(np.ravel(condition))]
 
 
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Tracer:
+    """The slices of `a` at which a condition, known when the function is traced, holds."""
+    unsupported("compress", out=out)
+    if isinstance(condition, Tracer):
+        raise wrong(
+            f"compress: a result of static shape is required, got a traced mask {condition.type}",
+            "np.where(mask, x, 0), whose shape is static",
+        )
+    x = tracer(a)
+    x, axis = (ravel(x), 0) if axis is None else (x, axis_of("compress", axis, x.ndim))
+    return x[(slice(None),) * axis + (np.nonzero(np.asarray(condition))[0],)]
+
+
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "clip") -> Tracer:
     unsupported("choose", out=out)
     options = FUNCTIONS[np.stack](FUNCTIONS[np.broadcast_arrays](*choices))
     places = value(a, shape=options.shape[1:])
-    return take_along_axis(options, new(places)[None], 0)[0]
+    return take_along_axis(options, new(places)[None], 0, "wrap" if mode == "wrap" else "clip")[0]

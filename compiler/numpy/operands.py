@@ -277,7 +277,7 @@ def ufunc(
         def implementation(
             *args: Any, dtype: Any = None, out: Any = None, where: Any = True, **_: Any
         ) -> Any:
-            refuse_places(name, args, out, where)
+            into = refuse_places(name, out, where)
             operands = [operand(x) for x in args]
             try:
                 inputs, outputs = loop(
@@ -300,6 +300,8 @@ def ufunc(
                 new(cast(v, NAMES[d]) if d in HALF else v, weak)
                 for v, d in zip(found if several else (found,), outputs, strict=True)
             ]
+            if into is not None:
+                return FUNCTIONS["into"](into, made[0], name)
             return tuple(made) if several else made[0]
 
         return implements(*functions)(implementation)
@@ -307,9 +309,11 @@ def ufunc(
     return enter
 
 
-def refuse_places(name: str, args: Sequence[Any], out: Any, mask: Any) -> None:
-    """`out=` would write into an array, `where=` would read what was there before."""
-    if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
+def refuse_places(name: str, out: Any, mask: Any) -> Tracer | None:
+    """The traced array that `out=` names; an array can't be written to while tracing, and `where=`
+    would read what was there before."""
+    places = [o for o in (out if isinstance(out, tuple) else (out,)) if o is not None]
+    if len(places) > 1 or any(not isinstance(o, Tracer) for o in places):
         raise wrong(
             f"{name}: a new result is required, got out=, which writes into an array",
             "x = x + y, not x += y",
@@ -318,3 +322,4 @@ def refuse_places(name: str, args: Sequence[Any], out: Any, mask: Any) -> None:
         raise wrong(
             f"{name}: where= has no form for traced arrays", "np.where(mask, result, other)"
         )
+    return places[0] if places else None

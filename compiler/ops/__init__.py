@@ -1,6 +1,6 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
-from .collective import all_gather, psum
+from .collective import all_gather, own, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
 from .elementwise import (
@@ -43,7 +43,16 @@ from .elementwise import (
     trunc,
     xor,
 )
-from .gather import take, take_add, take_along, take_along_add
+from .gather import (
+    dynamic_slice,
+    dynamic_update_slice,
+    gather,
+    scatter,
+    take,
+    take_add,
+    take_along,
+    take_along_add,
+)
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -89,7 +98,17 @@ from .transcendental import (
     tan,
     tanh,
 )
-from .view import broadcast, concatenate, flip, interleave, pad, permute, reshape, slice_
+from .view import (
+    broadcast,
+    concatenate,
+    copy,
+    flip,
+    interleave,
+    pad,
+    permute,
+    reshape,
+    slice_,
+)
 
 __all__ = [
     "abs",
@@ -114,6 +133,7 @@ __all__ = [
     "concatenate",
     "conj",
     "constant",
+    "copy",
     "copysign",
     "cos",
     "cosh",
@@ -125,6 +145,8 @@ __all__ = [
     "digamma",
     "div",
     "dot_general",
+    "dynamic_slice",
+    "dynamic_update_slice",
     "eq",
     "erf",
     "erfc",
@@ -137,6 +159,7 @@ __all__ = [
     "floordiv",
     "fma",
     "full",
+    "gather",
     "ge",
     "gt",
     "hypot",
@@ -159,6 +182,7 @@ __all__ = [
     "nextafter",
     "not_",
     "or_",
+    "own",
     "pad",
     "permute",
     "pow",
@@ -175,6 +199,7 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "scatter",
     "select",
     "shift_left",
     "shift_right",

@@ -15,17 +15,17 @@ import numpy as np
 
 from ..errors import CompilerError, ProgramError
 from ..ir import Node, Sample, Value, apply
-from ..kernel import Const, Expr
+from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
-from ..types import HALVES, NUMPY, Type
-from .elementwise import cast, mul, operands
-from .family import Computed, Index, Read, dims, of_domain, repeated
-from .gather import NUMBERS, take
+from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type
+from .elementwise import cast, eq, mul, operands, select
+from .family import Computed, Index, Read, Shifted, dims, of_domain, repeated
 from .reduce import reduce_sum
-from .source import full
-from .view import permute
+from .source import full, iota
+from .view import broadcast, permute, reshape, slice_
 
 PLACE = Type("i32")
+NUMBERS = (*INTEGERS, *WIDE)
 
 
 class Collective(Computed, abstract=True):
@@ -133,7 +133,7 @@ class AllGather(Collective):
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         place = operands(out)[1]
-        return take(psum(ct, place, self.axis_name, self.axis_size), place, 0)
+        return own(psum(ct, place, self.axis_name, self.axis_size), place, self.axis_name)
 
     def gathered(self, x: Value) -> Value:
         return x
@@ -164,6 +164,62 @@ class AllGather(Collective):
         )
 
 
+class Own(Collective):
+    """y[...] = x[i, ...], i the place on the axis"""
+
+    def result(self, x: Type) -> Type:
+        if x.shape[:1] != (self.axis_size,):
+            raise ProgramError(
+                f"own: a first axis of {self.axis_size} elements is required, got {x}"
+            )
+        return Type(x.dtype, x.shape[1:])
+
+    def reference(self, *args: np.ndarray) -> Any:
+        x, place = args
+        return x[np.clip(place, 0, len(x) - 1)] if len(x) else np.zeros(x.shape[1:], x.dtype)
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        x, place = operands(out)
+        wide = broadcast(ct, x.shape, (0,))
+        every = range(len(x.shape))
+        mine = eq(iota(Type("i32", x.shape), 0), broadcast(place, x.shape, every))
+        return select(mine, wide, full(0.0, x.type))
+
+    def gathered(self, x: Value) -> Value:
+        """The diagonal of the first two axes: views alone."""
+        n, *rest = x.shape[1:]
+        row = reshape(x, (n * n, *rest))
+        zeros, ones = (0,) * len(rest), (1,) * len(rest)
+        return slice_(row, (0, *zeros), (n * n, *rest), (n + 1, *ones))
+
+    def alike(self, x: Value) -> Value:
+        return x
+
+    def beside(self, x: Value, place: Value) -> Value:
+        return apply(self, permute(x, (1, 0, *range(2, len(x.shape)))), place)
+
+    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        place = scalar("cast", read(1, ()), param="i64")
+        return read(0, (Shifted(Map(), place, self.axis_size), *dims(at)))
+
+    def in_memory(self, args: tuple[Value, ...]) -> tuple[Value, ...]:
+        return args[:1]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in NUMPY:
+            yield Sample(cls("i", 3), (Type(dtype, (3, 2)), PLACE), low=0)
+        yield Sample(cls("i", 2), (Type("f64", (2,)), PLACE), low=0, high=1)
+        yield Sample(
+            cls("i", 3),
+            (Type("f32", (2, 3)), PLACE),
+            error="own: a first axis of 3 elements is required, got f32[2, 3]",
+        )
+        yield Sample(
+            cls("i", 3), (Type("f32", (3,)), Type("i64")), error="own: a place of i32 is required"
+        )
+
+
 def psum(x: Value, place: Value, axis_name: str, axis_size: int) -> Value:
     """The sum over an axis; halves are added in f32."""
     wide = cast(x, "f32") if x.dtype in HALVES else x
@@ -172,3 +228,8 @@ def psum(x: Value, place: Value, axis_name: str, axis_size: int) -> Value:
 
 def all_gather(x: Value, place: Value, axis_name: str, axis_size: int) -> Value:
     return apply(AllGather(axis_name, axis_size), x, place)
+
+
+def own(x: Value, place: Value, axis_name: str) -> Value:
+    """The element of this application along axis 0, which is as large as the named one."""
+    return apply(Own(axis_name, x.shape[0]), x, place)

@@ -89,7 +89,7 @@ class OneResult(Op, abstract=True):
         """The result of complex operands, which are pairs, by real ops."""
         raise CompilerError(f"op '{self.name}' has no rule for complex values")
 
-    def parts(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
         return (self.pair(*args),)
 
 
@@ -258,6 +258,11 @@ def plus(x: Map, y: Map, times: int = 1) -> Map:
     return affine(strides, x.offset + times * y.offset)
 
 
+def moved(m: Map, by: int, times: int = 1) -> Map:
+    """by + times * m"""
+    return plus(Map((), by), m, times)
+
+
 def linear(at: Index, shape: tuple[int, ...]) -> Map:
     """The flat C-order index of `at` in an array of `shape`."""
     if isinstance(at, Flat):
@@ -301,26 +306,29 @@ class View(OneResult, abstract=True):
         raise CompilerError(f"op '{self.name}' has no index map")
 
 
-Read = Callable[[int, Sequence[Map | Expr]], Expr]
-"""read(i, index): element `index` of operand `i`; computed parts are clamped to their axis."""
+@dataclass(frozen=True)
+class Shifted:
+    """An index along one axis: `map`, moved by `by`, of which the values 0 to size - 1 are within.
+
+    What is read where it is not is the nearest element; nothing is written there.
+    """
+
+    map: Map
+    by: Expr
+    size: int
+
+
+Read = Callable[[int, Sequence[Map | Shifted]], Expr]
+"""read(i, index): element `index` of operand `i`."""
 
 
 class Computed(OneResult, abstract=True):
     """Every element follows from its index and from elements of the operands at computed places."""
 
+    def in_memory(self, args: tuple[Value, ...]) -> tuple[Value, ...]:
+        """The operands that are read from memory only."""
+        return tuple(a for a in args if a.type.size > 1)
+
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
         """The element `at` of the result."""
         raise CompilerError(f"op '{self.name}' has no element rule")
-
-
-class Scatter(OneResult, abstract=True):
-    """Zeros, to which the elements of operand 0 are added, in C order, at computed places."""
-
-    def pair(self, *args: Parts) -> Parts:
-        return partwise(self, *args)
-
-    def place(
-        self, at: Index, types: tuple[Type, ...], out: Type, read: Read
-    ) -> tuple[Map | Expr, ...]:
-        """Where element `at` of operand 0 is added; computed parts are clamped to their axis."""
-        raise CompilerError(f"op '{self.name}' has no place")

@@ -166,6 +166,11 @@ def number(value: Number, of: Type) -> Number:
         return kind(of.numpy.type(value)) if kind in (float, complex) else kind(value)
 
 
+def zero_of(x: Type) -> Number:
+    """The number 0 of a dtype."""
+    return number(0, x)
+
+
 def iota(of: Type, axis: int) -> Value:
     """Positions along `axis`."""
     return apply(Iota(of, axis))

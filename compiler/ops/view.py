@@ -10,11 +10,10 @@ import numpy as np
 
 from ..errors import ProgramError
 from ..ir import Op, Pair, Parts, Sample, Value, apply
-from ..kernel import Map
 from ..types import HALVES, NUMPY, Type, is_inexact, spelled
 from .elementwise import cast, operands
-from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, of_axes, plus
-from .source import Number, full, number, of_kind
+from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, moved, of_axes
+from .source import Number, full, number, of_kind, zero_of
 
 Ints = tuple[int, ...]
 T = TypeVar("T")
@@ -24,11 +23,6 @@ class OneView(View, Linear, abstract=True):
     """A view of one operand, linear in it."""
 
     arity = 1
-
-
-def moved(m: Map, by: int, times: int = 1) -> Map:
-    """by + times * m"""
-    return plus(Map((), by), m, times)
 
 
 def of_rank(op: Op, x: Type, **params: Ints) -> None:
@@ -238,6 +232,32 @@ class Slice(OneView):
             (Type("f32", (3, 3)),),
             error="slice: start with a number per axis of f32[3, 3]",
         )
+
+
+class Copy(OneView):
+    """y = x, an array of its own: a write to one is no write to the other while it is traced"""
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        return args[0]
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return args[0].copy()
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return ct
+
+    def lifted(self, size: int) -> Op:
+        return self
+
+    def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
+        return (Piece(0, at),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in NUMPY:
+            yield Sample(cls(), (Type(dtype, (2, 3)),))
+        for shape in ((), (1,), (0, 3)):
+            yield Sample(cls(), (Type("f64", shape),))
 
 
 class Flip(OneView):
@@ -489,10 +509,14 @@ def spaced(x: Value, axis: int, step: int) -> Value:
         reshape(x, (*before, n, 1, *after)),
         (*zeros, 0),
         tuple((step - 1) * (a == axis + 1) for a in range(len(zeros) + 1)),
-        0.0,
+        zero_of(x.type),
     )
     x = reshape(x, (*before, n * step, *after))
     return slice_(x, zeros, (*before, (n - 1) * step + 1, *after), tuple(1 for _ in zeros))
+
+
+def copy(x: Value) -> Value:
+    return apply(Copy(), x)
 
 
 def reshape(x: Value, shape: Sequence[int]) -> Value:

@@ -36,7 +36,8 @@ from ..index import CannotFuse
 from ..ir import Graph, Node, Value, apply, sourced
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
-from ..ops.family import Reduce, Scatter
+from ..ops.family import Reduce
+from ..ops.gather import Scatter
 from ..ops.source import Constant
 from ..ops.view import Interleave, Reshape
 from ..roots import Roots
@@ -225,7 +226,8 @@ class Fusion:
             return (HostWork(root),)
         try:
             if isinstance(root.op, Scatter):
-                return emit_scatter(root.op.name, root, self.roots.stored)
+                works = emit_scatter(root, self.roots.stored)
+                return tuple(part for work in works for part in chunked(work))
             if isinstance(root.op, Cumulative):
                 return (emit_prefix(root, self.roots.stored),)
             work = self.emit(group, (group,), emit)

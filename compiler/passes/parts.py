@@ -33,11 +33,11 @@ def parts(graph: Graph) -> Graph:
             halved(x, v.type) if v.type.is_complex else x
             for v, x in zip(graph.inputs, inputs, strict=True)
         ]
-    outputs = map(joined, graph.outputs, in_parts(graph, given))
+    outputs = map(joined, graph.outputs, in_pairs(graph, given))
     return Graph.of(graph.name, inputs, tuple(outputs))
 
 
-def in_parts(graph: Graph, args: Sequence[Parts]) -> tuple[Parts, ...]:
+def in_pairs(graph: Graph, args: Sequence[Parts]) -> tuple[Parts, ...]:
     """The outputs of `graph` by real values: what rules of bodies use."""
     new: dict[Value, Parts] = dict(zip(graph.inputs, args, strict=True))
     for node in graph.nodes:
@@ -51,7 +51,7 @@ def step(node: Node, given: tuple[Parts, ...]) -> Sequence[Parts]:
     plain = tuple(a for a in given if isinstance(a, Value))
     types = (*(a.type for a in node.args), *node.types)
     if any(t.is_complex for t in types) or any(map(has_complex, nested(node.op))):
-        return node.op.parts(node, given)
+        return node.op.in_pairs(node, given)
     return apply_all(node.op, *plain)
 
 

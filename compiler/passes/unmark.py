@@ -1,8 +1,8 @@
-"""Drops what only differentiation reads.
+"""Drops what only tracing and differentiation read.
 
-What: stop_gradient becomes its operand.
-Why here: first, when every derivative has been taken; the laws see through it from now on.
-Before: a graph that is compiled as it is. After: no stop_gradient.
+What: stop_gradient and copy become their operands.
+Why here: first, when every derivative has been taken; the laws see through them from now on.
+Before: a graph that is compiled as it is. After: no stop_gradient and no copy.
 Cost: linear.
 """
 
@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 from ..ir import Graph, Node, Value, apply_all, rebuild
 from ..ops.elementwise import StopGradient
+from ..ops.view import Copy
 
 
 def unmark(graph: Graph) -> Graph:
-    """`graph` without marks for derivatives."""
+    """`graph` without marks."""
 
     def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
-        return args if isinstance(node.op, StopGradient) else apply_all(node.op, *args)
+        return args if isinstance(node.op, Copy | StopGradient) else apply_all(node.op, *args)
 
     return rebuild(graph, step)

@@ -315,7 +315,7 @@ def scattered(rows: int, n: int, table: int = 10) -> Kernel:
             for j in parallel({n}):
                 for i in ordered({rows}):
                     if stage():
-                        y[{n}*clip(k[i], {table}) + j] += x[{n}*i + j]
+                        y[{n}*within(k[i], {table}) + j] += x[{n}*i + j]
     """)
 
 
@@ -325,7 +325,7 @@ def counted(n: int, table: int = 10) -> Kernel:
         def counted(x: f32[{n}], k: i64[{n}], y: f32[{table}]):
             for i in ordered({n}):
                 if stage():
-                    y[1*clip(k[i], {table})] += x[i]
+                    y[1*within(k[i], {table})] += x[i]
     """)
 
 
@@ -388,9 +388,37 @@ CASES: dict[str, Callable[[], Kernel]] = {
     "gathered elements": lambda: picked(4, 41),
     "scattered rows": lambda: scattered(12, 39),
     "histogram": lambda: counted(57),
+    "segments of rows": lambda: segments(6, 39),
+    "segments of elements": lambda: segment_extremes(7, 57),
     "integers": lambda: integers(4, 41),
     "two dtypes": lambda: mixed(4, 41),
 }
+
+
+def segments(rows: int, n: int, total: int = 10) -> Kernel:
+    """Sums of gathered rows: sources and ends of segments."""
+    return kernel(f"""
+        def segments(x: f32[{10 * n}], k: i64[{total}], p: i64[{rows + 1}], y: f32[{rows * n}]):
+            for s in parallel({rows}):
+                for j in parallel({n}):
+                    for e in stage(p[s], p[s + 1], {total}):
+                        r = sum(x[{n}*clip(k[e], 10) + j])
+                    if stage():
+                        y[{n}*s + j] = r
+    """)
+
+
+def segment_extremes(rows: int, total: int) -> Kernel:
+    return kernel(f"""
+        def segment_extremes(x: f32[{total}], p: i32[{rows + 1}], y: f32[{rows}], z: f32[{rows}]):
+            for s in parallel({rows}):
+                for e in stage(p[s], p[s + 1], {total}):
+                    r0 = max(x[e] * 2.0)
+                    r1 = sum(x[e])
+                if stage():
+                    y[s] = r0
+                    z[s] = r1
+    """)
 
 
 def written(k: Kernel) -> set[str]:

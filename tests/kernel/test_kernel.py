@@ -190,14 +190,62 @@ def test_an_accumulation_stays_in_place_along_ordered_axes() -> None:
         """)
 
 
-def test_a_computed_place_may_collide_along_ordered_axes_only() -> None:
-    with pytest.raises(KernelError, match="may depend on ordered axes only, not on i"):
-        samples.kernel("""
-            def k(x: f32[8], p: i64[8], y: f32[800]):
-                for i in parallel(8):
-                    if stage():
-                        y[8*clip(p[i], 100) + i] += x[i]
-        """)
+@pytest.mark.parametrize("kind", ["parallel({})", "stage({})"])
+@pytest.mark.parametrize(
+    ("place", "apart"),
+    [
+        ("8*within(p[i], 100) + i", True),
+        ("1*within(p[i], 100) + 100*i", True),
+        ("1*within(p[i], 100)", False),
+        ("4*within(p[i], 100) + i", False),
+        ("1*within(p[i], 100) + 99*i", False),
+        ("1*within(p[i], 93) + i", False),
+    ],
+)
+def test_computed_places_of_parallel_points_never_meet(kind: str, place: str, apart: bool) -> None:
+    loop = kind.format(8)
+    body = "if stage():" if "parallel" in kind else f"for i in {loop}:"
+    head = f"for i in {loop}:" if "parallel" in kind else "for z in parallel(1):"
+    text = f"""
+        def k(x: f32[8], p: i64[8], y: f32[800]):
+            {head}
+                {body}
+                    y[{place}] += x[i]
+    """
+    if apart:
+        samples.kernel(text)
+    else:
+        with pytest.raises(KernelError, match="write the same element"):
+            samples.kernel(text)
+
+
+def test_a_window_moves_as_a_whole_along_ordered_axes() -> None:
+    text = """
+        def k(x: f32[24], p: i64[8], y: f32[100]):
+            for i in {}(8):
+                for j in stage(3):
+                    y[1*within(p[i], 98) + j] += x[3*i + j]
+    """
+    samples.kernel(text.format("ordered"))
+    with pytest.raises(KernelError, match="points of i write the same element"):
+        samples.kernel(text.format("parallel"))
+
+
+@pytest.mark.parametrize(("monoid", "known"), [("prod", True), ("any", False), ("sum", True)])
+def test_what_meets_combines_by_a_monoid(monoid: str, known: bool) -> None:
+    text = f"""
+        def k(x: f32[8], p: i64[8], y: f32[9]):
+            for i in ordered(8):
+                if stage():
+                    y[1*within(p[i], 9)] = {monoid}(y[1*within(p[i], 9)], x[i])
+    """
+    if known:
+        k = samples.kernel(text)
+        sign = "+=" if monoid == "sum" else f"= {monoid}(y["
+        assert sign in str(k)
+    else:
+        with pytest.raises(KernelError, match="accumulates by any"):
+            samples.kernel(text)
 
 
 def test_operands_of_an_operation_have_one_dtype() -> None:

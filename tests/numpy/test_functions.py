@@ -452,6 +452,8 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda: X.take([1, 5]),
         lambda: np.take(X, np.array([[7, -1]]), axis=1, mode="wrap"),
         lambda: np.take(X, 1, axis=1),
+        lambda: np.compress([True, False, True], X, axis=0),
+        lambda: np.compress([False, True], X),
     ),
     "take_along_axis": (
         lambda: np.take_along_axis(X, X.argmax(1, keepdims=True), 1),
@@ -575,7 +577,7 @@ def test_arrays_of_traced_values_are_stacked() -> None:
 
 
 def test_every_name_of_the_namespace_is_numpys() -> None:
-    assert all(hasattr(np, name) for name in wnp.__all__ if name != "bfloat16")
+    assert all(hasattr(np, name) for name in wnp.__all__ if name not in ("at", "bfloat16"))
     assert len(wnp.__all__) > 200
 
 
@@ -592,7 +594,8 @@ def test_every_function_of_the_table_is_tried_above() -> None:
         "asanyarray",
         "ascontiguousarray",
     }
-    # in test_manipulation.py
+    # in test_writes.py, test_manipulation.py
+    names |= {"at", "copyto", "fill_diagonal", "put", "put_along_axis", "putmask"}
     names |= {"block", "delete", "diagflat", "dsplit", "ediff1d", "insert", "resize"}
     names |= {"vector_norm", "matrix_norm"}
     # in test_cumulative.py

@@ -111,7 +111,7 @@ def test_a_batch_of_a_batch_is_a_loop_of_loops(name: str) -> None:
 
 COMPILED = (
     "add", "select", "reshape", "pad", "concatenate", "sum", "argmax", "dot_general",
-    "take", "take_add", "take_along", "take_along_add", "random_bits", "threefry",
+    "gather", "scatter", "random_bits", "threefry",
 )  # fmt: skip
 
 

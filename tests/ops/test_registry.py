@@ -12,7 +12,16 @@ from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Node, Op, Value
 from wonderland.compiler.kernel import Axis, Buffer, Kernel, Load, Map, Stage, Store, reference
-from wonderland.compiler.ops.family import Computed, Elementwise, Flat, Index, View, linear, plus
+from wonderland.compiler.ops.family import (
+    Computed,
+    Elementwise,
+    Flat,
+    Index,
+    Shifted,
+    View,
+    linear,
+    plus,
+)
 from wonderland.compiler.ops.source import Constant
 from wonderland.compiler.ops.view import Reshape
 from wonderland.compiler.passes.parts import has_complex, in_memory, memory, parts
@@ -107,10 +116,9 @@ def by_kernel(op: Op, arrays: tuple[np.ndarray, ...], out: Type) -> np.ndarray:
         plain, parts, stride = Map(), [], types[i].size
         for m, n in zip(index, types[i].shape, strict=True):
             stride //= max(n, 1)
-            if isinstance(m, Map):
-                plain = plus(plain, m, stride)
-            else:
-                parts.append((stride, m, n))
+            plain = plus(plain, m if isinstance(m, Map) else m.map, stride)
+            if isinstance(m, Shifted):
+                parts.append((stride, m.by, m.size))
         return Load(buffers[i], plain, at=tuple(parts))
 
     if isinstance(op, Elementwise):

@@ -1,0 +1,3 @@
+"""The names of wonderland.compiler.segments, as jax.ops has them."""
+
+from .compiler.segments import *  # noqa: F403
