@@ -637,7 +637,8 @@ def gather(m: Maker, name: str) -> Value:
 
 def scatter(m: Maker, name: str) -> Value:
     combine = m.pick(("set", "add", "add", "min", "max"))
-    x = m.any_value(tuple(NUMPY) if combine == "set" else (*FLOATS, "i32", "i64"), least=1)
+    numbers = (*(INEXACT if combine == "add" else FLOATS), "i32", "i64")
+    x = m.any_value(tuple(NUMPY) if combine == "set" else numbers, least=1)
     p = Places(m, x.shape)
     u = m.of(Type(x.dtype, p.block))
     mode = m.pick(("clip", "drop"))

@@ -100,3 +100,9 @@ def test_profiles_and_texts_of_every_stage_are_made(tmp_path: Path) -> None:
     assert "c64" in stages["trace"] and "c64" not in stages["parts"]
     wl.jit(turned, dump=tmp_path)(Z)
     assert any(tmp_path.rglob("*parts.txt"))
+
+
+def test_batches_of_complex_functions_are_loops() -> None:
+    rows = wl.jit(wl.vmap(lambda z, w: np.vdot(z, w) + np.exp(z)[0]))(Z, Z[::-1])
+    expected = [np.vdot(z, w) + np.exp(z)[0] for z, w in zip(Z, Z[::-1], strict=True)]
+    np.testing.assert_allclose(rows, expected, rtol=1e-5)

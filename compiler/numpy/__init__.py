@@ -12,6 +12,8 @@ from typing import Any
 import numpy
 from ml_dtypes import bfloat16
 from numpy import (
+    __array_api_version__,
+    __array_namespace_info__,
     bool_,
     broadcast_shapes,
     complex64,
@@ -26,6 +28,7 @@ from numpy import (
     float32,
     float64,
     floating,
+    from_dlpack,
     iinfo,
     inf,
     int8,
@@ -33,6 +36,7 @@ from numpy import (
     int32,
     int64,
     integer,
+    isdtype,
     issubdtype,
     mgrid,
     nan,
@@ -56,6 +60,7 @@ from .creation import (
     array,
     asarray,
     blackman,
+    can_cast,
     empty,
     empty_like,
     eye,
@@ -72,6 +77,7 @@ from .creation import (
     ones,
     ones_like,
     polyval,
+    result_type,
     tri,
     tril,
     triu,
@@ -300,6 +306,8 @@ from .updates import at
 from .writes import copyto, fill_diagonal, put, put_along_axis, putmask
 
 __all__ = [
+    "__array_api_version__",
+    "__array_namespace_info__",
     "abs",
     "absolute",
     "acos",
@@ -352,6 +360,7 @@ __all__ = [
     "broadcast_arrays",
     "broadcast_shapes",
     "broadcast_to",
+    "can_cast",
     "cbrt",
     "ceil",
     "choose",
@@ -419,6 +428,7 @@ __all__ = [
     "fmax",
     "fmin",
     "fmod",
+    "from_dlpack",
     "full",
     "full_like",
     "geomspace",
@@ -446,6 +456,7 @@ __all__ = [
     "isclose",
     "iscomplex",
     "iscomplexobj",
+    "isdtype",
     "isfinite",
     "isinf",
     "isnan",
@@ -521,6 +532,7 @@ __all__ = [
     "repeat",
     "reshape",
     "resize",
+    "result_type",
     "right_shift",
     "rint",
     "roll",

@@ -214,3 +214,18 @@ def test_normal_complex_numbers_are_those_of_jax() -> None:
     np.testing.assert_allclose(
         wl.random.normal(wl.random.key(3), (5, 2), np.complex64), theirs, rtol=1e-5, atol=1e-6
     )
+
+
+def test_dtypes_are_asked_of_traced_values_as_of_arrays() -> None:
+    asked = []
+
+    def function(z: Any, c: Any) -> Any:
+        asked.append(np.result_type(z, np.float64))
+        asked.append(np.result_type(c, np.float32))  # a Python number is weak
+        asked.append(np.can_cast(z, np.complex128))
+        asked.append(wnp.can_cast(z, np.float32))
+        return z
+
+    trace(function, Z, 1j)
+    assert asked == [np.complex128, np.complex64, True, False]
+    assert wnp.isdtype(np.complex64, "complex floating") and wnp.__array_api_version__
