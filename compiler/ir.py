@@ -128,6 +128,25 @@ class Array:
         return f"{self.digest}"
 
 
+_foreign = itertools.count()
+
+
+class Foreign:
+    """A Python function as a parameter: known by the number it got when it was made."""
+
+    __slots__ = ("call", "name", "number")
+
+    def __init__(self, call: Callable[..., Any], name: str) -> None:
+        self.call, self.name, self.number = call, name, next(_foreign)
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}_{self.number}"
+
+    def __repr__(self) -> str:
+        return self.key
+
+
 def bits(x: Any) -> Any:
     """A key that only equal bits have: 0.0 is not -0.0, nan is nan, 1 is not 1.0 is not True."""
     match x:
@@ -143,6 +162,8 @@ def bits(x: Any) -> Any:
             return "array", x.digest
         case Graph():
             return "graph", x.key
+        case Foreign():
+            return "foreign", x.number
         case np.generic():
             return type(x).__name__, x.tobytes()
     raise CompilerError(
@@ -222,7 +243,11 @@ class Op:
 
     def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
         """The results by real values, where an operand or a result is complex."""
-        raise CompilerError(f"op '{self.name}' has no rule for complex values")
+        raise ProgramError(
+            f"{self.name}: has no compiled form for complex values",
+            where(node.source),
+            "np.real and np.imag of them",
+        )
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -8,7 +8,7 @@ code           each work lowered and printed, machine code by content, rows of t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,20 @@ import numpy as np
 
 from ..runtime import cubins, objects
 from ..runtime.cubins import Artifact
+from ..runtime.device import Device as RuntimeDevice
+from ..runtime.device_program import DeviceProgram, DeviceRow
 from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
 from .codegen import gpu_words
-from .codegen.grid import lower_grid
 from .codegen.lower import lower
+from .codegen.lower_grid import lower_grid
 from .codegen.lowered import Launch, Lowered
 from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
 from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
-from .codegen.target import Device, Target, host
+from .codegen.sort_grid import lower_search_grid, lower_sort_grid
+from .codegen.sort_source import lower_search, lower_sort
+from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
 from .emission import AnyWork, HostWork, Work
 from .errors import ProgramError
@@ -39,6 +43,7 @@ from .passes.cse import cse
 from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
+from .passes.inline import inline
 from .passes.layout import layout
 from .passes.parts import parts
 from .passes.schedule import schedule
@@ -48,9 +53,11 @@ from .plan import Place, Plan, Schedule
 from .prefix import Prefix
 from .product import Product
 from .settings import active
+from .sorting import Searching, Sorting
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    inline,
     unmark,
     parts,
     fold,
@@ -91,17 +98,23 @@ class Compiled:
     plan: Plan
     lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
     target: Target | Device
+    device: RuntimeDevice | None = None  # a GPU that is here
 
     @lazy
-    def program(self) -> Program:
-        return assemble(self.graph, self.plan, self.lowered)
+    def program(self) -> Any:  # a Program, or a DeviceProgram
+        if self.device is None:
+            return assemble(self.graph, self.plan, self.lowered)
+        return assemble_on(self.device, self.graph, self.plan, self.lowered, self.artifacts)
 
     @lazy
     def artifacts(self) -> dict[str, Artifact]:
         """For a GPU: the machine code of each text, made or found when it is first needed."""
         assert isinstance(self.target, Device)
         texts = [launch.text for _, launch in self.lowered]
-        return cubins.artifacts(texts, gpu_words.words(), gpu_words.key(), self.target.architecture)
+        words, key = gpu_words.words(), gpu_words.key()
+        if self.device is not None:
+            return self.device.code(texts, words, key)
+        return cubins.artifacts(texts, words, key, self.target.architecture)
 
 
 def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
@@ -121,10 +134,11 @@ def compile_graph(
     target: Target | Device | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
+    device: RuntimeDevice | None = None,
 ) -> Compiled:
     """Everything up to machine code, which `program` makes when it is first needed.
 
-    All stages are written to `folder`; None is the setting `dump`.
+    All stages are written to `folder`; None is the setting `dump`. The program runs on `device`.
     """
     stages = list(optimised(graph))
 
@@ -137,31 +151,41 @@ def compile_graph(
     stage("fuse", fuse)
     stage("schedule", lambda f: schedule(f, donated))
     plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    target = target or host()
+    target = target or (host() if device is None else of_architecture(device.architecture))
     found = ((w, lower_work(w, target)) for _, w in plan.schedule.works)
     lowered = tuple((w, low) for w, low in found if isinstance(w, Work))
-    compiled = Compiled(graph, tuple(stages), plan, lowered, target)
+    compiled = Compiled(graph, tuple(stages), plan, lowered, target, device)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
 
 
 PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
-    Target: {Kernel: lower, Product: lower_product, Prefix: lower_prefix},
-    Device: {Kernel: lower_grid, Product: lower_product_grid, Prefix: lower_prefix_grid},
+    Target: {
+        Kernel: lower,
+        Product: lower_product,
+        Prefix: lower_prefix,
+        Sorting: lower_sort,
+        Searching: lower_search,
+    },
+    Device: {
+        Kernel: lower_grid,
+        Product: lower_product_grid,
+        Prefix: lower_prefix_grid,
+        Sorting: lower_sort_grid,
+        Searching: lower_search_grid,
+    },
 }
 """By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
 
 
 def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
-    """The text of a work's kernel; none for a node that the host does beside a processor."""
-    if isinstance(work, HostWork) and isinstance(target, Target):
+    """The text of a work's kernel; none for a node that the host does."""
+    if isinstance(work, HostWork):
         return None
-    kind = HostWork if isinstance(work, HostWork) else type(work.kernel)
-    printer = PRINTERS[type(target)].get(kind)
-    if printer is None or isinstance(work, HostWork):
-        name = work.node.op.name if isinstance(work, HostWork) else work.name
-        raise ProgramError(f"{name} is not on cuda yet", repair='device="cpu"')
+    printer = PRINTERS[type(target)].get(type(work.kernel))
+    if printer is None:
+        raise ProgramError(f"{work.name} is not on cuda yet", repair='device="cpu"')
     return printer(work.kernel, target)
 
 
@@ -194,7 +218,7 @@ def assemble(graph: Graph, plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]
                 )
             )
             seconds += max(low.flops / FLOPS, low.bytes / BYTES) + ROW
-    arrays = tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
+    arrays = constants(plan)
     scratch = max((low.scratch_bytes for _, low in lowered), default=0)
     return Program(
         tuple(rows),
@@ -206,6 +230,50 @@ def assemble(graph: Graph, plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]
         seconds,
         plan.donated,
     )
+
+
+def assemble_on(
+    device: RuntimeDevice,
+    graph: Graph,
+    plan: Plan,
+    lowered: tuple[tuple[Work, Launch], ...],
+    code: Mapping[str, Any],
+) -> DeviceProgram:
+    """The runtime's program of `graph` for a GPU: launches in order, calls of the host between them."""
+    of = {id(work): low for work, low in lowered}
+    rows: list[DeviceRow | HostRow] = []
+    for wave in plan.schedule.waves:
+        for k, work in enumerate(wave):
+            if isinstance(work, HostWork):
+                rows.append(host_row(work, plan))
+                continue
+            low = of[id(work)]
+            slots = tuple(slot(plan.places[v]) for v in work.values)
+            rows.append(
+                DeviceRow(
+                    code[low.text],
+                    slots,
+                    low.sizes,
+                    low.blocks,
+                    low.threads,
+                    low.shared_bytes,
+                    k == len(wave) - 1,
+                    work.kernel.name,
+                )
+            )
+    return DeviceProgram(
+        device,
+        tuple(rows),
+        specs(graph.inputs),
+        specs(graph.outputs),
+        constants(plan),
+        plan.arena_bytes,
+        plan.donated,
+    )
+
+
+def constants(plan: Plan) -> tuple[np.ndarray, ...]:
+    return tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
 
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from .kernel import Accumulate, Kernel, Load, Store, walk
 from .ops.source import Constant
 from .prefix import Prefix
 from .product import Product, as_kernel
+from .sorting import Searching, Sorting
 from .text import value_names
 
 
@@ -44,7 +45,8 @@ class Schedule:
         for k, work in self.works:
             written = ", ".join(f"{names[v]}: {v.type}" for v in work.written)
             reads = ", ".join(names[v] for v in work.reads)
-            lines.append(f"    wave {k}: {written} = {work.name}({reads})")
+            waits = f" after {', '.join(names[v] for v in work.waits)}" if work.waits else ""
+            lines.append(f"    wave {k}: {written} = {work.name}({reads}){waits}")
         return "\n".join(lines)
 
 
@@ -113,6 +115,8 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
         return x.dtype == y.dtype and all(
             e.map == kernel.place and not e.guards and not e.at for e in loads
         )
+    if isinstance(kernel, (Sorting, Searching)):
+        return False
     if isinstance(kernel, Product):
         if x in (kernel.lhs.buffer, kernel.rhs.buffer):
             return False

@@ -7,6 +7,8 @@ setting       environment            meaning                                    
 check_nans    WONDERLAND_CHECK_NANS  a NaN in a result raises, and names the user's line  off
 disable_jit   WONDERLAND_DISABLE_JIT compiled functions run in the interpreter            off
 dump          WONDERLAND_DUMP        a folder: every stage of every program is written    none
+device        WONDERLAND_DEVICE      where programs run: cpu, cuda, cuda:1                that of
+                                                                                          arguments
 
 The variables are read once, when the package is imported; flags are on where they are 1. A keyword
 goes before the `with` form, that before the environment. A `with` form holds in its thread only.
@@ -38,6 +40,7 @@ class Settings:
     check_nans: bool = False
     disable_jit: bool = False
     dump: str = ""
+    device: str = ""
 
     @property
     def native(self) -> bool:
@@ -53,9 +56,10 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         text = environment.get(variable)
         if text is None:
             continue
-        if field.name != "dump" and text.lower() not in FLAGS:
+        flag = isinstance(field.default, bool)
+        if flag and text.lower() not in FLAGS:
             raise ProgramError(f"{variable}: 0 or 1 is required, got {text!r}")
-        found[field.name] = text if field.name == "dump" else FLAGS[text.lower()]
+        found[field.name] = FLAGS[text.lower()] if flag else text
     return Settings(**found)
 
 
@@ -95,3 +99,9 @@ def dump(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManager[No
     """Inside of the block, all stages of the programs that are compiled are written as texts, in a
     folder of `folder` for each."""
     return changed(dump=str(Path(folder)))
+
+
+def device(device: Any) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, compiled functions run on a device: "cpu", "cuda", "cuda:1", or one of
+    `wl.devices()`."""
+    return changed(device=str(device))

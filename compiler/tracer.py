@@ -36,6 +36,8 @@ class Trace:
     def __init__(self, name: str, parent: Trace | None) -> None:
         self.name, self.parent = name, parent
         self.ended = False
+        self.opened: Any = None  # a call whose rule is traced here, see custom.py
+        self.effects: list[Value] = []  # what stands for the effects so far, see effects.py
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
         self.memories = Memories()
         self._constants: dict[str, Value] = {}
@@ -295,6 +297,7 @@ class Tracer(Concrete):
     var, std = _function(np.var), _function(np.std)
     argmax, argmin = _function(np.argmax), _function(np.argmin)
     cumsum, cumprod = _function(np.cumsum), _function(np.cumprod)
+    argsort, searchsorted = _function(np.argsort), _function(np.searchsorted)
     clip, round = _function(np.clip), _function(np.round)
     conj = conjugate = _function(np.conjugate)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)

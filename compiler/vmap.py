@@ -128,7 +128,7 @@ def batched(
     results = []
     wanted = out_axes_of(out_axes, traced.outputs)
     paths = tree.paths(traced.outputs)
-    for v, yes, axis, path in zip(found, wide, wanted, paths, strict=True):
+    for v, yes, axis, path in zip(found, wide, wanted, paths, strict=False):
         if axis is None:
             if yes:
                 raise ProgramError(
@@ -147,6 +147,7 @@ def batched(
             )
         (v,) = repeated((v,), (yes,), size)
         results.append(from_front(v, axis % ndim))
+    results += found[len(wanted) :]  # a token of a function of effects alone
     made = Graph.of(f"{traced.graph.name}_vmap", (*inputs, *further), results)
     return Traced(made, structure, traced.outputs, traced.captured)
 

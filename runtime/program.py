@@ -18,7 +18,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -226,18 +226,25 @@ def makers(table: Table) -> tuple[Callable[[], Any], ...]:
 
 def call_host(row: HostRow, spaces: dict[str, Arrays]) -> None:
     """Calls the function on copies of its inputs and copies what it gives to its outputs."""
-    results = row.function(*[view(operand, spaces).copy() for operand in row.inputs])
+    arrays = [view(operand, spaces).copy() for operand in row.inputs]
+    for result, operand in zip(host_results(row, arrays), row.outputs, strict=True):
+        view(operand, spaces)[...] = result
+
+
+def host_results(row: HostRow, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """What the function gives. Errors: ValueError if that is not what the row says."""
+    results = row.function(*arrays)
     if not isinstance(results, tuple):
         results = () if results is None else (results,)
     if len(results) != len(row.outputs):
         required = f"{len(row.outputs)} results are required"
         raise ValueError(f"{row.name}: {required}, got {len(results)}")
-    for result, operand in zip(map(np.asarray, results), row.outputs, strict=True):
-        _, dtype, shape = operand
+    results = tuple(map(np.asarray, results))
+    for result, (_, dtype, shape) in zip(results, row.outputs, strict=True):
         if result.dtype != dtype or result.shape != shape:
             required, got = spelled(dtype, shape), spelled(result.dtype, result.shape)
             raise ValueError(f"{row.name}: {required} is required, got {got}")
-        view(operand, spaces)[...] = result
+    return results
 
 
 def view(operand: Operand, spaces: dict[str, Arrays]) -> np.ndarray:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wonderland.compiler import ops
-from wonderland.compiler.ir import Graph, Op, Value, apply, sourced
+from wonderland.compiler.ir import Foreign, Graph, Op, Value, apply, apply_all, sourced
+from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
@@ -444,9 +445,98 @@ def cumulative(m: Maker, name: str) -> Value:
     return m.note(apply(op(k, m.chance(0.5)), *args), bounds)
 
 
+def sort(m: Maker, name: str) -> Value:
+    xs = [m.any_value(least=1)]
+    xs += [m.of(Type(m.dtype(NUMPY), xs[0].shape)) for _ in range(m.pick((0, 0, 1, 2)))]
+    keys, axis = int(m.rng.integers(1, len(xs) + 1)), m.axis(xs[0])
+    if m.chance(0.3):
+        n = xs[0].shape[axis]
+        return m.note(ops.argsort(*xs[:keys], axis=axis, descending=m.chance(0.5)), (0, n))
+    found = ops.sort(*xs, axis=axis, keys=keys, descending=m.chance(0.3))
+    for x, y in zip(xs, found[:-1], strict=True):
+        m.like(x, y)
+    return found[0]
+
+
+def searchsorted(m: Maker, name: str) -> Value:
+    x = m.any_value(least=1)
+    v = m.of(Type(x.dtype, (*x.shape[:-1], m.pick((1, 3, 40)))))
+    x, _ = ops.sort(x, axis=x.type.ndim - 1)
+    return m.note(ops.searchsorted(x, v, m.chance(0.5)), (0, x.shape[-1]))
+
+
 def after(m: Maker, name: str) -> Value:
     x = m.any_value()
     return m.like(x, ops.after(x, *(m.any_value() for _ in range(int(m.rng.integers(0, 3))))))
+
+
+def custom(m: Maker, name: str) -> Value:
+    """sin(x) y with its rule, or, of an adjoint, the product."""
+    x = m.any_value(FLOATS)
+    y = m.of(x.type)
+    a, b, da, db = (Value(x.type) for _ in range(4))
+    if name == "adjoint":
+        op: Op = Adjoint(Graph.of("bwd", (a, da), (ops.mul(a, da),)), 1)
+    else:
+        f = ops.mul(ops.sin(a), b)
+
+        def by_a(d: Value) -> Value:
+            return ops.mul(d, ops.mul(ops.cos(a), b))
+
+        def by_b(d: Value) -> Value:
+            return ops.mul(d, ops.sin(a))
+
+        body = Graph.of("f", (a, b), (f,))
+        if name == "custom_jvp":
+            slope = ops.add(by_a(da), by_b(db))
+            op = CustomJvp(body, 2, Graph.of("rule", (a, b, da, db), (f, slope)))
+        else:
+            fwd = Graph.of("fwd", (a, b), (f, a, b))
+            op = CustomVjp(body, 2, fwd, Graph.of("bwd", (a, b, da), (by_a(da), by_b(da))))
+    bound = max(map(abs, m.bounds[y]))
+    bound *= max(map(abs, m.bounds[x])) if name == "adjoint" else 1
+    return m.note(apply(op, x, y), (-bound, bound))
+
+
+SAME, NOTHING = Foreign(lambda x: (x,), "same"), Foreign(lambda x: (), "nothing")
+
+
+def effect(m: Maker, name: str) -> Value:
+    """A value, with an effect that prints nothing much and changes nothing."""
+    x = m.any_value((*INTEGERS, "f32", "f64") if name in ("token", "tie") else INTEGERS)
+    if name in ("token", "tie"):
+        return m.like(x, ops.tie(x, ops.token()))
+    op = Op.registry[name]
+    if name == "debug_print":
+        made, args = op((), "", (), ()), ()  # pyright: ignore[reportCallIssue]
+    elif name == "check":
+        made, args = op((), "", ""), (ops.full(True, Type("bool")),)  # pyright: ignore[reportCallIssue]
+    elif name == "debug_callback":
+        made, args = op((), NOTHING, ()), (x,)  # pyright: ignore[reportCallIssue]
+    elif name == "pure_callback":
+        made = op((), SAME, (x.type,), "sequential")  # pyright: ignore[reportCallIssue]
+        return m.like(x, apply(made, x))
+    else:
+        made, args = op((), SAME, (x.type,)), (x,)  # pyright: ignore[reportCallIssue]
+    return m.like(x, ops.tie(x, apply_all(made, ops.token(), *args)[0]))
+
+
+def checkpoint(m: Maker, name: str) -> Value:
+    """sin(x cos y) y as a region, now and then late in y."""
+    x = m.any_value(FLOATS)
+    y = m.of(x.type)
+    a, b = Value(x.type), Value(x.type)
+    inner = ops.named(ops.mul(a, ops.cos(b)), "inner")
+    body = Graph.of("f", (a, b), (ops.mul(ops.sin(inner), b),))
+    policy = m.pick((("nothing_saveable",), ("save_only_these_names", "inner")))
+    op = Checkpoint(body, policy, int(m.chance(0.5)), m.chance(0.7))
+    bound = max(map(abs, m.bounds[y]))
+    return m.note(apply(op, x, y), (-bound, bound))
+
+
+def named(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    return m.like(x, ops.named(x, "x"))
 
 
 def stop_gradient(m: Maker, name: str) -> Value:
@@ -661,10 +751,17 @@ def threefry(m: Maker, name: str) -> Value:
 
 
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
+    **dict.fromkeys(("custom_jvp", "custom_vjp", "adjoint"), custom),
     **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin"), cumulative),
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
+    "sort": sort,
+    "searchsorted": searchsorted,
     "after": after,
+    **dict.fromkeys(("token", "tie", "debug_print", "check", "pure_callback"), effect),
+    **dict.fromkeys(("io_callback", "debug_callback"), effect),
+    "checkpoint": checkpoint,
+    "named": named,
     "stop_gradient": stop_gradient,
     "copy": copy,
     "reshape": reshape,

@@ -8,7 +8,7 @@ from wonderland.compiler.ir import Op
 from wonderland.compiler.ops.collective import Collective
 from wonderland.compiler.types import NUMPY
 
-SEEDS = range(250)
+SEEDS = range(250)  # each op begins two graphs or more
 
 
 def test_seeds_in_a_row_cover_every_op_and_keep_to_the_size() -> None:

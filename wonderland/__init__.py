@@ -10,9 +10,20 @@ Example:
     step = wl.jit(wl.value_and_grad(loss))
 """
 
-from . import lax, nn, numpy, ops, optim, random, special, testing, tree
+from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree
+from .compiler import checkpoint_policies
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
+from .compiler.checkpoint import (
+    checkpoint,
+    checkpoint_name,
+    print_saved_residuals,
+    remat,
+    saved_residuals,
+)
+from .compiler.custom import custom_jvp, custom_vjp
+from .compiler.devices import device_get, device_put, devices
+from .compiler.effects import check, debug_print, io_callback, pure_callback
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -25,7 +36,8 @@ from .compiler.functions import (
 )
 from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
-from .compiler.settings import check_nans, disable_jit, dump
+from .compiler.scalar_function import scalar_function
+from .compiler.settings import check_nans, device, disable_jit, dump
 from .compiler.trace import trace
 from .compiler.vmap import vmap
 
@@ -34,12 +46,26 @@ __all__ = [
     "ProgramError",
     "ShapeDtypeStruct",
     "WideningWarning",
+    "check",
     "check_nans",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
+    "custom_jvp",
+    "custom_vjp",
+    "debug",
+    "debug_print",
+    "device",
+    "device_get",
+    "device_put",
+    "devices",
     "disable_jit",
     "dump",
     "eval_shape",
+    "extend",
     "grad",
     "hessian",
+    "io_callback",
     "jacfwd",
     "jacrev",
     "jit",
@@ -52,7 +78,12 @@ __all__ = [
     "numpy",
     "ops",
     "optim",
+    "print_saved_residuals",
+    "pure_callback",
     "random",
+    "remat",
+    "saved_residuals",
+    "scalar_function",
     "special",
     "stop_gradient",
     "testing",

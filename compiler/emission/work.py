@@ -8,15 +8,20 @@ from ..ir import Node, Value
 from ..kernel import Buffer, Kernel
 from ..prefix import Prefix
 from ..product import Product
+from ..sorting import Searching, Sorting
 
 
 @dataclass(frozen=True)
 class Work:
-    """A kernel and the value behind each of its buffers; the last `writes` of them are written."""
+    """A kernel and the value behind each of its buffers; the last `writes` of them are written.
 
-    kernel: Kernel | Product | Prefix
+    It runs after `waits` are written, of which it need not read any.
+    """
+
+    kernel: Kernel | Product | Prefix | Sorting | Searching
     values: tuple[Value, ...]
     writes: int
+    waits: tuple[Value, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,9 +45,10 @@ class Work:
 
 @dataclass(frozen=True)
 class HostWork:
-    """A node that NumPy does on the calling thread."""
+    """A node that NumPy does on the calling thread, after `waits` are written."""
 
     node: Node
+    waits: tuple[Value, ...] = ()
 
     @property
     def name(self) -> str:

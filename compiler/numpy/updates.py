@@ -181,9 +181,10 @@ def updated(
     if not found.indexed:  # all of x
         return new(u, x.weak) if combine == "set" else combined(combine, x, new(u))
     indices = values_of(x, found, mode, wrap)
+    unique = unique or (found.unique and wrap and mode != "wrap")
     made = scatter(
         x.value, u, indices, combine, **found.params,
-        mode="clip" if mode == "clip" else "drop", unique=unique or found.unique,
+        mode="clip" if mode == "clip" else "drop", unique=unique,
     )  # fmt: skip
     return new(made, x.weak)
 

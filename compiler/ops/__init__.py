@@ -3,6 +3,7 @@
 from .collective import all_gather, own, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
+from .effects import tie, token
 from .elementwise import (
     abs,
     add,
@@ -26,6 +27,7 @@ from .elementwise import (
     maximum,
     minimum,
     mul,
+    named,
     ne,
     neg,
     nextafter,
@@ -51,8 +53,8 @@ from .gather import (
     take,
     take_add,
     take_along,
-    take_along_add,
 )
+from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -120,6 +122,7 @@ __all__ = [
     "and_",
     "argmax",
     "argmin",
+    "argsort",
     "asin",
     "asinh",
     "atan",
@@ -177,6 +180,7 @@ __all__ = [
     "maximum",
     "minimum",
     "mul",
+    "named",
     "ne",
     "neg",
     "nextafter",
@@ -200,6 +204,7 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter",
+    "searchsorted",
     "select",
     "shift_left",
     "shift_right",
@@ -208,16 +213,18 @@ __all__ = [
     "sin",
     "sinh",
     "slice_",
+    "sort",
     "sqrt",
     "stop_gradient",
     "sub",
     "take",
     "take_add",
     "take_along",
-    "take_along_add",
     "tan",
     "tanh",
     "threefry",
+    "tie",
+    "token",
     "trunc",
     "xor",
 ]

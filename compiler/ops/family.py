@@ -129,6 +129,12 @@ class Elementwise(OneResult, abstract=True):
             out = OPS[self.scalar or self.name].function(*wide)
             return np.asarray(out).astype(args[-1].dtype) if half and out.dtype != bool else out
 
+    @property
+    def weight(self) -> int:
+        """About how many multiply-adds an element costs."""
+        known = OPS.get(self.scalar or self.name)
+        return 8 if known is None else known.weight
+
     def expression(self, *args: Expr) -> Expr:
         """The scalar operation in a kernel; on f16 and bf16 in f32, then rounded."""
         dtype = args[-1].dtype

@@ -428,13 +428,6 @@ def take_along(x: Value, indices: Value, axis: int) -> Value:
     return gather(x, (indices,), indices.shape, **in_step(len(x.shape), axis))
 
 
-def take_along_add(u: Value, indices: Value, size: int, axis: int) -> Value:
-    """y[a, indices[a, j, b], b] += u[a, j, b] from zeros; `size` along `axis` of y"""
-    shape = (*u.shape[:axis], size, *u.shape[axis + 1 :])
-    zeros = full(zero_of(u.type), Type(u.dtype, shape))
-    return scatter(zeros, u, (indices,), "add", **in_step(len(u.shape), axis), mode="clip")
-
-
 def window_at(ndim: int) -> dict[str, Any]:
     """A window that begins at an index an axis."""
     every = tuple(range(ndim))

@@ -4,7 +4,7 @@ What: works in program order, those independent of each other gathered into wave
 a result that may take a donated argument's memory waits for the other readers of the argument.
 Why here: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
 Before: works of which each reads inputs, constants and what others write. After: every work stands
-in a later wave than all it reads from.
+in a later wave than all it reads from or waits for.
 Cost: n * LOOKAHEAD, and n for each donated argument.
 """
 
@@ -47,8 +47,8 @@ def next_wave(
     wave: list[AnyWork] = []
     earlier: set[Value] = set()  # written by works before this one that are not done
     for w in left[:LOOKAHEAD]:
-        free = earlier.isdisjoint((*w.reads, *w.written))
-        ready = free and not any(pending[v] for v in w.reads if v not in w.written)
+        free = earlier.isdisjoint((*w.reads, *w.waits, *w.written))
+        ready = free and not any(pending[v] for v in (*w.reads, *w.waits) if v not in w.written)
         given = {donors[v] for v in w.written if v in donors}
         read = any(x in other.reads for x in given for other in left if other is not w)
         if ready and not read:

@@ -85,6 +85,16 @@ def test_updates_differentiate_twice(update: Any) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("options", [{"mode": "wrap"}, {"mode": "clip"}, {}])
+def test_of_static_places_that_meet_the_last_has_the_derivative(options: Any) -> None:
+    at = [0, 3, 1] if options.get("mode") == "wrap" else [0, -3, 1]
+    slope = wl.grad(lambda v: np.sum(wnp.at(X)[at].set(v, **options)))(V[:3])
+    np.testing.assert_array_equal(slope[:, 0], [0, 1, 1])
+    options = {"mode": "clip", "wrap_negative_indices": False}
+    slope = wl.grad(lambda v: np.sum(wnp.at(X)[[0, -1, 1]].set(v, **options)))(V[:3])
+    np.testing.assert_array_equal(slope[:, 0], [0, 1, 1])
+
+
 def test_unique_factors_have_a_derivative() -> None:
     def energy(x: Any, v: Any, i: Any) -> Any:
         return np.sum(np.sin(wnp.at(x)[i].multiply(v, unique_indices=True, mode="drop")))

@@ -17,7 +17,7 @@ from wonderland.compiler.passes.linearize import linearize
 from wonderland.compiler.passes.simplify import simplify
 from wonderland.compiler.passes.split import split
 from wonderland.compiler.passes.transpose import transpose
-from wonderland.compiler.text import parse
+from wonderland.compiler.text import constants_of, parse
 from wonderland.compiler.types import Type
 from wonderland.compiler.verify import verify
 
@@ -41,9 +41,8 @@ def in_f64(graph: Graph) -> Graph | None:
     text = text_of(graph)
     if "constant(" in text:
         return None
-    return parse(
-        text.replace("f32", "f64").replace("c64", "c128").replace("stop_gradient", "after")
-    )
+    wide = text.replace("f32", "f64").replace("c64", "c128").replace("stop_gradient", "after")
+    return parse(wide, constants_of(graph))
 
 
 def inner(xs, ys) -> float:

@@ -1,0 +1,6 @@
+"""Ops that hold graphs, whose rules apply passes to them: importing this package registers them."""
+
+from .checkpoint import Checkpoint
+from .custom import Adjoint, CustomJvp, CustomVjp
+
+__all__ = ["Adjoint", "Checkpoint", "CustomJvp", "CustomVjp"]
