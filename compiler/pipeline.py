@@ -239,7 +239,7 @@ def assemble_on(
     lowered: tuple[tuple[Work, Launch], ...],
     code: Mapping[str, Any],
 ) -> DeviceProgram:
-    """The runtime's program of `graph` for a GPU: launches in order, calls of the host between them."""
+    """The runtime's program of `graph` for a GPU: launches in order, host calls between them."""
     of = {id(work): low for work, low in lowered}
     rows: list[DeviceRow | HostRow] = []
     for wave in plan.schedule.waves:
