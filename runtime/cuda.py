@@ -84,6 +84,7 @@ class CudaDevice:
         self.architecture = f"sm_{capability[0]}{capability[1]}"
         self.limbo: list[tuple[Any, Any]] = []
         self._lost = ""
+        self._opened: dict[str, Any] = {}  # the stream and the pool, once they are asked for
         self._kernels: dict[str, Any] = {}
 
     def __str__(self) -> str:
@@ -98,13 +99,23 @@ class CudaDevice:
 
     # ---- the driver
 
-    @functools.cached_property
-    def _stream(self) -> Any:
-        self._device.set_current()
-        return self._device.create_stream(options=core().StreamOptions(nonblocking=True))
+    # kept by hand: functools' way holds a lock, which a fork of another thread would leave locked
 
-    @functools.cached_property
+    @property
+    def _stream(self) -> Any:
+        if "stream" not in self._opened:
+            self._device.set_current()
+            options = core().StreamOptions(nonblocking=True)
+            self._opened["stream"] = self._device.create_stream(options=options)
+        return self._opened["stream"]
+
+    @property
     def _pool(self) -> Any:
+        if "pool" not in self._opened:
+            self._opened["pool"] = self._new_pool()
+        return self._opened["pool"]
+
+    def _new_pool(self) -> Any:
         """Memory that is given back stays with the process: asking again is cheap."""
         self._device.set_current()
         pool = core().DeviceMemoryResource(self._device, core().DeviceMemoryResourceOptions())

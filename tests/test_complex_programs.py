@@ -102,6 +102,35 @@ def test_profiles_and_texts_of_every_stage_are_made(tmp_path: Path) -> None:
     assert any(tmp_path.rglob("*parts.txt"))
 
 
+def test_loops_and_branches_carry_complex_values() -> None:
+    w = Z[0]
+
+    def step(c, z):
+        c = c * w + z
+        return c, np.abs(c)
+
+    def swirl(z):
+        last, sizes = wl.lax.scan(step, np.zeros(5, np.complex64), z)
+        grown = wl.lax.while_loop(lambda v: np.sum(np.abs(v)) < 50, lambda v: v * (1 + 1j), last)
+        return wl.lax.cond(np.sum(sizes) > 1, np.conj, lambda v: v * 2, grown), sizes
+
+    expected = np.zeros(5, np.complex64)
+    for z in Z:
+        expected = expected * w + z
+    while np.sum(np.abs(expected)) < 50:
+        expected = expected * np.complex64(1 + 1j)
+    got, sizes = wl.jit(swirl)(Z)
+    np.testing.assert_allclose(got, np.conj(expected), rtol=1e-5)
+    assert sizes.dtype == np.float32 and sizes.shape == (6, 5)
+
+    def loss(z):
+        return np.sum(np.abs(wl.lax.scan(step, np.zeros(5, z.dtype), z)[0]) ** 2)
+
+    slope = wl.grad(loss)(Z)
+    np.testing.assert_allclose(wl.jit(wl.grad(loss))(Z), slope, rtol=1e-4)
+    wl.testing.check_gradients(loss, Z, order=1)
+
+
 def test_batches_of_complex_functions_are_loops() -> None:
     rows = wl.jit(wl.vmap(lambda z, w: np.vdot(z, w) + np.exp(z)[0]))(Z, Z[::-1])
     expected = [np.vdot(z, w) + np.exp(z)[0] for z, w in zip(Z, Z[::-1], strict=True)]

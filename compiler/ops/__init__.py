@@ -66,7 +66,9 @@ from .reduce import (
     reduce_prod,
     reduce_sum,
 )
+from .scan import Scan
 from .source import constant, full, iota
+from .switch import Switch
 from .transcendental import (
     acos,
     acosh,
@@ -111,8 +113,12 @@ from .view import (
     reshape,
     slice_,
 )
+from .while_loop import While
 
 __all__ = [
+    "Scan",
+    "Switch",
+    "While",
     "abs",
     "acos",
     "acosh",

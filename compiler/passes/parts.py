@@ -2,8 +2,8 @@
 
 What: every op on complex values is replaced by its rule on real and imaginary parts. A complex
 input is its memory, an array of reals with one more axis, of size 2; a complex output is written
-so. In between the parts are arrays of their own, which vectors run over. The parts of constants are
-taken now.
+so. In between the parts are arrays of their own, which vectors run over: carries and stacks of
+loops too. The parts of constants are taken now.
 Order: first, after differentiation and batching: laws, fusion and everything after see a real
 program, and simplify what zero imaginary parts leave.
 Before: any graph. After: a graph of as many inputs and outputs without a complex value; for
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Graph, Node, Pair, Parts, Value, apply_all, sourced
+from ..ops.bodies import flat
 from ..ops.view import interleave, reshape, slice_
 from ..text import nested
 from ..types import Type
@@ -35,6 +36,15 @@ def parts(graph: Graph) -> Graph:
         ]
     outputs = map(joined, graph.outputs, in_pairs(graph, given))
     return Graph.of(graph.name, inputs, tuple(outputs))
+
+
+def paired(body: Graph) -> Graph:
+    """A body whose complex inputs and outputs are two each: the real parts, the imaginary ones."""
+    args = [
+        Pair(Value(v.type.part), Value(v.type.part)) if v.type.is_complex else Value(v.type)
+        for v in body.inputs
+    ]
+    return Graph.of(body.name, flat(args), flat(in_pairs(body, args)))
 
 
 def in_pairs(graph: Graph, args: Sequence[Parts]) -> tuple[Parts, ...]:
