@@ -17,7 +17,7 @@ from ..errors import CompilerError, ProgramError
 from ..ir import Node, Parts, Sample, Value, apply
 from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
-from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type
+from ..types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type
 from .elementwise import cast, eq, mul, operands, select
 from .family import Computed, Index, Read, Shifted, dims, of_domain, partwise, repeated
 from .reduce import reduce_sum
@@ -25,7 +25,7 @@ from .source import full, iota
 from .view import broadcast, permute, reshape, slice_
 
 PLACE = Type("i32")
-NUMBERS = (*INTEGERS, *WIDE)
+NUMBERS = (*INTEGERS, *WIDE, *COMPLEX)
 
 
 class Collective(Computed, abstract=True):
