@@ -179,7 +179,7 @@ class FakeDevice:
 
 def slot_sizes(code: Code) -> list[int]:
     """Bytes of the parameters of a kernel."""
-    from tests.ptx.machine import load
+    from tests.ptx.decoding import load
 
     return [p.size for p in load(code.ptx, code.entry).program.entry.parameters]  # type: ignore[union-attr]
 
