@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import take_add
 from ..ops import order as ops
+from ..ops import take_add
 from ..tracer import FUNCTIONS, Tracer, current
 from .creation import linspace
 from .elementwise import where as where_
