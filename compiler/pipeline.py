@@ -33,7 +33,7 @@ from .codegen.sort_grid import lower_search_grid, lower_sort_grid
 from .codegen.sort_source import lower_search, lower_sort
 from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
-from .emission import AnyWork, BodyWork, Work
+from .emission import AnyWork, BodyWork, HostWork, Work
 from .errors import ProgramError
 from .ir import Graph, Value
 from .kernel import Kernel
@@ -201,8 +201,8 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
 
 
 def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
-    """The text of a work's kernel; none, beside a processor, for what has no kernel of its own."""
-    if not isinstance(work, Work) and isinstance(target, Target):
+    """The text of a work's kernel; none for what the host does, or a processor's loops."""
+    if isinstance(work, HostWork) or (isinstance(work, BodyWork) and isinstance(target, Target)):
         return None
     printer = PRINTERS[type(target)].get(type(work.kernel)) if isinstance(work, Work) else None
     if printer is None or not isinstance(work, Work):
