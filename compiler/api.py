@@ -31,7 +31,7 @@ from .interpreter import interpret
 from .ir import Graph
 from .lazy import lazy
 from .retrace import Key, reason
-from .settings import Settings, active
+from .settings import Settings, active, bytes_of
 from .static import Ints, Static, Strings, places, places_and_names
 from .trace import Traced, call, trace, trace_tree
 from .tracer import current
@@ -52,6 +52,7 @@ def jit(
     check_nans: bool | None = None,
     disable_jit: bool | None = None,
     dump: str | os.PathLike[str] | None = None,
+    memory_budget: int | str | None = None,
     device: Any = None,
 ) -> Any:
     """`function` compiled to native code, once per kind of arguments.
@@ -61,8 +62,12 @@ def jit(
     read at the first call.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
-    Settings: `check_nans`, `disable_jit`, `dump`, `device`, as in settings.py; None leaves them as
-    they are.
+    Settings: `check_nans`, `disable_jit`, `dump`, `memory_budget`, `device`, as in settings.py;
+    None leaves them as they are.
+    Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
+    and everything between, threads included; what does not fit is computed again, by the same
+    kernels, so the results are the same bits. A budget that cannot be kept is an error that names
+    the least, and what is in memory then.
     Devices: it runs on `device` ("cpu", "cuda", "cuda:1", one of `wl.devices()`), else where its
     arguments are. Results on a GPU stay there, and a call does not wait for them.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
@@ -86,6 +91,7 @@ def jit(
             check_nans=check_nans,
             disable_jit=disable_jit,
             dump=dump,
+            memory_budget=memory_budget,
             device=device,
         )
     static, names = places_and_names(function, static_argnums, static_argnames)
@@ -94,6 +100,8 @@ def jit(
     place = None if device is None else str(device)
     given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder, "device": place}
     own = {name: value for name, value in given.items() if value is not None}
+    if memory_budget is not None:
+        own["memory_budget"] = bytes_of(memory_budget)
     return Jitted(function, static, names, donated, own)
 
 
@@ -246,7 +254,12 @@ class Jitted:
         device = accelerator(key.settings.device)
         with making.LOCK:
             compiled = back_end().compile_graph(
-                traced.graph, None, donated, key.settings.dump, device
+                traced.graph,
+                None,
+                donated,
+                key.settings.dump,
+                device,
+                key.settings.memory_budget,
             )
         static = tuple(s.where for s in key.static if isinstance(s.where, int))
         return Executable(traced, compiled, static)

@@ -10,6 +10,15 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .control_flow import (  # noqa: F401  jax.lax has them here
+    associative_scan,
+    cond,
+    fori_loop,
+    map,
+    scan,
+    switch,
+    while_loop,
+)
 from .numpy import elementwise
 from .numpy.indexing import index_value
 from .numpy.operands import (
@@ -56,6 +65,10 @@ def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return public
 
     return decorate
+
+
+def ints(xs: Any) -> tuple[int, ...]:
+    return tuple(int(x) for x in xs)
 
 
 def _array(x: Any) -> Any:
@@ -121,8 +134,8 @@ def dot_general(
     x, y = operand(lhs), operand(rhs)
     dtype = dtype_name(preferred_element_type or promoted("dot_general", x, y))
     (left, right), (left_batch, right_batch) = dimension_numbers
-    contracting = tuple(map(int, left)), tuple(map(int, right))
-    batch = tuple(map(int, left_batch)), tuple(map(int, right_batch))
+    contracting = ints(left), ints(right)
+    batch = ints(left_batch), ints(right_batch)
     return new(contract.dot_general(value(x, dtype), value(y, dtype), contracting, batch))
 
 

@@ -19,7 +19,8 @@ from ..runtime import cubins, objects
 from ..runtime.cubins import Artifact
 from ..runtime.device import Device as RuntimeDevice
 from ..runtime.device_program import DeviceProgram, DeviceRow
-from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
+from ..runtime.executor import thread_count
+from ..runtime.program import TOGETHER_SECONDS, ArraySpec, HostRow, Program, Slot
 from .codegen import gpu_words
 from .codegen.lower import lower
 from .codegen.lower_grid import lower_grid
@@ -32,25 +33,29 @@ from .codegen.sort_grid import lower_search_grid, lower_sort_grid
 from .codegen.sort_source import lower_search, lower_sort
 from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
-from .emission import AnyWork, HostWork, Work
+from .emission import AnyWork, BodyWork, Work
 from .errors import ProgramError
-from .interpreter import interpret
-from .ir import Graph, Value, apply_all
+from .ir import Graph, Value
 from .kernel import Kernel
 from .lazy import lazy
+from .memory import Memory
 from .passes.buffers import buffers
 from .passes.cse import cse
 from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
+from .passes.hoist import hoist
 from .passes.inline import inline
 from .passes.layout import layout
+from .passes.recompute import recompute
 from .passes.schedule import schedule
 from .passes.simplify import simplify
+from .passes.sink import sink
 from .passes.unmark import unmark
-from .plan import Place, Plan, Schedule
+from .plan import ALIGNMENT, Place, Plan, Schedule
 from .prefix import Prefix
 from .product import Product
+from .rows import Around, Rows, host_row, operands, seconds_of, turns
 from .settings import active
 from .sorting import Searching, Sorting
 from .verify import verify
@@ -58,10 +63,12 @@ from .verify import verify
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     inline,
     unmark,
+    sink,
     fold,
     simplify,
     fold,
     cse,
+    hoist,
     layout,
     simplify,
     cse,
@@ -69,8 +76,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
 )
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
 
-FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7
-"""Cautious rates of one core, and seconds of a row: they only decide whether to wake the team."""
+HOST = 1e-4  # seconds of a call of the host, for what a budget of memory computes again
 
 
 @dataclass(frozen=True)
@@ -96,11 +102,12 @@ class Compiled:
     lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
     target: Target | Device
     device: RuntimeDevice | None = None  # a GPU that is here
+    budget: int = 0
 
     @lazy
     def program(self) -> Any:  # a Program, or a DeviceProgram
         if self.device is None:
-            return assemble(self.plan, self.lowered)
+            return assemble(self.plan, self.lowered, spare=0 if self.budget else 1)
         return assemble_on(self.device, self.plan, self.lowered, self.artifacts)
 
     @lazy
@@ -132,10 +139,12 @@ def compile_graph(
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
     device: RuntimeDevice | None = None,
+    budget: int = 0,
 ) -> Compiled:
     """Everything up to machine code, which `program` makes when it is first needed.
 
-    All stages are written to `folder`; None is the setting `dump`. The program runs on `device`.
+    All stages are written to `folder`; None is the setting `dump`. The program runs on `device`. A
+    call takes at most `budget` bytes; 0 is no limit.
     """
     stages = list(optimised(graph))
 
@@ -146,12 +155,28 @@ def compile_graph(
         return state
 
     stage("fuse", fuse)
-    stage("schedule", lambda f: schedule(f, donated))
-    plan: Plan = stage("buffers", lambda s: buffers(s, donated))
+    ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
     target = target or (host() if device is None else of_architecture(device.architecture))
-    found = ((w, lower_work(w, target)) for _, w in plan.schedule.works)
-    lowered = tuple((w, low) for w, low in found if isinstance(w, Work))
-    compiled = Compiled(graph, tuple(stages), plan, lowered, target, device)
+    kernels: dict[int, Any] = {}
+    for work in works_of(ordered):
+        low = lower_work(work, target)
+        if isinstance(work, Work):
+            kernels[id(work.kernel)] = low
+    scratch = scratch_of(kernels.values()) * thread_count() if isinstance(target, Target) else 0
+
+    def seconds(work: AnyWork) -> float:
+        if isinstance(work, BodyWork):
+            return turns(work.op) * sum(map(seconds, work.inside()))
+        return seconds_of(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST
+
+    if budget:
+        plan: Plan = stage("recompute", lambda s: recompute(s, donated, budget, seconds, scratch))
+    else:
+        plan = stage("buffers", lambda s: buffers(s, donated))
+    stage("memory", lambda p: Memory.of(p, scratch))
+    works = works_of(plan.schedule)
+    pairs = tuple((w, kernels[id(w.kernel)]) for w in works if isinstance(w, Work))
+    compiled = Compiled(graph, tuple(stages), plan, pairs, target, device, budget)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
@@ -177,55 +202,47 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
 
 
 def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
-    """The text of a work's kernel; none for a node that the host does."""
-    if isinstance(work, HostWork):
+    """The text of a work's kernel; none, beside a processor, for what has no kernel of its own."""
+    if not isinstance(work, Work) and isinstance(target, Target):
         return None
-    printer = PRINTERS[type(target)].get(type(work.kernel))
-    if printer is None:
-        raise ProgramError(f"{work.name} is not on cuda yet", repair='device="cpu"')
+    printer = PRINTERS[type(target)].get(type(work.kernel)) if isinstance(work, Work) else None
+    if printer is None or not isinstance(work, Work):
+        name = work.name if isinstance(work, Work) else work.node.op.name
+        raise ProgramError(f"{name} is not on cuda yet", repair='device="cpu"')
     return printer(work.kernel, target)
+
+
+def scratch_of(lowered: Iterable[Lowered]) -> int:
+    """Bytes of scratch that a thread needs."""
+    most = max((low.scratch_bytes for low in lowered), default=0)
+    return -(-most // ALIGNMENT) * ALIGNMENT
 
 
 # ---------------------------------------------------------------- the table
 
 
-def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
-    """The runtime's program: rows in order, a barrier at the end of each wave."""
-    of = {id(work): low for work, low in lowered}
+def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...], spare: int = 1) -> Program:
+    """The runtime's program: rows in order, a barrier at the end of each wave.
+
+    `spare`: calls whose results' memory is kept for the next, beside that of one.
+    """
     addresses = machine_code(low for _, low in lowered)
-    rows: list[KernelRow | HostRow] = []
-    seconds = 0.0
-    for wave in plan.schedule.waves:
-        for k, work in enumerate(wave):
-            if isinstance(work, HostWork):
-                rows.append(host_row(work, plan))
-                continue
-            low = of[id(work)]
-            slots = tuple(slot(plan.places[v]) for v in work.values)
-            last = k == len(wave) - 1
-            rows.append(
-                KernelRow(
-                    addresses[low.text],
-                    slots,
-                    low.sizes,
-                    low.points,
-                    low.grain,
-                    last,
-                    work.kernel.name,
-                )
-            )
-            seconds += max(low.flops / FLOPS, low.bytes / BYTES) + ROW
-    graph, arrays = plan.graph, constants(plan)
-    scratch = max((low.scratch_bytes for _, low in lowered), default=0)
+    made = Rows(addresses, {id(work): low for work, low in lowered})
+    graph = plan.graph
+    inputs = [Slot("input", k) for k in range(len(graph.inputs))]
+    outputs = [Slot("output", k) for k in range(len(graph.outputs))]
+    rows, seconds, outside = made.of(plan, Around(inputs, outputs, Slot("arena")))
     return Program(
-        tuple(rows),
+        rows,
         specs(graph.inputs),
         specs(graph.outputs),
-        arrays,
+        tuple(made.constants.values()),
         plan.arena_bytes,
-        scratch,
+        scratch_of(low for _, low in lowered),
         seconds,
         plan.donated,
+        together=outside >= TOGETHER_SECONDS,
+        spare=spare,
     )
 
 
@@ -240,15 +257,15 @@ def assemble_on(
     rows: list[DeviceRow | HostRow] = []
     for wave in plan.schedule.waves:
         for k, work in enumerate(wave):
-            if isinstance(work, HostWork):
-                rows.append(host_row(work, plan))
+            slots = [slot(plan.places[v]) for v in operands(work)]
+            if not isinstance(work, Work):
+                rows.append(host_row(work, slots))
                 continue
             low = of[id(work)]
-            slots = tuple(slot(plan.places[v]) for v in work.values)
             rows.append(
                 DeviceRow(
                     code[low.text],
-                    slots,
+                    tuple(slots),
                     low.sizes,
                     low.blocks,
                     low.threads,
@@ -272,33 +289,29 @@ def constants(plan: Plan) -> tuple[np.ndarray, ...]:
     return tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
 
 
+def slot(place: Place) -> Slot:
+    return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
+
+
+def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
+    """The works of a program, those of bodies too, each once."""
+    found: dict[int, AnyWork] = {}
+    stack: list[AnyWork] = [work for _, work in schedule.works]
+    while stack:
+        work = stack.pop(0)
+        if id(work) not in found:
+            found[id(work)] = work
+            stack += work.inside() if isinstance(work, BodyWork) else ()
+    return tuple(found.values())
+
+
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
     """The address of each text's function; what is missing is compiled together: cheapest."""
     return objects.addresses({low.text: low.text for low in lowered}, WORDS, KEY)
 
 
-def slot(place: Place) -> Slot:
-    return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
-
-
 def specs(values: tuple[Value, ...]) -> tuple[ArraySpec, ...]:
     return tuple(ArraySpec(v.type.numpy, v.shape) for v in values)
-
-
-def host_row(work: HostWork, plan: Plan) -> HostRow:
-    """A node by its NumPy reference."""
-    node = work.node
-    inputs = tuple(Value(a.type) for a in node.args)
-    graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
-    operands = [
-        tuple((slot(plan.places[v]), v.type.numpy, v.shape) for v in vs)
-        for vs in (work.reads, work.written)
-    ]
-
-    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return interpret(graph, *arrays)
-
-    return HostRow(run, operands[0], operands[1], node.op.name)
 
 
 # ---------------------------------------------------------------- texts

@@ -39,9 +39,11 @@ class Trace:
         self.opened: Any = None  # a call whose rule is traced here, see custom.py
         self.effects: list[Value] = []  # what stands for the effects so far, see effects.py
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
+        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
+        self.mapped: tuple[int, frozenset[Value]] | None = None  # by vmap: its size, what differs
+        self.batches: Trace | None = None  # the trace for whose vmap a batch rule is traced here
         self.memories = Memories()
         self._constants: dict[str, Value] = {}
-        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
 
     def constant(self, array: np.ndarray) -> Value:
         """A closed-over array: copied now, once per content."""

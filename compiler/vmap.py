@@ -98,6 +98,9 @@ def traced_once(
     def placed(place: Any, given: Any) -> Any:
         if name is not None:
             active().axes[name] = place, size
+        slices = zip(tree.leaves(given), axes, strict=True)
+        differs = (x.value for x, axis in slices if axis is not None)
+        active().mapped = size, frozenset((place.value, *differs))
         args, options = given
         return fun(*args, **options)
 

@@ -22,6 +22,7 @@ from .compiler.checkpoint import (
     saved_residuals,
 )
 from .compiler.custom import custom_jvp, custom_vjp
+from .compiler.custom_batching import custom_vmap
 from .compiler.devices import device_get, device_put, devices
 from .compiler.effects import check, debug_print, io_callback, pure_callback
 from .compiler.errors import CompilerError, ProgramError
@@ -37,7 +38,7 @@ from .compiler.functions import (
 from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
 from .compiler.scalar_function import scalar_function
-from .compiler.settings import check_nans, device, disable_jit, dump
+from .compiler.settings import check_nans, device, disable_jit, dump, memory_budget
 from .compiler.trace import trace
 from .compiler.vmap import vmap
 
@@ -53,6 +54,7 @@ __all__ = [
     "checkpoint_policies",
     "custom_jvp",
     "custom_vjp",
+    "custom_vmap",
     "debug",
     "debug_print",
     "device",
@@ -74,6 +76,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "load",
+    "memory_budget",
     "nn",
     "numpy",
     "ops",

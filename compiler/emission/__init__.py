@@ -13,10 +13,11 @@ from .order import emit_order
 from .prefix import emit_prefix
 from .product import emit_product, plain_operand
 from .scatter import emit_scatter
-from .work import AnyWork, HostWork, Work
+from .work import AnyWork, BodyWork, HostWork, Work
 
 __all__ = [
     "AnyWork",
+    "BodyWork",
     "Domain",
     "HostWork",
     "Work",

@@ -62,7 +62,9 @@ from .reduce import (
     reduce_prod,
     reduce_sum,
 )
+from .scan import Scan
 from .source import constant, full, iota
+from .switch import Switch
 from .transcendental import (
     acos,
     acosh,
@@ -97,8 +99,12 @@ from .transcendental import (
     tanh,
 )
 from .view import broadcast, concatenate, copy, flip, pad, permute, reshape, slice_
+from .while_loop import While
 
 __all__ = [
+    "Scan",
+    "Switch",
+    "While",
     "abs",
     "acos",
     "acosh",

@@ -20,6 +20,7 @@ from typing import TypeVar
 from ..chunks import chunked
 from ..emission import (
     AnyWork,
+    BodyWork,
     Domain,
     HostWork,
     Work,
@@ -35,6 +36,7 @@ from ..errors import CompilerError
 from ..groups import Group, Groups, joined
 from ..index import CannotFuse
 from ..ir import Graph, Node, Value, source, sourced
+from ..ops.bodies import Control
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
 from ..ops.effects import Outside, has_effect
@@ -72,15 +74,16 @@ class Fused:
         return "\n\n".join(map(str, self.works))
 
 
-def fuse(graph: Graph) -> Fused:
-    """The works that compute `graph`."""
+def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
+    """The works that compute `graph`; `known` are those of graphs that occur in it before."""
+    known = {} if known is None else known
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
     forced = {v for values in waits.values() for v in values}
     host = {n for n in graph.nodes if isinstance(n.op, Outside) or has_effect(n.op)}
     while True:
         try:
-            return Fused(graph, Fusion(graph, Roots(graph, forced, host), waits).works())
+            return Fused(graph, Fusion(graph, Roots(graph, forced, host), waits, known).works())
         except Unreadable as failed:
             root = failed.nodes[-1]
             read = {a for n in failed.nodes for a in n.args}
@@ -121,8 +124,9 @@ def distinct_outputs(graph: Graph) -> Graph:
 class Fusion:
     """The state of one attempt."""
 
-    def __init__(self, graph: Graph, roots: Roots, waits: Waits) -> None:
-        self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
+    def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]) -> None:
+        self.outputs, self.roots = frozenset(graph.outputs), roots
+        self.waits, self.known = waits, known
         self.groups = Groups(map(self.single, roots.nodes))
 
     def single(self, node: Node) -> Group:
@@ -242,7 +246,9 @@ class Fusion:
         if all(v.type.size == 0 for v in group.values) and not has_effect(root.op):
             return ()
         if root in self.roots.host:
-            return (HostWork(root),)
+            return (HostWork.of(root),)
+        if isinstance(root.op, Control):
+            return (BodyWork.of(root, tuple(map(self.fused, root.op.graphs))),)
         try:
             if isinstance(root.op, Scatter):
                 works = emit_scatter(root, self.roots.stored)
@@ -256,6 +262,12 @@ class Fusion:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
             raise Unreadable(tuple(found)) from None
         return chunked(work)
+
+    def fused(self, body: Graph) -> Fused:
+        """The works of a body: the same for equal ones."""
+        if body not in self.known:
+            self.known[body] = fuse(body, self.known)
+        return self.known[body]
 
     def emit(self, group: Group, parts: tuple[Group, ...], cluster: Callable[..., T]) -> Work | T:
         """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""

@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..ir import Graph, Node, Value, apply, apply_all, rebuild
+from ..ir import Graph, Node, Value, apply, apply_all, everywhere, rebuild
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import mul
 from ..ops.view import Broadcast, Permute, broadcast, permute, reshape
 
 
+@everywhere
 def layout(graph: Graph) -> Graph:
     """`graph` with products in the form that lowering takes."""
     users = graph.users()

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ir import Graph, Node, Value, apply_all, rebuild
+from ..ir import Graph, Node, Value, apply_all, everywhere, rebuild
 from ..ops.elementwise import Mark
 from ..ops.view import Copy
 
 
+@everywhere
 def unmark(graph: Graph) -> Graph:
     """`graph` without marks."""
 

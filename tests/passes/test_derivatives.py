@@ -74,9 +74,6 @@ def test_forward_and_reverse_mode_of_random_graphs_agree(start: int):
         cts = [rng.normal(size=o.shape).astype(o.type.numpy) for o in floats]
         both = verify(jvp(graph, wrt))
         forward, linear = map(verify, linearize(graph, wrt))
-        back = verify(
-            transpose(linear, [False] * (len(linear.inputs) - len(dx)) + [True] * len(dx))
-        )
         expected = interpret(graph, *arrays)
         n = len(expected)
         found = interpret(both, *arrays, *dx)
@@ -85,7 +82,10 @@ def test_forward_and_reverse_mode_of_random_graphs_agree(start: int):
         assert all(map(np.array_equal, kept[:n], expected))
         tangents = interpret(linear, *kept[n:], *dx)
         assert all(map(np.array_equal, tangents, found[n:])), f"seed {seed}\n{graph}"
-        given = interpret(back, *kept[n:], *cts)
+        if " while_loop(" in str(linear):  # it has no reverse
+            continue
+        marks = [False] * (len(linear.inputs) - len(dx)) + [True] * len(dx)
+        given = interpret(verify(transpose(linear, marks)), *kept[n:], *cts)
         scale = sum(np.abs(c * t).sum(dtype="f8") for c, t in zip(cts, tangents, strict=True))
         # f32 sums of some hundred terms, each good to 1e-7
         assert abs(inner(cts, tangents) - inner(given, dx)) <= 1e-4 * (1 + scale), (
