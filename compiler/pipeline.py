@@ -78,6 +78,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
 
 HOST = 1e-4  # seconds of a call of the host, for what a budget of memory computes again
 
+
 @dataclass(frozen=True)
 class Stage:
     """The state after a pass: `text` is made when it is read."""

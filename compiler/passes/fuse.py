@@ -124,9 +124,7 @@ def distinct_outputs(graph: Graph) -> Graph:
 class Fusion:
     """The state of one attempt."""
 
-    def __init__(
-        self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]
-    ) -> None:
+    def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]) -> None:
         self.outputs, self.roots = frozenset(graph.outputs), roots
         self.waits, self.known = waits, known
         self.groups = Groups(map(self.single, roots.nodes))

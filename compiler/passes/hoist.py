@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from ..ir import Graph, Node, Value, apply_all, everywhere, inline, rebuild
 from ..ops.bodies import Control
+from ..ops.effects import has_effect
 from ..ops.elementwise import After
 from ..ops.family import Computed, Elementwise, View
 from ..ops.source import Constant
@@ -90,6 +91,8 @@ def pays(node: Node) -> bool:
             sources.add(here.out)
         stack += [a.node for a in here.args if a.node]
         sources.update(a for a in here.args if a.node is None)
+    if any(has_effect(n.op) for n in cone):
+        return False
     work = [n.op for n in cone if n.args and not isinstance(n.op, View)]
     if not work or isinstance(node.op, Constant | After) or not sources:
         return False

@@ -10,11 +10,12 @@ Cost: linear in the nodes of the result.
 
 from __future__ import annotations
 
-from ..ir import Graph, Node, Value, apply_all, rebuild
+from ..ir import Graph, Node, Value, apply_all, everywhere, rebuild
 from ..ops.effects import Outside, effects_in, has_effect, token
 from ..ops.elementwise import after
 
 
+@everywhere
 def inline(graph: Graph) -> Graph:
     """`graph` with the graphs of its nodes among its own nodes."""
     while any(hasattr(n.op, "inlined") for n in graph.nodes):
