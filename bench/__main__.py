@@ -23,6 +23,7 @@ from . import (
     peers,
     per_example,
     products,
+    recurrence,
     segments,
 )
 from .harness import Ceilings, Effort, Figure, measure, processor, table
@@ -37,6 +38,7 @@ QUESTIONS = {
         products,
         mlp_step,
         per_example,
+        recurrence,
         segments,
     )
 }

@@ -78,9 +78,9 @@ def jit(
     Results: new arrays that share memory with nothing.
     Threads: any number may call it at once. A fork waits until nothing is being compiled; the child
     may go on calling.
-    Ctrl-C: while native code runs it is seen when the call is done, as a KeyboardInterrupt in place
-    of the results. While a function is traced or compiled it is seen at once, and the next call
-    starts afresh.
+    Ctrl-C: while native code runs it is seen between two turns of a loop, and when the call is
+    done, as a KeyboardInterrupt in place of the results. While a function is traced or compiled it
+    is seen at once, and the next call starts afresh.
     """
     if function is None:
         return functools.partial(

@@ -65,22 +65,25 @@ def scan(
     return here(lambda init, xs: _scan(f, init, xs, length, reverse), "scan", init, xs)
 
 
-def _scan(f: Function, init: Any, xs: Any, length: int | None, reverse: bool) -> tuple[Any, Any]:
+def _scan(
+    f: Function, init: Any, xs: Any, length: Any, reverse: bool, name: str = "scan"
+) -> tuple[Any, Any]:
     elements, sequence = tree.flatten(xs)
     sequences = [tracer(x) for x in elements]
-    length = length_of(sequences, tree.paths(sequence), length)
+    length = length_of(name, sequences, tree.paths(sequence), length)
     of_elements = [Type(x.type.dtype, x.shape[1:]) for x in sequences]
     inside = tree.unflatten(sequence, of_elements)
 
     def step(carry: Any, x: Any) -> Any:
-        found = f(carry, x)
+        found = function_given(name, f)(carry, x)
         if not isinstance(found, tuple) or len(found) != 2:
             raise wrong(
-                f"scan: f must return a pair (carry, y), got {described(found)}", "return carry, y"
+                f"{name}: f must return a pair (carry, y), got {described(found)}",
+                "return carry, y",
             )
         return found
 
-    loop = Carried("scan", step, init, (inside,), pair=True)
+    loop = Carried(name, step, init, (inside,), pair=True)
     k = len(loop.types)
     body = loop.body
     op = Scan(body.graph, len(body.consts), k, length, bool(reverse))
@@ -91,21 +94,27 @@ def _scan(f: Function, init: Any, xs: Any, length: int | None, reverse: bool) ->
     return loop.last(found[:k]), tree.unflatten(rest, ys)
 
 
-def length_of(sequences: Sequence[Tracer], paths: Sequence[str], length: Any) -> int:
+def length_of(name: str, sequences: Sequence[Tracer], paths: Sequence[str], length: Any) -> int:
     """The one length of all sequences."""
+    if length is not None and not isinstance(length, (Tracer, int, np.integer)):
+        raise wrong(f"{name}: a length of one Python int is required, got {length!r:.40}")
     given = None if length is None else operator.index(length)
     if not sequences and given is None:
-        raise wrong("scan: sequences or a length are required, got neither", "length=n")
+        raise wrong(f"{name}: sequences or a length are required, got neither", "length=n")
     for x, path in zip(sequences, paths, strict=True):
         if not x.shape:
-            raise wrong(f"scan: an array with a leading axis is required at xs{path}, got {x.type}")
+            raise wrong(
+                f"{name}: an array with a leading axis is required at xs{path}, got {x.type}"
+            )
         if x.shape[0] != (sequences[0].shape[0] if given is None else given):
             required = f"of length {given}" if given is not None else "of one length"
             first = "" if given is not None else f" beside {sequences[0].type} at xs{paths[0]}"
-            raise wrong(f"scan: sequences {required} are required, got {x.type} at xs{path}{first}")
+            raise wrong(
+                f"{name}: sequences {required} are required, got {x.type} at xs{path}{first}"
+            )
     count = sequences[0].shape[0] if given is None else given
     if count < 0:
-        raise wrong(f"scan: a length of 0 or more is required, got {count}")
+        raise wrong(f"{name}: a length of 0 or more is required, got {count}")
     return count
 
 
@@ -120,14 +129,14 @@ def while_loop(cond_fun: Function, body_fun: Function, init_val: Any) -> Any:
     return here(lambda init: _while_loop(cond_fun, body_fun, init), "while_loop", init_val)
 
 
-def _while_loop(cond_fun: Function, body_fun: Function, init: Any) -> Any:
-    loop = Carried("while_loop", body_fun, init)
-    tests = Body(cond_fun, (loop.carry(),))
+def _while_loop(cond_fun: Function, body_fun: Function, init: Any, name: str = "while_loop") -> Any:
+    loop = Carried(name, body_fun, init)
+    tests = Body(name, cond_fun, (loop.carry(),))
     found = [v.type for v in tests.graph.outputs]
     if found != [Type("bool")] or tests.outputs.container is not None:
         got = ", ".join(str(t) for t in found) or "nothing"
         raise wrong(
-            f"while_loop: a condition that returns one bool is required, got {got}",
+            f"{name}: a condition that returns one bool is required, got {got}",
             "np.all or np.any of it" if len(found) == 1 else "",
         )
     consts, (condition, body) = together(tests, loop.body)
@@ -162,10 +171,11 @@ def fori_loop(
         first, end = (whole("fori_loop", b, "a bound") for b in (lower, upper))
         dtype = first.type.dtype if is_weak(end) else end.type.dtype
         first, end = (new(value(b, dtype), is_weak(b)) for b in (first, end))
-        return while_loop(
+        return _while_loop(
             lambda carry: carry[0] < end,
-            lambda carry: (carry[0] + 1, body_fun(*carry)),
+            lambda carry: (carry[0] + 1, function_given("fori_loop", body_fun)(*carry)),
             (first, init),
+            "fori_loop",
         )[1]
 
     return here(loop, "fori_loop", lower, upper, init_val)
@@ -178,9 +188,10 @@ def _counted(start: int, count: int, dtype: str, body_fun: Function, init: Any) 
     counter = elementwise.add(counter, full(start, counter.type)) if start else counter
 
     def step(carry: Any, i: Any) -> tuple[Any, None]:
-        return body_fun(Tracer(i.value, i.owner, weak), carry), None
+        function = function_given("fori_loop", body_fun)
+        return function(Tracer(i.value, i.owner, weak), carry), None
 
-    return scan(step, init, new(counter))[0]
+    return _scan(step, init, new(counter), None, False, "fori_loop")[0]
 
 
 def counter_dtype(lower: Any, upper: Any) -> str:
@@ -211,7 +222,11 @@ def map(f: Function, xs: Any) -> Any:
     >>> map(lambda x: x * x, np.arange(3.0))
     array([0., 1., 4.])
     """
-    return scan(lambda _, x: ((), f(x)), (), xs)[1]
+
+    def step(_: Any, x: Any) -> Any:
+        return (), function_given("map", f)(x)
+
+    return here(lambda xs: _scan(step, (), xs, None, False, "map"), "map", xs)[1]
 
 
 # ---------------------------------------------------------------- branches
@@ -265,7 +280,7 @@ def branched(name: str, index: Value, functions: Sequence[Function], operands: A
     given, structure = tree.flatten(operands)
     leaves = [tracer(x) for x in given]
     args = tree.unflatten(structure, leaves)
-    bodies = [Body(f, args) for f in functions]
+    bodies = [Body(name, f, args) for f in functions]
     results = bodies[0].outputs
     for k, body in enumerate(bodies[1:], 1):
         if body.outputs != results:
@@ -282,7 +297,7 @@ def branched(name: str, index: Value, functions: Sequence[Function], operands: A
     wanted = [common_of(several) for several in zip(*(b.avals for b in bodies), strict=True)]
     for k, body in enumerate(bodies):
         if body.avals != wanted:
-            bodies[k] = Body(functions[k], args, [t.dtype for t, _ in wanted])
+            bodies[k] = Body(name, functions[k], args, [t.dtype for t, _ in wanted])
     consts, graphs = together(*bodies)
     if not wanted and any(graph.outputs for graph in graphs):  # branches of effects alone
         graphs = tuple(g if g.outputs else Graph.of(g.name, g.inputs, (token(),)) for g in graphs)
@@ -388,6 +403,13 @@ def here(function: Function, name: str, *args: Any) -> Any:
     return call(trace_tree(function, args, name), *args)
 
 
+def function_given(name: str, function: Any) -> Function:
+    """`function`, which must be one."""
+    if not callable(function):
+        raise wrong(f"{name}: a function is required, got {function!r:.40}")
+    return function
+
+
 def described(x: Any) -> str:
     return f"a tuple of {len(x)}" if isinstance(x, tuple) else f"{type(x).__name__} {x!r:.40}"
 
@@ -401,7 +423,10 @@ class Body:
     `dtypes` are those that the results are cast to.
     """
 
-    def __init__(self, function: Function, args: tuple[Any, ...], dtypes: Sequence[str] = ()):
+    def __init__(
+        self, name: str, function: Function, args: tuple[Any, ...], dtypes: Sequence[str] = ()
+    ):
+        function_given(name, function)
         avals: list[Aval] = []
 
         def noted(*args: Any) -> Any:
@@ -462,7 +487,7 @@ class Carried:
         given, self.structure = tree.flatten(self.init)
         self.leaves = [tracer(x) for x in given]
         while True:
-            self.body = Body(self.function, (self.carry(), *self.further))
+            self.body = Body(self.name, self.function, (self.carry(), *self.further))
             found = self.body.outputs
             found = found.children[0] if self.pair else found
             if found != self.structure:

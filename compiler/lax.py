@@ -36,7 +36,7 @@ from .numpy.operands import (
     wrong,
 )
 from .numpy.selection import from_front
-from .ops import contract, source
+from .ops import contract, gamma, source
 from .trace import call, trace_tree
 from .tracer import Tracer, current
 from .types import Type, dtype_name
@@ -181,6 +181,8 @@ cumlogsumexp = _cumulative(ops.cumlogsumexp)
 def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
     """The operand, or several sorted alike by the first `num_keys`; stable, NaN last."""
     several = isinstance(operand, (tuple, list))
+    if several and not operand:
+        raise wrong("sort: one operand at least is required, got none")
     found = _sorted(dict(enumerate(operand if several else (operand,))), dimension, num_keys)
     return found if several else found[0]
 
@@ -223,6 +225,15 @@ def _position(rule: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 argmax, argmin = _position(ops.argmax, "argmax"), _position(ops.argmin, "argmin")
+
+
+@eager("a", "sample")
+def random_gamma_grad(a: Any, sample: Any) -> Tracer:
+    """The derivative of draws from the gamma distribution by the shape they were drawn with."""
+    xs = [operand(v) for v in (a, sample)]
+    dtype = promoted("random_gamma_grad", *xs)
+    shape = common_shape("random_gamma_grad", *(shape_of(v) for v in xs))
+    return new(gamma.random_gamma_grad(*(value(v, dtype, shape) for v in xs)))
 
 
 # ---------------------------------------------------------------- windows

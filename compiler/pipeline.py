@@ -33,7 +33,7 @@ from .codegen.sort_grid import lower_search_grid, lower_sort_grid
 from .codegen.sort_source import lower_search, lower_sort
 from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
-from .emission import AnyWork, BodyWork, Work
+from .emission import AnyWork, BodyWork, HostWork, Work
 from .errors import ProgramError
 from .ir import Graph, Value
 from .kernel import Kernel
@@ -202,13 +202,14 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
 
 
 def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
-    """The text of a work's kernel; none, beside a processor, for what has no kernel of its own."""
-    if not isinstance(work, Work) and isinstance(target, Target):
+    """The text of a work's kernel; none for what the host does, or runs works of its own."""
+    if isinstance(work, BodyWork) and isinstance(target, Device):
+        raise ProgramError(f"{work.node.op.name} is not on cuda yet", repair='device="cpu"')
+    if not isinstance(work, Work):
         return None
-    printer = PRINTERS[type(target)].get(type(work.kernel)) if isinstance(work, Work) else None
-    if printer is None or not isinstance(work, Work):
-        name = work.name if isinstance(work, Work) else work.node.op.name
-        raise ProgramError(f"{name} is not on cuda yet", repair='device="cpu"')
+    printer = PRINTERS[type(target)].get(type(work.kernel))
+    if printer is None:
+        raise ProgramError(f"{work.name} is not on cuda yet", repair='device="cpu"')
     return printer(work.kernel, target)
 
 
@@ -246,6 +247,18 @@ def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...], spare: int =
     )
 
 
+def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
+    """The works of a program, those of bodies too, each once."""
+    found: dict[int, AnyWork] = {}
+    stack: list[AnyWork] = [work for _, work in schedule.works]
+    while stack:
+        work = stack.pop(0)
+        if id(work) not in found:
+            found[id(work)] = work
+            stack += work.inside() if isinstance(work, BodyWork) else ()
+    return tuple(found.values())
+
+
 def assemble_on(
     device: RuntimeDevice,
     plan: Plan,
@@ -258,8 +271,9 @@ def assemble_on(
     for wave in plan.schedule.waves:
         for k, work in enumerate(wave):
             slots = [slot(plan.places[v]) for v in operands(work)]
-            if not isinstance(work, Work):
+            if isinstance(work, HostWork):
                 rows.append(host_row(work, slots))
+            if not isinstance(work, Work):
                 continue
             low = of[id(work)]
             rows.append(
@@ -285,24 +299,12 @@ def assemble_on(
     )
 
 
-def constants(plan: Plan) -> tuple[np.ndarray, ...]:
-    return tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
-
-
 def slot(place: Place) -> Slot:
     return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
 
 
-def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
-    """The works of a program, those of bodies too, each once."""
-    found: dict[int, AnyWork] = {}
-    stack: list[AnyWork] = [work for _, work in schedule.works]
-    while stack:
-        work = stack.pop(0)
-        if id(work) not in found:
-            found[id(work)] = work
-            stack += work.inside() if isinstance(work, BodyWork) else ()
-    return tuple(found.values())
+def constants(plan: Plan) -> tuple[np.ndarray, ...]:
+    return tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
 
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:

@@ -91,6 +91,7 @@ class Plan:
     live: tuple[int, ...]  # bytes of the arena that each wave needs
     donated: tuple[tuple[int, int], ...] = ()
     shared: dict[Value, Value] = field(default_factory=dict)  # written over the memory of
+    kept: frozenset[int] = frozenset()  # donated outputs of which parts stay as the input has them
 
     @property
     def graph(self) -> Graph:

@@ -4,8 +4,7 @@ A key is an array u32[2]. `split` and `fold_in` make keys of keys; a key is used
 are f32 by default, as in JAX; another dtype is an argument. Outside of a trace the functions run in
 the interpreter and give ndarrays.
 
-What JAX draws by loops (gamma and its kin, poisson, binomial) or by factorisations
-(multivariate_normal) is not here.
+What is drawn by loops (gamma and its kin, poisson, binomial) is in rejection.py.
 
 Example:
 >>> key = PRNGKey(0)
@@ -256,7 +255,7 @@ def _transformed(name: str, dtype: Any) -> Any:
     return np.dtype(_numpy(_float(name, dtype))).type
 
 
-def _spread(name: str, shape: Any, dtype: Any, *parameters: Any) -> tuple[Any, ...]:
+def parameters(name: str, shape: Any, dtype: Any, *parameters: Any) -> tuple[Any, ...]:
     """The shape, given or that of the parameters together, and the parameters in the dtype."""
     kind = _transformed(name, dtype)
     found = [tracer(p).astype(kind) for p in parameters]
@@ -299,7 +298,7 @@ def rademacher(key: Any, shape: Shape = (), dtype: Any = np.int32) -> Tracer:
 @eager("key", "scale")
 def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = np.float32) -> Tracer:
     """Rayleigh: scale * sqrt(-2 log u)."""
-    shape, kind, scale = _spread("rayleigh", shape, dtype, scale)
+    shape, kind, scale = parameters("rayleigh", shape, dtype, scale)
     return scale * el.sqrt(kind(-2) * el.log(uniform(key, shape, kind)))
 
 
@@ -326,7 +325,7 @@ def double_sided_maxwell(
 @eager("key", "b")
 def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = np.float32) -> Tracer:
     """Pareto of scale 1 and shape b: exp(e / b), e exponential."""
-    shape, kind, b = _spread("pareto", shape, dtype, b)
+    shape, kind, b = parameters("pareto", shape, dtype, b)
     return el.exp(exponential(key, shape, kind) / b)
 
 
@@ -335,14 +334,14 @@ def weibull_min(
     key: Any, scale: Any, concentration: Any, shape: Shape = (), dtype: Any = np.float32
 ) -> Tracer:
     """Weibull: scale * e^(1 / concentration), e exponential."""
-    shape, kind, scale, c = _spread("weibull_min", shape, dtype, scale, concentration)
+    shape, kind, scale, c = parameters("weibull_min", shape, dtype, scale, concentration)
     return el.power(exponential(key, shape, kind), kind(1) / c) * scale
 
 
 @eager("key", "sigma")
 def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = np.float32) -> Tracer:
     """exp(sigma * n), n normal."""
-    shape, kind, sigma = _spread("lognormal", shape, dtype, sigma)
+    shape, kind, sigma = parameters("lognormal", shape, dtype, sigma)
     return el.exp(normal(key, shape, kind) * sigma)
 
 
@@ -351,7 +350,7 @@ def triangular(
     key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = np.float32
 ) -> Tracer:
     """Triangular between left and right with its peak at mode."""
-    shape, kind, left, mode, right = _spread("triangular", shape, dtype, left, mode, right)
+    shape, kind, left, mode, right = parameters("triangular", shape, dtype, left, mode, right)
     u, wide = uniform(key, shape, kind), right - left
     rising = left + el.sqrt(u * wide * (mode - left))
     falling = right - el.sqrt((kind(1) - u) * wide * (right - mode))
@@ -365,7 +364,7 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = np.float32) -> Tra
     Source: Michael, Schucany, Haas, Generating random variates using transformations with multiple
     roots, 1976.
     """
-    shape, kind, mean = _spread("wald", shape, dtype, mean)
+    shape, kind, mean = parameters("wald", shape, dtype, mean)
     keys = split(key)
     drawn = normal(keys[0], shape, kind)
     y = drawn * drawn
@@ -395,9 +394,13 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
     Cost: one sort by random bits, two from some 1600 elements on.
     """
     if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
+        if x < 0:
+            raise wrong(f"permutation: a number of 0 or more is required, got {x}")
         return _order(key, int(x))
     if not np.ndim(x):
         raise wrong(f"permutation: an array or a Python int is required, got {x!r:.40}")
+    if not -np.ndim(x) <= axis < np.ndim(x):
+        raise wrong(f"permutation: an axis within {np.ndim(x)} dimensions is required, got {axis}")
     if independent or np.ndim(x) == 1:
         return _shuffled(key, x, axis)
     return _entries(x, _order(key, np.shape(x)[axis]), axis)
@@ -432,6 +435,8 @@ def choice(
     `replace=False` none twice.
     """
     shape = shape_given("choice", shape)
+    if any(n < 0 for n in shape):
+        raise wrong(f"choice: sizes of 0 or more are required, got {list(shape)}")
     draws = math.prod(shape)
     whole = isinstance(a, int)
     if not whole and not np.ndim(a):

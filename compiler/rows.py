@@ -22,6 +22,7 @@ from ..runtime.program import (
     KernelRow,
     LoopRow,
     Row,
+    Settled,
     Slot,
 )
 from .codegen.lowered import Launch, Lowered
@@ -47,6 +48,17 @@ class Around:
     inputs: Sequence[Slot]
     outputs: Sequence[Slot]
     arena: Slot
+
+
+@dataclass
+class Carries:
+    """The cells of carries, their slots inside of the loop, and what is copied before and after."""
+
+    cells: list[Cell] = field(default_factory=list)
+    inputs: list[Slot] = field(default_factory=list)
+    outputs: list[Slot] = field(default_factory=list)
+    results: list[Settled] = field(default_factory=list)
+    starts: list[Settled] = field(default_factory=list)
 
 
 @dataclass
@@ -120,18 +132,30 @@ class Rows:
         return Cell(self.cells - 1, first, even, odd, stride)
 
     def carries(
-        self, work: BodyWork, init: Sequence[Slot], outs: Sequence[Slot], memory: Slot, even: bool
-    ) -> tuple[list[Cell], list[Cell]]:
-        """Cells that each turn reads and writes; the turn before an `even` number ends in place."""
+        self,
+        work: BodyWork,
+        plan: Plan,
+        init: Sequence[Slot],
+        outs: Sequence[Slot],
+        memory: Slot,
+        even: bool,
+    ) -> Carries:
+        """Where each turn reads and writes; the turn before an `even` number ends in place."""
         seconds = BodyMemory.of(work).seconds
-        read: list[Cell] = []
-        written: list[Cell] = []
+        found = Carries()
         for j, (start, end) in enumerate(zip(init, outs, strict=True)):
             other = moved(memory, seconds[j]) if j in seconds else end
             in_even, in_odd = (other, end) if even else (end, other)
-            read.append(self.cell(start, in_odd, in_even))
-            written.append(self.cell(in_even, in_even, in_odd))
-        return read, written
+            read = self.cell(start, in_odd, in_even)
+            written = self.cell(in_even, in_even, in_odd)
+            settled = len(found.cells), end, work.node.values[j].type.nbytes
+            found.results.append(settled)
+            if j in plan.kept:  # it is in place in every turn
+                found.starts.append(settled)
+            found.inputs.append(end if j in plan.kept else inside(read))
+            found.outputs.append(inside(written))
+            found.cells += [read, written]
+        return found
 
     def elements(self, slots: Sequence[Slot], values: Sequence[Value], reverse: bool) -> list[Cell]:
         """Cells of the elements of sequences or stacks."""
@@ -148,24 +172,18 @@ class Rows:
     ) -> tuple[Row, float]:
         (plan,), k = work.bodies, op.carries
         consts, init, sequences = op.parts(args)
-        read, written = self.carries(work, init, outs[:k], memory, op.length % 2 == 0)
+        carries = self.carries(work, plan, init, outs[:k], memory, op.length % 2 == 0)
         elements = self.elements(sequences, op.parts(work.node.args)[2], op.reverse)
         stacked = self.elements(outs[k:], work.node.values[k:], op.reverse)
-        around = Around(
-            (*consts, *map(inside, read), *map(inside, elements)),
-            (*map(inside, written), *map(inside, stacked)),
-            memory,
-        )
-        rows, seconds, own = self.of(plan, around)
-        results = tuple(
-            (j, slot, v.type.nbytes)
-            for j, (slot, v) in enumerate(zip(outs[:k], work.node.values[:k], strict=True))
-        )
+        inputs = *consts, *carries.inputs, *map(inside, elements)
+        outputs = *carries.outputs, *map(inside, stacked)
+        rows, seconds, own = self.of(plan, Around(inputs, outputs, memory))
         row = LoopRow(
             rows,
-            (*read, *written, *elements, *stacked),
+            (*carries.cells, *elements, *stacked),
             op.length,
-            results,
+            tuple(carries.results),
+            tuple(carries.starts),
             check=check(seconds),
             together=own >= TOGETHER_SECONDS,
             name=work.name,
@@ -176,20 +194,23 @@ class Rows:
         self, work: BodyWork, op: While, args: list[Slot], outs: list[Slot], memory: Slot
     ) -> tuple[Row, float]:
         condition, body = work.bodies
-        consts, init = args[: op.consts], args[op.consts :]
-        read, written = self.carries(work, init, outs, memory, True)
-        inputs = (*consts, *map(inside, read))
+        carries = self.carries(work, body, args[op.consts :], outs, memory, True)
+        inputs = *args[: op.consts], *carries.inputs
         test = moved(memory, BodyMemory.of(work).test)
         tests, testing, _ = self.of(condition, Around(inputs, (test,), memory))
-        rows, seconds, own = self.of(body, Around(inputs, tuple(map(inside, written)), memory))
-        results = tuple(
-            (j, slot, v.type.nbytes)
-            for j, (slot, v) in enumerate(zip(outs, work.node.values, strict=True))
-        )
+        rows, seconds, own = self.of(body, Around(inputs, carries.outputs, memory))
         row = LoopRow(
-            rows, (*read, *written), None, results, tests, test, check(seconds + testing),
-            own >= TOGETHER_SECONDS, work.name,
-        )  # fmt: skip
+            rows,
+            tuple(carries.cells),
+            None,
+            tuple(carries.results),
+            tuple(carries.starts),
+            tests,
+            test,
+            check(seconds + testing),
+            own >= TOGETHER_SECONDS,
+            work.name,
+        )
         return row, UNKNOWN_TURNS * (seconds + testing)
 
 

@@ -66,6 +66,8 @@ def reduced(
     mode: str | None = None,
 ) -> Tracer:
     count = counted(name, ids, num_segments)
+    known = isinstance(ids, np.ndarray) and ids.ndim == 1
+    is_sorted = is_sorted or (known and bool((ids[1:] >= ids[:-1]).all()))
     x, places = tracer(data), tracer(ids)
     if places.dtype.kind not in "iu" or not x.ndim or places.shape != x.shape[: places.ndim]:
         raise wrong(

@@ -22,6 +22,7 @@ from .aliases import Memories, Memory, kind
 from .concrete import Concrete
 from .errors import ProgramError
 from .ir import Array, Value, apply, user_source, where
+from .ops.bodies import Control
 from .ops.source import Constant
 from .types import NUMPY, Type
 from .unsupported import HINTS
@@ -64,7 +65,7 @@ class Trace:
         value = tracer.value
         if value not in self.captured:
             node = value.node
-            if node is not None and not node.args and len(node.values) == 1:
+            if node is not None and not node.args and not isinstance(node.op, Control):
                 return apply(node.op)  # a constant is made again, so that it is known to be one
             self.captured[value] = tracer, Value(value.type)
         return self.captured[value][1]

@@ -207,18 +207,18 @@ class Context:
             cells.append((*places, cell.stride_bytes, first, first + found.nbytes))
         made = self._array(cells, walker.CELL_BYTES)
         begin, after = made.ctypes.data, block + 24 * len(cells)
-        results = self._array(
-            [
-                (begin + walker.CELL_BYTES * i, after + 8 * j, nbytes)
-                for j, (i, _, nbytes) in enumerate(row.results)
-            ],
-            walker.RESULT_SIZE,
-        )
+        settled = [*row.results, *row.starts]
+        words_of = [
+            (begin + walker.CELL_BYTES * i, after + 8 * j, nbytes)
+            for j, (i, _, nbytes) in enumerate(settled)
+        ]
+        first = self._array(words_of, walker.RESULT_SIZE).ctypes.data
         values = {
             walker.CELLS_BEGIN: begin, walker.CELLS_END: begin + made.nbytes,
-            walker.RESULTS_BEGIN: results.ctypes.data,
-            walker.RESULTS_END: results.ctypes.data + results.nbytes,
-            walker.TEST: after + 8 * len(row.results),
+            walker.RESULTS_BEGIN: first,
+            walker.STARTS_BEGIN: first + walker.RESULT_SIZE * len(row.results),
+            walker.STARTS_END: first + walker.RESULT_SIZE * len(settled),
+            walker.TEST: after + 8 * len(settled),
         }  # fmt: skip
         for offset, value in values.items():
             words[offset // 8] = value

@@ -39,6 +39,7 @@ from .table import (
     LoopRow,
     Row,
     Segment,
+    Settled,
     Slot,
     Table,
     printed,
@@ -54,6 +55,7 @@ __all__ = [
     "LoopRow",
     "Program",
     "Row",
+    "Settled",
     "Slot",
 ]
 

@@ -99,19 +99,25 @@ class Cell:
         return f"cell{self.number}: {' '.join(map(str, places))}{moved}"
 
 
+Settled = tuple[int, Slot, int]
+"""Index into the cells of a loop, slot, bytes."""
+
+
 @dataclass(frozen=True)
 class LoopRow:
     """Rows that run `length` times; without a length while the bool at `test` holds.
 
     `rows` run in every turn. `test_rows` run before each turn, and write `test`. When the loop ends
-    the `results` are copied from their cell, as it is then, to their slot, unless they are there.
+    the `results` are copied from their cell, as it is then, to their slot, unless they are there;
+    before it begins so are the `starts`.
     `check`: turns between two looks for Ctrl-C. `together`: a turn is worth waking the team.
     """
 
     rows: tuple[Row, ...]
     cells: tuple[Cell, ...]
     length: int | None
-    results: tuple[tuple[int, Slot, int], ...] = ()  # index into `cells`, slot, bytes
+    results: tuple[Settled, ...] = ()
+    starts: tuple[Settled, ...] = ()
     test_rows: tuple[Row, ...] = ()
     test: Slot | None = None
     check: int = 1
@@ -122,7 +128,8 @@ class LoopRow:
     def slots(self) -> tuple[Slot, ...]:
         """What the loop itself reads addresses of, in the order of its block."""
         cells = (slot for c in self.cells for slot in (c.first, c.even, c.odd))
-        return (*cells, *(slot for _, slot, _ in self.results), *([self.test] if self.test else []))
+        settled = (slot for _, slot, _ in (*self.results, *self.starts))
+        return (*cells, *settled, *([self.test] if self.test else []))
 
     def __str__(self) -> str:
         turns = f"{self.length} turns" if self.test is None else f"while {self.test}"

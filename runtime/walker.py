@@ -69,11 +69,12 @@ EXIT = 24  # of the step after the loop
 CELLS_BEGIN = 32
 CELLS_END = 40
 RESULTS_BEGIN = 48
-RESULTS_END = 56
-TEST = 64  # where the address of its test is
-CHECK = 72  # turns between two looks for Ctrl-C
-UNCHECKED = 80  # turns until the next
-LOOP_BYTES = 88
+STARTS_BEGIN = 56  # and the end of the results
+STARTS_END = 64
+TEST = 72  # where the address of its test is
+CHECK = 80  # turns between two looks for Ctrl-C
+UNCHECKED = 88  # turns until the next
+LOOP_BYTES = 96
 
 # a cell: where the addresses are that it has in turns of each kind
 FIRST = 0
@@ -85,7 +86,7 @@ CELL_PATCHES_END = 40
 CELL_BYTES = 48
 CELL_PATCH_BYTES = 16  # an address to write at, and what is added to that of the cell
 
-# a result of a loop
+# a result, or a start, of a loop
 RESULT_CELL = 0
 RESULT_SLOT = 8  # where the address is at which it belongs
 RESULT_BYTES = 16
@@ -160,12 +161,14 @@ def steps(context, step):
             write64(loop + UNCHECKED, read64(loop + UNCHECKED) - 1)
             step = turn(loop, read64(loop + TURN) + 1)
         elif kind == BEGIN_STEP:
-            step = turn(read64(step + LOOP), 0)
+            loop = read64(step + LOOP)
+            settle(read64(loop + STARTS_BEGIN), read64(loop + STARTS_END), 0)
+            step = turn(loop, 0)
         elif kind == TEST_STEP:
             loop = read64(step + LOOP)
             step = step + STEP_BYTES
             if read8(read64(read64(loop + TEST))) == 0:
-                settle(loop, read64(loop + TURN))
+                leave(loop, read64(loop + TURN))
                 step = read64(loop + EXIT)
         elif kind == CHOOSE_STEP:
             index = read32(read64(read64(step + CHOICE)))
@@ -182,7 +185,7 @@ def steps(context, step):
 def turn(loop, number):
     """Makes ready turn `number` of a loop, and gives its first step, or the one after the loop."""
     if number == read64(loop + LENGTH):
-        settle(loop, number)
+        leave(loop, number)
         return read64(loop + EXIT)
     write64(loop + TURN, number)
     for cell in range(read64(loop + CELLS_BEGIN), read64(loop + CELLS_END), CELL_BYTES):
@@ -204,9 +207,14 @@ def place(cell, number):
     return read64(read64(cell + word)) + number * read64(cell + STRIDE)
 
 
-def settle(loop, number):
-    """Copies the results that the turn before `number` left elsewhere to where they belong."""
-    for result in range(read64(loop + RESULTS_BEGIN), read64(loop + RESULTS_END), RESULT_SIZE):
+def leave(loop, number):
+    """Puts the results that the turn before `number` left elsewhere where they belong."""
+    settle(read64(loop + RESULTS_BEGIN), read64(loop + STARTS_BEGIN), number)
+
+
+def settle(begin, end, number):
+    """Copies what cells have in a turn to where it belongs, unless it is there."""
+    for result in range(begin, end, RESULT_SIZE):
         here = place(read64(result + RESULT_CELL), number)
         there = read64(read64(result + RESULT_SLOT))
         if here != there:

@@ -21,7 +21,7 @@ from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
-from wonderland.compiler.types import FLOATS, HALVES, INTEGERS, NUMPY, SIGNED, UNSIGNED, Type
+from wonderland.compiler.types import FLOATS, HALVES, INTEGERS, NUMPY, SIGNED, UNSIGNED, WIDE, Type
 
 SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 17, 32)
 RANGE = {
@@ -436,6 +436,11 @@ def sort(m: Maker, name: str) -> Value:
     return found[0]
 
 
+def gamma_draw(m: Maker, name: str) -> Value:
+    x = m.any_value(WIDE)
+    return m.like(x, ops.gamma_draw(x, ops.full(1.5, x.type), m.chance(0.5)))
+
+
 def searchsorted(m: Maker, name: str) -> Value:
     x = m.any_value(least=1)
     v = m.of(Type(x.dtype, (*x.shape[:-1], m.pick((1, 3, 40)))))
@@ -809,6 +814,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
     "sort": sort,
     "searchsorted": searchsorted,
+    "gamma_draw": gamma_draw,
     "after": after,
     **dict.fromkeys(("token", "tie", "debug_print", "check", "pure_callback"), effect),
     **dict.fromkeys(("io_callback", "debug_callback"), effect),

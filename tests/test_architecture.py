@@ -38,11 +38,12 @@ LAYERS = [
     "compiler.custom compiler.checkpoint compiler.effects",
     "compiler.debug compiler.extend",
     "compiler.scalar_function",
-    "compiler.segments",
+    "compiler.dimension_numbers compiler.segments",
     "compiler.executable",
     "compiler.vmap compiler.jacobians compiler.custom_batching",
     "compiler.profile compiler.archive",
     "compiler.random compiler.special compiler.testing compiler.api",
+    "compiler.rejection",
     "models",
     "wonderland",
 ]

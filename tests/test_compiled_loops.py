@@ -92,6 +92,31 @@ def test_a_donated_argument_that_is_carried_is_updated_in_place():
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("donate", [(), (0,)])
+def test_an_array_written_to_in_every_turn_stays_where_it_is(donate: tuple[int, ...]):
+    """Before the first turn it is copied there, unless it is there already."""
+
+    def sieve(x, n):
+        def step(i, x):
+            return wl.numpy.at(x)[i].set(x[i - 1] + x[i - 2])
+
+        return lax.fori_loop(2, n, step, x)
+
+    for length, n in ((10, 10), (10, 2), (9, 7)):
+        x = np.zeros(length)
+        x[:2] = 1, 1
+        kept, expected = x.copy(), x.copy()
+        for i in range(2, n):
+            expected[i] = expected[i - 1] + expected[i - 2]
+        for count in (n, np.array(n)):  # a scan, and a while loop
+            static = (1,) if isinstance(count, int) else ()
+            f = wl.jit(sieve, static_argnums=static, donate_argnums=donate)
+            np.testing.assert_array_equal(f(x.copy(), count), expected)
+            if not donate:
+                np.testing.assert_array_equal(f(x, count), expected)
+                np.testing.assert_array_equal(x, kept)
+
+
 def test_memory_that_holds_nan_before_a_call_changes_nothing(monkeypatch):
     monkeypatch.setenv("WONDERLAND_POISON", "1")
     for f in (wl.value_and_grad(loss), rnn):

@@ -256,6 +256,52 @@ def test_a_transposed_loop_with_a_counter_runs_the_counter_first():
     close(found, np.array([24.0, 12.0, 4.0, 1.0]))
 
 
+def reverse_loop(f: Callable[..., Any], *args: Any) -> Any:
+    """The scan of the gradient that runs backwards."""
+    graph = wl.trace(wl.grad(f), *args).graph
+    return [n for n in graph.nodes if n.op.name == "scan"][-1]
+
+
+def test_the_gradient_of_weights_is_one_product_after_the_loop():
+    h, xs = RNG.normal(size=(2, 3)), RNG.normal(size=(5, 2, 3))
+
+    def f(p, xs):
+        def step(h, x):
+            return np.tanh(x @ p["w"] + h @ p["u"] + h @ p["w"].T + p["b"]), None
+
+        return np.sum(lax.scan(step, h, xs)[0] ** 2)
+
+    p = {"w": W, "u": W.T, "b": np.ones(3)}
+    loop = reverse_loop(f, p, xs)
+    assert loop.op.params["carries"] == 1  # the cotangent of h; no sum
+    assert [t.shape for t in loop.types] == [(2, 3), (5, 2, 3)]
+    wl.testing.check_gradients(f, p, xs, order=2)
+
+
+def test_a_sum_that_is_small_beside_what_a_turn_reads_stays_in_the_loop():
+    xs = RNG.normal(size=(3, 50, 2))
+
+    def f(w, xs):
+        return np.sum(lax.scan(lambda c, x: (c + np.sum(np.tanh(x @ w) ** 2), None), 0.0, xs)[0])
+
+    loop = reverse_loop(f, W[:2, :2], xs)
+    assert loop.op.params["carries"] == 2
+    wl.testing.check_gradients(f, W[:2, :2], xs, order=2)
+
+
+def test_a_factor_that_is_the_same_in_every_turn_is_not_stacked():
+    a = RNG.normal(size=(3, 3))
+
+    def f(w, xs):
+        def step(c, x):
+            return np.tanh(c * x + a[0]), np.sum((a @ w) * x)
+
+        c, ys = lax.scan(step, np.ones(3), xs)
+        return np.sum(c) + np.sum(ys)
+
+    wl.testing.check_gradients(f, W, XS, order=2)
+
+
 # ---------------------------------------------------------------- text
 
 
@@ -329,6 +375,20 @@ MISTAKES = {
     ),
     "associative_scan: fn must keep the type of its operands, f64[1], got f32[1]": lambda: (
         lax.associative_scan(lambda a, b: (a * b).astype(np.float32), H)
+    ),
+    "scan: a function is required, got 3": lambda: lax.scan(3, 0.0, XS),  # type: ignore
+    "cond: a function is required, got 1.0": lambda: lax.cond(True, 1.0, np.sin, H),  # type: ignore
+    "fori_loop: a function is required, got None": lambda: lax.fori_loop(0, 2, None, 0),  # type: ignore
+    "map: a function is required, got 'f'": lambda: lax.map("f", XS),  # type: ignore
+    "scan: a length of one Python int is required, got 2.5": lambda: lax.scan(
+        lambda c, x: (c, None),
+        0.0,
+        None,
+        2.5,  # type: ignore
+    ),
+    "map: sequences or a length are required, got neither": lambda: lax.map(np.sin, []),
+    "fori_loop: a carry keeps its type, f32[3] is required at carry, got f64[3]": lambda: (
+        lax.fori_loop(0, 3, lambda i, x: x + H, X32)
     ),
     "arrays are required as results, got str 'h' at result[1]": lambda: lax.scan(
         lambda c, x: (c, "h"), 0.0, XS

@@ -78,6 +78,8 @@ def test_what_does_not_fit_is_said() -> None:
         lax.top_k(X, 7)
     with pytest.raises(ProgramError, match="sort: keys among the operands are required, got 3"):
         trace(lambda x: lax.sort((x, x), num_keys=3), X)
+    with pytest.raises(ProgramError, match="sort: one operand at least is required"):
+        lax.sort([])
     with pytest.raises(ProgramError, match="sort: an axis within 2 dimensions is required"):
         lax.sort(X, 2)
     with pytest.raises(ProgramError, match="sort: shapes that broadcast together are required"):

@@ -203,6 +203,119 @@ def truth(x: Any, y: Any) -> Any:
     return np.any(x > 1, axis=1), np.all(x > -3), np.sum(x > 0), (x @ y) > 0
 
 
+# ---------------------------------------------------------------- loops
+
+
+GRU = {name: normal(*shape) * F32(0.3) for name, shape in {
+    "w": (6, 24), "u": (8, 24), "b": (24,), "out": (8, 3),
+}.items()}  # fmt: skip
+
+
+def gru(p: Any, h: Any, x: Any) -> Any:
+    """One step: the reset gate acts on the state before its product, as in Cho et al., 2014."""
+    w, u, b = (np.split(p[n], 3, axis=-1) for n in ("w", "u", "b"))
+    z = wl.lax.logistic(x @ w[0] + h @ u[0] + b[0])
+    r = wl.lax.logistic(x @ w[1] + h @ u[1] + b[1])
+    n = np.tanh(x @ w[2] + (r * h) @ u[2] + b[2])
+    return (1 - z) * n + z * h
+
+
+@program(GRU, normal(12, 5, 6), integers(0, 3, 12, 5), integers(1, 13, 5))
+def gradient_of_a_gru_over_sequences_of_several_lengths(p: Any, xs: Any, ys: Any, ends: Any) -> Any:
+    def loss(p: Any) -> Any:
+        def step(h: Any, inputs: Any) -> Any:
+            x, t = inputs
+            new = gru(p, h, x)
+            h = np.where((t < ends)[:, None], new, h)  # a sequence that has ended keeps its state
+            return h, h @ p["out"]
+
+        _, logits = wl.lax.scan(step, np.zeros((5, 8), F32), (xs, np.arange(12)))
+        return np.mean(
+            nn.logsumexp(logits, axis=-1) - np.take_along_axis(logits, ys[..., None], -1)[..., 0]
+        )
+
+    return wl.value_and_grad(loss)(p)
+
+
+def pendulum(y: Any, t: Any, p: Any) -> Any:
+    return np.stack([y[1], -p[0] * np.sin(y[0]) - p[1] * y[1]])
+
+
+def runge_kutta(f: Any, y: Any, t: Any, dt: Any) -> Any:
+    a = f(y, t)
+    b = f(y + dt / 2 * a, t + dt / 2)
+    c = f(y + dt / 2 * b, t + dt / 2)
+    return y + dt / 6 * (a + 2 * b + 2 * c + f(y + dt * c, t + dt))
+
+
+@program(normal(2), np.array([4, 0.2], F32))
+def gradient_of_a_pendulum_by_steps_of_known_number(y: Any, p: Any) -> Any:
+    def final(y: Any, p: Any) -> Any:
+        def step(i: Any, y: Any) -> Any:
+            return runge_kutta(lambda y, t: pendulum(y, t, p), y, F32(0.05) * i, F32(0.05))
+
+        return np.sum(wl.lax.fori_loop(0, 40, step, y) ** 2)
+
+    return wl.value_and_grad(final, argnums=(0, 1))(y, p)
+
+
+@program(normal(2), np.array([4, 0.2], F32))
+def sensitivity_of_a_pendulum_by_steps_of_its_own_size(y: Any, p: Any) -> Any:
+    """Steps are halved where two half steps disagree with a whole one; forward mode."""
+
+    def final(p: Any) -> Any:
+        def go_on(state: Any) -> Any:
+            return state[1] < 2
+
+        def step(state: Any) -> Any:
+            y, t, dt = state
+            f = lambda y, t: pendulum(y, t, p)  # noqa: E731
+            whole = runge_kutta(f, y, t, dt)
+            half = runge_kutta(f, runge_kutta(f, y, t, dt / 2), t + dt / 2, dt / 2)
+            good = np.max(np.abs(half - whole)) < 1e-4
+            smaller = (y, t, dt / 2)
+            larger = (half, t + dt, np.minimum(dt * F32(1.5), 2 - t - dt))
+            return wl.lax.cond(good, lambda: larger, lambda: smaller)
+
+        return wl.lax.while_loop(go_on, step, (y, F32(0), F32(0.5)))[0]
+
+    return wl.jvp(final, (p,), (np.array([1, 0], F32),))
+
+
+@program(normal(30, 4), normal(4))
+def logistic_regression_by_newton_steps(x: Any, w: Any) -> Any:
+    """Optimisation inside of a program: the gradient is taken in every turn of a loop."""
+    y = np.sum(x, 1) > 0
+
+    def loss(w: Any) -> Any:
+        z = x @ w
+        return np.mean(np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0) - z * y) + np.sum(w * w)
+
+    def step(w: Any, _: Any) -> Any:
+        value, slope = wl.value_and_grad(loss)(w)
+        return w - F32(0.5) * slope, value
+
+    return wl.lax.scan(step, w, length=10)
+
+
+@program(normal(6, 9))
+def longest_path_through_a_grid(cost: Any) -> Any:
+    """Dynamic programming, row by row and cell by cell, and which cells are on the path."""
+
+    def total(cost: Any) -> Any:
+        def row(above: Any, here: Any) -> Any:
+            def cell(left: Any, both: Any) -> Any:
+                best = np.maximum(left, both[0]) + both[1]
+                return best, best
+
+            return wl.lax.scan(cell, F32(-1e9), (above, here))[1], None
+
+        first = np.concatenate([np.zeros(1, F32), np.full(8, -1e9, F32)])
+        return wl.lax.scan(row, first, cost)[0][-1]
+
+    return wl.value_and_grad(total)(cost)
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_compiled_program_gives_what_it_gives_uncompiled(name: str) -> None:
     function, args = PROGRAMS[name]

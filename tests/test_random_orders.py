@@ -50,6 +50,12 @@ def test_what_does_not_fit_is_said() -> None:
         random.choice(KEY, 2, (3,), replace=False)
     with pytest.raises(ProgramError, match="choice: at least 1 entries are required, got 0"):
         random.choice(KEY, 0, (3,))
+    with pytest.raises(ProgramError, match="permutation: a number of 0 or more is required"):
+        random.permutation(KEY, -3)
+    with pytest.raises(ProgramError, match="permutation: an axis within 2 dimensions is required"):
+        random.permutation(KEY, GRID, axis=5)
+    with pytest.raises(ProgramError, match="choice: sizes of 0 or more are required"):
+        random.choice(KEY, 5, (-1,))
     with pytest.raises(ProgramError, match="permutation: an array or a Python int is required"):
         random.permutation(KEY, 2.5)
     with pytest.raises(ProgramError, match="categorical: at least 4 categories are required"):

@@ -88,6 +88,7 @@ class BodyWork:
     values: tuple[Value, ...]
     waits: tuple[Value, ...] = ()
     memory: Value | None = None
+    waits: tuple[Value, ...] = ()
 
     @classmethod
     def of(cls, node: Node, bodies: tuple[Any, ...]) -> BodyWork:

@@ -162,6 +162,8 @@ def _sized(own: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         def public(*args: Any, size: int | None = None, fill_value: Any = None, **rest: Any) -> Any:
             if size is not None:
+                if isinstance(size, Tracer) or not isinstance(size, (int, np.integer)) or size < 0:
+                    raise wrong(f"{name}: a size of 0 or more is required, got {size!r:.40}")
                 return function(*args, size=size, fill_value=fill_value, **rest)
             if current() is not None:
                 refuse()
@@ -344,6 +346,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
         weights = None if weights is None else np.asarray(weights)[kept]
         return np.bincount(np.maximum(x, 0)[kept], weights, length)
     (length,) = shape_given("bincount", builtins.max(length, minlength))
+    if length < 1:
+        raise wrong(f"bincount: a length of 1 or more is required, got {length}")
     at = tracer(x)
     if at.ndim != 1 or at.type.is_float:
         raise wrong(f"bincount: integers of one axis are required, got {at.type}")

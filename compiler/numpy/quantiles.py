@@ -76,6 +76,8 @@ def _quantile(
         raise wrong(f"{name}: a method of {', '.join(METHODS)} is required, got {method!r}")
     s, kept = _rows(name, a, axis)
     given = q if isinstance(q, Tracer) or type(q) in (int, float) else np.asarray(q)
+    if not isinstance(q, Tracer) and np.asarray(q).dtype.kind not in "biuf":
+        raise wrong(f"{name}: quantiles are numbers, got {q!r:.40}")
     if not isinstance(q, Tracer) and not np.all((np.asarray(q) >= 0) & (np.asarray(q) <= 1)):
         raise wrong(f"{name}: quantiles within 0 and 1 are required, got {q}")
     dtype = NUMPY[promoted(name, s, given)]

@@ -41,6 +41,7 @@ from .elementwise import (
     trunc,
     xor,
 )
+from .gamma import gamma_draw
 from .gather import (
     dynamic_slice,
     dynamic_update_slice,
@@ -152,6 +153,7 @@ __all__ = [
     "floordiv",
     "fma",
     "full",
+    "gamma_draw",
     "gather",
     "ge",
     "gt",

@@ -41,6 +41,7 @@ from .bodies import (
     zeros,
 )
 from .family import accumulate, repeated
+from .postponed import Postponed, Total
 from .view import permute
 
 T = TypeVar("T")
@@ -269,32 +270,50 @@ class Scan(Control):
 
         active = grown(moving(cts[:k]), step)
         fixed, carried, stacks, found = self.pulled(marks, active, cts)
-        summed = moving(found[0])
-        totals = fresh(present(found[0]))
-        sums = [accumulate(t, ct) for t, ct in zip(totals, present(found[0]), strict=True)]
-        count = len(consts) - sum(consts)
+        count, args = len(consts) - sum(consts), self.parts(node.args)
+        elements = (*fixed[count:], *stacks)
+        waiting, later = self.later(found[0], elements, carried)
+        added = [ct for ct, wait in zip(found[0], waiting, strict=True) if ct and not wait]
+        totals, carried_like = fresh(added), self.parts(self.body.inputs)[1]
+        sums = [accumulate(t, ct) for t, ct in zip(totals, added, strict=True)]
         body = Graph.of(
             f"{self.body.name}_transpose",
-            (*fixed[:count], *totals, *carried, *fixed[count:], *stacks),
-            present((*sums, *filled(found[1], self.parts(self.body.inputs)[1], active), *found[2])),
+            (*fixed[:count], *totals, *carried, *elements),
+            (*present((*sums, *filled(found[1], carried_like, active), *found[2])), *later),
         )
         op = Scan(body, count, len(totals) + len(carried), self.length, not self.reverse)
-        args = self.parts(node.args)
         ends = present(filled(cts[:k], node.values[:k], active))
-        made = apply_all(
-            op, *others(args[0], consts), *map(zeros, totals), *ends,
-            *others(args[2], sequences), *present(cts[k:]),
-        )  # fmt: skip
-        n = len(totals)
-        linear_carries = self.parts(linear)[1]
-        of_consts = iter(spread(made[:n], summed))
+        sequences_given = (*others(args[2], sequences), *present(cts[k:]))
+        made = apply_all(op, *others(args[0], consts), *map(zeros, totals), *ends, *sequences_given)
+        n, m = len(totals), len(made) - len(later)
+        of = dict(zip(elements, sequences_given, strict=True))
+        of |= zip(later, made[m:], strict=True)
+        summed = iter(made[:n])
+        of_consts = iter([
+            wait(of) if wait else next(summed) if ct else None
+            for ct, wait in zip(found[0], waiting, strict=True)
+        ])  # fmt: skip
+        given = self.parts(linear)[1]
         of_carries = spread(made[n : n + len(carried)], active)
-        of_sequences = iter(spread(made[n + len(carried) :], moving(found[2])))
+        of_sequences = iter(spread(made[n + len(carried) : m], moving(found[2])))
         return (
             *(next(of_consts) if yes else None for yes in consts),
-            *(ct if yes else None for ct, yes in zip(of_carries, linear_carries, strict=True)),
+            *(ct if yes else None for ct, yes in zip(of_carries, given, strict=True)),
             *(next(of_sequences) if yes else None for yes in sequences),
         )
+
+    def later(
+        self, cts: Sequence[Value | None], elements: Sequence[Value], carried: Sequence[Value]
+    ) -> tuple[list[Total | None], tuple[Value, ...]]:
+        """Of the cotangents of constants the sums that are taken after the loop, and what of each
+        turn is stacked for them."""
+        inputs = (*elements, *carried)
+        turn = Graph.of("", inputs, present(cts))
+        plan = Postponed(elements, dependents(turn, [True] * len(inputs)))
+        found: list[Total | None] = [None] * len(cts)
+        for _ in range(2 if self.length else 0):  # what the first time stacks is known then
+            found = [sums or (ct and plan.sum(ct)) for sums, ct in zip(found, cts, strict=True)]
+        return found, tuple(plan.stacked)
 
     def pulled(
         self, marks: Marks, active: Marks, cts: Sequence[Value | None]

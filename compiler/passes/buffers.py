@@ -68,11 +68,11 @@ def planned(
     for _, work in schedule.works:  # what nobody writes has no elements
         places = {v: Place("arena") for v in work.reads} | places
     safe = tuple(pair for pair in donated if may_donate(schedule, *pair))
-    left_out = moot(schedule, places, safe)
+    left_out, kept = moot(schedule, places, safe)
     waves = [tuple(w for w in wave if id(w) not in left_out) for wave in schedule.waves]
     schedule = replace(schedule, waves=tuple(wave for wave in waves if wave))
     live = tuple(n for n, wave in zip(live, waves, strict=True) if wave)
-    plan = Plan(schedule, places, arena, live, safe, shared)
+    plan = Plan(schedule, places, arena, live, safe, shared, kept)
     check_overlap(plan)
     return plan
 
@@ -207,18 +207,22 @@ def may_donate(schedule: Schedule, source: int, target: int) -> bool:
 
 def moot(
     schedule: Schedule, places: dict[Value, Place], donated: tuple[tuple[int, int], ...]
-) -> set[int]:
-    """The works, by identity, that would copy what is there already."""
+) -> tuple[set[int], frozenset[int]]:
+    """The works, by identity, that would copy what is there already, and the outputs that count
+    on it."""
     same = {places[schedule.graph.inputs[i]]: Place("output", k) for i, k in donated}
+    kept: set[int] = set()
 
     def place(v: Value) -> Place:
         return same.get(places[v], places[v])
 
-    return {
-        id(work)
-        for _, work in schedule.works
-        if copies(work) and place(work.reads[0]) == place(work.written[0])
-    }
+    left_out: set[int] = set()
+    for _, work in schedule.works:
+        if copies(work) and place(work.reads[0]) == place(work.written[0]):
+            left_out.add(id(work))
+            if places[work.reads[0]] in same:
+                kept.add(place(work.reads[0]).index)
+    return left_out, frozenset(kept)
 
 
 def check_overlap(plan: Plan) -> None:

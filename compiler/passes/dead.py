@@ -1,8 +1,9 @@
 """Dead code: nodes that no output needs are dropped, and so is what of a node nobody reads.
 
 What: a walk from the outputs. Inputs stay, they are the program's signature. An op that holds
-graphs gives way to one that has less in it: carries, sequences and results that no wanted result
-needs are gone, and a carry that no turn changes is a constant; then its graphs are walked.
+graphs, without effects, gives way to one that has less in it: carries, sequences and results that
+no wanted result needs are gone, and a carry that no turn changes is a constant; then its graphs are
+walked.
 Order: after any pass that leaves nodes unread; the other passes of this folder end with it.
 Before and after: a well-formed graph of the same meaning and bits. An op with an effect gives a
 token that is an output, so it stays.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from ..ir import Graph, Node, Value, apply_all, inline, with_graphs
 from ..ops.bodies import Control, Narrowed
+from ..ops.effects import has_effect
 
 
 def dead(graph: Graph) -> Graph:
@@ -51,7 +53,7 @@ def needed(graph: Graph) -> dict[Node, Narrowed]:
         marks = tuple(v in wanted for v in node.values)
         if not any(marks):
             continue
-        if not isinstance(node.op, Control):
+        if not isinstance(node.op, Control) or has_effect(node.op):
             wanted.update(node.args)
             continue
         less = found[node] = node.op.narrowed(node, marks)

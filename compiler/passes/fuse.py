@@ -125,8 +125,8 @@ class Fusion:
     """The state of one attempt."""
 
     def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]) -> None:
-        self.outputs, self.roots = frozenset(graph.outputs), roots
-        self.waits, self.known = waits, known
+        self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
+        self.known = known
         self.groups = Groups(map(self.single, roots.nodes))
 
     def single(self, node: Node) -> Group:

@@ -34,7 +34,8 @@ def hoist(graph: Graph) -> Graph:
 
 def step(old: Node, given: tuple[Value, ...]) -> Sequence[Value]:
     op = old.op
-    if not isinstance(op, Control) or "carry" not in (kinds := op.kinds(len(given))):
+    loop = isinstance(op, Control) and not has_effect(op)
+    if not loop or "carry" not in (kinds := op.kinds(len(given))):
         return apply_all(op, *given)
     count = kinds.count("constant")
     found = [list(invariants(g, count)) for g in op.graphs]
@@ -95,6 +96,8 @@ def pays(node: Node) -> bool:
         return False
     work = [n.op for n in cone if n.args and not isinstance(n.op, View)]
     if not work or isinstance(node.op, Constant | After) or not sources:
+        return False
+    if any(map(has_effect, work)):
         return False
     heavy = any(not isinstance(op, Elementwise | Computed) for op in work)
     nbytes = node.out.type.nbytes

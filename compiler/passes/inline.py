@@ -1,7 +1,8 @@
 """Puts the graphs that nodes hold in the place of the nodes.
 
-What: a node whose op has a rule `inlined(node)` becomes the nodes of that rule, and so on inside.
-Then one chain of tokens runs through all nodes with effects, in program order.
+What: a node whose op has a rule `inlined(node)` becomes the nodes of that rule, and so on inside,
+in bodies of loops too. Then one chain of tokens runs through all nodes with effects, in program
+order.
 Why here: first, when every derivative has been taken and every batch made: until then the node
 carries the rules of the user's; from now on it would only hide its nodes from laws and fusion.
 Before: any graph. After: no op that can be inlined.

@@ -113,22 +113,29 @@ def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
     if not of_lhs:
         return broadcast_product(op, lhs, rhs)
     pairs = sorted(zip(of_lhs, of_rhs, strict=True))
-    sides = []
-    for value, batch, axes in (
-        (lhs, lhs_batch, [p[0] for p in pairs]),
-        (rhs, rhs_batch, [p[1] for p in pairs]),
-    ):
-        free = [d for d in range(value.type.ndim) if d not in (*batch, *axes)]
-        order = (*batch, *free, *axes)
-        shape = (
-            *(value.shape[d] for d in (*batch, *free)),
-            math.prod(value.shape[d] for d in axes),
-        )
-        ordered = value if order == tuple(range(len(order))) else permute(value, order)
-        sides.append(reshape(ordered, shape))
-    last = tuple((s.type.ndim - 1,) for s in sides)
-    every = tuple(range(len(lhs_batch)))
-    return apply(DotGeneral((last[0], last[1]), (every, every)), *sides)
+    sides = [
+        merged(value, batch, [p[k] for p in pairs])
+        for k, (value, batch) in enumerate(((lhs, lhs_batch), (rhs, rhs_batch)))
+    ]
+    (left, left_at, left_batch), (right, right_at, right_batch) = sides
+    return apply(DotGeneral(((left_at,), (right_at,)), (left_batch, right_batch)), left, right)
+
+
+def merged(
+    value: Value, batch: Sequence[int], axes: Sequence[int]
+) -> tuple[Value, int, tuple[int, ...]]:
+    """An operand with its contracted axes as one, which that is, and which are the batch axes.
+
+    Axes that stand side by side become one where they are; others are brought to the end.
+    """
+    ndim, count, first = value.type.ndim, len(axes), axes[0]
+    if list(axes) != list(range(first, first + count)):
+        free = [d for d in range(ndim) if d not in (*batch, *axes)]
+        value = permute(value, (*batch, *free, *axes))
+        first, batch = ndim - count, range(len(batch))
+    shape = value.shape[:first], value.shape[first : first + count], value.shape[first + count :]
+    one = reshape(value, (*shape[0], math.prod(shape[1]), *shape[2]))
+    return one, first, tuple(d if d < first else d - count + 1 for d in batch)
 
 
 def broadcast_product(op: DotGeneral, lhs: Value, rhs: Value) -> Value:

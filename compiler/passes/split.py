@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from ..errors import CompilerError
 from ..ir import Graph, Node, Value, apply_all, inline, sourced
+from ..ops.bodies import Control
 from ..ops.family import View
 
 
@@ -116,4 +117,6 @@ class Late:
 def is_free(node: Node) -> bool:
     """Whether making the results again costs less than keeping them."""
     smaller = sum(a.type.nbytes for a in node.args) < sum(t.nbytes for t in node.types)
+    if isinstance(node.op, Control):
+        return False
     return not node.args or (isinstance(node.op, View) and smaller)

@@ -10,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from bench import peers, products
+import wonderland as wl
+from bench import peers, products, recurrence
 
 pytestmark = pytest.mark.skipif(peers.jax is None or peers.torch is None, reason="needs the peers")
 
@@ -22,6 +23,20 @@ def test_peers_of_a_layer_agree():
     results = [np.asarray(run()) for run in runs.values()]
     for result in results[1:]:
         np.testing.assert_allclose(result, results[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [recurrence.rnn, recurrence.lstm])
+def test_peers_of_a_recurrent_layer_agree(make):
+    gates = 4 if make is recurrence.lstm else 1
+    weights = [peers.random(8, 8 * gates, seed=k) for k in range(2)]
+    arrays = [*weights, peers.random(5, 2, 8, seed=2)]
+    for functions in (recurrence.layers(make), recurrence.gradients(make)):
+        runs = peers.runs(arrays, functions, torch_compile=False)
+        assert {"wonderland", "jax", "torch"} <= set(runs)
+        results = [wl.tree.leaves(run()) for run in runs.values()]
+        for result in results[1:]:
+            for x, y in zip(result, results[0], strict=True):
+                np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=1e-4, atol=1e-5)
 
 
 def test_peers_that_are_not_asked_are_not_imported():

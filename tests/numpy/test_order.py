@@ -177,6 +177,10 @@ WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
     (lambda x: np.median(x[:, :0]), r"median: at least one element is required, got f64\[3, 0\]"),
     (lambda x: np.interp(x, x[0], x[:, 0]), "interp: points of one axis are required"),
     (lambda x: np.histogram(x, "auto"), "histogram: static bins are required, got 'auto'"),
+    (lambda x: wnp.unique(x, size=-1), "unique: a size of 0 or more is required, got -1"),
+    (lambda x: wnp.nonzero(x, size=2.5), "nonzero: a size of 0 or more is required, got 2.5"),
+    (lambda x: wnp.bincount(x[0], length=-3), "bincount: a length of 1 or more is required"),
+    (lambda x: np.quantile(x, UP), "quantile: quantiles are numbers, got 'up'"),
     (lambda x: np.partition(x, x[0, 0]), "partition: static places are required, got a traced"),
 )
 

@@ -132,11 +132,8 @@ def test_zero_tangents_stay_none_and_numbers_without_one_have_none(name: str) ->
         (node,) = sample_graph(s).nodes
         assert node.op.jvp(node, (None,) * len(node.args)) == (None,) * len(node.values)
         moving = tuple(Value(t) if t.is_float else None for t in s.types)
-        found = node.op.jvp(node, moving)
-        if len(found) == 2 * len(node.values):  # results, then tangents
-            assert tuple(v.type for v in found[: len(node.values)] if v) == node.types
-            found = found[len(node.values) :]
-        for value, slope in zip(node.values, found, strict=True):
+        slopes = node.op.jvp(node, moving)[-len(node.values) :]  # after results, if it gives both
+        for value, slope in zip(node.values, slopes, strict=True):
             assert slope is None or (value.type.is_float and slope.type == value.type)
 
 
