@@ -33,9 +33,9 @@ from .lazy import lazy
 from .retrace import Key, reason
 from .settings import Settings, active, bytes_of
 from .static import Ints, Static, Strings, places, places_and_names
-from .trace import Traced, call, trace, trace_tree
+from .trace import PYTHON, Traced, call, trace, trace_tree
 from .tracer import current
-from .types import Type, dtype_name, type_of
+from .types import NUMPY, Type, dtype_name, type_of
 
 if TYPE_CHECKING:
     from .pipeline import Compiled
@@ -205,7 +205,7 @@ class Jitted:
                 found = array_on_device(x)
                 a = array(x) if found is None else found
                 arrays.append(a)
-                kinds.append((type(x) if type(x) in (bool, int, float) else a.dtype, a.shape))
+                kinds.append((type(x) if type(x) in PYTHON else a.dtype, a.shape))
         return tuple(arrays), tuple(kinds)
 
     def settings(self, arrays: Sequence[Any]) -> Settings:
@@ -304,15 +304,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def array(x: Any) -> np.ndarray:
-    """A leaf as an array; weak Python scalars as f64, i64, bool."""
-    if isinstance(x, bool):
-        return np.array(x, np.bool_)
-    if isinstance(x, int):
-        if not -(2**63) <= x < 2**63:
-            raise ProgramError(f"jit: an integer of 64 bits is required, got {x}")
-        return np.array(x, np.int64)
-    if isinstance(x, float):
-        return np.array(x, np.float64)
+    """A leaf as an array; weak Python scalars as bool, i64, f64, c128."""
+    if isinstance(x, int) and not -(2**63) <= x < 2**63:
+        raise ProgramError(f"jit: an integer of 64 bits is required, got {x}")
+    for kind, name in PYTHON.items():
+        if isinstance(x, kind):
+            return np.array(x, NUMPY[name])
     a = np.asarray(x)
     if a.dtype == object:
         raise ProgramError(

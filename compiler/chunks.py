@@ -107,6 +107,12 @@ def only_reduces(kernel: Kernel) -> bool:
     plain = all(
         isinstance(s, Store) and isinstance(s.expr, Result) and not s.at for s in store.body
     )
+    of = {s.names[0]: s.monoid for s in reduce.body if isinstance(s, Reduce)}
+    kinds: dict[str, set[str]] = {}  # of what each buffer takes, which its parts combine by
+    for s in store.body:
+        if isinstance(s, Store) and isinstance(s.expr, Result):
+            kinds.setdefault(s.buffer.name, set()).add(of.get(s.expr.name, ""))
+    plain = plain and all(len(found) == 1 for found in kinds.values())
     single = all(isinstance(s, Reduce) and len(s.names) == 1 for s in reduce.body)
     return plain and single and not store.axes and bool(reduce.axes)
 
@@ -122,7 +128,7 @@ def of_rows(kernel: Kernel) -> bool:
     """Whether memory runs along the reduced axes, so that each result is that of a row."""
     stage = kernel.stages[0]
     loads = [e for e in walk(*stage.exprs) if isinstance(e, Load)]
-    return all(e.map.stride(stage.axes[-1].name) in (0, 1) for e in loads)
+    return all(e.map.stride(stage.axes[-1].name) in (0, 1, 2) for e in loads)
 
 
 def column_sums(kernel: Kernel) -> Kernel | None:

@@ -33,7 +33,7 @@ from .numpy.operands import (
     wrong,
 )
 from .ops import Scan, Switch, While, elementwise, token
-from .ops.source import full, iota
+from .ops.source import full, iota, kind_of
 from .trace import aval, call, noted, trace_tree
 from .tracer import Tracer, current
 from .types import INTEGERS, Type, dtype_name
@@ -549,7 +549,7 @@ def agreed(one: Aval, other: Aval) -> Aval | None:
 
 def kind(of: Type, weak: bool) -> Any:
     """What promotion asks for."""
-    return (float if of.is_float else int) if weak else of.numpy
+    return kind_of(of.dtype) if weak else of.numpy
 
 
 def common_of(several: Sequence[Aval]) -> Aval:

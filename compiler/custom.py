@@ -271,7 +271,7 @@ class WithJvp(WithRule):
         assert rule is not None
         fail = Checked(self.kind, self.name, "rule", rule)
         outputs = body.graph.outputs
-        moving = [t.is_float for t in call.types]
+        moving = [t.is_inexact for t in call.types]
 
         def function(leaves: list[Any], slopes: list[Any]) -> Any:
             given = iter(slopes)
@@ -288,7 +288,7 @@ class WithJvp(WithRule):
             moved = fail.leaves("the tangents of", found[1], body.outputs)
             paths = tree.paths(body.outputs)
             together = list(zip(results, moved, outputs, paths, strict=True))
-            floats = [(t, v.type, at) for _, t, v, at in together if v.type.is_float]
+            floats = [(t, v.type, at) for _, t, v, at in together if v.type.is_inexact]
             return (
                 [fail.fit("a result", x, v.type, at) for x, _, v, at in together],
                 [fail.fit("a tangent", t, of, at) for t, of, at in floats],
@@ -351,13 +351,15 @@ class WithVjp(WithRule):
 
         def after(arrays: list[Any], cts: list[Any]) -> Any:
             given = iter(cts)
-            full = [next(given) if v.type.is_float else np.zeros(v.shape, FLOAT0) for v in outputs]
+            full = [
+                next(given) if v.type.is_inexact else np.zeros(v.shape, FLOAT0) for v in outputs
+            ]
             found = bwd(*call.fixed, kept.tree(arrays), tree.unflatten(body.outputs, full))
             return backward.cotangents(found, call.inputs, call.types)
 
         def trace(marked: Callable[[Function], Function]) -> list[Traced]:
             first = trace_tree(marked(before), tuple(call.leaves), name_of(fwd))
-            cts = [v.type for v in outputs if v.type.is_float]
+            cts = [v.type for v in outputs if v.type.is_inexact]
             return [first, trace_tree(marked(after), (kept.types(first), cts), name_of(bwd))]
 
         (first, second), closed = self.rules(key, body, trace)

@@ -36,15 +36,23 @@ FLOAT0 = np.dtype([("float0", np.void, 0)])
 """The dtype, of no bits, of tangents of integers and bools."""
 
 
-def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+def grad(
+    function: Function,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Function:
     """The gradient of a scalar function in the arguments `argnums`.
 
     With `has_aux` the function gives (value, aux), and the result gives (gradient, aux).
+    Of a complex argument z = x + i y and a real value f it is df/dx - i df/dy, so that f changes by
+    the real part of gradient * dz; descent goes along its conjugate. With `holomorphic` arguments
+    and value are complex, and the result is the complex derivative of a holomorphic function.
     Example:
     >>> grad(lambda x: x**3)(2.0)
     array(12.)
     """
-    both = value_and_grad(function, argnums, has_aux)
+    both = value_and_grad(function, argnums, has_aux, holomorphic)
 
     @functools.wraps(function)
     def gradient(*args: Any, **options: Any) -> Any:
@@ -55,15 +63,18 @@ def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = F
 
 
 def value_and_grad(
-    function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+    function: Function,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Function:
-    """The value of a scalar function and its gradient in the arguments `argnums`."""
+    """The value of a scalar function and its gradient in the arguments `argnums`, as `grad`."""
 
     @functools.wraps(function)
     def differentiated(*args: Any, **options: Any) -> Any:
         chosen, others, bound = parted(function, args, options, argnums)
         traced = trace_tree(bound, (chosen, others), name_of(function))
-        made = gradient_of(traced, has_aux)
+        made = gradient_of(traced, has_aux, holomorphic)
         found, slopes = call(made, chosen, others)
         return found, slopes[0] if isinstance(argnums, int) else slopes
 
@@ -130,7 +141,7 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, 
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given = matched("vjp: a cotangent", cotangent, wanted, outputs)
-        cts = [ct for ct, o in zip(given, outputs, strict=True) if o.type.is_float]
+        cts = [ct for ct, o in zip(given, outputs, strict=True) if o.type.is_inexact]
         return filled(
             traced.inputs, traced.args, call(closed(back, residuals, cts), residuals, cts)
         )
@@ -181,13 +192,13 @@ def stop_gradient(x: Any) -> Any:
 # ---------------------------------------------------------------- graphs of derivatives
 
 
-def gradient_of(traced: Traced, has_aux: bool) -> Traced:
+def gradient_of(traced: Traced, has_aux: bool, holomorphic: bool = False) -> Traced:
     """(chosen, others) -> (value, gradient of the chosen), from a function to scalars."""
     chosen = traced.inputs.children[0]
-    differentiable("grad", traced.args[: chosen.size], chosen)
+    differentiable("grad", traced.args[: chosen.size], chosen, holomorphic)
     wanted = parts(traced, has_aux, "grad")
     graph, outputs = traced.graph, traced.graph.outputs
-    if wanted.container is not None or outputs[0].shape or not outputs[0].type.is_float:
+    if wanted.container is not None or outputs[0].shape or not outputs[0].type.is_inexact:
         got = (
             str(outputs[0].type)
             if wanted.container is None
@@ -197,6 +208,16 @@ def gradient_of(traced: Traced, has_aux: bool) -> Traced:
             f"grad: a scalar float result is required, got {got}",
             where(user_source()),
             "np.sum or np.mean of the result, has_aux=True for further results, or wl.vjp",
+        )
+    if outputs[0].type.is_complex != holomorphic:
+        raise ProgramError(
+            f"grad: a {'complex' if holomorphic else 'real'} result is required, "
+            f"got {outputs[0].type}",
+            where(user_source()),
+            "holomorphic=False"
+            if holomorphic
+            else "np.real or np.abs of the result, "
+            "holomorphic=True for a holomorphic function, or wl.vjp",
         )
     wrt = [i < chosen.size for i in range(len(graph.inputs))]
     forward, linear = linearize_graph(graph, wrt, asked(traced, wanted))
@@ -228,8 +249,8 @@ def closed(graph: Graph, *args: list[Any]) -> Traced:
 
 
 def moving_inputs(traced: Traced) -> list[bool]:
-    """Which inputs of the graph have tangents: the floats among the arguments."""
-    args = [v.type.is_float for v in traced.args]
+    """Which inputs of the graph have tangents: floats and complex numbers among the arguments."""
+    args = [v.type.is_inexact for v in traced.args]
     return args + [False] * len(traced.captured)
 
 
@@ -288,10 +309,19 @@ def parted(
     return tuple(args[n] for n in places), [leaves[i] for i in arrays], bound
 
 
-def differentiable(name: str, args: Sequence[Value], structure: Structure) -> None:
-    """Refuses integers and bools among the arguments to differentiate."""
+def differentiable(
+    name: str, args: Sequence[Value], structure: Structure, holomorphic: bool = False
+) -> None:
+    """Refuses integers and bools among the arguments to differentiate; with `holomorphic` reals."""
     for v, path in zip(args, tree.paths(structure), strict=True):
-        if not v.type.is_float:
+        if holomorphic and not v.type.is_complex:
+            raise ProgramError(
+                f"{name}: complex inputs are required with holomorphic=True, "
+                f"got {v.type} at args{path}",
+                where(user_source()),
+                "x.astype(np.complex64)",
+            )
+        if not v.type.is_inexact:
             raise ProgramError(
                 f"{name}: float inputs are required, got {v.type} at args{path}",
                 where(user_source()),
@@ -308,7 +338,7 @@ def matched(what: str, given: Any, structure: Structure, values: Sequence[Value]
             where(user_source()),
         )
     for x, v, path in zip(leaves, values, tree.paths(structure), strict=True):
-        if v.type.is_float:
+        if v.type.is_inexact:
             got, weak = aval(x, path)
             if got != v.type and not (weak and got.shape == v.shape):
                 raise ProgramError(
@@ -324,5 +354,5 @@ def filled(structure: Structure, values: Sequence[Value], slopes: Sequence[Any])
     count = structure.size
     return tree.unflatten(
         structure,
-        [next(moving) if v.type.is_float else np.zeros(v.shape, FLOAT0) for v in values[:count]],
+        [next(moving) if v.type.is_inexact else np.zeros(v.shape, FLOAT0) for v in values[:count]],
     )

@@ -11,6 +11,7 @@ from .emission import Domain, squeezed
 from .ir import Node, Value
 from .lazy import lazy
 from .ops.family import Reduce, View
+from .ops.view import Interleave
 
 
 @dataclass(eq=False)
@@ -66,7 +67,9 @@ class Group:
     def title(self) -> str:
         """A name by what the kernel is and its last ops: what a reader looks for."""
         folds = [n.op.name for n in self.nodes if isinstance(n.op, Reduce)]
-        ops = [n.op.name.rstrip("_") for n in self.nodes if not isinstance(n.op, (View, Reduce))]
+        computed = (n for n in self.nodes if not isinstance(n.op, (View, Reduce)))
+        pairs = (n for n in self.nodes if isinstance(n.op, Interleave))
+        ops = [n.op.name.rstrip("_") for n in (*pairs, *computed)]
         kind = "product" if self.product else "fold" if folds else "map" if ops else "copy"
         return "_".join([kind, *folds[-1:], *ops[-1:]])
 

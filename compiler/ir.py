@@ -22,7 +22,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, ClassVar, Concatenate, ParamSpec, dataclass_transform
+from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, dataclass_transform
 
 import numpy as np
 
@@ -158,6 +158,8 @@ def bits(x: Any) -> Any:
             return type(x).__name__, x
         case float():
             return "float", struct.pack("<d", x)
+        case complex():
+            return "complex", struct.pack("<dd", x.real, x.imag)
         case tuple():
             return tuple(bits(v) for v in x)
         case Array():
@@ -243,6 +245,14 @@ class Op:
         """
         raise CompilerError(f"op '{self.name}' has no batch rule")
 
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+        """The results by real values, where an operand or a result is complex."""
+        raise ProgramError(
+            f"{self.name}: has no compiled form for complex values",
+            where(node.source),
+            "np.real and np.imag of them",
+        )
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         raise CompilerError(f"op '{cls.name}' has no samples")
@@ -292,6 +302,17 @@ class Value:
 
     def __repr__(self) -> str:
         return f"<{self.node.op.name if self.node else 'input'}: {self.type}>"
+
+
+class Pair(NamedTuple):
+    """A complex value as its real and its imaginary part."""
+
+    re: Value
+    im: Value
+
+
+Parts = Value | Pair
+"""A value once complex ones are pairs."""
 
 
 _serial = itertools.count()

@@ -88,26 +88,19 @@ def jacobian_of(
 ) -> Function:
     if not callable(fun):
         raise ProgramError(f"{name}: a function is required, got {fun!r}", where(user_source()))
-    if holomorphic:
-        raise ProgramError(
-            f"{name}: holomorphic=False is required, got True: derivatives are of real functions",
-            where(user_source()),
-        )
 
     @functools.wraps(fun)
     def jacobian(*args: Any, **options: Any) -> Any:
         chosen, others, bound = parted(fun, args, options, argnums)
         traced = trace_tree(bound, (chosen, others), name_of(fun))
         inner = traced.inputs.children[0]
-        differentiable(name, traced.args[: inner.size], inner)
+        args_moved = traced.args[: inner.size]
+        differentiable(name, args_moved, inner, holomorphic)
+        if name == "jacfwd" and not holomorphic:
+            of_kind(name, "input", "args", args_moved, tree.paths(inner), "is_float")
         wanted = parts(traced, has_aux, name)
-        for v, path in zip(traced.graph.outputs, tree.paths(wanted), strict=False):
-            if not v.type.is_float:
-                raise ProgramError(
-                    f"{name}: float results are required, got {v.type} at result{path}",
-                    where(user_source()),
-                    "has_aux=True for further results",
-                )
+        kind = "is_complex" if holomorphic else "is_float" if name == "jacrev" else "is_inexact"
+        of_kind(name, "result", "result", traced.graph.outputs, tree.paths(wanted), kind)
         each = inner.children[0] if isinstance(argnums, int) else inner
         graph = matrices(name, traced, wanted, inner.size)
         slopes = tree.composed(wanted, each)
@@ -116,6 +109,23 @@ def jacobian_of(
         return (found, aux) if has_aux else found
 
     return jacobian
+
+
+KINDS = {"is_float": "float", "is_complex": "complex", "is_inexact": "float or complex"}
+REPAIRS = {"result": "has_aux=True for further results", "input": "holomorphic=True, or jacrev"}
+
+
+def of_kind(
+    name: str, what: str, root: str, values: Sequence[Value], paths: Sequence[str], kind: str
+) -> None:
+    """Refuses inputs or results of another kind of dtype."""
+    for v, path in zip(values, paths, strict=False):
+        if not getattr(v.type, kind):
+            raise ProgramError(
+                f"{name}: {KINDS[kind]} {what}s are required, got {v.type} at {root}{path}",
+                where(user_source()),
+                REPAIRS[what],
+            )
 
 
 def matrices(name: str, traced: Traced, wanted: Structure, count: int) -> Graph:

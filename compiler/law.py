@@ -22,7 +22,7 @@ from typing import Any
 from .errors import CompilerError
 from .ir import Op, Value, apply
 from .ops.source import Full, full
-from .types import FLOATS, NUMPY, Type
+from .types import FLOATS, REAL, Type
 
 # ---------------------------------------------------------------- terms
 
@@ -148,7 +148,7 @@ def widened(x: Any, like: Type) -> Value:
     return x.value if isinstance(x, Typed) else full(x, like)
 
 
-def uniform(v: Value) -> bool | int | float | None:
+def uniform(v: Value) -> Any:
     """The number that stands in every element of a constant, or None."""
     return v.node.op.value if v.node and isinstance(v.node.op, Full) else None
 
@@ -191,9 +191,10 @@ LAWS: list[Law] = []
 
 
 def law(
-    exact: bool, on: Sequence[str] = tuple(NUMPY), samples: Sequence[Mapping[str, Any]] = ()
+    exact: bool, on: Sequence[str] = REAL, samples: Sequence[Mapping[str, Any]] = ()
 ) -> Callable[[Callable[..., tuple[Any, Any]]], Law]:
-    """Registers a law. `on`: dtypes of results where it holds; `samples`: variables to test on."""
+    """Registers a law. `on`: dtypes of results where it holds, all real ones by default: complex
+    values are pairs of those by then. `samples`: variables to test on."""
 
     def register(function: Callable[..., tuple[Any, Any]]) -> Law:
         variables = {

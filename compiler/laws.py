@@ -16,7 +16,7 @@ import numpy as np
 
 from .law import LAWS, Number, law, op
 from .ops import elementwise, reduce, source, view  # noqa: F401  laws name their ops
-from .types import FLOATS, INTEGERS, NUMPY, SIGNED, finfo
+from .types import FLOATS, INTEGERS, NUMPY, REAL, SIGNED, finfo
 
 __all__ = ["LAWS"]
 
@@ -164,11 +164,11 @@ def xor_zero(x): return x ^ 0, x
 
 
 CASTS = tuple(
-    {"x": f"{x}[7]", "mid": mid, "dtype": dtype} for x in NUMPY for mid in NUMPY for dtype in NUMPY
+    {"x": f"{x}[7]", "mid": mid, "dtype": dtype} for x in REAL for mid in REAL for dtype in REAL
 )
 
 
-@law(exact=True, samples=[{"x": f"{d}[7]", "dtype": d} for d in NUMPY])
+@law(exact=True, samples=[{"x": f"{d}[7]", "dtype": d} for d in REAL])
 def cast_same(x, *, dtype): return op.cast(x, dtype=dtype), lambda: x if x.dtype == dtype else None
 @law(exact=True, samples=CASTS)
 def cast_cast(x, *, mid, dtype):

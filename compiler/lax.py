@@ -39,7 +39,7 @@ from .numpy.selection import from_front
 from .ops import contract, gamma, source
 from .trace import call, trace_tree
 from .tracer import Tracer, current
-from .types import Type, dtype_name
+from .types import WHOLE, Type, dtype_name
 
 
 def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -78,7 +78,7 @@ def _array(x: Any) -> Any:
 def _unary(rule: Callable[..., Any]) -> Callable[[Any], Tracer]:
     def function(x: Any) -> Tracer:
         x = tracer(x)
-        return new(rule(x.value if x.type.is_float else x.astype("f64").value), x.weak)
+        return new(rule(x.value if x.type.is_inexact else x.astype("f64").value), x.weak)
 
     function.__name__ = rule.__name__
     function.__doc__ = f"`{rule.__name__}` of each element."
@@ -88,6 +88,35 @@ def _unary(rule: Callable[..., Any]) -> Callable[[Any], Tracer]:
 rsqrt, logistic = _unary(ops.rsqrt), _unary(ops.sigmoid)
 erf, erfc, erf_inv = _unary(ops.erf), _unary(ops.erfc), _unary(ops.erfinv)
 lgamma, digamma = _unary(ops.lgamma), _unary(ops.digamma)
+
+
+@eager("x", "y")
+def complex(x: Any, y: Any) -> Tracer:
+    """x + i y, of real numbers of one dtype."""
+    xs = [operand(v) for v in (x, y)]
+    dtype, shape = promoted("complex", *xs), common_shape("complex", *(shape_of(v) for v in xs))
+    return new(ops.complex(*(value(v, dtype, shape) for v in xs)), all(is_weak(v) for v in xs))
+
+
+@eager("x")
+def real(x: Any) -> Tracer:
+    """The real part."""
+    return elementwise.real(x)
+
+
+@eager("x")
+def imag(x: Any) -> Tracer:
+    """The imaginary part."""
+    return elementwise.imag(x)
+
+
+@eager("x")
+def conj(x: Any) -> Tracer:
+    """The conjugate, complex of real numbers too."""
+    x = tracer(x)
+    if not x.type.is_complex:
+        x = tracer(x, WHOLE[x.type.dtype if x.type.dtype in WHOLE else "f64"])
+    return elementwise.conj(x)
 
 
 @eager("x")

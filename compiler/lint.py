@@ -15,21 +15,22 @@ _registries: dict[str, dict[Any, Any]] = {}  # of shown warnings per file: each 
 
 
 class WideningWarning(UserWarning):
-    """A NumPy float64 scalar made a float32 computation float64. Python floats do not."""
+    """A NumPy scalar of 64 bits made a computation of 32 bits wide. Python floats do not."""
 
 
-def widening(name: str, types: Sequence[Type], constants: Sequence[Any]) -> None:
-    """Warn where NumPy scalars alone make f64 of the operands of `name`, f32 arrays among them."""
-    wide = [c for c in constants if getattr(c, "dtype", None) == np.float64]
-    culprits = [c for c in wide if not np.ndim(c)]
-    others = len(culprits) < len(wide) or any(t.dtype == "f64" for t in types)
-    narrow = [t for t in types if t.dtype == "f32"]
+def widening(name: str, wide: str, types: Sequence[Type], constants: Sequence[Any]) -> None:
+    """Warn where NumPy scalars alone make the operands of `name`, f32 or c64 arrays, `wide`."""
+    scalars = [c for c in constants if getattr(c, "dtype", None) in (np.float64, np.complex128)]
+    culprits = [c for c in scalars if not np.ndim(c)]
+    others = len(culprits) < len(scalars) or any(t.dtype in ("f64", "c128") for t in types)
+    narrow = [t for t in types if t.dtype in ("f32", "c64")]
     if not narrow or not culprits or others:
         return
     source = user_source()
+    kind = type(culprits[0].item()).__name__
     text = (
-        f"{name}: {narrow[0]} becomes f64 because of the NumPy scalar {np.float64(culprits[0])}\n"
-        f"{where(source)}\ntry: float(...) around the scalar"
+        f"{name}: {narrow[0]} becomes {wide} because of the NumPy scalar {culprits[0]}\n"
+        f"{where(source)}\ntry: {kind}(...) around the scalar"
     )
     path, line = (source.path, source.line) if source else ("<unknown>", 0)
     registry = _registries.setdefault(path, {})

@@ -15,11 +15,11 @@ from .interpreter import results
 from .ir import Graph, Node, Value, where
 from .ops.bodies import Control
 from .ops.family import Elementwise
-from .types import FLOATS, NAMES, spelled
+from .types import INEXACT, NAMES, spelled
 
 
 def has_nan(array: np.ndarray) -> bool:
-    return NAMES[array.dtype] in FLOATS and bool(np.isnan(array).any())
+    return NAMES[array.dtype] in INEXACT and bool(np.isnan(array).any())
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def infinity(node: Node, store: dict[Value, np.ndarray]) -> Node | None:
     """The node that made an infinity which `node` reads, of finite numbers."""
 
     def infinite(v: Value) -> bool:
-        return v.type.is_float and bool(np.isinf(store[v]).any())
+        return v.type.is_inexact and bool(np.isinf(store[v]).any())
 
     found: Node | None = None
     value = next((a for a in node.args if infinite(a)), None)

@@ -47,6 +47,7 @@ from .passes.fuse import fuse
 from .passes.hoist import hoist
 from .passes.inline import inline
 from .passes.layout import layout
+from .passes.parts import parts
 from .passes.recompute import recompute
 from .passes.schedule import schedule
 from .passes.simplify import simplify
@@ -63,6 +64,7 @@ from .verify import verify
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     inline,
     unmark,
+    parts,
     sink,
     fold,
     simplify,
@@ -74,7 +76,8 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     cse,
     dead,
 )
-"""Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
+"""Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact, and
+for `parts`: complex arguments and results are arrays of reals from there on, the same bytes."""
 
 HOST = 1e-4  # seconds of a call of the host, for what a budget of memory computes again
 
@@ -107,8 +110,8 @@ class Compiled:
     @lazy
     def program(self) -> Any:  # a Program, or a DeviceProgram
         if self.device is None:
-            return assemble(self.plan, self.lowered, spare=0 if self.budget else 1)
-        return assemble_on(self.device, self.plan, self.lowered, self.artifacts)
+            return assemble(self.graph, self.plan, self.lowered, 0 if self.budget else 1)
+        return assemble_on(self.device, self.graph, self.plan, self.lowered, self.artifacts)
 
     @lazy
     def artifacts(self) -> dict[str, Artifact]:
@@ -222,14 +225,15 @@ def scratch_of(lowered: Iterable[Lowered]) -> int:
 # ---------------------------------------------------------------- the table
 
 
-def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...], spare: int = 1) -> Program:
-    """The runtime's program: rows in order, a barrier at the end of each wave.
+def assemble(
+    graph: Graph, plan: Plan, lowered: tuple[tuple[Work, Lowered], ...], spare: int = 1
+) -> Program:
+    """The runtime's program of `graph`: rows in order, a barrier at the end of each wave.
 
     `spare`: calls whose results' memory is kept for the next, beside that of one.
     """
     addresses = machine_code(low for _, low in lowered)
     made = Rows(addresses, {id(work): low for work, low in lowered})
-    graph = plan.graph
     inputs = [Slot("input", k) for k in range(len(graph.inputs))]
     outputs = [Slot("output", k) for k in range(len(graph.outputs))]
     rows, seconds, outside = made.of(plan, Around(inputs, outputs, Slot("arena")))
@@ -261,11 +265,12 @@ def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
 
 def assemble_on(
     device: RuntimeDevice,
+    graph: Graph,
     plan: Plan,
     lowered: tuple[tuple[Work, Launch], ...],
     code: Mapping[str, Any],
 ) -> DeviceProgram:
-    """The runtime's program for a GPU: launches in order, calls of the host between them."""
+    """The runtime's program of `graph` for a GPU: launches in order, host calls between them."""
     of = {id(work): low for work, low in lowered}
     rows: list[DeviceRow | HostRow] = []
     for wave in plan.schedule.waves:
@@ -291,8 +296,8 @@ def assemble_on(
     return DeviceProgram(
         device,
         tuple(rows),
-        specs(plan.graph.inputs),
-        specs(plan.graph.outputs),
+        specs(graph.inputs),
+        specs(graph.outputs),
         constants(plan),
         plan.arena_bytes,
         plan.donated,

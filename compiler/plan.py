@@ -179,13 +179,12 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
         kernel = as_kernel(kernel)
     loads = [(k, e) for k, e in reads(kernel) if e.buffer == x]
     stores = [(k, s) for k, s in writes(kernel) if s.buffer == y]
-    if len(stores) != 1 or x.dtype != y.dtype:
+    stages, maps = {k for k, _ in stores}, {s.map for _, s in stores}  # of pairs there are two
+    if len(stages) != 1 or x.dtype != y.dtype:
         return False
-    ((last, store),) = stores
-    own = isinstance(store, Store) and not store.at
-    return own and all(
-        k <= last and e.map == store.map and not e.guards and not e.at for k, e in loads
-    )
+    (last,) = stages
+    own = all(isinstance(s, Store) and not s.at for _, s in stores)
+    return own and all(k <= last and e.map in maps and not e.guards and not e.at for k, e in loads)
 
 
 def carry_may_share(work: BodyWork, read: Value, written: Value) -> bool:

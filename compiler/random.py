@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .lax import eager, erf, erf_inv, top_k
+from .lax import complex, eager, erf, erf_inv, top_k
 from .numpy import elementwise as el
 from .numpy import reductions, shapes
 from .numpy.creation import array, zeros_like
@@ -32,7 +32,7 @@ from .ops.gather import take_along
 from .ops.random import random_bits, threefry
 from .ops.source import iota
 from .tracer import Tracer
-from .types import NUMPY, Type, dtype_name
+from .types import COMPLEX, NUMPY, Type, dtype_name
 
 __all__ = [
     "PRNGKey",
@@ -155,7 +155,15 @@ def uniform(
 
 @eager("key")
 def normal(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
-    """Normal of mean 0 and variance 1: sqrt(2) erf_inv(u), u uniform in (-1, 1)."""
+    """Normal of mean 0 and variance 1: sqrt(2) erf_inv(u), u uniform in (-1, 1).
+
+    The parts of complex numbers have variance 1/2 each.
+    """
+    if dtype_name(dtype) in COMPLEX:
+        part = Type(dtype_name(dtype)).part.numpy
+        keys = split(key)
+        re, im = (normal(keys[k], shape, part) for k in range(2))
+        return complex(re, im) / part.type(np.sqrt(2))
     kind = np.dtype(_numpy(_float("normal", dtype)))
     low = np.nextafter(kind.type(-1), kind.type(0))
     return erf_inv(uniform(key, shape, kind, low, kind.type(1))) * kind.type(np.sqrt(2))

@@ -68,7 +68,7 @@ class Checked:
         return [
             self.fit("a cotangent", np.zeros(of.shape, of.numpy) if ct is None else ct, of, path)
             for ct, of, path in every
-            if of.is_float
+            if of.is_inexact
         ]
 
     def spread(self, ct: Any, structure: Structure, path: str) -> list[Any]:

@@ -26,7 +26,7 @@ from .passes.linearize import linearize
 from .passes.transpose import transpose
 from .text import constants_of, parse
 from .trace import trace
-from .types import FLOATS, NAMES, NUMPY, UNSIGNED, Type, dtype_name
+from .types import INEXACT, NAMES, NUMPY, UNSIGNED, Type, dtype_name, type_of
 from .verify import verify
 
 Function = Callable[..., Any]
@@ -35,7 +35,7 @@ Arrays = Sequence[np.ndarray]
 STEP = 1e-4
 """Of differences of fourth order in f64: an error of 1e-16 by truncation, of 1e-12 by rounding."""
 
-TRANSPOSED = {"bf16": 5e-2, "f16": 1e-2, "f32": 1e-4, "f64": 1e-10}
+TRANSPOSED = {"bf16": 5e-2, "f16": 1e-2, "f32": 1e-4, "f64": 1e-10, "c64": 1e-4}
 """How far <ct, J v> and <J' ct, v> may lie apart, by the narrowest dtype."""
 
 # ---------------------------------------------------------------- gradients
@@ -52,10 +52,11 @@ def check_gradients(
 ) -> None:
     """Raises AssertionError where a derivative of `function` at `args` is wrong.
 
-    Floats among the leaves of `args` are moved, in f64, in random directions; other leaves stay.
+    Floats and complex numbers among the leaves of `args` are moved, in f64 and c128, in random
+    directions; other leaves stay.
     Forward mode is compared with differences, reverse mode with forward mode by <ct, J v> = <J' ct,
-    v>. Orders above 1 check the derivative of each mode as a function, so every mix of modes is
-    checked.
+    v>, of complex numbers the real part of the sum of products without a conjugate. Orders above 1
+    check the derivative of each mode as a function, so every mix of modes is checked.
     Accuracy: tolerances are 1e-6 by default. The function should be smooth around `args`: kinks and
     jumps make differences differ.
     Cost: five calls of the function for every mode and order, on the interpreter where the function
@@ -69,10 +70,10 @@ def check_gradients(
     moving = [i for i, x in enumerate(leaves) if is_moved(x)]
     if not moving:
         raise ProgramError("check_gradients: a float among the arguments is required, got none")
-    point = [np.asarray(leaves[i], np.float64) for i in moving]
+    point = [np.asarray(leaves[i]) + np.float64(0) for i in moving]
 
     def flat(*moved: Any) -> list[Any]:
-        """The float results, of the moved leaves alone."""
+        """The float and complex results, of the moved leaves alone."""
         placed = dict(zip(moving, moved, strict=True))
         found = function(
             *tree.unflatten(structure, [placed.get(i, x) for i, x in enumerate(leaves)])
@@ -84,7 +85,7 @@ def check_gradients(
 
 
 class Check:
-    """Compares derivatives of functions from f64 arrays to lists of float arrays."""
+    """Compares derivatives of functions from f64 and c128 arrays to lists of such arrays."""
 
     def __init__(
         self, rtol: float, atol: float, modes: tuple[str, ...], rng: np.random.Generator
@@ -95,7 +96,7 @@ class Check:
         """Checks the derivative of `f` in every mode, then the derivatives of those."""
         if order == 0:
             return
-        direction = [self.rng.normal(size=x.shape) for x in point]
+        direction = [random_normal(type_of(x), self.rng) for x in point]
         expected = differences(f, point, direction)
         if "fwd" in self.modes:
             by = (*path, "fwd")
@@ -104,7 +105,7 @@ class Check:
             self.order(lambda *x: jvp(f, x, direction)[1], point, order - 1, by)
         if "rev" in self.modes:
             by = (*path, "rev")
-            cts = [self.rng.normal(size=e.shape) for e in expected]
+            cts = [random_normal(type_of(e), self.rng) for e in expected]
             got, wanted = inner(vjp(f, *point)[1](cts), direction), inner(cts, expected)
             self.compare(got, wanted, "<J' ct, v> and differences of <ct, f>", by, f, point)
             self.order(lambda *x: list(vjp(f, *x)[1](cts)), point, order - 1, by)
@@ -127,7 +128,7 @@ class Check:
 
 
 def is_moved(x: Any) -> bool:
-    return NAMES.get(np.dtype(getattr(operand(x), "dtype", type(x)))) in FLOATS
+    return NAMES.get(np.dtype(getattr(operand(x), "dtype", type(x)))) in INEXACT
 
 
 def differences(f: Function, point: Arrays, direction: Arrays) -> list[np.ndarray]:
@@ -143,8 +144,9 @@ def differences(f: Function, point: Arrays, direction: Arrays) -> list[np.ndarra
 
 
 def inner(xs: Sequence[Any], ys: Sequence[Any]) -> float:
-    """The sum of the products of all elements."""
-    return float(sum(np.sum(np.asarray(x, "f8") * y) for x, y in zip(xs, ys, strict=True)))
+    """The sum of the products of all elements, its real part: what a transpose keeps."""
+    products = (np.asarray(x) * np.float64(1) * y for x, y in zip(xs, ys, strict=True))
+    return float(sum(np.sum(p).real for p in products))
 
 
 # ---------------------------------------------------------------- ops
@@ -154,8 +156,8 @@ def check_op(op: type[Op] | str, seed: int = 0) -> None:
     """Raises where a sample of `op` breaks a rule.
 
     Valid samples: the reference has the type of the type rule, the text reads back, the tangent is
-    that of differences (smooth samples of f64), also of the tangent itself, the transpose is that
-    of the tangent, a batch is a loop, compiled code gives what the reference gives. Rejected
+    that of differences (smooth ones of f64 and c128), also of the tangent itself, the transpose is
+    that of the tangent, a batch is a loop, compiled code gives what the reference gives. Rejected
     samples: the message is as the sample says.
     """
     cls = Op.registry[op] if isinstance(op, str) else op
@@ -226,20 +228,16 @@ def check_compiled(graph: Graph, arrays: Arrays) -> None:
 def check_sample(sample: Sample, graph: Graph, arrays: Arrays, rng: np.random.Generator) -> None:
     """Interprets a sample, and compares its tangent and its transpose."""
     interpret(graph, *arrays)
-    moving = [t.is_float for t in sample.types]
-    floats = [o for o in graph.outputs if o.type.is_float]
+    moving = [t.is_inexact for t in sample.types]
+    floats = [o for o in graph.outputs if o.type.is_inexact]
     if not floats or not any(moving):
         return
-    direction = [
-        rng.normal(size=a.shape).astype(a.dtype)
-        for a, yes in zip(arrays, moving, strict=True)
-        if yes
-    ]
+    direction = [random_normal(type_of(a), rng) for a in arrays if is_moved(a)]
     tangents = interpret(verify(jvp_graph(graph, moving)), *arrays, *direction)[
         len(graph.outputs) :
     ]
     if sample.smooth and all(
-        t.dtype == "f64" for t in (*sample.types, *graph.types[1]) if t.is_float
+        t.dtype in ("f64", "c128") for t in (*sample.types, *graph.types[1]) if t.is_inexact
     ):
 
         def f(*moved: np.ndarray) -> list[np.ndarray]:
@@ -255,7 +253,7 @@ def check_sample(sample: Sample, graph: Graph, arrays: Arrays, rng: np.random.Ge
     forward, linear = linearize(graph, moving)
     residuals = interpret(forward, *arrays)[len(graph.outputs) :]
     back = verify(transpose(linear, [i >= len(residuals) for i in range(len(linear.inputs))]))
-    cts = [rng.normal(size=o.shape).astype(o.type.numpy) for o in floats]
+    cts = [random_normal(o.type, rng) for o in floats]
     scale = sum(float(np.abs(c * t).sum(dtype="f8")) for c, t in zip(cts, tangents, strict=True))
     error = inner(cts, tangents) - inner(interpret(back, *residuals, *cts), direction)
     dtypes = {t.dtype for t in (*sample.types, *graph.types[1])}
@@ -273,10 +271,23 @@ def sample_arrays(sample: Sample, rng: np.random.Generator) -> list[np.ndarray]:
     ]
 
 
+def random_normal(of: Type, rng: np.random.Generator) -> np.ndarray:
+    """An array of normal numbers, of type `of`, both parts of complex ones."""
+    real = rng.normal(size=of.shape)
+    drawn = real + 1j * rng.normal(size=of.shape) if of.is_complex else real
+    return np.asarray(drawn).astype(of.numpy)
+
+
 def random_array(
     of: Type, rng: np.random.Generator, low: float = -2.0, high: float = 2.0
 ) -> np.ndarray:
-    """An array of type `of`, uniform within the bounds; for integers both are included."""
+    """An array of type `of`, uniform within the bounds; for integers both are included.
+
+    Of complex numbers each part is.
+    """
+    if of.is_complex:
+        re, im = (random_array(of.part, rng, low, high) for _ in range(2))
+        return np.asarray(re + 1j * im, of.numpy)
     if of.is_float:
         return np.asarray(rng.uniform(low, high, of.shape)).astype(of.numpy)
     if of.dtype in UNSIGNED:
@@ -310,12 +321,20 @@ def arrays(
 ) -> Any:
     """A strategy of arrays of a dtype, of a shape or a strategy of shapes.
 
-    Numbers lie within `low` and `high`; without them every bit pattern occurs: NaN, infinities,
-    -0.0, denormals.
+    Numbers, or both their parts, lie within `low` and `high`; without them every bit pattern
+    occurs: NaN, infinities, -0.0, denormals.
     Example: `@given(arrays("f32", (3, 4)))`
     """
     numpy = hypothesis_numpy()
     found = NUMPY[dtype_name(dtype)]
+    if found.kind == "c" and (low, high) != (None, None):
+        part = Type(dtype_name(dtype)).part.dtype
+        size = shapes() if shape is None else shape
+
+        def joined(n: tuple[int, ...]) -> Any:
+            return arrays(part, (2, *n), low, high).map(lambda x: (x[0] + 1j * x[1]).astype(found))
+
+        return joined(size) if isinstance(size, tuple) else size.flatmap(joined)
     bounds = {k: v for k, v in (("min_value", low), ("max_value", high)) if v is not None}
     options: dict[str, Any] = {}
     if found.kind == "f" and bounds:

@@ -6,9 +6,10 @@
         return c, t[0]
 
 One line a node, the user's line as its comment. Parameters are keywords: numbers, strings, types,
-tuples of them. `nan` and `inf` are spelled so; a type applied to a number is a NumPy scalar,
-`f32(0.5)`, and applied to a hash an array, `f32[3]("53c1...")`, which `parse` takes from
-`constants`. A parameter that is a graph is a nested function, which reads its own inputs only.
+tuples of them. `nan` and `inf` are spelled so, a complex number `complex(0.0, 1.0)`; a type applied
+to a number is a NumPy scalar, `f32(0.5)`, and applied to a hash an array, `f32[3]("53c1...")`,
+which `parse` takes from `constants`. A parameter that is a graph is a nested function, which reads
+its own inputs only.
 `parse(str(g)) == g`, and `str(parse(s)) == s` for every `s` that was printed.
 """
 
@@ -126,6 +127,8 @@ def spell(x: Any, functions: Mapping[int, str]) -> str:
             return (
                 f"{'-' if math.copysign(1, x) < 0 else ''}nan" if math.isnan(x) else repr(float(x))
             )
+        case complex():
+            return f"complex({spell(x.real, functions)}, {spell(x.imag, functions)})"
         case tuple():
             return tuple_text(spell(v, functions) for v in x)
         case Type():
@@ -367,6 +370,10 @@ class Reader:
                 return self.type(tree)
             case ast.Tuple(elts=elements):
                 return tuple(self.parameter(scope, e) for e in elements)
+            case ast.Call(func=ast.Name(id="complex"), args=[re, im], keywords=[]):
+                parts = self.parameter(scope, re), self.parameter(scope, im)
+                if all(type(part) is float for part in parts):
+                    return complex(*parts)
             case ast.Call(func=ast.Name(id="foreign"), args=[ast.Constant(value=str(key))]):
                 if isinstance(found := self.constants.get(key), Foreign):
                     return found

@@ -25,6 +25,8 @@ from .tracer import Tracer, active, current, tracing
 from .tree import Structure
 from .types import NUMPY, Type, dtype_name
 
+PYTHON = {bool: "bool", int: "i64", float: "f64", complex: "c128"}
+"""The dtype of a Python number that has no partner."""
 Run = Callable[..., Sequence[np.ndarray]]
 """What runs a graph on arrays: the interpreter, or compiled code."""
 
@@ -55,8 +57,8 @@ def aval(x: Any, path: str = "") -> tuple[Type, bool]:
         return x.type, x.weak
     if isinstance(x, Type):
         return x, False
-    if type(x) in (bool, int, float):
-        return Type({bool: "bool", int: "i64", float: "f64"}[type(x)]), type(x) is not bool
+    if type(x) in PYTHON:
+        return Type(PYTHON[type(x)]), type(x) is not bool
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype):
         raise ProgramError(
@@ -126,7 +128,7 @@ def _place(error: BaseException) -> str:
 
 
 def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:
-    if not isinstance(x, (Tracer, bool, int, float, np.ndarray, np.generic)):
+    if not isinstance(x, (Tracer, *PYTHON, np.ndarray, np.generic)):
         path = tree.paths(outputs)[i] or ""
         raise ProgramError(
             f"{name}: arrays are required as results, got {type(x).__name__} {x!r:.40} "

@@ -130,7 +130,7 @@ def tracing(name: str) -> Iterator[Trace]:
         trace.memories = Memories()
 
 
-OPERANDS = (bool, int, float, np.ndarray, np.generic, list, tuple)
+OPERANDS = (bool, int, float, complex, np.ndarray, np.generic, list, tuple)
 """What may stand beside a tracer."""
 
 
@@ -265,7 +265,11 @@ class Tracer(Concrete):
 
     @property
     def real(self) -> Tracer:
-        return self
+        return FUNCTIONS[np.real](self)
+
+    @property
+    def imag(self) -> Tracer:
+        return FUNCTIONS[np.imag](self)
 
     def __repr__(self) -> str:
         return f"Tracer<{self._value.type}{', weak' if self.weak else ''}>"
@@ -297,7 +301,8 @@ class Tracer(Concrete):
     argmax, argmin = _function(np.argmax), _function(np.argmin)
     cumsum, cumprod = _function(np.cumsum), _function(np.cumprod)
     argsort, searchsorted = _function(np.argsort), _function(np.searchsorted)
-    clip, round, conj = _function(np.clip), _function(np.round), _function(np.conjugate)
+    clip, round = _function(np.clip), _function(np.round)
+    conj = conjugate = _function(np.conjugate)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
     squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)
     copy, diagonal, trace = _function(np.copy), _function(np.diagonal), _function(np.trace)

@@ -27,6 +27,8 @@ NUMPY: dict[str, np.dtype[Any]] = {
     "bf16": np.dtype(ml_dtypes.bfloat16),
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
+    "c64": np.dtype(np.complex64),
+    "c128": np.dtype(np.complex128),
 }
 """Name to NumPy dtype, for every element type of the language."""
 
@@ -36,15 +38,26 @@ INTEGERS = (*SIGNED, *UNSIGNED)
 HALVES = ("f16", "bf16")  # stored in 16 bits, computed in f32
 WIDE = ("f32", "f64")
 FLOATS = (*HALVES, *WIDE)
+PART = {"c64": "f32", "c128": "f64"}
+"""The dtype of the real and of the imaginary part of a complex number."""
+WHOLE = {part: dtype for dtype, part in PART.items()}
+COMPLEX = tuple(PART)
+INEXACT = (*FLOATS, *COMPLEX)  # those that have derivatives
+REAL = tuple(d for d in NUMPY if d not in COMPLEX)  # those that kernels compute with
 
 
 def finfo(dtype: str) -> Any:
-    """What np.finfo says, of every float dtype."""
-    return ml_dtypes.finfo(NUMPY[dtype])
+    """What np.finfo says, of every float and complex dtype."""
+    return ml_dtypes.finfo(NUMPY[PART.get(dtype, dtype)])
 
 
 def is_float(dtype: str) -> bool:
     return dtype in FLOATS
+
+
+def is_inexact(dtype: str) -> bool:
+    """Whether values of the dtype have derivatives."""
+    return dtype in INEXACT
 
 
 def dtype_name(dtype: Any) -> str:
@@ -87,6 +100,20 @@ class Type:
     @property
     def is_float(self) -> bool:
         return self.dtype in FLOATS
+
+    @property
+    def is_complex(self) -> bool:
+        return self.dtype in COMPLEX
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether values have derivatives: floats and complex numbers."""
+        return self.dtype in INEXACT
+
+    @property
+    def part(self) -> Type:
+        """The type of the real part."""
+        return Type(PART.get(self.dtype, self.dtype), self.shape)
 
     def of(self, dtype: str) -> Type:
         """The same shape with another element type."""

@@ -42,7 +42,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("datetime_as_string busday_count busday_offset is_busday isnat", f"numbers made {OUTSIDE}"),
     ("array2string array_repr array_str save savetxt savez savez_compressed",
      f"the result of the function, {OUTSIDE}"),
-    ("may_share_memory shares_memory isfortran common_type min_scalar_type result_type can_cast",
+    ("may_share_memory shares_memory isfortran common_type min_scalar_type",
      "x.dtype and x.shape, which are static: np.promote_types(x.dtype, y.dtype)"),
     ("asfortranarray require asarray_chkfinite asmatrix", "np.asarray"),
     ("linalg.inv linalg.solve linalg.det linalg.slogdet linalg.cholesky linalg.qr linalg.svd "

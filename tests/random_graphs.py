@@ -20,8 +20,20 @@ from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
+from wonderland.compiler.ops.source import number as of_type
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
-from wonderland.compiler.types import FLOATS, HALVES, INTEGERS, NUMPY, SIGNED, UNSIGNED, WIDE, Type
+from wonderland.compiler.types import (
+    COMPLEX,
+    FLOATS,
+    HALVES,
+    INEXACT,
+    INTEGERS,
+    NUMPY,
+    SIGNED,
+    UNSIGNED,
+    WIDE,
+    Type,
+)
 
 SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 17, 32)
 RANGE = {
@@ -29,8 +41,9 @@ RANGE = {
     **dict.fromkeys(SIGNED, (-4, 4)),
     **dict.fromkeys(UNSIGNED, (0, 7)),
     **dict.fromkeys(FLOATS, (-2, 2)),
+    **dict.fromkeys(COMPLEX, (-2, 2)),
 }
-"""Least and greatest value of an input, by dtype."""
+"""Least and greatest value of an input, by dtype; the greater bounds complex ones' modulus."""
 
 Range = tuple[float, float]
 WORDS: Range = (0, 2**32 - 1)
@@ -58,6 +71,9 @@ DOMAIN: dict[tuple[str, int], Range] = {
     ("shift_right", 1): (0, 6),
 }
 """What the operand of an op must lie in, where not every number will do."""
+
+ENTIRE = "add sub mul neg abs eq ne select cast real imag conj exp expm1 exp2 sin cos sinh cosh"
+"""What takes complex values here: no branch cuts, poles or zeros that rounding may cross."""
 
 RISING = (
     "exp",
@@ -126,6 +142,9 @@ def random_arrays(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
 
 def random_array(t: Type, rng: np.random.Generator) -> np.ndarray:
     low, high = RANGE[t.dtype]
+    if t.is_complex:
+        size, angle = rng.uniform(0, high, t.shape), rng.uniform(0, 2 * math.pi, t.shape)
+        return np.asarray(size * np.exp(1j * angle), t.numpy)
     drawn = (
         rng.uniform(low, high, t.shape)
         if t.is_float
@@ -148,7 +167,8 @@ class Maker:
     def grow(self, first: str, names: list[str], nodes: int) -> bool:
         """Applies ops up to `nodes`; False where not even `first` fits."""
         self.sizes = [self.size() for _ in range(3)]
-        self.dtypes = [self.pick(("f32", "f32", "f64")), self.pick(INTEGERS), "bool"]
+        floats = self.pick(("f32", "f32", "f64"))
+        self.dtypes = [floats, self.pick((*INTEGERS, *COMPLEX)), "bool"]
         return self.extend(first, names, nodes)
 
     def extend(self, first: str, names: list[str], nodes: int) -> bool:
@@ -210,6 +230,9 @@ class Maker:
         least, most = limits(value.dtype)
         if not (bounds[0] >= least and bounds[1] <= most):
             bounds = least, most
+        if value.type.is_complex:
+            size = max(map(abs, bounds))
+            bounds = -size, size
         self.pool.append(value)
         self.bounds[value] = bounds
         return value
@@ -219,7 +242,7 @@ class Maker:
         bound = max(map(abs, self.bounds[value]))
         if not math.isfinite(bound) or (value.dtype in ("i32", "i64", "u64") and bound > 2**20):
             raise Unfit
-        if not value.type.is_float or bound <= 8:
+        if not value.type.is_inexact or bound <= 8:
             return value
         factor = 2.0 ** -math.ceil(math.log2(bound / 4))
         scaled = ops.mul(value, ops.full(factor, value.type))
@@ -246,12 +269,14 @@ class Maker:
             return self.note(value, RANGE[t.dtype])
         if t.dtype == "bool" or self.chance(0.5):
             return self.note(ops.constant(random_array(t, self.rng)), RANGE[t.dtype])
-        number = float(self.pick((-1.5, 0.5, 1.25)) if t.is_float else self.pick((1, 2, 3)))
+        number = float(self.pick((-1.5, 0.5, 1.25)) if t.is_inexact else self.pick((1, 2, 3)))
         return self.note(ops.full(number, t), (number, number))
 
     def within(self, x: Value, low: float, high: float) -> Value:
-        """`x`, brought into the range where it is not."""
+        """`x`, brought into the range where it is not; complex numbers are scaled."""
         a, b = self.bounds[x]
+        if x.type.is_complex:
+            return self.note(ops.mul(x, ops.full(high / b, x.type)), (0, high)) if b > high else x
         if (
             a < low
             and x.type.is_float
@@ -287,13 +312,14 @@ def elementwise(m: Maker, name: str) -> Value:
         x = m.any_value()
         args = [m.of(x.type.of("bool")), x, m.of(x.type)]
     else:
-        x = m.any_value(op.domain)
+        entire = name in ENTIRE.split()
+        x = m.any_value([d for d in op.domain if entire or d not in COMPLEX])
         args = [x, *(m.of(x.type) for _ in range(op.arity - 1))]
     if name == "cast":
         dtype = m.pick([d for d in m.allowed(NUMPY) if d != x.dtype])
         least, most = limits(dtype)
         if m.bounds[x][1] > 2**20 or (
-            x.type.is_float
+            x.type.is_inexact
             and dtype != "bool"
             and not (least <= m.bounds[x][0] and m.bounds[x][1] <= most)
         ):
@@ -321,6 +347,8 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
         args[0].dtype == "bool" and name != "select"
     ):
         return 0, 1
+    if args[0].type.is_complex and name in ("exp", "expm1", "exp2", "sin", "cos", "sinh", "cosh"):
+        return 0, 1 + math.exp(b)
     if name in RISING:
         low, high = (
             float(Op.registry[name]().reference(np.asarray(v, np.float64))) for v in (a, b)
@@ -329,6 +357,8 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
     match name:
         case "sin" | "cos":
             return -1, 1
+        case "real" | "imag" | "conj":
+            return a, b
         case "cosh":
             return 1, math.cosh(max(-a, b))
         case "acos" | "erfc":
@@ -337,7 +367,7 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
             return -0.13, 9
         case "atan2":
             return -math.pi / 2, math.pi / 2
-        case "hypot":
+        case "hypot" | "complex":
             return 0, math.hypot(max(-a, b), max(-c, d))
         case "copysign":
             return -max(-a, b), max(-a, b)
@@ -442,7 +472,7 @@ def gamma_draw(m: Maker, name: str) -> Value:
 
 
 def searchsorted(m: Maker, name: str) -> Value:
-    x = m.any_value(least=1)
+    x = m.any_value([d for d in NUMPY if d not in COMPLEX], least=1)
     v = m.of(Type(x.dtype, (*x.shape[:-1], m.pick((1, 3, 40)))))
     x, _ = ops.sort(x, axis=x.type.ndim - 1)
     return m.note(ops.searchsorted(x, v, m.chance(0.5)), (0, x.shape[-1]))
@@ -588,11 +618,12 @@ def pad(m: Maker, name: str) -> Value:
         m.pick((True, False))
         if x.dtype == "bool"
         else m.pick((0.0, -1.5, 2.0))
-        if x.type.is_float
+        if x.type.is_inexact
         else m.pick((0, 2))
     )
     a, b = m.bounds[x]
-    return m.note(apply(Pad(low, high, number), x), (min(a, number), max(b, number)))
+    pad = Pad(low, high, of_type(number, x.type))
+    return m.note(apply(pad, x), (min(a, number), max(b, number)))
 
 
 def concatenate(m: Maker, name: str) -> Value:
@@ -604,6 +635,13 @@ def concatenate(m: Maker, name: str) -> Value:
         parts.append(m.of(Type(x.dtype, shape)))
     lows, highs = zip(*(m.bounds[p] for p in parts), strict=True)
     return m.note(ops.concatenate(*parts, axis=k), (min(lows), max(highs)))
+
+
+def interleave(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    y = m.of(x.type)
+    (a, b), (c, d) = m.bounds[x], m.bounds[y]
+    return m.note(ops.interleave(x, y), (min(a, c), max(b, d)))
 
 
 def full(m: Maker, name: str) -> Value:
@@ -619,7 +657,7 @@ def full(m: Maker, name: str) -> Value:
 
 
 def iota(m: Maker, name: str) -> Value:
-    t = Type(m.dtype((*INTEGERS, *FLOATS)), m.shape(1))
+    t = Type(m.dtype((*INTEGERS, *INEXACT)), m.shape(1))
     k = int(m.rng.integers(t.ndim))
     return m.note(ops.iota(t, k), (0, max(t.shape[k] - 1, 0)))
 
@@ -630,7 +668,7 @@ def constant(m: Maker, name: str) -> Value:
 
 
 def dot_general(m: Maker, name: str) -> Value:
-    lhs = m.any_value((*FLOATS, "i32", "i64"), least=1)
+    lhs = m.any_value((*INEXACT, "i32", "i64"), least=1)
     roles = [m.pick("bkkf") if d else m.pick("kff") for d in range(lhs.type.ndim)]
     order = [int(d) for d in m.rng.permutation(lhs.type.ndim) if roles[d] != "f"]
     shape = [lhs.shape[d] for d in order]
@@ -704,7 +742,8 @@ def gather(m: Maker, name: str) -> Value:
 
 def scatter(m: Maker, name: str) -> Value:
     combine = m.pick(("set", "add", "add", "min", "max"))
-    x = m.any_value(tuple(NUMPY) if combine == "set" else (*FLOATS, "i32", "i64"), least=1)
+    numbers = (*(INEXACT if combine == "add" else FLOATS), "i32", "i64")
+    x = m.any_value(tuple(NUMPY) if combine == "set" else numbers, least=1)
     p = Places(m, x.shape)
     u = m.of(Type(x.dtype, p.block))
     mode = m.pick(("clip", "drop"))
@@ -829,6 +868,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "flip": flip,
     "pad": pad,
     "concatenate": concatenate,
+    "interleave": interleave,
     "full": full,
     "iota": iota,
     "constant": constant,

@@ -13,7 +13,7 @@ from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Op, Sample, Value
 from wonderland.compiler.ops.effects import Outside
 from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
-from wonderland.compiler.types import FLOATS, INTEGERS, NAMES, NUMPY, Type
+from wonderland.compiler.types import FLOATS, INEXACT, INTEGERS, NAMES, NUMPY, Type
 
 from .ops.sampling import sample_arrays, sample_graph
 from .random_graphs import random_arrays, random_graph
@@ -21,7 +21,7 @@ from .random_graphs import random_arrays, random_graph
 GRAPHS = 200
 # a product or a sum may round in another order than NumPy's, over at most a few thousand terms
 # of f16 and bf16 a few units in the last place, where another rounding of f32 went the other way
-TOLERANCES = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "f64": 1e-11}
+TOLERANCES = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "f64": 1e-11, "c64": 4e-5}
 
 
 def agree(compiled: Compiled, arrays: Sequence[np.ndarray]) -> None:
@@ -31,8 +31,8 @@ def agree(compiled: Compiled, arrays: Sequence[np.ndarray]) -> None:
     tolerance = max(t for d, t in TOLERANCES.items() if d in dtypes or d == "f64")
     for got, want in zip(compiled.program(tuple(arrays)), expected, strict=True):
         assert (got.dtype, got.shape) == (want.dtype, want.shape)
-        if NAMES[want.dtype] in FLOATS:
-            got, want = (x.astype(np.float64) for x in (got, want))
+        if NAMES[want.dtype] in INEXACT:
+            got, want = (x.astype(np.result_type(x, np.float64)) for x in (got, want))
             np.testing.assert_allclose(got, want, tolerance, tolerance, err_msg=str(compiled.graph))
         else:
             np.testing.assert_array_equal(got, want, err_msg=str(compiled.graph))

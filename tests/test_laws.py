@@ -15,7 +15,7 @@ from wonderland.compiler.ir import Graph, Value
 from wonderland.compiler.law import Law
 from wonderland.compiler.laws import LAWS
 from wonderland.compiler.ops.source import full
-from wonderland.compiler.types import FLOATS, NUMPY, Type
+from wonderland.compiler.types import FLOATS, REAL, Type
 
 SPECIAL: dict[str, list[Any]] = {
     "bool": [False, True],
@@ -55,7 +55,7 @@ def cases(law: Law) -> Iterator[Mapping[str, Any]]:
         return
     names = inspect.signature(law.function).parameters
     numbers = [n for n, p in names.items() if "Number" in str(p.annotation)]
-    for dtypes in itertools.product(NUMPY, repeat=len(names)):
+    for dtypes in itertools.product(REAL, repeat=len(names)):
         types = dict(zip(names, dtypes, strict=True))
         if len({d for d in dtypes if d != "bool"}) <= 1:  # no op mixes two dtypes but with bool
             for chosen in itertools.product(*(NUMBERS.get(types[n], [1]) for n in numbers)):

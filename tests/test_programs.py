@@ -187,6 +187,45 @@ def nearest_centre(x: Any, centres: Any) -> Any:
     return np.argmin(np.sum((x[:, None] - centres[None]) ** 2, -1), axis=1)
 
 
+def waves(*shape: int) -> np.ndarray:
+    return (normal(*shape) + 1j * normal(*shape)[::-1]).astype(np.complex64)
+
+
+@program(waves(64), waves(9))
+def filtered_signal(signal: Any, taps: Any) -> Any:
+    padded = np.concatenate([np.zeros(8, np.complex64), signal])
+    found = sum(padded[8 - k : 72 - k] * taps[k] for k in range(9))
+    return np.abs(found), np.angle(found + 3), found * np.conj(found)
+
+
+@program(waves(8, 8), waves(8), normal(8))
+def gradient_through_a_unitary_evolution(a: Any, state: Any, observed: Any) -> Any:
+    def loss(a: Any) -> Any:
+        hermitian = (a + np.conj(a).T) / 2
+        psi = state / np.sqrt(np.sum(np.abs(state) ** 2))
+        for _ in range(4):
+            psi = psi - 0.1j * (hermitian @ psi) - 0.005 * (hermitian @ (hermitian @ psi))
+        return np.sum((np.abs(psi) ** 2 - observed) ** 2)
+
+    return wl.value_and_grad(loss)(a)
+
+
+@program(waves(5, 6), waves(6, 4), normal(5, 4))
+def gradient_of_a_complex_layer(x: Any, w: Any, y: Any) -> Any:
+    def loss(w: Any) -> Any:
+        z = x @ w
+        return np.mean((np.abs(np.tanh(z) * np.exp(-1j * np.angle(z))) - y) ** 2)
+
+    return wl.grad(loss)(w)
+
+
+@program(waves(6, 40))
+def spectrum_by_its_matrix(x: Any) -> Any:
+    k = np.arange(40)
+    turn = np.exp(-2j * np.pi / 40 * np.outer(k, k)).astype(np.complex64)
+    return np.sum(np.abs(x @ turn) ** 2, axis=0)
+
+
 @program(normal(9, 8))
 def views_of_views(x: Any) -> Any:
     padded = np.pad(x, ((1, 0), (0, 0)))[1:, 1::2]

@@ -54,6 +54,19 @@ def test_floats_keep_their_bits(value: float):
     assert parse(str(graph)) == graph
 
 
+@pytest.mark.parametrize("value", [1 + 2j, complex(-0.0, 0.0), complex("nan-infj"), 1e-300j])
+def test_complex_numbers_keep_their_bits(value: complex):
+    graph = graph_of(lambda: full(value, Type("c128")))
+    assert parse(str(graph)) == graph
+    assert graph != graph_of(lambda: full(complex(value.real, -value.imag), Type("c128")))
+
+
+def test_a_complex_number_of_whole_numbers_is_refused():
+    text = "def f():\n    a: c64 = full(value=complex(1, 2), of=c64)\n    return a"
+    with pytest.raises(ProgramError, match="a number, string, type or function is required"):
+        parse(text)
+
+
 def test_minus_zero_is_another_graph():
     assert graph_of(lambda: full(0.0, F)) != graph_of(lambda: full(-0.0, F))
 

@@ -246,8 +246,14 @@ class Lowering:
         self.prefetch(stage)
         products = single_products(stage)
         found = [[self.values.value(e) for e in factors(s, products)] for s in stage.body]
-        for s, of in zip(stage.body, found, strict=True):
-            self.statement(stage, s, of, reductions)
+        partners = self.values.partners(stage.body)
+        for k, s in enumerate(stage.body):
+            if k in partners:
+                first, second = (stage.body[n] for n in (k, partners[k]))
+                assert isinstance(first, Store) and isinstance(second, Store)
+                self.values.stored_pair(first, found[k][0], second, found[partners[k]][0])
+            elif k not in partners.values():
+                self.statement(stage, s, found[k], reductions)
 
     def statement(self, stage: Stage, s: Statement, of: list[str], reductions: Reductions) -> None:
         """One statement whose values have names."""

@@ -4,12 +4,17 @@
     a = load(x, i, 32)                 # elements i .. i + 31
     store_where(y, i, a, first(n, 32)) # lanes outside the mask are neither read nor written
 
+Elements two apart, as the parts of complex numbers are, are read and written by whole vectors:
+    a = load_strided(x, i, 2, 32)      # with a literal 2
+    store_pairs(y, i, a, b)            # a[0], b[0], a[1], b[1], ...
+
 Indices and strides count elements. Addresses need only the alignment of an element. A bool is a
 byte in memory, 0 or 1, and a mask in lanes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +24,7 @@ from ...runtime.native import Emitter, Integer, Kind, NativeError, Value
 from .simd import DTYPES, I8, I32, I64, LLVM, Splat, Vector, joined, mangled, shuffle, spread, widen
 
 Place = Any  # a Value whose kind is a Pointer
+REGISTER = 64  # bytes of the widest
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,17 @@ def scatter_lanes_where(e: Emitter, p: Place, indices: LLVM, v: Any, mask: LLVM)
 
 def load_strided(e: Emitter, p: Place, i: Any, stride: Any, lanes: int) -> Value:
     """Elements i, i + stride, ..."""
+    if type(stride) is int and stride == 2 and lanes > 1:
+        return every_other(e, p, i, lanes)
     return gather_lanes(e, p, steps(e, i, stride, lanes))
+
+
+def every_other(e: Emitter, p: Place, i: Any, lanes: int) -> Value:
+    """Elements i, i + 2, ...: of two vectors, which reach to the last of them and no further."""
+    first = load(e, p, i, lanes)
+    last = load(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(lanes - 1))), lanes)
+    picked = [2 * k if 2 * k < lanes else 2 * k + 1 for k in range(lanes)]
+    return Value(first.kind, shuffle(e, first.llvm, picked, last.llvm))
 
 
 def load_strided_where(e: Emitter, p: Place, i: Any, stride: Any, mask: Value, other: Any) -> Value:
@@ -203,6 +219,38 @@ def store_strided(e: Emitter, p: Place, i: Any, stride: Any, v: Any) -> None:
 
 def store_strided_where(e: Emitter, p: Place, i: Any, stride: Any, v: Any, mask: Value) -> None:
     scatter_lanes_where(e, p, steps(e, i, stride, joined(mask).lanes), v, mask.llvm)
+
+
+def store_pairs(e: Emitter, p: Place, i: Any, v: Any, w: Any) -> None:
+    """Elements i, i + 2, ... and i + 1, i + 3, ..."""
+    for k, both, _ in in_turns(e, p, joined(v, w).lanes, v, w, None):
+        address = element(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
+        at = as_vectors(e, p, address, both.type)
+        e.builder.store(both, at, align=p.kind.bytes)
+
+
+def store_pairs_where(e: Emitter, p: Place, i: Any, v: Any, w: Any, mask: Value) -> None:
+    """As `store_pairs`, those pairs whose lane is in the mask."""
+    for k, both, inside in in_turns(e, p, joined(mask).lanes, v, w, mask):
+        address = element(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
+        at = as_vectors(e, p, address, both.type)
+        args = [both, at, ir.Constant(I32, p.kind.bytes), inside]
+        masked(e, "store", ir.VoidType(), f"{mangled(both.type)}.p0", args)
+
+
+def in_turns(
+    e: Emitter, p: Place, lanes: int, v: Any, w: Any, mask: Value | None
+) -> Iterator[tuple[int, LLVM, LLVM]]:
+    """v[k], w[k], v[k + 1], w[k + 1], ... a register a time, and which of them are in the mask.
+
+    LLVM takes longer vectors apart lane by lane.
+    """
+    x, y = (stored(e, p, given, lanes)[1] for given in (v, w))
+    inside = mask.llvm if mask else ir.Constant(ir.VectorType(ir.IntType(1), lanes), [1] * lanes)
+    step = min(lanes, max(REGISTER // p.kind.bytes, 1))
+    for k in range(0, lanes, step):
+        turns = [n + side for n in range(k, k + step) for side in (0, lanes)]
+        yield k, shuffle(e, x, turns, y), shuffle(e, inside, turns, inside)
 
 
 def gather(e: Emitter, p: Place, indices: Value) -> Value:
@@ -257,5 +305,6 @@ MEMORY_WORDS: dict[str, Any] = {
     "load": load, "store": store, "load_where": load_where, "store_where": store_where,
     "load_strided": load_strided, "load_strided_where": load_strided_where,
     "store_strided": store_strided, "store_strided_where": store_strided_where,
+    "store_pairs": store_pairs, "store_pairs_where": store_pairs_where,
     "gather": gather, "gather_where": gather_where, "prefetch": prefetch, "transpose": transpose,
 }  # fmt: skip

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..types import HALVES, NUMPY
+from ..kernel.scalar import NUMPY
+from ..types import HALVES
 
 bool_, f16, bf16, f32, f64 = "bool", "f16", "bf16", "f32", "f64"
 i8, i16, i32, i64, u8, u16, u32, u64 = "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"
@@ -283,6 +284,16 @@ def load_strided_where(p: Pointer, i: int, stride: int, mask: Vector, other: Any
 def store_strided(p: Pointer, i: int, stride: int, v: Any) -> None:
     v = np.atleast_1d(np.asarray(v, NUMPY[p.dtype]))
     store_strided_where(p, i, stride, v, np.ones(v.shape, bool))
+
+
+def store_pairs(p: Pointer, i: int, v: Any, w: Any) -> None:
+    v, w = np.broadcast_arrays(np.atleast_1d(v), np.atleast_1d(w))
+    store_pairs_where(p, i, v, w, np.ones(v.shape, bool))
+
+
+def store_pairs_where(p: Pointer, i: int, v: Any, w: Any, mask: Vector) -> None:
+    for k, x in enumerate((v, w)):
+        store_strided_where(p, i + k, 2, x, mask)
 
 
 def prefetch(p: Pointer, i: int) -> None:

@@ -38,10 +38,10 @@ def accesses(stage: Stage) -> list[tuple[Map, bool]]:
 
 
 def jumps(stage: Stage, axis: str) -> int:
-    """Accesses of a stage that are neither contiguous nor constant along `axis`."""
+    """Accesses of a stage that are neither constant along `axis` nor by whole vectors."""
     inner = any(a.name == axis for a in stage.axes)
     return sum(
-        m.stride(axis) not in (0, 1) or (inner and computed) for m, computed in accesses(stage)
+        m.stride(axis) not in (0, 1, 2) or (inner and computed) for m, computed in accesses(stage)
     )
 
 

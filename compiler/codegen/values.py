@@ -25,7 +25,7 @@ from ..kernel.expr import (
     bounds,
     walk,
 )
-from ..kernel.stages import Accumulate, Store
+from ..kernel.stages import Accumulate, Statement, Store
 from .printer import Node, Suite, operation
 from .slots import Slots, plain
 
@@ -336,7 +336,7 @@ class Values:
 
     def step(self, of: str, m: Map, step: int) -> str:
         """The distance of neighbouring lanes."""
-        return str(step) if step in (0, 1) else self.slots.stride(of, m, self.vector)
+        return str(step) if step in (0, 1, 2) else self.slots.stride(of, m, self.vector)
 
     def guard(self, g: Guard, lanes: int) -> list[str]:
         """Masks that hold where low <= map < high; a bound that always holds needs none."""
@@ -413,10 +413,36 @@ class Values:
         with self.within(s.at):
             self.written(s, self.spread(s.expr, value, self.inside))
 
+    def stored_pair(self, s: Store, value: str, t: Store, other: str) -> None:
+        """Two partners as one row of memory."""
+        p, place = self.slots.buffer(s.buffer.name), self.place(s.buffer.name, s.map)
+        args = (
+            f"{p}, {place}, {self.spread(s.expr, value, True)}, {self.spread(t.expr, other, True)}"
+        )
+        masked = f"store_pairs_where({args}, {self.mask})"
+        self.here.body.append(masked if self.mask else f"store_pairs({args})")
+
     def stores(self, body: Sequence[Store]) -> None:
         """Every value first: within a point all reads precede the writes."""
-        for s, v in [(s, self.value(s.expr)) for s in body]:
-            self.stored(s, v)
+        found, partners = [self.value(s.expr) for s in body], self.partners(body)
+        for k, s in enumerate(body):
+            if k in partners:
+                self.stored_pair(s, found[k], body[partners[k]], found[partners[k]])
+            elif k not in partners.values():
+                self.stored(s, found[k])
+
+    def partners(self, body: Sequence[Statement]) -> dict[int, int]:
+        """Stores two apart along the vector axis, and those just behind them, by their places."""
+
+        def follows(s: Statement, t: Statement) -> bool:
+            if not (isinstance(s, Store) and isinstance(t, Store)) or s.at or t.at:
+                return False
+            behind = Map(s.map.strides, s.map.offset + 1) == t.map
+            return s.buffer is t.buffer and behind and s.map.stride(self.vector) == 2
+
+        places = range(len(body)) if self.inside else ()
+        found = ((k, n) for k in places for n in places if follows(body[k], body[n]))
+        return dict(found)
 
 
 def test(at: str, step: int, bound: str, upper: bool, lanes: int, stride: str) -> str:

@@ -27,8 +27,9 @@ from ..kernel import (
     walk,
 )
 from ..kernel import Index as IndexExpr
-from ..ops.family import Flat, linear
+from ..ops.family import Flat, linear, plus
 from ..ops.family import Reduce as Fold
+from ..ops.view import Interleave
 from ..product import Product
 from .domain import Domain
 from .kept import Kept
@@ -108,6 +109,9 @@ class Emission:
             if isinstance(node.op, Fold):
                 self.reduce(node, node.op)
                 continue
+            if isinstance(node.op, Interleave):
+                self.interleave(node)
+                continue
             for value in node.values:
                 if value in self.wanted:
                     at = self.domain.whole(value.shape)
@@ -122,6 +126,16 @@ class Emission:
         buffer = self.output(value)
         inner = not at.axes.isdisjoint(self.inner)
         self.items.append(Item(expr, lambda e: Store(buffer, at, e), inner))
+
+    def interleave(self, node: Node) -> None:
+        """Two values over the domain, stored in turns: neighbours for one vector."""
+        at = self.domain.whole(node.args[0].shape)
+        exprs = [self.reader.read(a, at) for a in node.args]
+        place, buffer = linear(at, node.args[0].shape), self.output(node.out)
+        inner = not place.axes.isdisjoint(self.inner)
+        for k, expr in enumerate(exprs):
+            here = plus(Map((), k), place, 2)
+            self.items.append(Item(expr, lambda e, here=here: Store(buffer, here, e), inner))
 
     def reduce(self, node: Node, op: Fold) -> None:
         """A reduction: of single elements, over the inner axes, or over the outer ones."""

@@ -19,7 +19,7 @@ from .. import types
 from ..errors import CompilerError
 from .functions import digamma, erf, erfc, erfinv, lgamma
 
-NUMPY = types.NUMPY
+NUMPY = {d: types.NUMPY[d] for d in types.REAL}
 HALVES = frozenset(types.HALVES)  # moved, chosen and cast; computed with in f32
 FLOATS = frozenset(types.FLOATS) - HALVES
 INTEGERS = frozenset(types.INTEGERS)

@@ -90,7 +90,7 @@ class CustomVmap(Op):
         moving = tuple(t is not None for t in tangents)
         if not any(moving):
             return (None,) * len(node.values)
-        first, slopes = moving[: self.args], tuple(t.is_float for t in node.types)
+        first, slopes = moving[: self.args], tuple(t.is_inexact for t in node.types)
         rules = tuple(
             (size, (*marks, *chosen(marks, first)), (*wide, *chosen(wide, slopes)), made)
             for size, marks, wide, graph in self.rules

@@ -73,11 +73,11 @@ class Custom(Op, abstract=True):
 
     def floats(self) -> tuple[Type, ...]:
         """The types of the operands that may be differentiated and have tangents."""
-        return tuple(t for t in self.body.types[0][: self.args] if t.is_float)
+        return tuple(t for t in self.body.types[0][: self.args] if t.is_inexact)
 
     def slopes(self) -> tuple[Type, ...]:
         """The types of the results that have tangents."""
-        return tuple(t for t in self.body.types[1] if t.is_float)
+        return tuple(t for t in self.body.types[1] if t.is_inexact)
 
     def reference(self, *args: np.ndarray) -> Any:
         return alone(interpret(self.body, *args))
@@ -101,12 +101,12 @@ class Custom(Op, abstract=True):
                 f"{self.name}: the rule of {what} differentiates {what} itself", where(node.source)
             )
         pairs = zip(node.args[: self.args], tangents, strict=False)
-        return [t or zeros(a) for a, t in pairs if a.type.is_float]
+        return [t or zeros(a) for a, t in pairs if a.type.is_inexact]
 
     def moved(self, slopes: Sequence[Value]) -> tuple[Value | None, ...]:
         """A tangent for every result."""
         found = iter(slopes)
-        return tuple(next(found) if t.is_float else None for t in self.body.types[1])
+        return tuple(next(found) if t.is_inexact else None for t in self.body.types[1])
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
@@ -133,7 +133,7 @@ class Custom(Op, abstract=True):
     def moving(self, marks: Sequence[bool]) -> tuple[bool, ...]:
         """Of the marks, those of the operands that have tangents."""
         types = self.body.types[0][: self.args]
-        return tuple(yes for yes, t in zip(marks, types, strict=False) if t.is_float)
+        return tuple(yes for yes, t in zip(marks, types, strict=False) if t.is_inexact)
 
     def transpose(
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
@@ -270,7 +270,7 @@ class Adjoint(Op):
                 f"adjoint: operands {spelled(wanted)} are required, got {spelled(args) or 'none'}"
             )
         found = inputs[self.constants :]
-        if not found or not all(t.is_float for t in (*found, *outputs)):
+        if not found or not all(t.is_inexact for t in (*found, *outputs)):
             raise ProgramError(f"adjoint: a body of float tangents is required, got {self.body}")
         return found
 

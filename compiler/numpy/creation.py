@@ -14,8 +14,10 @@ from ..tracer import FUNCTIONS, Tracer
 from ..types import NUMPY, Type, dtype_name
 from .elementwise import where
 from .operands import (
+    WEAK,
     casted,
     implements,
+    kind_of,
     new,
     operand,
     shape_given,
@@ -71,6 +73,20 @@ def _constant_like(function: Any, number: int) -> Callable[..., Any]:
 
 zeros_like, ones_like = _constant_like(np.zeros_like, 0), _constant_like(np.ones_like, 1)
 empty_like = _constant_like(np.empty_like, 0)
+
+
+@implements(np.result_type)
+def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
+    """The common dtype of arrays, numbers and dtypes; traced values of Python numbers are weak."""
+    kinds = (kind_of(x) if isinstance(x, Tracer) else x for x in arrays_and_dtypes)
+    plain = [k(0) if isinstance(k, type) and k in WEAK else k for k in kinds]
+    return np.result_type(*plain)
+
+
+@implements(np.can_cast)
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
+    """Whether a cast from the dtype of an array, or a dtype, is of the kind `casting`."""
+    return np.can_cast(from_.dtype if isinstance(from_, Tracer) else from_, to, casting)
 
 
 @implements(np.array)

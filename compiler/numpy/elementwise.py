@@ -4,6 +4,7 @@ and of one shape."""
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy as np
 from .. import ops
 from ..ir import Value
 from ..ops.elementwise import like
-from ..ops.source import Full, full
+from ..ops.source import Full
 from ..tracer import Tracer
-from ..types import UNSIGNED, dtype_name, finfo
+from ..types import COMPLEX, UNSIGNED, dtype_name, finfo
 from .operands import (
     casted,
     common_shape,
@@ -41,6 +42,30 @@ def _is_float(x: Value) -> bool:
     return x.type.is_float
 
 
+def _is_complex(x: Value) -> bool:
+    return x.type.is_complex
+
+
+def _by_parts(rule: Any) -> Any:
+    """The rule of real numbers on both parts of complex ones."""
+
+    def both(x: Value) -> Value:
+        if not _is_complex(x):
+            return rule(x)
+        return ops.complex(rule(ops.real(x)), rule(ops.imag(x)))
+
+    return both
+
+
+def _of_either(rule: Any, combine: Any) -> Any:
+    """A truth value of real numbers, combined over the parts of complex ones."""
+
+    def either(x: Value) -> Value:
+        return combine(rule(ops.real(x)), rule(ops.imag(x))) if _is_complex(x) else rule(x)
+
+    return either
+
+
 @ufunc(np.add)
 def add(x: Value, y: Value) -> Value:
     return ops.or_(x, y) if _is_bool(x) else ops.add(x, y)
@@ -51,28 +76,42 @@ def multiply(x: Value, y: Value) -> Value:
     return ops.and_(x, y) if _is_bool(x) else ops.mul(x, y)
 
 
-@ufunc(np.maximum)
-def maximum(x: Value, y: Value) -> Value:
+def _ordered(x: Value, y: Value, strictly: Any, rule: Any) -> Value:
+    """Complex numbers compared by their real parts, equal ones by their imaginary parts."""
+    real, imag = (ops.real(x), ops.real(y)), (ops.imag(x), ops.imag(y))
+    known = ops.and_(*(ops.eq(v, v) for v in imag))
+    first = ops.and_(strictly(*real), known)
+    return ops.or_(first, ops.and_(ops.eq(*real), rule(*imag)))
+
+
+def _maximum(x: Value, y: Value) -> Value:
+    if _is_complex(x):
+        first = ops.or_(_ordered(x, y, ops.gt, ops.ge), ops.ne(x, x))
+        return ops.select(first, x, y)
     return ops.or_(x, y) if _is_bool(x) else ops.maximum(x, y)
 
 
-@ufunc(np.minimum)
-def minimum(x: Value, y: Value) -> Value:
+def _minimum(x: Value, y: Value) -> Value:
+    if _is_complex(x):
+        first = ops.or_(_ordered(x, y, ops.lt, ops.le), ops.ne(x, x))
+        return ops.select(first, x, y)
     return ops.and_(x, y) if _is_bool(x) else ops.minimum(x, y)
 
 
-@ufunc(np.fmax)
-def fmax(x: Value, y: Value) -> Value:
-    if not _is_float(x):
-        return ops.or_(x, y) if _is_bool(x) else ops.maximum(x, y)
-    return ops.select(ops.ne(x, x), y, ops.select(ops.ne(y, y), x, ops.maximum(x, y)))
+def _without_nan(rule: Any) -> Any:
+    """The rule on numbers, where NaN alone is NaN."""
+
+    def of_numbers(x: Value, y: Value) -> Value:
+        found = rule(x, y)
+        if not x.type.is_inexact:
+            return found
+        return ops.select(ops.ne(x, x), y, ops.select(ops.ne(y, y), x, found))
+
+    return of_numbers
 
 
-@ufunc(np.fmin)
-def fmin(x: Value, y: Value) -> Value:
-    if not _is_float(x):
-        return ops.and_(x, y) if _is_bool(x) else ops.minimum(x, y)
-    return ops.select(ops.ne(x, x), y, ops.select(ops.ne(y, y), x, ops.minimum(x, y)))
+maximum, minimum = ufunc(np.maximum)(_maximum), ufunc(np.minimum)(_minimum)
+fmax, fmin = ufunc(np.fmax)(_without_nan(_maximum)), ufunc(np.fmin)(_without_nan(_minimum))
 
 
 def _identity(x: Value) -> Value:
@@ -83,10 +122,17 @@ subtract = ufunc(np.subtract)(ops.sub)
 divide = true_divide = ufunc(np.divide)(ops.div)
 negative = ufunc(np.negative)(ops.neg)
 positive = ufunc(np.positive)(_identity)
-conjugate = conj = ufunc(np.conjugate)(_identity)
 sign = ufunc(np.sign)(ops.sign)
 floor_divide = ufunc(np.floor_divide)(ops.floordiv)
 remainder = mod = ufunc(np.remainder)(ops.rem)
+
+
+@ufunc(np.conjugate)
+def conjugate(x: Value) -> Value:
+    return ops.conj(x) if _is_complex(x) else x
+
+
+conj = conjugate
 
 
 @ufunc(np.absolute)
@@ -115,7 +161,9 @@ def divmod(x: Value, y: Value) -> tuple[Value, Value]:
 def power(x: Value, y: Value, given: list[Any]) -> Value:
     """x ** y; small Python exponents are products (in NumPy, 2 is), whose derivative has no log."""
     exponent = given[1] if type(given[1]) in (int, float) else None
-    if not _is_float(x):
+    if _is_complex(x) and exponent in range(-99, 100):  # as in NumPy
+        return _whole_power(x, int(exponent))
+    if not x.type.is_inexact:
         if exponent is not None and exponent < 0:
             raise wrong(
                 "power: an exponent of 0 or more is required for integers, got " + str(exponent),
@@ -140,6 +188,19 @@ def power(x: Value, y: Value, given: list[Any]) -> Value:
     return ops.pow(x, y)
 
 
+def _whole_power(x: Value, exponent: int) -> Value:
+    """By squaring."""
+    if exponent < 0:
+        return ops.div(like(x, 1.0), _whole_power(x, -exponent))
+    found = None
+    while exponent:
+        if exponent % 2:
+            found = x if found is None else ops.mul(found, x)
+        exponent //= 2
+        x = ops.mul(x, x) if exponent else x
+    return like(x, 1.0) if found is None else found
+
+
 pow = power
 float_power = ufunc(np.float_power)(ops.pow)
 
@@ -151,7 +212,7 @@ def square(x: Value) -> Value:
 
 @ufunc(np.reciprocal)
 def reciprocal(x: Value) -> Value:
-    return ops.div(like(x, 1.0), x) if _is_float(x) else ops.floordiv(like(x, 1), x)
+    return ops.div(like(x, 1.0), x) if x.type.is_inexact else ops.floordiv(like(x, 1), x)
 
 
 # ---------------------------------------------------------------- rounding
@@ -172,7 +233,7 @@ def trunc(x: Value) -> Value:
     return ops.trunc(x) if _is_float(x) else x
 
 
-rint = ufunc(np.rint)(ops.round)
+rint = ufunc(np.rint)(_by_parts(ops.round))
 
 
 @implements(np.fix)
@@ -185,7 +246,7 @@ def fix(x: Any, out: Any = None) -> Tracer:
 def round(a: Any, decimals: int = 0, out: Any = None) -> Tracer:
     unsupported("round", out=out)
     x = tracer(a)
-    if not x.type.is_float:
+    if not x.type.is_inexact:
         if decimals < 0:
             raise wrong(
                 f"round: decimals of 0 or more are required for {x.type}, got {decimals}",
@@ -228,6 +289,8 @@ def _comparison(name: str) -> Any:
     def compare(x: Value, y: Value) -> Value:
         if _is_bool(x):
             return of_bools(x, y)
+        if _is_complex(x) and rule not in (ops.eq, ops.ne):
+            return _ordered(x, y, ops.lt if rule in (ops.lt, ops.le) else ops.gt, rule)
         if x.dtype == y.dtype:
             return rule(x, y)
         if x.dtype == "u64":  # NumPy compares i64 and u64 as they are
@@ -292,14 +355,16 @@ def isnan(x: Value) -> Value:
     return ops.ne(x, x)
 
 
-@ufunc(np.isinf)
-def isinf(x: Value) -> Value:
+def _isinf(x: Value) -> Value:
     return ops.eq(ops.abs(x), like(x, math.inf)) if _is_float(x) else ops.ne(x, x)
 
 
-@ufunc(np.isfinite)
-def isfinite(x: Value) -> Value:
+def _isfinite(x: Value) -> Value:
     return ops.lt(ops.abs(x), like(x, math.inf)) if _is_float(x) else ops.eq(x, x)
+
+
+isinf = ufunc(np.isinf)(_of_either(_isinf, ops.or_))
+isfinite = ufunc(np.isfinite)(_of_either(_isfinite, ops.and_))
 
 
 @ufunc(np.signbit)
@@ -419,7 +484,14 @@ def clip(
 
 @implements(np.astype)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tracer:
-    return tracer(x, dtype_name(dtype))
+    x, name = tracer(x), dtype_name(dtype)
+    if x.type.is_complex and name not in ("bool", *COMPLEX):
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part",
+            np.exceptions.ComplexWarning,
+            stacklevel=3,
+        )
+    return tracer(x, name)
 
 
 @implements(np.copy)
@@ -430,7 +502,21 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Tracer:
 
 @implements(np.real)
 def real(val: Any) -> Tracer:
-    return tracer(val)
+    x = tracer(val)
+    return new(ops.real(x.value), x.weak) if x.type.is_complex else x
+
+
+@implements(np.imag)
+def imag(val: Any) -> Tracer:
+    x = tracer(val)
+    return new(ops.imag(x.value) if x.type.is_complex else like(x.value, 0), x.weak)
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Tracer:
+    z = tracer(z)
+    found = arctan2(imag(z), real(z)) if z.type.is_complex else arctan2(0, z)
+    return rad2deg(found) if deg else found
 
 
 @implements(np.nan_to_num)
@@ -438,6 +524,9 @@ def nan_to_num(
     x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Tracer:
     x = tracer(x)
+    if x.type.is_complex:
+        parts = (nan_to_num(part(x), copy, nan, posinf, neginf) for part in (real, imag))
+        return new(ops.complex(*(part.value for part in parts)), x.weak)
     if not x.type.is_float:
         return x
     most = float(finfo(x.type.dtype).max)
@@ -457,4 +546,21 @@ def isclose(
 
 @implements(np.isreal)
 def isreal(x: Any) -> Tracer:
-    return new(full(True, tracer(x).type.of("bool")))
+    return imag(x) == 0
+
+
+@implements(np.iscomplex)
+def iscomplex(x: Any) -> Tracer:
+    return imag(x) != 0
+
+
+@implements(np.iscomplexobj)
+def iscomplexobj(x: Any) -> bool:
+    """Whether the dtype is complex."""
+    return tracer(x).type.is_complex
+
+
+@implements(np.isrealobj)
+def isrealobj(x: Any) -> bool:
+    """Whether the dtype is not complex."""
+    return not tracer(x).type.is_complex

@@ -16,7 +16,7 @@ from ..ops import gather
 from ..ops import view as ops
 from ..ops.places import INDICES
 from ..tracer import FUNCTIONS, Tracer
-from ..types import INTEGERS, is_float
+from ..types import INTEGERS, is_inexact
 from .creation import eye
 from .elementwise import where
 from .operands import (
@@ -93,7 +93,7 @@ def filling(x: Tracer, given: Any) -> Any:
     """What stands for elements that are not there: as jax.numpy's fill mode has it."""
     if given is not None:
         return tracer(given).astype(x.dtype)
-    if is_float(x.type.dtype):
+    if is_inexact(x.type.dtype):
         return x.dtype.type(np.nan)
     if x.type.dtype not in INTEGERS:
         return True

@@ -19,11 +19,12 @@ from .reductions import sum as sum_
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tracer:
     """The root of the sum of squares, or of one axis the sum or greatest of sizes (ord 1, inf)."""
     a = tracer(x)
-    if not a.type.is_float:
+    if not a.type.is_inexact:
         a = a.astype("f64")
     one = (axis is not None and not isinstance(axis, tuple)) or a.ndim == 1
     if ord is None or (ord == 2 and one) or ord == "fro":
-        return FUNCTIONS[np.sqrt](sum_(a * a, axis, keepdims=keepdims))
+        square = (a * a.conj()).real if a.type.is_complex else a * a
+        return FUNCTIONS[np.sqrt](sum_(square, axis, keepdims=keepdims))
     if one and ord in (1, math.inf, -math.inf):
         function = {1: np.sum, math.inf: np.max, -math.inf: np.min}[ord]
         return FUNCTIONS[function](abs(a), axis, keepdims=keepdims)

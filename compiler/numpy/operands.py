@@ -19,12 +19,14 @@ from ..ir import Value, user_source, where
 from ..lint import widening
 from ..ops.elementwise import cast, ne
 from ..ops.source import full
+from ..ops.source import kind_of as kind_of_dtype
 from ..ops.view import broadcast, reshape
 from ..tracer import FUNCTIONS, Tracer, active, current
-from ..types import FLOATS, HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name
+from ..types import HALVES, NAMES, NUMPY, Type, dtype_name
 
 Shape = tuple[int, ...]
-SCALARS = (bool, int, float)
+WEAK = (int, float, complex)
+SCALARS = (bool, *WEAK)
 BF16, HALF = NUMPY["bf16"], tuple(NUMPY[d] for d in HALVES)
 
 
@@ -41,14 +43,14 @@ def operand(x: Any) -> Any:
     if isinstance(x, (Tracer, np.ndarray)) or type(x) in SCALARS:
         return x
     array = np.asarray(x)
-    if array.dtype not in NAMES and array.dtype.kind not in "biuf":
+    if array.dtype not in NAMES and array.dtype.kind not in "biufc":
         raise wrong(f"array: numbers are required, got {type(x).__name__} {x!r:.60}")
     return array
 
 
 def is_weak(x: Any) -> bool:
     """Whether an operand takes the dtype of its partner."""
-    return x.weak if isinstance(x, Tracer) else type(x) in (int, float)
+    return x.weak if isinstance(x, Tracer) else type(x) in WEAK
 
 
 def shape_of(x: Any) -> Shape:
@@ -56,11 +58,10 @@ def shape_of(x: Any) -> Shape:
 
 
 def kind_of(x: Any) -> Any:
-    """What NumPy's promotion asks for: a dtype, or float or int for weak operands."""
+    """What NumPy's promotion asks for: a dtype, or Python's type for weak operands."""
     if isinstance(x, Tracer):
-        of = x.type.dtype
-        return float if x.weak and of in FLOATS else int if x.weak and of in INTEGERS else x.dtype
-    return type(x) if type(x) in (int, float) else np.dtype(bool) if type(x) is bool else x.dtype
+        return kind_of_dtype(x.type.dtype) if x.weak and x.type.dtype != "bool" else x.dtype
+    return type(x) if type(x) in WEAK else np.dtype(bool) if type(x) is bool else x.dtype
 
 
 def named(name: str, dtype: Any) -> str:
@@ -78,7 +79,7 @@ def promoted(name: str, *operands: Any) -> str:
     """The common dtype by NumPy's rules."""
     kinds = tuple(kind_of(x) for x in operands)
     found = named(name, common(kinds))
-    lint(name, operands, found == "f64")
+    lint(name, operands, found)
     return found
 
 
@@ -97,16 +98,16 @@ def without_bf16(kinds: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
     Beside another float, f16 too, it is f32 that stands there."""
     if BF16 not in kinds:
         return kinds, False
-    alone = not any(k.kind == "f" for k in kinds if not isinstance(k, type))
+    alone = not any(k.kind in "fc" for k in kinds if not isinstance(k, type))
     place = np.dtype(np.float16 if alone else np.float32)
     return tuple(place if k == BF16 else k for k in kinds), alone
 
 
-def lint(name: str, operands: Sequence[Any], wide: bool) -> None:
-    """Look at operands whose common dtype is f64."""
-    if wide:
+def lint(name: str, operands: Sequence[Any], common: str) -> None:
+    """Look at operands whose common dtype is f64 or c128."""
+    if common in ("f64", "c128"):
         types = [x.type for x in operands if isinstance(x, Tracer) and not x.weak]
-        widening(name, types, [x for x in operands if not isinstance(x, Tracer)])
+        widening(name, common, types, [x for x in operands if not isinstance(x, Tracer)])
 
 
 # ---------------------------------------------------------------- values
@@ -287,7 +288,7 @@ def ufunc(
             wanted = [named(name, d) for d in inputs]
             for d in outputs:
                 named(name, d)
-            lint(name, operands, wanted[0] == "f64")
+            lint(name, operands, wanted[0])
             shape = common_shape(name, *(shape_of(x) for x in operands))
             values = [value(x, d, shape) for x, d in zip(operands, wanted, strict=True)]
             if single:  # halves are computed with in f32, and rounded once

@@ -9,6 +9,7 @@ import numpy as np
 from ..ir import Value
 from ..ops.contract import dot_general
 from ..tracer import Tracer
+from .elementwise import conj
 from .operands import (
     broadcasted,
     common_shape,
@@ -97,13 +98,13 @@ def dot(a: Any, b: Any, out: Any = None) -> Tracer:
 
 @implements(np.vdot)
 def vdot(a: Any, b: Any, /) -> Tracer:
-    return dot(ravel(a), ravel(b))
+    return dot(conj(ravel(a)), ravel(b))
 
 
 @implements(np.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **_: Any) -> Tracer:
     x, y = (moveaxis(v, axis, -1) for v in _pair("vecdot", x1, x2))
-    return _matmul(x[..., None, :], y[..., :, None])[..., 0, 0]
+    return _matmul(conj(x)[..., None, :], y[..., :, None])[..., 0, 0]
 
 
 @implements(np.inner)

@@ -16,6 +16,7 @@ from ..tracer import Tracer
 from ..types import HALVES, NUMPY, dtype_name
 from .elementwise import (
     add,
+    conj,
     equal,
     isclose,
     logical_and,
@@ -23,6 +24,7 @@ from .elementwise import (
     maximum,
     minimum,
     multiply,
+    real,
     sqrt,
     where,
 )
@@ -139,7 +141,7 @@ def mean(
     x = tracer(a)
     if not dtype and x.type.dtype in HALVES:
         return mean(x.astype("f32"), axis, None, out, keepdims, where=where).astype(x.dtype)
-    wanted = dtype_name(dtype) if dtype else x.type.dtype if x.type.is_float else "f64"
+    wanted = dtype_name(dtype) if dtype else x.type.dtype if x.type.is_inexact else "f64"
     total = _sum(x, axis, wanted, out, keepdims, None, where)
     if where is not True:
         return total / _sum(broadcast_to(where, x.shape), axis, wanted, None, keepdims)
@@ -176,15 +178,16 @@ def var(
     *,
     correction: float | None = None,
 ) -> Tracer:
-    """The mean of the squared distance from the mean."""
+    """The mean of the squared distance from the mean: real of complex numbers too."""
     x = tracer(a)
     if not dtype and x.type.dtype in HALVES:
         wide = var(x.astype("f32"), axis, None, out, ddof, keepdims, correction=correction)
         return wide.astype(x.dtype)
-    x = x.astype(dtype) if dtype else x if x.type.is_float else x.astype("f64")
+    x = x.astype(dtype) if dtype else x if x.type.is_inexact else x.astype("f64")
     centred = x - mean(x, axis, keepdims=True)
     count = _count(x, axis) - (ddof if correction is None else correction)
-    return sum(centred * centred, axis, None, out, keepdims) / builtins.max(count, 0)
+    square = real(centred * conj(centred)) if x.type.is_complex else centred * centred
+    return sum(square, axis, None, out, keepdims) / builtins.max(count, 0)
 
 
 @implements(np.std)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..ir import Value
 from ..ops import view as ops
+from ..ops.source import kind_of
 from ..tracer import FUNCTIONS, Tracer
 from ..types import dtype_name
 from .operands import (
@@ -449,7 +450,7 @@ def _per_side(name: str, given: Any, ndim: int) -> np.ndarray:
 
 
 def _filled(x: Tracer, low: Shape, high: Shape, fill: Any) -> Tracer:
-    kind = bool if x.type.dtype == "bool" else float if x.type.is_float else int
+    kind = kind_of(x.type.dtype)
     return _like(x, ops.pad(x.value, low, high, kind(fill)))
 
 

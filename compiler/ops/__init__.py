@@ -11,6 +11,8 @@ from .elementwise import (
     and_,
     cast,
     ceil,
+    complex,
+    conj,
     copysign,
     div,
     eq,
@@ -19,6 +21,7 @@ from .elementwise import (
     fma,
     ge,
     gt,
+    imag,
     le,
     lt,
     maximum,
@@ -30,6 +33,7 @@ from .elementwise import (
     nextafter,
     not_,
     or_,
+    real,
     rem,
     round,
     select,
@@ -99,7 +103,17 @@ from .transcendental import (
     tan,
     tanh,
 )
-from .view import broadcast, concatenate, copy, flip, pad, permute, reshape, slice_
+from .view import (
+    broadcast,
+    concatenate,
+    copy,
+    flip,
+    interleave,
+    pad,
+    permute,
+    reshape,
+    slice_,
+)
 from .while_loop import While
 
 __all__ = [
@@ -125,7 +139,9 @@ __all__ = [
     "cast",
     "cbrt",
     "ceil",
+    "complex",
     "concatenate",
+    "conj",
     "constant",
     "copy",
     "copysign",
@@ -158,6 +174,8 @@ __all__ = [
     "ge",
     "gt",
     "hypot",
+    "imag",
+    "interleave",
     "iota",
     "le",
     "lgamma",
@@ -182,6 +200,7 @@ __all__ = [
     "pow",
     "psum",
     "random_bits",
+    "real",
     "reduce_all",
     "reduce_any",
     "reduce_max",

@@ -7,6 +7,7 @@ which the rules of these ops apply to bodies; the functions here import them whe
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import CompilerError, ProgramError
-from ..ir import Graph, Node, Op, Value, inline, sourced
+from ..ir import Graph, Node, Op, Pair, Parts, Value, apply_all, inline, sourced
 from ..types import Type, spelled
 from .family import repeated
 from .source import full
@@ -61,6 +62,22 @@ class Control(Op, abstract=True):
     def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
         """The op of other graphs, the first `constants` inputs of which are constants."""
         raise CompilerError(f"op '{self.name}' is of its own graphs")
+
+    def of_pairs(self, graphs: tuple[Graph, ...], constants: int, carries: int) -> Control:
+        """The op of graphs by real values, of so many constants and carries."""
+        return self.of_graphs(graphs, constants)
+
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+        """The same of bodies whose complex inputs and outputs are two each."""
+        counts = Counter[str]()
+        for kind, a in zip(self.kinds(len(args)), args, strict=True):
+            counts[kind] += len(flat([a]))
+        op = self.of_pairs(tuple(map(paired, self.graphs)), counts["constant"], counts["carry"])
+        found = iter(apply_all(op, *flat(args)))
+        return tuple(
+            Pair(next(found), next(found)) if v.type.is_complex else next(found)
+            for v in node.values
+        )
 
     def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
         """What runs on these operands, in order: "turn 3", the graph, and its inputs."""
@@ -135,6 +152,18 @@ def inlined_batch(
     from ..passes import batch
 
     return repeated(*batch.run(body, args, marked, size), size)
+
+
+def paired(body: Graph) -> Graph:
+    """A body by real values."""
+    from ..passes import parts
+
+    return parts.paired(body)
+
+
+def flat(args: Iterable[Parts]) -> tuple[Value, ...]:
+    """Values, and both parts of pairs."""
+    return tuple(v for a in args for v in (a if isinstance(a, Pair) else (a,)))
 
 
 def by_row(rows: Value, like: Value) -> Value:

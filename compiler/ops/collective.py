@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import CompilerError, ProgramError
-from ..ir import Node, Sample, Value, apply
+from ..ir import Node, Parts, Sample, Value, apply
 from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
 from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type
 from .elementwise import cast, eq, mul, operands, select
-from .family import Computed, Index, Read, Shifted, dims, of_domain, repeated
+from .family import Computed, Index, Read, Shifted, dims, of_domain, partwise, repeated
 from .reduce import reduce_sum
 from .source import full, iota
 from .view import broadcast, permute, reshape, slice_
@@ -61,6 +61,9 @@ class Collective(Computed, abstract=True):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return apply(self, dx, operands(out)[1])
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int

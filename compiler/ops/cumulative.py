@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Node, Sample, Value, apply
+from ..ir import Node, Pair, Parts, Sample, Value, apply
 from ..prefix import running
-from ..types import HALVES, INTEGERS, WIDE, Type, spelled
-from .elementwise import cast, eq, gt, mul, operands, select, sub
-from .family import OneResult, of_domain
+from ..types import COMPLEX, HALVES, INTEGERS, WIDE, Type, spelled
+from .elementwise import add, cast, eq, gt, mul, operands, pairs, product, select, sub
+from .family import OneResult, of_domain, partwise
 from .source import full
 from .transcendental import exp
 from .view import broadcast, pad, slice_
@@ -51,16 +51,34 @@ class Cumulative(OneResult, abstract=True):
         whole = (a if yes else broadcast(a, (size, *a.shape), (0,)) for a, yes in pairs)
         return (apply(type(self)(self.axis + 1, self.reverse), *whole),)
 
-    def before(self, x: Value, fill: float) -> Value:
-        """What stands before each element along the axis, `fill` before the first."""
+    def before(self, x: Value, fill: float, by: int = 1) -> Value:
+        """What stands `by` before each element along the axis, `fill` where there is none."""
         if not x.shape[self.axis]:
             return x
-        one = tuple(int(d == self.axis) for d in range(x.type.ndim))
+        one = tuple(by * (d == self.axis) for d in range(x.type.ndim))
         zeros = (0,) * x.type.ndim
         if self.reverse:
             return pad(slice_(x, one, x.shape), zeros, one, fill)
         stop = tuple(n - s for n, s in zip(x.shape, one, strict=True))
         return pad(slice_(x, zeros, stop), one, zeros, fill)
+
+    def doubled(self, a: Pair, b: Pair | None) -> tuple[Pair, Pair | None]:
+        """The prefix products of complex `a`; `b` + a times what stands before, as a recurrence.
+
+        By doubling, which takes log2(n) passes over the values: kernels have no complex prefixes.
+        """
+
+        def shifted(z: Pair, fill: float) -> Pair:
+            return Pair(self.before(z.re, fill, by), self.before(z.im, 0.0, by))
+
+        by = 1
+        while by < a.re.shape[self.axis]:
+            if b is not None:
+                more = product(a, shifted(b, 0.0))
+                b = Pair(add(b.re, more.re), add(b.im, more.im))
+            a = product(a, shifted(a, 1.0))
+            by *= 2
+        return a, b
 
 
 class Running(Cumulative, abstract=True):
@@ -72,7 +90,7 @@ class Running(Cumulative, abstract=True):
     def samples(cls) -> Iterable[Sample]:
         for dtype in cls.domain:
             yield Sample(cls(1, False), (Type(dtype, (2, 5)),))
-        last = cls.domain[-1]
+        last = [d for d in cls.domain if d not in COMPLEX][-1]
         for axis, shape in ((0, (3, 4)), (1, (2, 3, 2)), (0, (1,)), (1, (3, 0)), (0, (40,))):
             for reverse in (False, True):
                 yield Sample(cls(axis, reverse), (Type(last, shape),))
@@ -85,6 +103,10 @@ class Cumsum(Running):
     """y[k] = x[0] + ... + x[k] along `axis`, from the other end if `reverse`"""
 
     kind = "sum"
+    domain = (*INTEGERS, *WIDE, *COMPLEX)
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return apply(self, dx)
@@ -97,6 +119,10 @@ class Cumprod(Running):
     """y[k] = x[0] * ... * x[k] along `axis`, from the other end if `reverse`"""
 
     kind = "prod"
+    domain = (*INTEGERS, *WIDE, *COMPLEX)
+
+    def pair(self, *args: Parts) -> Parts:
+        return self.doubled(*pairs(*args), None)[0]
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         (x,) = operands(out)
@@ -148,8 +174,14 @@ class LinearRecurrence(Cumulative):
     """y[k] = a[k] * y[k-1] + b[k] and y[0] = b[0] along `axis`, from the other end if `reverse`"""
 
     kind = "recurrence"
-    domain: ClassVar[tuple[str, ...]] = WIDE
+    domain: ClassVar[tuple[str, ...]] = (*WIDE, *COMPLEX)
     arity = 2
+
+    def pair(self, *args: Parts) -> Parts:
+        a, b = pairs(*args)
+        found = self.doubled(a, b)[1]
+        assert found is not None
+        return found
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         a, _ = operands(out)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Foreign, Graph, Node, Op, Sample, Value, apply, apply_all, where
+from ..ir import Foreign, Graph, Node, Op, Pair, Parts, Sample, Value, apply, apply_all, where
 from ..kernel import Const, Expr
 from ..types import Type, spelled, type_of
 from .family import Computed, Index, OneResult, Read, repeated
@@ -66,6 +66,13 @@ class Tie(OneResult):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return None if i else ct
 
+    def pair(self, *args: Parts) -> Parts:
+        x, *ys = args
+        order = [v for y in ys for v in (y if isinstance(y, Pair) else (y,))]
+        whole = x if isinstance(x, Pair) else (x,)
+        found = [apply(self, v, *order) for v in whole]
+        return Pair(*found) if isinstance(x, Pair) else found[0]
+
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
@@ -75,6 +82,7 @@ class Tie(OneResult):
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(), (Type("f64", (2, 3)), TOKEN))
         yield Sample(cls(), (Type("f64", (2, 3)), TOKEN, Type("f32")))
+        yield Sample(cls(), (Type("c128", (2, 3)), TOKEN, Type("c64")))
         yield Sample(cls(), (), error="tie: at least one operand is required, got none")
 
 

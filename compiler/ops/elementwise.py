@@ -6,24 +6,38 @@ it is what reverse mode keeps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Node, Op, Sample, Value, apply
-from ..kernel import OPS, Expr
+from ..ir import Node, Op, Pair, Parts, Sample, Value, apply
+from ..kernel import Expr
 from ..kernel import apply as scalar
-from ..types import FLOATS, INTEGERS, NUMPY, UNSIGNED, WIDE, Type, spelled
-from .family import Elementwise, Index, OneResult, Piece, View
-from .source import full
+from ..types import (
+    COMPLEX,
+    FLOATS,
+    INEXACT,
+    INTEGERS,
+    NAMES,
+    NUMPY,
+    REAL,
+    UNSIGNED,
+    WHOLE,
+    WIDE,
+    Type,
+    spelled,
+)
+from .family import Elementwise, Index, OneResult, Piece, View, partwise
+from .source import Number, full
 
 BITS = ("bool", *INTEGERS)
-ALL = ("bool", *INTEGERS, *FLOATS)
+NUMBERS = (*INTEGERS, *INEXACT)
 
 
-def like(x: Value, value: float) -> Value:
+def like(x: Value, value: Number) -> Value:
     """`value` in the type of `x`."""
     return full(value, x.type)
 
@@ -35,6 +49,10 @@ class Add(Elementwise):
     """x + y"""
 
     commutative = True
+    domain = NUMBERS
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return dx
@@ -45,6 +63,11 @@ class Add(Elementwise):
 
 class Sub(Elementwise):
     """x - y"""
+
+    domain = NUMBERS
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return neg(dx) if i else dx
@@ -60,6 +83,10 @@ class Mul(Elementwise):
     """x * y"""
 
     commutative = True
+    domain = NUMBERS
+
+    def pair(self, *args: Parts) -> Parts:
+        return product(*pairs(*args))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return mul(dx, operands(out)[1 - i])
@@ -68,10 +95,26 @@ class Mul(Elementwise):
 
 
 class Div(Elementwise):
-    """x / y"""
+    """x / y
 
-    domain = FLOATS
+    Complex numbers by Smith's method, which overflows only where NumPy does: |x| or |y| near the
+    greatest number.
+    Source: Smith, Algorithm 116: Complex division, 1962.
+    """
+
+    domain = INEXACT
     interval = (0.5, 2.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        (a, b), y = pairs(*args)
+        flat = lt(abs(y.re), abs(y.im))  # |im y| is the greater: both are divided by it
+        large, small = select(flat, y.im, y.re), select(flat, y.re, y.im)
+        zero = and_(eq(large, like(large, 0.0)), eq(small, large))
+        ratio = div(small, select(zero, like(large, 1.0), large))
+        scale = div(like(large, 1.0), select(zero, abs(large), add(large, mul(small, ratio))))
+        re = add(select(flat, mul(a, ratio), a), select(flat, b, mul(b, ratio)))
+        im = sub(select(flat, mul(b, ratio), b), select(flat, a, mul(a, ratio)))
+        return Pair(mul(select(zero, a, re), scale), mul(select(zero, b, im), scale))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         y = operands(out)[1]
@@ -85,6 +128,10 @@ class Neg(Elementwise):
     """-x"""
 
     arity = 1
+    domain = NUMBERS
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return neg(dx)
@@ -105,18 +152,29 @@ class Fma(Elementwise):
 
 
 class Abs(Elementwise):
-    """|x|; the derivative at 0 is 0."""
+    """|x|, real; the derivative at 0 is 0."""
 
     arity = 1
+    domain = NUMBERS
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        super().type(*args)
+        return args[0].part
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        return mul(dx, sign(operands(out)[0]))
+        x = operands(out)[0]
+        if not x.type.is_complex:
+            return mul(dx, sign(x))
+        return real(mul(dx, conj(sign(x))))
+
+    def pair(self, *args: Parts) -> Parts:
+        return modulus(*pairs(*args))
 
 
 class Extremum(Elementwise, abstract=True):
     """The greater or lesser of two; NaN wins; equal operands share the tangent by halves."""
 
-    domain = ALL
+    domain = REAL
     commutative = True
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
@@ -186,9 +244,41 @@ class Steps(Elementwise, abstract=True):
 
 
 class Sign(Steps):
-    """-1, 0 or 1; NaN of NaN."""
+    """x / |x|: of real numbers -1 or 1, or 0 or NaN as x is.
 
-    domain = (*INTEGERS, *FLOATS)
+    Infinite complex numbers have that of their infinite part, and NaN where both are. Where |x|
+    overflows the result is x / |x| all the same, which NumPy's is not.
+    """
+
+    domain = NUMBERS
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        """Along the circle: x / |x| times the turn of dx, Im(dx / x)."""
+        x = operands(out)[0]
+        if not x.type.is_complex:
+            return None
+        size = abs(x)
+        safe = select(eq(size, like(size, 0.0)), like(size, 1.0), size)
+        turn = div(imag(mul(dx, conj(out))), safe)
+        return mul(complex(like(turn, 0.0), turn), out)
+
+    def pair(self, *args: Parts) -> Parts:
+        (x,) = pairs(*args)
+        zero, one, most = (like(x.re, v) for v in (0.0, 1.0, math.inf))
+        great = gt(maximum(abs(x.re), abs(x.im)), one)
+        x = Pair(*(mul(v, select(great, like(v, 0.25), one)) for v in x))
+        size = modulus(x)
+        nothing, far = eq(size, zero), eq(size, most)
+        unit = select(nothing, one, size)
+        both = and_(eq(abs(x.re), most), eq(abs(x.im), most))
+
+        def part(v: Value) -> Value:
+            ends = select(eq(abs(v), most), sign(v), zero)
+            finite = select(nothing, zero, div(v, unit))
+            return select(far, select(both, like(v, math.nan), ends), finite)
+
+        found = Pair(part(x.re), part(x.im))
+        return Pair(*(select(ne(size, size), size, v) for v in found))
 
 
 class Floor(Steps):
@@ -222,14 +312,22 @@ class Eq(Comparison):
     """x == y"""
 
     commutative = True
-    domain = ALL
+    domain = tuple(NUMPY)
+
+    def pair(self, *args: Parts) -> Parts:
+        x, y = pairs(*args)
+        return and_(eq(x.re, y.re), eq(x.im, y.im))
 
 
 class Ne(Comparison):
     """x != y"""
 
     commutative = True
-    domain = ALL
+    domain = tuple(NUMPY)
+
+    def pair(self, *args: Parts) -> Parts:
+        x, y = pairs(*args)
+        return or_(ne(x.re, y.re), ne(x.im, y.im))
 
 
 class Lt(Comparison):
@@ -297,7 +395,10 @@ class Select(Elementwise):
     """x where mask, else y"""
 
     arity = 3
-    domain = ALL
+    domain = tuple(NUMPY)
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         mask, x, y = args
@@ -335,10 +436,14 @@ class Select(Elementwise):
 
 
 class Cast(Elementwise):
-    """x in another dtype; floats to integers cut the fraction, numbers to bool ask x != 0."""
+    """x in another dtype
+
+    Floats to integers cut the fraction, numbers to bool ask x != 0, complex numbers to real ones
+    lose the imaginary part.
+    """
 
     arity = 1
-    domain = ALL
+    domain = tuple(NUMPY)
     dtype: str
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
@@ -347,8 +452,11 @@ class Cast(Elementwise):
         return args[0].of(self.dtype)
 
     def reference(self, *args: np.ndarray) -> Any:
+        (x,) = args
+        if np.iscomplexobj(x) and self.dtype not in ("bool", *COMPLEX):
+            x = x.real
         with np.errstate(all="ignore"):
-            return OPS["cast"].function(*args, self.dtype)
+            return np.asarray(x).astype(NUMPY[self.dtype])
 
     def expression(self, *args: Expr) -> Expr:
         return scalar("cast", *args, param=self.dtype)
@@ -359,11 +467,22 @@ class Cast(Elementwise):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return cast(ct, operands(out)[0].dtype)
 
+    def pair(self, *args: Parts) -> Parts:
+        (x,) = args
+        if self.dtype in COMPLEX:
+            part = Type(self.dtype).part.dtype
+            re, im = x if isinstance(x, Pair) else (x, like(x, 0))
+            return Pair(cast(re, part), cast(im, part))
+        assert isinstance(x, Pair)
+        if self.dtype == "bool":
+            return or_(*(ne(v, like(v, 0.0)) for v in x))
+        return cast(x.re, self.dtype)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for dtype in ALL:
+        for dtype in NUMPY:
             low = 0.0 if dtype in UNSIGNED else -2.0
-            for of in ALL:
+            for of in NUMPY:
                 yield Sample(cls(dtype), (Type(of, (2, 3)),), low=low)
         yield Sample(cls("f64"), (Type("f64", (0, 3)),))
         yield Sample(
@@ -402,7 +521,7 @@ class StopGradient(Mark):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for dtype in ALL:
+        for dtype in NUMPY:
             yield Sample(cls(), (Type(dtype, (2, 3)),), smooth=False)
 
 
@@ -418,7 +537,7 @@ class Named(Mark):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for dtype in ALL:
+        for dtype in NUMPY:
             yield Sample(cls("hidden"), (Type(dtype, (2, 3)),))
 
 
@@ -447,11 +566,129 @@ class After(OneResult):
     ) -> tuple[Value, ...]:
         return (after(*args),)
 
+    def pair(self, *args: Parts) -> Parts:
+        x, *ys = args
+        order = [v for y in ys for v in (y if isinstance(y, Pair) else (y,))]
+        return Pair(*(after(v, *order) for v in x)) if isinstance(x, Pair) else after(x, *order)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(), (Type("f64", (2, 3)),))
+        yield Sample(cls(), (Type("c64", (2, 3)), Type("f32"), Type("c128", (2,))))
+        yield Sample(cls(), (Type("f32", (2, 3)), Type("c64")))
         yield Sample(cls(), (Type("f64", (2, 3)), Type("i32"), Type("f32", (0,))))
         yield Sample(cls(), (), error="after: at least one operand is required, got none")
+
+
+# ---------------------------------------------------------------- complex numbers
+
+
+class Parted(Elementwise, abstract=True):
+    """A real function of a complex number, linear over the reals."""
+
+    arity = 1
+    domain = COMPLEX
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        super().type(*args)
+        return args[0].part
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return apply(self, dx)
+
+
+class Real(Parted):
+    """The real part"""
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return args[0].real
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return complex(ct, like(ct, 0.0))
+
+    def pair(self, *args: Parts) -> Parts:
+        return pairs(*args)[0].re
+
+
+class Imag(Parted):
+    """The imaginary part"""
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return args[0].imag
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return complex(like(ct, 0.0), neg(ct))
+
+    def pair(self, *args: Parts) -> Parts:
+        return pairs(*args)[0].im
+
+
+class Conj(Elementwise):
+    """The conjugate: the imaginary part negated."""
+
+    arity = 1
+    domain = COMPLEX
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return np.conj(args[0])
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return conj(dx)
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return conj(ct)
+
+    def pair(self, *args: Parts) -> Parts:
+        (x,) = pairs(*args)
+        return Pair(x.re, neg(x.im))
+
+
+class Complex(Elementwise):
+    """x + i y, of real numbers"""
+
+    domain = WIDE
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        super().type(*args)
+        return args[0].of(WHOLE[args[0].dtype])
+
+    def reference(self, *args: np.ndarray) -> Any:
+        out = np.empty(args[0].shape, NUMPY[WHOLE[NAMES[args[0].dtype]]])
+        out.real, out.imag = args
+        return out
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        zero = like(dx, 0.0)
+        return complex(zero, dx) if i else complex(dx, zero)
+
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        dx, dy = tangents
+        return (complex(dx, dy),) if dx and dy else super().jvp(node, tangents)
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        return neg(imag(ct)) if i else real(ct)
+
+    def pair(self, *args: Parts) -> Parts:
+        re, im = args
+        assert isinstance(re, Value) and isinstance(im, Value)
+        return Pair(re, im)
+
+
+def pairs(*args: Parts) -> tuple[Pair, ...]:
+    """The operands of a rule for complex ones."""
+    assert all(isinstance(a, Pair) for a in args)
+    return tuple(a for a in args if isinstance(a, Pair))
+
+
+def modulus(x: Pair) -> Value:
+    """|x|, which does not overflow before it has to."""
+    return apply(Op.registry["hypot"](), *x)
+
+
+def product(x: Pair, y: Pair) -> Pair:
+    """x * y by parts, as NumPy: infinities are not recovered."""
+    re = sub(mul(x.re, y.re), mul(x.im, y.im))
+    return Pair(re, add(mul(x.re, y.im), mul(x.im, y.re)))
 
 
 # ---------------------------------------------------------------- user functions
@@ -585,6 +822,22 @@ def shift_right(x: Value, y: Value) -> Value:
 
 def select(mask: Value, x: Value, y: Value) -> Value:
     return apply(Select(), mask, x, y)
+
+
+def real(x: Value) -> Value:
+    return apply(Real(), x)
+
+
+def imag(x: Value) -> Value:
+    return apply(Imag(), x)
+
+
+def conj(x: Value) -> Value:
+    return apply(Conj(), x)
+
+
+def complex(re: Value, im: Value) -> Value:
+    return apply(Complex(), re, im)
 
 
 def stop_gradient(x: Value) -> Value:

@@ -9,10 +9,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import CompilerError, ProgramError
-from ..ir import Node, Op, Sample, Value, apply
+from ..ir import Node, Op, Pair, Parts, Sample, Value, apply
 from ..kernel import MONOIDS, OPS, Const, Expr, Map
 from ..kernel import apply as scalar
-from ..types import FLOATS, HALVES, INTEGERS, NAMES, NUMPY, WIDE, Type, is_float, spelled
+from ..types import (
+    COMPLEX,
+    FLOATS,
+    HALVES,
+    INTEGERS,
+    NAMES,
+    NUMPY,
+    WIDE,
+    Type,
+    is_inexact,
+    spelled,
+)
 
 
 def accumulate(x: Value | None, y: Value | None) -> Value | None:
@@ -49,7 +60,7 @@ class OneResult(Op, abstract=True):
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         total = None
-        if is_float(node.out.dtype):
+        if is_inexact(node.out.dtype):
             for i, dx in enumerate(tangents):
                 if dx is not None:
                     total = accumulate(total, self.tangent(i, dx, node.out))
@@ -73,6 +84,19 @@ class OneResult(Op, abstract=True):
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
         return (apply(self.lifted(size), *repeated(args, batched, size)),)
+
+    def pair(self, *args: Parts) -> Parts:
+        """The result of complex operands, which are pairs, by real ops."""
+        raise CompilerError(f"op '{self.name}' has no rule for complex values")
+
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+        return (self.pair(*args),)
+
+
+def partwise(op: Op, *args: Parts) -> Parts:
+    """The pair of what `op` makes of the real and of the imaginary parts; others go to both."""
+    re, im = ([a[k] if isinstance(a, Pair) else a for a in args] for k in range(2))
+    return Pair(apply(op, *re), apply(op, *im))
 
 
 class Linear(OneResult, abstract=True):
@@ -126,10 +150,11 @@ class Elementwise(OneResult, abstract=True):
         low, high = cls.interval
         for dtype in cls.domain:
             yield Sample(cls(), (Type(dtype, (2, 3)),) * cls.arity, low, high)
+        last = [d for d in cls.domain if d not in COMPLEX or cls.domain[0] in COMPLEX][-1]
         for shape in ((), (1,), (0, 3)):
-            yield Sample(cls(), (Type(cls.domain[-1], shape),) * cls.arity, low, high)
+            yield Sample(cls(), (Type(last, shape),) * cls.arity, low, high)
         if cls.arity == 2:
-            other = (Type(cls.domain[-1], (2, 3)), Type(cls.domain[-1], (3, 2)))
+            other = (Type(last, (2, 3)), Type(last, (3, 2)))
             yield Sample(cls(), other, error=f"{cls.name}: operands of one type are required")
         for dtype in [d for d in NUMPY if d not in cls.domain][:1]:
             yield Sample(
@@ -200,7 +225,7 @@ class Reduce(OneResult, abstract=True):
     def samples(cls) -> Iterable[Sample]:
         for dtype in cls.domain:
             yield Sample(cls((1,)), (Type(dtype, (2, 3)),))
-        last = cls.domain[-1]
+        last = [d for d in cls.domain if d not in COMPLEX][-1]
         for axes, shape in (((0, 2), (3, 2, 5)), ((), (2, 3)), ((0,), (1,)), ((1,), (0, 3))):
             yield Sample(cls(axes), (Type(last, shape),))
         error = (
@@ -276,6 +301,9 @@ class View(OneResult, abstract=True):
     """Moves elements and computes none: an index map, folded into the loads of whoever reads it."""
 
     fill: ClassVar[Any] = 0  # where no piece's guards hold; pad gives a property
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         """Where element `at` of the result comes from: the piece whose guards hold, or `fill`.

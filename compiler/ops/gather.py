@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Node, Sample, Value, apply, where
+from ..ir import Node, Pair, Parts, Sample, Value, apply, where
 from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
-from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type, is_float, spelled
-from .elementwise import add, cast, div, eq, mul, operands, select
-from .family import Computed, Index, Read, Shifted, accumulate, of_domain, repeated
+from ..types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type, is_inexact, spelled
+from .elementwise import add, cast, div, eq, mul, operands, pairs, product, select
+from .family import Computed, Index, Read, Shifted, accumulate, of_domain, partwise, repeated
 from .places import Indexed, Ints, batched_params, computed
 from .source import Iota, full, iota, zero_of
 from .view import reshape
 
-NUMBERS = (*INTEGERS, *WIDE)
+ORDERED = (*INTEGERS, *WIDE)
+NUMBERS = (*ORDERED, *COMPLEX)
 COMBINE: dict[str, Any] = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
 """How a scatter combines elements that are written to one place; "set" keeps the last."""
 
@@ -54,6 +55,9 @@ class Gather(Indexed, Computed):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return apply(self, dx, *operands(out)[1:])
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         x, *indices = operands(out)
@@ -129,7 +133,7 @@ class Scatter(Indexed):
                 f"got {self.combine!r}"
             )
         if self.combine != "set":
-            of_domain(self, x, NUMBERS)
+            of_domain(self, x, NUMBERS if self.combine in ("add", "mul") else ORDERED)
         if x.dtype != u.dtype:
             raise ProgramError(
                 f"scatter: operands of one dtype are required, got {spelled((x, u))}"
@@ -159,7 +163,7 @@ class Scatter(Indexed):
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         dx, du = tangents[:2]
-        if not is_float(node.out.dtype) or (dx is None and du is None):
+        if not is_inexact(node.out.dtype) or (dx is None and du is None):
             return (None,)
         if self.combine in ("min", "max"):
             return (self.extreme_tangent(node, dx, du),)
@@ -233,7 +237,22 @@ class Scatter(Indexed):
         moving = self.on(node, zeros, mul(chosen, du), "add")
         return accumulate(total, div(moving, count)) or moving
 
-    # ---- batches, kernels
+    # ---- complex numbers, batches, kernels
+
+    def pair(self, *args: Parts) -> Parts:
+        """Factors are multiplied first, then they are set."""
+        if self.combine != "mul":
+            return partwise(self, *args)
+        if not self.unique:
+            raise ProgramError(
+                "scatter: complex factors require places that differ", repair="unique_indices=True"
+            )
+        (x, u), indices = pairs(*args[:2]), args[2:]
+        mode = "clip" if self.mode == "clip" else "fill"
+        op = Gather(self.axes, self.indexed, self.along, mode, u.re.shape)
+        old = partwise(op, x, *indices)
+        assert isinstance(old, Pair)
+        return partwise(replace(self, combine="set"), x, product(old, u), *indices)
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
@@ -262,6 +281,10 @@ class Scatter(Indexed):
         for dtype in NUMBERS:
             types = Type(dtype, (3, 2)), Type(dtype, (4, 2)), Type("i64", (4,))
             yield Sample(cls(*rows, "drop", "add", False), types, low=0)
+        types = Type("c128", (3, 2)), Type("c128", (3, 2)), Type("i64", (3,))
+        for mode in ("drop", "clip"):
+            values = (None, None, np.array([2, 0, 1]))
+            yield Sample(cls(*rows, mode, "mul", True), types, values=values)
         beyond, once = np.array([-1, 7, 2, 2]), np.array([-1, 2, 5, 0])
         for combine in ("set", *COMBINE):
             for mode in ("clip", "drop"):

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Node, Op, Sample, Value, apply, apply_all
+from ..ir import Node, Op, Pair, Parts, Sample, Value, apply, apply_all
 from ..sorting import places, search
-from ..types import NUMPY, Type, spelled
+from ..types import NUMPY, REAL, Type, spelled
+from .elementwise import add, cast, ne
+from .family import of_domain
 from .gather import take_along
 from .view import broadcast, permute
 
@@ -21,6 +23,14 @@ def batched_all(args: Values, batched: tuple[bool, ...], size: int) -> Values:
     """The operands with the leading axis, repeated along it where they had none."""
     pairs = zip(args, batched, strict=True)
     return tuple(a if yes else broadcast(a, (size, *a.shape), (0,)) for a, yes in pairs)
+
+
+def ranks(key: np.ndarray) -> tuple[np.ndarray, ...]:
+    """A key by real numbers: complex ones by their parts, those with NaN last, as NumPy has it."""
+    if not np.iscomplexobj(key):
+        return (key,)
+    with_nan = 2 * np.isnan(key.real) + np.isnan(key.imag)
+    return with_nan.astype(np.int32), key.real, key.imag
 
 
 class Sort(Op):
@@ -43,7 +53,8 @@ class Sort(Op):
         return *args, args[0].of("i64")
 
     def reference(self, *args: np.ndarray) -> Any:
-        order = places(args[: self.keys], self.descending)
+        keys = (part for a in args[: self.keys] for part in ranks(a))
+        order = places(tuple(keys), self.descending)
         return *(np.take_along_axis(a, order, -1) for a in args), order
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
@@ -52,6 +63,23 @@ class Sort(Op):
 
     def batch(self, node: Node, args: Values, batched: tuple[bool, ...], size: int) -> Values:
         return apply_all(self, *batched_all(args, batched, size))
+
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+        """Complex keys are three: whether a part is NaN, the real parts, the imaginary ones."""
+        operands: list[Value] = []
+        ends: list[int] = []  # behind each operand
+        for i, a in enumerate(args):
+            if isinstance(a, Pair) and i < self.keys:
+                re, im = (cast(ne(v, v), "i32") for v in a)
+                operands.append(add(add(re, re), im))
+            operands += a if isinstance(a, Pair) else (a,)
+            ends.append(len(operands))
+        found = apply_all(Sort(ends[self.keys - 1], self.descending), *operands)
+        sorted_ = (
+            Pair(*found[end - 2 : end]) if isinstance(a, Pair) else found[end - 1]
+            for a, end in zip(args, ends, strict=True)
+        )
+        return *sorted_, found[-1]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -71,6 +99,15 @@ class Sort(Op):
             for down in (False, True):
                 types = (Type(dtype, (10,)),)
                 yield Sample(cls(1, down), types, values=(special,), smooth=False)
+        nan = np.nan
+        parts = np.array([[1, nan, 0, nan, 1, 2, nan], [2, 0, nan, nan, -1, nan, -1]])
+        whole = np.empty(7, np.complex128)
+        whole.real, whole.imag = parts
+        for down in (False, True):
+            types = Type("c64", (7,)), Type("c128", (7,)), Type("f32", (7,))
+            values = (whole, whole[::-1], None)
+            yield Sample(cls(1, down), types, values=values, smooth=False)
+            yield Sample(cls(2, down), types, values=values, smooth=False)
         for shape in ((0,), (2, 0), (0, 3), (1,), (700,), (2, 1, 3)):
             yield sample(cls(1, False), Type("f32", shape))
             yield sample(cls(1, False), Type("i64", shape))
@@ -94,6 +131,7 @@ class SearchSorted(Op, name="searchsorted"):
             raise ProgramError(
                 f"searchsorted: operands of one dtype are required, got {spelled(args)}"
             )
+        of_domain(self, x, REAL)
         if not x.ndim or x.ndim != v.ndim or x.shape[:-1] != v.shape[:-1]:
             raise ProgramError(
                 f"searchsorted: shapes equal but for the last axis are required, "
@@ -112,7 +150,7 @@ class SearchSorted(Op, name="searchsorted"):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for dtype in NUMPY:
+        for dtype in REAL:
             x = np.sort(np.array([[0, 1, 1, 0, 1], [1, 0, 0, 1, 1]]), -1)
             types = (Type(dtype, (2, 5)), Type(dtype, (2, 37)))
             yield Sample(cls(dtype < "f5"), types, values=(x, None))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Sample, Value, apply
-from ..types import HALVES, Type
-from .elementwise import add, cast, div, eq, mul, operands
-from .family import Reduce
+from ..ir import Pair, Parts, Sample, Value, apply
+from ..types import COMPLEX, HALVES, INTEGERS, WIDE, Type
+from .elementwise import add, cast, div, eq, mul, operands, product
+from .family import Reduce, partwise
+from .source import full
 from .view import broadcast, pad, permute, reshape, slice_
 
 
@@ -20,6 +21,10 @@ class Sum(Reduce):
     """y[...] = sum of x over `axes`"""
 
     monoid = "sum"
+    domain = (*INTEGERS, *WIDE, *COMPLEX)
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return reduce_sum(dx, self.axes)
@@ -32,18 +37,37 @@ class Prod(Reduce):
     """y[...] = product of x over `axes`. The tangent is that of halving, so zeros do no harm."""
 
     monoid = "prod"
+    domain = (*INTEGERS, *WIDE, *COMPLEX)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        x, axes = operands(out)[0], self.axes
-        kept = tuple(a for a in range(len(x.shape)) if a not in axes)
-        rest, n = tuple(x.shape[a] for a in kept), math.prod(x.shape[a] for a in axes)
+        x = self.in_front(operands(out)[0])
+        n = x.shape[0]
         if n == 0:
             return None
-        x, dx = (reshape(permute(v, (*axes, *kept)), (n, *rest)) for v in (x, dx))
+        dx = self.in_front(dx)
         while n > 1:
             (a, b), (da, db) = halves(x, 1.0), halves(dx, 0.0)
             x, dx, n = mul(a, b), add(mul(da, b), mul(db, a)), a.shape[0]
-        return reshape(dx, rest)
+        return reshape(dx, out.shape)
+
+    def pair(self, *args: Parts) -> Parts:
+        """By halving, which is another order than NumPy's."""
+        (z,) = args
+        assert isinstance(z, Pair)
+        shape = tuple(n for a, n in enumerate(z.re.shape) if a not in self.axes)
+        z = Pair(*map(self.in_front, z))
+        if z.re.shape[0] == 0:
+            return Pair(*(full(one, z.re.type[shape]) for one in (1.0, 0.0)))
+        while z.re.shape[0] > 1:
+            (a, b), (c, d) = halves(z.re, 1.0), halves(z.im, 0.0)
+            z = product(Pair(a, c), Pair(b, d))
+        return Pair(*(reshape(v, shape) for v in z))
+
+    def in_front(self, x: Value) -> Value:
+        """`x` with the axes of the product as its first one."""
+        kept = tuple(a for a in range(len(x.shape)) if a not in self.axes)
+        rest, n = tuple(x.shape[a] for a in kept), math.prod(x.shape[a] for a in self.axes)
+        return reshape(permute(x, (*self.axes, *kept)), (n, *rest))
 
 
 class Extreme(Reduce, abstract=True):

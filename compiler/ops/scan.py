@@ -120,6 +120,9 @@ class Scan(Control):
     def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
         return replace(self, body=graphs[0], consts=constants)
 
+    def of_pairs(self, graphs: tuple[Graph, ...], constants: int, carries: int) -> Control:
+        return replace(self, body=graphs[0], consts=constants, carries=carries)
+
     @property
     def order(self) -> Sequence[int]:
         """The elements as the turns take them."""
@@ -423,6 +426,9 @@ class Scan(Control):
                 yield Sample(cls(body, 1, 1, 4, reverse), (v, v, Type(dtype, (4, 3))))
             yield Sample(cls(body, 1, 1, 1, False), (v, v, Type(dtype, (1, 3))))
             yield Sample(cls(body, 1, 1, 0, False), (v, v, Type(dtype, (0, 3))))
+        z = Type("c128", (3,))
+        turning = body_of("turn", (z, z, z), rnn)
+        yield Sample(cls(turning, 1, 1, 4, False), (z, z, Type("c128", (4, 3))), high=0.5, low=-0.5)
         f, n = Type("f64", (2,)), Type("i64")
         swap = body_of("swap", (f, f, n), lambda a, b, i: (b, a, elementwise.add(i, i)))
         yield Sample(cls(swap, 0, 3, 3, False), (f, f, n))

@@ -8,26 +8,37 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Array, Op, Sample, Value, apply
+from ..ir import Array, Op, Pair, Parts, Sample, Value, apply
 from ..kernel import Const, Expr
 from ..kernel import Index as IndexOf
 from ..kernel import apply as scalar
-from ..types import FLOATS, INTEGERS, Type, type_of
+from ..types import COMPLEX, FLOATS, INTEGERS, Type, type_of
 from .family import Computed, Index, OneResult, Read, dims, of_domain
 
-Number = bool | int | float
+Number = bool | int | float | complex
+
+
+def kind_of(dtype: str) -> type[Number]:
+    """The kind of Python numbers that spell the values of a dtype."""
+    if dtype == "bool":
+        return bool
+    return int if dtype in INTEGERS else complex if dtype in COMPLEX else float
 
 
 def of_kind(op: Op, value: Number, x: Type) -> Number:
     """`value`, if it is a Python number of the kind of `x` and within its range."""
-    kind = bool if x.dtype == "bool" else int if x.dtype in INTEGERS else float
+    kind = kind_of(x.dtype)
     if type(value) is not kind:
         raise ProgramError(
             f"{op.name}: a Python {kind.__name__} is required for {x}, got {value!r}"
         )
-    if kind is int and not np.iinfo(x.numpy).min <= value <= np.iinfo(x.numpy).max:
+    if isinstance(value, int) and kind is int and not within(value, x):
         raise ProgramError(f"{op.name}: a value within {x.dtype} is required, got {value}")
     return value
+
+
+def within(value: int, x: Type) -> bool:
+    return np.iinfo(x.numpy).min <= value <= np.iinfo(x.numpy).max
 
 
 class Full(Computed):
@@ -46,7 +57,12 @@ class Full(Computed):
             return np.full(self.of.shape, self.value, self.of.numpy)
 
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        assert not isinstance(self.value, complex)  # those are pairs by then
         return Const(self.value, out.dtype)
+
+    def pair(self, *args: Parts) -> Parts:
+        z = complex(self.value)
+        return Pair(full(z.real, self.of.part), full(z.imag, self.of.part))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -56,6 +72,8 @@ class Full(Computed):
             (-0.0, "f64"),
             (-3, "i32"),
             (True, "bool"),
+            (complex(-0.0, 1.5), "c64"),
+            (complex("nan-infj"), "c128"),
         ):
             yield Sample(cls(value, Type(dtype, (2, 3))), ())
         yield Sample(cls(7, Type("u32")), ())
@@ -64,6 +82,9 @@ class Full(Computed):
             cls(1, Type("f32")), (), error="full: a Python float is required for f32, got 1"
         )
         yield Sample(cls(-1, Type("u32")), (), error="full: a value within u32 is required, got -1")
+        yield Sample(
+            cls(1.0, Type("c64")), (), error="full: a Python complex is required for c64, got 1.0"
+        )
 
 
 class Iota(Computed):
@@ -76,7 +97,7 @@ class Iota(Computed):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if not 0 <= self.axis < self.of.ndim:
             raise ProgramError(f"iota: an axis of {self.of} is required, got {self.axis}")
-        return of_domain(self, self.of, (*INTEGERS, *FLOATS))
+        return of_domain(self, self.of, (*INTEGERS, *FLOATS, *COMPLEX))
 
     def reference(self, *args: np.ndarray) -> Any:
         return np.indices(self.of.shape, self.of.numpy, sparse=True)[self.axis] + np.zeros(
@@ -87,9 +108,12 @@ class Iota(Computed):
         here = IndexOf(dims(at)[self.axis])
         return here if out.dtype == "i64" else scalar("cast", here, param=out.dtype)
 
+    def pair(self, *args: Parts) -> Parts:
+        return Pair(iota(self.of.part, self.axis), full(0.0, self.of.part))
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for dtype in (*INTEGERS, *FLOATS):
+        for dtype in (*INTEGERS, *FLOATS, *COMPLEX):
             yield Sample(cls(Type(dtype, (2, 3)), 1), ())
         yield Sample(cls(Type("i64", (3, 1, 2)), 0), ())
         yield Sample(cls(Type("i32", (0,)), 0), ())
@@ -111,6 +135,9 @@ class Constant(OneResult):
     def reference(self, *args: np.ndarray) -> Any:
         return self.array.data
 
+    def pair(self, *args: Parts) -> Parts:
+        return Pair(constant(self.array.data.real), constant(self.array.data.imag))
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for data in (
@@ -118,23 +145,30 @@ class Constant(OneResult):
             np.arange(3),
             np.array(True),
             np.zeros((0, 2)),
+            np.array([1 + 2j, complex("-0-infj")], np.complex64),
         ):
             yield Sample(cls(Array(data)), ())
 
 
 def full(value: Number, of: Type) -> Value:
     """`value` rounded to the dtype of `of`, repeated to its shape."""
-    kind = bool if of.dtype == "bool" else int if of.dtype in INTEGERS else float
+    return apply(Full(number(value, of), of))
+
+
+def number(value: Number, of: Type) -> Number:
+    """`value` rounded to the dtype of `of`, as the Python number that spells it."""
+    kind = kind_of(of.dtype)
+    if isinstance(value, complex) and kind is not complex:
+        raise ProgramError(f"full: a real number is required for {of}, got {value!r}")
     if kind is int and value != int(value):
         raise ProgramError(f"full: a whole number is required for {of}, got {value!r}")
     with np.errstate(all="ignore"):
-        value = kind(of.numpy.type(value)) if kind is float else kind(value)
-    return apply(Full(value, of))
+        return kind(of.numpy.type(value)) if kind in (float, complex) else kind(value)
 
 
 def zero_of(x: Type) -> Number:
     """The number 0 of a dtype."""
-    return False if x.dtype == "bool" else 0 if x.dtype in INTEGERS else 0.0
+    return number(0, x)
 
 
 def iota(of: Type, axis: int) -> Value:

@@ -229,7 +229,7 @@ class Switch(Control):
         def other(x: Value, y: Value) -> tuple[Value, ...]:
             return elementwise.add(x, x), elementwise.mul(transcendental.exp(x), y)
 
-        for dtype in ("f32", "f64"):
+        for dtype in ("f32", "f64", "c128"):
             v = Type(dtype, (3,))
             op = cls((body_of("one", (v, v), one), body_of("other", (v, v), other)))
             for index in (0, 1, -5, 7):

@@ -1,28 +1,49 @@
-"""Functions of one and of two real variables, element by element.
+"""Functions of one and of two variables, element by element.
 
 Derivatives at edges are JAX's. The factor of a tangent is computed apart from it, as in
 elementwise.py.
+
+Of complex variables: branch cuts, signed zeros and infinities are those of C99, as in NumPy, unless
+a function says otherwise. Accuracy is that of |error| / |result|, which is a few units in the last
+place of the parts' dtype; one part alone may have less where it is much the smaller.
 """
 
 from __future__ import annotations
 
 import math
 
-from ..ir import Value, apply
-from ..types import FLOATS
+from ..ir import Pair, Parts, Value, apply
+from ..types import FLOATS, INEXACT, finfo
 from .elementwise import (
+    NUMBERS,
+    Div,
+    abs,
     add,
+    and_,
+    copysign,
     div,
     eq,
+    gt,
     like,
     lt,
+    maximum,
+    minimum,
     mul,
     neg,
+    not_,
     operands,
+    or_,
+    pairs,
+    product,
     select,
     sub,
 )
 from .family import Elementwise
+
+SHIFT = {"f32": 64.0, "f64": 512.0}
+"""What e ** x is divided by e to the power of, where x is greater."""
+FLAT = {"f32": 20.0, "f64": 300.0}
+"""Where tanh is 1 to the last bit, and sinh ** 4 is no overflow."""
 
 # ---------------------------------------------------------------- of one variable
 
@@ -40,82 +61,186 @@ class Smooth(Elementwise, abstract=True):
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return mul(dx, self.slope(operands(out)[0], out))
 
+    def of(self, x: Pair) -> Pair:
+        """The function of a complex number by parts."""
+        found = self.pair(x)
+        assert isinstance(found, Pair)
+        return found
 
-class Exp(Smooth):
+
+class Analytic(Smooth, abstract=True):
+    """A function of real and of complex numbers."""
+
+    domain = INEXACT
+
+
+class Exp(Analytic):
     """e ** x"""
 
     def slope(self, x: Value, y: Value) -> Value:
         return y
 
+    def pair(self, *args: Parts) -> Parts:
+        """Great results are scaled last: e ** x may overflow where its parts do not."""
+        ((x, y),) = pairs(*args)
+        shift = SHIFT[x.dtype]
+        great = gt(x, like(x, shift))
+        size = exp(select(great, sub(x, like(x, shift)), x))
+        factor = select(great, like(x, math.exp(shift)), like(x, 1.0))
+        zero, lost = like(x, 0.0), and_(infinite(x), not_(finite(y)))
+        re = select(lost, size, mul(mul(size, cos(y)), factor))
+        im = mul(mul(size, sin(y)), factor)
+        im = select(eq(y, zero), y, select(and_(lost, lt(x, zero)), zero, im))
+        return Pair(re, im)
 
-class Expm1(Smooth):
+
+class Expm1(Analytic):
     """e ** x - 1, precise near 0"""
+
+    def pair(self, *args: Parts) -> Parts:
+        ((x, y),) = pairs(*args)
+        half = sin(mul(y, like(y, 0.5)))
+        re = sub(mul(expm1(x), cos(y)), mul(mul(half, half), like(x, 2.0)))
+        return Pair(re, mul(exp(x), sin(y)))
 
     def slope(self, x: Value, y: Value) -> Value:
         return add(y, like(y, 1.0))
 
 
-class Log(Smooth):
-    """The natural logarithm; -inf at 0, NaN below."""
+class Log(Analytic):
+    """The natural logarithm; -inf at 0, NaN of real numbers below."""
 
     interval = (0.1, 3.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        """log of the greater part, and of what the lesser adds; the angle."""
+        ((x, y),) = pairs(*args)
+        a, b = abs(x), abs(y)
+        steep = lt(a, b)
+        large, small = select(steep, b, a), select(steep, a, b)
+        zero, one = like(x, 0.0), like(x, 1.0)
+        ratio = div(small, select(eq(large, zero), one, large))
+        ratio = select(infinite(large), zero, ratio)
+        more = mul(log1p(mul(ratio, ratio)), like(x, 0.5))
+        re = select(infinite(y), b, add(log(large), more))
+        return Pair(re, atan2(y, x))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return div(dx, operands(out)[0])
 
 
-class Log1p(Smooth):
+class Log1p(Analytic):
     """log(1 + x), precise near 0"""
 
     interval = (-0.5, 3.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        ((x, y),) = pairs(*args)
+        half = like(x, 0.5)
+        near = and_(lt(abs(x), half), lt(abs(y), half))
+        square = add(mul(x, add(x, like(x, 2.0))), mul(y, y))  # |1 + x|**2 - 1
+        far = Log().of(Pair(add(x, like(x, 1.0)), y))
+        return Pair(select(near, mul(log1p(square), half), far.re), far.im)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x = operands(out)[0]
         return div(dx, add(x, like(x, 1.0)))
 
 
-class Tanh(Smooth):
-    """The hyperbolic tangent"""
+class Tanh(Analytic):
+    """The hyperbolic tangent
+
+    Source: Kahan, Branch cuts for complex elementary functions, 1987.
+    """
 
     def slope(self, x: Value, y: Value) -> Value:
         one = like(y, 1.0)
         return mul(sub(one, y), add(one, y))
 
+    def pair(self, *args: Parts) -> Parts:
+        ((x, y),) = pairs(*args)
+        zero, one, most = like(x, 0.0), like(x, 1.0), like(x, FLAT[x.dtype])
+        s = sinh(minimum(maximum(x, neg(most)), most))
+        t, square = tan(y), mul(s, s)
+        slope = add(one, mul(t, t))
+        below = add(one, mul(slope, square))
+        re = mul(div(mul(slope, s), below), sqrt(add(one, square)))
+        im = div(t, below)
+        far = and_(gt(abs(x), add(most, most)), or_(finite(y), infinite(x)))
+        re = select(far, copysign(one, x), select(eq(x, zero), x, re))
+        return Pair(re, select(eq(y, zero), y, select(far, copysign(zero, im), im)))
 
-class Sigmoid(Smooth):
+
+class Sigmoid(Analytic):
     """1 / (1 + e ** -x)"""
+
+    def pair(self, *args: Parts) -> Parts:
+        """By e to the power of -x or of x, whichever is small."""
+        ((x, y),) = pairs(*args)
+        zero, one = like(x, 0.0), like(x, 1.0)
+        left = lt(x, zero)
+        e = Exp().of(Pair(neg(abs(x)), select(left, y, neg(y))))
+        above = Pair(select(left, e.re, one), select(left, e.im, zero))
+        return Div().pair(above, Pair(add(one, e.re), e.im))
 
     def slope(self, x: Value, y: Value) -> Value:
         return mul(y, sub(like(y, 1.0), y))
 
 
-class Sqrt(Smooth):
+class Sqrt(Analytic):
     """The square root; the derivative at 0 is inf."""
 
     interval = (0.1, 3.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        """sqrt((|re x| + |x|) / 2) is one part, of what is scaled so that |x| is no overflow."""
+        ((x, y),) = pairs(*args)
+        zero, bits = like(x, 0.0), 2 * ((finfo(x.dtype).nmant + 1) // 2)
+        tiny = lt(maximum(abs(x), abs(y)), like(x, float(finfo(x.dtype).tiny) * 4))
+        scale = select(tiny, like(x, 2.0**bits), like(x, 0.25))
+        a, b = abs(mul(x, scale)), mul(y, scale)
+        root = sqrt(mul(add(a, hypot(a, b)), like(x, 0.5)))
+        nothing = eq(root, zero)
+        other = div(mul(b, like(x, 0.5)), select(nothing, like(x, 1.0), root))
+        back = select(tiny, like(x, 2.0 ** (-bits // 2)), like(x, 2.0))
+        root, other = mul(root, back), mul(other, back)
+        left = lt(x, zero)
+        re = select(left, abs(other), root)
+        im = select(left, copysign(root, y), select(nothing, y, other))
+        return Pair(select(infinite(y), abs(y), re), select(infinite(y), y, im))
 
     def slope(self, x: Value, y: Value) -> Value:
         return div(like(y, 0.5), y)
 
 
-class Rsqrt(Smooth):
+class Rsqrt(Analytic):
     """1 / sqrt(x)"""
 
     interval = (0.1, 3.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        root = Sqrt().of(*pairs(*args))
+        return Div().pair(Pair(like(root.re, 1.0), like(root.re, 0.0)), root)
 
     def slope(self, x: Value, y: Value) -> Value:
         return mul(like(y, -0.5), div(y, x))
 
 
-class Sin(Smooth):
+class Sin(Analytic):
     """The sine, in radians"""
+
+    def pair(self, *args: Parts) -> Parts:
+        return unturned(Sinh().of(turned(*pairs(*args))))
 
     def slope(self, x: Value, y: Value) -> Value:
         return cos(x)
 
 
-class Cos(Smooth):
+class Cos(Analytic):
     """The cosine, in radians"""
+
+    def pair(self, *args: Parts) -> Parts:
+        return Cosh().pair(turned(*pairs(*args)))
 
     def slope(self, x: Value, y: Value) -> Value:
         return neg(sin(x))
@@ -128,27 +253,36 @@ class Erf(Smooth):
         return mul(like(x, 2 / math.sqrt(math.pi)), exp(neg(mul(x, x))))
 
 
-class Exp2(Smooth):
+class Exp2(Analytic):
     """2 ** x"""
+
+    def pair(self, *args: Parts) -> Parts:
+        return Exp().pair(Pair(*(mul(v, like(v, math.log(2))) for v in pairs(*args)[0])))
 
     def slope(self, x: Value, y: Value) -> Value:
         return mul(like(y, math.log(2)), y)
 
 
-class Log2(Smooth):
-    """The logarithm to base 2; whole for powers of 2."""
+class Log2(Analytic):
+    """The logarithm to base 2; whole for real powers of 2."""
 
     interval = (0.1, 3.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        return Pair(*(mul(v, like(v, 1 / math.log(2))) for v in Log().of(*pairs(*args))))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x = operands(out)[0]
         return div(dx, mul(x, like(x, math.log(2))))
 
 
-class Log10(Smooth):
-    """The logarithm to base 10; whole for powers of 10."""
+class Log10(Analytic):
+    """The logarithm to base 10; whole for real powers of 10."""
 
     interval = (0.1, 3.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        return Pair(*(mul(v, like(v, 1 / math.log(10))) for v in Log().of(*pairs(*args))))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x = operands(out)[0]
@@ -164,76 +298,144 @@ class Cbrt(Smooth):
         return div(like(y, 1 / 3), mul(y, y))
 
 
-class Tan(Smooth):
+class Tan(Analytic):
     """The tangent, of radians"""
 
     interval = (-1.2, 1.2)
+
+    def pair(self, *args: Parts) -> Parts:
+        return unturned(Tanh().of(turned(*pairs(*args))))
 
     def slope(self, x: Value, y: Value) -> Value:
         return add(like(y, 1.0), mul(y, y))
 
 
-class Asin(Smooth):
-    """The angle within pi/2 of 0 whose sine is x"""
+class Asin(Analytic):
+    """The angle within pi/2 of 0 whose sine is x
+
+    Source: Kahan, Branch cuts for complex elementary functions, 1987; so are the five below.
+    """
 
     interval = (-0.9, 0.9)
+
+    def pair(self, *args: Parts) -> Parts:
+        (given,) = pairs(*args)
+        z = bounded(given)
+        below, above = roots(Pair(neg(z.re), neg(z.im))), roots(z)
+        re = atan2(z.re, sub(mul(below.re, above.re), mul(below.im, above.im)))
+        im = asinh(sub(mul(below.re, above.im), mul(below.im, above.re)))
+        return Pair(re, stretched(im, given))
 
     def slope(self, x: Value, y: Value) -> Value:
         return rsqrt(_one_less_square(x))
 
 
-class Acos(Smooth):
+class Acos(Analytic):
     """The angle from 0 to pi whose cosine is x"""
 
     interval = (-0.9, 0.9)
+
+    def pair(self, *args: Parts) -> Parts:
+        (given,) = pairs(*args)
+        z = bounded(given)
+        below, above = roots(Pair(neg(z.re), neg(z.im))), roots(z)
+        re = mul(atan2(below.re, above.re), like(z.re, 2.0))
+        im = asinh(sub(mul(above.re, below.im), mul(above.im, below.re)))
+        return Pair(re, stretched(im, given))
 
     def slope(self, x: Value, y: Value) -> Value:
         return neg(rsqrt(_one_less_square(x)))
 
 
-class Atan(Smooth):
+class Atan(Analytic):
     """The angle within pi/2 of 0 whose tangent is x"""
+
+    def pair(self, *args: Parts) -> Parts:
+        return unturned(Atanh().of(turned(*pairs(*args))))
 
     def slope(self, x: Value, y: Value) -> Value:
         one = like(x, 1.0)
         return div(one, add(one, mul(x, x)))
 
 
-class Sinh(Smooth):
+class Sinh(Analytic):
     """The hyperbolic sine"""
+
+    def pair(self, *args: Parts) -> Parts:
+        ((x, y),) = pairs(*args)
+        zero = like(x, 0.0)
+        edge = and_(not_(finite(y)), or_(eq(x, zero), infinite(x)))
+        re = select(edge, x, mul(sinh(x), cos(y)))
+        return Pair(re, select(eq(y, zero), y, mul(cosh(x), sin(y))))
 
     def slope(self, x: Value, y: Value) -> Value:
         return cosh(x)
 
 
-class Cosh(Smooth):
+class Cosh(Analytic):
     """The hyperbolic cosine"""
+
+    def pair(self, *args: Parts) -> Parts:
+        ((x, y),) = pairs(*args)
+        zero, away = like(x, 0.0), not_(finite(y))
+        re = select(and_(away, infinite(x)), abs(x), mul(cosh(x), cos(y)))
+        im = select(and_(away, eq(x, zero)), x, mul(sinh(x), sin(y)))
+        return Pair(re, select(eq(y, zero), mul(copysign(like(x, 1.0), x), y), im))
 
     def slope(self, x: Value, y: Value) -> Value:
         return sinh(x)
 
 
-class Asinh(Smooth):
+class Asinh(Analytic):
     """The inverse of sinh"""
+
+    def pair(self, *args: Parts) -> Parts:
+        return unturned(Asin().of(turned(*pairs(*args))))
 
     def slope(self, x: Value, y: Value) -> Value:
         return rsqrt(add(mul(x, x), like(x, 1.0)))
 
 
-class Acosh(Smooth):
-    """The inverse of cosh, 0 or more; NaN below 1."""
+class Acosh(Analytic):
+    """The inverse of cosh, 0 or more; NaN of real numbers below 1."""
 
     interval = (1.1, 3.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        (given,) = pairs(*args)
+        z = bounded(given)
+        below = Sqrt().of(Pair(sub(z.re, like(z.re, 1.0)), z.im))
+        above = roots(z)
+        re = asinh(add(mul(below.re, above.re), mul(below.im, above.im)))
+        im = mul(atan2(below.im, above.re), like(z.re, 2.0))
+        return Pair(stretched(re, given), im)
 
     def slope(self, x: Value, y: Value) -> Value:
         one = like(x, 1.0)
         return mul(rsqrt(sub(x, one)), rsqrt(add(x, one)))
 
 
-class Atanh(Smooth):
+class Atanh(Analytic):
     """The inverse of tanh; infinite at -1 and 1."""
 
     interval = (-0.9, 0.9)
+
+    def pair(self, *args: Parts) -> Parts:
+        ((x, y),) = pairs(*args)
+        one, size = like(x, 1.0), abs(x)
+        left, square = sub(one, size), mul(y, y)
+        ratio = div(mul(size, like(x, 4.0)), add(mul(left, left), square))
+        distance = hypot(left, y)  # of a pole, where log1p(4 / distance ** 2) would overflow
+        pole = mul(sub(like(x, math.log(2)), log(distance)), like(x, 0.5))
+        re = mul(log1p(ratio), like(x, 0.25))
+        re = copysign(select(lt(distance, like(x, 2.0**-30)), pole, re), x)
+        angle = atan2(mul(y, like(y, 2.0)), sub(mul(left, add(one, size)), square))
+        most = like(
+            x, 4 * float(finfo(x.dtype).eps) ** -2
+        )  # beyond, 1 / x is nothing beside pi / 2
+        far, right = or_(gt(size, most), gt(abs(y), most)), like(x, math.pi / 2)
+        re = select(far, copysign(like(x, 0.0), x), re)
+        return Pair(re, select(far, copysign(right, y), mul(angle, like(x, 0.5))))
 
     def slope(self, x: Value, y: Value) -> Value:
         return div(like(x, 1.0), _one_less_square(x))
@@ -279,10 +481,24 @@ class Digamma(Smooth):
 class Pow(Elementwise):
     """x ** y; integers take no negative exponent.
 
-    The derivative in y takes log(1) for log(0), so that it is 0 at x = 0, y > 0.
+    The derivative in y takes log(1) for log(0), so that it is 0 at x = 0, y > 0. Complex powers
+    are e ** (y log x), so their error grows with |y log x|; x ** 0 is 1, and 0 to a power that is
+    not above 0 is NaN.
     """
 
+    domain = NUMBERS
     interval = (0.5, 3.0)
+
+    def pair(self, *args: Parts) -> Parts:
+        x, y = pairs(*args)
+        zero, one, nan = (like(x.re, v) for v in (0.0, 1.0, math.nan))
+        none = and_(eq(x.re, zero), eq(x.im, zero))
+        above = gt(y.re, zero)
+        power = Exp().of(product(y, Log().of(Pair(select(none, one, x.re), x.im))))
+        of_zero = select(above, zero, nan)
+        first = and_(eq(y.re, zero), eq(y.im, zero))
+        re = select(first, one, select(none, of_zero, power.re))
+        return Pair(re, select(first, zero, select(none, of_zero, power.im)))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x, y = operands(out)
@@ -439,6 +655,46 @@ def atan2(y: Value, x: Value) -> Value:
 
 def hypot(x: Value, y: Value) -> Value:
     return apply(Hypot(), x, y)
+
+
+def infinite(x: Value) -> Value:
+    return eq(abs(x), like(x, math.inf))
+
+
+def finite(x: Value) -> Value:
+    return lt(abs(x), like(x, math.inf))
+
+
+def turned(z: Pair) -> Pair:
+    """i z"""
+    return Pair(neg(z.im), z.re)
+
+
+def unturned(z: Pair) -> Pair:
+    """-i z"""
+    return Pair(z.im, neg(z.re))
+
+
+def bounded(z: Pair) -> Pair:
+    """A finite number at the angle of an infinite one."""
+    most, zero = like(z.re, float(finfo(z.re.dtype).max) / 8), like(z.re, 0.0)
+    edge = or_(*map(infinite, z))
+
+    def part(v: Value) -> Value:
+        return select(edge, select(infinite(v), copysign(most, v), mul(v, zero)), v)
+
+    return Pair(*map(part, z))
+
+
+def stretched(x: Value, z: Pair) -> Value:
+    """x, infinite where a part of `z` is."""
+    most = like(x, math.inf)
+    return select(or_(infinite(z.re), infinite(z.im)), copysign(most, x), x)
+
+
+def roots(z: Pair) -> Pair:
+    """sqrt(1 + z)"""
+    return Sqrt().of(Pair(add(z.re, like(z.re, 1.0)), z.im))
 
 
 def _one_less_square(x: Value) -> Value:

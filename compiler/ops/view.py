@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Op, Sample, Value, apply
-from ..types import HALVES, NUMPY, Type, is_float, spelled
+from ..ir import Op, Pair, Parts, Sample, Value, apply
+from ..types import HALVES, NUMPY, Type, is_inexact, spelled
 from .elementwise import cast, operands
 from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, moved, of_axes
-from .source import Number, full, of_kind, zero_of
+from .source import Number, full, number, of_kind, zero_of
 
 Ints = tuple[int, ...]
 T = TypeVar("T")
@@ -322,6 +322,12 @@ class Pad(OneView):
         width = list(zip(self.low, self.high, strict=True))
         return np.pad(args[0], width, constant_values=self.value) if width else args[0]
 
+    def pair(self, *args: Parts) -> Parts:
+        (x,), z = args, complex(self.value)
+        assert isinstance(x, Pair)
+        parts = zip(x, (z.real, z.imag), strict=True)
+        return Pair(*(pad(v, self.low, self.high, fill) for v, fill in parts))
+
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return pad(dx, self.low, self.high, 0.0)
 
@@ -340,7 +346,9 @@ class Pad(OneView):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for dtype in NUMPY:
-            value = True if dtype == "bool" else 2.5 if is_float(dtype) else 3
+            value = number(
+                True if dtype == "bool" else 2.5 if is_inexact(dtype) else 3, Type(dtype)
+            )
             yield Sample(cls((0, 1), (2, 0), value), (Type(dtype, (2, 3)),))
         for low, high, shape in (
             ((), (), ()),
@@ -391,7 +399,7 @@ class Concatenate(View):
         return np.concatenate(args, self.axis)
 
     def jvp(self, node: Any, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
-        if not is_float(node.out.dtype) or not any(tangents):
+        if not is_inexact(node.out.dtype) or not any(tangents):
             return (None,)
         parts = (
             full(0.0, a.type) if dx is None else dx
@@ -437,6 +445,50 @@ class Concatenate(View):
                 f"concatenate: types equal but for axis 0 are required, got f32[2, 3] and {other}"
             )
             yield Sample(cls(0), (Type("f32", (2, 3)), other), error=error)
+
+
+class Interleave(View):
+    """y[..., 0] = x and y[..., 1] = the other operand: pairs, as complex numbers in memory"""
+
+    arity = 2
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        x, y = args
+        if x != y:
+            raise ProgramError(
+                f"interleave: operands of one type are required, got {spelled(args)}"
+            )
+        return Type(x.dtype, (*x.shape, 2))
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return np.stack(args, -1)
+
+    def jvp(self, node: Any, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        if not is_inexact(node.out.dtype) or not any(tangents):
+            return (None,)
+        zero = full(0.0, node.args[0].type)
+        return (interleave(*(dx or zero for dx in tangents)),)
+
+    def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
+        shape = operands(out)[i].shape
+        part = slice_(ct, (*(0 for _ in shape), i), (*shape, i + 1), (1,) * (len(shape) + 1))
+        return reshape(part, shape)
+
+    def lifted(self, size: int) -> Op:
+        return self
+
+    def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
+        *front, last = dims(at)
+        return tuple(Piece(k, tuple(front), ((last, k, k + 1),)) for k in range(2))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in NUMPY:
+            yield Sample(cls(), (Type(dtype, (2, 3)),) * 2)
+        for shape in ((), (1,), (0, 3)):
+            yield Sample(cls(), (Type("f64", shape),) * 2)
+        error = "interleave: operands of one type are required, got f32[3] and f32[4]"
+        yield Sample(cls(), (Type("f32", (3,)), Type("f32", (4,))), error=error)
 
 
 # ---------------------------------------------------------------- user functions
@@ -495,8 +547,14 @@ def flip(x: Value, axes: Sequence[int]) -> Value:
 
 def pad(x: Value, low: Sequence[int], high: Sequence[int], value: Number) -> Value:
     """`x` itself where nothing is added."""
-    return apply(Pad(tuple(low), tuple(high), value), x) if any((*low, *high)) else x
+    if not any((*low, *high)):
+        return x
+    return apply(Pad(tuple(low), tuple(high), number(value, x.type)), x)
 
 
 def concatenate(*xs: Value, axis: int) -> Value:
     return apply(Concatenate(axis), *xs)
+
+
+def interleave(x: Value, y: Value) -> Value:
+    return apply(Interleave(), x, y)

@@ -234,8 +234,8 @@ class While(Control, name="while_loop"):
             one = full(1, i.type)
             return elementwise.add(x, elementwise.mul(x, x)), elementwise.add(i, one)
 
-        for dtype in ("f32", "f64"):
-            types = Type(dtype), Type(dtype, (3,)), Type("i32")
+        for dtype in ("f32", "f64", "c128"):
+            types = Type(dtype).part, Type(dtype, (3,)), Type("i32")
             op = cls(body_of("below", types, below), body_of("double", types, double), 1)
             for limit in (50.0, -1.0):
                 yield Sample(op, types, 0.5, 2.0, values=(limit, None, 0))

@@ -44,7 +44,7 @@ from ..ops.family import Reduce
 from ..ops.gather import Scatter
 from ..ops.order import SearchSorted, Sort
 from ..ops.source import Constant
-from ..ops.view import Reshape
+from ..ops.view import Interleave, Reshape
 from ..order import Waits, edges
 from ..roots import Roots
 
@@ -134,6 +134,8 @@ class Fusion:
         reads = frozenset(a for n in computed for a in n.args if a in self.roots.stored)
         waits = frozenset[Value]().union(*(self.waits.get(n, ()) for n in computed))
         shape = node.values[0].shape
+        if isinstance(node.op, Interleave):
+            shape = node.args[0].shape  # a point stores a pair
         if isinstance(node.op, DotGeneral):
             return Group((), Domain(shape), node, reads, len(computed), waits)
         domain = Domain(shape)

@@ -7,7 +7,7 @@ replace the node's.
 Order: on the traced graph, before anything is fused; it may be applied to its own result, to any
 order.
 Before and after: a well-formed graph; the outputs are those of the given graph, then one tangent of
-its type for every float output.
+its type for every float and complex output.
 Cost: O(n) nodes; the result does at most about three times the arithmetic.
 Source: Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
 """
@@ -22,7 +22,7 @@ from ..ops.source import full
 
 
 def jvp(graph: Graph, nonzero: Sequence[bool], of: Sequence[bool] | None = None) -> Graph:
-    """(inputs, tangents of the `nonzero` inputs) -> (outputs, tangents of the float outputs).
+    """(inputs, tangents of the `nonzero` ones) -> (outputs, tangents of float and complex ones).
 
     `of` says which outputs are asked for their tangents; all by default.
     """
@@ -31,12 +31,12 @@ def jvp(graph: Graph, nonzero: Sequence[bool], of: Sequence[bool] | None = None)
         Value(v.type) if yes else None for v, yes in zip(graph.inputs, nonzero, strict=True)
     )
     if wrong := [
-        v.type for v, t in zip(graph.inputs, tangents, strict=True) if t and not v.type.is_float
+        v.type for v, t in zip(graph.inputs, tangents, strict=True) if t and not v.type.is_inexact
     ]:
         raise CompilerError(f"jvp: an input of type {wrong[0]} has no tangent", str(graph))
     outputs, slopes = pushforward(graph, inputs, tangents)
     asked = zip(outputs, slopes, of or [True] * len(outputs), strict=True)
-    slopes = tuple(s or zeros(o) for o, s, yes in asked if yes and o.type.is_float)
+    slopes = tuple(s or zeros(o) for o, s, yes in asked if yes and o.type.is_inexact)
     return Graph.of(
         f"{graph.name}_jvp", (*inputs, *(t for t in tangents if t)), (*outputs, *slopes)
     )
@@ -59,7 +59,7 @@ def pushforward(
         for v, t in zip(values, found, strict=True):
             if t is None:
                 continue
-            if t.type != v.type or not v.type.is_float:
+            if t.type != v.type or not v.type.is_inexact:
                 raise CompilerError(f"jvp: '{old.op.name}' gives {v.type} a tangent of {t.type}")
             slopes[v] = t
         return values

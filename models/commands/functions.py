@@ -143,7 +143,7 @@ def run(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Compare the derivatives of the function with differences, at random arguments."""
     with prepared(options, grad=False) as call:
-        if not any(d.type.is_float for a in call.arguments for d in drawn(a.tree)):
+        if not any(d.type.is_inexact for a in call.arguments for d in drawn(a.tree)):
             raise Misuse("check: a float argument is required, try: --arg f32[3]")
         try:
             testing.check_gradients(

@@ -24,7 +24,7 @@ def summary(named: Iterable[tuple[str, Any]]) -> str:
 
 
 def spread(x: np.ndarray) -> str:
-    """The number itself, or mean and extremes, and how many are not finite."""
+    """The number itself, or mean and extremes, of complex ones' moduli, and what is not finite."""
     if not x.size:
         return "no elements"
     if x.dtype == bool:
@@ -32,10 +32,11 @@ def spread(x: np.ndarray) -> str:
     finite = x[np.isfinite(x)] if x.ndim else x
     parts = []
     if not x.ndim:
-        parts.append(f"{x:.7g}" if x.dtype.kind == "f" else str(x))
+        parts.append(f"{x:.7g}" if x.dtype.kind in "fc" else str(x))
     elif finite.size:
-        mean, least, most = finite.mean(dtype="f8"), finite.min(), finite.max()
-        parts.append(f"mean {mean:.4g}, {least:.4g} to {most:.4g}")
+        sizes, word = (np.abs(finite), "modulus ") if x.dtype.kind == "c" else (finite, "")
+        mean, least, most = sizes.mean(dtype="f8"), sizes.min(), sizes.max()
+        parts.append(f"{word}mean {mean:.4g}, {least:.4g} to {most:.4g}")
     if x.ndim and finite.size < x.size:
         nans = np.count_nonzero(np.isnan(x))
         parts.append(f"{nans} NaN, {x.size - finite.size - nans} infinite")

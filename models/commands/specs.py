@@ -14,7 +14,7 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,8 +41,14 @@ class Drawn:
     high: float | None = None
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Floats are normal, integers 0 and 1; where there are bounds, uniform within them."""
+        """Floats are normal, integers 0 and 1; where there are bounds, uniform within them.
+
+        So are both parts of complex numbers.
+        """
         low, high, shape = self.low, self.high, self.type.shape
+        if self.type.is_complex:
+            re, im = (replace(self, type=self.type.part).draw(rng) for _ in range(2))
+            return np.asarray(re + 1j * im, self.type.numpy)
         if self.type.dtype == "bool":
             found = rng.integers(0, 2, shape)
         elif not self.type.is_float:
@@ -176,7 +182,7 @@ def _bounded(node: ast.expr, parts: list[ast.expr], ops: list[ast.cmpop]) -> Dra
         if kind not in TURNED or type(number) not in (int, float):
             raise Mistake(f"a bound is <, <=, > or >= a number, got '{ast.unparse(node)}'")
         upper = kind in (ast.Lt, ast.LtE)
-        if not of.is_float:
+        if not of.is_inexact:
             if upper:
                 number = math.ceil(number) - 1 if kind is ast.Lt else math.floor(number)
             else:

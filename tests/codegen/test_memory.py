@@ -22,6 +22,11 @@ BODIES = {
     "strided and masked": "store_strided_where(y, 60, 0 - 3, load_strided_where(x, 1, 2, m, 1), m)",
     "gathered": "store(y, 0, gather(x, iota(2, i64, 16) * 3))",
     "gathered and masked": "store(y, 0, gather_where(x, iota(2, i64, 16) * 3, m, 1))",
+    "every other one": "store(y, 3, load_strided(x, 5, 2, 16))",
+    "pairs": "store_pairs(y, 3, load(x, 5, 16), load(x, 40, 16))",
+    "pairs of long vectors": "store_pairs(y, 1, load(x, 0, 32), load(x, 8, 32))",
+    "pairs of numbers": "store_pairs(y, 2, load(x, 9, 1), 1)",
+    "masked pairs": "store_pairs_where(y, 3, load(x, 5, 16), load(x, 40, 16), m)",
     "numbers": "store_where(y, 0, 1, m)",
     "moved pointers": "store(at(y, 2), 1, load(at(x, 7), 0 - 2, 8))",
     "transposed": "transpose(x, 1, 9, y, 0, 8, 8)",
@@ -71,10 +76,18 @@ def kernel(args, start, stop, scratch):
 """
 
 
+WHOLE = """
+def kernel(args, start, stop, scratch):
+    x = pointer(args, 0, DTYPE)
+    store(x, 0, load_strided(x, 0, 2, 16))
+"""  # 31 elements
+
+
 @pytest.mark.skipif(not hasattr(mmap, "MAP_PRIVATE"), reason="needs POSIX memory protection")
 def test_masked_words_never_touch_memory_outside_the_mask():
     texts = {d: TAIL.replace("DTYPE", d) for d in DTYPES}
-    machine = compiled(list(texts.values()))
+    wholes = {d: WHOLE.replace("DTYPE", d) for d in DTYPES}
+    machine = compiled([*texts.values(), *wholes.values()])
     page = mmap.PAGESIZE
     region = mmap.mmap(-1, 2 * page)
     memory = (ctypes.c_char * (2 * page)).from_buffer(region)
@@ -85,6 +98,8 @@ def test_masked_words_never_touch_memory_outside_the_mask():
         for n in (0, 1, 5, 15):  # the last n elements before memory that may not be touched
             args = np.array([start + page - n * NUMPY[dtype].itemsize], np.int64)
             machine[source](args.ctypes.data, 0, n, 0)
+        args = np.array([start + page - 31 * NUMPY[dtype].itemsize], np.int64)
+        machine[wholes[dtype]](args.ctypes.data, 0, 0, 0)
     assert libc.mprotect(ctypes.c_void_p(start + page), ctypes.c_size_t(page), 3) == 0
     del memory
     region.close()

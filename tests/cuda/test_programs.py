@@ -26,6 +26,7 @@ from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.ir import Graph, Op
 from wonderland.compiler.kernel import Kernel, Reduce
 from wonderland.compiler.passes.linearize import linearize
+from wonderland.compiler.passes.parts import in_memory
 from wonderland.compiler.passes.transpose import transpose
 from wonderland.compiler.pipeline import PRINTERS, Compiled, compile_graph, machine_code
 from wonderland.compiler.prefix import Prefix
@@ -82,7 +83,7 @@ def agree(graphs: Sequence[tuple[Graph, Sequence[np.ndarray]]], exactly: bool = 
     machine_code(low for _, c, _ in both for _, low in c.lowered)
     for gpu, cpu, arrays in both:
         exact = exactly or not sums(gpu)
-        wanted = cpu.program(tuple(arrays))
+        wanted = map(in_memory, cpu.program(tuple(arrays)))
         for got, want in zip(run(gpu, arrays), wanted, strict=True):
             same(got, want, exact)
 

@@ -39,6 +39,9 @@ def random_operand(sample: Sample, t: Type, rng: np.random.Generator) -> np.ndar
     low, high = sample.low, sample.high
     if t.dtype == "bool":
         return np.asarray(rng.integers(0, 2, t.shape)).astype(bool)
+    if t.is_complex:
+        re, im = (random_operand(sample, t.part, rng) for _ in range(2))
+        return (re + 1j * im).astype(t.numpy)
     if t.is_float:
         return np.asarray(rng.uniform(low, high, t.shape)).astype(t.numpy)
     low = max(low, 0) if t.dtype in UNSIGNED else low

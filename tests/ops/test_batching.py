@@ -14,7 +14,7 @@ from wonderland.compiler.ir import Graph, Op, Sample
 from wonderland.compiler.ops.collective import Collective
 from wonderland.compiler.passes.batch import batch
 from wonderland.compiler.pipeline import compile_graph, machine_code
-from wonderland.compiler.types import FLOATS, NAMES
+from wonderland.compiler.types import INEXACT, NAMES
 from wonderland.compiler.verify import verify
 
 WITH_OPERANDS = [n for n in sorted(Op.registry) if any(s.types for s in samples(n))]
@@ -54,7 +54,7 @@ def looped(
 def agree(found: np.ndarray, rows: list[np.ndarray], message: str) -> None:
     expected = np.stack(rows)
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape), message
-    if NAMES[found.dtype] in FLOATS:
+    if NAMES[found.dtype] in INEXACT:
         # sums of a few products, maybe in another order
         np.testing.assert_allclose(found, expected, 1e-5, 1e-5, err_msg=message)
     else:

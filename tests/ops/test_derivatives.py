@@ -16,23 +16,24 @@ from wonderland.compiler.passes.jvp import jvp
 from wonderland.compiler.passes.linearize import linearize
 from wonderland.compiler.passes.transpose import transpose
 from wonderland.compiler.text import nested
-from wonderland.compiler.types import Type
+from wonderland.compiler.types import NAMES, Type
 
 STEP = 1e-6  # of central differences in f64: truncation 1e-12, rounding 1e-10
 TOLERANCE = 1e-7
-STEPPED = ("sign",)  # NumPy's complex meaning is another function
+STEPPED = ("sign", "complex")  # with another meaning of complex operands, or none
+PRECISE = ("f64", "c128")
 FORWARD_ONLY = ("while_loop",)
 
 Arrays = tuple[np.ndarray, ...]
 
 
 def smooth(name: str) -> list[Sample]:
-    """Samples with an f64 result and an f64 operand on which differences are fair."""
+    """Samples with a wide result and a wide operand on which differences are fair."""
     return [
         s for s in samples(name)
         if s.smooth
-        and any(t.dtype == "f64" for t in s.types)
-        and "f64" in {v.dtype for v in sample_graph(s).outputs}
+        and any(t.dtype in PRECISE for t in s.types)
+        and {v.dtype for v in sample_graph(s).outputs}.intersection(PRECISE)
     ]  # fmt: skip
 
 
@@ -41,7 +42,17 @@ DIFFERENTIABLE = [n for n in sorted(Op.registry) if smooth(n)]
 
 def directions(arrays: Arrays, seed: int) -> list[np.ndarray | None]:
     rng = np.random.default_rng(seed)
-    return [rng.standard_normal(a.shape) if a.dtype == np.float64 else None for a in arrays]
+    return [random_normal(a, rng) if NAMES[a.dtype] in PRECISE else None for a in arrays]
+
+
+def random_normal(like: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    real = rng.standard_normal(like.shape)
+    return real + 1j * rng.standard_normal(like.shape) if np.iscomplexobj(like) else real
+
+
+def paired(cts: list[np.ndarray], slopes: list[np.ndarray]) -> float:
+    """What a transpose keeps: the real part of the sum of products, without a conjugate."""
+    return float(sum(np.sum(c * s).real for c, s in zip(cts, slopes, strict=True)))
 
 
 def moved(arrays: Arrays, along: list[np.ndarray | None], step: complex) -> list[np.ndarray]:
@@ -54,12 +65,12 @@ def central(
     """Central differences of every float result."""
     ends = [function(*moved(arrays, along, s)) for s in (STEP, -STEP)]
     pairs = zip(*(map(np.asarray, end) for end in ends), strict=True)
-    return tuple((p - m) / (2 * STEP) for p, m in pairs if p.dtype == np.float64)
+    return tuple((p - m) / (2 * STEP) for p, m in pairs if NAMES[p.dtype] in PRECISE)
 
 
 def differences(op: Op, arrays: Arrays, along: list[np.ndarray | None]) -> tuple[Arrays, float]:
     """The directional derivative and its tolerance: by a complex step where that has a meaning."""
-    if op.name not in STEPPED and not any(nested(op)):
+    if op.name not in STEPPED and not any((*nested(op), *map(np.iscomplexobj, arrays))):
         try:
             with warnings.catch_warnings(action="error"):
                 found = op.reference(*moved(arrays, along, 1e-30j))
@@ -80,7 +91,7 @@ def given(along: list[np.ndarray | None]) -> list[np.ndarray]:
 
 
 def wrt(graph: Graph) -> list[bool]:
-    return [v.dtype == "f64" for v in graph.inputs]
+    return [v.dtype in PRECISE for v in graph.inputs]
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
@@ -104,11 +115,10 @@ def test_the_transpose_of_the_tangent_is_its_adjoint(name: str) -> None:
         slopes = interpret(linear, *residuals, *along)
         marks = [False] * len(residuals) + [True] * len(along)
         rng = np.random.default_rng(3)
-        given_cts = [rng.standard_normal(slope.shape) for slope in slopes]
+        given_cts = [random_normal(slope, rng) for slope in slopes]
         cts = interpret(transpose(linear, marks), *residuals, *given_cts)
         outer, inner = (
-            sum(np.vdot(x, y) for x, y in zip(*pair, strict=True))
-            for pair in ((given_cts, slopes), (cts, along))
+            paired(list(xs), list(ys)) for xs, ys in ((given_cts, slopes), (cts, along))
         )
         np.testing.assert_allclose(outer, inner, rtol=1e-11, atol=1e-11, err_msg=str(s))
 
@@ -131,10 +141,13 @@ def test_zero_tangents_stay_none_and_numbers_without_one_have_none(name: str) ->
     for s in samples(name):
         (node,) = sample_graph(s).nodes
         assert node.op.jvp(node, (None,) * len(node.args)) == (None,) * len(node.values)
-        moving = tuple(Value(t) if t.is_float else None for t in s.types)
-        slopes = node.op.jvp(node, moving)[-len(node.values) :]  # after results, if it gives both
-        for value, slope in zip(node.values, slopes, strict=True):
-            assert slope is None or (value.type.is_float and slope.type == value.type)
+        moving = tuple(Value(t) if t.is_inexact else None for t in s.types)
+        found = node.op.jvp(node, moving)
+        if len(found) == 2 * len(node.values):  # results, then tangents
+            assert tuple(v.type for v in found[: len(node.values)] if v) == node.types
+            found = found[len(node.values) :]
+        for value, slope in zip(node.values, found, strict=True):
+            assert slope is None or (value.type.is_inexact and slope.type == value.type)
 
 
 # ---------------------------------------------------------------- kinks and edges

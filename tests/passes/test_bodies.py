@@ -31,7 +31,7 @@ class Call(Op, abstract=True):
         both = jvp.jvp(self.body, moving)
         found = apply_all(Call(both), *node.args, *(t for t in tangents if t is not None))
         results, slopes = found[: len(node.values)], iter(found[len(node.values) :])
-        return *results, *(next(slopes) if v.type.is_float else None for v in results)
+        return *results, *(next(slopes) if v.type.is_inexact else None for v in results)
 
     def split(self, node, moving):
         waiting = split.dependents(self.body, moving)

@@ -41,12 +41,18 @@ def in_f64(graph: Graph) -> Graph | None:
     text = text_of(graph)
     if "constant(" in text:
         return None
-    wide = text.replace("f32", "f64").replace("stop_gradient", "after")
+    wide = text.replace("f32", "f64").replace("c64", "c128").replace("stop_gradient", "after")
     return parse(wide, constants_of(graph))
 
 
 def inner(xs, ys) -> float:
-    return float(sum(np.sum(x.astype("f8") * y) for x, y in zip(xs, ys, strict=True)))
+    """The pairing that a transpose keeps: real, without a conjugate."""
+    return float(sum(np.sum(x * y.astype("c16")).real for x, y in zip(xs, ys, strict=True)))
+
+
+def random_normal(t: Type, rng: np.random.Generator) -> np.ndarray:
+    re, im = rng.normal(size=(2, *t.shape))
+    return np.asarray(re + 1j * im if t.is_complex else re).astype(t.numpy)
 
 
 def differences(graph: Graph, arrays, dx, h: float) -> list[np.ndarray]:
@@ -57,21 +63,21 @@ def differences(graph: Graph, arrays, dx, h: float) -> list[np.ndarray]:
         return interpret(graph, *(a if d is None else a + step * d for a, d in pairs))
 
     ends = zip(at(h), at(-h), strict=True)
-    return [(high - low) / (2 * h) for high, low in ends if high.dtype == np.float64]
+    return [
+        (high - low) / (2 * h) for high, low in ends if high.dtype in (np.float64, np.complex128)
+    ]
 
 
 @pytest.mark.parametrize("start", range(0, 600, BATCH))
 def test_forward_and_reverse_mode_of_random_graphs_agree(start: int):
     for seed in range(start, start + BATCH):
         graph = random_graph(seed, halves=False)
-        wrt = [v.type.is_float for v in graph.inputs]
+        wrt = [v.type.is_inexact for v in graph.inputs]
         rng = np.random.default_rng(seed)
         arrays = random_arrays(graph, seed)
-        dx = [
-            rng.normal(size=v.shape).astype(v.type.numpy) for v in graph.inputs if v.type.is_float
-        ]
-        floats = [o for o in graph.outputs if o.type.is_float]
-        cts = [rng.normal(size=o.shape).astype(o.type.numpy) for o in floats]
+        dx = [random_normal(v.type, rng) for v in graph.inputs if v.type.is_inexact]
+        floats = [o for o in graph.outputs if o.type.is_inexact]
+        cts = [random_normal(o.type, rng) for o in floats]
         both = verify(jvp(graph, wrt))
         forward, linear = map(verify, linearize(graph, wrt))
         expected = interpret(graph, *arrays)
@@ -97,12 +103,12 @@ def test_forward_mode_of_random_graphs_is_that_of_differences():
     compared = 0
     for seed in range(400):
         graph = in_f64(random_graph(seed, halves=False))
-        if graph is None or not any(v.type.is_float for v in graph.inputs):
+        if graph is None or not any(v.type.is_inexact for v in graph.inputs):
             continue
         rng, arrays = np.random.default_rng(seed), random_arrays(graph, seed)
-        wrt = [v.type.is_float for v in graph.inputs]
+        wrt = [v.type.is_inexact for v in graph.inputs]
         dx = [
-            rng.normal(size=v.shape) if yes else None
+            random_normal(v.type, rng) if yes else None
             for v, yes in zip(graph.inputs, wrt, strict=True)
         ]
         tangents = interpret(jvp(graph, wrt), *arrays, *(d for d in dx if d is not None))[
@@ -122,13 +128,13 @@ def test_forward_mode_of_random_graphs_is_that_of_differences():
 def test_passes_and_derivatives_of_derivatives_keep_the_meaning(start: int):
     for seed in range(start, start + BATCH):
         graph = random_graph(seed, nodes=8)
-        wrt = [v.type.is_float for v in graph.inputs]
+        wrt = [v.type.is_inexact for v in graph.inputs]
         rng, arrays = np.random.default_rng(seed), random_arrays(graph, seed)
         once = jvp(graph, wrt)
-        twice = verify(jvp(once, [v.type.is_float for v in once.inputs]))
+        twice = verify(jvp(once, [v.type.is_inexact for v in once.inputs]))
         arrays = [
             *arrays,
-            *(rng.normal(size=v.shape).astype(v.type.numpy) for v in once.inputs[len(arrays) :]),
+            *(random_normal(v.type, rng) for v in once.inputs[len(arrays) :]),
         ]
         arrays += [
             rng.normal(size=v.shape).astype(v.type.numpy) for v in twice.inputs[len(arrays) :]

@@ -76,7 +76,7 @@ def test_truth_values_may_be_any_byte():
 
 
 def test_dtypes_that_are_not_ours_are_refused_by_name():
-    for dtype in ("c16", "M8[s]", "U3", "V4"):
+    for dtype in ("M8[s]", "U3", "V4"):
         with pytest.raises(TypeError, match=r"^dtype: one of bool, .* is required, got "):
             wl.jit(lambda x: x)(np.zeros(3, dtype))
 
