@@ -179,13 +179,18 @@ def check_op(op: type[Op] | str, seed: int = 0) -> None:
         check_compiled(graph, arrays)
 
 
-COMPILED = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "f64": 1e-11}
+COMPILED = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "c64": 2e-5, "f64": 1e-11}
 """How far compiled code may lie from the reference, by the narrowest dtype."""
 
 
 def tolerance_of(graph: Graph) -> float:
     dtypes = {v.dtype for v in graph.values}
     return max(t for d, t in COMPILED.items() if d in dtypes or d == "f64")
+
+
+def wide_of(x: np.ndarray) -> np.ndarray:
+    """The numbers in a dtype that NumPy compares every other in."""
+    return x.astype("c16" if x.dtype.kind == "c" else "f8")
 
 
 def check_batch(graph: Graph, arrays: Arrays, size: int = 3) -> None:
@@ -208,7 +213,7 @@ def check_batch(graph: Graph, arrays: Arrays, size: int = 3) -> None:
             several = found if yes else np.stack([found] * size)
             said = f"a batch of the operands {marks} is not a loop:\n{batched}"
             np.testing.assert_allclose(
-                several.astype("f8"), expected.astype("f8"), limit, limit, err_msg=said
+                wide_of(several), wide_of(expected), limit, limit, err_msg=said
             )
 
 
@@ -220,7 +225,7 @@ def check_compiled(graph: Graph, arrays: Arrays) -> None:
     found = compiled.program(tuple(arrays))
     for got, expected in zip(found, interpret(graph, *arrays), strict=True):
         np.testing.assert_allclose(
-            got.astype("f8"), expected.astype("f8"), limit, limit,
+            wide_of(got), wide_of(expected), limit, limit,
             err_msg=f"compiled code gives another result than the reference:\n{graph}",
         )  # fmt: skip
 
