@@ -32,9 +32,9 @@ from .numpy.operands import (
     value,
     wrong,
 )
-from .ops import Scan, Switch, While, elementwise
+from .ops import Scan, Switch, While, elementwise, token
 from .ops.source import full, iota, kind_of
-from .trace import aval, call, trace_tree
+from .trace import aval, call, noted, trace_tree
 from .tracer import Tracer, current
 from .types import INTEGERS, Type, dtype_name
 
@@ -88,8 +88,10 @@ def _scan(
     body = loop.body
     op = Scan(body.graph, len(body.consts), k, length, bool(reverse))
     found = apply_all(op, *body.consts, *loop.first(), *(x.value for x in sequences))
-    ys = [new(v) for v in found[k:]]
-    return loop.last(found[:k]), tree.unflatten(body.outputs.children[1], ys)
+    noted(found)
+    rest = body.outputs.children[1]
+    ys = [new(v) for v in found[k : k + rest.size]]
+    return loop.last(found[:k]), tree.unflatten(rest, ys)
 
 
 def length_of(name: str, sequences: Sequence[Tracer], paths: Sequence[str], length: Any) -> int:
@@ -139,6 +141,7 @@ def _while_loop(cond_fun: Function, body_fun: Function, init: Any, name: str = "
         )
     consts, (condition, body) = together(tests, loop.body)
     found = apply_all(While(condition, body, len(consts)), *consts, *loop.first())
+    noted(found)
     return loop.last(found)
 
 
@@ -296,8 +299,11 @@ def branched(name: str, index: Value, functions: Sequence[Function], operands: A
         if body.avals != wanted:
             bodies[k] = Body(name, functions[k], args, [t.dtype for t, _ in wanted])
     consts, graphs = together(*bodies)
+    if not wanted and any(graph.outputs for graph in graphs):  # branches of effects alone
+        graphs = tuple(g if g.outputs else Graph.of(g.name, g.inputs, (token(),)) for g in graphs)
     found = apply_all(Switch(graphs), index, *consts, *(x.value for x in leaves))
-    made = [new(v, weak) for v, (_, weak) in zip(found, wanted, strict=True)]
+    noted(found)
+    made = [new(v, weak) for v, (_, weak) in zip(found, wanted, strict=False)]
     return tree.unflatten(results, made)
 
 

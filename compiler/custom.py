@@ -127,6 +127,14 @@ class WithRule:
         """Requires that the rule has been defined."""
         raise NotImplementedError
 
+    def required(self, rule: Any) -> None:
+        """Refuses what is no function as a rule."""
+        if not callable(rule):
+            raise ProgramError(
+                f"{self.kind}: a function is required as a rule of {self.name}, got {rule!r}",
+                where(user_source()),
+            )
+
     def op(self, call: Call, body: Traced, key: tuple[Any, ...]) -> tuple[Op, tuple[Tracer, ...]]:
         """The op of a call, and what its graphs close over."""
         raise NotImplementedError
@@ -141,6 +149,8 @@ class WithRule:
         if current() is None:
             return self.function(*args)
         call = self.parted(args)
+        if not any(t.is_float for t in call.types):
+            return self.function(*args)  # nothing that a rule could be asked about
         key = self, call.inputs, tuple(map(aval, call.leaves)), tuple(map(identity, call.fixed))
         level, opened = enclosing(key)
         if opened is not None:
@@ -221,6 +231,7 @@ class WithJvp(WithRule):
 
     def defjvp(self, jvp: Function) -> Function:
         """Sets the rule; gives it back, so that it decorates one."""
+        self.required(jvp)
         self.rule = jvp
         return jvp
 
@@ -304,6 +315,8 @@ class WithVjp(WithRule):
 
     def defvjp(self, fwd: Function, bwd: Function) -> None:
         """Sets the rule: `fwd(*args) -> (results, residuals)`, `bwd(residuals, ct) -> cts`."""
+        self.required(fwd)
+        self.required(bwd)
         self.fwd, self.bwd = fwd, bwd
 
     def ready(self) -> None:

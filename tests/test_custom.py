@@ -493,6 +493,27 @@ def test_a_function_without_a_rule_is_refused() -> None:
         assert repair in caught.value.repair
 
 
+def test_a_rule_must_be_a_function() -> None:
+    for define in (
+        lambda: wl.custom_jvp(np.sin).defjvp(3),  # pyright: ignore[reportArgumentType]
+        lambda: wl.custom_vjp(np.sin).defvjp(np.sin, None),  # pyright: ignore[reportArgumentType]
+    ):
+        with pytest.raises(ProgramError, match="a function is required as a rule of sin, got"):
+            define()
+
+
+def test_of_integers_alone_no_rule_is_asked() -> None:
+    @wl.custom_vjp
+    def f(x: Any) -> Any:
+        return x + 1
+
+    def bwd(_: Any, ct: Any) -> Any:
+        raise ValueError("no cotangent of an integer")
+
+    f.defvjp(lambda x: (f(x), None), bwd)
+    close(wl.jit(f)(np.arange(3)), [1, 2, 3])
+
+
 def test_arguments_that_are_no_arrays_must_be_marked() -> None:
     f = wl.custom_jvp(lambda f, x: f(x))
     f.defjvp(lambda p, t: (p[0](p[1]), t[1]))

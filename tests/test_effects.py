@@ -375,3 +375,82 @@ def test_vmap_of_derivatives_prints_primal_values(capsys: Any) -> None:
 
     close(wl.jit(wl.vmap(wl.grad(loss)))(X), 2 * X)
     assert capsys.readouterr().out.splitlines() == ["0.5", "1.0", "2.0"]
+
+
+# ---------------------------------------------------------------- loops and branches
+
+
+def test_loops_and_branches_print_at_every_turn_and_where_they_go(capsys: Any) -> None:
+    def step(total: Any, x: Any) -> Any:
+        wl.debug.print("turn {}", x)
+        wl.lax.cond(x > 1, lambda: wl.debug.print("large"), lambda: None)
+        return total + x, None
+
+    def program(xs: Any) -> Any:
+        wl.debug.print("before")
+        total, _ = wl.lax.scan(step, 0.0, xs)
+        wl.debug.print("after {}", total)
+        return total
+
+    expected = ["before", "turn 0.0", "turn 1.0", "turn 2.0", "large", "after 3.0"]
+    xs = np.arange(3.0)
+    for run in (program, wl.jit(program), wl.grad(program), wl.jit(wl.grad(program))):
+        run(xs)
+        assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_a_loop_for_its_effects_alone_runs(capsys: Any) -> None:
+    def shown(_: None, x: Any) -> Any:
+        wl.debug.print("{}", x)
+        return None, None
+
+    @wl.jit
+    def program(xs: Any) -> Any:
+        wl.lax.scan(shown, None, xs)
+        wl.lax.fori_loop(0, 2, lambda i, x: wl.debug.print("i {}", i) or x, xs)
+        return xs
+
+    program(np.arange(2))
+    assert capsys.readouterr().out.split("\n")[:4] == ["0", "1", "i 0", "i 1"]
+
+
+def test_a_check_in_a_loop_raises_at_its_turn() -> None:
+    def step(x: Any, _: Any) -> Any:
+        wl.check(x < 10, "grows to {}", x)
+        return x * 3, x
+
+    run = wl.jit(lambda x: wl.lax.scan(step, x, None, length=5))
+    close(run(0.1)[1][-1], 8.1)
+    with pytest.raises(AssertionError, match=r"check: grows to 27\.0"):
+        run(1.0)
+
+
+def test_a_print_that_is_the_same_in_every_turn_stays_in_the_loop(capsys: Any) -> None:
+    def program(x: Any, c: Any) -> Any:
+        def step(total: Any, _: Any) -> Any:
+            wl.debug.print("c {}", np.sum(c))
+            return total * 0.5 + np.sum(c), None
+
+        return wl.lax.scan(step, x, None, length=3)[0]
+
+    wl.jit(program)(1.0, X)
+    assert capsys.readouterr().out.splitlines() == ["c 3.5"] * 3
+
+
+def test_rules_and_regions_hold_in_loops() -> None:
+    @wl.custom_jvp
+    def f(x: Any) -> Any:
+        return np.sin(x)
+
+    f.defjvp(lambda primals, tangents: (f(*primals), 2 * np.cos(primals[0]) * tangents[0]))
+
+    def loss(g: Any, x: Any) -> Any:
+        return np.sum(wl.lax.scan(lambda c, _: (g(c), None), x, None, length=3)[0])
+
+    def plain(x: Any) -> Any:
+        return np.sum(f(f(f(x))))
+
+    close(wl.jit(wl.grad(lambda x: loss(f, x)))(X), wl.grad(plain)(X))
+    region = wl.checkpoint(lambda x: np.sin(np.sin(x)))
+    expected = wl.grad(lambda x: loss(lambda x: np.sin(np.sin(x)), x))(X)
+    close(wl.jit(wl.grad(lambda x: loss(region, x)))(X), expected)

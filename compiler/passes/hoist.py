@@ -92,6 +92,8 @@ def pays(node: Node) -> bool:
             sources.add(here.out)
         stack += [a.node for a in here.args if a.node]
         sources.update(a for a in here.args if a.node is None)
+    if any(has_effect(n.op) for n in cone):
+        return False
     work = [n.op for n in cone if n.args and not isinstance(n.op, View)]
     if not work or isinstance(node.op, Constant | After) or not sources:
         return False

@@ -11,7 +11,7 @@ from wonderland.compiler.codegen.sort_source import SHORT, lower_search, lower_s
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import Axis, Buffer, Kernel
 from wonderland.compiler.sorting import Searching, Sorting, places, search
-from wonderland.compiler.types import COMPLEX, FLOATS, NUMPY
+from wonderland.compiler.types import FLOATS, NUMPY, REAL
 
 TARGETS = [Target(bits) for bits in (128, 256)] + [host()]
 
@@ -78,7 +78,7 @@ def check(s: Sorting, seed: int, target: Target, twin: bool = False) -> Lowered:
     return lowered
 
 
-@pytest.mark.parametrize("dtype", [d for d in NUMPY if d not in COMPLEX])
+@pytest.mark.parametrize("dtype", REAL)
 def test_rows_of_every_dtype_are_sorted_to_the_bit(dtype: str) -> None:
     for seed, (shape, down) in enumerate(
         [((3, 7), False), ((2, SHORT), True), ((2, SHORT + 1), False), ((1, 300), True)]
@@ -104,7 +104,7 @@ def test_equal_elements_and_empty_rows_are_no_special_case() -> None:
         np.testing.assert_array_equal(got["order"].reshape(2, n), np.tile(np.arange(n), (2, 1)))
 
 
-@pytest.mark.parametrize("dtype", [d for d in NUMPY if d not in COMPLEX])
+@pytest.mark.parametrize("dtype", REAL)
 def test_searches_count_what_stands_before(dtype: str) -> None:
     rng = np.random.default_rng(1)
     for n, m in ((7, 40), (0, 3), (1, 1), (129, 5)):
