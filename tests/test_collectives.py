@@ -140,6 +140,45 @@ def test_an_axis_is_seen_through_other_transformations():
     close(wl.jit(lambda x: over(f, x))(X), X.sum(0) + np.arange(4.0)[:, None])
 
 
+def test_an_axis_is_seen_in_loops_and_branches():
+    def summed(x: Any) -> Any:
+        def body(carry: Any, t: Any) -> Any:
+            return carry + lax.psum(x, "i") * t, lax.pmean(carry, "i")
+
+        return lax.scan(body, x * 0, np.arange(3.0))
+
+    total, means = over(summed, X)
+    close(total, every(3 * X.sum(0)))
+    close(means, np.stack([[0 * X[0], 0 * X[0], X.sum(0)]] * 4))
+
+    def chosen(x: Any) -> Any:
+        return lax.cond(x[0] > 0, lambda x: lax.psum(x, "i"), lambda x: -x, x)
+
+    close(over(chosen, X), np.where(X[:, :1] > 0, X.sum(0), -X))
+
+    def counted(x: Any) -> Any:
+        def more(state: Any) -> Any:
+            return state[1] < lax.axis_index("i")
+
+        return lax.while_loop(more, lambda s: (s[0] + lax.psum(x, "i"), s[1] + 1), (x, 0))
+
+    found, turns = over(counted, X)
+    np.testing.assert_array_equal(turns, np.arange(4))
+    close(found, X + np.arange(4.0)[:, None] * X.sum(0))
+    # a batch inside, whose branches are told apart by a mask, leaves the outer axis alone
+    signs = np.array([1.0, -1.0, 2.0])
+
+    def within(x: Any) -> Any:
+        def one(sign: Any) -> Any:
+            return lax.cond(sign > 0, lambda x: lax.psum(x, "i"), lambda x: -x, x)
+
+        return wl.vmap(one)(signs)
+
+    close(over(within, X), np.stack([every(X.sum(0)), -X, every(X.sum(0))], 1))
+    slope = over(wl.grad(lambda x: np.sum(summed(x)[0] ** 2)), X)
+    close(slope, every(2 * 4 * 9 * X.sum(0)))
+
+
 def test_an_inner_axis_hides_an_outer_one_of_its_name():
     inner = wl.vmap(lambda x: lax.psum(x, "i"), axis_name="i")
     close(over(inner, X), np.stack([X.sum(1)] * 3, 1))
