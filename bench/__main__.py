@@ -21,6 +21,7 @@ from . import (
     memory,
     mlp_step,
     peers,
+    per_example,
     products,
     segments,
 )
@@ -35,6 +36,7 @@ QUESTIONS = {
         layer_norm,
         products,
         mlp_step,
+        per_example,
         segments,
     )
 }

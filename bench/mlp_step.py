@@ -136,11 +136,13 @@ def in_jax(arrays: Arrays, x: np.ndarray, y: np.ndarray) -> Step:
     )
 
 
-def in_torch(arrays: Arrays, x: np.ndarray, y: np.ndarray, compiled: bool = False) -> Step:
+def in_torch(
+    arrays: Arrays, x: np.ndarray, y: np.ndarray, compiled: bool = False, device: str = "cpu"
+) -> Step:
     torch = peers.torch
-    params = [torch.from_numpy(a.copy()).requires_grad_() for a in arrays]
+    params = [torch.from_numpy(a.copy()).to(device).requires_grad_() for a in arrays]
     optimizer = torch.optim.Adam(params, RATE, (B1, B2), EPS, fused=True)
-    inputs, labels = torch.from_numpy(x.copy()), torch.from_numpy(y.astype(np.int64))
+    inputs, labels = (torch.from_numpy(a).to(device) for a in (x.copy(), y.astype(np.int64)))
 
     def loss(params: Any, x: Any, y: Any) -> Any:
         for w, b in zip(params[:-2:2], params[1:-2:2], strict=True):

@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..runtime import making
+from ..runtime.device_array import DeviceArray
 from . import nans, tree
+from .devices import accelerator, array_on_device, device_of, on_host
 from .errors import ProgramError
 from .executable import Executable
 from .interpreter import interpret
 from .ir import Graph
 from .lazy import lazy
 from .retrace import Key, reason
-from .settings import Settings, active
+from .settings import Settings, active, bytes_of
 from .static import Ints, Static, Strings, places, places_and_names
 from .trace import Traced, call, trace, trace_tree
 from .tracer import current
@@ -50,6 +52,8 @@ def jit(
     check_nans: bool | None = None,
     disable_jit: bool | None = None,
     dump: str | os.PathLike[str] | None = None,
+    memory_budget: int | str | None = None,
+    device: Any = None,
 ) -> Any:
     """`function` compiled to native code, once per kind of arguments.
 
@@ -58,7 +62,14 @@ def jit(
     read at the first call.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
-    Settings: `check_nans`, `disable_jit`, `dump`, as in settings.py; None leaves them as they are.
+    Settings: `check_nans`, `disable_jit`, `dump`, `memory_budget`, `device`, as in settings.py;
+    None leaves them as they are.
+    Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
+    and everything between, threads included; what does not fit is computed again, by the same
+    kernels, so the results are the same bits. A budget that cannot be kept is an error that names
+    the least, and what is in memory then.
+    Devices: it runs on `device` ("cpu", "cuda", "cuda:1", one of `wl.devices()`), else where its
+    arguments are. Results on a GPU stay there, and a call does not wait for them.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
     what of the arguments made it necessary.
     Donation: arrays in the arguments `donate_argnums` may be overwritten by results; don't read
@@ -80,12 +91,17 @@ def jit(
             check_nans=check_nans,
             disable_jit=disable_jit,
             dump=dump,
+            memory_budget=memory_budget,
+            device=device,
         )
     static, names = places_and_names(function, static_argnums, static_argnames)
     donated = places(function, donate_argnums)
     folder = None if dump is None else os.fspath(dump)
-    given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder}
+    place = None if device is None else str(device)
+    given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder, "device": place}
     own = {name: value for name, value in given.items() if value is not None}
+    if memory_budget is not None:
+        own["memory_budget"] = bytes_of(memory_budget)
     return Jitted(function, static, names, donated, own)
 
 
@@ -116,7 +132,7 @@ class Jitted:
             leaves = recent.read((args, options))
             outputs = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
-                return outputs[0] if recent.single else tree.unflatten(recent.results, outputs)
+                return recent.together(outputs)
         return self.call(args, options)
 
     def call(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -126,19 +142,25 @@ class Jitted:
             return call(self.traced(static, dynamic), *dynamic)
         leaves, structure = tree.flatten(dynamic)
         arrays, kinds = self.kind(leaves)
-        settings = self.settings()
+        settings = self.settings(arrays)
+        if settings.disable_jit or settings.device in ("", "cpu"):
+            arrays = on_host(arrays)
         if settings.disable_jit:
             traced = self.traced(static, dynamic)
             graph, results, outputs = traced.graph, traced.outputs, interpret(traced.graph, *arrays)
         else:
             entry = self.entry(Key(static, structure, kinds, settings), dynamic)
-            if settings.native and not static and all(type(x) is np.ndarray for x in leaves):
-                # its native guard knows the kind as well as the key does
+            exact = (np.ndarray, DeviceArray)
+            if settings.native and not static and all(type(x) in exact for x in leaves):
+                # its guard knows the kind as well as the key does
                 self.recent, self.seen = entry, active()
             graph, results, outputs = entry.traced.graph, entry.results, entry.program(arrays)
         if settings.check_nans:
-            nans.check(graph, arrays, outputs)
-        return outputs[0] if results.container is None else tree.unflatten(results, outputs)
+            nans.check(graph, on_host(arrays), on_host(outputs))
+        if results.container is None:
+            return outputs[0]
+        # a program without results has what stands for its effects
+        return tree.unflatten(results, outputs if results.size else ())
 
     def __repr__(self) -> str:
         return f"<jit of {self.name}>"
@@ -154,7 +176,8 @@ class Jitted:
         """The program for arguments of this kind, which are not read: types will do."""
         static, dynamic = self.parted(args, options)
         leaves, structure = tree.flatten(dynamic)
-        return self.entry(Key(static, structure, self.kind(leaves)[1], self.settings()), dynamic)
+        arrays, kinds = self.kind(leaves)
+        return self.entry(Key(static, structure, kinds, self.settings(arrays)), dynamic)
 
     # ---- keys
 
@@ -168,25 +191,28 @@ class Jitted:
         dynamic = {n: v for n, v in options.items() if n not in self.static_names}
         return tuple(static), (rest, dynamic)
 
-    def kind(self, leaves: Sequence[Any]) -> tuple[tuple[np.ndarray, ...], tuple[Any, ...]]:
-        """The leaves as arrays, and what of them decides the program."""
+    def kind(self, leaves: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """The leaves as arrays of the host or a device, and what of them decides the program."""
         arrays, kinds = [], []
         for x in leaves:
-            if type(x) is np.ndarray:
+            if type(x) is np.ndarray or type(x) is DeviceArray:
                 arrays.append(x)
                 kinds.append((x.dtype, x.shape))
             elif isinstance(x, Type):
                 arrays.append(x)
                 kinds.append((x.numpy, x.shape))
             else:
-                a = array(x)
+                found = array_on_device(x)
+                a = array(x) if found is None else found
                 arrays.append(a)
                 kinds.append((type(x) if type(x) in (bool, int, float) else a.dtype, a.shape))
         return tuple(arrays), tuple(kinds)
 
-    def settings(self) -> Settings:
-        """What holds for a call now."""
-        return replace(active(), **self.own) if self.own else active()
+    def settings(self, arrays: Sequence[Any]) -> Settings:
+        """What holds for a call now; the device is that of the arguments if none is set."""
+        found = replace(active(), **self.own) if self.own else active()
+        device = found.device or device_of(arrays)
+        return found if device == found.device else replace(found, device=device)
 
     # ---- compiling
 
@@ -225,8 +251,16 @@ class Jitted:
         traced = self.traced(key.static, dynamic)
         # to find where a NaN was born, the arguments must be as they were
         donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
+        device = accelerator(key.settings.device)
         with making.LOCK:
-            compiled = back_end().compile_graph(traced.graph, None, donated, key.settings.dump)
+            compiled = back_end().compile_graph(
+                traced.graph,
+                None,
+                donated,
+                key.settings.dump,
+                device,
+                key.settings.memory_budget,
+            )
         static = tuple(s.where for s in key.static if isinstance(s.where, int))
         return Executable(traced, compiled, static)
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from . import ops as _ops  # noqa: F401  the registry that a text is read by
+from . import nested as _nested  # noqa: F401  the registry that a text is read by
 from . import tree
 from .errors import CompilerError, ProgramError
 from .executable import Executable
-from .ir import Graph
+from .ir import Foreign, Graph
 from .text import constants_of, parse, print_graph
 from .trace import Traced
 from .tree import Structure
@@ -37,6 +37,9 @@ CONTAINERS: dict[str, type] = {"dict": dict, "list": list, "tuple": tuple}
 def save(executable: Executable, path: str | os.PathLike[str]) -> None:
     """Writes an executable; the file appears whole or not at all."""
     graph = executable.traced.graph
+    constants = constants_of(graph)
+    if calls := [x.name for x in constants.values() if isinstance(x, Foreign)]:
+        raise ProgramError(f"save: a program without Python functions is required, got {calls[0]}")
     head = {
         "format": FORMAT,
         "inputs": encoded(executable.traced.inputs),
@@ -49,7 +52,7 @@ def save(executable: Executable, path: str | os.PathLike[str]) -> None:
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as file:
             file.writestr(HEAD, json.dumps(head))
             file.writestr(TEXT, print_graph(graph))
-            for digest, array in constants_of(graph).items():
+            for digest, array in constants.items():
                 content = io.BytesIO()
                 np.lib.format.write_array(content, array, allow_pickle=False)
                 file.writestr(f"{FOLDER}{digest}.npy", content.getvalue())

@@ -77,6 +77,7 @@ class Executable:
         """
         from ..runtime.bound import Bound  # brings the executor
 
+        self.on_processor("bind")
         leaves = self.leaves(args, options)
         for leaf, v, path in zip(leaves, self.traced.args, self.paths, strict=True):
             flags = leaf.flags if isinstance(leaf, np.ndarray) else None
@@ -95,8 +96,18 @@ class Executable:
 
         return run
 
+    def on_processor(self, what: str) -> None:
+        if self.compiled.device is not None:
+            raise ProgramError(
+                f"{what}: a program of the processor is required, "
+                f"{self.name} is on {self.compiled.device}",
+                repair="a call, which does not wait",
+            )
+
     def together(self, outputs: tuple[np.ndarray, ...]) -> Any:
-        return outputs[0] if self.single else tree.unflatten(self.results, outputs)
+        if self.single:
+            return outputs[0]
+        return tree.unflatten(self.results, outputs if self.results.size else ())
 
     def leaves(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         """The arrays of arguments of the program's kind, else an error that names what is not."""
@@ -129,6 +140,7 @@ class Executable:
         """Times of every kernel on these arguments; `print` shows them as a table."""
         from .profile import profile  # brings the back end
 
+        self.on_processor("profile")
         return profile(self, self.leaves(args, options))
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -18,7 +18,8 @@ class Group:
     """Roots of one kernel over `domain`.
 
     `product` is the product whose epilogue they are, `reads` the stored values that the kernel
-    reads, `size` a bound of the nodes that it computes.
+    reads, `size` a bound of the nodes that it computes, `waits` the values that must have been
+    written before it runs, beside what it reads.
     """
 
     nodes: tuple[Node, ...]
@@ -26,6 +27,7 @@ class Group:
     product: Node | None
     reads: frozenset[Value]
     size: int
+    waits: frozenset[Value] = frozenset()
 
     @lazy
     def roots(self) -> tuple[Node, ...]:
@@ -44,6 +46,11 @@ class Group:
     @lazy
     def last(self) -> int:
         return max(n.serial for n in self.roots)
+
+    @lazy
+    def needs(self) -> frozenset[Value]:
+        """What must be in memory before it runs."""
+        return self.reads | self.waits
 
     @property
     def folds(self) -> bool:
@@ -68,7 +75,8 @@ class Group:
         nodes = tuple(sorted((*self.nodes, *other.nodes), key=lambda n: n.serial))
         reads = (self.reads | other.reads).difference(self.values, other.values)
         product = self.product or other.product
-        return Group(nodes, domain, product, reads, self.size + other.size)
+        size, waits = self.size + other.size, self.waits | other.waits
+        return Group(nodes, domain, product, reads, size, waits)
 
 
 class Groups:
@@ -80,11 +88,14 @@ class Groups:
         self.readers: dict[Value, set[Group]] = {}
         self.sources: dict[Group, set[Group]] = {}
         self.users: dict[Group, set[Group]] = {}
+        self.latest: dict[Group, int] = {}  # the last root of a group and of all it needs
         self.count = 0
         for g in groups:
             self.add(g)
         for g in self.made:
             self.link(g)
+        for g in self.made:
+            self.latest[g] = max([g.last, *(self.latest[s] for s in self.sources[g])])
 
     def __contains__(self, group: Group) -> bool:
         return group in self.made
@@ -93,19 +104,29 @@ class Groups:
         self.made[group] = self.count
         self.count += 1
         self.of |= dict.fromkeys(group.values, group)
-        for v in group.reads:
+        for v in group.needs:
             self.readers.setdefault(v, set()).add(group)
 
     def link(self, group: Group) -> None:
         """Notes the groups that `group` reads from, and those that read from it."""
-        self.sources[group] = {self.of[v] for v in group.reads if v in self.of} - {group}
+        self.sources[group] = {self.of[v] for v in group.needs if v in self.of} - {group}
         self.users[group] = {g for v in group.values for g in self.readers.get(v, ())} - {group}
+
+    def note(self, group: Group) -> None:
+        """Brings `latest` up to date, of `group` and of what needs it."""
+        stack = [group]
+        while stack:
+            g = stack.pop()
+            found = max([g.last, *(self.latest[s] for s in self.sources[g])])
+            if found > self.latest.get(g, -1):
+                self.latest[g] = found
+                stack += self.users[g]
 
     def replace(self, group: Group, old: Collection[Group]) -> None:
         """`group` in place of the `old` ones, of which it was made."""
         for g in old:
-            del self.made[g], self.sources[g], self.users[g]
-            for v in g.reads:
+            del self.made[g], self.sources[g], self.users[g], self.latest[g]
+            for v in g.needs:
                 self.readers[v].discard(g)
         self.add(group)
         self.link(group)
@@ -113,6 +134,7 @@ class Groups:
             self.sources[g] = self.sources[g].difference(old) | {group}
         for g in self.sources[group]:
             self.users[g] = self.users[g].difference(old) | {group}
+        self.note(group)
 
     def between(self, a: Group, b: Group) -> bool:
         """Whether b needs a through a third group: merged they would wait for each other."""
@@ -122,7 +144,7 @@ class Groups:
             g = stack.pop()
             if g is a:
                 return True
-            if g not in seen and g.last > a.first:
+            if g not in seen and self.latest[g] >= self.latest[a]:
                 seen.add(g)
                 stack += self.sources[g]
         return False

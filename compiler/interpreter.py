@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import CompilerError, ProgramError
 from .ir import Graph, Node, Value, where
+from .ops.effects import runs_outside
 from .types import spelled, type_of
 
 
@@ -37,7 +38,11 @@ def results(node: Node, args: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """The results of one node on arrays."""
     try:
         found = node.op.reference(*args)
+    except ProgramError:
+        raise  # of a graph of the user's that the node holds
     except Exception as error:
+        if runs_outside(node.op):
+            raise  # of a function of the user's
         said = f"the reference failed: {type(error).__name__}: {error}"
         raise CompilerError(f"{node!r}: {said}", where(node.source)) from error
     several = found if isinstance(found, tuple) else (found,)

@@ -9,6 +9,8 @@ make another.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import hashlib
 import inspect
 import itertools
@@ -20,12 +22,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, Concatenate, ParamSpec, dataclass_transform
 
 import numpy as np
 
 from .errors import CompilerError, ProgramError
 from .types import Type, type_of
+
+P = ParamSpec("P")
 
 # ---------------------------------------------------------------- source lines
 
@@ -128,6 +132,25 @@ class Array:
         return f"{self.digest}"
 
 
+_foreign = itertools.count()
+
+
+class Foreign:
+    """A Python function as a parameter: known by the number it got when it was made."""
+
+    __slots__ = ("call", "name", "number")
+
+    def __init__(self, call: Callable[..., Any], name: str) -> None:
+        self.call, self.name, self.number = call, name, next(_foreign)
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}_{self.number}"
+
+    def __repr__(self) -> str:
+        return self.key
+
+
 def bits(x: Any) -> Any:
     """A key that only equal bits have: 0.0 is not -0.0, nan is nan, 1 is not 1.0 is not True."""
     match x:
@@ -141,6 +164,8 @@ def bits(x: Any) -> Any:
             return "array", x.digest
         case Graph():
             return "graph", x.key
+        case Foreign():
+            return "foreign", x.number
         case np.generic():
             return type(x).__name__, x.tobytes()
     raise CompilerError(
@@ -397,6 +422,7 @@ class Graph:
 
 
 Step = Callable[[Node, tuple[Value, ...]], Sequence[Value]]
+Pass = Callable[Concatenate["Graph", P], "Graph"]
 
 
 def inline(graph: Graph, args: Sequence[Value], step: Step | None = None) -> tuple[Value, ...]:
@@ -417,3 +443,53 @@ def rebuild(graph: Graph, step: Step | None = None, name: str = "") -> Graph:
     """The graph on fresh inputs with every node replaced by `step(node, new args)`."""
     inputs = tuple(Value(v.type) for v in graph.inputs)
     return Graph.of(name or graph.name, inputs, inline(graph, inputs, step))
+
+
+def with_graphs(op: Op, change: Callable[[Graph], Graph]) -> Op:
+    """The op with `change` of every graph among its parameters; the op itself if none changes."""
+
+    def changed(x: Any) -> Any:
+        if isinstance(x, Graph):
+            return change(x)
+        return tuple(map(changed, x)) if isinstance(x, tuple) else x
+
+    params = {k: (x, changed(x)) for k, x in op.params.items() if isinstance(x, (Graph, tuple))}
+    new = {k: y for k, (x, y) in params.items() if not same(x, y)}
+    return dataclasses.replace(op, **new) if new else op  # pyright: ignore[reportArgumentType]
+
+
+def same(x: Any, y: Any) -> bool:
+    """Whether a parameter holds the very same graphs."""
+    if isinstance(x, tuple):
+        return all(map(same, x, y))
+    return x is y or not isinstance(x, Graph)
+
+
+def everywhere(
+    step: Callable[Concatenate[Graph, P], Graph],
+) -> Callable[Concatenate[Graph, P], Graph]:
+    """The pass `step` of a graph, after the same of every graph that its ops hold.
+
+    Equal bodies become one, whose kernels are compiled once.
+    """
+
+    @functools.wraps(step)
+    def whole(graph: Graph, *args: P.args, **options: P.kwargs) -> Graph:
+        known: dict[Graph, Graph] = {}
+
+        def inside(body: Graph) -> Graph:
+            if body not in known:
+                known[body] = run(body)
+            return known[body]
+
+        def remade(node: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+            return apply_all(with_graphs(node.op, inside), *given)
+
+        def run(graph: Graph) -> Graph:
+            if any(with_graphs(n.op, inside) is not n.op for n in graph.nodes):
+                graph = rebuild(graph, remade)
+            return step(graph, *args, **options)
+
+        return run(graph)
+
+    return whole

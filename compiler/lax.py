@@ -10,6 +10,15 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .control_flow import (  # noqa: F401  jax.lax has them here
+    associative_scan,
+    cond,
+    fori_loop,
+    map,
+    scan,
+    switch,
+    while_loop,
+)
 from .numpy import elementwise
 from .numpy.indexing import index_value
 from .numpy.operands import (
@@ -56,6 +65,10 @@ def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return public
 
     return decorate
+
+
+def ints(xs: Any) -> tuple[int, ...]:
+    return tuple(int(x) for x in xs)
 
 
 def _array(x: Any) -> Any:
@@ -105,16 +118,24 @@ def clamp(min: Any, x: Any, max: Any) -> Tracer:
 
 
 @eager("lhs", "rhs")
-def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any) -> Tracer:
+def dot_general(
+    lhs: Any,
+    rhs: Any,
+    dimension_numbers: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Tracer:
     """Sums of products; `dimension_numbers` are ((lhs, rhs) contracting, (lhs, rhs) batch).
 
+    They are computed in `preferred_element_type` where it is given. `precision` changes nothing:
+    products are as precise as their dtype.
     Shapes: batch, lhs free, rhs free.
     """
     x, y = operand(lhs), operand(rhs)
-    dtype = promoted("dot_general", x, y)
+    dtype = dtype_name(preferred_element_type or promoted("dot_general", x, y))
     (left, right), (left_batch, right_batch) = dimension_numbers
-    contracting = tuple(map(int, left)), tuple(map(int, right))
-    batch = tuple(map(int, left_batch)), tuple(map(int, right_batch))
+    contracting = ints(left), ints(right)
+    batch = ints(left_batch), ints(right_batch)
     return new(contract.dot_general(value(x, dtype), value(y, dtype), contracting, batch))
 
 
@@ -155,6 +176,53 @@ def _cumulative(rule: Callable[..., Any]) -> Callable[..., Any]:
 cumsum, cumprod = _cumulative(ops.cumsum), _cumulative(ops.cumprod)
 cummax, cummin = _cumulative(ops.cummax), _cumulative(ops.cummin)
 cumlogsumexp = _cumulative(ops.cumlogsumexp)
+
+
+def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
+    """The operand, or several sorted alike by the first `num_keys`; stable, NaN last."""
+    several = isinstance(operand, (tuple, list))
+    found = _sorted(dict(enumerate(operand if several else (operand,))), dimension, num_keys)
+    return found if several else found[0]
+
+
+@eager("operands")
+def _sorted(operands: dict[int, Any], dimension: int, num_keys: int) -> tuple[Tracer, ...]:
+    xs = [tracer(x) for x in operands.values()]
+    shape = common_shape("sort", *(x.shape for x in xs))
+    axis = axis_of("sort", dimension, len(shape))
+    found = ops.sort(*(value(x, shape=shape) for x in xs), axis=axis, keys=num_keys)
+    return tuple(new(y, x.weak) for x, y in zip(xs, found[:-1], strict=True))
+
+
+@eager("operand")
+def top_k(operand: Any, k: int, axis: int = -1) -> tuple[Tracer, Tracer]:
+    """The k greatest along an axis, greatest first, and their places i32; of equals the first.
+
+    Cost: that of a sort.
+    """
+    x = tracer(operand)
+    axis = axis_of("top_k", axis, x.ndim)
+    if not 0 <= k <= x.shape[axis]:
+        raise wrong(f"top_k: a k within axis {axis} of {x.type} is required, got {k}")
+    stop = tuple(k if d == axis else n for d, n in enumerate(x.shape))
+    found = ops.sort(x.value, axis=axis, descending=True)
+    best, places = (ops.slice_(v, (0,) * x.ndim, stop) for v in found)
+    return new(best, x.weak), new(ops.cast(places, "i32"))
+
+
+def _position(rule: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def function(operand: Any, axis: int, index_dtype: Any = np.int32) -> Tracer:
+        x = tracer(operand)
+        at = axis_of(name, axis, x.ndim)
+        plain = ops.cast(x.value, "i32") if x.type.dtype == "bool" else x.value
+        return new(ops.cast(rule(plain, at), dtype_name(index_dtype)))
+
+    function.__name__ = name
+    function.__doc__ = f"`{name}` along an axis; the first of equals, NaN before all."
+    return eager("operand")(function)
+
+
+argmax, argmin = _position(ops.argmax, "argmax"), _position(ops.argmin, "argmin")
 
 
 # ---------------------------------------------------------------- windows

@@ -7,12 +7,13 @@ NaN, by operands that have one, ends at the node.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .interpreter import results
 from .ir import Graph, Node, Value, where
+from .ops.bodies import Control
 from .ops.family import Elementwise
 from .types import FLOATS, NAMES, spelled
 
@@ -27,6 +28,7 @@ class Birth:
 
     node: Node
     infinite: Node | None  # where an infinity among its operands came from
+    places: tuple[str, ...] = ()  # the turns and branches that it is in, the outermost first
 
     def __str__(self) -> str:
         operands = spelled(a.type for a in self.node.args) or "nothing"
@@ -35,6 +37,7 @@ class Birth:
         if self.infinite is not None:
             lines.append(f"an operand is infinite, since {self.infinite.op.name}")
             lines += [where(self.infinite.source)] if self.infinite.source else []
+        lines += [f"in {place}" for place in reversed(self.places)]
         return "\n".join(lines)
 
 
@@ -50,7 +53,21 @@ def find(graph: Graph, arrays: Sequence[np.ndarray]) -> Birth | None:
     while value is not None and value.node is not None:
         node = value.node
         value = guilty(value, store)
-    return None if node is None or value is not None else Birth(node, infinity(node, store))
+    if node is None or value is not None:
+        return None
+    if isinstance(node.op, Control):
+        return inside(node, [store[a] for a in node.args]) or Birth(node, infinity(node, store))
+    return Birth(node, infinity(node, store))
+
+
+def inside(node: Node, arrays: Sequence[np.ndarray]) -> Birth | None:
+    """The birth in what a loop or a branch runs."""
+    assert isinstance(node.op, Control)
+    for what, body, given in node.op.applied(*arrays):
+        if birth := find(body, given):
+            place = f"{what} of {node.op.name} {body.name}"
+            return replace(birth, places=(place, *birth.places))
+    return None
 
 
 def guilty(value: Value, store: dict[Value, np.ndarray]) -> Value | None:

@@ -8,7 +8,7 @@ code           each work lowered and printed, machine code by content, rows of t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,44 +17,58 @@ import numpy as np
 
 from ..runtime import cubins, objects
 from ..runtime.cubins import Artifact
-from ..runtime.program import ArraySpec, HostRow, KernelRow, Program, Slot
+from ..runtime.device import Device as RuntimeDevice
+from ..runtime.device_program import DeviceProgram, DeviceRow
+from ..runtime.executor import thread_count
+from ..runtime.program import TOGETHER_SECONDS, ArraySpec, HostRow, Program, Slot
 from .codegen import gpu_words
-from .codegen.grid import lower_grid
 from .codegen.lower import lower
+from .codegen.lower_grid import lower_grid
 from .codegen.lowered import Launch, Lowered
 from .codegen.prefix_grid import lower_prefix_grid
 from .codegen.prefix_source import lower_prefix
 from .codegen.product_grid import lower_product_grid
 from .codegen.product_source import lower_product
-from .codegen.target import Device, Target, host
+from .codegen.sort_grid import lower_search_grid, lower_sort_grid
+from .codegen.sort_source import lower_search, lower_sort
+from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
-from .emission import AnyWork, HostWork, Work
+from .emission import AnyWork, BodyWork, Work
 from .errors import ProgramError
-from .interpreter import interpret
-from .ir import Graph, Value, apply_all
+from .ir import Graph, Value
 from .kernel import Kernel
 from .lazy import lazy
+from .memory import Memory
 from .passes.buffers import buffers
 from .passes.cse import cse
 from .passes.dead import dead
 from .passes.fold import fold
 from .passes.fuse import fuse
+from .passes.hoist import hoist
+from .passes.inline import inline
 from .passes.layout import layout
+from .passes.recompute import recompute
 from .passes.schedule import schedule
 from .passes.simplify import simplify
+from .passes.sink import sink
 from .passes.unmark import unmark
-from .plan import Place, Plan, Schedule
+from .plan import ALIGNMENT, Place, Plan, Schedule
 from .prefix import Prefix
 from .product import Product
+from .rows import Around, Rows, host_row, operands, seconds_of, turns
 from .settings import active
+from .sorting import Searching, Sorting
 from .verify import verify
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    inline,
     unmark,
+    sink,
     fold,
     simplify,
     fold,
     cse,
+    hoist,
     layout,
     simplify,
     cse,
@@ -62,9 +76,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
 )
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact."""
 
-FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7
-"""Cautious rates of one core, and seconds of a row: they only decide whether to wake the team."""
-
+HOST = 1e-4  # seconds of a call of the host, for what a budget of memory computes again
 
 @dataclass(frozen=True)
 class Stage:
@@ -88,17 +100,24 @@ class Compiled:
     plan: Plan
     lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
     target: Target | Device
+    device: RuntimeDevice | None = None  # a GPU that is here
+    budget: int = 0
 
     @lazy
-    def program(self) -> Program:
-        return assemble(self.plan, self.lowered)
+    def program(self) -> Any:  # a Program, or a DeviceProgram
+        if self.device is None:
+            return assemble(self.plan, self.lowered, spare=0 if self.budget else 1)
+        return assemble_on(self.device, self.plan, self.lowered, self.artifacts)
 
     @lazy
     def artifacts(self) -> dict[str, Artifact]:
         """For a GPU: the machine code of each text, made or found when it is first needed."""
         assert isinstance(self.target, Device)
         texts = [launch.text for _, launch in self.lowered]
-        return cubins.artifacts(texts, gpu_words.words(), gpu_words.key(), self.target.architecture)
+        words, key = gpu_words.words(), gpu_words.key()
+        if self.device is not None:
+            return self.device.code(texts, words, key)
+        return cubins.artifacts(texts, words, key, self.target.architecture)
 
 
 def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
@@ -118,10 +137,13 @@ def compile_graph(
     target: Target | Device | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
+    device: RuntimeDevice | None = None,
+    budget: int = 0,
 ) -> Compiled:
     """Everything up to machine code, which `program` makes when it is first needed.
 
-    All stages are written to `folder`; None is the setting `dump`.
+    All stages are written to `folder`; None is the setting `dump`. The program runs on `device`. A
+    call takes at most `budget` bytes; 0 is no limit.
     """
     stages = list(optimised(graph))
 
@@ -132,78 +154,154 @@ def compile_graph(
         return state
 
     stage("fuse", fuse)
-    stage("schedule", lambda f: schedule(f, donated))
-    plan: Plan = stage("buffers", lambda s: buffers(s, donated))
-    target = target or host()
-    found = ((w, lower_work(w, target)) for _, w in plan.schedule.works)
-    lowered = tuple((w, low) for w, low in found if isinstance(w, Work))
-    compiled = Compiled(graph, tuple(stages), plan, lowered, target)
+    ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
+    target = target or (host() if device is None else of_architecture(device.architecture))
+    kernels: dict[int, Any] = {}
+    for work in works_of(ordered):
+        low = lower_work(work, target)
+        if isinstance(work, Work):
+            kernels[id(work.kernel)] = low
+    scratch = scratch_of(kernels.values()) * thread_count() if isinstance(target, Target) else 0
+
+    def seconds(work: AnyWork) -> float:
+        if isinstance(work, BodyWork):
+            return turns(work.op) * sum(map(seconds, work.inside()))
+        return seconds_of(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST
+
+    if budget:
+        plan: Plan = stage("recompute", lambda s: recompute(s, donated, budget, seconds, scratch))
+    else:
+        plan = stage("buffers", lambda s: buffers(s, donated))
+    stage("memory", lambda p: Memory.of(p, scratch))
+    works = works_of(plan.schedule)
+    pairs = tuple((w, kernels[id(w.kernel)]) for w in works if isinstance(w, Work))
+    compiled = Compiled(graph, tuple(stages), plan, pairs, target, device, budget)
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled
 
 
 PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
-    Target: {Kernel: lower, Product: lower_product, Prefix: lower_prefix},
-    Device: {Kernel: lower_grid, Product: lower_product_grid, Prefix: lower_prefix_grid},
+    Target: {
+        Kernel: lower,
+        Product: lower_product,
+        Prefix: lower_prefix,
+        Sorting: lower_sort,
+        Searching: lower_search,
+    },
+    Device: {
+        Kernel: lower_grid,
+        Product: lower_product_grid,
+        Prefix: lower_prefix_grid,
+        Sorting: lower_sort_grid,
+        Searching: lower_search_grid,
+    },
 }
 """By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
 
 
 def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
-    """The text of a work's kernel; none for a node that the host does beside a processor."""
-    if isinstance(work, HostWork) and isinstance(target, Target):
+    """The text of a work's kernel; none, beside a processor, for what has no kernel of its own."""
+    if not isinstance(work, Work) and isinstance(target, Target):
         return None
-    kind = HostWork if isinstance(work, HostWork) else type(work.kernel)
-    printer = PRINTERS[type(target)].get(kind)
-    if printer is None or isinstance(work, HostWork):
-        name = work.node.op.name if isinstance(work, HostWork) else work.name
+    printer = PRINTERS[type(target)].get(type(work.kernel)) if isinstance(work, Work) else None
+    if printer is None or not isinstance(work, Work):
+        name = work.name if isinstance(work, Work) else work.node.op.name
         raise ProgramError(f"{name} is not on cuda yet", repair='device="cpu"')
     return printer(work.kernel, target)
+
+
+def scratch_of(lowered: Iterable[Lowered]) -> int:
+    """Bytes of scratch that a thread needs."""
+    most = max((low.scratch_bytes for low in lowered), default=0)
+    return -(-most // ALIGNMENT) * ALIGNMENT
 
 
 # ---------------------------------------------------------------- the table
 
 
-def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...]) -> Program:
-    """The runtime's program: rows in order, a barrier at the end of each wave."""
-    of = {id(work): low for work, low in lowered}
+def assemble(plan: Plan, lowered: tuple[tuple[Work, Lowered], ...], spare: int = 1) -> Program:
+    """The runtime's program: rows in order, a barrier at the end of each wave.
+
+    `spare`: calls whose results' memory is kept for the next, beside that of one.
+    """
     addresses = machine_code(low for _, low in lowered)
-    rows: list[KernelRow | HostRow] = []
-    seconds = 0.0
+    made = Rows(addresses, {id(work): low for work, low in lowered})
+    graph = plan.graph
+    inputs = [Slot("input", k) for k in range(len(graph.inputs))]
+    outputs = [Slot("output", k) for k in range(len(graph.outputs))]
+    rows, seconds, outside = made.of(plan, Around(inputs, outputs, Slot("arena")))
+    return Program(
+        rows,
+        specs(graph.inputs),
+        specs(graph.outputs),
+        tuple(made.constants.values()),
+        plan.arena_bytes,
+        scratch_of(low for _, low in lowered),
+        seconds,
+        plan.donated,
+        together=outside >= TOGETHER_SECONDS,
+        spare=spare,
+    )
+
+
+def assemble_on(
+    device: RuntimeDevice,
+    plan: Plan,
+    lowered: tuple[tuple[Work, Launch], ...],
+    code: Mapping[str, Any],
+) -> DeviceProgram:
+    """The runtime's program for a GPU: launches in order, calls of the host between them."""
+    of = {id(work): low for work, low in lowered}
+    rows: list[DeviceRow | HostRow] = []
     for wave in plan.schedule.waves:
         for k, work in enumerate(wave):
-            if isinstance(work, HostWork):
-                rows.append(host_row(work, plan))
+            slots = [slot(plan.places[v]) for v in operands(work)]
+            if not isinstance(work, Work):
+                rows.append(host_row(work, slots))
                 continue
             low = of[id(work)]
-            slots = tuple(slot(plan.places[v]) for v in work.values)
-            last = k == len(wave) - 1
             rows.append(
-                KernelRow(
-                    addresses[low.text],
-                    slots,
+                DeviceRow(
+                    code[low.text],
+                    tuple(slots),
                     low.sizes,
-                    low.points,
-                    low.grain,
-                    last,
+                    low.blocks,
+                    low.threads,
+                    low.shared_bytes,
+                    k == len(wave) - 1,
                     work.kernel.name,
                 )
             )
-            seconds += max(low.flops / FLOPS, low.bytes / BYTES) + ROW
-    graph = plan.graph
-    arrays = tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
-    scratch = max((low.scratch_bytes for _, low in lowered), default=0)
-    return Program(
+    return DeviceProgram(
+        device,
         tuple(rows),
-        specs(graph.inputs),
-        specs(graph.outputs),
-        arrays,
+        specs(plan.graph.inputs),
+        specs(plan.graph.outputs),
+        constants(plan),
         plan.arena_bytes,
-        scratch,
-        seconds,
         plan.donated,
     )
+
+
+def constants(plan: Plan) -> tuple[np.ndarray, ...]:
+    return tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
+
+
+def slot(place: Place) -> Slot:
+    return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
+
+
+def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
+    """The works of a program, those of bodies too, each once."""
+    found: dict[int, AnyWork] = {}
+    stack: list[AnyWork] = [work for _, work in schedule.works]
+    while stack:
+        work = stack.pop(0)
+        if id(work) not in found:
+            found[id(work)] = work
+            stack += work.inside() if isinstance(work, BodyWork) else ()
+    return tuple(found.values())
 
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
@@ -211,28 +309,8 @@ def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
     return objects.addresses({low.text: low.text for low in lowered}, WORDS, KEY)
 
 
-def slot(place: Place) -> Slot:
-    return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
-
-
 def specs(values: tuple[Value, ...]) -> tuple[ArraySpec, ...]:
     return tuple(ArraySpec(v.type.numpy, v.shape) for v in values)
-
-
-def host_row(work: HostWork, plan: Plan) -> HostRow:
-    """A node by its NumPy reference."""
-    node = work.node
-    inputs = tuple(Value(a.type) for a in node.args)
-    graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
-    operands = [
-        tuple((slot(plan.places[v]), v.type.numpy, v.shape) for v in vs)
-        for vs in (work.reads, work.written)
-    ]
-
-    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return interpret(graph, *arrays)
-
-    return HostRow(run, operands[0], operands[1], node.op.name)
 
 
 # ---------------------------------------------------------------- texts

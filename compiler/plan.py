@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .emission import AnyWork, Work
+from .emission import AnyWork, BodyWork, Work
 from .ir import Graph, Value
 from .kernel import Accumulate, Kernel, Load, Store, walk
 from .ops.source import Constant
+from .ops.while_loop import While
 from .prefix import Prefix
 from .product import Product, as_kernel
+from .sorting import Searching, Sorting
 from .text import value_names
+
+ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Works in waves: those of one wave are independent, a barrier stands between waves."""
+    """Works in waves: those of one wave are independent, a barrier stands between waves.
+
+    `again` are values that are made once more, and the values that they are.
+    """
 
     graph: Graph
     waves: tuple[tuple[AnyWork, ...], ...]
+    again: Mapping[Value, Value] = field(default_factory=dict)
 
     @property
     def works(self) -> Iterator[tuple[int, AnyWork]]:
@@ -30,10 +39,12 @@ class Schedule:
 
     @property
     def names(self) -> dict[Value, str]:
-        """Names of all values: the graph's own, and p0, p1... for partial results."""
+        """Names of all values: the graph's own, p0, p1... for partial results, a' for a again."""
         names = dict(value_names(self.graph))
         for _, work in self.works:
             for v in (*work.reads, *work.written):
+                if v in self.again:
+                    names.setdefault(v, f"{names[self.again[v]]}'")
                 names.setdefault(v, f"p{len(names)}")
         return names
 
@@ -44,7 +55,10 @@ class Schedule:
         for k, work in self.works:
             written = ", ".join(f"{names[v]}: {v.type}" for v in work.written)
             reads = ", ".join(names[v] for v in work.reads)
-            lines.append(f"    wave {k}: {written} = {work.name}({reads})")
+            waits = f" after {', '.join(names[v] for v in work.waits)}" if work.waits else ""
+            lines.append(f"    wave {k}: {written} = {work.name}({reads}){waits}")
+            if isinstance(work, BodyWork):
+                lines += [textwrap.indent(str(body), "        ") for body in work.bodies]
         return "\n".join(lines)
 
 
@@ -66,12 +80,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Plan:
-    """A schedule with memory: `places` of all values, and what the arena needs."""
+    """A schedule with memory: `places` of all values, and what the arena needs.
+
+    The plan of a body counts its own inputs, outputs and constants; `Loop` says where those are.
+    """
 
     schedule: Schedule
     places: dict[Value, Place]
     arena_bytes: int
-    live_bytes: int  # the most that is live at once: no plan needs less
+    live: tuple[int, ...]  # bytes of the arena that each wave needs
     donated: tuple[tuple[int, int], ...] = ()
     shared: dict[Value, Value] = field(default_factory=dict)  # written over the memory of
 
@@ -83,6 +100,11 @@ class Plan:
     def constants(self) -> tuple[Value, ...]:
         return constants(self.graph)
 
+    @property
+    def live_bytes(self) -> int:
+        """The most that is live at once: no plan needs less."""
+        return max(self.live, default=0)
+
     def __str__(self) -> str:
         names = self.schedule.names
         memory = f"arena {self.arena_bytes} bytes, at most {self.live_bytes} live"
@@ -91,7 +113,40 @@ class Plan:
             for v in work.written:
                 over = f", over {names[self.shared[v]]}" if v in self.shared else ""
                 lines.append(f"    wave {k}: {names[v]}: {v.type} in {self.places[v]}{over}")
+            if isinstance(work, BodyWork):
+                lines += [textwrap.indent(str(body), "        ") for body in work.bodies]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class BodyMemory:
+    """What a loop or a branch has beside operands and results, in bytes from the start of it.
+
+    Its bodies share an arena. A carry that cannot be written over the one before has a second
+    buffer; the condition of a loop has a place for its bool.
+    """
+
+    arena_bytes: int
+    seconds: dict[int, int]  # carry: where its second buffer is
+    test: int
+    nbytes: int
+
+    @staticmethod
+    def of(work: BodyWork) -> BodyMemory:
+        """Of a work whose bodies are plans."""
+        plans, op = work.bodies, work.op
+        arena = end = aligned(max(plan.arena_bytes for plan in plans))
+        seconds: dict[int, int] = {}
+        for plan, carried in zip(plans, op.carried, strict=True):
+            for pair in carried:
+                if pair not in plan.donated:
+                    seconds[pair[1]] = end
+                    end += aligned(plan.graph.outputs[pair[1]].type.nbytes)
+        return BodyMemory(arena, seconds, end, end + aligned(1) * isinstance(op, While))
+
+
+def aligned(nbytes: int) -> int:
+    return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
 def constants(graph: Graph) -> tuple[Value, ...]:
@@ -104,6 +159,8 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
 
     Every element is read at its own point, before it is written.
     """
+    if isinstance(work, BodyWork):
+        return carry_may_share(work, read, written)
     if not isinstance(work, Work) or read.type.nbytes != written.type.nbytes:
         return False
     x, y = (work.buffer(v) for v in (read, written))
@@ -113,6 +170,8 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
         return x.dtype == y.dtype and all(
             e.map == kernel.place and not e.guards and not e.at for e in loads
         )
+    if isinstance(kernel, (Sorting, Searching)):
+        return False
     if isinstance(kernel, Product):
         if x in (kernel.lhs.buffer, kernel.rhs.buffer):
             return False
@@ -125,6 +184,16 @@ def may_share(work: AnyWork, read: Value, written: Value) -> bool:
     own = isinstance(store, Store) and not store.at
     return own and all(
         k <= last and e.map == store.map and not e.guards and not e.at for k, e in loads
+    )
+
+
+def carry_may_share(work: BodyWork, read: Value, written: Value) -> bool:
+    """Whether a carry is written over the one before, and nothing else reads its initial value."""
+    places = [i for i, a in enumerate(work.reads) if a is read]
+    return any(
+        places == [i] and written is work.written[o] and (i, o) in plan.donated
+        for plan, carried in zip(work.bodies, work.op.carried, strict=True)
+        for i, o in carried
     )
 
 

@@ -6,6 +6,8 @@ Every kernel runs alone, several times; its least time counts. The whole is the 
 plain call; `rest` is what the kernels leave of it: the call itself, and what ran at the same time
 as something else, which makes it negative. So the rows and the rest add up to the whole.
 
+A loop or a branch is one row, of all its turns; the work of a while loop or a branch is not known.
+
 Ceilings, measured once per process: bytes a second of a kernel that copies 64 MiB, and operations a
 second of a product of 512 square matrices. The percentage is of the nearer ceiling; what lies in
 caches may pass that of memory. Operations count a function such as exp as one.
@@ -21,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from .codegen.lowered import Lowered
-from .emission import AnyWork
+from .emission import AnyWork, BodyWork
 from .executable import Executable
 from .ir import Graph, Node, Source, Value
 from .ops.contract import dot_general
 from .ops.elementwise import neg
+from .ops.scan import Scan
 from .pipeline import Compiled, compile_graph
 from .text import lines
 from .types import Type
@@ -128,8 +130,8 @@ def profile(executable: Executable, leaves: tuple[Any, ...]) -> Profile:
     whole = least(lambda given: program(given), arguments)
     runs = (arguments() for _ in enough())
     rows = tuple(
-        row(what, low, seconds, limits, compiled)
-        for (what, low), (_, seconds) in zip(
+        row(what, seconds, limits, compiled)
+        for what, (_, seconds) in zip(
             works(compiled), program.profile(arguments(), runs), strict=True
         )
     )
@@ -159,30 +161,40 @@ def enough() -> Iterator[int]:
 # ---------------------------------------------------------------- rows
 
 
-def works(compiled: Compiled) -> Iterator[tuple[AnyWork, Lowered | None]]:
+def works(compiled: Compiled) -> Iterator[AnyWork]:
     """What the rows of the program with anything to do come from, in order."""
     lowered = {id(work): low for work, low in compiled.lowered}
     for _, work in compiled.plan.schedule.works:
-        low = lowered.get(id(work))
-        if low is None or low.points > 0:
-            yield work, low
+        if id(work) not in lowered or lowered[id(work)].points > 0:
+            yield work
 
 
-def row(
-    work: AnyWork, low: Lowered | None, seconds: float, limits: Ceilings, compiled: Compiled
-) -> Row:
+def row(work: AnyWork, seconds: float, limits: Ceilings, compiled: Compiled) -> Row:
     graph = compiled.plan.graph
     written = [v for v in work.written if v.node] or list(parts_of(work, compiled))
     texts = {n: text.split("  # ")[0].strip() for text, n in lines(graph) if n is not None}
     nodes = dict.fromkeys(v.node for v in written if v.node)
     text = "; ".join(texts.get(n, n.op.name) for n in nodes)
     source = spelled(fused(written, set(work.reads)))
-    if low is None:
+    flops, nbytes = done(work, compiled)
+    if not flops and not nbytes:
         return Row(work.name, seconds, 0, 0, 0.0, text, source)
     dtype = "f64" if any(v.dtype == "f64" for v in (*work.reads, *work.written)) else "f32"
-    needed = max(low.flops / limits.flops_per_second[dtype], low.bytes / limits.bytes_per_second)
+    needed = max(flops / limits.flops_per_second[dtype], nbytes / limits.bytes_per_second)
     part = needed / seconds if seconds else 0.0
-    return Row(work.name, seconds, low.flops, low.bytes, part, text, source)
+    return Row(work.name, seconds, flops, nbytes, part, text, source)
+
+
+def done(work: AnyWork, compiled: Compiled) -> tuple[int, int]:
+    """Operations and bytes of a work; of a loop those of its turns, where their number is known."""
+    if isinstance(work, BodyWork):
+        op = work.op
+        if not isinstance(op, Scan):
+            return 0, 0
+        turn = [done(w, compiled) for w in work.inside()]
+        return op.length * sum(f for f, _ in turn), op.length * sum(b for _, b in turn)
+    low = next((low for w, low in compiled.lowered if w is work), None)
+    return (0, 0) if low is None else (low.flops, low.bytes)
 
 
 def parts_of(work: AnyWork, compiled: Compiled) -> Iterator[Value]:

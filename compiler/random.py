@@ -4,8 +4,8 @@ A key is an array u32[2]. `split` and `fold_in` make keys of keys; a key is used
 are f32 by default, as in JAX; another dtype is an argument. Outside of a trace the functions run in
 the interpreter and give ndarrays.
 
-What JAX draws by loops (gamma and its kin, poisson, binomial), by sorting (permutation, choice
-without replacement) or by factorisations (multivariate_normal) is not here.
+What JAX draws by loops (gamma and its kin, poisson, binomial) or by factorisations
+(multivariate_normal) is not here.
 
 Example:
 >>> key = PRNGKey(0)
@@ -20,13 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from .lax import eager, erf, erf_inv
+from .lax import eager, erf, erf_inv, top_k
 from .numpy import elementwise as el
 from .numpy import reductions, shapes
 from .numpy.creation import array, zeros_like
+from .numpy.cumulative import cumsum
 from .numpy.indexing import take
-from .numpy.operands import new, shape_given, tracer, value, wrong
-from .numpy.products import matmul
+from .numpy.operands import axis_of, new, shape_given, tracer, value, wrong
+from .numpy.order import searchsorted
+from .ops import order as ops
+from .ops.gather import take_along
 from .ops.random import random_bits, threefry
 from .ops.source import iota
 from .tracer import Tracer
@@ -51,6 +54,7 @@ __all__ = [
     "maxwell",
     "normal",
     "pareto",
+    "permutation",
     "rademacher",
     "randint",
     "rayleigh",
@@ -223,13 +227,25 @@ def gumbel(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
 
 
 @eager("key", "logits")
-def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None) -> Tracer:
-    """An index along `axis` with probability softmax(logits): the greatest of logits + gumbel."""
+def categorical(
+    key: Any, logits: Any, axis: int = -1, shape: Any = None, replace: bool = True
+) -> Tracer:
+    """An index along `axis` with probability softmax(logits): the greatest of logits + gumbel.
+
+    With `replace=False` the indices of the leading axes of `shape` are all different.
+    """
     x = tracer(logits)
-    rest = x.shape[: axis % x.ndim] + x.shape[axis % x.ndim + 1 :]
+    at = axis_of("categorical", axis, x.ndim)
+    rest = x.shape[:at] + x.shape[at + 1 :]
     front = () if shape is None else tuple(shape)[: len(shape) - len(rest)]
-    noise = gumbel(key, (*front, *x.shape), x.dtype)
-    return reductions.argmax(noise + x, len(front) + axis % x.ndim).astype(np.int32)
+    if replace:
+        noise = gumbel(key, (*front, *x.shape), x.dtype)
+        return reductions.argmax(noise + x, len(front) + at).astype(np.int32)
+    draws = math.prod(front)
+    if draws > x.shape[at]:
+        raise wrong(f"categorical: at least {draws} categories are required, got {x.shape[at]}")
+    _, found = top_k(shapes.moveaxis(x + gumbel(key, x.shape, x.dtype), at, -1), draws)
+    return shapes.moveaxis(found, -1, 0).reshape(*front, *rest)
 
 
 # ---------------------------------------------------------------- transformed uniform and normal
@@ -369,39 +385,88 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = np.int32) -> Tra
     return (el.floor(el.log(u) / el.log1p(-p)) + 1).astype(dtype)
 
 
-def choice(
-    key: Any, a: Any, shape: Shape = (), replace: bool = True, p: Any = None, axis: int = 0
-) -> Any:
-    """Entries of `a` along an axis, or of range(a), drawn with replacement: each alike, or with
-    probabilities p.
+# ---------------------------------------------------------------- orders and choices
 
-    Cost: with p, a comparison per draw and entry.
+
+def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> Any:
+    """`x` along an axis, or range(x), in a random order; rows in orders of their own if
+    `independent`.
+
+    Cost: one sort by random bits, two from some 1600 elements on.
     """
-    if not replace:
-        raise wrong(
-            "choice: replace=True is required, drawing without replacement needs a sort",
-            "numpy.random.Generator.choice outside of the program",
-        )
+    if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
+        return _order(key, int(x))
+    if not np.ndim(x):
+        raise wrong(f"permutation: an array or a Python int is required, got {x!r:.40}")
+    if independent or np.ndim(x) == 1:
+        return _shuffled(key, x, axis)
+    return _entries(x, _order(key, np.shape(x)[axis]), axis)
+
+
+@eager("key")
+def _order(key: Any, count: int) -> Tracer:
+    return _shuffled(key, new(iota(Type("i32", (count,)), 0)), 0)
+
+
+@eager("key", "x")
+def _shuffled(key: Any, x: Any, axis: int) -> Tracer:
+    """By keys of 32 bits, some of which are equal, so often that this does not show."""
+    x, key = tracer(x), _key(key)
+    axis = axis_of("permutation", axis, x.ndim)
+    for _ in range(math.ceil(3 * math.log(max(1, x.size)) / math.log(WORD))):
+        key, own = split(key)
+        order = ops.argsort(bits(own, x.shape).value, axis=axis)
+        x = new(take_along(x.value, order, axis), x.weak)
+    return x
+
+
+def choice(
+    key: Any,
+    a: Any,
+    shape: Shape = (),
+    replace: bool = True,
+    p: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Entries of `a` along an axis, or of range(a): each alike, or with probabilities p; with
+    `replace=False` none twice.
+    """
+    shape = shape_given("choice", shape)
+    draws = math.prod(shape)
     whole = isinstance(a, int)
     if not whole and not np.ndim(a):
         raise wrong(f"choice: an array or a Python int is required, got {a!r:.40}")
-    places = _places(key, a if whole else np.shape(a)[axis], shape, p)
+    if not whole and not -np.ndim(a) <= axis < np.ndim(a):
+        raise wrong(f"choice: an axis within {np.ndim(a)} dimensions is required, got {axis}")
+    axis = axis if whole else axis % np.ndim(a)
+    count = a if whole else np.shape(a)[axis]
+    if draws and (count <= 0 or (not replace and draws > count)):
+        least = draws if not replace else 1
+        raise wrong(f"choice: at least {least} entries are required, got {count}")
+    if p is None and not replace and not whole:
+        mixed = permutation(key, a, axis)[(slice(None),) * axis + (slice(draws),)]
+        return mixed.reshape(*np.shape(a)[:axis], *shape, *np.shape(a)[axis + 1 :])
+    if p is None and not replace:
+        return permutation(key, count)[:draws].reshape(shape)
+    places = _places(key, count, shape, p, replace)
     return places if whole else _entries(a, places, axis)
 
 
 @eager("key", "p")
-def _places(key: Any, count: int, shape: Shape, p: Any) -> Tracer:
+def _places(key: Any, count: int, shape: tuple[int, ...], p: Any, replace: bool) -> Tracer:
     """Positions below count."""
-    shape = shape_given("choice", shape)
     if p is None:
         return randint(key, shape, 0, count)
     weights = tracer(p)
     if weights.shape != (count,):
         raise wrong(f"choice: probabilities of shape [{count}] are required, got {weights.type}")
     weights = weights if weights.type.is_float else weights.astype(np.float32)
-    upto = matmul(weights, np.triu(np.ones((count, count), weights.dtype)))
+    if not replace:
+        noisy = gumbel(key, (count,), weights.dtype) + el.log(weights)
+        return top_k(noisy, math.prod(shape))[1].reshape(shape)
+    upto = cumsum(weights)
     drawn = upto[-1] * (1 - uniform(key, shape, weights.dtype))
-    return reductions.sum(upto < drawn[..., None], -1).astype(np.int32)
+    return searchsorted(upto, drawn).astype(np.int32)
 
 
 @eager("a", "places")

@@ -13,10 +13,8 @@ from collections.abc import Set
 
 from .emission import plain_operand
 from .ir import Graph, Node, Value
-from .kernel import OPS
 from .ops.contract import DotGeneral
 from .ops.cumulative import Cumulative
-from .ops.elementwise import After
 from .ops.family import Computed, Elementwise, Reduce, View
 from .ops.gather import Scatter
 from .ops.source import Constant
@@ -66,7 +64,7 @@ class Roots:
             d = 1 + max((length[a] for a in n.args), default=0)
             root = not self.fusible(n) or isinstance(n.op, Reduce) or d > CHAIN
             if isinstance(n.op, Elementwise):
-                w += OPS[n.op.scalar or n.op.name].weight
+                w += n.op.weight
                 root |= w > CHEAP and len(set(users[n.out])) > 1
             root |= not self.required.isdisjoint(n.values)
             if root:
@@ -77,7 +75,7 @@ class Roots:
 
     def fusible(self, node: Node) -> bool:
         """Whether a kernel of several nodes can compute the node."""
-        families = Elementwise, View, Computed, Reduce, After
+        families = Elementwise, View, Computed, Reduce
         return isinstance(node.op, families) and node not in self.host
 
     def computed_by(self, root: Node) -> tuple[Node, ...]:

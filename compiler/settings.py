@@ -3,10 +3,12 @@
 with wl.check_nans():
     step(params, batch)
 
-setting       environment            meaning                                              default
-check_nans    WONDERLAND_CHECK_NANS  a NaN in a result raises, and names the user's line  off
-disable_jit   WONDERLAND_DISABLE_JIT compiled functions run in the interpreter            off
-dump          WONDERLAND_DUMP        a folder: every stage of every program is written    none
+setting        environment               meaning                                           default
+check_nans     WONDERLAND_CHECK_NANS     a NaN in a result raises, and names its line      off
+disable_jit    WONDERLAND_DISABLE_JIT    compiled functions run in the interpreter         off
+dump           WONDERLAND_DUMP           a folder: every stage of every program is written none
+memory_budget  WONDERLAND_MEMORY_BUDGET  the bytes that a call may take, "256MB"           no limit
+device         WONDERLAND_DEVICE         where programs run: cpu, cuda, cuda:1             arguments
 
 The variables are read once, when the package is imported; flags are on where they are 1. A keyword
 goes before the `with` form, that before the environment. A `with` form holds in its thread only.
@@ -20,7 +22,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -38,6 +41,8 @@ class Settings:
     check_nans: bool = False
     disable_jit: bool = False
     dump: str = ""
+    memory_budget: int = 0
+    device: str = ""
 
     @property
     def native(self) -> bool:
@@ -53,10 +58,30 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         text = environment.get(variable)
         if text is None:
             continue
-        if field.name != "dump" and text.lower() not in FLAGS:
+        if field.name in READ:
+            found[field.name] = READ[field.name](text)
+        elif text.lower() in FLAGS:
+            found[field.name] = FLAGS[text.lower()]
+        else:
             raise ProgramError(f"{variable}: 0 or 1 is required, got {text!r}")
-        found[field.name] = text if field.name == "dump" else FLAGS[text.lower()]
     return Settings(**found)
+
+
+def bytes_of(text: int | str | None) -> int:
+    """A number of bytes, or `"256MB"`, `"1.5 GiB"`; none is no limit, 0."""
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([kmgt]i?|)b?", str(text or 0).strip().lower())
+    if isinstance(text, bool | float) or found is None:
+        raise ProgramError(
+            f"memory_budget: a number of bytes is required, got {text!r}",
+            repair='memory_budget="256MB", or "1.5GiB", or 1 << 28',
+        )
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
+         "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}  # fmt: skip
+READ: dict[str, Callable[[str], Any]] = {"dump": str, "memory_budget": bytes_of, "device": str}
+"""How settings that are no flags are read."""
 
 
 DEFAULT = from_environment(os.environ)
@@ -95,3 +120,15 @@ def dump(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManager[No
     """Inside of the block, all stages of the programs that are compiled are written as texts, in a
     folder of `folder` for each."""
     return changed(dump=str(Path(folder)))
+
+
+def memory_budget(nbytes: int | str | None) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, no call of a program that is compiled takes more memory than this, its
+    arguments and constants aside: work is done again where its results cannot be kept."""
+    return changed(memory_budget=bytes_of(nbytes))
+
+
+def device(device: Any) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, compiled functions run on a device: "cpu", "cuda", "cuda:1", or one of
+    `wl.devices()`."""
+    return changed(device=str(device))

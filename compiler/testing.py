@@ -20,6 +20,7 @@ from .functions import jvp, vjp
 from .interpreter import interpret
 from .ir import Graph, Node, Op, Sample, Value
 from .numpy.operands import operand
+from .passes.batch import batch
 from .passes.jvp import jvp as jvp_graph
 from .passes.linearize import linearize
 from .passes.transpose import transpose
@@ -153,7 +154,8 @@ def check_op(op: type[Op] | str, seed: int = 0) -> None:
     """Raises where a sample of `op` breaks a rule.
 
     Valid samples: the reference has the type of the type rule, the text reads back, the tangent is
-    that of differences (smooth samples of f64), the transpose is that of the tangent. Rejected
+    that of differences (smooth samples of f64), also of the tangent itself, the transpose is that
+    of the tangent, a batch is a loop, compiled code gives what the reference gives. Rejected
     samples: the message is as the sample says.
     """
     cls = Op.registry[op] if isinstance(op, str) else op
@@ -169,7 +171,56 @@ def check_op(op: type[Op] | str, seed: int = 0) -> None:
         text = str(graph)
         assert parse(text, constants_of(graph)) == graph, text
         rng = np.random.default_rng([seed, i])
-        check_sample(sample, graph, sample_arrays(sample, rng), rng)
+        arrays = sample_arrays(sample, rng)
+        check_sample(sample, graph, arrays, rng)
+        check_batch(graph, arrays)
+        check_compiled(graph, arrays)
+
+
+COMPILED = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "f64": 1e-11}
+"""How far compiled code may lie from the reference, by the narrowest dtype."""
+
+
+def tolerance_of(graph: Graph) -> float:
+    dtypes = {v.dtype for v in graph.values}
+    return max(t for d, t in COMPILED.items() if d in dtypes or d == "f64")
+
+
+def check_batch(graph: Graph, arrays: Arrays, size: int = 3) -> None:
+    """Compares a batch, of every operand alone and of all, with a loop."""
+    count, limit = len(arrays), tolerance_of(graph)
+    choices = {tuple(i == k for i in range(count)) for k in range(count)} | {(True,) * count}
+    for marks in sorted(choices - {()}):
+        batched, wide = batch(graph, marks, size)
+        verify(batched)
+        given = [
+            np.stack([np.roll(a, k) for k in range(size)]) if yes else a
+            for a, yes in zip(arrays, marks, strict=True)
+        ]
+        rows = [
+            interpret(graph, *(a[k] if yes else a for a, yes in zip(given, marks, strict=True)))
+            for k in range(size)
+        ]
+        for i, (found, yes) in enumerate(zip(interpret(batched, *given), wide, strict=True)):
+            expected = np.stack([row[i] for row in rows])
+            several = found if yes else np.stack([found] * size)
+            said = f"a batch of the operands {marks} is not a loop:\n{batched}"
+            np.testing.assert_allclose(
+                several.astype("f8"), expected.astype("f8"), limit, limit, err_msg=said
+            )
+
+
+def check_compiled(graph: Graph, arrays: Arrays) -> None:
+    """Compares compiled code with the interpreter."""
+    from .pipeline import compile_graph  # brings the back end
+
+    limit, compiled = tolerance_of(graph), compile_graph(graph)
+    found = compiled.program(tuple(arrays))
+    for got, expected in zip(found, interpret(graph, *arrays), strict=True):
+        np.testing.assert_allclose(
+            got.astype("f8"), expected.astype("f8"), limit, limit,
+            err_msg=f"compiled code gives another result than the reference:\n{graph}",
+        )  # fmt: skip
 
 
 def check_sample(sample: Sample, graph: Graph, arrays: Arrays, rng: np.random.Generator) -> None:

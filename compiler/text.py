@@ -30,7 +30,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .errors import CompilerError, ProgramError
-from .ir import Array, Graph, Node, Op, Source, Value
+from .ir import Array, Foreign, Graph, Node, Op, Source, Value
 from .types import NUMPY, Type, type_of
 
 INDENT = "    "
@@ -134,6 +134,8 @@ def spell(x: Any, functions: Mapping[int, str]) -> str:
             return f'{type_of(x.data)}("{x.digest}")'
         case Graph():
             return functions[id(x)]
+        case Foreign():
+            return f'foreign("{x.key}")'
         case np.generic():
             return f"{type_of(x)}({spell(x.item(), functions)})"
     raise CompilerError(
@@ -215,7 +217,7 @@ class Reader:
 
     text: list[str]
     sources: dict[int, Source]
-    constants: dict[str, np.ndarray]
+    constants: dict[str, Any]
 
     def fail_at(self, line: int, column: int, what: str, repair: str = "") -> NoReturn:
         shown = self.text[line - 1].strip() if line <= len(self.text) else ""
@@ -365,6 +367,10 @@ class Reader:
                 return self.type(tree)
             case ast.Tuple(elts=elements):
                 return tuple(self.parameter(scope, e) for e in elements)
+            case ast.Call(func=ast.Name(id="foreign"), args=[ast.Constant(value=str(key))]):
+                if isinstance(found := self.constants.get(key), Foreign):
+                    return found
+                self.fail(tree, f"the Python function {key} is not among the constants")
             case ast.Call(func=of, args=[argument], keywords=[]):
                 return self.constant(tree, self.type(of), self.parameter(scope, argument))
         self.fail(tree, f"a number, string, type or function is required, got {ast.unparse(tree)}")
@@ -388,9 +394,9 @@ class Reader:
         return array
 
 
-def constants_of(graph: Graph) -> dict[str, np.ndarray]:
-    """The arrays of `graph` by hash, as `parse` takes them."""
-    found: dict[str, np.ndarray] = {}
+def constants_of(graph: Graph) -> dict[str, Any]:
+    """The arrays of `graph` by hash, and its Python functions by key, as `parse` takes them."""
+    found: dict[str, Any] = {}
     stack: list[Any] = [graph]
     while stack:
         match stack.pop():
@@ -400,4 +406,6 @@ def constants_of(graph: Graph) -> dict[str, np.ndarray]:
                 stack += several
             case Array() as array:
                 found[array.digest] = array.data
+            case Foreign() as function:
+                found[function.key] = function
     return found

@@ -18,9 +18,10 @@ import numpy as np
 from . import tree
 from .errors import ProgramError
 from .interpreter import interpret
-from .ir import Graph, Source, Value, inline, is_own, user_source, where
+from .ir import Graph, Node, Source, Value, apply_all, inline, is_own, user_source, where
 from .numpy.operands import operand, value
-from .tracer import Tracer, current, tracing
+from .ops.effects import Tie, effects_in, has_effect, tie, token
+from .tracer import Tracer, active, current, tracing
 from .tree import Structure
 from .types import NUMPY, Type, dtype_name
 
@@ -89,7 +90,7 @@ def trace_tree(function: Callable[..., Any], args: tuple[Any, ...], name: str) -
         places = [Value(of) for of, _ in avals]
         tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
         results, outputs = tree.flatten(_run(function, tree.unflatten(inputs, tracers)))
-        values = [_result(x, i, outputs, name) for i, x in enumerate(results)]
+        values = tied([_result(x, i, outputs, name) for i, x in enumerate(results)], made.effects)
     captured = tuple(outer for outer, _ in made.captured.values())
     further = (inner for _, inner in made.captured.values())
     return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured)
@@ -153,12 +154,41 @@ def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
         given = [
             _fitting(value(x, t.dtype), t, traced) for x, t in zip(operands, types, strict=True)
         ]
-        results = [_tracer(v) for v in inline(traced.graph, given)]
+        results = [_tracer(v) for v in placed(traced.graph, given)]
     else:
         results = list(
             run(traced.graph, *(_array(x, t, traced) for x, t in zip(operands, types, strict=True)))
         )
-    return tree.unflatten(traced.outputs, results)
+    return tree.unflatten(traced.outputs, results[: traced.outputs.size])
+
+
+def tied(values: Sequence[Value], effects: Sequence[Value]) -> list[Value]:
+    """The results of a trace with the effects of it; a token with them if it has no results."""
+    if not effects:
+        return list(values)
+    return [tie(values[0] if values else token(), *effects), *values[1:]]
+
+
+def placed(graph: Graph, args: Sequence[Value]) -> list[Value]:
+    """The results of a graph in the trace at hand, of which its effects become part."""
+    if not effects_in(graph):
+        return list(inline(graph, args))
+
+    def step(node: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+        values = apply_all(node.op, *given)
+        noted(values)
+        return values
+
+    found = inline(graph, args, step)
+    return [v.node.args[0] if v.node and isinstance(v.node.op, Tie) else v for v in found]
+
+
+def noted(values: Sequence[Value]) -> None:
+    """Keeps the effects of a node of these results, which may be read by nothing."""
+    node = values[0].node if values else None
+    if node is not None and has_effect(node.op):
+        trace = active()
+        trace.effects = [*(v for v in trace.effects if v not in node.args[:1]), values[0]]
 
 
 def _tracer(found: Value) -> Tracer:

@@ -36,7 +36,12 @@ class Trace:
     def __init__(self, name: str, parent: Trace | None) -> None:
         self.name, self.parent = name, parent
         self.ended = False
+        self.opened: Any = None  # a call whose rule is traced here, see custom.py
+        self.effects: list[Value] = []  # what stands for the effects so far, see effects.py
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
+        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
+        self.mapped: tuple[int, frozenset[Value]] | None = None  # by vmap: its size, what differs
+        self.batches: Trace | None = None  # the trace for whose vmap a batch rule is traced here
         self.memories = Memories()
         self._constants: dict[str, Value] = {}
 
@@ -99,6 +104,16 @@ def active() -> Trace:
             "return it from the traced function",
         )
     return _state.current
+
+
+def named_axes() -> dict[str, tuple[Tracer, int]]:
+    """The named axes of vmap around this line: the place of an application on each, its size."""
+    found: dict[str, tuple[Tracer, int]] = {}
+    trace = _state.current
+    while trace is not None:
+        found = {**trace.axes, **found}
+        trace = trace.parent
+    return found
 
 
 @contextlib.contextmanager
@@ -280,6 +295,7 @@ class Tracer(Concrete):
     var, std = _function(np.var), _function(np.std)
     argmax, argmin = _function(np.argmax), _function(np.argmin)
     cumsum, cumprod = _function(np.cumsum), _function(np.cumprod)
+    argsort, searchsorted = _function(np.argsort), _function(np.searchsorted)
     clip, round, conj = _function(np.clip), _function(np.round), _function(np.conjugate)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
     squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)

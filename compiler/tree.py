@@ -224,6 +224,41 @@ def leaves(tree: Any) -> list[Any]:
     return flatten(tree)[0]
 
 
+def composed(outer: Structure, inner: Structure) -> Structure:
+    """The structure of a tree of the outer structure with trees of the inner one for leaves."""
+    container, data, children = outer
+    if container is None:
+        return inner
+    return Structure((container, data, tuple(composed(child, inner) for child in children)))
+
+
+def prefix(given: Any, structure: Structure, path: str = "") -> Iterator[Any]:
+    """The number or None of `given` that stands for each leaf of `structure`.
+
+    `given` has the containers of `structure` down to some depth. What stands in place of a
+    container stands for all its leaves.
+    """
+    if given is None or isinstance(given, int):
+        yield from [given] * structure.size
+        return
+    keys = _keys(structure)
+    kind = _kind(type(given))
+    fits = type(given) is structure.container and kind not in (LEAF, NONE)
+    children: list[Any] = []
+    if fits and kind == DICT:
+        fits = sorted(given) == list(structure.data)
+        children = [given[key] for key in structure.data] if fits else []
+    elif fits:
+        children = [getattr(given, k[1:]) for k in keys] if kind == DATACLASS else list(given)
+    if not fits or len(children) != len(structure.children):
+        raise ProgramError(
+            f"a number, None, or a tree of them for {_described(structure)}"
+            f"{path and f' at {path}'} is required, got {given!r:.60}"
+        )
+    for part, key, child in zip(children, keys, structure.children, strict=True):
+        yield from prefix(part, child, path + key)
+
+
 def structure(tree: Any) -> Structure:
     """The structure, without the leaves."""
     return flatten(tree)[1]

@@ -9,19 +9,13 @@ from __future__ import annotations
 OUTSIDE = "outside of the traced function"
 
 GROUPS: tuple[tuple[str, str], ...] = (
-    ("argsort argpartition lexsort", "np.argmax or np.argmin"),
     ("nanargmax nanargmin", "np.nanmax or np.argmax of np.nan_to_num"),
-    ("sort sort_complex partition msort", "np.max, np.min or np.argmax"),
-    ("median percentile quantile nanmedian nanpercentile nanquantile", "np.mean, np.max or np.min"),
+    ("sort_complex msort", "np.sort"),
     ("nanmean nanvar nanstd", "np.nansum(x) / np.sum(~np.isnan(x))"),
-    ("nonzero argwhere flatnonzero", "np.where(mask, x, 0), whose shape is static"),
-    ("unique unique_all unique_counts unique_inverse unique_values union1d intersect1d setdiff1d "
-     "setxor1d trim_zeros", f"np.unique and its kin {OUTSIDE}"),
-    ("isin in1d", "np.any(x[..., None] == values, axis=-1)"),
-    ("searchsorted digitize", "np.sum(edges < x[..., None], axis=-1)"),
-    ("histogram histogram2d histogramdd histogram_bin_edges bincount",
-     "np.sum(np.floor(x) == np.arange(n)[:, None], axis=1)"),
-    ("interp piecewise", "np.where or np.select over the pieces"),
+    ("unique_all unique_counts unique_inverse unique_values", "wonderland.numpy.unique(x, size=n)"),
+    ("trim_zeros", f"slices, told by numbers known {OUTSIDE}"),
+    ("histogram2d histogramdd", "np.histogram of places in a grid"),
+    ("piecewise", "np.where or np.select over the pieces"),
     ("convolve correlate", "np.sum of shifted slices of np.pad(x, n), each times its weight"),
     ("gradient", "np.diff and slices"),
     ("cross", "np.stack of products of x[..., i] and y[..., j]"),
@@ -41,7 +35,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("unwrap", "np.remainder(x, 2 * np.pi)"),
     ("i0 kaiser bartlett", f"np.hanning, or this function {OUTSIDE}"),
     ("poly polyadd polyder polydiv polyfit polyint polymul polysub roots", "np.polyval"),
-    ("einsum_path", "np.einsum, which takes operands in from the left"),
+    ("einsum_path", "np.einsum, which chooses its path"),
     ("tril_indices_from triu_indices_from diag_indices_from mask_indices",
      "np.tril, np.triu or np.diagonal of the array"),
     ("ix_ ravel_multi_index unravel_index", "np.indices and arithmetic on places"),
@@ -54,7 +48,6 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("linalg.inv linalg.solve linalg.det linalg.slogdet linalg.cholesky linalg.qr linalg.svd "
      "linalg.eig linalg.eigh linalg.eigvals linalg.eigvalsh linalg.pinv linalg.lstsq "
      "linalg.matrix_rank linalg.cond linalg.expm", f"np.matmul with factors made {OUTSIDE}"),
-    ("linalg.matrix_power linalg.multi_dot", "np.matmul, several times"),
     ("fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 fft.fftn",
      "np.matmul with the matrix of cosines and the matrix of sines"),
 )  # fmt: skip

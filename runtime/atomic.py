@@ -102,6 +102,12 @@ def place_thread(e: Emitter, thread: Any, nbytes: Any, places: Any) -> None:
         external("sched_setaffinity")(e, thread, nbytes, places)
 
 
+def signals(e: Emitter) -> Value:
+    """Lets Python handle its signals; not 0 where that set an error."""
+    function = e.declare("PyErr_CheckSignals", ir.IntType(32), [])
+    return Value(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
+
+
 def call(e: Emitter, address: Any, *args: Any) -> Value:
     """Calls the function at `address`."""
     kind = ir.FunctionType(LLVM_I64, [LLVM_I64] * len(args))
@@ -110,10 +116,10 @@ def call(e: Emitter, address: Any, *args: Any) -> Value:
 
 
 PYTHON = ("PyLong_AsLongLong", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
-WORDS = (load, store, add, swap, has, pause, wait, wake, processor, place_thread, call)
+WORDS = (load, store, add, swap, has, pause, wait, wake, processor, place_thread, signals, call)
 
 ATOMIC: dict[str, Any] = {
     **MEMORY,
     **{word.__name__: word for word in WORDS},
-    **{name: external(name) for name in PYTHON},
+    **{name: external(name) for name in (*PYTHON, "memcpy")},
 }

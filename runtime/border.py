@@ -2,7 +2,7 @@
 
 This file is compiled from its source, together with walker.py. `start` has Python's own calling
 convention: one call reads the arrays, checks them, writes their addresses where the kernels look
-for them, and runs the first segment. The offsets of NumPy's and Python's structures are verified
+for them, and walks the program. The offsets of NumPy's and Python's structures are verified
 by guard.py before this is used; nothing here changes a Python object.
 
 Cost: 70 ns a call, 10 ns more an argument.
@@ -48,7 +48,7 @@ ARRAY_SIZES = 32
 ARRAY_DTYPE = 56
 ARRAY_FLAGS = 64
 
-ACCEPTED = -1  # what `check` gives when all is well
+ACCEPTED = -1  # what `check` gives when all is well, and a walk that is done
 
 
 def check(context, leaves):
@@ -138,25 +138,33 @@ def patch(context):
 
 
 def start(method, args, count):
-    """start(leaves, outputs): what `check` gives; runs the first segment if all is well."""
+    """start(leaves, outputs): what `check` gives where a leaf is refused, else the walk's end."""
     context = PyLong_AsLongLong(method)
-    refused = check(context, read64(args))
-    if refused == ACCEPTED:
+    found = check(context, read64(args))
+    if found == ACCEPTED:
         give(context, read64(args + 8))
         patch(context)
-        run(context, 0)
-    return PyLong_FromLongLong(refused)
+        found = run(context, read64(context + FIRST_STEP))
+        if found == INTERRUPTED:
+            return 0
+    return PyLong_FromLongLong(found)
 
 
 def proceed(method, args, count):
-    """proceed(): runs the first segment with the addresses that Python wrote."""
+    """proceed(): the walk, with the addresses that Python wrote, or as they are."""
     context = PyLong_AsLongLong(method)
     patch(context)
-    run(context, 0)
-    return PyLong_FromLongLong(0)
+    found = run(context, read64(context + FIRST_STEP))
+    if found == INTERRUPTED:
+        return 0
+    return PyLong_FromLongLong(found)
 
 
 def resume(method, args, count):
-    """resume(index): runs a later segment of the same call."""
-    run(PyLong_AsLongLong(method), PyLong_AsLongLong(read64(args)))
-    return PyLong_FromLongLong(0)
+    """resume(index): the walk from a step on, in the same call."""
+    context = PyLong_AsLongLong(method)
+    step = read64(context + FIRST_STEP) + PyLong_AsLongLong(read64(args)) * STEP_BYTES
+    found = run(context, step)
+    if found == INTERRUPTED:
+        return 0
+    return PyLong_FromLongLong(found)

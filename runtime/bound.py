@@ -15,8 +15,7 @@ import numpy as np
 from .border import ACCEPTED
 from .executor import team
 from .guard import fits
-from .program import Arrays, Program, call_host
-from .table import HostRow
+from .program import Arrays, Program, finish
 
 
 class Bound:
@@ -47,26 +46,17 @@ class Bound:
         table = self.program.table
         kept = {k: self.leaves[k].copy() for k in table.donated}
         context = self._context = self.program._new_context(table)
-        if context.start(self.leaves, self._own) != ACCEPTED:
+        found = context.start(self.leaves, self._own)
+        if found > ACCEPTED:
             raise TypeError("arguments that share memory with a donated one cannot be bound")
+        finish(context, found)
         for k, array in kept.items():
             self.leaves[k][...] = array
-        self._spaces = {
-            "input": self.leaves, "output": self.results, "constant": table.constants,
-            "arena": (context.arena,),
-        }  # fmt: skip
 
     def __call__(self) -> Arrays:
         context = self._context
         if context.team is not None and context.team is not team():  # after a fork
             self._begin()
             context = self._context
-        context.resume(0)
-        segment = 0
-        for step in context.table.steps[1:]:
-            if isinstance(step, HostRow):
-                call_host(step, self._spaces)
-            else:
-                segment += 1
-                context.resume(segment)
+        finish(context, context.proceed())
         return self.results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,19 +12,36 @@ from . import border, walker
 from .executor import Team, machine_code
 from .guard import ALIGNED, CONTIGUOUS, WRITEABLE, fits, method, verified
 from .memory import ALIGNMENT, aligned
-from .table import KernelRow, Segment, Table, phases_of
+from .table import (
+    Begin,
+    Choose,
+    End,
+    Host,
+    HostRow,
+    Jump,
+    LoopRow,
+    Segment,
+    Slot,
+    Step,
+    Table,
+    Test,
+    phases_of,
+)
 
 Patches = list[tuple[int, int, int]]  # pointer, offset in bytes, address to write
 
 
 class Context:
-    """One call in flight: `start(leaves, outputs)`, then `resume(k)` for the later segments.
+    """One call in flight: `start(leaves, outputs)`, or `proceed()` with the addresses as they are.
 
-    `start` gives ACCEPTED, or the index of the first leaf that does not fit and nothing has run.
+    Both give ACCEPTED when the program is done; `start` gives the index of the first leaf that does
+    not fit, and nothing has run. What is less is a call of Python: `host` says which, and `resume`
+    goes on after it. Ctrl-C in a loop raises its error.
     `hold`: short enough to keep Python's lock. `native`: how arrays are read; None: as works here.
     """
 
     start: Callable[[tuple[Any, ...], tuple[np.ndarray | None, ...]], int]
+    proceed: Callable[[], int]
     resume: Callable[[int], int]
 
     def __init__(self, table: Table, hold: bool, team: Team | None, native: bool | None = None):
@@ -36,7 +53,10 @@ class Context:
         self._arena_address = self.arena.ctypes.data
         self._constant_addresses = [c.ctypes.data for c in table.constants]
         self._kept: list[np.ndarray] = []
+        self._hosts: list[tuple[HostRow | None, np.ndarray, int]] = []
         self._pointers = self._words(len(table.inputs) + len(table.outputs))
+        self._patches: Patches = []
+        self._cell_patches: dict[int, list[tuple[int, int]]] = {}  # address to write, offset
         head = self._words(border.CONTEXT_WORDS)
         mode = walker.TOGETHER if team else walker.HOLD if hold else walker.ALONE
         values = {
@@ -49,10 +69,15 @@ class Context:
             head[offset // 8] = value
         code, address = machine_code(), head.ctypes.data
         self.start = method(code["start"], address)
+        self.proceed = method(code["proceed"], address)
         self.resume = method(code["resume"], address)
         if not (verified() if native is None else native):
-            self._proceed = method(code["proceed"], address)
             self.start = self._start_slowly
+
+    def host(self, found: int) -> tuple[HostRow | None, tuple[int, ...], int]:
+        """The call of Python that the walk waits for: row, addresses, and the step after it."""
+        row, block, step = self._hosts[walker.WAITING - found]
+        return row, tuple(block.tolist()), step
 
     # ---- native memory
 
@@ -87,55 +112,134 @@ class Context:
         return specs.ctypes.data
 
     def _table(self) -> dict[int, int]:
-        """Segments, phases, rows, argument blocks, and what is written into them at every call."""
-        patches: Patches = []
-        segments = self._words(len(self.table.segments), walker.SEGMENT_BYTES // 8)
-        for words, segment in zip(segments, self.table.segments, strict=True):
-            rows, phases = self._segment(segment, patches)
-            first, first_phase = rows.ctypes.data, phases.ctypes.data
-            words[:] = first, first + rows.nbytes, first_phase, first_phase + phases.nbytes
-        patch_words = self._words(len(patches), border.PATCH_BYTES // 8)
-        patch_words[:] = np.array(patches, np.int64).reshape(patch_words.shape)
+        """Steps, rows, loops, argument blocks, and what is written into them at every call."""
+        steps = self._words(len(self.table.steps), walker.STEP_BYTES // 8)
+        self._first_step = steps.ctypes.data
+        loops = {
+            k: self._loop(k, s) for k, s in enumerate(self.table.steps) if isinstance(s, Begin)
+        }
+        for k, step in enumerate(self.table.steps):
+            words = self._step(k, step, {k: words.ctypes.data for k, words in loops.items()})
+            steps[k, : len(words)] = words
+        rows = {k: step.loop for k, step in enumerate(self.table.steps) if isinstance(step, Begin)}
+        blocks = {k: self._block(row.slots).ctypes.data for k, row in rows.items()}
+        for k, row in rows.items():  # now all patches are known
+            self._cells(loops[k], row, blocks[k])
+        patch_words = self._array(self._patches, border.PATCH_BYTES)
         return {
-            walker.SEGMENTS: segments.ctypes.data, border.PATCHES: patch_words.ctypes.data,
-            border.PATCH_COUNT: len(patches),
+            walker.FIRST_STEP: self._first_step, border.PATCHES: patch_words.ctypes.data,
+            border.PATCH_COUNT: len(self._patches),
         }  # fmt: skip
 
-    def _segment(self, segment: Segment, patches: Patches) -> tuple[np.ndarray, np.ndarray]:
-        rows = self._words(len(segment), walker.ROW_BYTES // 8)
-        blocks = self._words(sum(len(r.slots) + len(r.sizes) for r in segment))
-        first_row, first_block = rows.ctypes.data, blocks.ctypes.data
+    def _array(self, rows: Sequence[tuple[int, ...]], nbytes: int) -> np.ndarray:
+        """Rows of integers in native memory, `nbytes` each."""
+        words = self._words(len(rows), nbytes // 8)
+        words[...] = np.array(rows, np.int64).reshape(words.shape)
+        return words
+
+    def _at(self, step: int) -> int:
+        """The address of a step."""
+        return self._first_step + walker.STEP_BYTES * step
+
+    def _step(self, k: int, step: Step, loops: dict[int, int]) -> tuple[int, ...]:
+        match step:
+            case Segment():
+                return walker.SEGMENT_STEP, *self._segment(step), int(step.together)
+            case Begin():
+                return walker.BEGIN_STEP, loops[k]
+            case Test():
+                return walker.TEST_STEP, loops[step.begin]
+            case End():
+                return walker.END_STEP, loops[step.begin]
+            case Choose():
+                cases = self._array([(self._at(c),) for c in step.cases], 8)
+                index = self._block((step.index,))
+                return walker.CHOOSE_STEP, index.ctypes.data, cases.ctypes.data, len(step.cases)
+            case Jump():
+                return walker.JUMP_STEP, self._at(step.to)
+            case Host():
+                row = step.row
+                operands = () if row is None else (*row.inputs, *row.outputs)
+                block = self._block([slot for slot, _, _ in operands])
+                self._hosts.append((row, block, k + 1))
+                return walker.HOST_STEP, len(self._hosts) - 1
+        return (walker.STOP_STEP,)
+
+    def _segment(self, segment: Segment) -> tuple[int, int, int, int]:
+        """Addresses of its rows and of its phases, each the first and behind the last."""
+        rows = self._words(len(segment.rows), walker.ROW_BYTES // 8)
+        first_row = rows.ctypes.data
         row_words: list[tuple[int, ...]] = []
-        block_words: list[int] = []
         phase_words: list[tuple[int, int]] = []
-        for phase in phases_of(segment):
+        for phase in phases_of(segment.rows):
             chunks, begin = 0, first_row + walker.ROW_BYTES * len(row_words)
             for row in phase:
-                block = first_block + 8 * len(block_words)
+                block = self._block(row.slots, row.sizes).ctypes.data
                 words = row.address, block, row.points, row.grain, chunks, chunks + row.chunks
                 row_words.append((*words, 0, 0))
-                block_words += [*self._addresses(row, block, patches), *row.sizes]
                 chunks += row.chunks
             phase_words.append((begin, chunks))
-        phases = self._words(len(phase_words), walker.PHASE_BYTES // 8)
-        for words, values in ((rows, row_words), (blocks, block_words), (phases, phase_words)):
-            words[...] = np.array(values, np.int64).reshape(words.shape)
-        return rows, phases
+        rows[...] = row_words
+        phases = self._array(phase_words, walker.PHASE_BYTES)
+        end = phases.ctypes.data + phases.nbytes
+        return first_row, first_row + rows.nbytes, phases.ctypes.data, end
 
-    def _addresses(self, row: KernelRow, block: int, patches: Patches) -> list[int]:
-        """Of the slots of a row; 0 where every call writes its own."""
-        addresses: list[int] = []
-        for k, slot in enumerate(row.slots):
-            address = 0
+    def _loop(self, k: int, step: Begin) -> np.ndarray:
+        """The words of a loop, as far as they are known before its rows are."""
+        words = self._words(walker.LOOP_BYTES // 8)
+        row = step.loop
+        values = {
+            walker.LENGTH: -1 if row.length is None else row.length,
+            walker.TURN_BEGIN: self._at(k + 1), walker.EXIT: self._at(step.exit),
+            walker.CHECK: row.check, walker.UNCHECKED: row.check,
+        }  # fmt: skip
+        for offset, value in values.items():
+            words[offset // 8] = value
+        return words
+
+    def _cells(self, words: np.ndarray, row: LoopRow, block: int) -> None:
+        """The cells and results of a loop, when all patches inside it are known."""
+        cells: list[tuple[int, ...]] = []
+        for i, cell in enumerate(row.cells):
+            found = self._array(self._cell_patches.get(cell.number, []), walker.CELL_PATCH_BYTES)
+            first = found.ctypes.data
+            places = (block + 8 * (3 * i + j) for j in range(3))
+            cells.append((*places, cell.stride_bytes, first, first + found.nbytes))
+        made = self._array(cells, walker.CELL_BYTES)
+        begin, after = made.ctypes.data, block + 24 * len(cells)
+        results = self._array(
+            [
+                (begin + walker.CELL_BYTES * i, after + 8 * j, nbytes)
+                for j, (i, _, nbytes) in enumerate(row.results)
+            ],
+            walker.RESULT_SIZE,
+        )
+        values = {
+            walker.CELLS_BEGIN: begin, walker.CELLS_END: begin + made.nbytes,
+            walker.RESULTS_BEGIN: results.ctypes.data,
+            walker.RESULTS_END: results.ctypes.data + results.nbytes,
+            walker.TEST: after + 8 * len(row.results),
+        }  # fmt: skip
+        for offset, value in values.items():
+            words[offset // 8] = value
+
+    def _block(self, slots: Sequence[Slot], sizes: tuple[int, ...] = ()) -> np.ndarray:
+        """Addresses of slots, then sizes; 0 where every call, or every turn, writes its own."""
+        words = self._words(len(slots) + len(sizes))
+        start = words.ctypes.data
+        for k, slot in enumerate(slots):
             if slot.space == "arena":
-                address = self._arena_address + slot.offset_bytes
+                words[k] = self._arena_address + slot.offset_bytes
             elif slot.space == "constant":
-                address = self._constant_addresses[slot.index] + slot.offset_bytes
+                words[k] = self._constant_addresses[slot.index] + slot.offset_bytes
+            elif slot.space == "cell":
+                at = start + 8 * k, slot.offset_bytes
+                self._cell_patches.setdefault(slot.index, []).append(at)
             else:
                 source = slot.index + len(self.table.inputs) * (slot.space == "output")
-                patches.append((source, slot.offset_bytes, block + 8 * k))
-            addresses.append(address)
-        return addresses
+                self._patches.append((source, slot.offset_bytes, start + 8 * k))
+        words[len(slots) :] = sizes
+        return words
 
     # ---- where NumPy's structures are not where border.py reads them
 
@@ -155,5 +259,4 @@ class Context:
         for k, output in enumerate(outputs):
             array = leaves[self.table.donors[k]] if output is None else output
             self._pointers[len(inputs) + k] = array.ctypes.data
-        self._proceed()
-        return border.ACCEPTED
+        return self.proceed()

@@ -18,7 +18,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -30,9 +30,32 @@ from .context import Context
 from .executor import team
 from .guard import ArraySpec, accept, fits, spelled
 from .memory import POISON, POOLED_BYTES, Pool
-from .table import HostRow, KernelRow, Operand, Slot, Table, steps_of
+from .table import (
+    BranchRow,
+    Cell,
+    Host,
+    HostRow,
+    KernelRow,
+    LoopRow,
+    Row,
+    Segment,
+    Slot,
+    Table,
+    printed,
+    steps_of,
+)
 
-__all__ = ["ArraySpec", "HostRow", "KernelRow", "Program", "Slot"]
+__all__ = [
+    "ArraySpec",
+    "BranchRow",
+    "Cell",
+    "HostRow",
+    "KernelRow",
+    "LoopRow",
+    "Program",
+    "Row",
+    "Slot",
+]
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -43,15 +66,17 @@ HOLD_SECONDS = 10e-6  # a shorter one keeps Python's lock
 class Program:
     """Rows over arguments, results, constants and an arena.
 
-    `seconds`: an estimate; it decides whether the team is woken.
+    `seconds`: an estimate of all; it decides whether Python's lock is given up, and `together`, of
+    the rows that are in no loop, whether these wake the team: None is by `seconds`, too.
     `donated`: pairs (input, output) of one type: the argument's memory becomes the result's. An
     argument that is read-only or shares memory with another is copied instead.
+    `spare`: calls, beside one, for which the memory of dead results is kept.
     `poison` (WONDERLAND_POISON): arena, scratch and results hold NaN before every call.
     """
 
     def __init__(
         self,
-        rows: tuple[KernelRow | HostRow, ...],
+        rows: tuple[Row, ...],
         inputs: tuple[ArraySpec, ...],
         outputs: tuple[ArraySpec, ...],
         constants: Arrays = (),
@@ -60,11 +85,14 @@ class Program:
         seconds: float = 0.0,
         donated: tuple[tuple[int, int], ...] = (),
         poison: bool | None = None,
+        spare: int = 1,
+        together: bool | None = None,
     ):
         self.rows, self.seconds = tuple(rows), seconds
+        self._top = seconds >= TOGETHER_SECONDS if together is None else together
         self.poison = "WONDERLAND_POISON" in os.environ if poison is None else poison
         self.table = Table(
-            steps=steps_of(self.rows),
+            steps=steps_of(self.rows, self._top),
             inputs=tuple(inputs),
             outputs=tuple(outputs),
             constants=tuple(np.require(c, requirements=["C", "A"]) for c in constants),
@@ -72,9 +100,11 @@ class Program:
             scratch_bytes=scratch_bytes,
             donors=donors(inputs, outputs, donated),
         )
-        self._make = makers(self.table)
-        self._plain = not self.table.donors and not self.poison and len(self.table.steps) == 1
-        self._together = seconds >= TOGETHER_SECONDS
+        self._make = makers(self.table, spare)
+        steps = self.table.steps
+        hosts = any(isinstance(s, Host) for s in steps)
+        self._plain = not self.table.donors and not self.poison and not hosts
+        self._together = self._top or any(isinstance(s, Segment) and s.together for s in steps)
         self._contexts: list[Context] = []  # not in flight
 
     def __call__(self, leaves: tuple[Any, ...]) -> Arrays:
@@ -99,14 +129,14 @@ class Program:
         Runs once, and once more for each of the leaves in `again`, all in the same memory, which
         only the first run finds untouched; the least seconds count.
         """
-        table = replace(self.table, steps=steps_of(self.rows, alone=True))
+        table = replace(self.table, steps=steps_of(self.rows, self._top, alone=True))
+        rows = [row for row in self.rows if not isinstance(row, KernelRow) or row.points > 0]
         context = self._new_context(table)
-        least = np.full(len(table.steps) - 1, np.inf)
+        least = np.full(len(rows), np.inf)
         for given in itertools.chain((leaves,), again):
             times: list[float] = []
             self._run(context, given, True, times)
             least = np.minimum(least, np.diff(times))
-        rows = [step if isinstance(step, HostRow) else step[0] for step in table.steps[1:]]
         return tuple((row.name, float(s)) for row, s in zip(rows, least, strict=True))
 
     def __str__(self) -> str:
@@ -116,7 +146,8 @@ class Program:
             f"{len(table.outputs)} outputs, arena {table.arena_bytes} bytes, "
             f"scratch {table.scratch_bytes} bytes"
         )
-        return "\n".join([head, *(f"{k:4}  {row}" for k, row in enumerate(self.rows))])
+        lines = enumerate(printed(self.rows))
+        return "\n".join([head, *(f"{k:4}  {line}" for k, line in lines)])
 
     # ---- one call
 
@@ -145,39 +176,29 @@ class Program:
         convert: bool,
         times: list[float] | None = None,
     ) -> Arrays | None:
-        """A call in general. `times` receives the time after each step, the first one empty."""
+        """A call in general. `times` receives the time at every look at the clock."""
         table = context.table
         made = tuple([make() for make in self._make])
         if self.poison:
             for memory in (context.arena, context.scratch, *made):
                 if memory is not None:
                     ctypes.memset(memory.ctypes.data, POISON, memory.nbytes)
-        if context.start(leaves, made) != ACCEPTED:
+        found = context.start(leaves, made)
+        if found > ACCEPTED:
             if not convert:
                 return None
-            leaves = self._start_converted(context, leaves, made)
-        results = tuple([leaves[table.donors[k]] if x is None else x for k, x in enumerate(made)])
-        spaces = {"input": leaves, "output": results, "constant": table.constants}
-        spaces["arena"] = (context.arena,)
-        segment = 0  # which `start` has run
-        for step in (None, *table.steps[1:]):
-            if isinstance(step, HostRow):
-                call_host(step, spaces)
-            elif step is not None:
-                segment += 1
-                context.resume(segment)
-            if times is not None:
-                times.append(time.perf_counter())
-        return results
+            leaves, found = self._start_converted(context, leaves, made)
+        finish(context, found, times)
+        return tuple([leaves[table.donors[k]] if x is None else x for k, x in enumerate(made)])
 
     def _start_converted(
         self, context: Context, leaves: tuple[Any, ...], made: tuple[np.ndarray | None, ...]
-    ) -> Arrays:
+    ) -> tuple[Arrays, int]:
         """Starts after the guard has refused an argument: converts, or says what is wrong."""
         specs, donated, given = self.table.inputs, self.table.donated, list(leaves)
         if len(given) != len(specs):
             raise TypeError(f"{len(specs)} arguments are required, got {len(given)}")
-        while (k := context.start(tuple(given), made)) != ACCEPTED:
+        while (k := context.start(tuple(given), made)) > ACCEPTED:
             if not fits(given[k], specs[k], k in donated):
                 given[k] = accept(given[k], specs[k], k, k in donated)
                 shared = {i for i in donated if i != k and meet(given[i], leaves[k])}
@@ -185,7 +206,7 @@ class Program:
                 shared = donated
             for i in shared:
                 given[i] = given[i].copy()
-        return tuple(given)
+        return tuple(given), k
 
 
 def meet(one: Any, other: Any) -> bool:
@@ -208,11 +229,14 @@ def donors(
     return {k: i for i, k in donated}
 
 
-def makers(table: Table) -> tuple[Callable[[], Any], ...]:
-    """Functions that make the results of a call; None stands for a donated argument."""
+def makers(table: Table, spare: int) -> tuple[Callable[[], Any], ...]:
+    """Functions that make the results of a call; None stands for a donated argument.
+
+    The memory of dead results is kept for one call and `spare` more.
+    """
     specs = [(s, s.nbytes, k in table.donors) for k, s in enumerate(table.outputs)]
     large = Counter(nbytes for _, nbytes, given in specs if nbytes >= POOLED_BYTES and not given)
-    pool = Pool({nbytes: 2 * count for nbytes, count in large.items()})
+    pool = Pool({nbytes: (1 + spare) * count for nbytes, count in large.items()})
 
     def maker(spec: ArraySpec, nbytes: int, given: bool) -> Callable[[], Any]:
         if given:
@@ -224,26 +248,53 @@ def makers(table: Table) -> tuple[Callable[[], Any], ...]:
     return tuple(maker(*spec) for spec in specs)
 
 
-def call_host(row: HostRow, spaces: dict[str, Arrays]) -> None:
+def finish(context: Context, found: int, times: list[float] | None = None) -> None:
+    """Does the calls of Python that a walk waits for, until it is done.
+
+    `times` receives the time wherever the steps look at the clock.
+    """
+    while found < ACCEPTED:
+        row, addresses, step = context.host(found)
+        if row is not None:
+            call_host(row, addresses)
+        elif times is not None:
+            times.append(time.perf_counter())
+        found = context.resume(step)
+
+
+def call_host(row: HostRow, addresses: tuple[int, ...]) -> None:
     """Calls the function on copies of its inputs and copies what it gives to its outputs."""
-    results = row.function(*[view(operand, spaces).copy() for operand in row.inputs])
+    operands = (*row.inputs, *row.outputs)
+    views = [
+        view(address, dtype, shape)
+        for address, (_, dtype, shape) in zip(addresses, operands, strict=True)
+    ]
+    count = len(row.inputs)
+    results = host_results(row, [x.copy() for x in views[:count]])
+    for result, y in zip(results, views[count:], strict=True):
+        y[...] = result
+
+
+def host_results(row: HostRow, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """What the function gives. Errors: ValueError if that is not what the row says."""
+    results = row.function(*arrays)
     if not isinstance(results, tuple):
         results = () if results is None else (results,)
     if len(results) != len(row.outputs):
         required = f"{len(row.outputs)} results are required"
         raise ValueError(f"{row.name}: {required}, got {len(results)}")
-    for result, operand in zip(map(np.asarray, results), row.outputs, strict=True):
-        _, dtype, shape = operand
+    results = tuple(map(np.asarray, results))
+    for result, (_, dtype, shape) in zip(results, row.outputs, strict=True):
         if result.dtype != dtype or result.shape != shape:
             required, got = spelled(dtype, shape), spelled(result.dtype, result.shape)
             raise ValueError(f"{row.name}: {required} is required, got {got}")
-        view(operand, spaces)[...] = result
+    return results
 
 
-def view(operand: Operand, spaces: dict[str, Arrays]) -> np.ndarray:
-    """The memory of a slot as an array."""
-    slot, dtype, shape = operand
-    array = spaces[slot.space][0 if slot.space == "arena" else slot.index]
+def view(address: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """The memory at an address as an array, for as long as the caller knows that it lives."""
     nbytes = dtype.itemsize * math.prod(shape)
-    memory = array.reshape(-1).view(np.uint8)[slot.offset_bytes : slot.offset_bytes + nbytes]
-    return memory.view(dtype).reshape(shape)
+    if not nbytes:
+        return np.empty(shape, dtype)
+    memory = (ctypes.c_uint8 * nbytes).from_address(address)
+    return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)

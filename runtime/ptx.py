@@ -1,8 +1,8 @@
 """Texts of GPU kernels to PTX, by LLVM's own back end for NVIDIA's GPUs.
 
 The text is the language of native.py, so a GPU needs neither another front end nor NVIDIA's
-compiler: LLVM, which comes with llvmlite, writes PTX itself, and says which version of it. The PTX
-of this version is read by every driver from CUDA 12.0 on.
+compiler: LLVM, which comes with llvmlite, writes PTX itself, and says which version of it. This one
+is read by every driver from CUDA 12.1 on, and allows 32 KB of parameters.
 
 Nothing is contracted, reassociated or flushed to zero: additions and products carry `.rn`, which
 the assembler takes as they are. Cost: 10 to 100 ms a kernel, most of it in LLVM.
@@ -22,7 +22,7 @@ from . import native
 from .native import Integer
 
 TRIPLE = "nvptx64-nvidia-cuda"
-VERSION = "+ptx80"
+VERSION = "+ptx81"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wonderland.compiler import ops
-from wonderland.compiler.ir import Graph, Op, Value, apply, sourced
+from wonderland.compiler.ir import Foreign, Graph, Op, Value, apply, apply_all, sourced
+from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp, CustomVmap
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
@@ -100,13 +101,15 @@ class Unfit(Exception):
     """This attempt leads nowhere; the next may."""
 
 
-def random_graph(seed: int, nodes: int = 12, halves: bool = True) -> Graph:
+def random_graph(seed: int, nodes: int = 12, halves: bool = True, loops: bool = True) -> Graph:
     """A graph of at most `nodes` nodes (at least 6), the same for the same seed.
 
-    Without `halves` none of f16 and bf16, whose rounding hides small errors."""
+    Without `halves` none of f16 and bf16, whose rounding hides small errors; without `loops` no op
+    that holds graphs."""
     names = sorted(
         BUILDERS | {n: elementwise for n, op in Op.registry.items() if issubclass(op, Elementwise)}
     )
+    names = [n for n in names if loops or n not in CONTROL]
     with sourced(None):
         for attempt in range(100):
             maker = Maker(np.random.default_rng([seed, attempt]), halves)
@@ -140,11 +143,16 @@ class Maker:
     inputs: list[Value] = field(default_factory=list)
     pool: list[Value] = field(default_factory=list)
     bounds: dict[Value, Range] = field(default_factory=dict)
+    depth: int = 0  # of bodies around it; a body makes no inputs of its own
 
     def grow(self, first: str, names: list[str], nodes: int) -> bool:
         """Applies ops up to `nodes`; False where not even `first` fits."""
         self.sizes = [self.size() for _ in range(3)]
         self.dtypes = [self.pick(("f32", "f32", "f64")), self.pick(INTEGERS), "bool"]
+        return self.extend(first, names, nodes)
+
+    def extend(self, first: str, names: list[str], nodes: int) -> bool:
+        self.names = names
         for _ in range(4 * nodes):
             kept = list(self.inputs), list(self.pool), dict(self.bounds)
             name = first if not self.made() else self.pick(names)
@@ -232,7 +240,7 @@ class Maker:
         return self.pick(found) if found and self.chance(0.75) else self.fresh(t)
 
     def fresh(self, t: Type) -> Value:
-        if len(self.inputs) < 5 and self.chance(0.85):
+        if len(self.inputs) < 5 and not self.depth and self.chance(0.85):
             value = Value(t)
             self.inputs.append(value)
             return self.note(value, RANGE[t.dtype])
@@ -415,9 +423,100 @@ def cumulative(m: Maker, name: str) -> Value:
     return m.note(apply(op(k, m.chance(0.5)), *args), bounds)
 
 
+def sort(m: Maker, name: str) -> Value:
+    xs = [m.any_value(least=1)]
+    xs += [m.of(Type(m.dtype(NUMPY), xs[0].shape)) for _ in range(m.pick((0, 0, 1, 2)))]
+    keys, axis = int(m.rng.integers(1, len(xs) + 1)), m.axis(xs[0])
+    if m.chance(0.3):
+        n = xs[0].shape[axis]
+        return m.note(ops.argsort(*xs[:keys], axis=axis, descending=m.chance(0.5)), (0, n))
+    found = ops.sort(*xs, axis=axis, keys=keys, descending=m.chance(0.3))
+    for x, y in zip(xs, found[:-1], strict=True):
+        m.like(x, y)
+    return found[0]
+
+
+def searchsorted(m: Maker, name: str) -> Value:
+    x = m.any_value(least=1)
+    v = m.of(Type(x.dtype, (*x.shape[:-1], m.pick((1, 3, 40)))))
+    x, _ = ops.sort(x, axis=x.type.ndim - 1)
+    return m.note(ops.searchsorted(x, v, m.chance(0.5)), (0, x.shape[-1]))
+
+
 def after(m: Maker, name: str) -> Value:
     x = m.any_value()
     return m.like(x, ops.after(x, *(m.any_value() for _ in range(int(m.rng.integers(0, 3))))))
+
+
+def custom(m: Maker, name: str) -> Value:
+    """sin(x) y with its rule, or, of an adjoint, the product."""
+    x = m.any_value(FLOATS)
+    y = m.of(x.type)
+    a, b, da, db = (Value(x.type) for _ in range(4))
+    if name == "adjoint":
+        op: Op = Adjoint(Graph.of("bwd", (a, da), (ops.mul(a, da),)), 1)
+    else:
+        f = ops.mul(ops.sin(a), b)
+
+        def by_a(d: Value) -> Value:
+            return ops.mul(d, ops.mul(ops.cos(a), b))
+
+        def by_b(d: Value) -> Value:
+            return ops.mul(d, ops.sin(a))
+
+        body = Graph.of("f", (a, b), (f,))
+        if name == "custom_vmap":
+            op = CustomVmap(body, 2, ())
+        elif name == "custom_jvp":
+            slope = ops.add(by_a(da), by_b(db))
+            op = CustomJvp(body, 2, Graph.of("rule", (a, b, da, db), (f, slope)))
+        else:
+            fwd = Graph.of("fwd", (a, b), (f, a, b))
+            op = CustomVjp(body, 2, fwd, Graph.of("bwd", (a, b, da), (by_a(da), by_b(da))))
+    bound = max(map(abs, m.bounds[y]))
+    bound *= max(map(abs, m.bounds[x])) if name == "adjoint" else 1
+    return m.note(apply(op, x, y), (-bound, bound))
+
+
+SAME, NOTHING = Foreign(lambda x: (x,), "same"), Foreign(lambda x: (), "nothing")
+
+
+def effect(m: Maker, name: str) -> Value:
+    """A value, with an effect that prints nothing much and changes nothing."""
+    x = m.any_value((*INTEGERS, "f32", "f64") if name in ("token", "tie") else INTEGERS)
+    if name in ("token", "tie"):
+        return m.like(x, ops.tie(x, ops.token()))
+    op = Op.registry[name]
+    if name == "debug_print":
+        made, args = op((), "", (), ()), ()  # pyright: ignore[reportCallIssue]
+    elif name == "check":
+        made, args = op((), "", ""), (ops.full(True, Type("bool")),)  # pyright: ignore[reportCallIssue]
+    elif name == "debug_callback":
+        made, args = op((), NOTHING, ()), (x,)  # pyright: ignore[reportCallIssue]
+    elif name == "pure_callback":
+        made = op((), SAME, (x.type,), "sequential")  # pyright: ignore[reportCallIssue]
+        return m.like(x, apply(made, x))
+    else:
+        made, args = op((), SAME, (x.type,)), (x,)  # pyright: ignore[reportCallIssue]
+    return m.like(x, ops.tie(x, apply_all(made, ops.token(), *args)[0]))
+
+
+def checkpoint(m: Maker, name: str) -> Value:
+    """sin(x cos y) y as a region, now and then late in y."""
+    x = m.any_value(FLOATS)
+    y = m.of(x.type)
+    a, b = Value(x.type), Value(x.type)
+    inner = ops.named(ops.mul(a, ops.cos(b)), "inner")
+    body = Graph.of("f", (a, b), (ops.mul(ops.sin(inner), b),))
+    policy = m.pick((("nothing_saveable",), ("save_only_these_names", "inner")))
+    op = Checkpoint(body, policy, int(m.chance(0.5)), m.chance(0.7))
+    bound = max(map(abs, m.bounds[y]))
+    return m.note(apply(op, x, y), (-bound, bound))
+
+
+def named(m: Maker, name: str) -> Value:
+    x = m.any_value()
+    return m.like(x, ops.named(x, "x"))
 
 
 def stop_gradient(m: Maker, name: str) -> Value:
@@ -622,11 +721,99 @@ def threefry(m: Maker, name: str) -> Value:
     return m.note(apply(Threefry(), m.of(t), m.of(t)), WORDS)
 
 
+# ---------------------------------------------------------------- control flow
+
+CONTROL = ("scan", "while_loop", "switch")
+
+
+def inside(m: Maker, given: list[tuple[Type, Range]]) -> Maker:
+    """A few random nodes over inputs of these types, as the body of an op."""
+    inputs = [Value(t) for t, _ in given]
+    bounds = dict(zip(inputs, (b for _, b in given), strict=True))
+    body = Maker(m.rng, m.halves, inputs, list(inputs), bounds, m.depth + 1)
+    body.sizes, body.dtypes = m.sizes, m.dtypes
+    names = [n for n in m.names if n not in CONTROL or m.depth == 0]
+    body.extend(m.pick(names), names, int(m.rng.integers(1, 5)))
+    return body
+
+
+def carried(m: Maker) -> list[Value]:
+    """One or two values within the range of their dtypes."""
+    found = [m.any_value() for _ in range(int(m.rng.integers(1, 3)))]
+    return [v if v.dtype == "bool" else m.within(v, *RANGE[v.dtype]) for v in found]
+
+
+def ranged(values: list[Value]) -> list[tuple[Type, Range]]:
+    return [(v.type, RANGE[v.dtype]) for v in values]
+
+
+def returned(body: Maker, like: list[Value]) -> list[Value]:
+    """Values of the body of these types, the last ones made, within the range of their dtypes."""
+    found = []
+    for v in like:
+        value = [u for u in body.pool if u.type == v.type][-1]
+        found.append(value if v.dtype == "bool" else body.within(value, *RANGE[v.dtype]))
+    return found
+
+
+def scan(m: Maker, name: str) -> Value:
+    consts, carries = [m.any_value() for _ in range(int(m.rng.integers(3)))], carried(m)
+    sequences, length = [], m.pick((0, 1, 3))
+    for _ in range(int(m.rng.integers(3))):
+        x = m.any_value(least=1)
+        if sequences and x.shape[0] != length:
+            x = m.of(Type(x.dtype, (length, *x.shape[1:])))
+        sequences, length = [*sequences, x], x.shape[0]
+    elements = [(Type(x.dtype, x.shape[1:]), m.bounds[x]) for x in sequences]
+    body = inside(m, [*((c.type, m.bounds[c]) for c in consts), *ranged(carries), *elements])
+    last, ys = returned(body, carries), [body.any_value() for _ in range(int(m.rng.integers(3)))]
+    if any(length * y.type.size > 20000 for y in ys):
+        raise Unfit
+    graph = Graph.of("step", body.inputs, (*last, *ys))
+    op = ops.Scan(graph, len(consts), len(carries), length, m.chance(0.5))
+    found = apply_all(op, *consts, *carries, *sequences)
+    limits = [*(RANGE[c.dtype] for c in carries), *(body.bounds[y] for y in ys)]
+    first, *_ = [m.tame(m.note(v, b)) for v, b in zip(found, limits, strict=True)]
+    return first
+
+
+def while_loop(m: Maker, name: str) -> Value:
+    carries, i = carried(m), m.note(ops.full(0, Type("i64")), (0, 3))
+    x, counter = [Value(v.type) for v in carries], Value(i.type)
+    limit = ops.full(m.pick((0, 1, 3)), i.type)
+    condition = Graph.of("test", (*x, counter), (ops.lt(counter, limit),))
+    body = inside(m, [*ranged(carries), (i.type, (0, 3))])
+    counted = ops.add(body.inputs[-1], ops.full(1, i.type))
+    graph = Graph.of("step", body.inputs, (*returned(body, carries), counted))
+    found = apply_all(ops.While(condition, graph, 0), *carries, i)
+    limits = [*(RANGE[c.dtype] for c in carries), (0, 3)]
+    first, *_ = [m.note(v, b) for v, b in zip(found, limits, strict=True)]
+    return first
+
+
+def switch(m: Maker, name: str) -> Value:
+    index, operands = m.of(Type("i32")), carried(m)
+    branches = []
+    for k in range(int(m.rng.integers(1, 4))):
+        body = inside(m, ranged(operands))
+        branches.append(Graph.of(f"branch{k}", body.inputs, returned(body, operands)))
+    found = apply_all(ops.Switch(tuple(branches)), index, *operands)
+    first, *_ = [m.note(v, RANGE[v.dtype]) for v in found]
+    return first
+
+
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
+    **dict.fromkeys(("custom_jvp", "custom_vjp", "custom_vmap", "adjoint"), custom),
     **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin"), cumulative),
     **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
+    "sort": sort,
+    "searchsorted": searchsorted,
     "after": after,
+    **dict.fromkeys(("token", "tie", "debug_print", "check", "pure_callback"), effect),
+    **dict.fromkeys(("io_callback", "debug_callback"), effect),
+    "checkpoint": checkpoint,
+    "named": named,
     "stop_gradient": stop_gradient,
     "copy": copy,
     "reshape": reshape,
@@ -644,5 +831,8 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "scatter": scatter,
     "random_bits": random_bits,
     "threefry": threefry,
+    "scan": scan,
+    "while_loop": while_loop,
+    "switch": switch,
 }
 """How to apply each op that is not elementwise."""

@@ -34,6 +34,7 @@ def test_keys_splits_and_folds_are_jaxs_bit_for_bit(seed: int) -> None:
 
 
 KEY = np.array([123, 456], np.uint32)
+GRID = np.arange(18, dtype=np.float32).reshape(6, 3)
 EXACT: dict[str, Callable[[Any, Any], Any]] = {
     "uniform": lambda r, k: r.uniform(k, (5, 7)),
     "uniform scalar": lambda r, k: r.uniform(k),
@@ -47,6 +48,18 @@ EXACT: dict[str, Callable[[Any, Any], Any]] = {
     "choice of a range": lambda r, k: r.choice(k, 7, (50,)),
     "choice of rows": lambda r, k: r.choice(k, f32([[1, 2], [3, 4], [5, 6]]), (9,)),
     "choice of columns": lambda r, k: r.choice(k, f32([[1, 2], [3, 4]]), (5,), axis=1),
+    "permutation of a range": lambda r, k: r.permutation(k, 50),
+    "permutation of many": lambda r, k: r.permutation(k, 3000),
+    "permutation of rows": lambda r, k: r.permutation(k, GRID),
+    "permutation of columns": lambda r, k: r.permutation(k, GRID, axis=1),
+    "permutation of each row": lambda r, k: r.permutation(k, GRID, axis=1, independent=True),
+    "choice without replacement": lambda r, k: r.choice(k, 60, (3, 4), replace=False),
+    "choice of different rows": lambda r, k: r.choice(k, GRID, (2, 2), replace=False),
+    "choice of different columns": lambda r, k: r.choice(k, GRID, (2,), False, axis=1),
+    "choice by chance, different": lambda r, k: r.choice(k, 4, (3,), False, f32([1, 2, 3, 4])),
+    "categorical without replacement": lambda r, k: r.categorical(
+        k, GRID, axis=0, shape=(2, 3), replace=False
+    ),
     "categorical of a shape": lambda r, k: r.categorical(k, f32([0.1, 2.0, -1.0]), shape=(20,)),
 }
 NEAR: dict[str, Callable[[Any, Any], Any]] = {
@@ -170,8 +183,3 @@ def test_lax_functions_are_jaxs(function: Callable[[Any], Any]) -> None:
 
 def test_fma_promotes_and_broadcasts() -> None:
     np.testing.assert_allclose(lax.fma(X, 2.0, f32([1, 2, 3, 4])), X * 2 + f32([1, 2, 3, 4]))
-
-
-def test_choice_without_replacement_says_what_it_needs() -> None:
-    with pytest.raises(ProgramError, match="needs a sort"):
-        random.choice(KEY, 5, (2,), replace=False)

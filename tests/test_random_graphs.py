@@ -5,14 +5,16 @@ import numpy as np
 from tests.random_graphs import random_arrays, random_graph
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Op
+from wonderland.compiler.ops.collective import Collective
 from wonderland.compiler.types import NUMPY
 
-SEEDS = range(150)
+SEEDS = range(250)  # each op begins two graphs or more
 
 
 def test_seeds_in_a_row_cover_every_op_and_keep_to_the_size() -> None:
     graphs = [random_graph(s) for s in SEEDS]
-    assert {n.op.name for g in graphs for n in g.nodes} == set(Op.registry)
+    ordinary = {n for n, op in Op.registry.items() if not issubclass(op, Collective)}
+    assert {n.op.name for g in graphs for n in g.nodes} == ordinary  # others stand in a vmap
     assert all(1 <= len(g.nodes) <= 12 for g in graphs)
     assert all(len(random_graph(s, nodes=6).nodes) <= 6 for s in SEEDS)
 

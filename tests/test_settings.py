@@ -28,6 +28,7 @@ def test_settings_come_from_the_environment():
     assert from_environment({}) == Settings()
     given = {"WONDERLAND_CHECK_NANS": "1", "WONDERLAND_DISABLE_JIT": "off", "WONDERLAND_DUMP": "d"}
     assert from_environment(given) == Settings(check_nans=True, disable_jit=False, dump="d")
+    assert from_environment({"WONDERLAND_DEVICE": "cuda:1"}) == Settings(device="cuda:1")
     with pytest.raises(
         ProgramError, match="WONDERLAND_CHECK_NANS: 0 or 1 is required, got 'maybe'"
     ):

@@ -10,9 +10,21 @@ Example:
     step = wl.jit(wl.value_and_grad(loss))
 """
 
-from . import lax, nn, numpy, ops, optim, random, special, testing, tree
+from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree
+from .compiler import checkpoint_policies
 from .compiler.api import ShapeDtypeStruct, eval_shape, jit
 from .compiler.archive import load
+from .compiler.checkpoint import (
+    checkpoint,
+    checkpoint_name,
+    print_saved_residuals,
+    remat,
+    saved_residuals,
+)
+from .compiler.custom import custom_jvp, custom_vjp
+from .compiler.custom_batching import custom_vmap
+from .compiler.devices import device_get, device_put, devices
+from .compiler.effects import check, debug_print, io_callback, pure_callback
 from .compiler.errors import CompilerError, ProgramError
 from .compiler.functions import (
     grad,
@@ -23,31 +35,58 @@ from .compiler.functions import (
     value_and_grad,
     vjp,
 )
+from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
-from .compiler.settings import check_nans, disable_jit, dump
+from .compiler.scalar_function import scalar_function
+from .compiler.settings import check_nans, device, disable_jit, dump, memory_budget
 from .compiler.trace import trace
+from .compiler.vmap import vmap
 
 __all__ = [
     "CompilerError",
     "ProgramError",
     "ShapeDtypeStruct",
     "WideningWarning",
+    "check",
     "check_nans",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
+    "custom_jvp",
+    "custom_vjp",
+    "custom_vmap",
+    "debug",
+    "debug_print",
+    "device",
+    "device_get",
+    "device_put",
+    "devices",
     "disable_jit",
     "dump",
     "eval_shape",
+    "extend",
     "grad",
+    "hessian",
+    "io_callback",
+    "jacfwd",
+    "jacrev",
     "jit",
     "jvp",
     "lax",
     "linear_transpose",
     "linearize",
     "load",
+    "memory_budget",
     "nn",
     "numpy",
     "ops",
     "optim",
+    "print_saved_residuals",
+    "pure_callback",
     "random",
+    "remat",
+    "saved_residuals",
+    "scalar_function",
     "special",
     "stop_gradient",
     "testing",
@@ -55,4 +94,5 @@ __all__ = [
     "tree",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

@@ -3,8 +3,11 @@
     x0: pointer(f32), n: integer, c1: number(f32)    kinds of parameters: 64-bit slots, one each
     thread_index()  block_index()  block_count()     where this thread is; blocks have one dimension
     shared(start, f32)                               memory of the block, from byte `start` on
+    shared_tile(0, 4096, f32)                        the same of a size that the text knows
     barrier(threads)                                 a warp or the whole block waits for itself
+    mma_tf32(sums, ...)  mma_bf16(sums, ...)         a product of tensor cores
     team_total(x, threads), ...                      one value of all lanes of all threads
+    from_below(x, 4, 0)                              that of the thread four before in the warp
 
 Several lanes at once are read and written at addresses aligned to all of them; words that end in
 `_where` take any address. Folds of a team exchange values by shuffles, halves with halves, then
@@ -139,26 +142,42 @@ def team(combine: Callable[[Emitter, Value, Value], Value], fold: Word) -> Word:
 
 def shuffled(e: Emitter, x: Value, distance: int) -> Value:
     """The value of the thread whose number in the warp differs by the bit `distance`."""
+    return exchanged(e, x, "bfly", distance, WARP - 1)
+
+
+def exchanged(e: Emitter, x: Value, mode: str, distance: int, bounds: int) -> Value:
+    """The value of another thread of the warp, by 32 bits at a time."""
     b, kind = e.builder, joined(x)
     one = b.extract_element(memory.to_memory(e, kind, x.llvm), ir.Constant(I32, 0))
     bits = 8 * DTYPES[kind.dtype].bytes
     word = b.bitcast(one, ir.IntType(bits))
-    f = e.declare("llvm.nvvm.shfl.sync.bfly.i32", I32, [I32, I32, I32, I32])
+    f = e.declare(f"llvm.nvvm.shfl.sync.{mode}.i32", I32, [I32, I32, I32, I32])
 
-    def exchanged(part: LLVM) -> LLVM:
-        return b.call(f, [ALL, part, ir.Constant(I32, distance), ir.Constant(I32, WARP - 1)])
+    def moved(part: LLVM) -> LLVM:
+        return b.call(f, [ALL, part, ir.Constant(I32, distance), ir.Constant(I32, bounds)])
 
     if bits == 64:
-        high = b.zext(exchanged(b.trunc(b.lshr(word, ir.Constant(I64, 32)), I32)), I64)
-        low = b.zext(exchanged(b.trunc(word, I32)), I64)
+        high = b.zext(moved(b.trunc(b.lshr(word, ir.Constant(I64, 32)), I32)), I64)
+        low = b.zext(moved(b.trunc(word, I32)), I64)
         word = b.or_(b.shl(high, ir.Constant(I64, 32)), low)
     elif bits == 32:
-        word = exchanged(word)
+        word = moved(word)
     else:
-        word = b.trunc(exchanged(b.zext(word, I32)), ir.IntType(bits))
-    lane = b.insert_element(ir.Constant(memory.in_memory(kind), ir.Undefined),
-                            b.bitcast(word, one.type), ir.Constant(I32, 0))  # fmt: skip
+        word = b.trunc(moved(b.zext(word, I32)), ir.IntType(bits))
+    lane = b.insert_element(
+        ir.Constant(memory.in_memory(kind), ir.Undefined),
+        b.bitcast(word, one.type),
+        ir.Constant(I32, 0),
+    )
     return memory.from_memory(e, kind, lane)
+
+
+def from_below(e: Emitter, x: Value, distance: int, fill: Any) -> Value:
+    """The value of the thread `distance` before this one in the warp, or `fill` for the first."""
+    below = exchanged(e, x, "up", distance, 0)
+    index = special("tid.x")(e)
+    first = index.kind.compare(e, "<", index.kind.binary(e, "%", index, WARP), distance)
+    return simd.select(e, Value(Vector("bool", 1), simd.spread(e, first.llvm, 1)), fill, below)
 
 
 def of_warps(
@@ -244,6 +263,52 @@ def store_where(e: Emitter, p: Any, i: Any, v: Any, mask: Value) -> None:
             b.store(b.extract_element(value, at), b.gep(first, [at]), align=p.kind.bytes)
 
 
+def viewed(e: Emitter, p: Any, dtype: str) -> Value:
+    """The same memory as elements of another dtype."""
+    kind = Pointer(dtype, p.kind.space)
+    return Value(kind, e.builder.bitcast(p.llvm, kind.llvm))
+
+
+# ------------------------------------------------------------------ tensor cores
+
+
+def tf32(e: Emitter, x: Value) -> Value:
+    """f32 rounded to the 11 bits that tensor cores read, ties away from zero."""
+    b, f = e.builder, e.declare("llvm.nvvm.f2tf32.rna", I32, [ir.FloatType()])
+    lane = b.extract_element(x.llvm, ir.Constant(I32, 0))
+    return one_lane(e, "f32", b.bitcast(b.call(f, [lane]), ir.FloatType()))
+
+
+def packed(e: Emitter, x: Value) -> Value:
+    """Two lanes of 16 bits as one of 32."""
+    kind = Vector("u32", 1)
+    return Value(kind, e.builder.bitcast(x.llvm, kind.llvm))
+
+
+def one_lane(e: Emitter, dtype: str, x: LLVM) -> Value:
+    kind = Vector(dtype, 1)
+    blank = ir.Constant(kind.llvm, ir.Undefined)
+    return Value(kind, e.builder.insert_element(blank, x, ir.Constant(I32, 0)))
+
+
+def mma(shape: str) -> Word:
+    """sums + A B by a warp: four of a thread's sums, four fragments of A, two of B."""
+
+    def word(e: Emitter, sums: Value, *fragments: Value) -> Value:
+        b, f32 = e.builder, ir.FloatType()
+        four = ir.LiteralStructType([f32] * 4)
+        f = e.declare(f"llvm.nvvm.mma.{shape}", four, [I32] * 6 + [f32] * 4)
+        words = [b.bitcast(b.extract_element(x.llvm, ir.Constant(I32, 0)), I32) for x in fragments]
+        old = [b.extract_element(sums.llvm, ir.Constant(I32, k)) for k in range(4)]
+        new = b.call(f, [*words, *old])
+        out = ir.Constant(sums.llvm.type, ir.Undefined)
+        for k in range(4):
+            out = b.insert_element(out, b.extract_value(new, k), ir.Constant(I32, k))
+        return Value(sums.kind, out)
+
+    return word
+
+
 # ------------------------------------------------------------------ instead of libm
 
 
@@ -271,8 +336,10 @@ PRIMITIVES: dict[str, Any] = SHARED_WORDS | {
     "pointer": pointer, "integer": Integer(64), "number": number,
     "thread_index": special("tid.x"), "block_index": special("ctaid.x"),
     "block_count": special("nctaid.x"),
-    "barrier": barrier, "shared": shared, "shared_tile": shared_tile,
+    "from_below": from_below, "barrier": barrier, "shared": shared, "shared_tile": shared_tile,
     "load": load, "store": store, "load_where": load_where, "store_where": store_where,
+    "viewed": viewed, "packed": packed, "tf32": tf32,
+    "mma_tf32": mma("m16n8k8.row.col.tf32"), "mma_bf16": mma("m16n8k16.row.col.bf16"),
     "two_over_pi": two_over_pi, "each_lane": each_lane,
 } | TEAM  # fmt: skip
 

@@ -19,6 +19,7 @@ from . import schedule
 from .loops import POINT, Lowering
 from .printer import Suite
 from .reductions import Reductions
+from .slots import Names
 from .target import Target
 from .values import Row
 
@@ -44,6 +45,27 @@ def crossing(kernel: Kernel) -> Axis | None:
     return axis if most else None
 
 
+Turned = dict[tuple[str, Map], tuple[Load, Result]]
+
+
+def with_tiles(kernel: Kernel, across: Axis, names: Names) -> tuple[Stage, Turned]:
+    """The stage with results of tiles in the place of crosswise loads; those, by buffer and map."""
+    axes = (across.name, kernel.free[-1].name)
+    memo: dict[Expr, Expr] = {}
+    turned: Turned = {}
+
+    def leaf(e: Leaf) -> Leaf:
+        if not isinstance(e, Load) or e.guards or e.at:
+            return e
+        if e.map.stride(axes[0]) != 1 or e.map.stride(axes[1]) in (0, 1):
+            return e
+        tile = Result(names.fresh(f"{e.buffer.name}_tile"), axes, e.dtype)
+        return turned.setdefault((e.buffer.name, e.map), (e, tile))[1]
+
+    body = kernel.stages[0].body
+    return Stage((), tuple(mapped(s, lambda e: rebuilt(e, leaf, memo)) for s in body)), turned
+
+
 @dataclass(frozen=True)
 class Corner:
     """The variables that bound a tile: rows along the crosswise axis, columns along the lanes."""
@@ -59,29 +81,11 @@ class Tiles(Lowering):
         super().__init__(kernel, target)
         self.across, self.along = across, kernel.free[-1]
         self.others = [a for a in kernel.free if a not in (self.across, self.along)]
-        self.turned: dict[
-            tuple[str, Map], tuple[Load, Result]
-        ] = {}  # what is read from tiles, by buffer and map
-        self.inner = self.with_tiles(kernel.stages[0])
+        self.inner, self.turned = with_tiles(kernel, across, self.names)
 
     def points(self) -> int:
         unit = {self.across: ROWS, self.along: COLUMNS}
         return math.prod(-(-a.size // unit.get(a, 1)) for a in self.kernel.free)
-
-    def with_tiles(self, stage: Stage) -> Stage:
-        """The stage with results of tiles in the place of crosswise loads."""
-        axes = (self.across.name, self.along.name)
-        memo: dict[Expr, Expr] = {}
-
-        def leaf(e: Leaf) -> Leaf:
-            if not isinstance(e, Load) or e.guards or e.at:
-                return e
-            if e.map.stride(axes[0]) != 1 or e.map.stride(axes[1]) in (0, 1):
-                return e
-            tile = Result(self.names.fresh(f"{e.buffer.name}_tile"), axes, e.dtype)
-            return self.turned.setdefault((e.buffer.name, e.map), (e, tile))[1]
-
-        return Stage((), tuple(mapped(s, lambda e: rebuilt(e, leaf, memo)) for s in stage.body))
 
     # ---- loops
 

@@ -20,7 +20,6 @@ from ..ir import Node, Value
 from ..kernel import Buffer, Const, Expr, Guard, Load, Map, apply
 from ..kernel import Index as IndexExpr
 from ..kernel.expr import At
-from ..ops.elementwise import After
 from ..ops.family import Computed, Elementwise, Flat, Index, Piece, Shifted, View, linear, plus
 from ..ops.view import Reshape
 
@@ -119,8 +118,6 @@ class Reader:
             for a in node.args:
                 args.append((yield a, at, guards))
             return op.expression(*args)
-        if isinstance(op, After):
-            return (yield node.args[0], at, guards)
         if isinstance(op, View):
             return (yield from self.view(op, node, at, guards))
         if isinstance(op, Computed):

@@ -1,22 +1,31 @@
-"""What a program does, one after the other: kernels, and nodes that run on the host."""
+"""What a program does: kernels, nodes that run on the host, nodes that run graphs of their own."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ..ir import Node, Value
 from ..kernel import Buffer, Kernel
+from ..ops.bodies import Control
 from ..prefix import Prefix
 from ..product import Product
+from ..sorting import Searching, Sorting
 
 
 @dataclass(frozen=True)
 class Work:
-    """A kernel and the value behind each of its buffers; the last `writes` of them are written."""
+    """A kernel and the value behind each of its buffers; the last `writes` of them are written.
 
-    kernel: Kernel | Product | Prefix
+    It runs after `waits` are written, of which it need not read any.
+    """
+
+    kernel: Kernel | Product | Prefix | Sorting | Searching
     values: tuple[Value, ...]
     writes: int
+    waits: tuple[Value, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,9 +49,15 @@ class Work:
 
 @dataclass(frozen=True)
 class HostWork:
-    """A node that NumPy does on the calling thread."""
+    """A node that NumPy does on the calling thread; `values` and `waits` as of a work."""
 
     node: Node
+    values: tuple[Value, ...]
+    waits: tuple[Value, ...] = ()
+
+    @classmethod
+    def of(cls, node: Node) -> HostWork:
+        return cls(node, (*node.args, *node.values))
 
     @property
     def name(self) -> str:
@@ -50,14 +65,61 @@ class HostWork:
 
     @property
     def reads(self) -> tuple[Value, ...]:
-        return self.node.args
+        return self.values[: len(self.node.args)]
 
     @property
     def written(self) -> tuple[Value, ...]:
-        return self.node.values
+        return self.values[len(self.node.args) :]
 
     def __str__(self) -> str:
         return f"host {self.node!r}"
 
 
-AnyWork = Work | HostWork
+@dataclass(frozen=True, eq=False)
+class BodyWork:
+    """A node that runs its graphs: a loop or a branch; `values` and `waits` as of a work.
+
+    `bodies`: what the last passes have made of each graph so far: works, works in waves, a plan.
+    `memory`: what the bodies need beside operands and results; known when they are planned.
+    """
+
+    node: Node
+    bodies: tuple[Any, ...]
+    values: tuple[Value, ...]
+    waits: tuple[Value, ...] = ()
+    memory: Value | None = None
+
+    @classmethod
+    def of(cls, node: Node, bodies: tuple[Any, ...]) -> BodyWork:
+        return cls(node, bodies, (*node.args, *node.values))
+
+    @property
+    def op(self) -> Control:
+        assert isinstance(self.node.op, Control)
+        return self.node.op
+
+    @property
+    def name(self) -> str:
+        graphs = dict.fromkeys(g.name for g in self.op.graphs)
+        return f"{self.node.op.name} {' '.join(graphs)}"
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        return self.values[: len(self.node.args)]
+
+    @property
+    def written(self) -> tuple[Value, ...]:
+        return (*self.values[len(self.node.args) :], *([self.memory] if self.memory else ()))
+
+    def inside(self) -> Iterator[AnyWork]:
+        """The works of the bodies when they are in waves."""
+        for body in self.bodies:
+            schedule = getattr(body, "schedule", body)
+            yield from (work for _, work in schedule.works)
+
+    def __str__(self) -> str:
+        bodies = "\n\n".join(map(str, self.bodies))
+        return f"{self.name}:\n{textwrap.indent(bodies, '    ')}"
+
+
+AnyWork = Work | HostWork | BodyWork

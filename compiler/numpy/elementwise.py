@@ -383,7 +383,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tracer:
     if x is None or y is None:
         raise wrong(
             "where: x and y are required for traced arrays, got a condition alone",
-            "np.where(mask, x, 0)",
+            "np.where(mask, x, 0), or wonderland.numpy.where(mask, size=n)",
         )
     mask, x, y = operand(condition), operand(x), operand(y)
     dtype = promoted("where", x, y)

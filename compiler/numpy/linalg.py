@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..tracer import FUNCTIONS, Tracer
 from . import indexing, products, shapes
-from .operands import axes_of, implements, tracer, wrong
+from .einsum import einsum
+from .operands import axes_of, implements, tracer, unsupported, wrong
 from .reductions import sum as sum_
 
 
@@ -46,6 +48,42 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Trace
     if ord != "fro":
         raise wrong(f"matrix_norm: ord 'fro' is required, got {ord!r}")
     return norm(x, None, (-2, -1), keepdims)
+
+
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Tracer:
+    """The product of matrices in the cheapest order; the first and the last may be vectors."""
+    unsupported("multi_dot", out=out)
+    xs = [tracer(x) for x in arrays]
+    ends = len(xs) - 1
+    fits = all(x.ndim == 2 or (x.ndim == 1 and i in (0, ends)) for i, x in enumerate(xs))
+    if ends < 1 or not fits:
+        got = " and ".join(str(x.type) for x in xs)
+        raise wrong(f"multi_dot: two matrices or more are required, got {got}")
+    terms = [[i, i + 1] for i in range(len(xs))]
+    terms[0], terms[-1] = terms[0][2 - xs[0].ndim :], terms[-1][: xs[-1].ndim]
+    result = [*terms[0][:-1], *terms[-1][1:]]
+    return einsum(*(part for pair in zip(xs, terms, strict=True) for part in pair), result)
+
+
+@implements(np.linalg.matrix_power)
+def matrix_power(a: Any, n: int) -> Tracer:
+    """The product of `n` times the matrix, by squares."""
+    x = tracer(a)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise wrong(f"matrix_power: square matrices are required, got {x.type}")
+    if n < 0:
+        raise wrong(f"matrix_power: a power of at least 0 is required, got {n}")
+    if not n:
+        return shapes.broadcast_to(FUNCTIONS[np.eye](x.shape[-1], dtype=x.dtype), x.shape)
+    found = None
+    while n:
+        if n % 2:
+            found = x if found is None else products.matmul(found, x)
+        n //= 2
+        x = products.matmul(x, x) if n else x
+    assert found is not None
+    return found
 
 
 @implements(np.linalg.diagonal)

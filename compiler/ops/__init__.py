@@ -1,7 +1,9 @@
 """The primitives: importing this package fills the registry, its functions apply ops to values."""
 
+from .collective import all_gather, own, psum
 from .contract import dot_general
 from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
+from .effects import tie, token
 from .elementwise import (
     abs,
     add,
@@ -22,6 +24,7 @@ from .elementwise import (
     maximum,
     minimum,
     mul,
+    named,
     ne,
     neg,
     nextafter,
@@ -47,6 +50,7 @@ from .gather import (
     take_add,
     take_along,
 )
+from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
     argmax,
@@ -58,7 +62,9 @@ from .reduce import (
     reduce_prod,
     reduce_sum,
 )
+from .scan import Scan
 from .source import constant, full, iota
+from .switch import Switch
 from .transcendental import (
     acos,
     acosh,
@@ -93,16 +99,22 @@ from .transcendental import (
     tanh,
 )
 from .view import broadcast, concatenate, copy, flip, pad, permute, reshape, slice_
+from .while_loop import While
 
 __all__ = [
+    "Scan",
+    "Switch",
+    "While",
     "abs",
     "acos",
     "acosh",
     "add",
     "after",
+    "all_gather",
     "and_",
     "argmax",
     "argmin",
+    "argsort",
     "asin",
     "asinh",
     "atan",
@@ -156,14 +168,17 @@ __all__ = [
     "maximum",
     "minimum",
     "mul",
+    "named",
     "ne",
     "neg",
     "nextafter",
     "not_",
     "or_",
+    "own",
     "pad",
     "permute",
     "pow",
+    "psum",
     "random_bits",
     "reduce_all",
     "reduce_any",
@@ -176,6 +191,7 @@ __all__ = [
     "round",
     "rsqrt",
     "scatter",
+    "searchsorted",
     "select",
     "shift_left",
     "shift_right",
@@ -184,6 +200,7 @@ __all__ = [
     "sin",
     "sinh",
     "slice_",
+    "sort",
     "sqrt",
     "stop_gradient",
     "sub",
@@ -193,6 +210,8 @@ __all__ = [
     "tan",
     "tanh",
     "threefry",
+    "tie",
+    "token",
     "trunc",
     "xor",
 ]

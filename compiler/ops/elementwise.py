@@ -376,8 +376,8 @@ class Cast(Elementwise):
 # ---------------------------------------------------------------- identities that steer
 
 
-class StopGradient(View):
-    """x, with the derivative 0"""
+class Mark(View, abstract=True):
+    """x, with something said to differentiation, after which nothing is left of it."""
 
     arity = 1
 
@@ -387,19 +387,39 @@ class StopGradient(View):
     def reference(self, *args: np.ndarray) -> Any:
         return args[0]
 
-    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        return None
-
     def lifted(self, size: int) -> Op:
         return self
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, at),)
 
+
+class StopGradient(Mark):
+    """x, with the derivative 0"""
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return None
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for dtype in ALL:
             yield Sample(cls(), (Type(dtype, (2, 3)),), smooth=False)
+
+
+class Named(Mark):
+    """x, with a name by which policies of checkpoints know it"""
+
+    tag: str
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return dx
+
+    cotangent = tangent
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in ALL:
+            yield Sample(cls("hidden"), (Type(dtype, (2, 3)),))
 
 
 class After(OneResult):
@@ -569,6 +589,10 @@ def select(mask: Value, x: Value, y: Value) -> Value:
 
 def stop_gradient(x: Value) -> Value:
     return apply(StopGradient(), x)
+
+
+def named(x: Value, tag: str) -> Value:
+    return apply(Named(tag), x)
 
 
 def cast(x: Value, dtype: str) -> Value:

@@ -101,9 +101,16 @@ class Elementwise(OneResult, abstract=True):
     def reference(self, *args: np.ndarray) -> Any:
         with np.errstate(all="ignore"):
             half = NAMES.get(args[-1].dtype) in HALVES
-            wide = [widened(a) for a in args]
+            # NumPy's last bit may depend on strides
+            wide = [np.asarray(widened(a), order="C") for a in args]
             out = OPS[self.scalar or self.name].function(*wide)
             return np.asarray(out).astype(args[-1].dtype) if half and out.dtype != bool else out
+
+    @property
+    def weight(self) -> int:
+        """About how many multiply-adds an element costs."""
+        known = OPS.get(self.scalar or self.name)
+        return 8 if known is None else known.weight
 
     def expression(self, *args: Expr) -> Expr:
         """The scalar operation in a kernel; on f16 and bf16 in f32, then rounded."""

@@ -20,7 +20,7 @@ from ..types import HALVES, INTEGERS, NUMPY, WIDE, Type, is_float, spelled
 from .elementwise import add, cast, div, eq, mul, operands, select
 from .family import Computed, Index, Read, Shifted, accumulate, of_domain, repeated
 from .places import Indexed, Ints, batched_params, computed
-from .source import full, iota, zero_of
+from .source import Iota, full, iota, zero_of
 from .view import reshape
 
 NUMBERS = (*INTEGERS, *WIDE)
@@ -386,7 +386,10 @@ def in_step(ndim: int, axis: int) -> dict[str, Any]:
 
 
 def take(x: Value, indices: Value, axis: int) -> Value:
-    """y[a, j, b] = x[a, indices[j], b], clipped"""
+    """y[a, j, b] = x[a, indices[j], b], clipped; x itself where the indices count along the axis"""
+    op = indices.node.op if indices.node else None
+    if isinstance(op, Iota) and indices.shape == (x.shape[axis],):
+        return x
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
     return gather(x, (indices,), shape, **rows_of(len(x.shape), axis, len(indices.shape)))
 

@@ -50,16 +50,17 @@ def run(
     graph: Graph, args: Sequence[Value], batched: Sequence[bool], size: int
 ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
     """The outputs of `graph` on `args`, and which of them are batched."""
-    wide = {a for a, yes in zip(args, batched, strict=True) if yes}
+    # of the values of `graph`: a new value may stand for a batch and for one array of it all
+    wide = {v for v, yes in zip(graph.inputs, batched, strict=True) if yes}
 
     def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
-        marks = tuple(a in wide for a in given)
+        marks = tuple(a in wide for a in old.args)
         if not any(marks):
             return apply_all(old.op, *given)
         found = old.op.batch(old, given, marks, size)
         for v, o in zip(found, old.values, strict=True):
             if v.type == lifted(o.type, size):
-                wide.add(v)
+                wide.add(o)
             elif v.type != o.type:
                 raise CompilerError(
                     f"batch: '{old.op.name}' gives {o.type} as {v.type}, "
@@ -69,7 +70,7 @@ def run(
         return found
 
     outputs = inline(graph, args, step)
-    return outputs, tuple(o in wide for o in outputs)
+    return outputs, tuple(o in wide for o in graph.outputs)
 
 
 def lifted(of: Type, size: int) -> Type:

@@ -13,11 +13,12 @@ Source: Cocke and Schwartz, Programming Languages and Their Compilers, 1970 (val
 
 from __future__ import annotations
 
-from ..ir import Graph, Node, Op, Value, apply_all, rebuild
+from ..ir import Graph, Node, Op, Value, apply_all, everywhere, rebuild
 
 Key = tuple[Op, tuple[Value, ...]]
 
 
+@everywhere
 def cse(graph: Graph) -> Graph:
     """The graph with one node per distinct (op, operands)."""
     seen: dict[Key, tuple[Value, ...]] = {}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import Graph, Node, Op, Value, apply_all, rebuild
+from ..ir import Graph, Node, Op, Value, apply_all, everywhere, rebuild
 from ..law import uniform
 from ..ops.family import Computed, Elementwise, Reduce, View
 from ..ops.source import Constant, constant, full
@@ -23,6 +23,7 @@ from ..types import Type
 LIMIT = 16
 
 
+@everywhere
 def fold(graph: Graph) -> Graph:
     """The graph with small constant values computed."""
     return rebuild(graph, step)
@@ -46,7 +47,8 @@ def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
             return full(np.asarray(op.reference(*scalars)).item(), of)
         if isinstance(op, View) and all(same(n, numbers[0]) for n in (*numbers, *fills(op))):
             return full(numbers[0], of)
-    makers = [v.node.op for v in given if v.node and not v.node.args]
+    made = (v.node.op for v in given if v.node and not v.node.args)
+    makers = [op for op in made if isinstance(op, Computed | Constant)]
     if len(makers) < len(given) or max(v.type.size for v in given) > LIMIT:
         return None
     if not 0 < of.size <= LIMIT:

@@ -14,17 +14,19 @@ Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..chunks import chunked
 from ..emission import (
     AnyWork,
+    BodyWork,
     Domain,
     HostWork,
     Work,
     clustered,
     emit,
+    emit_order,
     emit_prefix,
     emit_product,
     emit_scatter,
@@ -33,16 +35,27 @@ from ..emission import (
 from ..errors import CompilerError
 from ..groups import Group, Groups, joined
 from ..index import CannotFuse
-from ..ir import Graph, Node, Value, apply, sourced
+from ..ir import Graph, Node, Value, source, sourced
+from ..ops.bodies import Control
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
+from ..ops.effects import Outside, has_effect
 from ..ops.family import Reduce
 from ..ops.gather import Scatter
+from ..ops.order import SearchSorted, Sort
 from ..ops.source import Constant
 from ..ops.view import Reshape
+from ..order import Waits, edges
 from ..roots import Roots
 
 T = TypeVar("T")
+
+
+def place(value: Value) -> tuple[int, int]:
+    """Of a value that a node computes, in the order of the program."""
+    assert value.node is not None
+    return value.node.serial, value.index
+
 
 LARGE = 256
 """Nodes of a kernel: more cost more to compile than they save."""
@@ -61,14 +74,16 @@ class Fused:
         return "\n\n".join(map(str, self.works))
 
 
-def fuse(graph: Graph) -> Fused:
-    """The works that compute `graph`."""
+def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
+    """The works that compute `graph`; `known` are those of graphs that occur in it before."""
+    known = {} if known is None else known
+    graph, waits = edges(graph)
     graph = distinct_outputs(graph)
-    forced: set[Value] = set()
-    host: set[Node] = set()
+    forced = {v for values in waits.values() for v in values}
+    host = {n for n in graph.nodes if isinstance(n.op, Outside) or has_effect(n.op)}
     while True:
         try:
-            return Fused(graph, Fusion(graph, Roots(graph, forced, host)).works())
+            return Fused(graph, Fusion(graph, Roots(graph, forced, host), waits, known).works())
         except Unreadable as failed:
             root = failed.nodes[-1]
             read = {a for n in failed.nodes for a in n.args}
@@ -94,33 +109,39 @@ class Unreadable(Exception):
 def distinct_outputs(graph: Graph) -> Graph:
     """Outputs that are inputs, constants or repeated become copies: results share no memory."""
     seen: set[Value] = set()
-    outputs = []
+    outputs, copies = [], []
     for v in graph.outputs:
         if v.node is None or isinstance(v.node.op, Constant) or v in seen:
             with sourced(v.node.source if v.node else None):
-                v = apply(Reshape(v.shape), v)
+                copy = Node(Reshape(v.shape), (v,), source())
+            copies.append(copy)
+            v = copy.out
         seen.add(v)
         outputs.append(v)
-    return Graph.of(graph.name, graph.inputs, outputs)
+    return Graph(graph.name, graph.inputs, (*graph.nodes, *copies), tuple(outputs))
 
 
 class Fusion:
     """The state of one attempt."""
 
-    def __init__(self, graph: Graph, roots: Roots) -> None:
+    def __init__(
+        self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]
+    ) -> None:
         self.outputs, self.roots = frozenset(graph.outputs), roots
+        self.waits, self.known = waits, known
         self.groups = Groups(map(self.single, roots.nodes))
 
     def single(self, node: Node) -> Group:
         computed = self.roots.computed_by(node)
         reads = frozenset(a for n in computed for a in n.args if a in self.roots.stored)
+        waits = frozenset[Value]().union(*(self.waits.get(n, ()) for n in computed))
         shape = node.values[0].shape
         if isinstance(node.op, DotGeneral):
-            return Group((), Domain(shape), node, reads, len(computed))
+            return Group((), Domain(shape), node, reads, len(computed), waits)
         domain = Domain(shape)
         if isinstance(node.op, Reduce):
             domain = Domain(node.args[0].shape, frozenset(node.op.axes))
-        return Group((node,), domain, None, reads, len(computed))
+        return Group((node,), domain, None, reads, len(computed), waits)
 
     def works(self) -> tuple[AnyWork, ...]:
         """Sums over leading axes come last: they join kernels that are there already."""
@@ -128,7 +149,11 @@ class Fusion:
         for group in [g for g in self.groups.made if g.product]:
             self.epilogue(group)
         self.merge(lambda g: g.leading)
-        return tuple(work for group in self.groups.ordered() for work in self.emitted(group))
+        return tuple(
+            replace(work, waits=tuple(sorted(group.waits, key=place)))
+            for group in self.groups.ordered()
+            for work in self.emitted(group)
+        )
 
     # ---- merging
 
@@ -175,6 +200,8 @@ class Fusion:
         """`group` in place of its parts, if that is a kernel."""
         if group.size > LARGE or self.serial_stores(group, parts):
             return None
+        if not group.waits.isdisjoint(group.values):
+            return None
         try:
             self.emit(group, parts, clustered)
         except CannotFuse:
@@ -218,21 +245,31 @@ class Fusion:
 
     def emitted(self, group: Group) -> tuple[AnyWork, ...]:
         root = group.roots[-1]
-        if all(v.type.size == 0 for v in group.values):
+        if all(v.type.size == 0 for v in group.values) and not has_effect(root.op):
             return ()
         if root in self.roots.host:
-            return (HostWork(root),)
+            return (HostWork.of(root),)
+        if isinstance(root.op, Control):
+            return (BodyWork.of(root, tuple(map(self.fused, root.op.graphs))),)
         try:
             if isinstance(root.op, Scatter):
                 works = emit_scatter(root, self.roots.stored)
                 return tuple(part for work in works for part in chunked(work))
             if isinstance(root.op, Cumulative):
                 return (emit_prefix(root, self.roots.stored),)
+            if isinstance(root.op, (Sort, SearchSorted)):
+                return (emit_order(root, self.wanted(group, (group,))),)
             work = self.emit(group, (group,), emit)
         except CannotFuse:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
             raise Unreadable(tuple(found)) from None
         return chunked(work)
+
+    def fused(self, body: Graph) -> Fused:
+        """The works of a body: the same for equal ones."""
+        if body not in self.known:
+            self.known[body] = fuse(body, self.known)
+        return self.known[body]
 
     def emit(self, group: Group, parts: tuple[Group, ...], cluster: Callable[..., T]) -> Work | T:
         """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""

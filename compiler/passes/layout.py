@@ -1,7 +1,9 @@
 """Chooses the order of axes where the program leaves it open.
 
-What: a product whose result is only read transposed computes the transposed product; products
-contract one axis; a product without contraction is a multiplication of broadcasts, which fuses.
+What: a product whose result is only read transposed computes the transposed product; one whose
+axes of rhs are only read before those of lhs computes a product for each of them, of the same lhs,
+so what reads it can fuse; products contract one axis; a product without contraction is a
+multiplication of broadcasts, which fuses.
 Why here: after the laws, before fusion, which reads operands through strides and materialises what
 has none.
 Before: any graph. After: every dot_general contracts exactly one axis.
@@ -13,19 +15,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..ir import Graph, Node, Value, apply, apply_all, rebuild
+from ..ir import Graph, Node, Value, apply, apply_all, everywhere, rebuild
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import mul
-from ..ops.view import Broadcast, Permute, permute, reshape
+from ..ops.view import Broadcast, Permute, broadcast, permute, reshape
 
 
+@everywhere
 def layout(graph: Graph) -> Graph:
     """`graph` with products in the form that lowering takes."""
     users = graph.users()
     products = [n for n in graph.nodes if isinstance(n.op, DotGeneral)]
     inside = [n for n in products if n.out not in graph.outputs and len(users[n.out]) == 1]
     swapped = {n: transposed(n) for n in inside if transposes(users[n.out][0], n)}
-    dropped = {users[n.out][0] for n in swapped}
+    several = {
+        n: first
+        for n in inside
+        if n not in swapped and (first := leading(users[n.out][0], n)) is not None
+    }
+    dropped = {users[n.out][0] for n in (*swapped, *several)}
 
     def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
         if node in dropped:
@@ -33,6 +41,8 @@ def layout(graph: Graph) -> Graph:
         if isinstance(node.op, DotGeneral):
             op = swapped.get(node, node.op)
             lhs, rhs = args[::-1] if node in swapped else args
+            if node in several:
+                op, lhs = one_for_each(op, several[node], lhs, rhs)
             return (one_axis(op, lhs, rhs),)
         return apply_all(node.op, *args)
 
@@ -62,6 +72,37 @@ def transposed(product: Node) -> DotGeneral:
     assert isinstance(op, DotGeneral)
     (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
     return DotGeneral((rhs_k, lhs_k), (rhs_batch, lhs_batch))
+
+
+def leading(user: Node, product: Node) -> tuple[int, ...] | None:
+    """The axes of the result that `user` puts before those of lhs, where it changes nothing else:
+    the batch axes and the first free axes of rhs in any order.
+    """
+    batch, lhs, rhs = ranks(product)
+    if not isinstance(user.op, Permute) or not lhs:
+        return None
+    axes, end = user.op.axes, user.op.axes.index(batch)
+    first, moved = axes[:end], end - batch
+    rest = (*range(batch, batch + lhs), *range(batch + lhs + moved, batch + lhs + rhs))
+    return first if 0 < moved < rhs and axes[end:] == rest else None
+
+
+def one_for_each(
+    op: DotGeneral, first: tuple[int, ...], lhs: Value, rhs: Value
+) -> tuple[DotGeneral, Value]:
+    """The product whose batch axes are `first`, and lhs repeated along those that were of rhs."""
+    (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
+    batch = len(lhs_batch)
+    free = op.free(1, rhs.type.ndim)
+    before = lhs.type.ndim - len(lhs_k)  # axes of the result that are not of rhs alone
+    moved = [free[d - before] for d in first if d >= batch]
+    count = len(moved)
+    shape = (*(rhs.shape[d] for d in moved), *lhs.shape)
+    new = iter(range(count))
+    lhs_first = tuple(next(new) if d >= batch else lhs_batch[d] + count for d in first)
+    rhs_first = tuple(free[d - before] if d >= batch else rhs_batch[d] for d in first)
+    contracting = tuple(d + count for d in lhs_k), rhs_k
+    return DotGeneral(contracting, (lhs_first, rhs_first)), broadcast(lhs, shape, range(count))
 
 
 def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:

@@ -13,13 +13,14 @@ Source: Baader and Nipkow, Term Rewriting and All That, 1998.
 from __future__ import annotations
 
 from ..errors import CompilerError
-from ..ir import Graph, Node, Value, apply_all, rebuild
+from ..ir import Graph, Node, Value, apply_all, everywhere, rebuild
 from ..law import by_op
 from ..laws import LAWS
 
 ROUNDS = 50
 
 
+@everywhere
 def simplify(graph: Graph, exact: bool = True) -> Graph:
     """The graph with the laws applied; only the exact ones unless asked for all."""
     laws = by_op(LAWS, exact)

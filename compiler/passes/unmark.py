@@ -1,8 +1,8 @@
 """Drops what only tracing and differentiation read.
 
-What: stop_gradient and copy become their operands.
+What: stop_gradient, named and copy become their operands.
 Why here: first, when every derivative has been taken; the laws see through them from now on.
-Before: a graph that is compiled as it is. After: no stop_gradient and no copy.
+Before: a graph that is compiled as it is. After: no mark and no copy.
 Cost: linear.
 """
 
@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ir import Graph, Node, Value, apply_all, rebuild
-from ..ops.elementwise import StopGradient
+from ..ir import Graph, Node, Value, apply_all, everywhere, rebuild
+from ..ops.elementwise import Mark
 from ..ops.view import Copy
 
 
+@everywhere
 def unmark(graph: Graph) -> Graph:
     """`graph` without marks."""
 
     def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
-        return args if isinstance(node.op, Copy | StopGradient) else apply_all(node.op, *args)
+        return args if isinstance(node.op, Copy | Mark) else apply_all(node.op, *args)
 
     return rebuild(graph, step)

@@ -4,6 +4,7 @@ wonderland train mlp --epochs 30 --seed 0
 wonderland inspect mlp --stage trace
 wonderland inspect model.py:loss --arg f32[32,64] --arg "i32[32] < 10" --grad
 wonderland run model.py:loss --arg f32[32,64] --arg "i32[32] < 10"
+wonderland memory model.py:loss --arg f32[32,64] --arg "i32[32] < 10" --grad --budget 64MB
 wonderland check model.py:loss --arg f32[32,64] --arg "i32[32] < 10"
 wonderland ir run graph.txt
 wonderland doctor
@@ -16,8 +17,9 @@ import sys
 from collections.abc import Sequence
 
 from ...compiler.errors import ProgramError
+from ...compiler.settings import bytes_of
 from ..data import MissingExtra
-from . import doctor, functions, graphs, tasks
+from . import doctor, functions, graphs, memory, tasks
 from .line import Misuse, Parser, natural, one_line, positive, unknown
 from .specs import argument
 from .user_file import names_function
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     whole = Parser(prog="wonderland", description="Compile, train and read differentiable models.")
     commands = whole.add_subparsers(
-        required=True, metavar="train | inspect | run | check | ir | doctor"
+        required=True, metavar="train | inspect | memory | run | check | ir | doctor"
     )
     train = commands.add_parser("train", help="train a model on real data")
     train.add_argument("model", type=tasks.task_named, help=", ".join(tasks.TASKS))
@@ -61,12 +63,16 @@ def parser() -> Parser:
         help="whose kernels",
     )
     stages.set_defaults(run=run_inspect)
+    held = commands.add_parser("memory", help="print what a program holds in memory, and when")
+    held.add_argument("--budget", type=budget, default=0, help="bytes it may take, such as 64MB")
+    held.add_argument("--plot", metavar="FILE", help="draw it: a .png, .svg or .pdf")
+    held.set_defaults(run=memory.run, save=None)
     runs = commands.add_parser("run", help="run a function on random arguments")
     runs.set_defaults(run=functions.run)
     checks = commands.add_parser("check", help="compare a gradient with differences")
     checks.add_argument("--order", type=positive, default=2, help="of derivatives, 2 by default")
     checks.set_defaults(run=run_check)
-    for command in (stages, runs, checks):
+    for command in (stages, held, runs, checks):
         names = "FILE:FUNCTION" if command is runs else f"FILE:FUNCTION, {', '.join(tasks.TASKS)}"
         command.add_argument("target", help=names)
         command.add_argument("--arg", action="append", type=argument, default=[], help=ARG)
@@ -75,11 +81,18 @@ def parser() -> Parser:
             command.add_argument(
                 "--argnums", type=places, default=(0,), help="of the gradient, 0 by default"
             )
-    for command in (train, stages, runs, checks):
+    for command in (train, stages, held, runs, checks):
         command.add_argument("--seed", type=natural, default=0, help="of all that is random")
     graphs.add(commands)
     doctor.add(commands)
     return whole
+
+
+def budget(text: str) -> int:
+    try:
+        return bytes_of(text)
+    except ProgramError:
+        raise argparse.ArgumentTypeError(f"bytes are required, such as 64MB, got {text}") from None
 
 
 def places(text: str) -> tuple[int, ...]:

@@ -67,6 +67,7 @@ def versions(advice: list[str]) -> Iterator[tuple[str, str]]:
 
 def host() -> Iterator[tuple[str, str]]:
     from ...compiler.codegen.target import host
+    from ...runtime import cuda
     from ...runtime.objects import processor
 
     target = host()
@@ -77,6 +78,7 @@ def host() -> Iterator[tuple[str, str]]:
     yield "lanes", f"{lanes}; {target.registers} registers of {target.bits} bits"
     sizes = (target.l1_bytes, target.l2_bytes, target.l3_bytes)
     yield "data caches", ", ".join(f"L{k} {amount(n)}" for k, n in enumerate(sizes, 1))
+    yield "GPU", ", ".join(map(repr, cuda.devices())) or f"none: {cuda.missing()}"
 
 
 def threads() -> Iterator[tuple[str, str]]:

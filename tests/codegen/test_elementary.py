@@ -95,6 +95,27 @@ def test_f32_is_within_2_ulp(name, machine):
     assert error.max() <= 2, x[error.argmax()]
 
 
+EXHAUSTIVE = (
+    "exp", "log", "tanh", "sigmoid", "sqrt", "rsqrt", "sin", "cos", "expm1", "log1p",
+    "exp2", "log2", "log10", "cbrt", "atan", "sinh", "cosh", "asinh", "erfc",
+)  # fmt: skip
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", EXHAUSTIVE)
+def test_every_f32_is_within_2_ulp(name, machine):
+    largest, where, step = 0.0, 0.0, 1 << 24
+    for first in range(0, 1 << 32, step):
+        x = np.arange(first, first + step, dtype=np.uint64).astype(np.uint32).view(np.float32)
+        got = evaluate(machine[CASES[name, "f32"].text], "f32", x)
+        with np.errstate(all="ignore"):
+            error = ulps(got, REFERENCES[name](x.astype(np.float64)))
+        if error.max() > largest:
+            largest, where = error.max(), x[error.argmax()]
+    print(f"{name}: at most {largest:.3f} ulp, at {where!r}")
+    assert largest <= 2, where
+
+
 @extended
 @pytest.mark.parametrize("name", [n for n in REFERENCES if n not in ("erf", *SPECIAL)])
 def test_f64_is_within_2_ulp(name, machine):

@@ -437,6 +437,12 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
     "norm": (
         lambda: np.linalg.norm(X),
         lambda: np.linalg.norm(X, axis=1),
+        lambda: np.linalg.multi_dot([X, X.T]),
+        lambda: np.linalg.multi_dot([X[0], X.T, X, X.T]),
+        lambda: np.linalg.multi_dot([X[0], X.T, X, X[0]]),
+        lambda: np.linalg.matrix_power(X @ X.T, 0),
+        lambda: np.linalg.matrix_power(X @ X.T, 1),
+        lambda: np.linalg.matrix_power(X @ X.T / 9, 5),
         lambda: np.linalg.norm(V, 1),
         lambda: np.linalg.norm(X, np.inf, axis=0, keepdims=True),
     ),
@@ -592,6 +598,12 @@ def test_every_function_of_the_table_is_tried_above() -> None:
     names |= {"at", "copyto", "fill_diagonal", "put", "put_along_axis", "putmask"}
     names |= {"block", "delete", "diagflat", "dsplit", "ediff1d", "insert", "resize"}
     names |= {"vector_norm", "matrix_norm"}
+    # in test_order.py
+    names |= {"sort", "argsort", "lexsort", "partition", "argpartition", "searchsorted"}
+    names |= {"digitize", "isin", "histogram", "histogram_bin_edges", "interp", "refuse"}
+    names |= {"quantile", "percentile", "nanquantile", "nanpercentile", "median", "nanmedian"}
+    names |= {"unique", "nonzero", "flatnonzero", "argwhere", "bincount", "union1d"}
+    names |= {"setdiff1d", "intersect1d", "setxor1d"}
     # in test_cumulative.py
     names |= {"accumulate", "cumsum", "cumprod", "nancumsum", "nancumprod", "trapezoid"}
     names |= {"cumulative_sum", "cumulative_prod"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wonderland.compiler import ops  # noqa: F401  fills the registry
+from wonderland.compiler import nested, ops  # noqa: F401  fill the registry
 from wonderland.compiler.ir import Graph, Node, Op, Sample, Value, sourced
 from wonderland.compiler.types import UNSIGNED, Type
 

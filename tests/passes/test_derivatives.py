@@ -17,7 +17,7 @@ from wonderland.compiler.passes.linearize import linearize
 from wonderland.compiler.passes.simplify import simplify
 from wonderland.compiler.passes.split import split
 from wonderland.compiler.passes.transpose import transpose
-from wonderland.compiler.text import parse
+from wonderland.compiler.text import constants_of, parse
 from wonderland.compiler.types import Type
 from wonderland.compiler.verify import verify
 
@@ -41,7 +41,8 @@ def in_f64(graph: Graph) -> Graph | None:
     text = text_of(graph)
     if "constant(" in text:
         return None
-    return parse(text.replace("f32", "f64").replace("stop_gradient", "after"))
+    wide = text.replace("f32", "f64").replace("stop_gradient", "after")
+    return parse(wide, constants_of(graph))
 
 
 def inner(xs, ys) -> float:
@@ -73,9 +74,6 @@ def test_forward_and_reverse_mode_of_random_graphs_agree(start: int):
         cts = [rng.normal(size=o.shape).astype(o.type.numpy) for o in floats]
         both = verify(jvp(graph, wrt))
         forward, linear = map(verify, linearize(graph, wrt))
-        back = verify(
-            transpose(linear, [False] * (len(linear.inputs) - len(dx)) + [True] * len(dx))
-        )
         expected = interpret(graph, *arrays)
         n = len(expected)
         found = interpret(both, *arrays, *dx)
@@ -84,7 +82,10 @@ def test_forward_and_reverse_mode_of_random_graphs_agree(start: int):
         assert all(map(np.array_equal, kept[:n], expected))
         tangents = interpret(linear, *kept[n:], *dx)
         assert all(map(np.array_equal, tangents, found[n:])), f"seed {seed}\n{graph}"
-        given = interpret(back, *kept[n:], *cts)
+        if " while_loop(" in str(linear):  # it has no reverse
+            continue
+        marks = [False] * (len(linear.inputs) - len(dx)) + [True] * len(dx)
+        given = interpret(verify(transpose(linear, marks)), *kept[n:], *cts)
         scale = sum(np.abs(c * t).sum(dtype="f8") for c, t in zip(cts, tangents, strict=True))
         # f32 sums of some hundred terms, each good to 1e-7
         assert abs(inner(cts, tangents) - inner(given, dx)) <= 1e-4 * (1 + scale), (

@@ -8,10 +8,13 @@ from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.passes.cse import cse
 from wonderland.compiler.passes.dead import dead
 from wonderland.compiler.passes.fold import fold
+from wonderland.compiler.passes.hoist import hoist
+from wonderland.compiler.passes.inline import inline
 from wonderland.compiler.passes.simplify import simplify
+from wonderland.compiler.passes.sink import sink
 from wonderland.compiler.verify import verify
 
-PASSES = (dead, fold, simplify, cse)
+PASSES = (dead, inline, sink, fold, simplify, cse, hoist, dead)
 BATCH = 250
 
 

@@ -1,7 +1,7 @@
-"""Executes PTX on the CPU and reports what a GPU hides: see machine.py."""
+"""Executes PTX on the CPU and reports what a GPU hides: `launch`, in launching.py."""
 
 from .faults import Fault
-from .machine import launch
+from .launching import launch
 from .memory import Memory
 
 __all__ = ["Fault", "Memory", "launch"]

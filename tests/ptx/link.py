@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from .faults import LaunchFault, UnknownInstruction
 from .memory import LOCAL_START, SHARED_START
-from .syntax import (
+from .nodes import (
     Address,
     Both,
     Function,

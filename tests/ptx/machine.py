@@ -9,36 +9,20 @@ threads until all that they wait for have come; when nobody can go on, that is a
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
-from . import floats, integers, matrices, moves, warp  # noqa: F401  their meanings are registered
-from .faults import (
-    AbsentLane,
-    DivergentBarrier,
-    Fault,
-    LaunchFault,
-    Trap,
-    UnknownInstruction,
-)
+from . import warp
+from .decoding import Barrier, Code, source
+from .faults import AbsentLane, DivergentBarrier, Fault, Trap, UnknownInstruction
 from .formats import TYPES, Array
-from .link import Program, link
 from .memory import SHARED_START, Local, Memory, Shared
 from .moves import Copies
-from .operands import MEANINGS, Op, Read, Step, reader
-from .syntax import Instruction, Label, Module, Variable, parse
-from .warp import COLLECTIVES, Collective, warp_barrier
-
-LOCKSTEP = 1 << 13
-"""Threads that run together: as many as keep the arrays of a kernel in the cache."""
-MOST_SHARED_BYTES = 227 << 10
-MOST_THREADS = 1024
-
-Size = int | tuple[int, ...]
+from .nodes import Instruction, Label, Variable
+from .operands import reader
+from .races import Order
+from .warp import Collective
 
 
 class Active:
@@ -93,141 +77,12 @@ class Active:
         return Active(mask, self.machine) if mask.any() else None
 
 
-@dataclass(frozen=True)
-class Barrier:
-    """bar.sync, bar.arrive and bar.red: `finish` runs for those that are let go."""
-
-    number: Read
-    count: Read | None
-    waits: bool
-    finish: Callable[[Machine, Active, np.ndarray], None] | None = None
-
-
-Action = Step | Collective | Barrier
-
-
-@dataclass
-class Code:
-    """Decoded instructions; `leads` marks where basic blocks start."""
-
-    program: Program
-    actions: list[Action | None]
-    predicates: list[Read | None]
-    leads: list[bool]
-    lines: tuple[str, ...]
-    cell: int
-
-
-JUMPS = "bra", "brx", "ret", "exit", "trap", "brkpt"
-
-
-@lru_cache(maxsize=256)
-def load(text: str, entry: str) -> Code:
-    """The decoded program of an entry. Faults: SyntaxFault, UnknownInstruction, with the line."""
-    return decode(parse(text), entry)
-
-
-def decode(module: Module, entry: str) -> Code:
-    program = link(module, entry)
-    n = len(program.code)
-    leads = [False] * n + [True]
-    leads[0] = True
-    for k in program.labels.values():
-        leads[k] = True
-    actions: list[Action | None] = []
-    predicates: list[Read | None] = []
-    cell = 16
-    for k, i in enumerate(program.code):
-        try:
-            action = decode_instruction(i)
-            predicates.append(
-                reader(i.predicate, TYPES["pred"]) if i.predicate is not None else None
-            )
-        except Fault as fault:
-            raise fault.located(i.line, source(module.lines, i.line), f"in {entry}") from None
-        actions.append(action)
-        if not callable(action):
-            leads[k] = leads[k + 1] = True
-        cell = min(cell, cell_of(i))
-    return Code(program, actions, predicates, leads, module.lines, cell)
-
-
-def decode_instruction(i: Instruction) -> Action | None:
-    """Its action; None if it ends a basic block."""
-    if i.opcode in JUMPS:
-        return None
-    op = Op(i)
-    if i.opcode in ("bar", "barrier"):
-        return barrier(op)
-    if i.opcode in COLLECTIVES:
-        return COLLECTIVES[i.opcode](op)
-    if i.opcode == "activemask":
-        return active_lanes(op)
-    if i.opcode not in MEANINGS:
-        raise op.unknown()
-    return MEANINGS[i.opcode](op)
-
-
-def cell_of(i: Instruction) -> int:
-    """The bytes of an access that may be one to shared memory."""
-    if i.opcode in ("ldmatrix", "stmatrix"):
-        return 2
-    if i.opcode == "cp":
-        return 4
-    if i.opcode not in ("ld", "st", "atom", "red") or "global" in i.modifiers:
-        return 16
-    return min((TYPES[m].bytes for m in i.modifiers if m in TYPES), default=16)
-
-
-def active_lanes(op: Op) -> Step:
-    write = op.write(0, op.type())
-    op.done(1)
-
-    def step(m: Machine, active: Active) -> None:
-        write(m, active, warp.bits_of_lanes(m, active.flags)[m.warp])
-
-    return step
-
-
-def barrier(op: Op) -> Action:
-    """bar{.cta}.sync a{, b}; bar.arrive a, b; bar.red.op d, a{, b}, p; bar.warp.sync mask"""
-    if op.flag("warp"):
-        op.choice("sync")
-        return warp_barrier(op)
-    op.ignore("cta", "aligned")
-    kind = op.choice("sync", "arrive", "red")
-    u32 = TYPES["u32"]
-    if kind != "red":
-        op.done(1, 2)
-        count = op.read(1, u32) if len(op.operands) == 2 else None
-        return Barrier(op.read(0, u32), count, kind == "sync")
-    how = op.choice("popc", "and", "or")
-    t = op.type()
-    write, flag = op.write(0, t), reader(op.operands[-1], TYPES["pred"])
-    count = op.read(2, u32) if len(op.operands) == 4 else None
-
-    def finish(m: Machine, active: Active, released: np.ndarray) -> None:
-        flags = np.broadcast_to(flag(m), (m.threads,)) & released
-        totals = np.bincount(m.block, weights=flags, minlength=m.blocks)[m.block]
-        some = np.bincount(m.block, weights=released, minlength=m.blocks)[m.block]
-        if how == "popc":
-            write(m, active, totals.astype(np.uint32))
-        else:
-            write(m, active, totals == some if how == "and" else totals > 0)
-
-    return Barrier(op.read(1, u32), count, True, finish)
-
-
-def source(lines: tuple[str, ...], line: int) -> str:
-    return " ".join(lines[line - 1].split()) if line <= len(lines) else ""
-
-
 class Machine:
     """The state of some blocks of a launch."""
 
     def __init__(
         self, code: Code, grid: tuple[int, ...], block: tuple[int, ...], first: int, blocks: int,
-        memory: Memory, addresses: dict[Variable, int], dynamic_bytes: int,
+        memory: Memory, addresses: dict[Variable, int], dynamic_bytes: int, order: Order,
     ) -> None:  # fmt: skip
         self.code, self.grid, self.block_size = code, grid, block
         self.blocks, self.memory, self.addresses = blocks, memory, addresses
@@ -235,7 +90,7 @@ class Machine:
         self.threads = blocks * size
         self.everyone = np.arange(self.threads)
         self.block = self.everyone // size
-        self.first = first
+        self.first, self.first_thread, self.order = first, first * size, order
         inner = self.everyone % size
         self.inner = inner
         per_block = -(-size // 32)
@@ -254,7 +109,7 @@ class Machine:
         self.static_bytes = -(-program.shared_bytes // 16) * 16
         total = self.static_bytes + dynamic_bytes if program.dynamic else program.shared_bytes
         self.total_bytes = total
-        self.shared = Shared(total, min(code.cell, 4), self.block, self.warp)
+        self.shared = Shared(total, code.cell, self.block, self.first_thread, order)
         self.local = Local(self.threads, program.local_bytes)
         self.copies = Copies(self.threads)
         self.specials: dict[str, Array] = {}
@@ -457,7 +312,7 @@ class Machine:
     def release(self, which: int, complete: np.ndarray) -> None:
         """All that wait at a barrier in blocks where it is complete go on."""
         code = self.code
-        self.shared.barrier(np.nonzero(complete)[0])
+        self.order.block[self.first + np.nonzero(complete)[0]] = self.order.now
         seen = np.full(self.warps, -1)
         for k in sorted(self.held):
             action = code.actions[k]
@@ -467,7 +322,7 @@ class Machine:
             if not free.any():
                 continue
             warps = np.unique(self.warp[free])
-            if (seen[warps] >= 0).any():
+            if action.aligned and (seen[warps] >= 0).any():
                 other = int(seen[warps].max())
                 raise DivergentBarrier(
                     f"threads of one warp are at different barriers, here and at line "
@@ -540,119 +395,3 @@ class Machine:
 def coordinates(k: int, size: tuple[int, ...]) -> str:
     x, y = size[0], size[1]
     return f"({k % x}, {k // x % y}, {k // (x * y)})"
-
-
-def three(size: Size, what: str) -> tuple[int, ...]:
-    whole = (size,) if isinstance(size, int) else tuple(size)
-    whole = (*whole, 1, 1)[:3]
-    if any(n < 1 for n in whole):
-        raise LaunchFault(f"{what}: sizes of at least 1 are required, got {size}")
-    return whole
-
-
-def launch(
-    text: str,
-    entry: str,
-    grid: Size,
-    block: Size,
-    args: tuple | list,
-    shared_bytes: int = 0,
-    memory: Memory | None = None,
-    lockstep: int = LOCKSTEP,
-) -> None:
-    """Runs an entry of a PTX text over grid x block threads.
-
-    Arguments are integers (numbers, or addresses that `memory.place` gave), floats, NumPy scalars
-    and arrays, which are placed for this launch and written in place.
-
-    Errors: a Fault, whose message has the line of the text, the block and the thread.
-    """
-    code = load(text, entry)
-    grid, block = three(grid, "grid"), three(block, "block")
-    check_limits(code, block, shared_bytes)
-    memory = memory or Memory()
-    placed: list[int] = []
-    try:
-        addresses = place_variables(code.program, memory, placed)
-        addresses |= place_parameters(code.program, args, memory, placed)
-        total, size = int(np.prod(grid)), int(np.prod(block))
-        together = max(1, lockstep // size)
-        with np.errstate(all="ignore"):
-            for first in range(0, total, together):
-                blocks = min(together, total - first)
-                Machine(code, grid, block, first, blocks, memory, addresses, shared_bytes).run()
-    finally:
-        for address in placed:
-            memory.remove(address)
-
-
-def check_limits(code: Code, block: tuple[int, ...], shared_bytes: int) -> None:
-    threads, entry = int(np.prod(block)), code.program.entry
-    limits = entry.limits
-    most = int(np.prod(limits["maxntid"])) if "maxntid" in limits else MOST_THREADS
-    if threads > most:
-        raise LaunchFault(f"{entry.name}: at most {most} threads a block, got {threads}")
-    if "reqntid" in limits and (*limits["reqntid"], 1, 1)[:3] != block:
-        raise LaunchFault(f"{entry.name}: blocks of {limits['reqntid']} required, got {block}")
-    shared = code.program.shared_bytes + shared_bytes
-    if shared > MOST_SHARED_BYTES:
-        raise LaunchFault(
-            f"{entry.name}: at most {MOST_SHARED_BYTES} bytes of shared memory, got {shared}"
-        )
-
-
-def place_variables(program: Program, memory: Memory, placed: list[int]) -> dict[Variable, int]:
-    """Constants and variables of the module get addresses; then those that hold addresses."""
-    found: dict[Variable, int] = {}
-    arrays: dict[Variable, np.ndarray] = {}
-    for v in program.globals:
-        if v.extern:
-            raise LaunchFault(f"{v.name} is defined in another module")
-        data = np.zeros(v.size, np.uint8)
-        data[: len(v.initial)] = np.frombuffer(v.initial, np.uint8)
-        arrays[v] = data
-        found[v] = memory.place(data, writable=v.space != "const", name=v.name)
-        placed.append(found[v])
-    names = {v.name: a for v, a in found.items()}
-    for v, data in arrays.items():
-        for offset, name in v.addresses:
-            place = data[offset : offset + 8].view(np.uint64)
-            place += np.uint64(names[name])
-    return found
-
-
-def place_parameters(
-    program: Program, args: tuple | list, memory: Memory, placed: list[int]
-) -> dict[Variable, int]:
-    entry = program.entry
-    if len(args) != len(entry.parameters):
-        raise LaunchFault(f"{entry.name}: {len(entry.parameters)} arguments, got {len(args)}")
-    found: dict[Variable, int] = {}
-    for v, arg in zip(entry.parameters, args, strict=True):
-        assert isinstance(v, Variable)
-        if isinstance(arg, np.ndarray) and arg.ndim + arg.size > 0:
-            arg = memory.place(arg)
-            placed.append(arg)
-        data = np.frombuffer(argument_bytes(v, arg), np.uint8).copy()
-        found[v] = memory.place(data, writable=False, name=v.name)
-        placed.append(found[v])
-    return found
-
-
-def argument_bytes(v: Variable, arg: object) -> bytes:
-    if isinstance(arg, bytes | bytearray):
-        data = bytes(arg)
-    elif isinstance(arg, np.generic):
-        data = arg.tobytes()
-    elif isinstance(arg, int):
-        low = -(1 << 8 * v.size - 1) if v.size else 0
-        if not low <= arg < 1 << 8 * v.size:
-            raise LaunchFault(f"{v.name}: an integer of {v.size} bytes is required, got {arg}")
-        data = (arg % (1 << 8 * v.size)).to_bytes(v.size, "little")
-    elif isinstance(arg, float) and v.size in (4, 8):
-        data = struct.pack("<f" if v.size == 4 else "<d", arg)
-    else:
-        raise LaunchFault(f"{v.name}: {v.size} bytes are required, got {type(arg).__name__} {arg}")
-    if len(data) != v.size:
-        raise LaunchFault(f"{v.name}: {v.size} bytes are required, got {len(data)}")
-    return data

@@ -15,8 +15,8 @@ import numpy as np
 from .formats import TYPES, Array, Type, rounded
 from .memory import aligned
 from .moves import _space, address, load, store
+from .nodes import Operand, Tuple
 from .operands import Op, reader, writer
-from .syntax import Operand, Tuple
 from .warp import Collective, by_thread, by_warp, collective, whole_warp
 
 if TYPE_CHECKING:

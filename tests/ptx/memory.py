@@ -1,15 +1,18 @@
-"""The memory of a device: buffers of NumPy at addresses of their own, far apart, and the shared
-memory of blocks, which remembers who touched what since the last barrier.
+"""The memory of a device: buffers of NumPy at addresses of their own, far apart; the shared memory
+of blocks and the local memory of threads. Races are told by races.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .faults import LaunchFault, Misaligned, OutOfBounds, Race, ReadOnly, Uninitialised
+from .faults import Fault, LaunchFault, Misaligned, OutOfBounds, ReadOnly, Uninitialised
 from .formats import UNSIGNED, Array
+from .races import Accesses, Order
 
 FIRST = 0x7000_0000_0000
 GAP = 1 << 16  # of addresses between buffers: an index that is a little wrong hits nothing
@@ -30,6 +33,7 @@ class Buffer:
     name: str
     writable: bool = True
     defined: np.ndarray | None = None
+    accesses: Accesses | None = None  # of the launch that runs
     views: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
@@ -52,9 +56,15 @@ class Memory:
         self.last: Buffer | None = None
 
     def place(
-        self, array: np.ndarray, *, writable: bool = True, written: bool = True, name: str = ""
+        self,
+        array: np.ndarray,
+        *,
+        writable: bool = True,
+        written: bool = True,
+        name: str = "",
+        address: int | None = None,
     ) -> int:
-        """The address of an array's memory, to which more may be added.
+        """The address of an array's memory, to which more may be added: `address`, or the next.
 
         With `written=False` a kernel may not read what no kernel wrote.
         """
@@ -63,10 +73,25 @@ class Memory:
         flat = array.reshape(-1).view(np.uint8)
         name = name or f"{array.dtype}{list(array.shape)}"
         defined = None if written else np.zeros(flat.size, np.bool_)
-        buffer = Buffer(self.next, flat, name, writable and array.flags.writeable, defined)
+        at = self.next if address is None else address
+        buffer = Buffer(at, flat, name, writable and array.flags.writeable, defined)
         self.buffers.append(buffer)
-        self.next = -(-(buffer.end + GAP) // ALIGN) * ALIGN
-        return buffer.address
+        if address is None:
+            self.next = -(-(buffer.end + GAP) // ALIGN) * ALIGN
+        return at
+
+    def part(self, address: int, nbytes: int, written: bool) -> np.ndarray:
+        """Bytes of a buffer as the host reads or, with `written`, writes them."""
+        buffer = self.find(address, address + nbytes)
+        if buffer is None:
+            raise OutOfBounds(f"{nbytes} bytes {self.describe(address)}")
+        place = slice(address - buffer.address, address - buffer.address + nbytes)
+        if buffer.defined is not None:
+            if written:
+                buffer.defined[place] = True
+            elif not buffer.defined[place].all():
+                raise Uninitialised(f"a copy of {buffer.name}, of which nothing wrote a part")
+        return buffer.bytes[place]
 
     def remove(self, address: int) -> None:
         """The buffer placed at an address is gone; its addresses are never used again."""
@@ -77,6 +102,12 @@ class Memory:
         """How many bytes of a buffer placed with `written=False` no kernel wrote."""
         (buffer,) = (b for b in self.buffers if b.address == address)
         return 0 if buffer.defined is None else int((~buffer.defined).sum())
+
+    def watch(self, cell: int, order: Order | None) -> None:
+        """Accesses are those of a new launch from now on; None: they are not watched."""
+        for b in self.buffers:
+            watched = order is not None and b.writable and b.bytes.size
+            b.accesses = Accesses(b.bytes.size, cell, order, b.name) if watched and order else None
 
     # -- access by many threads at once
 
@@ -122,7 +153,8 @@ class Memory:
         offset = address - near.address
         return f"at byte {offset} of {near.name}, which has {near.bytes.size}"
 
-    def load(self, addresses: Array, size: int) -> Array:
+    def load(self, addresses: Array, size: int, threads: Array) -> Array:
+        """`threads` are counted through the launch, and ascend."""
         aligned(addresses, size, "load")
         groups = self.groups(addresses, size, "load")
         out = np.empty(addresses.shape, UNSIGNED[8 * size])
@@ -131,10 +163,26 @@ class Memory:
             index = (a - np.uint64(buffer.address)).view(np.int64)
             if buffer.defined is not None:
                 self._written(buffer, index, size, inside)
+            if buffer.accesses is not None:
+                own = threads if inside is None else threads[inside]
+                with counted_from(inside):
+                    buffer.accesses.loads(index, own, size, index)
             values = buffer.view(size)[index >> (size.bit_length() - 1)]
             if inside is None:
                 return values
             out[inside] = values
+        return out
+
+    def peek(self, addresses: Array, size: int) -> Array:
+        """What an atomic access finds."""
+        out = np.empty(addresses.shape, UNSIGNED[8 * size])
+        aligned(addresses, size, "atomic access")
+        for buffer, inside in self.groups(addresses, size, "atomic access"):
+            where = slice(None) if inside is None else inside
+            index = (addresses[where] - np.uint64(buffer.address)).view(np.int64)
+            if buffer.defined is not None:
+                self._written(buffer, index, size, inside)
+            out[where] = buffer.view(size)[index // size]
         return out
 
     def _written(self, buffer: Buffer, index: Array, size: int, inside: Array | None) -> None:
@@ -147,7 +195,9 @@ class Memory:
                 f"load of byte {int(index[k])} of {buffer.name}, which nothing wrote", thread
             )
 
-    def store(self, addresses: Array, size: int, values: Array) -> None:
+    def store(
+        self, addresses: Array, size: int, values: Array, threads: Array, atomic: bool = False
+    ) -> None:
         aligned(addresses, size, "store")
         for buffer, inside in self.groups(addresses, size, "store"):
             a = addresses if inside is None else addresses[inside]
@@ -155,11 +205,34 @@ class Memory:
                 k = 0 if inside is None else int(np.argmax(inside))
                 raise ReadOnly(f"store into {buffer.name}, which is read-only", k)
             index = (a - np.uint64(buffer.address)).view(np.int64)
-            kept = values if inside is None else values[inside]
-            buffer.view(size)[index >> (size.bit_length() - 1)] = kept
+            given = values if inside is None else values[inside]
+            places, view = index >> (size.bit_length() - 1), buffer.view(size)
+            if buffer.accesses is None:
+                view[places] = given
+            else:
+                own = threads if inside is None else threads[inside]
+                with counted_from(inside):
+                    if atomic:
+                        buffer.accesses.updates(index, own, size, index)
+                    else:
+                        buffer.accesses.stores(index, own, size, index)
+                    view[places] = given
+                    if not atomic:
+                        buffer.accesses.stored(index, own, size, index, view[places] == given)
             if buffer.defined is not None:
                 for k in range(size):
                     buffer.defined[index + k] = True
+
+
+@contextmanager
+def counted_from(where: Array | None) -> Iterator[None]:
+    """A fault of part of the threads names its thread among all of them."""
+    try:
+        yield
+    except Fault as fault:
+        if where is not None:
+            fault.thread = int(np.nonzero(where)[0][fault.thread or 0])
+        raise
 
 
 def aligned(addresses: Array, size: int, what: str) -> None:
@@ -201,44 +274,20 @@ class Local:
         self.bytes.view(UNSIGNED[8 * size])[index] = values
 
 
-ATOMIC = -2  # in place of a writer: threads that do not race with each other
-NOBODY = -1
-FAR = np.int64(1 << 60)
-
-
 class Shared:
-    """The shared memory of several blocks, with the accesses since each block's last barrier.
+    """The shared memory of several blocks, one behind the other."""
 
-    A cell is the smallest access of the program. Each knows its last writer, the lowest and the
-    highest thread that read it, and when; barriers move the time before which all is in order,
-    of a block or (bar.warp.sync) of a warp.
-    """
-
-    def __init__(self, size: int, cell: int, block_of: Array, warp_of: Array) -> None:
+    def __init__(self, size: int, cell: int, block_of: Array, first_thread: int, order: Order):
         self.size, self.cell = size, cell
         self.stride = -(-size // 16) * 16
-        self.block_of, self.warp_of = block_of, warp_of
-        blocks = int(block_of[-1]) + 1
-        cells = blocks * self.stride // cell
-        self.bytes = np.zeros(blocks * self.stride, np.uint8)
-        self.defined = np.zeros(cells, np.bool_)
-        self.writer = np.full(cells, NOBODY, np.int64)
-        self.lowest = np.full(cells, FAR)
-        self.highest = np.full(cells, NOBODY, np.int64)
-        self.written = np.full(cells, -1, np.int64)
-        self.read = np.full(cells, -1, np.int64)
-        self.now = 0
-        self.ordered = np.full(blocks, -1, np.int64)
-        self.ordered_warp = np.full(int(warp_of.max()) + 1, -1, np.int64)
+        self.block_of, self.first_thread = block_of, first_thread
+        nbytes = (int(block_of[-1]) + 1) * self.stride
+        self.bytes = np.zeros(nbytes, np.uint8)
+        self.defined = np.zeros(nbytes // cell, np.bool_)
+        self.accesses = Accesses(nbytes, cell, order, "shared memory")
 
-    def barrier(self, blocks: Array) -> None:
-        self.ordered[blocks] = self.now
-
-    def warp_barrier(self, warps: Array) -> None:
-        self.ordered_warp[warps] = self.now
-
-    def index(self, offsets: Array, threads: Array, size: int, what: str) -> Array:
-        """Byte places in `bytes`."""
+    def index(self, offsets: Array, threads: Array, size: int, what: str) -> tuple[Array, Array]:
+        """Places in `bytes`, and in the memory of the block."""
         aligned(offsets, size, what)
         offset = offsets.astype(np.int64) - SHARED_START
         wrong = (offset < 0) | (offset + size > self.size)
@@ -249,110 +298,39 @@ class Shared:
                 f"which has {self.size}",
                 k,
             )
-        return self.block_of[threads] * self.stride + offset
+        return self.block_of[threads] * self.stride + offset, offset
 
     def load(self, offsets: Array, threads: Array, size: int) -> Array:
-        index = self.index(offsets, threads, size, "load")
-        self.now += 1
-        for part in range(0, size, self.cell):
-            cells = (index + part) // self.cell
-            if not self.defined[cells].all():
-                k = int(np.argmin(self.defined[cells]))
-                raise Uninitialised(
-                    f"load of byte {int(offsets[k]) - SHARED_START} of shared memory, "
-                    "which nothing wrote",
-                    k,
-                )
-            self._check_writer(cells, threads, offsets, "reads")
-            self._note_readers(cells, threads)
+        index, offset = self.index(offsets, threads, size, "load")
+        self._written(index, size, offset)
+        self.accesses.loads(index, threads + self.first_thread, size, offset)
         return self.bytes.view(UNSIGNED[8 * size])[index // size]
 
-    def store(self, offsets: Array, threads: Array, size: int, values: Array) -> None:
-        index = self.index(offsets, threads, size, "store")
-        self.now += 1
-        view = self.bytes.view(UNSIGNED[8 * size])
-        view[index // size] = values
+    def _written(self, index: Array, size: int, offset: Array) -> None:
         for part in range(0, size, self.cell):
-            cells = (index + part) // self.cell
-            self._check_writer(cells, threads, offsets, "writes")
-            self._check_readers(cells, threads, offsets)
-            self.writer[cells] = threads
-            self.written[cells] = self.now
-            self.defined[cells] = True
-            lost = (self.writer[cells] != threads) & (view[index // size] != values)
-            if lost.any():
-                k = int(np.argmax(lost))
-                raise self._race(
-                    offsets, threads, k, "writes", int(self.writer[cells[k]]), "writes"
+            known = self.defined[(index + part) // self.cell]
+            if not known.all():
+                k = int(np.argmin(known))
+                raise Uninitialised(
+                    f"load of byte {int(offset[k])} of shared memory, which nothing wrote", k
                 )
 
-    def atomic(self, offsets: Array, threads: Array, size: int) -> Array:
-        """Byte places for a read and write that others do not interrupt."""
-        index = self.index(offsets, threads, size, "atomic access")
-        self.now += 1
+    def store(self, offsets: Array, threads: Array, size: int, values: Array) -> None:
+        index, offset = self.index(offsets, threads, size, "store")
+        own = threads + self.first_thread
+        self.accesses.stores(index, own, size, offset)
+        self.put(index, size, values)
+        kept = self.bytes.view(UNSIGNED[8 * size])[index // size] == values
+        self.accesses.stored(index, own, size, offset, kept)
+
+    def put(self, index: Array, size: int, values: Array) -> None:
+        self.bytes.view(UNSIGNED[8 * size])[index // size] = values
         for part in range(0, size, self.cell):
-            cells = (index + part) // self.cell
-            self._check_writer(cells, threads, offsets, "updates", atomic=True)
-            self._check_readers(cells, threads, offsets)
-            self.writer[cells] = ATOMIC
-            self.written[cells] = self.now
-            if not self.defined[cells].all():
-                k = int(np.argmin(self.defined[cells]))
-                raise Uninitialised("atomic access to shared memory that nothing wrote", k)
+            self.defined[(index + part) // self.cell] = True
+
+    def atomic(self, offsets: Array, threads: Array, size: int) -> Array:
+        """Places for a read and write that others do not interrupt."""
+        index, offset = self.index(offsets, threads, size, "atomic access")
+        self._written(index, size, offset)
+        self.accesses.updates(index, threads + self.first_thread, size, offset)
         return index
-
-    def _in_order(self, threads: Array, others: Array, since: Array) -> Array:
-        """Whether a barrier lies between now and what others did."""
-        block = since <= self.ordered[self.block_of[threads]]
-        mine = self.warp_of[threads]
-        same = self.warp_of[np.maximum(others, 0)] == mine
-        return block | (same & (since <= self.ordered_warp[mine]))
-
-    def _check_writer(
-        self, cells: Array, threads: Array, offsets: Array, verb: str, atomic: bool = False
-    ) -> None:
-        writer = self.writer[cells]
-        foreign = (writer != threads) & (writer != NOBODY)
-        if atomic:
-            foreign &= writer != ATOMIC
-        if not foreign.any():
-            return
-        bad = foreign & ~self._in_order(threads, writer, self.written[cells])
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise self._race(offsets, threads, k, verb, int(writer[k]), "writes")
-
-    def _check_readers(self, cells: Array, threads: Array, offsets: Array) -> None:
-        low, high, since = self.lowest[cells], self.highest[cells], self.read[cells]
-        foreign = ((low < threads) | (high > threads)) & (high != NOBODY)
-        if not foreign.any():
-            return
-        other = np.where(low < threads, low, high)
-        both = self._in_order(threads, np.minimum(low, high), since)
-        bad = foreign & ~(both & self._in_order(threads, high, since))
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise self._race(offsets, threads, k, "writes", int(other[k]), "reads")
-
-    def _note_readers(self, cells: Array, threads: Array) -> None:
-        low, high, since = self.lowest[cells], self.highest[cells], self.read[cells]
-        old = self._in_order(threads, np.minimum(low, high), since)
-        old &= self._in_order(threads, high, since)
-        low = np.minimum(np.where(old, FAR, low), threads)
-        high = np.maximum(np.where(old, NOBODY, high), threads)
-        # threads ascend: of several that read one cell the lowest must win here, the highest there
-        self.lowest[cells[::-1]] = low[::-1]
-        self.highest[cells] = high
-        self.read[cells] = self.now
-
-    def _race(
-        self, offsets: Array, threads: Array, k: int, verb: str, other: int, other_verb: str
-    ) -> Race:
-        thread = int(threads[k])
-        first = int(np.argmax(self.block_of == self.block_of[thread]))
-        who = "an atomic access" if other == ATOMIC else f"thread {other - first}"
-        return Race(
-            f"thread {thread - first} {verb} byte {int(offsets[k]) - SHARED_START} of shared "
-            f"memory, which {who} {other_verb}, with no barrier between",
-            k,
-        )

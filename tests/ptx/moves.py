@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import floats
-from .faults import Fault, OutOfBounds
+from .faults import OutOfBounds, UnknownInstruction
 from .formats import TYPES, UNSIGNED, Array, Type, decode
-from .memory import LOCAL_WINDOW, SHARED_WINDOW, aligned
+from .memory import LOCAL_WINDOW, SHARED_WINDOW, aligned, counted_from
+from .nodes import Address, Operand, Register, Sink, Tuple, Variable
 from .operands import Op, Read, Step, bits_of, meaning, reader, writer
-from .syntax import Address, Operand, Register, Sink, Tuple, Variable
 
 if TYPE_CHECKING:
     from .machine import Active, Machine
@@ -128,22 +127,12 @@ def kinds(a: Array) -> list[tuple[str, Array | None]]:
     return [(names.get(int(k), "global"), top == k) for k in np.unique(top)]
 
 
-@contextmanager
-def counted_from(where: Array) -> Iterator[None]:
-    """A fault of part of the threads names its thread among all of them."""
-    try:
-        yield
-    except Fault as fault:
-        fault.thread = int(np.nonzero(where)[0][fault.thread or 0])
-        raise
-
-
 def load(m: Machine, a: Array, threads: Array, size: int) -> Array:
     """Unsigned values at generic addresses, one per thread."""
     ((space, where), *more) = kinds(a)
     if where is None:
         if space == "global":
-            return m.memory.load(a, size)
+            return m.memory.load(a, size, threads + m.first_thread)
         if space == "shared":
             return m.shared.load(a - np.uint64(SHARED_WINDOW), threads, size)
         return m.local.load(a - np.uint64(LOCAL_WINDOW), threads, size)
@@ -159,7 +148,7 @@ def store(m: Machine, a: Array, threads: Array, size: int, values: Array) -> Non
     ((space, where), *more) = kinds(a)
     if where is None:
         if space == "global":
-            m.memory.store(a, size, values)
+            m.memory.store(a, size, values, threads + m.first_thread)
         elif space == "shared":
             m.shared.store(a - np.uint64(SHARED_WINDOW), threads, size, values)
         else:
@@ -199,14 +188,17 @@ def _ld(op: Op) -> Step:
 
     def step(m: Machine, active: Active) -> None:
         a = where(m)
-        one = _shared_value(m, a)
-        a = np.reshape(a, (1,)) if one else active.pick(np.asarray(a))
+        one, threads = _shared_value(m, a), active.threads
+        if one:  # the first and the last of the threads stand for all
+            a, threads = np.repeat(a, 2), threads[[0, -1]]
+        else:
+            a = active.pick(np.asarray(a))
         if len(writes) > 1:
             aligned(a, size * len(writes), "vector load")
         for k, write in enumerate(writes):
             if write is None:
                 continue
-            values = load(m, a + np.uint64(k * size) if k else a, active.threads, size)
+            values = load(m, a + np.uint64(k * size) if k else a, threads, size)
             values = values.view(dtype)
             write(m, active, values[0] if one else active.spread(values))
 
@@ -328,18 +320,21 @@ def _decoded(bits: Array, t: Type) -> Array:
 
 
 def _atomic_load(m: Machine, a: Array, threads: Array, size: int) -> Array:
-    if kinds(a) != [("shared", None)]:
-        return load(m, a, threads, size)
+    ((space, _), *more) = kinds(a)
+    if more or space == "local":
+        raise UnknownInstruction("atomic access to several spaces, or to local memory")
+    if space == "global":
+        return m.memory.peek(a, size)
     index = m.shared.atomic(a - np.uint64(SHARED_WINDOW), threads, size)
     return m.shared.bytes.view(UNSIGNED[8 * size])[index // size]
 
 
 def _atomic_store(m: Machine, a: Array, threads: Array, size: int, values: Array) -> None:
-    if kinds(a) != [("shared", None)]:
-        return store(m, a, threads, size, values)
-    index = m.shared.index(a - np.uint64(SHARED_WINDOW), threads, size, "atomic access")
-    m.shared.bytes.view(UNSIGNED[8 * size])[index // size] = values
-    return None
+    if kinds(a)[0][0] == "global":
+        m.memory.store(a, size, values, threads + m.first_thread, atomic=True)
+    else:
+        index, _ = m.shared.index(a - np.uint64(SHARED_WINDOW), threads, size, "atomic access")
+        m.shared.put(index, size, values)
 
 
 # -- asynchronous copies
@@ -414,16 +409,16 @@ def _cp(op: Op) -> Step:
         count = active.pick(np.asarray(taken(m))) if taken else np.full(a.shape, size, np.uint32)
         if (count > size).any():
             raise OutOfBounds(f"cp.async reads {int(count.max())} of {size} bytes")
-        words = np.zeros((a.size, size), np.uint8)
+        words, own = np.zeros((a.size, size), np.uint8), active.threads + m.first_thread
         for k in range(0, size, 4):  # what lies behind the bytes that are read is zero
             whole = count >= k + 4
             if whole.any():
-                full = m.memory.load(a[whole] + np.uint64(k), 4)
+                full = m.memory.load(a[whole] + np.uint64(k), 4, own[whole])
                 words[whole, k : k + 4] = full[:, None].view(np.uint8)
             for byte in range(k, k + 3):
                 some = ~whole & (count > byte)
                 if some.any():
-                    words[some, byte] = m.memory.load(a[some] + np.uint64(byte), 1)
+                    words[some, byte] = m.memory.load(a[some] + np.uint64(byte), 1, own[some])
         m.copies.begin(active.threads, to, words)
 
     return step

@@ -11,7 +11,7 @@ import numpy as np
 
 from .faults import Uninitialised, UnknownInstruction
 from .formats import TYPES, UNSIGNED, Array, Type, decode, encode
-from .syntax import (
+from .nodes import (
     Address,
     Both,
     Immediate,

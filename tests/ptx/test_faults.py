@@ -195,6 +195,27 @@ def test_two_writes_of_different_values_to_one_place() -> None:
     launch(text, "k", 1, 64, [0])  # the same value from all is no race
 
 
+def test_a_race_between_blocks() -> None:
+    """In place, shifted: a block may read what another has overwritten already."""
+    body = """mad.wide.u32 %d0, %i, 4, %p0;
+        ld.global.u32 %r2, [%d0+4];
+        bar.sync 0;
+        st.global.u32 [%d0], %r2;"""
+    message = fault(body, Race, block=32, args=[np.zeros(65, np.uint32)])
+    assert message.startswith(
+        "thread 0 writes byte 128 of uint32[65], which thread 31 of block 0 reads, with no barrier"
+    )
+    text = entry("mov.u32 %r0, tile;\nmad.lo.u32 %r1, %t, 4, %r0;\n" + body, 1, SHARED)
+    launch(text, "k", 1, 64, [np.zeros(65, np.uint32)])  # in one block the barrier is enough
+    launch(text, "k", 2, 32, [np.zeros(65, np.uint32)], races=False)
+
+
+def test_two_blocks_that_write_one_result() -> None:
+    message = fault("st.global.u32 [%p0], %i;", Race, block=1)
+    assert "thread 0 writes byte 0 of uint32[64], which thread 0 of block 1 writes" in message
+    launch(entry("red.global.add.u32 [%p0], %i;"), "k", 2, 64, [np.zeros(1, np.uint32)])
+
+
 def test_an_atomic_update_beside_a_plain_access() -> None:
     body = """setp.eq.u32 %q0, %t, 0;
         @%q0 st.shared.u32 [%r0], 0;

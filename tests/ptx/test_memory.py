@@ -175,6 +175,7 @@ def test_updates_of_one_place_all_count(op: str, space: str) -> None:
         red.{space}.{op} [{where}], %t;
         bar.sync 0;
         ld.{space}.u32 %r1, [{where}];
+        bar.sync 0;
         @%q0 st.global.u32 [%p0], %r1;
     """, before=".shared .align 4 .b32 cell;")  # fmt: skip
     y = np.array([5], np.uint32)

@@ -12,8 +12,8 @@ import numpy as np
 
 from .faults import AbsentLane
 from .formats import TYPES, Array
+from .nodes import Both
 from .operands import Op, Read, Step, reader, writer
-from .syntax import Both
 
 if TYPE_CHECKING:
     from .machine import Active, Machine
@@ -230,6 +230,6 @@ def warp_barrier(op: Op) -> Collective:
     mask = reader(op.operands[0], U32)
 
     def step(m: Machine, active: Active) -> None:
-        m.shared.warp_barrier(np.unique(m.warp[active.threads]))
+        m.order.warp[np.unique(m.order.warp_of(active.threads + m.first_thread))] = m.order.now
 
     return Collective(mask, step)

@@ -26,6 +26,7 @@ def test_the_doctor_names_versions_processor_threads_cache_and_rates(command: Co
     assert f"numpy {np.__version__}" in lines["needs"] and "LLVM" in lines["needs"]
     assert "of f32" in lines["lanes"] and "allowed" in lines["threads"]
     assert str(objects.folder()) in lines["machine"]
+    assert lines["GPU"].startswith(("none: ", "<cuda:0"))
     assert "GB/s" in lines["copy"] and "GFLOP/s" in lines["product"]
 
 

@@ -1,0 +1,253 @@
+"""What ops that hold graphs do with their bodies: run them, and put them together anew.
+
+A body is closed: it reads its own inputs only. Ops stand below the passes and the interpreter,
+which the rules of these ops apply to bodies; the functions here import them when they are called.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..errors import CompilerError, ProgramError
+from ..ir import Graph, Node, Op, Value, inline, sourced
+from ..types import Type, spelled
+from .family import repeated
+from .source import full
+from .view import broadcast
+
+T = TypeVar("T")
+Marks = Sequence[bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Narrowed:
+    """An op with less in it, which gives what is wanted of a node.
+
+    `operands`: which of the node's operands it takes. `results`: which of its results each of the
+    node's is; None where that is not wanted, or is the operand that `unchanged` says.
+    """
+
+    op: Op
+    operands: tuple[int, ...]
+    results: tuple[int | None, ...]
+    unchanged: dict[int, int]
+
+
+class Control(Op, abstract=True):
+    """An op that runs its graphs: in turns, or one of them."""
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The bodies."""
+        raise CompilerError(f"op '{self.name}' has no bodies")
+
+    @property
+    def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Of each body the pairs of an input and the output that is this input in the next turn."""
+        return ((),) * len(self.graphs)
+
+    def kinds(self, count: int) -> tuple[str, ...]:
+        """What each of `count` operands is: "constant", "carry", "sequence" or "index".
+
+        The graphs take them in order, all but an index.
+        """
+        raise CompilerError(f"op '{self.name}' has no kinds of operands")
+
+    def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
+        """The op of other graphs, the first `constants` inputs of which are constants."""
+        raise CompilerError(f"op '{self.name}' is of its own graphs")
+
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        """What runs on these operands, in order: "turn 3", the graph, and its inputs."""
+        raise CompilerError(f"op '{self.name}' runs no graphs")
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        """What gives the wanted results of a node of this op."""
+        raise CompilerError(f"op '{self.name}' has no rule to be narrowed")
+
+
+def run(body: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The outputs of a body on arrays, by the interpreter."""
+    from ..interpreter import interpret
+
+    return interpret(body, *arrays)
+
+
+def pushforward(
+    body: Graph, args: Sequence[Value], tangents: Sequence[Value | None]
+) -> tuple[tuple[Value, ...], tuple[Value | None, ...]]:
+    """The outputs of a body on `args`, and their tangents."""
+    from ..passes import jvp
+
+    return jvp.pushforward(body, args, tangents)
+
+
+def pullback(
+    body: Graph, linear: Marks, fixed: Sequence[Value], cts: Sequence[Value | None]
+) -> tuple[Value | None, ...]:
+    """The cotangents of the linear inputs of a body."""
+    from ..passes import transpose
+
+    return transpose.pullback(body, linear, fixed, cts)
+
+
+def dependents(body: Graph, marked: Marks) -> set[Value]:
+    """The values that depend on a marked input."""
+    from ..passes import split
+
+    return split.dependents(body, marked)
+
+
+def waiting(body: Graph, marked: Marks) -> tuple[bool, ...]:
+    """Which outputs depend on a marked input, where inner ops are divided too."""
+    from ..passes import split
+
+    body = split.divided(body, marked)
+    found = split.dependents(body, marked)
+    return tuple(o in found for o in body.outputs)
+
+
+def divided(body: Graph, marked: Marks, late: Marks) -> tuple[Graph, Graph]:
+    """(unmarked inputs -> early outputs, residuals), (residuals, marked inputs -> late outputs)."""
+    from ..passes import split
+
+    return split.split(body, marked, late)
+
+
+def batched_graph(
+    body: Graph, marked: Marks, size: int, forced: Marks
+) -> tuple[Graph, tuple[bool, ...]]:
+    """A body on a batch of the marked inputs, and which outputs are one; the forced ones are."""
+    from ..passes import batch
+
+    return batch.batch(body, marked, size, forced)
+
+
+def inlined_batch(
+    body: Graph, args: Sequence[Value], marked: Marks, size: int
+) -> tuple[Value, ...]:
+    """The outputs of a body on a batch, all of them batched."""
+    from ..passes import batch
+
+    return repeated(*batch.run(body, args, marked, size), size)
+
+
+def by_row(rows: Value, like: Value) -> Value:
+    """A value a row of a batch, repeated along the axes of each row of `like`."""
+    new = tuple(range(1, like.type.ndim))
+    return broadcast(rows, like.shape, new) if new else rows
+
+
+# ---------------------------------------------------------------- making
+
+
+def fresh(values: Iterable[Value]) -> tuple[Value, ...]:
+    """Inputs of the types of `values`."""
+    return tuple(Value(v.type) for v in values)
+
+
+def spread(values: Iterable[T], marks: Iterable[bool]) -> tuple[T | None, ...]:
+    """`values` at the marked places, None elsewhere."""
+    found = iter(values)
+    return tuple(next(found) if yes else None for yes in marks)
+
+
+def chosen(values: Iterable[T], marks: Iterable[bool]) -> tuple[T, ...]:
+    """What stands at the marked places."""
+    return tuple(compress(values, marks))
+
+
+def others(values: Iterable[T], marks: Iterable[bool]) -> tuple[T, ...]:
+    """What stands at the places that are not marked."""
+    return tuple(v for v, yes in zip(values, marks, strict=True) if not yes)
+
+
+def present(values: Iterable[T | None]) -> tuple[T, ...]:
+    return tuple(v for v in values if v is not None)
+
+
+def moving(values: Iterable[Any]) -> tuple[bool, ...]:
+    """What is not None."""
+    return tuple(v is not None for v in values)
+
+
+def zeros(of: Value | Type) -> Value:
+    return full(0.0, of.type if isinstance(of, Value) else of)
+
+
+def filled(
+    values: Iterable[Value | None], like: Iterable[Value], marks: Iterable[bool]
+) -> tuple[Value | None, ...]:
+    """At the marked places zeros for None, elsewhere None."""
+    triples = zip(values, like, marks, strict=True)
+    return tuple((zeros(v) if x is None else x) if yes else None for x, v, yes in triples)
+
+
+def reordered(graph: Graph, inputs: Sequence[Value]) -> Graph:
+    """The graph with its inputs in another order."""
+    return dataclasses.replace(graph, inputs=tuple(inputs))
+
+
+def read_by(body: Graph, outputs: Iterable[Value]) -> tuple[bool, ...]:
+    """Which inputs the outputs need."""
+    part = Graph.of(body.name, body.inputs, tuple(outputs))
+    read = {a for n in part.nodes for a in n.args} | set(part.outputs)
+    return tuple(v in read for v in body.inputs)
+
+
+def once(indices: Iterable[int], args: Sequence[Value], read: Marks) -> dict[int, int]:
+    """Of the inputs that are read, the first one that is the same operand."""
+    first: dict[Value, int] = {}
+    return {i: first.setdefault(args[i], i) for i in indices if read[i]}
+
+
+def reduced(
+    body: Graph, inputs: Sequence[int], alike: dict[int, int], outs: Sequence[int]
+) -> Graph:
+    """The body of some of its inputs and outputs; for other inputs stand those they are `alike`."""
+    new = {i: Value(body.inputs[i].type) for i in inputs}
+    found = (new.get(alike.get(i, i)) for i in range(len(body.inputs)))
+    given = [n or Value(v.type) for n, v in zip(found, body.inputs, strict=True)]
+    outputs = tuple(body.outputs[k] for k in outs)
+    part = Graph(body.name, body.inputs, body.nodes, outputs)
+    return Graph.of(body.name, [new[i] for i in inputs], inline(part, given))
+
+
+def grown(start: Marks, step: Callable[[tuple[bool, ...]], Iterable[bool]]) -> tuple[bool, ...]:
+    """The least marks from `start` on that `step` adds nothing to."""
+    marks = tuple(start)
+    while True:
+        more = tuple(a or b for a, b in zip(marks, step(marks), strict=True))
+        if more == marks:
+            return marks
+        marks = more
+
+
+# ---------------------------------------------------------------- types
+
+
+def of_inputs(op: Op, given: Sequence[Type], body: Graph) -> None:
+    """Requires operands of the types of the body's inputs."""
+    wanted = body.types[0]
+    if tuple(given) != wanted:
+        required, got = spelled(wanted) or "no type", spelled(given) or "none"
+        raise ProgramError(
+            f"{op.name}: operands of {required} are required by {body.name}, got {got}"
+        )
+
+
+def body_of(name: str, types: Iterable[Type], function: Callable[..., Sequence[Value]]) -> Graph:
+    """The graph of a function of values."""
+    inputs = tuple(map(Value, types))
+    with sourced(None):
+        return Graph.of(name, inputs, function(*inputs))
+
+
+def node_of(value: Value) -> Node:
+    assert value.node is not None
+    return value.node

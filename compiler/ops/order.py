@@ -1,0 +1,156 @@
+"""Ops of order: sorting along the last axis, searching in what is sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ProgramError
+from ..ir import Node, Op, Sample, Value, apply, apply_all
+from ..sorting import places, search
+from ..types import NUMPY, Type, spelled
+from .gather import take_along
+from .view import broadcast, permute
+
+Values = tuple[Value, ...]
+
+
+def batched_all(args: Values, batched: tuple[bool, ...], size: int) -> Values:
+    """The operands with the leading axis, repeated along it where they had none."""
+    pairs = zip(args, batched, strict=True)
+    return tuple(a if yes else broadcast(a, (size, *a.shape), (0,)) for a, yes in pairs)
+
+
+class Sort(Op):
+    """The operands, sorted alike along their last axis by the first `keys` of them, and the places
+    where the elements were: stable, NaN last, -0.0 equal to 0.0; `descending` turned around but
+    that equal elements stay in order"""
+
+    keys: int
+    descending: bool
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        if not 1 <= self.keys <= len(args):
+            raise ProgramError(
+                f"sort: keys among the operands are required, got {self.keys} of {len(args)}"
+            )
+        if any(a.shape != args[0].shape for a in args):
+            raise ProgramError(f"sort: operands of one shape are required, got {spelled(args)}")
+        if not args[0].ndim:
+            raise ProgramError(f"sort: an axis is required, got {spelled(args)}")
+        return *args, args[0].of("i64")
+
+    def reference(self, *args: np.ndarray) -> Any:
+        order = places(args[: self.keys], self.descending)
+        return *(np.take_along_axis(a, order, -1) for a in args), order
+
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        order, axis = node.values[-1], node.args[0].type.ndim - 1
+        return *(None if t is None else take_along(t, order, axis) for t in tangents), None
+
+    def batch(self, node: Node, args: Values, batched: tuple[bool, ...], size: int) -> Values:
+        return apply_all(self, *batched_all(args, batched, size))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        """Not smooth: whether the places or a value is moved is not told by differences."""
+
+        def sample(op: Sort, *types: Type, low: float = -2, high: float = 2) -> Sample:
+            return Sample(op, types, low, high, smooth=False)
+
+        for dtype in NUMPY:
+            yield sample(cls(1, dtype == "f32"), Type(dtype, (3, 7)))
+        f64, i32 = Type("f64", (2, 5)), Type("i32", (2, 5))
+        yield sample(cls(1, False), f64, Type("f32", (2, 5)), i32)
+        yield sample(cls(2, False), i32, f64, low=-1, high=1)
+        yield sample(cls(2, True), Type("u8", (300,)), Type("f32", (300,)), low=0, high=9)
+        special = np.array([0.0, np.nan, -0.0, np.inf, 1.0, -np.inf, 0.0, -1.0, np.nan, -0.0])
+        for dtype in ("f16", "bf16", "f32", "f64"):
+            for down in (False, True):
+                types = (Type(dtype, (10,)),)
+                yield Sample(cls(1, down), types, values=(special,), smooth=False)
+        for shape in ((0,), (2, 0), (0, 3), (1,), (700,), (2, 1, 3)):
+            yield sample(cls(1, False), Type("f32", shape))
+            yield sample(cls(1, False), Type("i64", shape))
+        bad = "sort: operands of one shape are required, got f32[2] and f32[3]"
+        yield Sample(cls(1, False), (Type("f32", (2,)), Type("f32", (3,))), error=bad)
+        bad = "sort: keys among the operands are required, got 2 of 1"
+        yield Sample(cls(2, False), (Type("f32", (2,)),), error=bad)
+        bad = "sort: an axis is required, got f32"
+        yield Sample(cls(1, False), (Type("f32"),), error=bad)
+
+
+class SearchSorted(Op, name="searchsorted"):
+    """y[..., j] = how many of the sorted x[..., k] are below v[..., j], or not above if `right`"""
+
+    arity = 2
+    right: bool
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        x, v = args
+        if x.dtype != v.dtype:
+            raise ProgramError(
+                f"searchsorted: operands of one dtype are required, got {spelled(args)}"
+            )
+        if not x.ndim or x.ndim != v.ndim or x.shape[:-1] != v.shape[:-1]:
+            raise ProgramError(
+                f"searchsorted: shapes equal but for the last axis are required, "
+                f"got {spelled(args)}"
+            )
+        return v.of("i64")
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return search(*args, self.right)
+
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        return (None,)
+
+    def batch(self, node: Node, args: Values, batched: tuple[bool, ...], size: int) -> Values:
+        return (apply(self, *batched_all(args, batched, size)),)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in NUMPY:
+            x = np.sort(np.array([[0, 1, 1, 0, 1], [1, 0, 0, 1, 1]]), -1)
+            types = (Type(dtype, (2, 5)), Type(dtype, (2, 37)))
+            yield Sample(cls(dtype < "f5"), types, values=(x, None))
+        special = np.array([-np.inf, -1.0, -0.0, 0.0, 0.0, 2.0, np.inf, np.nan, np.nan])
+        for right in (False, True):
+            types = (Type("f64", (9,)), Type("f64", (9,)))
+            yield Sample(cls(right), types, values=(special, special))
+        for n, m in ((0, 3), (3, 0), (1, 1)):
+            yield Sample(cls(True), (Type("f32", (n,)), Type("f32", (m,))))
+        bad = "searchsorted: operands of one dtype are required, got f32[2] and f64[2]"
+        yield Sample(cls(True), (Type("f32", (2,)), Type("f64", (2,))), error=bad)
+        bad = "searchsorted: shapes equal but for the last axis are required, got f32[2] and f32"
+        yield Sample(cls(True), (Type("f32", (2,)), Type("f32")), error=bad)
+
+
+# ---------------------------------------------------------------- user functions
+
+
+def last(x: Value, axis: int) -> Value:
+    """`x` with `axis` and the last axis changed places: there and back."""
+    order = list(range(x.type.ndim))
+    order[axis], order[-1] = order[-1], order[axis]
+    return permute(x, order)
+
+
+def sort(*xs: Value, axis: int, keys: int = 1, descending: bool = False) -> Values:
+    """The operands, sorted alike by the first `keys` of them, then the places i64 of the elements.
+
+    What is not read costs nothing.
+    """
+    found = apply_all(Sort(keys, descending), *(last(x, axis) for x in xs))
+    return tuple(last(y, axis) for y in found)
+
+
+def argsort(*xs: Value, axis: int, descending: bool = False) -> Value:
+    """The places i64 of the elements in order, by all operands."""
+    return sort(*xs, axis=axis, keys=len(xs), descending=descending)[-1]
+
+
+def searchsorted(x: Value, v: Value, right: bool = False) -> Value:
+    return apply(SearchSorted(right), x, v)

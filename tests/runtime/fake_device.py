@@ -1,0 +1,203 @@
+"""A device for tests: host memory, a queue that runs when somebody waits, kernels interpreted.
+
+It records what it is asked for, and faults on what a GPU would hide.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tests.ptx import Memory, launch
+from wonderland.runtime import dlpack
+from wonderland.runtime.device import DeviceError, Launch, OutOfDeviceMemory
+
+ALIGN = 256
+COMPILED: dict[str, Any] = {}  # by text, for the whole run
+
+
+@dataclass(frozen=True)
+class Code:
+    """A kernel of PTX."""
+
+    ptx: str
+    entry: str
+
+
+class FakeMemory:
+    """Host memory between guards, registered at its own address."""
+
+    def __init__(self, device: FakeDevice, nbytes: int) -> None:
+        self.nbytes = nbytes
+        self.block = np.full(nbytes + 3 * ALIGN, 0xA5, np.uint8)
+        start = -self.block.ctypes.data % ALIGN + ALIGN
+        self.bytes = self.block[start : start + nbytes]
+        self.address = self.bytes.ctypes.data if nbytes else self.block.ctypes.data + start
+        device.memory.place(self.bytes, written=False, address=self.address, name=f"{nbytes} bytes")
+        weakref.finalize(self, device.release, self.address, nbytes, self.block)
+
+
+class FakeMark:
+    is_done = False
+
+    def done(self) -> None:
+        self.is_done = True
+
+
+class FakeDevice:
+    """`log` holds what was asked for; nothing is done before somebody waits."""
+
+    kind, index, name = "cuda", 0, "Fake"
+    architecture = "sm_90"
+    stream = 0xFA4E
+    dlpack = dlpack.CPU, 0  # so that NumPy can read what is exported
+
+    def __init__(self, capacity: int = 1 << 40) -> None:
+        self.memory = Memory()
+        self.log: list[str] = []
+        self.queue: list[Callable[[], object]] = []
+        self.limbo: list[tuple[Any, Any]] = []
+        self.used, self.capacity = 0, capacity
+        self.failing = ""  # the next thing of this name fails
+        self.lost = False
+
+    def __str__(self) -> str:
+        return f"cuda:{self.index}"
+
+    def ask(self, what: str, work: Callable[[], object] = bool) -> None:
+        if self.lost:
+            raise DeviceError(f"{what} on {self}: the device was lost")
+        if self.failing and what.startswith(self.failing):
+            self.failing = ""
+            raise DeviceError(f"{what} on {self}: planted")
+        self.log.append(what)
+        self.queue.append(work)
+
+    def drain(self) -> None:
+        queue, self.queue = self.queue, []
+        for work in queue:
+            work()
+
+    # ---- memory
+
+    def allocate(self, nbytes: int) -> FakeMemory:
+        if self.used + nbytes > self.capacity:
+            self.drain()
+        if self.used + nbytes > self.capacity:
+            free = f"{self.capacity - self.used} of {self.capacity} bytes are free"
+            raise OutOfDeviceMemory(f"memory of {nbytes} bytes on {self}: out of memory, {free}")
+        self.ask(f"allocate {nbytes}")
+        self.used += nbytes
+        return FakeMemory(self, nbytes)
+
+    def release(self, address: int, nbytes: int, block: np.ndarray) -> None:
+        """In the order of the queue; `block` lives until then."""
+
+        def work() -> None:
+            self.memory.remove(address)
+            self.used -= nbytes
+            block[:] = 0x5A
+
+        self.log.append(f"free {nbytes}")
+        self.queue.append(work)
+
+    def upload(self, address: int, array: np.ndarray) -> None:
+        data = array.reshape(-1).view(np.uint8).copy()
+
+        def work() -> None:
+            self.memory.part(address, data.size, True)[:] = data
+
+        self.ask(f"upload {data.size}", work)
+
+    def download(self, array: np.ndarray, address: int) -> None:
+        self.ask(f"download {array.nbytes}")
+        self.drain()
+        array.reshape(-1).view(np.uint8)[:] = self.memory.part(address, array.nbytes, False)
+
+    def copy(self, to: int, source: int, nbytes: int) -> None:
+        def work() -> None:
+            self.memory.part(to, nbytes, True)[:] = self.memory.part(source, nbytes, False)
+
+        self.ask(f"copy {nbytes}", work)
+
+    def fill(self, address: int, byte: int, nbytes: int) -> None:
+        def work() -> None:  # what is only filled is not written yet
+            part = self.memory.part(address, nbytes, True)
+            part[:] = byte
+
+        self.ask(f"fill {nbytes}", work)
+
+    # ---- kernels
+
+    def code(self, texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, Any]:
+        from wonderland.runtime import ptx  # brings LLVM
+
+        found = {}
+        for text in dict.fromkeys(texts):
+            if text not in COMPILED:
+                made = ptx.assembly(text, words, f"kernel{len(COMPILED)}", self.architecture)
+                COMPILED[text] = Code(made.ptx, made.entry)
+            found[text] = COMPILED[text]
+        return found
+
+    def load(self, code: Code) -> Code:
+        return code
+
+    def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> FakeGraph:
+        self.ask(f"graph {'+'.join(str(len(w)) for w in waves)}")
+        return FakeGraph(self, waves)
+
+    def run(self, x: Launch) -> None:
+        code: Code = x.kernel
+        sizes = slot_sizes(code)
+        args = [value % (1 << 8 * n) for value, n in zip(x.slots, sizes, strict=True)]
+        launch(code.ptx, code.entry, x.blocks, x.threads, args, x.shared_bytes, memory=self.memory)
+
+    # ---- order
+
+    def lead(self, stream: int) -> None:
+        self.ask(f"lead {stream}")
+        self.drain()
+
+    def follow(self, stream: int) -> None:
+        self.ask(f"follow {stream}")
+
+    def mark(self) -> FakeMark:
+        mark = FakeMark()
+        self.queue.append(mark.done)
+        return mark
+
+    def synchronize(self) -> None:
+        self.ask("synchronize")
+        self.drain()
+
+
+def slot_sizes(code: Code) -> list[int]:
+    """Bytes of the parameters of a kernel."""
+    from tests.ptx.decoding import load
+
+    return [p.size for p in load(code.ptx, code.entry).program.entry.parameters]  # type: ignore[union-attr]
+
+
+class FakeGraph:
+    """Launches of a wave run in the opposite order: they must not depend on it."""
+
+    def __init__(self, device: FakeDevice, waves: tuple[tuple[Launch, ...], ...]) -> None:
+        self.device = device
+        self.launches = list(itertools.chain.from_iterable(waves))
+        numbers = itertools.count()
+        places = [[next(numbers) for _ in wave] for wave in waves]
+        self.order = [k for wave in places for k in reversed(wave)]
+
+    def change(self, k: int, launch: Launch) -> None:
+        self.device.ask(f"change {k}")
+        self.launches[k] = launch
+
+    def launch(self) -> None:
+        now = [self.launches[k] for k in self.order]  # what runs already is not touched by changes
+        self.device.ask("launch", lambda: [self.device.run(x) for x in now])

@@ -1,0 +1,218 @@
+"""Compiled programs with loops and branches: memory, threads, kernels, what shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wonderland as wl
+from tests.test_compiled import agree
+from wonderland import lax
+from wonderland.compiler.emission import BodyWork, HostWork
+from wonderland.compiler.index import CannotFuse
+from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.ir import Graph, Value, apply_all
+from wonderland.compiler.ops import Scan, add
+from wonderland.compiler.passes import fuse as fusing
+from wonderland.compiler.pipeline import Compiled, compile_graph
+from wonderland.compiler.plan import BodyMemory
+from wonderland.compiler.types import Type
+from wonderland.runtime import executor
+
+F32 = np.float32
+RNG = np.random.default_rng(0)
+W, XS = RNG.normal(size=(16, 16)).astype(F32) / 8, RNG.normal(size=(10, 16)).astype(F32)
+
+
+def rnn(w: Any, h: Any, xs: Any) -> Any:
+    def step(h: Any, x: Any) -> Any:
+        h = np.tanh(x + h @ w)
+        return h, h
+
+    return lax.scan(step, h, xs)
+
+
+def loss(w: Any, h: Any, xs: Any) -> Any:
+    return np.sum(rnn(w, h, xs)[1] ** 2)
+
+
+H = np.zeros(16, F32)
+
+
+def compiled(f: Any, *args: Any) -> Compiled:
+    return compile_graph(wl.trace(f, *args).graph)
+
+
+def bodies(c: Compiled) -> list[BodyWork]:
+    return [w for _, w in c.plan.schedule.works if isinstance(w, BodyWork)]
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_an_rnn_is_one_kernel_that_reads_and_writes_in_place():
+    c = compiled(rnn, W, H, XS)
+    (work,) = bodies(c)
+    assert len(list(c.plan.schedule.works)) == 1 and len(list(work.inside())) == 1
+    agree(c, (W, H, XS))
+
+
+def test_a_carry_that_may_be_is_written_over_the_one_before():
+    def f(x, y):
+        return lax.scan(lambda c, e: ((c[0] * e, c[0][::-1] + c[1]), None), (x, y), XS)[0]
+
+    c = compiled(f, H, H + 1)
+    (work,) = bodies(c)
+    assert list(BodyMemory.of(work).seconds) == [0]  # the second reads the first reversed
+    agree(c, (H + 2, H + 1))
+
+
+def test_carries_that_change_places_are_not_mixed_up():
+    def fibonacci(n):
+        return lax.fori_loop(0, n, lambda i, c: (c[1], c[0] + c[1]), (0, 1))[0]
+
+    for n in (0, 1, 2, 9, 10):
+        assert (
+            wl.jit(fibonacci, static_argnums=0)(n) == [0, 1, 1, 34, 55][(0, 1, 2, 9, 10).index(n)]
+        )
+    dynamic = wl.jit(fibonacci)
+    assert [int(dynamic(n)) for n in (0, 1, 2, 9, 10)] == [0, 1, 1, 34, 55]
+
+
+def test_a_donated_argument_that_is_carried_is_updated_in_place():
+    step = wl.jit(
+        lambda p, xs: lax.scan(lambda p, x: (p - F32(0.1) * x, None), p, xs)[0], donate_argnums=0
+    )
+    p = np.ones(16, F32)
+    expected = p - F32(0.1) * XS.sum(0)
+    out = step(p, XS)
+    assert out.ctypes.data == p.ctypes.data
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_memory_that_holds_nan_before_a_call_changes_nothing(monkeypatch):
+    monkeypatch.setenv("WONDERLAND_POISON", "1")
+    for f in (wl.value_and_grad(loss), rnn):
+        c = compiled(f, W, H, XS)
+        assert c.program.poison
+        for _ in range(2):
+            agree(c, (W, H, XS))
+
+
+# ---------------------------------------------------------------- kernels and threads
+
+
+def test_a_longer_loop_has_the_same_kernels():
+    texts = []
+    for xs in (XS, np.zeros((10_000, 16), F32)):
+        c = compiled(wl.grad(loss), W, H, xs)
+        inside = {id(w) for work in bodies(c) for w in work.inside()}
+        texts.append({low.text for w, low in c.lowered if id(w) in inside})
+    assert texts[0] == texts[1] and len(texts[0]) >= 4
+
+
+def test_equal_bodies_are_compiled_once():
+    def f(w, h, xs):
+        first, ys = rnn(w, h, xs)
+        return rnn(w, first, ys)[0] + rnn(w, h, ys)[0]
+
+    c = compiled(f, W, H, XS)
+    one, two, three = bodies(c)
+    assert [id(x) for x in two.inside()] == [id(x) for x in three.inside()]
+    assert len(c.lowered) == 3  # with all ys, with the last h only, the sum
+    assert len(list(one.inside())) == 1
+    agree(c, (W, H, XS))
+
+
+def test_bits_do_not_depend_on_the_number_of_threads():
+    """Turns that are long enough to wake the team."""
+    w = RNG.normal(size=(384, 384)).astype(F32) / 16
+    h, xs = np.zeros((96, 384), F32), RNG.normal(size=(6, 96, 384)).astype(F32)
+
+    def f(w, h, xs):
+        def step(h, x):
+            h = np.tanh(h @ w + x)
+            return lax.cond(np.sum(h) > 0, lambda h: h @ w, lambda h: -h, h), np.sum(h, 1)
+
+        return lax.scan(step, h, xs)
+
+    c = compiled(wl.value_and_grad(lambda *a: np.sum(f(*a)[0])), w, h, xs)
+    results = []
+    for count in (1, 2, 3):
+        with executor.threads(count):
+            results.append(c.program((w, h, xs)))
+    assert c.program._together
+    for other in results[1:]:
+        assert all(np.array_equal(x, y) for x, y in zip(results[0], other, strict=True))
+    for got, want in zip(results[0], interpret(c.graph, w, h, xs), strict=True):
+        # f32 sums of thousands of terms that cancel
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
+
+
+def test_a_body_may_hold_what_the_host_does():
+    """An op without a kernel: the reference runs it inside of the loop, in every turn."""
+    v = Type("f64", (3,))
+    c, x = Value(v), Value(v)
+    inner = add(c, x)
+    body = Graph.of("step", (c, x), (inner, inner))
+    first, xs = Value(v), Value(Type("f64", (4, 3)))
+    graph = Graph.of("f", (first, xs), apply_all(Scan(body, 0, 1, 4, False), first, xs))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fusing.Fusion, "emit", refuse)
+        made = compile_graph(graph)
+    (work,) = bodies(made)
+    assert any(isinstance(w, HostWork) for w in work.inside())
+    agree(made, (np.ones(3), np.arange(12.0).reshape(4, 3)))
+
+
+def refuse(*args: Any) -> Any:
+    raise CannotFuse
+
+
+# ---------------------------------------------------------------- what shows loops
+
+
+def test_stages_show_the_rows_of_bodies():
+    stages = wl.jit(wl.value_and_grad(loss)).inspect(W, H, XS)
+    assert "scan step_jvp_early" in stages["schedule"] and "scan step" in stages["fuse"]
+    assert "        buffers step" in stages["buffers"]
+    assert "  10 turns" in stages["table"]
+    assert stages["sources"].count("def product") >= 2
+
+
+def test_a_profile_adds_up_and_counts_the_work_of_all_turns():
+    found = wl.jit(rnn).compile(W, H, XS).profile(W, H, XS)
+    (row,) = found.rows
+    assert row.kernel == "scan step" and row.flops >= 10 * 2 * 16 * 16 and row.bytes > 0
+    assert abs(row.seconds + found.rest - found.seconds) < 1e-12
+    assert "test_compiled_loops.py" in row.source
+
+
+def test_programs_with_loops_are_saved_and_loaded(tmp_path):
+    scale = RNG.normal(size=16).astype(F32)
+
+    def f(w, h, xs):
+        return loss(w, h, xs * scale)
+
+    program = wl.jit(wl.value_and_grad(f)).compile(W, H, XS)
+    program.save(tmp_path / "f.zip")
+    again = wl.load(tmp_path / "f.zip")
+    for x, y in zip(
+        wl.tree.leaves(program(W, H, XS)), wl.tree.leaves(again(W, H, XS)), strict=True
+    ):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_nan_born_inside_of_a_loop_is_found_there():
+    def f(xs):
+        def step(c, x):
+            return c + np.log(x), lax.cond(c > 0, np.sqrt, lambda c: c, c)
+
+        return lax.scan(step, F32(0), xs)
+
+    with pytest.raises(FloatingPointError) as caught:
+        wl.jit(f, check_nans=True)(np.array([1, 2, -1, 3], F32))
+    assert "log of f32 makes a NaN of operands without one" in str(caught.value)
+    assert "np.log(x)" in str(caught.value) and "turn 2 of scan step" in str(caught.value)

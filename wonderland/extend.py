@@ -1,0 +1,3 @@
+"""The names of wonderland.compiler.extend."""
+
+from .compiler.extend import *  # noqa: F403
