@@ -34,7 +34,6 @@ from wonderland.compiler.types import (
     WIDE,
     Type,
 )
-from wonderland.compiler.types import FLOATS, HALVES, INTEGERS, NUMPY, SIGNED, UNSIGNED, WIDE, Type
 
 SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 17, 32)
 RANGE = {
