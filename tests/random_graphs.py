@@ -419,6 +419,9 @@ def reduction(m: Maker, name: str) -> Value:
     n = math.prod(x.shape[a] for a in axes)
     if n == 0 and not op.empty:
         raise Unfit
+    if name.startswith("arg") and x.type.is_float:  # which of two is greater by a bit is no meaning
+        low, high = m.bounds[x]
+        x = m.note(ops.round(x), (low - 1, high + 1))
     if name == "prod":
         if n > 64:
             raise Unfit

@@ -216,7 +216,7 @@ class Printer:
             case "min":
                 return [f"{name} = minimum({acc}, {of[0]})"]
             case "recurrence":
-                return [f"{name} = fma({of[0]}, {acc}, {of[1]})"]
+                return [f"{name} = {of[0]} * {acc} + {of[1]}"]
         high, low, sum_ = (self.names.numbered("s") for _ in range(3))
         return [
             f"{high} = maximum({acc}, {of[0]})",
