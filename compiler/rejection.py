@@ -221,13 +221,14 @@ def ball(key: Any, d: int, p: float = 2, shape: Shape = (), dtype: Any = np.floa
 
 @eager("key", "lam")
 def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = np.int32) -> Tracer:
-    """Poisson of rate lam.
+    """Poisson of rate lam; -1 where that is no finite number from 0 on.
 
     Source: Knuth, The Art of Computer Programming 2, 3.4.1, below a rate of 10; above, Hormann, The
     transformed rejection method for generating Poisson random variables, 1993.
     """
     shape, kind, lam = parameters("poisson", shape, np.float32, lam)
     of, lam = dtype_name(dtype), shapes.broadcast_to(lam, shape)
+    lam = el.where(lam < np.inf, lam, kind(np.nan))  # with an infinite one no draw is ever accepted
     few = (lam != lam) | (lam < 10)
     small = _poisson_few(key, el.where(few, lam, kind(0)), shape)
     large = _poisson_many(key, el.where(few, kind(1e5), lam), shape)

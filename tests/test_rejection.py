@@ -171,3 +171,8 @@ def test_draws_are_jaxs_up_to_rounding(name: str) -> None:
     ours, theirs = JAXS[name](rejection), np.asarray(JAXS[name](jax.random))
     np.testing.assert_allclose(ours, theirs, rtol=5e-5, atol=1e-6)
     assert ours.dtype == theirs.dtype
+
+
+def test_rates_of_poisson_that_are_none_give_minus_1():
+    rates = np.array([np.inf, np.nan, -1, -np.inf], np.float32)
+    np.testing.assert_array_equal(jit(rejection.poisson)(KEY, rates), -1)
