@@ -468,8 +468,8 @@ def to_half(e: Emitter, x: Value, dtype: str) -> Value:
     kind = Vector(dtype, joined(x).lanes)
     b = e.builder
     if dtype == "f16":
-        # else LLVM may take two roundings, of which the first is exact, for one from f64 to f16, and
-        # that is a call of a function which nobody brings
+        # else LLVM may take two roundings, of which the first is exact, for one from f64 to f16:
+        # a call of a function which nobody brings
         fenced = intrinsic(e, "llvm.arithmetic.fence", x.llvm)
         halves = b.fptrunc(fenced, ir.VectorType(ir.HalfType(), kind.lanes))
         return Value(kind, b.bitcast(halves, kind.llvm))

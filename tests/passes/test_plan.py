@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from wonderland.compiler import ops
 from wonderland.compiler.emission import Work
 from wonderland.compiler.errors import CompilerError
 from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.ir import Graph, Value
 from wonderland.compiler.kernel import Kernel, verify
 from wonderland.compiler.passes.buffers import check_overlap
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.plan import Place, may_share
+from wonderland.compiler.types import Type
 
 from ..random_graphs import random_graph
 
@@ -257,3 +260,13 @@ def test_merging_leaves_a_group_no_way_to_wait_for_itself() -> None:
         return y * total + x, np.sum(y, axis=0) * total
 
     agrees(f, array(6, 6), array(6, 6))
+
+
+def test_a_product_that_is_only_waited_for_is_computed() -> None:
+    x = Value(Type("f32", (4, 4)))
+    product = ops.dot_general(x, x, ((1,), (0,)))
+    later = ops.after(ops.exp(x), product)
+    graph = Graph.of("f", (x,), (ops.tanh(later),))
+    given = array(4, 4)
+    (found,) = compile_graph(graph).program((given,))
+    np.testing.assert_allclose(found, np.tanh(np.exp(given)), rtol=1e-5)
