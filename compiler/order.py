@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .ir import Graph, Node, Value, apply_all, sourced
-from .ops.effects import Tie
+from .ops.effects import Tie, has_effect
 from .ops.elementwise import After
 from .ops.family import View
 
@@ -20,7 +20,7 @@ Waits = dict[Node, frozenset[Value]]
 def edges(graph: Graph) -> tuple[Graph, Waits]:
     """The graph without `after` and `tie`, and what its nodes wait for instead.
 
-    It has all its nodes, though outputs may not need those with effects any more.
+    It keeps nodes with effects, and those that others wait for, though no output may need them.
     """
     if not any(isinstance(n.op, After | Tie) for n in graph.nodes):
         return graph, {}
@@ -46,7 +46,12 @@ def edges(graph: Graph) -> tuple[Graph, Waits]:
             if found:
                 waits[made[0].node] = found
     outputs = tuple(new[o] for o in graph.outputs)
-    return Graph(graph.name, graph.inputs, tuple(nodes), outputs), waits
+    ends = [v for values in waits.values() for v in values]
+    effects = [n for n in nodes if has_effect(n.op)]
+    ends += [v for n in effects for a in (n.args, n.values) for v in a]
+    needed = {*effects, *Graph.of("", (), (*outputs, *ends)).nodes}
+    kept = tuple(n for n in nodes if n in needed)
+    return Graph(graph.name, graph.inputs, kept, outputs), waits
 
 
 def written(value: Value) -> Iterator[Value]:

@@ -127,7 +127,6 @@ class Fusion:
     def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]) -> None:
         self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
         self.known = known
-        self.waited = frozenset[Value]().union(*waits.values())
         self.groups = Groups(map(self.single, roots.nodes))
 
     def single(self, node: Node) -> Group:
@@ -242,8 +241,7 @@ class Fusion:
 
     def wanted(self, group: Group, parts: tuple[Group, ...]) -> set[Value]:
         """The values of `group`, made of `parts`, that must be stored."""
-        needed = self.outputs | self.waited
-        return self.groups.read_outside(group, parts) | needed.intersection(group.values)
+        return self.groups.read_outside(group, parts) | self.outputs.intersection(group.values)
 
     def emitted(self, group: Group) -> tuple[AnyWork, ...]:
         root = group.roots[-1]
