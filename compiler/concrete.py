@@ -27,7 +27,7 @@ ARRAY: Repairs = (
     (r"\b[\w.]+\.(?:float32|float64|int32|int64|uint32)\((\w+)\)", r"\1.astype(...)"),
     (r"^(\w+)\[:\] = (.+)$", r"\1 = np.broadcast_to(\2, \1.shape)"),
     (r"^(\w+)\[(\w+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
-    (r"(\w+)\[(\w+)\]", r"np.take(\1, \2, axis=0)"),
+    (r"(\w+)\[(\w+)\]", r"wonderland.numpy.take(\1, \2, axis=0)"),
 )
 TRUTH: Repairs = (
     (r"^(?:if|elif|while|assert) (.+?):.*$", r"np.where(\1, a, b)"),
@@ -44,7 +44,7 @@ NUMBER: Repairs = (
     (r"^(\w+)\[(\w+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
 )
 INDEX: Repairs = (
-    (r"(\w+)\[(\w+):(\w+)\]", r"np.take(\1, \2 + np.arange(size), axis=0)"),
+    (r"(\w+)\[(\w+):(\w+)\]", r"wonderland.numpy.take(\1, \2 + np.arange(size), axis=0)"),
     (r"(\w+)\[(\w+)\]", r"np.stack(\1)[\2]"),
 )
 WRITE: Repairs = (

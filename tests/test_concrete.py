@@ -224,7 +224,7 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
         looked_up,
         INDEX,
         "array: numbers are required, got a traced i32",
-        "return np.take(table, t, axis=0)",
+        "return wonderland.numpy.take(table, t, axis=0)",
     ),
     (
         as_float,
