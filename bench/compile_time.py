@@ -1,6 +1,7 @@
-"""How long until the MLP step first runs? Traced, cold, and with a filled cache.
+"""How long until the MLP step first runs? Traced, cold, and with a filled cache. Others too.
 
-Every figure is of a fresh process, `python -m bench.compile_time PEER`; imports are not counted.
+Every figure is of a fresh process, `python -m bench.compile_time PEER [QUESTION]`; imports are not
+counted. Of other questions it is the first row, without a trace of its own.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from .harness import Figure
 
 BATCH, SIZES = 64, (64, 256, 128, 10)
+OTHERS = ("recurrence", "per_example", "segments")
 
 CACHES = {
     "wonderland": {"WONDERLAND_CACHE": ""},
@@ -50,13 +53,29 @@ def figures(rounds: int, names: Sequence[str]) -> Iterator[Figure]:
         yield Figure(
             f"MLP step, {kind}" + (" first run" if kind != "trace" else ""), size, of_peers
         )
+    for question in OTHERS:
+        yield from of_question(question, [name for name in CACHES if name in names])
 
 
-def in_process(peer: str, folder: str) -> dict[str, float]:
+def of_question(question: str, names: Sequence[str]) -> Iterator[Figure]:
+    """The first runs of the first row of a question."""
+    found: dict[str, dict[str, float]] = {"cold": {}, "warm": {}}
+    told: dict[str, Any] = {}
+    for peer in names:
+        with tempfile.TemporaryDirectory() as folder:
+            for values in found.values():
+                made = in_process(peer, folder, question)
+                if made:
+                    told, values[peer] = made, made["run"]
+    for kind, values in found.items():
+        yield Figure(f"{told['question']}, {kind} first run", told["size"], values)
+
+
+def in_process(peer: str, folder: str, question: str = "") -> dict[str, Any]:
     """Seconds of tracing and of the whole first run, in a process whose cache is `folder`."""
     settings = {name: value or folder for name, value in CACHES[peer].items()}
     settings["BENCH_PEERS"] = peer
-    command = [sys.executable, "-m", "bench.compile_time", peer]
+    command = [sys.executable, "-m", "bench.compile_time", peer, *([question] if question else [])]
     done = subprocess.run(command, env=os.environ | settings, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -67,8 +86,14 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def main(peer: str) -> None:
+def main(peer: str, question: str = "") -> None:
     importlib.import_module("wonderland.compiler.pipeline")  # the back end, else imported when used
+    if question:
+        row = next(importlib.import_module(f".{question}", __package__).rows())
+        made = {"question": row.question, "size": row.size}
+        run = row.runs.get(peer)
+        print(json.dumps(made | {"run": seconds(run)} if run else {}))
+        return
     from . import mlp_step
 
     step = mlp_step.MAKERS[peer](*mlp_step.problem(BATCH, SIZES))
@@ -76,4 +101,4 @@ def main(peer: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
