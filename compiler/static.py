@@ -42,13 +42,30 @@ def exact(value: Any) -> Any:
     return type(value), repr(value) if isinstance(value, (float, complex)) else value
 
 
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters, where they are known: some functions written in C tell nothing."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
 def positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """The parameters that have a place, where they are known."""
-    try:
-        every = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some functions written in C tell nothing
-        return []
-    return [p for p in every if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [p for p in parameters_of(function) if p.kind in kinds]
+
+
+def known_names(function: Callable[..., Any], names: Sequence[str]) -> None:
+    """Refuses names that no parameter has, where the parameters are known and not any name's."""
+    every = parameters_of(function)
+    taken = [p.name for p in every if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    wrong = [n for n in names if n not in taken]
+    if wrong and every and not any(p.kind is p.VAR_KEYWORD for p in every):
+        raise ProgramError(
+            f"jit: static_argnames among {', '.join(taken) or 'no names'} are required, "
+            f"got {wrong[0]!r}"
+        )
 
 
 def places(function: Callable[..., Any], given: Ints) -> tuple[int, ...]:
@@ -70,6 +87,7 @@ def places_and_names(
     """The arguments that are meant, by place and by name where a parameter has both."""
     numbers = places(function, given)
     names = (named,) if isinstance(named, str) else tuple(named)
+    known_names(function, names)
     parameters = positional(function) if numbers or names else []
     place = {p.name: k for k, p in enumerate(parameters)}
     name = {k: p.name for k, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}

@@ -227,3 +227,9 @@ def test_the_stages_of_programs_are_dumped(tmp_path: Path, monkeypatch: pytest.M
     wl.jit(step, dump=tmp_path)(X)
     files = sorted(p.name for p in (tmp_path / "step").iterdir())
     assert files[0] == "00 trace.txt" and len(files) == len(list(wl.jit(step).inspect(X)))
+
+
+def test_a_static_name_that_no_parameter_has_is_refused() -> None:
+    with pytest.raises(ProgramError, match="static_argnames among x, n are required, got 'm'"):
+        wl.jit(lambda x, n=1: x, static_argnames=("n", "m"))
+    assert wl.jit(lambda x, **more: x, static_argnames="m")(X, m=1) is not None
