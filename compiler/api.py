@@ -132,7 +132,7 @@ class Jitted:
             leaves = recent.read((args, options))
             outputs = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
-                return recent.together(outputs)
+                return outputs[0] if recent.single else recent.together(outputs)
         return self.call(args, options)
 
     def call(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:

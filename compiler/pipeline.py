@@ -53,7 +53,7 @@ from .passes.schedule import schedule
 from .passes.simplify import simplify
 from .passes.sink import sink
 from .passes.unmark import unmark
-from .plan import ALIGNMENT, Place, Plan, Schedule
+from .plan import Place, Plan, Schedule, aligned
 from .prefix import Prefix
 from .product import Product
 from .rows import Around, Rows, host_row, operands, seconds_of, turns
@@ -218,8 +218,7 @@ def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | Non
 
 def scratch_of(lowered: Iterable[Lowered]) -> int:
     """Bytes of scratch that a thread needs."""
-    most = max((low.scratch_bytes for low in lowered), default=0)
-    return -(-most // ALIGNMENT) * ALIGNMENT
+    return aligned(max((low.scratch_bytes for low in lowered), default=0))
 
 
 # ---------------------------------------------------------------- the table
