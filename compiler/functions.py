@@ -90,6 +90,14 @@ def jvp(
     such types have tangents of the dtype float0. With `has_aux` the function gives (value, aux),
     and the result is (value, tangent, aux).
     """
+    for what, found in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(found, (tuple, list)):
+            got = aval(found, "")[0] if np.ndim(found) else type(found).__name__
+            raise ProgramError(
+                f"jvp: {what} in a tuple or list are required, got {got}",
+                where(user_source()),
+                f"a tuple, as in jvp({name_of(function)}, (x,), (dx,))",
+            )
     traced = trace_tree(function, tuple(primals), name_of(function))
     moving = moving_inputs(traced)
     given = matched("jvp: a tangent", tuple(tangents), traced.inputs, traced.args)

@@ -1,12 +1,7 @@
-"""Matrices of derivatives, as JAX names them: jacfwd, jacrev, hessian.
+"""Matrices of derivatives, as JAX names them: jacfwd, jacrev, hessian; and hvp, which needs none.
 
 A function is linearized once; its linear graph, or the transpose of that, is batched over the unit
 vectors of one leaf of the arguments, or results, at a time, so no part is multiplied with zeros.
-
-The product of the Hessian with a vector needs no matrix:
-
-    def hvp(f, x, v):
-        return wl.jvp(wl.grad(f), (x,), (v,))[1]
 """
 
 from __future__ import annotations
@@ -18,7 +13,7 @@ from typing import Any
 
 from . import tree
 from .errors import ProgramError
-from .functions import asked, differentiable, name_of, pair, parted, parts
+from .functions import asked, differentiable, grad, jvp, name_of, pair, parted, parts
 from .ir import Graph, Value, inline, user_source, where
 from .ops.elementwise import cast, eq
 from .ops.family import repeated
@@ -81,6 +76,20 @@ def hessian(
     """
     inner = jacrev(fun, argnums, has_aux, holomorphic)
     return jacfwd(inner, argnums, has_aux, holomorphic)
+
+
+def hvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The Hessian of a scalar function at `primals` times `tangents`, without the matrix.
+
+    The result is like the primal, or, of several, a tuple that is like them.
+    Cost: a small multiple of that of the function.
+    Example:
+    >>> hvp(lambda x: x[0] ** 2 * x[1], (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+    array([4., 2.])
+    """
+    several = isinstance(primals, (tuple, list)) and len(primals) != 1
+    argnums = tuple(range(len(primals))) if several else 0
+    return jvp(grad(fun, argnums), primals, tangents)[1]
 
 
 def jacobian_of(

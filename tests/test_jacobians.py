@@ -101,6 +101,29 @@ def test_every_mix_of_modes_gives_the_hessian():
     close(wl.jit(wl.hessian(f))(X), expected, 1e-10)
 
 
+def test_a_hessian_times_a_vector_needs_no_matrix():
+    f = lambda x: np.sum(np.exp(np.sin(x)) * x[0])  # noqa: E731
+    v = rng.normal(size=3)
+    close(wl.hvp(f, (X,), (v,)), wl.hessian(f)(X) @ v)
+    close(wl.jit(lambda x: wl.hvp(f, (x,), (v,)))(X), wl.hessian(f)(X) @ v, 1e-10)
+    p, dp = {"x": X, "s": 2.0}, {"x": v, "s": 0.5}
+    full, found = wl.hessian(quadratic)(p), wl.hvp(quadratic, (p,), (dp,))
+    for name in p:
+        close(found[name], full[name]["x"] @ v + full[name]["s"] * 0.5)
+    both = wl.hvp(lambda x, y: np.sum(x * y**2), (X, X), (v, 2 * v))
+    close(both, (4 * X * v, 2 * X * v + 4 * X * v))
+    rows = rng.normal(size=(5, 3))
+    close(wl.vmap(lambda v: wl.hvp(f, (X,), (v,)))(rows), rows @ wl.hessian(f)(X))
+    with pytest.raises(ProgramError, match=r"a tangent"):
+        wl.hvp(f, (X,), (np.ones(4),))
+    with pytest.raises(
+        ProgramError, match=r"primals in a tuple .* got f64\[3\]"
+    ):
+        wl.hvp(f, X, v)
+    with pytest.raises(ProgramError, match="a scalar"):
+        wl.hvp(np.sin, (X,), (v,))
+
+
 def test_hessians_of_each_example_and_third_derivatives():
     f = lambda x: np.sum(np.sin(x)) * x[0]  # noqa: E731
     rows = rng.normal(size=(4, 3))

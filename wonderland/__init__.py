@@ -35,7 +35,7 @@ from .compiler.functions import (
     value_and_grad,
     vjp,
 )
-from .compiler.jacobians import hessian, jacfwd, jacrev
+from .compiler.jacobians import hessian, hvp, jacfwd, jacrev
 from .compiler.lint import WideningWarning
 from .compiler.scalar_function import scalar_function
 from .compiler.settings import check_nans, device, disable_jit, dump, memory_budget
@@ -67,6 +67,7 @@ __all__ = [
     "extend",
     "grad",
     "hessian",
+    "hvp",
     "io_callback",
     "jacfwd",
     "jacrev",
