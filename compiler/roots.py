@@ -4,12 +4,13 @@ outputs       and whatever the caller forces
 reductions    and what no expression can compute: products, prefixes, scatters, nodes of the host
 operands      that their reader can read from memory only
 shared        elementwise values of several readers, unless they are cheap
+repeated      such values that a reader would compute again for each of its outer points
 long chains   every so many nodes
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 
 from .emission import plain_operand
 from .ir import Graph, Node, Value
@@ -18,6 +19,7 @@ from .ops.cumulative import Cumulative
 from .ops.family import Computed, Elementwise, Reduce, View
 from .ops.gather import Scatter
 from .ops.source import Constant
+from .ops.view import Broadcast, Permute, Reshape
 
 CHEAP = 4
 """Multiply-adds up to which a value is computed again by each of its readers."""
@@ -66,6 +68,7 @@ class Roots:
             if isinstance(n.op, Elementwise):
                 w += n.op.weight
                 root |= w > CHEAP and len(set(users[n.out])) > 1
+                root |= w > CHEAP and any(repeats(u, users) for u in users[n.out])
             root |= not self.required.isdisjoint(n.values)
             if root:
                 roots.append(n)
@@ -88,6 +91,27 @@ class Roots:
                 seen[n] = None
                 stack += [a.node for a in n.args if a.node and a not in self.stored]
         return tuple(reversed(seen))
+
+
+def repeats(node: Node, users: Mapping[Value, Sequence[Node]]) -> bool:
+    """Whether a view repeats its operand along an axis outside of a loop over one of its own.
+
+    Axes that a reader reduces over are inside of all others; else the last one is.
+    """
+    if isinstance(node.op, Permute | Reshape):
+        return any(repeats(u, users) for u in users[node.out])
+    if not isinstance(node.op, Broadcast):
+        return False
+    long = [d for d, n in enumerate(node.op.shape) if n > 1]
+    new = {d for d in long if d in node.op.axes}
+    own = [d for d in long if d not in new]
+    readers = [r for u in users[node.out] for r in (u, *(x for v in u.values for x in users[v]))]
+    for r in readers:
+        if isinstance(r.op, Reduce) and r.args[0].shape == node.op.shape:
+            inside = set(r.op.axes)
+            if not new <= inside and not inside.isdisjoint(own):
+                return True
+    return bool(new) and bool(own) and min(new) < max(own)
 
 
 def base(value: Value) -> Value:

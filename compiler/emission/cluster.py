@@ -64,7 +64,8 @@ def clustered(
     """What `emit` makes a kernel of: the part that may raise CannotFuse, and costs less."""
     own = frozenset(v for n in nodes for v in n.values)
     for _ in range(SPLITS):
-        emission = Emission(name, domain, Reader(stored, domain.sizes, own), wanted)
+        outer = frozenset(a.name for a in domain.axes(False))
+        emission = Emission(name, domain, Reader(stored, domain.sizes, own, outer), wanted)
         try:
             emission.values(nodes)
         except SplitAxis as split:

@@ -37,14 +37,15 @@ Reading = Generator[Request, Any, Expr]
 class Reader:
     """Expressions of values: `stored` ones are loaded, everything else is computed here.
 
-    `sizes` are those of the axes, `own` the values that the kernel itself is to compute, `buffers`
-    what was loaded, in order, `results` the values that are known at one index. Raises CannotFuse
-    where a value must be in memory, or had better be.
+    `sizes` are those of the axes, `own` the values that the kernel is to compute itself, `outer`
+    the axes that its stages are in, `buffers` what was loaded, in order, `results` the values
+    known at one index. Raises CannotFuse where a value must be in memory, or had better be.
     """
 
     stored: Container[Value]
     sizes: dict[str, int]
     own: Container[Value]
+    outer: frozenset[str] = frozenset()
     buffers: dict[Value, Buffer] = field(default_factory=dict)
     results: dict[Value, tuple[Index, Expr]] = field(default_factory=dict)
     memo: dict[Request, Expr] = field(default_factory=dict)
@@ -78,8 +79,15 @@ class Reader:
             self.times[value] += value in self.own
             if self.times[value] > TIMES or len(self.memo) > LONG:
                 raise CannotFuse
+            if value in self.own and self.repeated(at):
+                raise CannotFuse
             self.memo[key] = yield from self.computing(value, at, guards)
         return self.memo[key]
+
+    def repeated(self, at: Index) -> bool:
+        """Whether the stages around would compute what is at `at` again at every outer point."""
+        axes = at.map.axes if isinstance(at, Flat) else frozenset().union(*(m.axes for m in at))
+        return not axes <= self.outer and not self.outer <= axes
 
     def loaded(self, value: Value) -> bool:
         return value in self.stored and value not in self.own

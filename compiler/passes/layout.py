@@ -3,10 +3,11 @@
 What: a product whose result is only read transposed computes the transposed product; one whose
 axes of rhs are only read before those of lhs computes a product for each of them, of the same lhs,
 so what reads it can fuse; products contract one axis; a product without contraction is a
-multiplication of broadcasts, which fuses.
+multiplication of broadcasts, which fuses; a small one is the sum of such a multiplication, which
+fuses too: a product's own kernel packs its operands before it begins.
 Why here: after the laws, before fusion, which reads operands through strides and materialises what
 has none.
-Before: any graph. After: every dot_general contracts exactly one axis.
+Before: any graph. After: every dot_general contracts exactly one axis, and has work for its kernel.
 Cost: linear in nodes.
 """
 
@@ -18,7 +19,12 @@ from collections.abc import Sequence
 from ..ir import Graph, Node, Value, apply, apply_all, everywhere, rebuild
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import mul
-from ..ops.view import Broadcast, Permute, broadcast, permute, reshape
+from ..ops.reduce import reduce_sum
+from ..ops.view import Permute, broadcast, permute, reshape
+
+SMALL, SMALL_VECTOR = 512, 4096
+"""Multiply-adds up to which a sum was measured to be faster: of matrices, and of a matrix and a
+vector. Of two vectors it always is."""
 
 
 @everywhere
@@ -106,19 +112,32 @@ def one_for_each(
 
 
 def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
-    """The product with its contracted axes as one."""
+    """The product with its contracted axes as one, or as a sum if it is small."""
     (of_lhs, of_rhs), (lhs_batch, rhs_batch) = op.contracting, op.batching
-    if len(of_lhs) == 1:
-        return apply(op, lhs, rhs)
-    if not of_lhs:
-        return broadcast_product(op, lhs, rhs)
-    pairs = sorted(zip(of_lhs, of_rhs, strict=True))
-    sides = [
-        merged(value, batch, [p[k] for p in pairs])
-        for k, (value, batch) in enumerate(((lhs, lhs_batch), (rhs, rhs_batch)))
-    ]
-    (left, left_at, left_batch), (right, right_at, right_batch) = sides
-    return apply(DotGeneral(((left_at,), (right_at,)), (left_batch, right_batch)), left, right)
+    if len(of_lhs) > 1:
+        pairs = sorted(zip(of_lhs, of_rhs, strict=True))
+        sides = [
+            merged(value, batch, [p[k] for p in pairs])
+            for k, (value, batch) in enumerate(((lhs, lhs_batch), (rhs, rhs_batch)))
+        ]
+        (lhs, left_at, left_batch), (rhs, right_at, right_batch) = sides
+        op = DotGeneral(((left_at,), (right_at,)), (left_batch, right_batch))
+    if small(op, lhs, rhs):
+        return as_sum(op, lhs, rhs)
+    return apply(op, lhs, rhs)
+
+
+def small(op: DotGeneral, lhs: Value, rhs: Value) -> bool:
+    """Whether each product of the batch is done before its own kernel would begin."""
+    if not op.contracting[0]:
+        return True
+    rows, columns = (
+        math.prod(x.shape[d] for d in op.free(side, x.type.ndim))
+        for side, x in enumerate((lhs, rhs))
+    )
+    vectors = (rows == 1) + (columns == 1)
+    work = rows * columns * math.prod(lhs.shape[d] for d in op.contracting[0])
+    return vectors == 2 or work <= (SMALL_VECTOR if vectors else SMALL)
 
 
 def merged(
@@ -138,18 +157,25 @@ def merged(
     return one, first, tuple(d if d < first else d - count + 1 for d in batch)
 
 
-def broadcast_product(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
-    """The outer product over shared batch axes."""
-    out = op.type(lhs.type, rhs.type)
-    assert not isinstance(out, tuple)
-    batch = len(op.batching[0])
-    free = lhs.type.ndim - batch
-    sides = []
-    for value, own, new in (
-        (lhs, op.batching[0], range(batch + free, out.ndim)),
-        (rhs, op.batching[1], range(batch, batch + free)),
-    ):
-        order = (*own, *(d for d in range(value.type.ndim) if d not in own))
-        ordered = value if order == tuple(range(len(order))) else permute(value, order)
-        sides.append(apply(Broadcast(out.shape, tuple(new)), ordered) if len(new) else ordered)
-    return mul(*sides)
+def as_sum(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
+    """The operands times each other at every point of batch, free and contracted axes, summed."""
+    batch, depth = len(op.batching[0]), len(op.contracting[0])
+    rows, columns = op.free(0, lhs.type.ndim), op.free(1, rhs.type.ndim)
+    before = batch + len(rows)
+    ndim = before + len(columns) + depth
+    shape = (
+        *(lhs.shape[d] for d in (*op.batching[0], *rows)),
+        *(rhs.shape[d] for d in (*columns, *op.contracting[1])),
+    )
+    left = arranged(lhs, (*op.batching[0], *rows, *op.contracting[0]))
+    right = arranged(rhs, (*op.batching[1], *columns, *op.contracting[1]))
+    found = mul(
+        broadcast(left, shape, range(before, ndim - depth)),
+        broadcast(right, shape, range(batch, before)),
+    )
+    return reduce_sum(found, range(ndim - depth, ndim)) if depth else found
+
+
+def arranged(value: Value, order: Sequence[int]) -> Value:
+    """The value with its axes in this order."""
+    return value if list(order) == sorted(order) else permute(value, order)

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 
 from tests.passes.texts import expect
 from wonderland.compiler.interpreter import interpret
@@ -17,13 +18,13 @@ def test_a_product_that_is_read_transposed_is_the_transposed_product():
     expect(
         layout,
         """
-        def f(a: f32[3, 5], b: f32[5, 4]):
-            c: f32[3, 4] = dot_general(a, b, contracting=((1,), (0,)), batching=((), ()))
-            d: f32[4, 3] = permute(c, axes=(1, 0))
+        def f(a: f32[30, 50], b: f32[50, 40]):
+            c: f32[30, 40] = dot_general(a, b, contracting=((1,), (0,)), batching=((), ()))
+            d: f32[40, 30] = permute(c, axes=(1, 0))
             return d""",
         """
-        def f(a: f32[3, 5], b: f32[5, 4]):
-            c: f32[4, 3] = dot_general(b, a, contracting=((0,), (1,)), batching=((), ()))
+        def f(a: f32[30, 50], b: f32[50, 40]):
+            c: f32[40, 30] = dot_general(b, a, contracting=((0,), (1,)), batching=((), ()))
             return c""",
     )
 
@@ -32,32 +33,65 @@ def test_a_product_with_many_matrices_is_one_for_each():
     expect(
         layout,
         """
-        def f(a: f32[3, 5], b: f32[8, 5, 4]):
-            c: f32[3, 8, 4] = dot_general(a, b, contracting=((1,), (1,)), batching=((), ()))
-            d: f32[8, 3, 4] = permute(c, axes=(1, 0, 2))
+        def f(a: f32[30, 50], b: f32[8, 50, 40]):
+            c: f32[30, 8, 40] = dot_general(a, b, contracting=((1,), (1,)), batching=((), ()))
+            d: f32[8, 30, 40] = permute(c, axes=(1, 0, 2))
             return d""",
         """
-        def f(a: f32[3, 5], b: f32[8, 5, 4]):
-            c: f32[8, 3, 5] = broadcast(a, shape=(8, 3, 5), axes=(0,))
-            d: f32[8, 3, 4] = dot_general(c, b, contracting=((2,), (1,)), batching=((0,), (0,)))
+        def f(a: f32[30, 50], b: f32[8, 50, 40]):
+            c: f32[8, 30, 50] = broadcast(a, shape=(8, 30, 50), axes=(0,))
+            d: f32[8, 30, 40] = dot_general(c, b, contracting=((2,), (1,)), batching=((0,), (0,)))
             return d""",
     )
 
 
 def test_a_product_that_is_also_read_as_it_stands_stays():
     text = """
-        def f(a: f32[3, 5], b: f32[8, 5, 4]):
-            c: f32[3, 8, 4] = dot_general(a, b, contracting=((1,), (1,)), batching=((), ()))
-            d: f32[8, 3, 4] = permute(c, axes=(1, 0, 2))
+        def f(a: f32[30, 50], b: f32[8, 50, 40]):
+            c: f32[30, 8, 40] = dot_general(a, b, contracting=((1,), (1,)), batching=((), ()))
+            d: f32[8, 30, 40] = permute(c, axes=(1, 0, 2))
             return d, c"""
     expect(layout, text, text)
 
 
-def test_products_of_every_order_keep_their_meaning():
+def test_a_small_product_is_a_sum():
+    expect(
+        layout,
+        """
+        def f(a: f32[3, 5], b: f32[5, 4]):
+            c: f32[3, 4] = dot_general(a, b, contracting=((1,), (0,)), batching=((), ()))
+            return c""",
+        """
+        def f(a: f32[3, 5], b: f32[5, 4]):
+            c: f32[4, 5] = permute(b, axes=(1, 0))
+            d: f32[3, 4, 5] = broadcast(a, shape=(3, 4, 5), axes=(1,))
+            e: f32[3, 4, 5] = broadcast(c, shape=(3, 4, 5), axes=(0,))
+            f: f32[3, 4, 5] = mul(d, e)
+            g: f32[3, 4] = sum(f, axes=(2,))
+            return g""",
+    )
+
+
+def test_products_of_vectors_are_sums_and_of_a_vector_and_a_small_matrix():
+    def ops(*shapes: tuple[int, ...]) -> set[str]:
+        lhs, rhs = (Value(Type("f32", s)) for s in shapes)
+        out = dot_general(lhs, rhs, ((len(lhs.shape) - 1,), (len(rhs.shape) - 2,)), (
+            tuple(range(len(lhs.shape) - 2)),
+        ) * 2)  # fmt: skip
+        return {n.op.name for n in layout(Graph.of("f", (lhs, rhs), (out,))).nodes}
+
+    assert "dot_general" not in ops((1, 9000), (9000, 1)) | ops((7, 1, 900), (7, 900, 1))
+    assert "dot_general" not in ops((1, 64), (64, 64)) | ops((64, 64), (64, 1))
+    assert "dot_general" in ops((1, 64), (64, 65)) & ops((65, 64), (64, 1))
+    assert "dot_general" not in ops((8, 8), (8, 8)) and "dot_general" in ops((8, 9), (9, 8))
+
+
+@pytest.mark.parametrize("depth", [1, 6, 600])
+def test_products_of_every_order_keep_their_meaning(depth: int):
     rng = np.random.default_rng(0)
     for batches, rows, columns in itertools.product(range(2), range(1, 3), range(1, 3)):
-        lhs = Value(Type("f64", (*(2, 3, 4, 5)[: batches + rows], 6)))
-        rhs = Value(Type("f64", (*(2,) * batches, 6, *(4, 5)[:columns])))
+        lhs = Value(Type("f64", (*(2, 3, 4, 5)[: batches + rows], depth)))
+        rhs = Value(Type("f64", (*(2,) * batches, depth, *(4, 5)[:columns])))
         pair = (batches + rows,), (batches,)
         batch = tuple(range(batches))
         for axes in itertools.permutations(range(batches + rows + columns)):

@@ -69,10 +69,34 @@ def test_layer_norm_with_all_its_gradients_is_one_kernel() -> None:
 
 
 def test_an_activation_is_the_epilogue_of_its_product() -> None:
-    found = kernels(
-        compiled(lambda x, w, b: np.tanh(x @ w + b), array(8, 5), array(5, 6), array(6))
-    )
-    assert found == ["product_tanh"]
+    def layer(x: Any, w: Any, b: Any) -> Any:
+        return np.tanh(x @ w + b)
+
+    assert kernels(compiled(layer, array(8, 5), array(5, 60), array(60))) == ["product_tanh"]
+
+
+def test_a_small_layer_is_a_sum_that_does_not_compute_its_operand_again() -> None:
+    def layer(x: Any, w: Any, b: Any) -> Any:
+        return np.tanh(np.exp(x) @ w + b)
+
+    assert kernels(compiled(layer, array(5), array(5, 6), array(6))) == ["map_exp", "fold_sum_tanh"]
+
+
+def test_products_of_vectors_compute_their_operands() -> None:
+    def dots(a: Any, b: Any) -> Any:
+        return np.einsum("bk,bk->b", np.exp(a), b)
+
+    assert kernels(compiled(dots, array(40, 9), array(40, 9))) == ["fold_sum"]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_a_sum_reads_in_every_row_is_computed_once(axis: int) -> None:
+    def f(x: Any, w: Any) -> Any:
+        return np.sum(np.tanh(np.expand_dims(x, 1 - axis)) * w, axis=axis)
+
+    for size in (8, 9):  # a row as long as a column, and not
+        sizes = (8, size) if axis else (size, 8)
+        assert kernels(compiled(f, array(size), array(*sizes))) == ["map_tanh", "fold_sum"]
 
 
 def test_views_are_no_kernels() -> None:
