@@ -116,7 +116,7 @@ TICKET = 0
 PHASE = 8
 LAST_PHASE = 16
 CONTEXT = 24
-RUNNING = 32
+ENDED = 32  # the sequence with which the last launch ended
 DONE = 64  # chunks of this phase
 ASLEEP = 128  # workers
 CALLER_ASLEEP = 136
@@ -242,7 +242,6 @@ def launch(team, context, segment):
     first = read64(segment + PHASES_BEGIN)
     write64(team + CONTEXT, context)
     write64(team + LAST_PHASE, read64(segment + PHASES_END) - PHASE_BYTES)
-    write64(team + RUNNING, 1)
     open_phase(team, first, read64(first + CHUNKS))
     serve(team, 0)
     store(team + BUSY, 0)
@@ -265,10 +264,15 @@ def make_room(team):
 
 
 def open_phase(team, phase, chunks):
-    """Lets the team take the chunks of a phase; no chunks end the launch."""
+    """Lets the team take the chunks of a phase; no chunks end the launch.
+
+    The ticket says both, and is written last: from then on the caller may open the next launch.
+    """
     write64(team + PHASE, phase)
     write64(team + DONE, 0)
     sequence = (load(team + TICKET) // SEQUENCE + 1) % SEQUENCES
+    if chunks == 0:
+        write64(team + ENDED, sequence)
     store(team + TICKET, sequence * SEQUENCE + chunks)
     if load(team + CALLER_ASLEEP) > 0 or (load(team + ASLEEP) > 0 and chunks > 1):
         wake(team + TICKET + 4, SEQUENCES)
@@ -285,7 +289,7 @@ def serve(team, member):
     while True:
         if ticket % SEQUENCE == 0:
             if member == 0:
-                if load(team + RUNNING) == 0:
+                if load(team + ENDED) == ticket // SEQUENCE:
                     return 0
             elif load(team + STOP) != 0:
                 return 0
@@ -320,7 +324,6 @@ def run_chunk(row, chunk, scratch):
 
 def close_phase(team, phase):
     if phase == read64(team + LAST_PHASE):
-        write64(team + RUNNING, 0)
         open_phase(team, phase, 0)
     else:
         open_phase(team, phase + PHASE_BYTES, read64(phase + PHASE_BYTES + CHUNKS))
