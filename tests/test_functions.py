@@ -263,10 +263,10 @@ def test_tangents_of_another_type_or_structure_are_refused():
     assert message(lambda: jvp(np.sin, (X,), (X, X))).startswith(
         "jvp: a tangent of the same structure"
     )
-    text = message(lambda: jvp(np.sin, X, X))
+    text = message(lambda: jvp(np.sin, X, X))  # type: ignore
     assert text.startswith("jvp: primals in a tuple or list are required, got f64[3, 4]\n")
     assert text.endswith("try: a tuple, as in jvp(sin, (x,), (dx,))")
-    assert message(lambda: jvp(np.sin, (2.0,), 1.0)).startswith(
+    assert message(lambda: jvp(np.sin, (2.0,), 1.0)).startswith(  # type: ignore
         "jvp: tangents in a tuple or list are required, got float"
     )
     pull = vjp(np.sin, X)[1]

@@ -117,7 +117,7 @@ def test_a_hessian_times_a_vector_needs_no_matrix():
     with pytest.raises(ProgramError, match=r"a tangent"):
         wl.hvp(f, (X,), (np.ones(4),))
     with pytest.raises(ProgramError, match=r"primals in a tuple .* got f64\[3\]"):
-        wl.hvp(f, X, v)
+        wl.hvp(f, X, v)  # type: ignore
     with pytest.raises(ProgramError, match="a scalar"):
         wl.hvp(np.sin, (X,), (v,))
 

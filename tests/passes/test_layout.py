@@ -75,9 +75,9 @@ def test_a_small_product_is_a_sum():
 def test_products_of_vectors_are_sums_and_of_a_vector_and_a_small_matrix():
     def ops(*shapes: tuple[int, ...]) -> set[str]:
         lhs, rhs = (Value(Type("f32", s)) for s in shapes)
-        out = dot_general(lhs, rhs, ((len(lhs.shape) - 1,), (len(rhs.shape) - 2,)), (
-            tuple(range(len(lhs.shape) - 2)),
-        ) * 2)  # fmt: skip
+        batch = tuple(range(len(lhs.shape) - 2))
+        contracting = (len(lhs.shape) - 1,), (len(rhs.shape) - 2,)
+        out = dot_general(lhs, rhs, contracting, (batch, batch))
         return {n.op.name for n in layout(Graph.of("f", (lhs, rhs), (out,))).nodes}
 
     assert "dot_general" not in ops((1, 9000), (9000, 1)) | ops((7, 1, 900), (7, 900, 1))
