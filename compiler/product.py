@@ -27,6 +27,7 @@ class Product:
     """`lhs` varies along batch, rows and depth, `rhs` along batch, depth and columns.
 
     The stores are at points of batch, rows and columns, and see the sum as `result(dtype)`.
+    `precision` is what factors of f32 may be rounded to: f32, tf32, bf16.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Product:
     lhs: Load
     rhs: Load
     stores: tuple[Store, ...]
+    precision: str = "f32"
 
     @property
     def dtype(self) -> str:

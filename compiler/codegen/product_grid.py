@@ -8,7 +8,7 @@
 An element is one chain of fma over depth in order, from zero: the bits of the CPU's tile. Few
 results of a long depth are sums of teams instead. Sizes are arguments, edges are masked.
 
-Where the target's `precision` asks for it, products of f32 go to the tensor cores: the factors are
+Where their `precision` asks for it, products of f32 go to the tensor cores: the factors are
 rounded to tf32 (11 bits) or bf16 (8 bits) on their way to shared memory, sums stay f32.
 
 Source: NVIDIA, Parallel Thread Execution ISA, Matrix fragments for mma.m16n8k8 and mma.m16n8k16.
@@ -58,7 +58,7 @@ def lower_product_grid(product: Product, device: Device) -> Launch:
     if results <= FEW_RESULTS and p.depth.size >= LONG:
         return lower_grid(as_kernel(p), device)
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
-    tensor = p.dtype == "f32" and device.precision != "f32"
+    tensor = p.dtype == "f32" and p.precision != "f32" and device.tensor_cores
     printer = (TensorProduct if tensor else GridProduct)(p, device)
     text = printer.text()
     sizes = tuple(printer.slots.values)
@@ -254,7 +254,7 @@ class TensorProduct(GridProduct):
 
     def __init__(self, p: Product, device: Device) -> None:
         super().__init__(p, device)
-        self.halves = device.precision == "bf16"
+        self.halves = p.precision == "bf16"
         self.depth = 32 if self.halves else 16
         self.rows = 2 if self.rows == 8 else 1
         self.height = 64 * self.rows

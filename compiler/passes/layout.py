@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..ir import Graph, Node, Value, apply, apply_all, everywhere, rebuild
 from ..ops.contract import DotGeneral
@@ -71,7 +72,7 @@ def transposed(product: Node) -> DotGeneral:
     op = product.op
     assert isinstance(op, DotGeneral)
     (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
-    return DotGeneral((rhs_k, lhs_k), (rhs_batch, lhs_batch))
+    return replace(op, contracting=(rhs_k, lhs_k), batching=(rhs_batch, lhs_batch))
 
 
 def leading(user: Node, product: Node) -> tuple[int, ...] | None:
@@ -102,7 +103,8 @@ def one_for_each(
     lhs_first = tuple(next(new) if d >= batch else lhs_batch[d] + count for d in first)
     rhs_first = tuple(free[d - before] if d >= batch else rhs_batch[d] for d in first)
     contracting = tuple(d + count for d in lhs_k), rhs_k
-    return DotGeneral(contracting, (lhs_first, rhs_first)), broadcast(lhs, shape, range(count))
+    found = replace(op, contracting=contracting, batching=(lhs_first, rhs_first))
+    return found, broadcast(lhs, shape, range(count))
 
 
 def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
@@ -118,7 +120,8 @@ def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
         for k, (value, batch) in enumerate(((lhs, lhs_batch), (rhs, rhs_batch)))
     ]
     (left, left_at, left_batch), (right, right_at, right_batch) = sides
-    return apply(DotGeneral(((left_at,), (right_at,)), (left_batch, right_batch)), left, right)
+    both = (left_at,), (right_at,)
+    return apply(replace(op, contracting=both, batching=(left_batch, right_batch)), left, right)
 
 
 def merged(
