@@ -7,7 +7,6 @@ A sum of floats has as many partial sums as there are threads, so its last bits 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 
 import wonderland as wl
 from tests import test_programs as programs
-from tests.cuda.interpreted import SM80, compiled_for, run
+from tests.cuda.interpreted import compiled_for, run
 from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.ops.test_derivatives import FORWARD_ONLY
 from tests.random_graphs import random_arrays, random_graph
@@ -162,12 +161,15 @@ ROUNDINGS = {"tf32": rounded_to_tf32, "bf16": rounded_to_bf16}
 @pytest.mark.parametrize("m, k, n", [(5, 7, 9), (70, 33, 65), (200, 48, 64)])
 @pytest.mark.parametrize("precision", ROUNDINGS)
 def test_tensor_cores_multiply_rounded_factors(precision: str, m: int, k: int, n: int) -> None:
-    device, rounded = replace(SM80, precision=precision), ROUNDINGS[precision]
+    rounded = ROUNDINGS[precision]
     x, w = normal(m, k), normal(k, n)
     want = rounded(x).astype(np.float64) @ rounded(w) + 1
     for product, args in ((np.matmul, (x, w)), (lambda a, b: a.T @ b.T, (x.T.copy(), w.T.copy()))):
-        graph = wl.trace(lambda a, b, of=product: of(a, b) + np.float32(1), *args).graph
-        (got,) = run(compiled_for(graph, device), args)
+        with wl.default_matmul_precision(precision):
+            graph = wl.trace(lambda a, b, of=product: of(a, b) + np.float32(1), *args).graph
+        compiled = compiled_for(graph)
+        assert any("mma_" in low.text for _, low in compiled.lowered)
+        (got,) = run(compiled, args)
         np.testing.assert_allclose(got, want, 1e-5, 1e-5)  # sums in f32
 
 

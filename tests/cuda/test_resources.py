@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -51,6 +49,6 @@ def test_kernels_of_programs_spill_nothing(name: str, architecture: str) -> None
 def test_products_of_every_tile_spill_nothing(size: int, precision: str, architecture: str) -> None:
     kind = {"f64": np.float64, "i64": np.int64}.get(precision, np.float32)
     x, y = (wl.ShapeDtypeStruct(shape, kind) for shape in ((size, 64), (64, 4000)))
-    graph = wl.jit(lambda a, b: a @ b).compile(x, y).traced.graph
-    device = replace(DEVICES[architecture], precision=precision if kind is np.float32 else "f32")
-    check(graph, device)
+    with wl.default_matmul_precision(precision if kind is np.float32 else None):
+        graph = wl.trace(lambda a, b: a @ b, x, y).graph
+    check(graph, DEVICES[architecture])
