@@ -67,13 +67,14 @@ def library() -> ctypes.CDLL | None:
 
 
 class Products:
-    """The library in one context: a handle, and memory of WORKSPACE_BYTES that it works in.
+    """The library in one context: a handle, and memory at `workspace` that it works in.
 
     One stream uses it, so that products follow each other.
     """
 
-    def __init__(self, library: Any, workspace: int) -> None:
+    def __init__(self, library: Any, workspace: int, workspace_bytes: int) -> None:
         self.library, self.workspace = library, workspace
+        self.workspace_bytes = workspace_bytes
         self.handle = c_void_p()
         self.call("Create", byref(self.handle))
 
@@ -106,7 +107,7 @@ class Plan:
         preference, found, count = c_void_p(), Found(), c_int32()
         call("MatmulPreferenceCreate", byref(preference))
         kind = "MatmulPreference"
-        self.set(kind, preference, MAX_WORKSPACE, c_uint64(WORKSPACE_BYTES))
+        self.set(kind, preference, MAX_WORKSPACE, c_uint64(products.workspace_bytes))
         self.set(kind, preference, REDUCTIONS, c_uint32(WITHOUT_ATOMICS))
         for which in ALIGNMENTS:
             self.set(kind, preference, which, c_uint32(p.aligned))
@@ -148,5 +149,5 @@ class Plan:
         products.call(
             "Matmul", products.handle, self.of, byref(self.one), rhs, self.rhs, lhs, self.lhs,
             byref(self.zero), out, self.out, out, self.out, byref(self.found.algorithm),
-            c_void_p(products.workspace), c_size_t(WORKSPACE_BYTES), c_void_p(stream),
+            c_void_p(products.workspace), c_size_t(products.workspace_bytes), c_void_p(stream),
         )  # fmt: skip

@@ -253,9 +253,10 @@ class CudaDevice:
 
     def _plan(self, product: MatrixProduct) -> cublaslt.Plan | None:
         if "products" not in self._opened:
-            workspace = self._opened["workspace"] = self.allocate(cublaslt.WORKSPACE_BYTES)
+            nbytes = cublaslt.WORKSPACE_BYTES
+            workspace = self._opened["workspace"] = self.allocate(nbytes)
             try:
-                made = cublaslt.Products(cublaslt.library(), workspace.address)
+                made = cublaslt.Products(cublaslt.library(), workspace.address, nbytes)
             except cublaslt.LibraryError:  # of another driver than this one
                 made = None
             self._opened["products"] = made

@@ -14,7 +14,7 @@ import pytest
 
 import wonderland as wl
 from tests import test_programs as programs
-from tests.cuda.interpreted import compiled_for, run
+from tests.cuda.interpreted import compiled_for, rounded, run
 from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.ops.test_derivatives import FORWARD_ONLY
 from tests.random_graphs import random_arrays, random_graph
@@ -48,12 +48,12 @@ def sums(compiled: Compiled) -> bool:
     return False
 
 
-def same(got: np.ndarray, want: np.ndarray, exact: bool) -> None:
+def same(got: np.ndarray, want: np.ndarray, exact: bool, rough: float = 0.0) -> None:
     assert (got.dtype, got.shape) == (want.dtype, want.shape)
     name = NAMES[want.dtype]
     if name in FLOATS:
         x, y = got.astype(np.float64), want.astype(np.float64)
-        tolerance = 0.0 if exact else TOLERANCES[name]
+        tolerance = max(rough, 0.0 if exact else TOLERANCES[name])
         largest = float(np.max(np.abs(y), initial=1.0, where=np.isfinite(y)))
         np.testing.assert_allclose(x, y, tolerance, tolerance * largest)
     else:
@@ -68,7 +68,7 @@ def agree(graphs: Sequence[tuple[Graph, Sequence[np.ndarray]]], exactly: bool = 
         exact = exactly or not sums(gpu)
         wanted = map(in_memory, cpu.program(tuple(arrays)))
         for got, want in zip(map(in_memory, run(gpu, arrays)), wanted, strict=True):
-            same(got, want, exact)
+            same(got, want, exact, rounded(gpu.graph))
 
 
 def agree_on(function: Callable[..., Any], *args: Any, exactly: bool = False) -> None:

@@ -15,11 +15,12 @@ import numpy as np
 
 from tests.ptx import Memory, launch
 from tests.runtime.fake_cublaslt import FakeCublasLt
-from wonderland.runtime import cublaslt, dlpack
+from wonderland.runtime import dlpack
 from wonderland.runtime.cublaslt import Products
 from wonderland.runtime.device import DeviceError, Launch, MatrixProduct, OutOfDeviceMemory
 
 ALIGN = 256
+WORKSPACE_BYTES = 512
 COMPILED: dict[str, Any] = {}  # by text, for the whole run
 
 
@@ -156,8 +157,9 @@ class FakeDevice:
 
     def with_library(self) -> FakeDevice:
         """The device, with cuBLASLt on the machine."""
-        self.workspace = self.allocate(cublaslt.WORKSPACE_BYTES)
-        self.products = Products(FakeCublasLt(self.memory), self.workspace.address)
+        self.workspace = self.allocate(WORKSPACE_BYTES)
+        library = FakeCublasLt(self.memory)
+        self.products = Products(library, self.workspace.address, WORKSPACE_BYTES)
         return self
 
     @property
