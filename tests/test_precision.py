@@ -110,11 +110,18 @@ def test_derivatives_batches_and_loops_keep_the_precision() -> None:
     assert set(of(wl.vmap(f, in_axes=(0, None)), np.stack([X, X]), W)) == {"bf16"}
 
     def loop(x: Any, w: Any) -> Any:
-        step = lambda c, e: (c + wnp.matmul(e, w, precision="high"), None)  # noqa: E731
-        return np.sum(lax.scan(step, np.zeros(3, np.float32), x)[0] ** 2)
+        step = lambda c, e: (np.tanh(c + wnp.matmul(e, w, precision="high")), None)  # noqa: E731
+        return np.sum(lax.scan(step, np.zeros(96, np.float32), x)[0] ** 2)
 
-    compiled = wl.jit(wl.grad(loop, 1)).inspect(X, W)["dead"]
+    x, w = np.ones((5, 64), np.float32), np.ones((64, 96), np.float32)
+    compiled = wl.jit(wl.grad(loop, 1)).inspect(x, w)["dead"]
     assert compiled.count("dot_general") == compiled.count("precision='tf32'") > 0
+
+
+def test_a_product_over_several_axes_keeps_it_when_they_become_one() -> None:
+    x, y = np.ones((20, 3, 40), np.float32), np.ones((3, 40, 30), np.float32)
+    f = wl.jit(lambda x, y: wnp.tensordot(x, y, 2, precision="bfloat16").T)
+    assert "precision='bf16'" in f.inspect(x, y)["dead"]
 
 
 def test_only_products_of_f32_are_rounded_and_halves_lose_nothing() -> None:

@@ -44,7 +44,10 @@ def layout(graph: Graph) -> Graph:
             lhs, rhs = args[::-1] if node in swapped else args
             if node in several:
                 op, lhs = one_for_each(op, several[node], lhs, rhs)
-            return (one_axis(op, lhs, rhs),)
+            found = one_axis(op, lhs, rhs)
+            if found.node and isinstance(of := found.node.op, DotGeneral):
+                found = apply(replace(of, precision=op.precision), *found.node.args)
+            return (found,)
         return apply_all(node.op, *args)
 
     return rebuild(graph, step)
@@ -120,8 +123,7 @@ def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
         for k, (value, batch) in enumerate(((lhs, lhs_batch), (rhs, rhs_batch)))
     ]
     (left, left_at, left_batch), (right, right_at, right_batch) = sides
-    both = (left_at,), (right_at,)
-    return apply(replace(op, contracting=both, batching=(left_batch, right_batch)), left, right)
+    return apply(DotGeneral(((left_at,), (right_at,)), (left_batch, right_batch)), left, right)
 
 
 def merged(
