@@ -126,7 +126,8 @@ def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
             for k, (value, batch) in enumerate(((lhs, lhs_batch), (rhs, rhs_batch)))
         ]
         (lhs, left_at, left_batch), (rhs, right_at, right_batch) = sides
-        op = DotGeneral(((left_at,), (right_at,)), (left_batch, right_batch))
+        contracting, batching = ((left_at,), (right_at,)), (left_batch, right_batch)
+        op = replace(op, contracting=contracting, batching=batching)
     if small(op, lhs, rhs):
         return as_sum(op, lhs, rhs)
     return apply(op, lhs, rhs)
