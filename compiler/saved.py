@@ -4,8 +4,9 @@ A kernel has what it needs for the least bytes and operations: a minimum cut thr
 values between what is in memory and what is its own. So a derivative keeps one value of an
 activation where its rules name five; a truth value is kept rather than what it was found from; and
 what no kernel reads any more is not written. Reductions, products and whatever else one kernel
-cannot compute stay in memory. Computing again is the same operations on the same operands, so no
-bit changes.
+cannot compute stay in memory. Computing again is the same operations on the same operands; only
+where a kernel makes one operation of a product and a sum, which is its own affair, may a bit differ
+from the kernel that would have written the value.
 
 Costs are in bytes. A read costs its bytes; who is its only reader, those of writing it too, and who
 is its last reader, those that it holds until then. A multiply-add of every point costs what it was
