@@ -267,7 +267,11 @@ class Op:
     def spoken(self) -> dict[str, Any]:
         """The parameters that do not have their default."""
         default = {f.name: f.default for f in fields(self)}  # pyright: ignore[reportArgumentType]
-        return {k: v for k, v in self.params.items() if v is not default[k]}
+        return {
+            k: v
+            for k, v in self.params.items()
+            if type(v) is not type(default[k]) or bits(v) != bits(default[k])
+        }
 
     @property
     def key(self) -> tuple[Any, ...]:
