@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
@@ -156,10 +157,11 @@ def blocks(
     found: dict[Value, Life] = {}
     shared: dict[Value, Value] = {}
     within: dict[Value, Value] = {}
+    writers = Counter(v for _, w in schedule.works for v in w.written)
     for k, work in schedule.works:
         readers = [w for w in schedule.waves[k] if w is not work]
-        parts = joinable(work, k, found, first, last, donors) if joining else ()
-        if parts:
+        parts = joinable(work, found, last, donors) if joining else ()
+        if parts and writers[work.written[0]] == 1:
             join(work.written[0], parts, found, places, last)
             within |= {u: work.written[0] for u, _ in parts}
             continue
@@ -172,7 +174,7 @@ def blocks(
                     and dying(u, found, last, k, readers)
                 ):
                     join(v, ((u, 0),), found, places, last)
-                    within[u] = v
+                    within |= {u: v} if writers[v] == 1 else {}  # else it ends as that begins
                 continue
             nbytes = aligned(v.type.nbytes)
             for u in work.reads:
@@ -192,28 +194,24 @@ def blocks(
 
 def joinable(
     work: AnyWork,
-    k: int,
     found: Mapping[Value, Life],
-    first: Mapping[Value, int],
     last: Mapping[Value, int],
     donors: Mapping[Value, Value],
 ) -> tuple[tuple[Value, int], ...]:
-    """The pieces of what the work of wave `k` puts together, if each can be written there.
+    """The pieces of what the work puts together, if each can be written there.
 
     Each has a block to itself and begins at a cache line; an argument that is donated to the result
     is read no more when the first is written.
     """
     parts = pieces(work)
-    if not all(u in found and at % ALIGNMENT == 0 for u, at in parts):
+    if not parts or not all(u in found and at % ALIGNMENT == 0 for u, at in parts):
         return ()
     lives = [found[u] for u, _ in parts]
-    whole = work.written[0] if parts else None
     alone = len(set(map(id, lives))) == len(lives)
     own = all(b.values[-1] is u for b, (u, _) in zip(lives, parts, strict=True))
-    free = all(
-        last.get(donors[v], -1) < min(b.first for b in lives) for v in (whole,) if v in donors
-    )
-    return parts if parts and alone and own and free and first[work.written[0]] == k else ()
+    given = donors.get(work.written[0])
+    free = given is None or last.get(given, -1) < min(b.first for b in lives)
+    return parts if alone and own and free else ()
 
 
 def join(

@@ -326,6 +326,15 @@ def test_pieces_are_joined_in_a_piece(poisoned: None) -> None:
     in_place(f, array(8, 16), W)
 
 
+def test_pieces_of_what_is_written_again_are_copied(poisoned: None) -> None:
+    def f(x: Any, w: Any) -> Any:
+        a, b = x @ w, x @ w.T
+        joined = wl.numpy.concatenate([a, b])
+        return joined.at[np.array([2, 7])].set(F32(3)), a @ w, b @ w
+
+    in_place(f, array(6, 16), W)
+
+
 def test_what_begins_at_no_cache_line_is_copied(poisoned: None) -> None:
     c = in_place(lambda x, w: np.concatenate([x @ w, x @ w]), array(3, 5), array(5, 5))
     assert not c.plan.within
