@@ -60,6 +60,8 @@ class Memory:
         for k, work in plan.schedule.works:
             for v in work.written:
                 first.setdefault(v, k)
+        for v in reversed(plan.within):  # a piece is there as long as what it is in
+            last[v] = max(last[v], last.get(plan.within[v], 0))
         given = {o for _, o in plan.donated}
         held: list[Held] = []
         for v, k in first.items():
@@ -68,7 +70,8 @@ class Memory:
                 held.append(Held(v, names[v], "arena", k, last[v]))
             elif place.space == "output" and place.index not in given:
                 held.append(Held(v, names[v], "output", 0, len(waves) - 1))
-        output_bytes = sum(h.value.type.nbytes for h in held if h.space == "output")
+        outputs = (o for k, o in enumerate(plan.graph.outputs) if k not in given)
+        output_bytes = sum(o.type.nbytes for o in outputs)
         works = tuple(" ".join(w.name for w in wave) for wave in waves)
         live = tuple(output_bytes + scratch_bytes + n for n in plan.live)
         return cls(plan.graph.name, plan.arena_bytes, output_bytes, scratch_bytes, live,

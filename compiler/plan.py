@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .emission import AnyWork, BodyWork, Work
 from .ir import Graph, Value
-from .kernel import Accumulate, Kernel, Load, Store, walk
+from .kernel import Accumulate, Buffer, Kernel, Load, Store, walk
 from .ops.source import Constant
 from .ops.while_loop import While
 from .prefix import Prefix
@@ -67,7 +69,7 @@ class Place:
     """Where a value lives.
 
     `space` is "input", "output", "constant" or "arena"; `index` counts the first three, `offset` is
-    in bytes of the arena.
+    in bytes of the arena, or of the output that the value is a piece of.
     """
 
     space: str
@@ -75,7 +77,9 @@ class Place:
     offset: int = 0
 
     def __str__(self) -> str:
-        return f"arena+{self.offset}" if self.space == "arena" else f"{self.space} {self.index}"
+        if self.space == "arena":
+            return f"arena+{self.offset}"
+        return f"{self.space} {self.index}{f'+{self.offset}' if self.offset else ''}"
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Plan:
     donated: tuple[tuple[int, int], ...] = ()
     shared: dict[Value, Value] = field(default_factory=dict)  # written over the memory of
     kept: frozenset[int] = frozenset()  # donated outputs of which parts stay as the input has them
+    within: dict[Value, Value] = field(default_factory=dict)  # pieces, and what they are written in
 
     @property
     def graph(self) -> Graph:
@@ -113,6 +118,7 @@ class Plan:
         for k, work in self.schedule.works:
             for v in work.written:
                 over = f", over {names[self.shared[v]]}" if v in self.shared else ""
+                over += f", in {names[self.within[v]]}" if v in self.within else ""
                 lines.append(f"    wave {k}: {names[v]}: {v.type} in {self.places[v]}{over}")
             if isinstance(work, BodyWork):
                 lines += [textwrap.indent(str(body), "        ") for body in work.bodies]
@@ -207,6 +213,52 @@ def copies(work: AnyWork) -> bool:
         case (Store(map=m, at=(), expr=Load(map=place, at=(), guards=())),) if m == place:
             return len(work.values) == 2 and work.values[0].type == work.values[1].type
     return False
+
+
+def pieces(work: AnyWork) -> tuple[tuple[Value, int], ...]:
+    """The values that a work does no more than put one after the other, each with the byte of the
+    result at which it begins; none if it does anything else.
+
+    That is a concatenation along the first axis whose operands are in memory: guarded loads, each
+    the fill of the one before, over ranges of an axis that is the slowest.
+    """
+    if not isinstance(work, Work) or not isinstance(work.kernel, Kernel) or work.writes != 1:
+        return ()
+    kernel = work.kernel
+    axes = kernel.axes
+    body = kernel.stages[0].body if len(kernel.stages) == 1 else ()
+    if len(body) != 1 or not isinstance(body[0], Store) or body[0].at:
+        return ()
+    if any(axis.split or axis.segment for axis in axes.values()):
+        return ()
+    store, points = body[0], math.prod(axis.size for axis in axes.values())
+    found: list[tuple[Buffer, int]] = []
+    e = store.expr
+    while isinstance(e, Load):
+        if e.at or len(e.guards) != 1 or set(e.map.strides) != set(store.map.strides):
+            return ()
+        ((m, low, high),) = e.guards
+        if len(m.strides) != 1 or m.strides[0][1] != 1:
+            return ()
+        axis = axes[m.strides[0][0]]
+        row = points // max(axis.size, 1)
+        first, after = max(low - m.offset, 0), min(high - m.offset, axis.size)
+        begins = store.map.offset + first * row
+        if store.map.stride(axis.name) != row or begins + e.map.offset - store.map.offset:
+            return ()
+        if (after - first) * row != e.buffer.size:
+            return ()
+        found.append((e.buffer, begins))
+        e = e.fill
+    found.sort(key=lambda piece: piece[1])
+    ends = [0, *itertools.accumulate(x.size for x, _ in found)]
+    values = [work.values[kernel.buffers.index(x)] for x, _ in found]
+    if ends[:-1] != [at for _, at in found] or ends[-1] != store.buffer.size or not found:
+        return ()
+    if len(set(values)) < len(values) or set(values) != set(work.reads):
+        return ()
+    itemsize = work.written[0].type.nbytes // store.buffer.size
+    return tuple((v, at * itemsize) for v, (_, at) in zip(values, found, strict=True))
 
 
 def reads(kernel: Kernel) -> Iterator[tuple[int, Load]]:

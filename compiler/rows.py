@@ -99,7 +99,7 @@ class Rows:
             case "input":
                 return around.inputs[place.index]
             case "output":
-                return around.outputs[place.index]
+                return moved(around.outputs[place.index], place.offset)
         node = plan.constants[place.index].node
         assert node is not None
         array = node.op.params["array"]

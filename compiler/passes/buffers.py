@@ -3,11 +3,13 @@
 What: inputs, outputs and constants live with the caller; everything else gets an offset in one
 arena, reused when it is dead. A value is written over an operand that dies with its reading, where
 the kernel reads every element before it writes it; a copy that is written over its operand is left
-out. Bodies of loops and branches are planned first: what they need is one block, live while the
-loop runs; the carry of a loop is a donated input.
+out. The operands of a concatenation along the first axis are written in their places of its result,
+which is then there without a kernel, where that takes no more memory. Bodies of loops and branches
+are planned first: what they need is one block, live while the loop runs; the carry of a loop is a
+donated input.
 Why here: last, when the order of works is fixed.
 Before: a schedule. After: values that are live in the same wave share no bytes, except a value and
-the operand it is written over (`check_overlap`).
+the operand it is written over; a piece is live as long as what it is in (`check_overlap`).
 Cost: n^2 in the values of the arena.
 Source: greedy by size for offset calculation, Pisarchyk and Lee, Efficient memory management for
 deep neural net inference, 2020; here the best of several orders.
@@ -17,26 +19,60 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from ..emission import AnyWork, BodyWork
 from ..errors import CompilerError
 from ..ir import Value
-from ..plan import BodyMemory, Place, Plan, Schedule, aligned, constants, copies, may_share
+from ..plan import (
+    ALIGNMENT,
+    BodyMemory,
+    Place,
+    Plan,
+    Schedule,
+    aligned,
+    constants,
+    copies,
+    may_share,
+    pieces,
+)
 from ..types import Type
 
 
 @dataclass
 class Life:
-    """A block of the arena: its values, the first wave that writes, the last that reads."""
+    """A block of the arena: its values, the first wave that writes, the last that reads.
+
+    `parts`: where values begin that are pieces of another. A `closed` block is written over by no
+    other value: its pieces are read as long as the whole.
+    """
 
     values: list[Value]
     first: int
     last: int
     nbytes: int
     offset: int = 0
+    parts: dict[Value, int] = field(default_factory=dict)
+    closed: bool = False
+
+    def place(self, value: Value) -> Place:
+        return Place("arena", 0, self.offset + self.parts.get(value, 0))
+
+
+@dataclass
+class Blocks:
+    """Blocks of the arena, and the places of what is in outputs; `shared` are values that are
+    written over others, `within` pieces and what they are written in."""
+
+    lives: list[Life]
+    places: dict[Value, Place]
+    shared: dict[Value, Value]
+    within: dict[Value, Value]
+    live: tuple[int, ...]
+    arena_bytes: int
 
 
 def buffers(schedule: Schedule, donated: tuple[tuple[int, int], ...] = ()) -> Plan:
@@ -59,12 +95,13 @@ def planned(
     places = {v: Place("input", i) for i, v in enumerate(graph.inputs)}
     places |= {v: Place("constant", i) for i, v in enumerate(constants(graph))}
     places |= {v: Place("output", i) for i, v in enumerate(graph.outputs)}
-    taken = {graph.outputs[k] for _, k in donated}
-    lives, shared = blocks(schedule, places, taken)
-    live = live_bytes(lives, len(schedule.waves))
-    arena = assign(lives, max(live, default=0))
-    for life in lives:
-        places |= {v: Place("arena", 0, life.offset) for v in life.values}
+    found = blocks(schedule, places, donated, joining=False)
+    if any(pieces(w) for _, w in schedule.works):
+        joined = blocks(schedule, places, donated, joining=True)
+        found = joined if joined.arena_bytes <= found.arena_bytes else found
+    places, live, shared = found.places, found.live, found.shared
+    for life in found.lives:
+        places |= {v: life.place(v) for v in life.values}
     for _, work in schedule.works:  # what nobody writes has no elements
         places = {v: Place("arena") for v in work.reads} | places
     safe = tuple(pair for pair in donated if may_donate(schedule, *pair))
@@ -72,7 +109,7 @@ def planned(
     waves = [tuple(w for w in wave if id(w) not in left_out) for wave in schedule.waves]
     schedule = replace(schedule, waves=tuple(wave for wave in waves if wave))
     live = tuple(n for n, wave in zip(live, waves, strict=True) if wave)
-    plan = Plan(schedule, places, arena, live, safe, shared, kept)
+    plan = Plan(schedule, places, found.arena_bytes, live, safe, shared, kept, found.within)
     check_overlap(plan)
     return plan
 
@@ -103,38 +140,102 @@ def uses(schedule: Schedule) -> tuple[dict[Value, int], dict[Value, int]]:
 
 
 def blocks(
-    schedule: Schedule, places: dict[Value, Place], taken: set[Value]
-) -> tuple[list[Life], dict[Value, Value]]:
+    schedule: Schedule,
+    places: dict[Value, Place],
+    donated: Sequence[tuple[int, int]],
+    joining: bool,
+) -> Blocks:
     """Blocks of the arena, with values written over dying operands in the operand's block.
 
     A block that is copied to an output where it dies is that output's memory from the start, and
-    gets its place; outputs that are `taken` may hold an argument till then.
+    gets its place; an output that is `donated` an argument may hold that till then. With `joining`
+    so are the blocks that make up a value, wherever that is.
     """
     first, last = uses(schedule)
-    outputs = set(schedule.graph.outputs)
+    outputs, places = set(schedule.graph.outputs), dict(places)
+    donors = {schedule.graph.outputs[o]: schedule.graph.inputs[i] for i, o in donated}
     found: dict[Value, Life] = {}
     shared: dict[Value, Value] = {}
+    within: dict[Value, Value] = {}
+    writers = Counter(v for _, w in schedule.works for v in w.written)
     for k, work in schedule.works:
         readers = [w for w in schedule.waves[k] if w is not work]
+        parts = joinable(work, found, last, donors) if joining else ()
+        if parts and writers[work.written[0]] == 1:
+            join(work.written[0], parts, found, places, last)
+            within |= {u: work.written[0] for u, _ in parts}
+            continue
         for v in work.written:
             if v in places or v in found:
                 u = work.reads[0] if copies(work) else v
-                if v in outputs - taken and first[v] == k and dying(u, found, last, k, readers):
-                    places |= dict.fromkeys(found[u].values, places[v])
-                    for w in found.pop(u).values:
-                        found.pop(w, None)
+                if (
+                    v in outputs - donors.keys()
+                    and first[v] == k
+                    and dying(u, found, last, k, readers)
+                ):
+                    join(v, ((u, 0),), found, places, last)
+                    within |= {u: v} if writers[v] == 1 else {}  # else it ends as that begins
                 continue
             nbytes = aligned(v.type.nbytes)
             for u in work.reads:
                 dies = dying(u, found, last, k, readers)
                 if dies and first[v] == k and may_share(work, u, v):
                     found[u].values.append(v)
+                    found[u].parts[v] = found[u].parts.get(u, 0)
                     found[u].last = last[v]
                     found[v], shared[v] = found[u], u
                     break
             else:
                 found[v] = Life([v], first[v], last[v], nbytes)
-    return list({id(b): b for b in found.values()}.values()), shared
+    lives = list({id(b): b for b in found.values()}.values())
+    live = live_bytes(lives, len(schedule.waves))
+    return Blocks(lives, places, shared, within, live, assign(lives, max(live, default=0)))
+
+
+def joinable(
+    work: AnyWork,
+    found: Mapping[Value, Life],
+    last: Mapping[Value, int],
+    donors: Mapping[Value, Value],
+) -> tuple[tuple[Value, int], ...]:
+    """The pieces of what the work puts together, if each can be written there.
+
+    Each has a block to itself and begins at a cache line; an argument that is donated to the result
+    is read no more when the first is written.
+    """
+    parts = pieces(work)
+    if not parts or not all(u in found and at % ALIGNMENT == 0 for u, at in parts):
+        return ()
+    lives = [found[u] for u, _ in parts]
+    alone = len(set(map(id, lives))) == len(lives)
+    own = all(b.values[-1] is u for b, (u, _) in zip(lives, parts, strict=True))
+    given = donors.get(work.written[0])
+    free = given is None or last.get(given, -1) < min(b.first for b in lives)
+    return parts if alone and own and free else ()
+
+
+def join(
+    whole: Value,
+    parts: Sequence[tuple[Value, int]],
+    found: dict[Value, Life],
+    places: dict[Value, Place],
+    last: Mapping[Value, int],
+) -> None:
+    """Makes one block of those of the pieces, or gives them the places in an output."""
+    if whole in places:
+        for u, at in parts:
+            life = found[u]
+            for w in life.values:
+                offset = places[whole].offset + at + life.parts.get(w, 0)
+                places[w] = replace(places[whole], offset=offset)
+                found.pop(w, None)
+        return
+    lives = [(found[u], at) for u, at in parts]
+    offsets = {w: at + b.parts.get(w, 0) for b, at in lives for w in b.values}
+    begin, end = min(b.first for b, _ in lives), max(b.last for b, _ in lives)
+    life = Life([*offsets, whole], begin, max(end, last[whole]), aligned(whole.type.nbytes))
+    life.parts, life.closed = offsets, end >= last[whole] or any(b.closed for b, _ in lives)
+    found |= dict.fromkeys(life.values, life)
 
 
 def dying(
@@ -142,8 +243,9 @@ def dying(
 ) -> bool:
     """Whether the work of wave `k` beside `readers` is the last that needs `u`, the value that its
     block holds."""
-    ends = u in found and found[u].last == k == last[u] and found[u].values[-1] is u
-    return ends and not any(u in w.reads for w in readers)
+    block = found.get(u)
+    ends = block and block.last == k == last[u] and block.values[-1] is u and not block.closed
+    return bool(ends) and not any(u in w.reads for w in readers)
 
 
 def live_bytes(lives: Sequence[Life], waves: int) -> tuple[int, ...]:
@@ -218,7 +320,13 @@ def moot(
 
     left_out: set[int] = set()
     for _, work in schedule.works:
-        if copies(work) and place(work.reads[0]) == place(work.written[0]):
+        whole = place(work.written[0]) if work.written else None
+        parts = ((work.reads[0], 0),) if copies(work) else pieces(work)
+        if (
+            whole
+            and parts
+            and all(place(u) == replace(whole, offset=whole.offset + at) for u, at in parts)
+        ):
             left_out.add(id(work))
             if places[work.reads[0]] in same:
                 kept.add(place(work.reads[0]).index)
@@ -228,18 +336,28 @@ def moot(
 def check_overlap(plan: Plan) -> None:
     """Raises CompilerError if two values that are live in one wave share memory without leave."""
     first, last = uses(plan.schedule)
-    held = [v for v in first if plan.places[v].space == "arena" and v.type.nbytes]
-    held.sort(key=lambda v: plan.places[v].offset)
+    last |= dict.fromkeys(plan.graph.outputs, len(plan.schedule.waves))
+    for v in reversed(plan.within):  # what it is in may be a piece itself, and comes later
+        last[v] = max(last[v], last.get(plan.within[v], 0))
+    held = [v for v in first if plan.places[v].space in ("arena", "output") and v.type.nbytes]
+    held.sort(key=lambda v: astuple(plan.places[v]))
+
+    def over(u: Value, v: Value) -> bool:
+        """Whether `u` is written over `v`, or over what that is a piece of."""
+        whole, owner = plan.shared.get(u), v
+        while whole is not None and owner is not whole and owner in plan.within:
+            owner = plan.within[owner]
+        return owner is whole and last[v] == first[u]
+
     for n, v in enumerate(held):
-        end = plan.places[v].offset + v.type.nbytes
+        place = plan.places[v]
         for u in held[n + 1 :]:
-            if plan.places[u].offset >= end:
+            other = plan.places[u]
+            apart = other.offset >= place.offset + v.type.nbytes
+            if apart or (other.space, other.index) != (place.space, place.index):
                 break
             meet = first[v] <= last[u] and first[u] <= last[v]
-            leave = (plan.shared.get(u) is v and last[v] == first[u]) or (
-                plan.shared.get(v) is u and last[u] == first[v]
-            )
-            if meet and not leave:
+            if meet and not over(u, v) and not over(v, u):
                 raise CompilerError(
                     f"buffers: {v} and {u} share memory while both are live", str(plan)
                 )
