@@ -20,6 +20,7 @@ import numpy as np
 
 from . import tree
 from .ir import Graph, Value, apply_all
+from .nested import CheckpointedScan
 from .numpy import shapes
 from .numpy.operands import (
     axis_of,
@@ -50,6 +51,8 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    *,
+    checkpoints: int | None = None,
 ) -> tuple[Any, Any]:
     """carry, ys[i] = f(carry, xs[i]) for every i in order: the last carry and the ys, stacked.
 
@@ -62,11 +65,36 @@ def scan(
     (array(3.), array([0., 0., 1.]))
     """
     del unroll
-    return here(lambda init, xs: _scan(f, init, xs, length, reverse), "scan", init, xs)
+    kept = room_of("scan", checkpoints)
+    return here(lambda init, xs: _scan(f, init, xs, length, reverse, kept), "scan", init, xs)
+
+
+def room_of(name: str, checkpoints: Any) -> int:
+    """How many carries reverse mode keeps; 0 where nothing is said."""
+    if checkpoints is None:
+        return 0
+    if number(checkpoints) is None:
+        raise wrong(
+            f"{name}: a number of checkpoints of one Python int is required, "
+            f"got {described(checkpoints)}"
+        )
+    count = int(checkpoints)
+    if count < 1:
+        raise wrong(
+            f"{name}: 1 checkpoint or more is required, got {count}",
+            "no checkpoints= to keep what every step needs",
+        )
+    return count
 
 
 def _scan(
-    f: Function, init: Any, xs: Any, length: Any, reverse: bool, name: str = "scan"
+    f: Function,
+    init: Any,
+    xs: Any,
+    length: Any,
+    reverse: bool,
+    checkpoints: int = 0,
+    name: str = "scan",
 ) -> tuple[Any, Any]:
     elements, sequence = tree.flatten(xs)
     sequences = [tracer(x) for x in elements]
@@ -86,7 +114,8 @@ def _scan(
     loop = Carried(name, step, init, (inside,), pair=True)
     k = len(loop.types)
     body = loop.body
-    op = Scan(body.graph, len(body.consts), k, length, bool(reverse))
+    params = body.graph, len(body.consts), k, length, bool(reverse)
+    op = CheckpointedScan(*params, checkpoints) if checkpoints else Scan(*params)
     found = apply_all(op, *body.consts, *loop.first(), *(x.value for x in sequences))
     noted(found)
     rest = body.outputs.children[1]
@@ -146,7 +175,13 @@ def _while_loop(cond_fun: Function, body_fun: Function, init: Any, name: str = "
 
 
 def fori_loop(
-    lower: Any, upper: Any, body_fun: Function, init_val: Any, *, unroll: int | bool | None = None
+    lower: Any,
+    upper: Any,
+    body_fun: Function,
+    init_val: Any,
+    *,
+    unroll: int | bool | None = None,
+    checkpoints: int | None = None,
 ) -> Any:
     """carry = body_fun(i, carry) for i from lower to upper - 1, from the tree `init_val` on.
 
@@ -157,12 +192,13 @@ def fori_loop(
     array(10)
     """
     del unroll
+    kept = room_of("fori_loop", checkpoints)
     bounds = [number(lower), number(upper)]
     if None not in bounds:
         start, stop = (int(b) for b in bounds if b is not None)
         of = counter_dtype(lower, upper)
         return here(
-            lambda init: _counted(start, max(stop - start, 0), of, body_fun, init),
+            lambda init: _counted(start, max(stop - start, 0), of, body_fun, init, kept),
             "fori_loop",
             init_val,
         )
@@ -181,7 +217,9 @@ def fori_loop(
     return here(loop, "fori_loop", lower, upper, init_val)
 
 
-def _counted(start: int, count: int, dtype: str, body_fun: Function, init: Any) -> Any:
+def _counted(
+    start: int, count: int, dtype: str, body_fun: Function, init: Any, checkpoints: int
+) -> Any:
     """The loop of known bounds as a scan over its counter."""
     weak = not dtype
     counter = iota(Type(dtype or "i64", (count,)), 0)
@@ -191,7 +229,7 @@ def _counted(start: int, count: int, dtype: str, body_fun: Function, init: Any) 
         function = function_given("fori_loop", body_fun)
         return function(Tracer(i.value, i.owner, weak), carry), None
 
-    return _scan(step, init, new(counter), None, False, "fori_loop")[0]
+    return _scan(step, init, new(counter), None, False, checkpoints, "fori_loop")[0]
 
 
 def counter_dtype(lower: Any, upper: Any) -> str:
@@ -226,7 +264,7 @@ def map(f: Function, xs: Any) -> Any:
     def step(_: Any, x: Any) -> Any:
         return (), function_given("map", f)(x)
 
-    return here(lambda xs: _scan(step, (), xs, None, False, "map"), "map", xs)[1]
+    return here(lambda xs: _scan(step, (), xs, None, False, name="map"), "map", xs)[1]
 
 
 # ---------------------------------------------------------------- branches

@@ -2,6 +2,17 @@
 
 from .batched import CustomVmap
 from .checkpoint import Checkpoint
+from .checkpointed_scan import CheckpointedScan, LateScan
 from .custom import Adjoint, CustomJvp, CustomVjp
+from .equivalent import Equivalent
 
-__all__ = ["Adjoint", "Checkpoint", "CustomJvp", "CustomVjp", "CustomVmap"]
+__all__ = [
+    "Adjoint",
+    "Checkpoint",
+    "CheckpointedScan",
+    "CustomJvp",
+    "CustomVjp",
+    "CustomVmap",
+    "Equivalent",
+    "LateScan",
+]

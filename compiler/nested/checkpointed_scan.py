@@ -1,0 +1,390 @@
+"""The loop over sequences whose derivative in reverse mode keeps a few carries only.
+
+Forward mode and vmap know nothing of it: of a checkpointed scan they make one. Divided for reverse
+mode, it runs once and keeps the carries before some turns (`kept`); the linear half is the whole
+loop again, which nobody runs, with what was kept beside its operands. Transposed, that is the loop
+over the turns, last first: each has its carries computed again, then its own cotangents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import ProgramError
+from ..ir import Graph, Node, Sample, Value, apply_all, inline
+from ..ops import add, mul, sin
+from ..ops.bodies import (
+    Marks,
+    body_of,
+    chosen,
+    filled,
+    fresh,
+    grown,
+    moving,
+    others,
+    present,
+    read_by,
+    spread,
+    waiting,
+    zeros,
+)
+from ..ops.elementwise import cast, eq, sub
+from ..ops.family import accumulate
+from ..ops.gather import take
+from ..ops.scan import Halves, Scan, node_of
+from ..ops.source import constant
+from ..passes.split import divided, split
+from ..types import Type
+from .equivalent import equivalent
+from .revolve import Kept, kept_turns, number, plus, room, row, with_row
+
+
+class CheckpointedScan(Scan):
+    """A scan whose derivative keeps `checkpoints` carries, and computes the others again"""
+
+    checkpoints: int
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        if self.checkpoints < 1:
+            raise ProgramError(
+                f"{self.name}: 1 checkpoint or more is required, got {self.checkpoints}"
+            )
+        return super().type(*args)
+
+    @property
+    def plain(self) -> Scan:
+        return Scan(self.body, self.consts, self.carries, self.length, self.reverse)
+
+    def inlined(self, node: Node) -> tuple[Value, ...]:
+        """The results, where no derivative will be taken any more."""
+        return apply_all(self.plain, *node.args)
+
+    def halves(self, node: Node, marked: Marks) -> Halves:
+        """The scan of what does not depend on a marked operand, which keeps carries, and the whole
+        one, which gives the rest."""
+        found = Division.of(self, marked)
+        if not any(found.late):
+            return Halves(node.values, found.late)
+        args = others(node.args, found.marks)
+        early = list(found.swept(args))
+        kept = early[len(found.late) - sum(found.late) :]
+        whole = apply_all(late_scan(self, len(kept)), *node.args, *kept)
+        first = iter(early)
+        values = (w if yes else next(first) for w, yes in zip(whole, found.late, strict=True))
+        places = (*range(len(node.args)), *(None for _ in kept))
+        return Halves(tuple(values), found.late, node_of(whole[0]), places)
+
+    def transposed_rest(
+        self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
+    ) -> tuple[Value | None, ...]:
+        half = self.halves(node, linear)
+        if half.node is None:
+            return (None,) * len(linear)
+        given = tuple(ct if yes else None for ct, yes in zip(cts, half.late, strict=True))
+        marks = tuple(i is not None and linear[i] for i in half.places)
+        return half.node.op.transpose(half.node, given, marks)[: len(linear)]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        v = Type("f64", (3,))
+
+        def rnn(w: Value, h: Value, x: Value) -> tuple[Value, ...]:
+            h = sin(add(mul(w, h), x))
+            return h, mul(h, x)
+
+        body = body_of("step", (v, v, v), rnn)
+        for length, checkpoints, reverse in ((5, 2, False), (5, 1, True), (1, 3, False)):
+            types = v, v, Type("f64", (length, 3))
+            yield Sample(cls(body, 1, 1, length, reverse, checkpoints), types)
+        yield Sample(cls(body, 1, 1, 0, False, 2), (v, v, Type("f64", (0, 3))))
+        element = body_of("element", (v,), lambda x: (mul(x, x), x))
+        yield Sample(cls(element, 0, 0, 3, False, 2), (Type("f64", (3, 3)),))
+        yield Sample(
+            cls(body, 1, 1, 3, False, 0), (v, v, Type("f64", (3, 3))),
+            error="checkpointed_scan: 1 checkpoint or more is required, got 0",
+        )  # fmt: skip
+
+
+class LateScan(CheckpointedScan):
+    """A checkpointed scan; the last `kept` operands are carries that another run of it has kept"""
+
+    kept: int
+
+    def own(self, xs: Sequence[Any]) -> tuple[Any, ...]:
+        """What belongs to the scan itself."""
+        return tuple(xs[: len(xs) - self.kept])
+
+    @property
+    def whole(self) -> CheckpointedScan:
+        return CheckpointedScan(
+            self.body, self.consts, self.carries, self.length, self.reverse, self.checkpoints
+        )
+
+    def again(self, node: Node) -> Node:
+        """The scan without what was kept, as every rule but the transpose takes it."""
+        return Node(self.whole, self.own(node.args), node.source)
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        found = Node(self.whole, tuple(map(Value, self.own(args)))).types
+        if any(t.shape[:1] != (self.rows,) for t in args[len(args) - self.kept :]):
+            raise ProgramError(
+                f"late_scan: {self.rows} of every kept carry are required, got {args[-1]}"
+            )
+        return found
+
+    @property
+    def rows(self) -> int:
+        return len(kept_turns(self.length, self.checkpoints))
+
+    def reference(self, *args: np.ndarray) -> Any:
+        return self.whole.reference(*self.own(args))
+
+    def inlined(self, node: Node) -> tuple[Value, ...]:
+        return self.whole.inlined(self.again(node))
+
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        return self.whole.jvp(self.again(node), self.own(tangents))
+
+    def halves(self, node: Node, marked: Marks) -> Halves:
+        return self.whole.halves(self.again(node), self.own(marked))
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        return self.whole.batch(self.again(node), self.own(args), self.own(batched), size)
+
+    def transpose(
+        self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
+    ) -> tuple[Value | None, ...]:
+        """The turns, last first, each after its carries are computed again."""
+        args, kept = self.own(node.args), node.args[len(node.args) - self.kept :]
+        half = Division.of(self.whole, self.own(linear))
+        marks, k, op = half.marks, self.carries, half.whole
+        cts = tuple(ct if yes else None for ct, yes in zip(cts, half.late, strict=True))
+        consts, carries, sequences = self.parts(marks)
+
+        def step(active: Marks) -> tuple[bool, ...]:
+            return moving(spread(op.pulled(marks, active, cts)[3][1], carries))
+
+        active = grown(moving(cts[:k]), step)
+        fixed, carried, stacks, found = op.pulled(marks, active, cts)
+        added = present(found[0])
+        totals = fresh(added)
+        like = self.parts(self.body.inputs)[1]
+        last = filled(spread(found[1], carries), like, active)
+        turn = Graph.of(
+            f"{self.body.name}_transpose",
+            (*half.read(fixed), *totals, *carried, *stacks),
+            (*map(accumulate, totals, added), *present(last), *present(found[2])),
+        )
+        ends = present(filled(cts[:k], node.values[:k], active))
+        given = (*map(zeros, totals), *ends, *present(cts[k:]))
+        made = iter(half.back(turn, len(totals) + len(carried), others(args, marks), kept, given))
+        of_consts = tuple(next(made) if ct else None for ct in found[0])
+        of_carries = spread(made, active)
+        of_sequences = tuple(next(made) if ct else None for ct in found[2])
+        given_carries = self.parts(self.own(linear))[1]
+        return (
+            *spread(of_consts, consts),
+            *(ct if yes else None for ct, yes in zip(of_carries, given_carries, strict=True)),
+            *spread(of_sequences, sequences),
+            *(None for _ in kept),
+        )
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for s in CheckpointedScan.samples():
+            if not s.error:
+                op = s.op
+                assert isinstance(op, CheckpointedScan)
+                yield Sample(late_scan(op, 0), s.types)
+        v, many = Type("f64", (3,)), Type("f64", (4, 3))
+        body = body_of("step", (v, v), lambda h, x: (mul(sin(h), x),))
+        op = late_scan(CheckpointedScan(body, 0, 1, 4, False, 2), 1)
+        yield Sample(op, (v, many, Type("f64", (3, 3))))
+        yield Sample(
+            op, (v, many, many),
+            error="late_scan: 3 of every kept carry are required, got f64[4, 3]",
+        )  # fmt: skip
+
+
+def late_scan(op: CheckpointedScan, kept: int) -> LateScan:
+    return LateScan(*op.params.values(), kept)
+
+
+@dataclass(frozen=True)
+class Division:
+    """A checkpointed scan divided at marked operands.
+
+    `whole`: the scan, its inner ops divided. `early`: the half that depends on no marked operand.
+    `states`: which carries of that the other half needs in every turn; `advance` gives them.
+    """
+
+    whole: CheckpointedScan
+    marks: tuple[bool, ...]  # of operands, with the carries that come to depend on marked ones
+    late: tuple[bool, ...]
+    early: CheckpointedScan
+    states: tuple[int, ...]
+    advance: Graph
+
+    @staticmethod
+    def of(op: CheckpointedScan, marked: Marks) -> Division:
+        marks, k = op.moved(marked), op.carries
+        late = (*op.parts(marks)[1], *waiting(op.body, marks)[k:])
+        body = divided(op.body, marks)
+        first, _ = split(body, marks, late)
+        count = len(late) - sum(late)
+        given = [len(others(part, part)) for part in op.parts(marks)]
+        outs = Graph.of(first.name, first.inputs, first.outputs[:count])
+        early = replace(op, body=outs, consts=given[0], carries=given[1])
+        carries, residuals = first.outputs[: given[1]], first.outputs[count:]
+
+        def step(live: Marks) -> tuple[bool, ...]:
+            return early.parts(read_by(first, (*residuals, *chosen(carries, live))))[1]
+
+        live = grown((False,) * given[1], step)
+        states = tuple(j for j, yes in enumerate(live) if yes)
+        half = Division(replace(op, body=body), marks, late, early, states, first)
+        advance = Graph.of("advance", half.read(first.inputs), [carries[j] for j in states])
+        return replace(half, advance=advance)
+
+    @property
+    def turns(self) -> list[int]:
+        return kept_turns(self.early.length, self.early.checkpoints)
+
+    def read(self, xs: Sequence[Value]) -> tuple[Value, ...]:
+        """Of what stands for the unmarked operands, without carries that are no states."""
+        consts, carries, sequences = self.early.parts(xs)
+        return *consts, *(carries[j] for j in self.states), *sequences
+
+    def element(self, x: Value, turn: Value) -> Value:
+        """The element of a sequence that a turn takes."""
+        last = number(self.early.length - 1)
+        return row(x, sub(last, turn) if self.early.reverse else turn)
+
+    def trajectory(self) -> CheckpointedScan:
+        """The scan that stacks what the early half gives, and the carries before each turn."""
+        body = self.early.body
+        states = [self.early.parts(body.inputs)[1][j] for j in self.states]
+        return replace(
+            self.early, body=Graph.of(body.name, body.inputs, (*body.outputs, *states))
+        )
+
+    def swept(self, args: Sequence[Value]) -> tuple[Value, ...]:
+        """The results of the early half, then the carries that it keeps."""
+        early, rows = self.early, len(self.turns)
+        k, s = early.carries, len(self.states)
+        if not self.states or not rows:
+            kept = (room(early.parts(args)[1][j], rows) for j in self.states)
+            return *apply_all(early, *args), *kept
+
+        def keeping(*args: Value) -> Sequence[Value]:
+            given = early.parts(args)
+            turns = constant(np.array(self.turns, np.int64))
+            first = (*given[1], number(0), number(0), *(room(given[1][j], rows) for j in self.states))
+            inputs = fresh((*given[0], turns, *first))
+            elements = early.parts(fresh(early.body.inputs))[2]
+            consts, at = inputs[: early.consts], inputs[early.consts]
+            carries, (turn, place), buffers = (
+                inputs[early.consts + 1 :][:k],
+                inputs[early.consts + 1 + k :][:2],
+                inputs[early.consts + 3 + k :],
+            )
+            found = inline(early.body, (*consts, *carries, *elements))
+            # before a kept turn every carry is written to its row: the last one stays
+            pairs = zip(buffers, self.states, strict=True)
+            written = [with_row(b, place, carries[j]) for b, j in pairs]
+            onward = add(place, cast(eq(row(at, place), turn), "i64"))
+            outs = (*found[:k], plus(turn, 1), onward, *written, *found[k:])
+            body = Graph.of(early.body.name, (*inputs, *elements), outs)
+            op = Scan(body, early.consts + 1, k + 2 + s, early.length, early.reverse)
+            made = apply_all(op, *given[0], turns, *first, *given[2])
+            return *made[:k], *made[k + 2 + s :], *made[k + 2 : k + 2 + s]
+
+        def meaning(*args: Value) -> Sequence[Value]:
+            found = apply_all(self.trajectory(), *args)
+            last = early.length - 1
+            turns = [last - t if early.reverse else t for t in self.turns]
+            places = constant(np.array(turns, np.int64))
+            count = len(found) - s
+            return *found[:count], *(take(x, places, 0) for x in found[count:])
+
+        return equivalent(args, keeping, meaning)
+
+    def back(
+        self,
+        turn: Graph,
+        carries: int,
+        args: Sequence[Value],
+        kept: Sequence[Value],
+        given: Sequence[Value],
+    ) -> tuple[Value, ...]:
+        """The results of the loop over `turn`, last turn first.
+
+        turn: (constants, states, elements, `carries` carries, elements) -> (carries, stacked);
+        `args` are the unmarked operands, `given` the first carries and the last sequences.
+        """
+        early, c, s, n = self.early, self.early.consts, len(self.states), len(kept)
+        args = self.read(args)
+        consts, states, sequences = args[:c], args[c : c + s], args[c + s :]
+        split_at = c + n, c + n + s, c + n + s + carries
+
+        def parts(xs: Sequence[Value]) -> tuple[Sequence[Value], ...]:
+            """Constants, what is kept, states, carries, the two kinds of sequences."""
+            a, b, d = split_at
+            e = d + len(sequences)
+            return xs[:c], xs[c:a], xs[a:b], xs[b:d], xs[d:e], xs[e:]
+
+        def meaning(*xs: Value) -> Sequence[Value]:
+            consts, _, states, first, elements, further = parts(xs)
+            inputs = self.advance.inputs
+            body = Graph.of("advance", inputs, (*self.advance.outputs, *inputs[c : c + s]))
+            op = replace(early, body=body, carries=s)
+            stacks = apply_all(op, *consts, *states, *elements)[s:] if s else ()
+            own = turn.inputs
+            e = c + s + len(elements)
+            order = (*own[:c], *own[e : e + carries], *own[c + s : e], *own[c : c + s],
+                     *own[e + carries :])  # fmt: skip
+            body = replace(turn, inputs=order)
+            op = replace(op, body=body, carries=carries, reverse=not early.reverse)
+            return apply_all(op, *consts, *first, *elements, *stacks, *further)
+
+        def recomputing(*xs: Value) -> Sequence[Value]:
+            consts, kept, _, first, elements, further = parts(xs)
+            stack = Kept.of_schedule(self.turns, kept)
+            fixed = (*consts, *elements)
+            start = (number(early.length - 1), *stack.values)
+            inputs = fresh((*fixed, *start, *first))
+            own = turn.inputs[c + s :]
+            sequence = fresh((*own[: len(elements)], *own[len(elements) + carries :]))
+            whole, at = inputs[: len(fixed)], inputs[len(fixed)]
+            stack = stack.with_values(inputs[len(fixed) + 1 :][: 2 + n], None)
+            stack = stack.up_to(at, early.checkpoints, whole, self.advanced)
+            mine = inputs[len(fixed) + len(start) :]
+            own = sequence[: len(elements)], sequence[len(elements) :]
+            found = inline(turn, (*whole[:c], *stack.carries, *own[0], *mine, *own[1]))
+            outs = (plus(at, -1), *stack.popped().values, *found)
+            body = Graph.of(turn.name, (*inputs, *sequence), outs)
+            op = Scan(
+                body, len(fixed), len(start) + carries, early.length, not early.reverse
+            )
+            made = apply_all(op, *fixed, *start, *first, *elements, *further)
+            return made[len(start) :]
+
+        first, further = given[:carries], given[carries:]
+        every = (*consts, *kept, *states, *first, *sequences, *further)
+        if not self.states or not self.turns:
+            return tuple(meaning(*every))
+        return equivalent(every, recomputing, meaning)
+
+    def advanced(
+        self, consts: Sequence[Value], turn: Value, states: Sequence[Value]
+    ) -> Sequence[Value]:
+        """The states after a turn, of constants and whole sequences."""
+        c = self.early.consts
+        elements = (self.element(x, turn) for x in consts[c:])
+        return inline(self.advance, (*consts[:c], *states, *elements))
