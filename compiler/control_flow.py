@@ -60,9 +60,20 @@ def scan(
     required where `xs` has no leaves. With `reverse` the last element is the first to be taken, and
     ys[i] still belongs to xs[i]. `unroll` is accepted and changes nothing.
     Derivatives: forward and reverse, of any order; the reverse keeps what it reads of every step.
+    With `checkpoints=c` it keeps c carries, and the one before the last step, and computes the
+    others again, by the revolve schedule: of l steps r l - C(c + r, r - 1) in all before those that
+    it differentiates, r = min{r : C(c + r, c) >= l}, which is the least possible. For 1000 steps
+    these are 1898 with c = 100, 2439 with 31, 3636 with 10; 20 carries do for 1771 steps of which
+    none runs more than 3 times. The gradient is the same; only sums over steps, as of weights, may
+    be taken in another order. Forward mode of it keeps c carries too, and their tangents; a second
+    reverse pass keeps the carry of every step, as a plain scan does, but no more of it.
     Example:
     >>> scan(lambda total, x: (total + x, total), 0.0, np.arange(3.0))
     (array(3.), array([0., 0., 1.]))
+    >>> import wonderland as wl
+    >>> wl.grad(lambda x: scan(lambda x, _: (x * x, None), x, None, 5, checkpoints=2)[0])(1.0)
+    array(32.)
+    Source: Griewank and Walther, Algorithm 799: revolve, 2000.
     """
     del unroll
     kept = room_of("scan", checkpoints)
@@ -186,7 +197,8 @@ def fori_loop(
     """carry = body_fun(i, carry) for i from lower to upper - 1, from the tree `init_val` on.
 
     With Python ints as bounds it is a scan, and has derivatives of all kinds; else a while loop.
-    `unroll` is accepted and changes nothing.
+    `checkpoints` is how many carries reverse mode keeps, as for these. `unroll` is accepted and
+    changes nothing.
     Example:
     >>> fori_loop(0, 5, lambda i, x: x + i, 0)
     array(10)

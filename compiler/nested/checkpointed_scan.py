@@ -270,9 +270,7 @@ class Division:
         """The scan that stacks what the early half gives, and the carries before each turn."""
         body = self.early.body
         states = [self.early.parts(body.inputs)[1][j] for j in self.states]
-        return replace(
-            self.early, body=Graph.of(body.name, body.inputs, (*body.outputs, *states))
-        )
+        return replace(self.early, body=Graph.of(body.name, body.inputs, (*body.outputs, *states)))
 
     def swept(self, args: Sequence[Value]) -> tuple[Value, ...]:
         """The results of the early half, then the carries that it keeps."""
@@ -285,7 +283,12 @@ class Division:
         def keeping(*args: Value) -> Sequence[Value]:
             given = early.parts(args)
             turns = constant(np.array(self.turns, np.int64))
-            first = (*given[1], number(0), number(0), *(room(given[1][j], rows) for j in self.states))
+            first = (
+                *given[1],
+                number(0),
+                number(0),
+                *(room(given[1][j], rows) for j in self.states),
+            )
             inputs = fresh((*given[0], turns, *first))
             elements = early.parts(fresh(early.body.inputs))[2]
             consts, at = inputs[: early.consts], inputs[early.consts]
@@ -369,9 +372,7 @@ class Division:
             found = inline(turn, (*whole[:c], *stack.carries, *own[0], *mine, *own[1]))
             outs = (plus(at, -1), *stack.popped().values, *found)
             body = Graph.of(turn.name, (*inputs, *sequence), outs)
-            op = Scan(
-                body, len(fixed), len(start) + carries, early.length, not early.reverse
-            )
+            op = Scan(body, len(fixed), len(start) + carries, early.length, not early.reverse)
             made = apply_all(op, *fixed, *start, *first, *elements, *further)
             return made[len(start) :]
 

@@ -49,8 +49,11 @@ class Equivalent(Op):
                 f"got {spelled(args) or 'none'}"
             )
         if self.meaning.types != self.program.types:
-            found, wanted = (spelled((*i, *o)) for i, o in (self.meaning.types, (inputs, outputs)))
-            raise ProgramError(f"equivalent: a meaning of {wanted} is required, got {found}")
+            wanted, found = (
+                f"({', '.join(map(str, i))}) -> ({', '.join(map(str, o))})"
+                for i, o in (self.program.types, self.meaning.types)
+            )
+            raise ProgramError(f"equivalent: a meaning {wanted} is required, got {found}")
         return outputs
 
     @property
@@ -122,7 +125,7 @@ class Equivalent(Op):
         )
         yield Sample(
             cls(program, Graph.of("less", (x, y), (x,))), types,
-            error="equivalent: a meaning of f64[3], f64[3], f64[3] and f64[3] is required, got",
+            error="equivalent: a meaning (f64[3], f64[3]) -> (f64[3], f64[3]) is required, got",
         )  # fmt: skip
 
 

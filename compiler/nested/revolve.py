@@ -33,7 +33,7 @@ from ..ir import Graph, Value, apply_all
 from ..ops import elementwise
 from ..ops.bodies import fresh
 from ..ops.elementwise import add, floordiv, lt, maximum, minimum, mul, select, sub
-from ..ops.gather import dynamic_slice, dynamic_update_slice, take
+from ..ops.gather import dynamic_update_slice, take
 from ..ops.reduce import reduce_min
 from ..ops.source import constant, full, iota, zero_of
 from ..ops.view import broadcast, concatenate, reshape, slice_
@@ -278,7 +278,9 @@ class Online:
         at = iota(kept.turns.type, 0)
         later = elementwise.le(broadcast(dropped, at.shape, (0,)), at)
         moved = minimum(add(at, elementwise.cast(later, "i64")), full(c, at.type))
-        order = select(elementwise.eq(at, full(c, at.type)), broadcast(dropped, at.shape, (0,)), moved)
+        order = select(
+            elementwise.eq(at, full(c, at.type)), broadcast(dropped, at.shape, (0,)), moved
+        )
         s = sub(full(c, places.type), places)
         r = broadcast(self.repeated, s.shape, (0,))
         more = floordiv(mul(self.most, add(s, r)), maximum(r, full(1, r.type)))

@@ -1,0 +1,333 @@
+"""Loops that keep a few carries for reverse mode: schedules, values, derivatives, memory, words."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import wonderland as wl
+from wonderland import lax
+from wonderland.compiler.codegen.target import host
+from wonderland.compiler.errors import ProgramError
+from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.ir import Graph, Value
+from wonderland.compiler.nested import revolve
+from wonderland.compiler.pipeline import compile_graph
+from wonderland.compiler.text import constants_of, parse, print_graph
+
+RNG = np.random.default_rng(0)
+W, H = 0.5 * RNG.normal(size=(3, 3)), RNG.normal(size=3)
+XS = RNG.normal(size=(9, 3))
+
+
+def bits(x: Any, y: Any) -> None:
+    for a, b in zip(wl.tree.leaves(x), wl.tree.leaves(y), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def close(x: Any, y: Any, tolerance: float = 1e-12) -> None:
+    for a, b in zip(wl.tree.leaves(x), wl.tree.leaves(y), strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=tolerance, atol=tolerance)
+
+
+# ---------------------------------------------------------------- schedules
+
+
+def reversed_turns(kept: list[int], length: int, checkpoints: int) -> tuple[int, int]:
+    """How many turns run, the loop's own but the last included, and the most carries kept."""
+    kept, count, most = [*kept], length - 1, len(kept)
+    for turn in reversed(range(length)):
+        while kept[-1] < turn:
+            room = checkpoints + 1 - len(kept)
+            further = revolve.stride(turn + 1 - kept[-1], room)
+            count += further
+            kept.append(kept[-1] + further)
+            most = max(most, len(kept))
+        assert kept.pop() == turn
+    return count, most
+
+
+@given(st.integers(1, 600), st.integers(1, 60))
+def test_as_many_turns_run_as_the_formula_of_revolve_says(length: int, checkpoints: int):
+    kept = revolve.kept_turns(length, checkpoints)
+    found, most = reversed_turns(kept, length, checkpoints)
+    assert found == revolve.least_turns(length, checkpoints)
+    assert most <= min(checkpoints + 1, length)
+
+
+def test_no_schedule_runs_fewer_turns():
+    @cache
+    def least(length: int, checkpoints: int) -> int:
+        if length == 1:
+            return 0
+        if checkpoints == 1:
+            return length * (length - 1) // 2
+        return min(
+            m + least(length - m, checkpoints - 1) + least(m, checkpoints) for m in range(1, length)
+        )
+
+    for length in range(1, 40):
+        for checkpoints in range(1, 8):
+            assert revolve.least_turns(length, checkpoints) == least(length, checkpoints)
+
+
+def test_a_program_finds_the_same_strides():
+    numbers = Value(revolve.COUNT), Value(revolve.COUNT)
+    graph = Graph.of("strided", numbers, (revolve.strided(*numbers),))
+    for length in (1, 2, 3, 10, 11, 65, 66, 67, 1000):
+        for checkpoints in (1, 2, 3, 10, 100):
+            (found,) = interpret(graph, np.array(length), np.array(checkpoints))
+            assert found == revolve.stride(length, checkpoints)
+
+
+class Counted:
+    """A function that does nothing but count how often a compiled program comes by."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, x: Any) -> Any:
+        def one(x: np.ndarray) -> np.ndarray:
+            self.calls += 1
+            return np.ones_like(x)
+
+        return wl.pure_callback(one, lax.stop_gradient(x), lax.stop_gradient(x))
+
+
+@pytest.mark.parametrize(("length", "checkpoints"), [(1, 1), (6, 1), (12, 2), (20, 3), (5, 9)])
+def test_a_compiled_scan_runs_the_turns_of_the_schedule(length: int, checkpoints: int):
+    counted = Counted()
+
+    def f(h):
+        step = lambda h, _: (np.sin(h) * counted(h), None)  # noqa: E731
+        return lax.scan(step, h, None, length, checkpoints=checkpoints)[0]
+
+    wl.jit(wl.value_and_grad(f))(0.5)
+    once_more = 1  # the last turn, for the value
+    assert counted.calls == revolve.least_turns(length, checkpoints) + once_more + length
+
+
+# ---------------------------------------------------------------- derivatives
+
+
+def rnn(w, h, xs, **options):
+    def step(carry, x):
+        h = np.tanh(carry["h"] @ w + x)
+        return {"h": h, "n": carry["n"] + 1}, (h * x, carry["n"])
+
+    carry, (ys, _) = lax.scan(step, {"h": h, "n": 0}, xs, **options)
+    return np.sum(ys * ys) + np.sum(carry["h"]) * carry["n"]
+
+
+def backward(w, h, xs, **options):
+    return rnn(w, h, xs, reverse=True, **options)
+
+
+def scan_in_scan(w, h, xs, **options):
+    def outer(h, x):
+        inner = lambda g, _: (np.sin(g @ w + x), np.sum(g * x))  # noqa: E731
+        h, ys = lax.scan(inner, h, None, 3, checkpoints=2 if options else None)
+        return h, np.sum(ys)
+
+    h, ys = lax.scan(outer, h, xs, **options)
+    return np.sum(h) * np.sum(ys)
+
+
+def branching(w, h, xs, **options):
+    def step(h, x):
+        h = lax.cond(np.sum(h) > 0, lambda h: np.sin(h @ w), lambda h: np.cos(h) * x, h)
+        return h, np.sum(h)
+
+    h, ys = lax.scan(step, h, xs, **options)
+    return np.sum(h * h) + np.sum(ys)
+
+
+def counting(w, h, xs, **options):
+    def body(i, h):
+        return np.cos(h @ w) * i + wl.numpy.take(xs, i, axis=0)
+
+    return np.sum(lax.fori_loop(1, 8, body, h, **options))
+
+
+@wl.custom_vjp
+def bent(x):
+    return np.sin(x)
+
+
+bent.defvjp(lambda x: (np.sin(x), x), lambda x, ct: (2 * ct * np.cos(x),))
+
+
+def with_rules(w, h, xs, **options):
+    def step(h, x):
+        return bent(wl.checkpoint(lambda h: np.sin(h @ w) + x)(h)), None
+
+    return np.sum(lax.scan(step, h, xs, **options)[0])
+
+
+def regions_alone(w, h, xs, **options):
+    """Nothing is carried that the derivative reads."""
+    return np.sum(lax.scan(lambda t, x: (t + np.sin(x @ w), np.cos(x)), h, xs, **options)[0])
+
+
+def pairs(w, h, xs, **options):
+    """Carries that change places, one of them never changed, one never read."""
+
+    def step(carry, x):
+        a, b, c, d = carry
+        return (b, a * np.sin(x) + c, c, d + 1), None
+
+    a, b, _, _ = lax.scan(step, (h, h @ w, w[0], 0.0), xs, **options)[0]
+    return np.sum(a * b)
+
+
+PROGRAMS: list[Callable[..., Any]] = [
+    rnn, backward, scan_in_scan, branching, counting, with_rules, regions_alone, pairs,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", PROGRAMS)
+def test_the_gradient_is_that_of_the_plain_loop(f: Callable[..., Any]):
+    plain = wl.value_and_grad(f, (0, 1, 2))(W, H, XS)
+    for checkpoints in (1, 2, 4, 20):
+        few = wl.value_and_grad(lambda *a: f(*a, checkpoints=checkpoints), (0, 1, 2))  # noqa: B023
+        close(few(W, H, XS), plain)
+        close(wl.jit(few)(W, H, XS), plain)
+
+
+def elementwise_chain(h, xs, **options):
+    def step(h, x):
+        h = np.tanh(h * x) + x
+        return h, h * h
+
+    return np.sum(lax.scan(step, h, xs, **options)[1])
+
+
+@pytest.mark.parametrize("run", [lambda f: f, wl.jit])
+def test_where_nothing_is_summed_over_turns_the_gradient_has_the_bits_of_the_plain_loop(run):
+    plain = run(wl.value_and_grad(elementwise_chain, (0, 1)))(H, XS)
+    for checkpoints in (1, 3, 20):
+        few = lambda h, xs: elementwise_chain(h, xs, checkpoints=checkpoints)  # noqa: B023, E731
+        bits(run(wl.value_and_grad(few, (0, 1)))(H, XS), plain)
+
+
+@pytest.mark.parametrize("f", PROGRAMS)
+def test_derivatives_agree_with_differences_and_so_do_the_second_ones(f: Callable[..., Any]):
+    if f is with_rules:  # whose rule is not the derivative
+        return
+    wl.testing.check_gradients(
+        lambda *a: f(*a, checkpoints=2), W, H, XS[:4] if f is not counting else XS, order=2
+    )
+
+
+@pytest.mark.parametrize("f", PROGRAMS)
+def test_all_mixes_of_modes_and_batches_are_those_of_the_plain_loop(f: Callable[..., Any]):
+    def mixes(g: Callable[..., Any]) -> list[Callable[..., Any]]:
+        def slope(w, h, xs):
+            return np.sum(wl.grad(g)(w, h, xs) ** 2)
+
+        def along(w, h, xs):
+            return wl.jvp(lambda h: g(w, h, xs), (h,), (xs[0],))[1]
+
+        return [
+            lambda *a: wl.jvp(wl.grad(g, (0, 1)), a, a)[1],
+            wl.grad(slope, (0, 1, 2)),
+            wl.grad(along, (0, 1)),
+            wl.vmap(wl.grad(g, (0, 1)), (None, 0, None)),
+            wl.grad(lambda *a: np.sum(wl.vmap(g, (None, 0, None))(*a) ** 2), (0, 1)),
+            lambda *a: wl.linearize(g, *a)[1](*a),
+        ]
+
+    for k, (few, plain) in enumerate(
+        zip(mixes(lambda *a: f(*a, checkpoints=2)), mixes(f), strict=True)
+    ):
+        h = np.stack([H, -H]) if k in (3, 4) else H
+        want = plain(W, h, XS)
+        close(few(W, h, XS), want, 1e-10)
+        close(wl.jit(few)(W, h, XS), want, 1e-10)
+
+
+def test_a_second_reverse_pass_over_the_second_derivative():
+    def curve(h, **options):
+        f = lambda x: np.sum(lax.scan(lambda h, _: (np.sin(h) * x, None), h, None, 5, **options)[0])  # noqa: E731
+        return np.sum(wl.grad(lambda x: wl.grad(f)(x) ** 2)(0.7) * h)
+
+    close(wl.jit(wl.grad(lambda h: curve(h, checkpoints=2)))(H), wl.grad(curve)(H), 1e-10)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_short_loops(length: int):
+    for checkpoints in (1, 2, 5):
+        for f in (rnn, backward):
+            plain = wl.grad(f, (0, 1, 2))(W, H, XS[:length])
+            few = wl.jit(wl.grad(lambda *a: f(*a, checkpoints=checkpoints), (0, 1, 2)))  # noqa: B023
+            close(few(W, H, XS[:length]), plain)
+
+
+# ---------------------------------------------------------------- programs
+
+
+def test_a_derivative_is_printed_and_read_back():
+    f = lambda h: rnn(W, h, XS, checkpoints=2)  # noqa: E731
+    for g in (f, wl.grad(f), lambda h: wl.linearize(f, h)[1](h)):
+        graph = wl.trace(g, H).graph
+        text = print_graph(graph)
+        assert "checkpoints=2" in text
+        back = parse(text, constants_of(graph))
+        assert back == graph and print_graph(back) == text
+
+
+def arena_bytes(length: int, checkpoints: int | None) -> int:
+    w, h = np.ones((64, 64), np.float32), np.ones((16, 64), np.float32)
+
+    def f(w, h):
+        step = lambda h, _: (np.tanh(h @ w), None)  # noqa: E731
+        return np.sum(lax.scan(step, h, None, length, checkpoints=checkpoints)[0])
+
+    graph = wl.trace(wl.value_and_grad(f), w, h).graph
+    return compile_graph(graph, host()).plan.arena_bytes
+
+
+def test_memory_is_that_of_the_kept_carries_and_of_one_turn():
+    carry = 4 * 16 * 64
+    for checkpoints, length in ((1, 100), (5, 100), (5, 1000), (20, 1000)):
+        used = arena_bytes(length, checkpoints)
+        assert (checkpoints + 1) * carry <= used <= (checkpoints + 10) * carry + 3 * 4 * 64 * 64
+    assert arena_bytes(1000, 5) == arena_bytes(100, 5)
+    assert arena_bytes(1000, None) > 1000 * carry
+
+
+def test_the_program_is_no_longer_for_a_longer_loop():
+    def nodes(length: int) -> int:
+        f = wl.grad(lambda h: rnn(W, h, np.zeros((length, 3)), checkpoints=7))
+        return len(str(wl.trace(f, H).graph).splitlines())
+
+    assert nodes(20) == nodes(10_000)
+
+
+# ---------------------------------------------------------------- words
+
+
+def words(f: Callable[..., Any], *args: Any) -> str:
+    with pytest.raises(ProgramError) as caught:
+        f(*args)
+    return caught.value.what
+
+
+@pytest.mark.parametrize("name", ["scan", "fori_loop"])
+def test_a_number_of_checkpoints_is_a_python_int_of_one_or_more(name: str):
+    def loop(checkpoints: Any) -> Any:
+        if name == "scan":
+            return lax.scan(lambda h, _: (h, None), 1.0, None, 3, checkpoints=checkpoints)
+        return lax.fori_loop(0, 3, lambda i, h: h, 1.0, checkpoints=checkpoints)
+
+    one = f"{name}: 1 checkpoint or more is required, got "
+    whole = f"{name}: a number of checkpoints of one Python int is required, got "
+    assert words(loop, 0) == one + "0" and words(loop, -3) == one + "-3"
+    assert words(loop, 2.0) == whole + "float 2.0" and words(loop, True) == whole + "bool True"
+    assert words(loop, "2") == whole + "str '2'"
+    assert words(wl.jit(loop), 2).startswith(whole)
+    loop(np.int64(2))
