@@ -67,13 +67,13 @@ def scan(
     none runs more than 3 times. The gradient is the same; only sums over steps, as of weights, may
     be taken in another order. Forward mode of it keeps c carries too, and their tangents; a second
     reverse pass keeps the carry of every step, as a plain scan does, but no more of it.
+    Source: Griewank and Walther, Algorithm 799: revolve, 2000.
     Example:
     >>> scan(lambda total, x: (total + x, total), 0.0, np.arange(3.0))
     (array(3.), array([0., 0., 1.]))
     >>> import wonderland as wl
     >>> wl.grad(lambda x: scan(lambda x, _: (x * x, None), x, None, 5, checkpoints=2)[0])(1.0)
     array(32.)
-    Source: Griewank and Walther, Algorithm 799: revolve, 2000.
     """
     del unroll
     kept = room_of("scan", checkpoints)
