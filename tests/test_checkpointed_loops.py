@@ -1,7 +1,9 @@
 """Loops that keep a few carries for reverse mode: schedules, values, derivatives, memory, words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -109,6 +111,137 @@ def test_a_compiled_scan_runs_the_turns_of_the_schedule(length: int, checkpoints
     wl.jit(wl.value_and_grad(f))(0.5)
     once_more = 1  # the last turn, for the value
     assert counted.calls == revolve.least_turns(length, checkpoints) + once_more + length
+
+
+# ---------------------------------------------------------------- while it is not known how often
+
+
+def kept_online(length: int, checkpoints: int) -> Iterator[list[int]]:
+    """What `Online` keeps when the loop ends after 1, 2, ... `length` turns."""
+    kept: list[int] = []
+    r = 1
+    for turn in range(length):
+        if len(kept) > checkpoints:
+            ends = [*kept, turn]
+            fits = [
+                k for k in range(1, checkpoints + 1)
+                if ends[k + 1] - ends[k - 1] <= comb(checkpoints - k + r, r - 1)
+            ]  # fmt: skip
+            r += not fits
+            del kept[fits[0] if fits else 1]
+        kept.append(turn)
+        yield [*kept]
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "most"), [(1, 40), (2, 60), (3, 100), (5, 400), (10, 1500), (31, 1500)]
+)
+def test_a_loop_that_ends_when_it_likes_takes_no_turn_too_often(checkpoints: int, most: int):
+    """The bounds of Stumm and Walther, and of Wang, Moin and Iaccarino."""
+    for length, kept in enumerate(kept_online(most, checkpoints), 1):
+        ends = pairwise(kept if kept[-1] == length - 1 else [*kept, length - 1])
+        count = length - 1
+        for k, (start, end) in enumerate(ends):
+            count += revolve.least_turns(end - start, checkpoints - k)
+        least, r = (f(length, checkpoints) for f in (revolve.least_turns, revolve.repetitions))
+        assert least <= count <= r * length
+        if length <= comb(checkpoints + 2, 2):
+            assert count == least
+        if length <= 100:
+            assert reversed_turns(kept, length, checkpoints) == (count, len(kept))
+
+
+@pytest.mark.parametrize("checkpoints", [1, 2, 3, 6])
+def test_a_program_keeps_the_same_turns(checkpoints: int):
+    online = revolve.Online.start([], checkpoints)
+    inputs = tuple(Value(v.type) for v in (*online.values, revolve.number(0)))
+    after = online.with_values(inputs[:-1]).with_turn(inputs[-1], [])
+    graph = Graph.of("online", inputs, after.values)
+    start = interpret(Graph.of("start", (), online.values))
+    for turn, kept in enumerate(kept_online(70, checkpoints)):
+        start = interpret(graph, *start, np.array(turn))
+        rows, depth, turns = start[2:]
+        assert turns[:depth].tolist() == kept and sorted(rows) == [*range(checkpoints + 1)]
+
+
+@pytest.mark.parametrize(("length", "checkpoints"), [(1, 1), (6, 1), (12, 2), (20, 3), (5, 9)])
+def test_a_compiled_while_loop_runs_the_turns_of_its_schedule(length: int, checkpoints: int):
+    counted = Counted()
+
+    def f(h, n):
+        step = lambda c: (np.sin(c[0]) * counted(c[0]), c[1] + 1)  # noqa: E731
+        return lax.while_loop(lambda c: c[1] < n, step, (h, 0), checkpoints=checkpoints)[0]
+
+    wl.jit(wl.value_and_grad(f))(0.5, length)
+    *_, kept = kept_online(length, checkpoints)
+    assert counted.calls == reversed_turns(kept, length, checkpoints)[0] + 1 + length
+
+
+def grown(w, h, xs, **options):
+    """As long as the sum is small: every sequence has a length of its own."""
+
+    def step(carry):
+        h, i, total = carry
+        h = np.sin(h @ w) + wl.numpy.take(xs, i % 4, axis=0)
+        return h, i + 1, total + np.sum(h * h)
+
+    start = h, 0, np.sum(h * 0)
+    h, i, total = lax.while_loop(lambda c: (c[2] < 9.0) & (c[1] < 50), step, start, **options)
+    return np.sum(h) * total + i
+
+
+def bounded(w, h, xs, **options):
+    n = np.sum(xs[:, 0] > -99.0)  # a bound that is not known before the program runs
+    body = lambda i, h: np.tanh(h @ w) + xs[0] * (i + 1)  # noqa: E731
+    return np.sum(lax.fori_loop(0, n, body, h, **options))
+
+
+def while_in_scan(w, h, xs, **options):
+    def outer(h, x):
+        go = lambda c: c[1] < np.sum(x > 0)  # noqa: E731
+        step = lambda c: (np.sin(c[0] @ w + x), c[1] + 1)  # noqa: E731
+        return lax.while_loop(go, step, (h, 0), **options)[0], None
+
+    return np.sum(lax.scan(outer, h, xs, checkpoints=2 if options else None)[0])
+
+
+UNKNOWN = [grown, bounded, while_in_scan]
+
+
+@pytest.mark.parametrize("f", UNKNOWN)
+def test_the_gradient_of_a_while_loop_is_its_derivative(f: Callable[..., Any]):
+    for checkpoints in (1, 2, 4, 100):
+        few = lambda *a: f(*a, checkpoints=checkpoints)  # noqa: B023, E731
+        wl.testing.check_gradients(few, W, H, XS, order=1)
+        slopes = wl.grad(few, (0, 1, 2))
+        plain = wl.jacfwd(f, (0, 1, 2))(W, H, XS)
+        close(slopes(W, H, XS), plain)
+        close(wl.jit(slopes)(W, H, XS), plain)
+
+
+@pytest.mark.parametrize("f", UNKNOWN)
+def test_mixes_of_modes_and_batches_of_while_loops(f: Callable[..., Any]):
+    few = lambda *a: f(*a, checkpoints=2)  # noqa: E731
+    hs = np.stack([H, -0.1 * H, 3 * H])
+    second = wl.jacfwd(wl.jacfwd(f, 1), 1)(W, H, XS)
+    close(wl.jit(wl.jacfwd(wl.grad(few, 1), 1))(W, H, XS), second, 1e-10)
+    along = lambda w, h, xs: wl.jvp(lambda h: few(w, h, xs), (h,), (xs[0],))[1]  # noqa: E731
+    close(wl.jit(wl.grad(along, 1))(W, H, XS), second @ XS[0], 1e-10)
+    each = np.stack([wl.jacfwd(f, 1)(W, h, XS) for h in hs])
+    close(wl.jit(wl.vmap(wl.grad(few, 1), (None, 0, None)))(W, hs, XS), each, 1e-10)
+    total = lambda hs: np.sum(wl.vmap(few, (None, 0, None))(W, hs, XS))  # noqa: E731
+    close(wl.jit(wl.grad(total))(hs), each, 1e-10)
+    close(wl.linearize(lambda h: few(W, h, XS), H)[1](XS[0]), wl.jacfwd(f, 1)(W, H, XS) @ XS[0])
+
+
+def test_a_while_loop_that_makes_no_turn_and_one_that_makes_one():
+    def f(h, n):
+        step = lambda c: (np.sin(c[0]), c[1] + 1)  # noqa: E731
+        return np.sum(lax.while_loop(lambda c: c[1] < n, step, (h, 0), checkpoints=3)[0])
+
+    slope = wl.jit(wl.grad(f))
+    bits(slope(H, 0), np.ones(3))
+    close(slope(H, 1), np.cos(H))
 
 
 # ---------------------------------------------------------------- derivatives
@@ -300,6 +433,18 @@ def test_memory_is_that_of_the_kept_carries_and_of_one_turn():
     assert arena_bytes(1000, None) > 1000 * carry
 
 
+def test_memory_of_a_while_loop_is_that_of_the_kept_carries():
+    w, h = np.ones((64, 64), np.float32), np.ones((16, 64), np.float32)
+
+    def f(w, h, n):
+        step = lambda c: (np.tanh(c[0] @ w), c[1] + 1)  # noqa: E731
+        return np.sum(lax.while_loop(lambda c: c[1] < n, step, (h, 0), checkpoints=20)[0])
+
+    graph = wl.trace(wl.value_and_grad(f), w, h, 3).graph
+    used = compile_graph(graph, host()).plan.arena_bytes
+    assert 21 * h.nbytes <= used <= 30 * h.nbytes + 3 * w.nbytes
+
+
 def test_the_program_is_no_longer_for_a_longer_loop():
     def nodes(length: int) -> int:
         f = wl.grad(lambda h: rnn(W, h, np.zeros((length, 3)), checkpoints=7))
@@ -317,11 +462,13 @@ def words(f: Callable[..., Any], *args: Any) -> str:
     return caught.value.what
 
 
-@pytest.mark.parametrize("name", ["scan", "fori_loop"])
+@pytest.mark.parametrize("name", ["scan", "fori_loop", "while_loop"])
 def test_a_number_of_checkpoints_is_a_python_int_of_one_or_more(name: str):
     def loop(checkpoints: Any) -> Any:
         if name == "scan":
             return lax.scan(lambda h, _: (h, None), 1.0, None, 3, checkpoints=checkpoints)
+        if name == "while_loop":
+            return lax.while_loop(lambda h: h < 0, lambda h: h, 1.0, checkpoints=checkpoints)
         return lax.fori_loop(0, 3, lambda i, h: h, 1.0, checkpoints=checkpoints)
 
     one = f"{name}: 1 checkpoint or more is required, got "
@@ -331,3 +478,20 @@ def test_a_number_of_checkpoints_is_a_python_int_of_one_or_more(name: str):
     assert words(loop, "2") == whole + "str '2'"
     assert words(wl.jit(loop), 2).startswith(whole)
     loop(np.int64(2))
+
+
+def test_a_while_loop_without_checkpoints_says_how_to_have_a_gradient():
+    with pytest.raises(ProgramError) as caught:
+        wl.grad(lambda h: grown(W, h, XS))(H)
+    assert "try: checkpoints=n, carries to keep" in str(caught.value)
+    assert "h, i, total = lax.while_loop(" in str(caught.value)
+
+
+def test_the_gradient_of_a_while_loop_has_no_gradient():
+    slope = wl.grad(lambda h: grown(W, h, XS, checkpoints=3))
+    with pytest.raises(ProgramError) as caught:
+        wl.grad(lambda h: np.sum(slope(h)))(H)
+    assert caught.value.what == (
+        "while_loop: its gradient has no derivative in reverse mode, only in forward mode"
+    )
+    assert "lax.while_loop(" in caught.value.where and "wl.jacfwd" in caught.value.repair

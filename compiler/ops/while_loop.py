@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ class While(Control, name="while_loop"):
         condition = reordered(self.condition, [read.get(v) or Value(v.type) for v in inputs])
         first = present(filled(tangents[n:], node.args[n:], carries))
         found = apply_all(
-            While(condition, body, n + sum(marks[:n])),
+            replace(self, condition=condition, body=body, consts=n + sum(marks[:n])),
             *node.args[:n], *present(tangents[:n]), *node.args[n:], *first,
         )  # fmt: skip
         count = len(node.values)
@@ -145,9 +146,8 @@ class While(Control, name="while_loop"):
             condition, _ = divided(self.condition, marks, (False,))
             body, _ = divided(self.body, marks, late)
             outs = body.outputs[: len(late) - sum(late)]
-            early = While(
-                condition, Graph.of(body.name, body.inputs, outs), sum(i < n for i in kept)
-            )
+            first = Graph.of(body.name, body.inputs, outs)
+            early = replace(self, condition=condition, body=first, consts=sum(i < n for i in kept))
             found = iter(apply_all(early, *(node.args[i] for i in kept)))
             again = zip(node.values, late, strict=True)
             return tuple(v if yes else next(found) for v, yes in again), late
@@ -159,7 +159,8 @@ class While(Control, name="while_loop"):
         raise ProgramError(
             "while_loop: has no derivative in reverse mode, how often it runs is not known",
             where(node.source),
-            "lax.fori_loop with Python ints as bounds, lax.scan, or wl.jvp",
+            "checkpoints=n, carries to keep, lax.fori_loop with Python ints as bounds, lax.scan, "
+            "or wl.jvp",
         )
 
     def batch(
@@ -182,7 +183,7 @@ class While(Control, name="while_loop"):
         first = repeated(
             args[n:], [b or not w for b, w in zip(batched[n:], wide, strict=True)], size
         )
-        return apply_all(While(condition, body, n), *args[:n], *first)
+        return apply_all(replace(self, condition=condition, body=body), *args[:n], *first)
 
     def until_all(self, consts: Marks, size: int) -> tuple[Graph, Graph]:
         """Whether any of the batch goes on, and the step of those that do."""
