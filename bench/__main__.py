@@ -23,6 +23,7 @@ from . import (
     peers,
     per_example,
     products,
+    programs,
     recurrence,
     segments,
 )
@@ -40,6 +41,7 @@ QUESTIONS = {
         per_example,
         recurrence,
         segments,
+        programs,
     )
 }
 OTHERS = ("compile_time", "graph_size", "memory")  # not of runs side by side in this process

@@ -1,12 +1,13 @@
 """How long until the MLP step first runs? Traced, cold, and with a filled cache. Others too.
 
-Every figure is of a fresh process, `python -m bench.compile_time PEER [QUESTION]`; imports are not
-counted. Of other questions it is the first row, without a trace of its own.
+Every figure is of a fresh process, `python -m bench.compile_time PEER [QUESTION ROW]`; imports are
+not counted. Rows of other questions have no trace of their own.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import subprocess
@@ -17,9 +18,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .harness import Figure
+from .programs import PROGRAMS
 
 BATCH, SIZES = 64, (64, 256, 128, 10)
-OTHERS = ("recurrence", "per_example", "segments")
+OTHERS = {"recurrence": 1, "per_example": 1, "segments": 1, "programs": len(PROGRAMS)}
+"""Further questions, and how many of their rows."""
 
 CACHES = {
     "wonderland": {"WONDERLAND_CACHE": ""},
@@ -53,29 +56,30 @@ def figures(rounds: int, names: Sequence[str]) -> Iterator[Figure]:
         yield Figure(
             f"MLP step, {kind}" + (" first run" if kind != "trace" else ""), size, of_peers
         )
-    for question in OTHERS:
-        yield from of_question(question, [name for name in CACHES if name in names])
+    for question, count in OTHERS.items():
+        for row in range(count):
+            yield from of_row(question, row, [name for name in CACHES if name in names])
 
 
-def of_question(question: str, names: Sequence[str]) -> Iterator[Figure]:
-    """The first runs of the first row of a question."""
+def of_row(question: str, row: int, names: Sequence[str]) -> Iterator[Figure]:
+    """The first runs of one row of a question."""
     found: dict[str, dict[str, float]] = {"cold": {}, "warm": {}}
     told: dict[str, Any] = {}
     for peer in names:
         with tempfile.TemporaryDirectory() as folder:
             for values in found.values():
-                made = in_process(peer, folder, question)
+                made = in_process(peer, folder, question, str(row))
                 if made:
                     told, values[peer] = made, made["run"]
     for kind, values in found.items():
         yield Figure(f"{told['question']}, {kind} first run", told["size"], values)
 
 
-def in_process(peer: str, folder: str, question: str = "") -> dict[str, Any]:
+def in_process(peer: str, folder: str, *row: str) -> dict[str, Any]:
     """Seconds of tracing and of the whole first run, in a process whose cache is `folder`."""
     settings = {name: value or folder for name, value in CACHES[peer].items()}
     settings["BENCH_PEERS"] = peer
-    command = [sys.executable, "-m", "bench.compile_time", peer, *([question] if question else [])]
+    command = [sys.executable, "-m", "bench.compile_time", peer, *row]
     done = subprocess.run(command, env=os.environ | settings, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -86,10 +90,11 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def main(peer: str, question: str = "") -> None:
+def main(peer: str, question: str = "", number: str = "0") -> None:
     importlib.import_module("wonderland.compiler.pipeline")  # the back end, else imported when used
     if question:
-        row = next(importlib.import_module(f".{question}", __package__).rows())
+        rows = importlib.import_module(f".{question}", __package__).rows()
+        row = next(itertools.islice(rows, int(number), None))
         made = {"question": row.question, "size": row.size}
         run = row.runs.get(peer)
         print(json.dumps(made | {"run": seconds(run)} if run else {}))

@@ -24,6 +24,7 @@ from . import tree
 from .errors import CompilerError, ProgramError
 from .executable import Executable
 from .ir import Foreign, Graph
+from .settings import active, bytes_of
 from .text import constants_of, parse, print_graph
 from .trace import Traced
 from .tree import Structure
@@ -46,6 +47,7 @@ def save(executable: Executable, path: str | os.PathLike[str]) -> None:
         "outputs": encoded(executable.traced.outputs),
         "static": list(executable.static),
         "donated": [list(pair) for pair in executable.compiled.plan.donated],
+        "budget": executable.compiled.budget,
     }
     beside = f"{os.fspath(path)}.{os.getpid()}.part"
     try:
@@ -62,16 +64,23 @@ def save(executable: Executable, path: str | os.PathLike[str]) -> None:
             os.remove(beside)
 
 
-def load(path: str | os.PathLike[str], types: Iterable[type] = ()) -> Executable:
+def load(
+    path: str | os.PathLike[str],
+    types: Iterable[type] = (),
+    *,
+    memory_budget: int | str | None = None,
+) -> Executable:
     """The executable of a file that `save` wrote.
 
     `types`: the named tuples and dataclasses among its arguments and results; a file names them,
-    but never brings them.
+    but never brings them. A program keeps its budget of memory, which counts the threads of the
+    machine that loads it; `memory_budget` is another one, 0 none.
     """
+    asked = None if memory_budget is None else bytes_of(memory_budget)
     name = os.path.basename(os.fspath(path))
     try:
         with zipfile.ZipFile(path) as file:
-            traced, static, donated = content(file, {t.__qualname__: t for t in types})
+            traced, static, donated, budget = content(file, {t.__qualname__: t for t in types})
     except (ProgramError, CompilerError) as error:
         raise ProgramError(f"load: {name}: {error.args[0]}") from None
     except OSError as error:
@@ -85,7 +94,8 @@ def load(path: str | os.PathLike[str], types: Iterable[type] = ()) -> Executable
         raise damaged(name, error) from None
     from .pipeline import compile_graph  # brings the back end
 
-    return Executable(traced, compile_graph(traced.graph, donated=donated), static)
+    limit = (budget or active().memory_budget) if asked is None else asked
+    return Executable(traced, compile_graph(traced.graph, donated=donated, budget=limit), static)
 
 
 def damaged(name: str, error: BaseException) -> ProgramError:
@@ -95,7 +105,7 @@ def damaged(name: str, error: BaseException) -> ProgramError:
 
 def content(
     file: zipfile.ZipFile, types: Mapping[str, type]
-) -> tuple[Traced, tuple[int, ...], tuple[tuple[int, int], ...]]:
+) -> tuple[Traced, tuple[int, ...], tuple[tuple[int, int], ...], int]:
     """What a file says, checked."""
     entries = {info.filename: info for info in file.infolist()}
     for info in entries.values():
@@ -117,7 +127,8 @@ def content(
     if (inputs.size, outputs.size) != (len(graph.inputs), len(graph.outputs)):
         raise ProgramError("as many leaves as inputs and outputs of the graph are required")
     static = tuple(whole(i, 1 << 16) for i in head["static"])
-    return Traced(graph, inputs, outputs), static, tuple(pairs(head["donated"], graph))
+    budget = whole(head.get("budget", 0), 1 << 63)
+    return Traced(graph, inputs, outputs), static, tuple(pairs(head["donated"], graph)), budget
 
 
 def whole(value: Any, below: int) -> int:

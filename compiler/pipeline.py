@@ -18,9 +18,10 @@ import numpy as np
 from ..runtime import cubins, objects
 from ..runtime.cubins import Artifact
 from ..runtime.device import Device as RuntimeDevice
-from ..runtime.device_program import DeviceProgram, DeviceRow
+from ..runtime.device_program import DeviceProgram
 from ..runtime.executor import thread_count
-from ..runtime.program import TOGETHER_SECONDS, ArraySpec, HostRow, Program, Slot
+from ..runtime.program import TOGETHER_SECONDS, ArraySpec, Program, Row, Slot
+from ..runtime.table import printed
 from .codegen import gpu_words
 from .codegen.lower import lower
 from .codegen.lower_grid import lower_grid
@@ -33,8 +34,7 @@ from .codegen.sort_grid import lower_search_grid, lower_sort_grid
 from .codegen.sort_source import lower_search, lower_sort
 from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import KEY, WORDS
-from .emission import AnyWork, BodyWork, HostWork, Work
-from .errors import ProgramError
+from .emission import AnyWork, BodyWork, Work
 from .ir import Graph, Value
 from .kernel import Kernel
 from .lazy import lazy
@@ -53,10 +53,10 @@ from .passes.schedule import schedule
 from .passes.simplify import simplify
 from .passes.sink import sink
 from .passes.unmark import unmark
-from .plan import Place, Plan, Schedule, aligned
+from .plan import Plan, Schedule, aligned
 from .prefix import Prefix
 from .product import Product
-from .rows import Around, Rows, host_row, operands, seconds_of, turns
+from .rows import Around, Rows, seconds_of, turns
 from .settings import active
 from .sorting import Searching, Sorting
 from .verify import verify
@@ -165,7 +165,7 @@ def compile_graph(
         low = lower_work(work, target)
         if isinstance(work, Work):
             kernels[id(work.kernel)] = low
-    scratch = scratch_of(kernels.values()) * thread_count() if isinstance(target, Target) else 0
+    scratch = scratch_of(kernels.values()) * thread_count()
 
     def seconds(work: AnyWork) -> float:
         if isinstance(work, BodyWork):
@@ -201,22 +201,17 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
         Searching: lower_search_grid,
     },
 }
-"""By the facts of a target: what lowers each kind of kernel. What is missing is not there yet."""
+"""By the facts of a target: what lowers each kind of kernel."""
 
 
 def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
     """The text of a work's kernel; none for what the host does, or runs works of its own."""
-    if isinstance(work, BodyWork) and isinstance(target, Device):
-        raise ProgramError(f"{work.node.op.name} is not on cuda yet", repair='device="cpu"')
     if not isinstance(work, Work):
         return None
-    printer = PRINTERS[type(target)].get(type(work.kernel))
-    if printer is None:
-        raise ProgramError(f"{work.name} is not on cuda yet", repair='device="cpu"')
-    return printer(work.kernel, target)
+    return PRINTERS[type(target)][type(work.kernel)](work.kernel, target)
 
 
-def scratch_of(lowered: Iterable[Lowered]) -> int:
+def scratch_of(lowered: Iterable[Lowered | Launch]) -> int:
     """Bytes of scratch that a thread needs."""
     return aligned(max((low.scratch_bytes for low in lowered), default=0))
 
@@ -231,16 +226,13 @@ def assemble(
 
     `spare`: calls whose results' memory is kept for the next, beside that of one.
     """
-    addresses = machine_code(low for _, low in lowered)
-    made = Rows(addresses, {id(work): low for work, low in lowered})
-    inputs = [Slot("input", k) for k in range(len(graph.inputs))]
-    outputs = [Slot("output", k) for k in range(len(graph.outputs))]
-    rows, seconds, outside = made.of(plan, Around(inputs, outputs, Slot("arena")))
+    code = machine_code(low for _, low in lowered)
+    rows, constants, (seconds, outside) = rows_of(graph, plan, lowered, code)
     return Program(
         rows,
         specs(graph.inputs),
         specs(graph.outputs),
-        tuple(made.constants.values()),
+        constants,
         plan.arena_bytes,
         scratch_of(low for _, low in lowered),
         seconds,
@@ -248,6 +240,33 @@ def assemble(
         together=outside >= TOGETHER_SECONDS,
         spare=spare,
     )
+
+
+def assemble_on(
+    device: RuntimeDevice,
+    graph: Graph,
+    plan: Plan,
+    lowered: tuple[tuple[Work, Launch], ...],
+    code: Mapping[str, Any],
+) -> DeviceProgram:
+    """The runtime's program of `graph` for a GPU."""
+    rows, constants, _ = rows_of(graph, plan, lowered, code)
+    ends = specs(graph.inputs), specs(graph.outputs)
+    return DeviceProgram(device, rows, *ends, constants, plan.arena_bytes, plan.donated)
+
+
+def rows_of(
+    graph: Graph,
+    plan: Plan,
+    lowered: tuple[tuple[Work, Lowered | Launch], ...],
+    code: Mapping[str, Any],
+) -> tuple[tuple[Row, ...], tuple[np.ndarray, ...], tuple[float, float]]:
+    """The rows of `graph`, its constants, and seconds: of all, and of what is in no loop."""
+    made = Rows(code, {id(work): low for work, low in lowered})
+    inputs = [Slot("input", k) for k in range(len(graph.inputs))]
+    outputs = [Slot("output", k) for k in range(len(graph.outputs))]
+    rows, *seconds = made.of(plan, Around(inputs, outputs, Slot("arena")))
+    return rows, tuple(made.constants.values()), (seconds[0], seconds[1])
 
 
 def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
@@ -260,55 +279,6 @@ def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
             found[id(work)] = work
             stack += work.inside() if isinstance(work, BodyWork) else ()
     return tuple(found.values())
-
-
-def assemble_on(
-    device: RuntimeDevice,
-    graph: Graph,
-    plan: Plan,
-    lowered: tuple[tuple[Work, Launch], ...],
-    code: Mapping[str, Any],
-) -> DeviceProgram:
-    """The runtime's program of `graph` for a GPU: launches in order, host calls between them."""
-    of = {id(work): low for work, low in lowered}
-    rows: list[DeviceRow | HostRow] = []
-    for wave in plan.schedule.waves:
-        for k, work in enumerate(wave):
-            slots = [slot(plan.places[v]) for v in operands(work)]
-            if isinstance(work, HostWork):
-                rows.append(host_row(work, slots))
-            if not isinstance(work, Work):
-                continue
-            low = of[id(work)]
-            rows.append(
-                DeviceRow(
-                    code[low.text],
-                    tuple(slots),
-                    low.sizes,
-                    low.blocks,
-                    low.threads,
-                    low.shared_bytes,
-                    k == len(wave) - 1,
-                    work.kernel.name,
-                )
-            )
-    return DeviceProgram(
-        device,
-        tuple(rows),
-        specs(graph.inputs),
-        specs(graph.outputs),
-        constants(plan),
-        plan.arena_bytes,
-        plan.donated,
-    )
-
-
-def slot(place: Place) -> Slot:
-    return Slot(place.space, place.index, place.offset)  # pyright: ignore[reportArgumentType]
-
-
-def constants(plan: Plan) -> tuple[np.ndarray, ...]:
-    return tuple(v.node.op.params["array"].data for v in plan.constants if v.node)
 
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
@@ -344,14 +314,8 @@ def texts_of(compiled: Compiled) -> Iterator[tuple[str, str]]:
 
 
 def launches_text(compiled: Compiled) -> str:
-    """What a GPU would launch, in order, and what each kernel uses there."""
-    counts = f"{len(compiled.lowered)} launches, arena {compiled.plan.arena_bytes} bytes"
-    lines = [f"{compiled.graph.name} on {compiled.target.architecture}: {counts}"]
-    for work, launch in compiled.lowered:
-        found = compiled.artifacts[launch.text]
-        places = [str(compiled.plan.places[v]) for v in work.values]
-        words = " ".join(map(str, (*places, *launch.sizes)))
-        shared = f" {launch.shared_bytes} bytes" if launch.shared_bytes else ""
-        lines.append(f"    {found.entry}({words})  {launch.blocks} by {launch.threads}{shared}")
-        lines.append(f"        {str(found).partition(': ')[2]}")
-    return "\n".join(lines)
+    """What a GPU would launch, in order; then what each kernel uses there."""
+    counts = f"{len(compiled.lowered)} kernels, arena {compiled.plan.arena_bytes} bytes"
+    head = f"{compiled.graph.name} on {compiled.target.architecture}: {counts}"
+    rows, *_ = rows_of(compiled.graph, compiled.plan, compiled.lowered, compiled.artifacts)
+    return "\n".join([head, *printed(rows, 1), *map(str, compiled.artifacts.values())])

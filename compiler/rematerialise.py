@@ -78,16 +78,27 @@ class Tape:
 
     @lazy
     def waits(self) -> dict[int, tuple[int, int]]:
-        """The values that can be dropped: after which unit, before which reader."""
+        """The values that can be dropped: after which unit, before which reader.
+
+        What does not wait itself is dropped after its last reader, where that may run again.
+        """
         touched: dict[int, list[int]] = {}
         for u, unit in enumerate(self.units):
             for v in (*unit.writes, *unit.reads):
                 touched.setdefault(v, []).append(u)
         found: dict[int, tuple[int, int]] = {}
-        for v, at in touched.items():
-            if v in self.makers and v not in self.elsewhere and self.units[self.makers[v]].again:
-                a, b = max(itertools.pairwise(at), key=lambda p: p[1] - p[0], default=(0, 0))
-                if b - a > 1 and self.nbytes[v]:
+        repeats: set[int] = set()  # units that may run again
+        for u in reversed(range(len(self.units))):
+            for v in self.units[u].writes if self.units[u].again else ():
+                a, b = max(
+                    itertools.pairwise(touched[v]), key=lambda p: p[1] - p[0], default=(0, 0)
+                )
+                if b - a <= 1:
+                    a, b = touched[v][-1], len(self.units)
+                    if repeats.isdisjoint(touched[v]):
+                        continue
+                repeats.add(u)
+                if v not in self.elsewhere and self.nbytes[v]:
                     found[v] = a, b
         return found
 
@@ -98,6 +109,17 @@ class Tape:
         peak = held.index(max(held)) if held else 0
         found = (v for v, (a, b) in self.waits.items() if a <= peak < b or a < peak <= b)
         return tuple(sorted(found, key=lambda v: (self.makers[v], v)))
+
+    @lazy
+    def crossed(self) -> tuple[list[int], list[int]]:
+        """Of those that wait `across`: the bytes made up to each unit, and those made up to it that
+        are touched after it before they wait."""
+        made, held = [0] * len(self.units), [0] * len(self.units)
+        for v in self.across:
+            made[self.makers[v]] += self.nbytes[v]
+            held[self.makers[v]] += self.nbytes[v]
+            held[self.waits[v][0]] -= self.nbytes[v]
+        return list(itertools.accumulate(made)), list(itertools.accumulate(held))
 
     # ---- running in thought
 
@@ -201,7 +223,7 @@ def front(tape: Tape) -> list[Choice]:
     droppable = sorted(tape.waits)
     if len(tape.units) << len(droppable) <= TRIALS:
         every = (c for k in range(len(droppable) + 1) for c in itertools.combinations(droppable, k))
-        return paying(map(tape.choice, every))
+        return paying(tape.choice(frozenset(c)) for c in every)
     found = [*descent(tape), *spaced(tape), *cheap(tape)]
     return neighbours(tape, paying(found))
 
@@ -286,14 +308,19 @@ def in_levels(tape: Tape, counts: Sequence[int]) -> Choice:
 
 
 def moments(tape: Tape, count: int) -> list[int]:
-    """Units that divide the bytes that wait in `count` + 1 equal parts."""
-    total = sum(tape.nbytes[v] for v in tape.across)
+    """Units that divide the bytes that wait in about `count` + 1 equal parts.
+
+    Of the units near each border the one across which the fewest bytes would be kept.
+    """
+    made, held = tape.crossed
     found: list[int] = []
-    passed = 0
-    for v in tape.across:
-        before, passed = passed, passed + tape.nbytes[v]
-        if before * (count + 1) // total != passed * (count + 1) // total and passed < total:
-            found.append(tape.makers[v])
+    for k in range(count):
+        low, high = (made[-1] * (2 * k + j) // (2 * count + 2) for j in (1, 3))
+        first, last = bisect.bisect_left(made, low), bisect.bisect_left(made, high)
+        near = range(max(first, found[-1] + 1 if found else 0), min(last, len(made) - 1))
+        border = made[-1] * (k + 1) // (count + 1)
+        if near:
+            found.append(min(near, key=lambda u: (held[u], abs(made[u] - border))))
     return found
 
 

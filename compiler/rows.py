@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ..runtime.program import (
     TOGETHER_SECONDS,
     BranchRow,
     Cell,
+    DeviceRow,
     HostRow,
     KernelRow,
     LoopRow,
@@ -65,8 +67,8 @@ class Carries:
 class Rows:
     """Makes the rows of plans; counts cells, and gathers constants and seconds."""
 
-    addresses: Mapping[str, int]  # of machine code, by text
-    lowered: Mapping[int, Lowered]  # by identity of the work
+    code: Mapping[str, Any]  # by text: the address of machine code, or what a device loads
+    lowered: Mapping[int, Lowered | Launch]  # by identity of the work
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     cells: int = 0
 
@@ -84,11 +86,8 @@ class Rows:
                     rows.append(row)
                     inner += seconds
                 else:
-                    low = self.lowered[id(work)]
-                    address, last = self.addresses[low.text], k == len(wave) - 1
-                    points = low.points, low.grain
-                    name = work.kernel.name
-                    rows.append(KernelRow(address, tuple(slots), low.sizes, *points, last, name))
+                    low, last = self.lowered[id(work)], k == len(wave) - 1
+                    rows.append(kernel_row(self.code[low.text], low, slots, last, work.name))
                     outer += seconds_of(low)
         return tuple(rows), inner + outer, outer
 
@@ -212,6 +211,16 @@ class Rows:
             work.name,
         )
         return row, UNKNOWN_TURNS * (seconds + testing)
+
+
+def kernel_row(
+    code: Any, low: Lowered | Launch, slots: Sequence[Slot], last: bool, name: str
+) -> KernelRow | DeviceRow:
+    """The row of a kernel; `last` of its wave."""
+    if isinstance(low, Lowered):
+        return KernelRow(code, tuple(slots), low.sizes, low.points, low.grain, last, name)
+    size = low.blocks, low.threads, low.shared_bytes
+    return DeviceRow(code, tuple(slots), low.sizes, *size, last, name)
 
 
 def seconds_of(low: Lowered | Launch) -> float:

@@ -85,7 +85,8 @@ class CudaDevice:
         self.limbo: list[tuple[Any, Any]] = []
         self._lost = ""
         self._opened: dict[str, Any] = {}  # the stream and the pool, once they are asked for
-        self._kernels: dict[str, Any] = {}
+        self._kernels: dict[str, Any] = {}  # kept, so that no two have a handle one after another
+        self._configs: dict[tuple[int, ...], Any] = {}
 
     def __str__(self) -> str:
         return f"cuda:{self.index}"
@@ -225,10 +226,24 @@ class CudaDevice:
             )
         return self._kernels[code.digest]
 
+    def launch(self, launch: Launch) -> None:
+        args = tuple(map(signed, launch.slots))
+
+        def work() -> None:
+            core().launch(self._stream, self._config(launch), launch.kernel, *args)
+
+        self._do(f"a launch of {launch.name}", work)
+
     def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> CudaGraph:
         return self._do("making a graph", lambda: CudaGraph(self, waves))
 
     def _config(self, launch: Launch) -> Any:
+        key = int(launch.kernel.handle), launch.blocks, launch.threads, launch.shared_bytes
+        if key not in self._configs:
+            self._configs[key] = self._new_config(launch)
+        return self._configs[key]
+
+    def _new_config(self, launch: Launch) -> Any:
         if launch.shared_bytes > PLAIN_SHARED_BYTES:
             d = driver()
             most = d.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES

@@ -102,6 +102,10 @@ class Device(Protocol):
 
     def load(self, code: Any) -> Any: ...
 
+    def launch(self, launch: Launch) -> None:
+        """One launch by itself."""
+        ...
+
     def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> Graph:
         """Launches of one wave may run at the same time, after those of the wave before."""
         ...

@@ -33,6 +33,7 @@ from .memory import POISON, POOLED_BYTES, Pool
 from .table import (
     BranchRow,
     Cell,
+    DeviceRow,
     Host,
     HostRow,
     KernelRow,
@@ -50,6 +51,7 @@ __all__ = [
     "ArraySpec",
     "BranchRow",
     "Cell",
+    "DeviceRow",
     "HostRow",
     "KernelRow",
     "LoopRow",

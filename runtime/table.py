@@ -2,13 +2,14 @@
 
 Rows nest: a loop holds the rows of one turn, a branch those of each case. The addresses that change
 from turn to turn are *cells* of their loop; a slot of a row inside names a cell as its memory.
-`steps_of` lays the rows out flat, with jumps.
+`steps_of` lays the rows out flat, with jumps. The rows of a GPU are launches in place of kernels,
+and device_walk.py walks them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -59,6 +60,29 @@ class KernelRow:
         return f"{self.name or 'kernel'}({words})  {self.points} by {self.grain}{end}"
 
 
+@dataclass(frozen=True)
+class DeviceRow:
+    """A launch: `code` on the addresses of `slots`, then `sizes`, as numbers of 64 bits.
+
+    Rows up to and including one with `barrier` are independent of each other.
+    """
+
+    code: Any
+    slots: tuple[Slot, ...]
+    sizes: tuple[int, ...]
+    blocks: int
+    threads: int
+    shared_bytes: int = 0
+    barrier: bool = True
+    name: str = ""
+
+    def __str__(self) -> str:
+        words = " ".join(map(str, (*self.slots, *self.sizes)))
+        shared = f", {self.shared_bytes} bytes shared" if self.shared_bytes else ""
+        end = "" if self.barrier else ", no barrier"
+        return f"{self.name or 'kernel'}({words})  {self.blocks} by {self.threads}{shared}{end}"
+
+
 Operand = tuple[Slot, np.dtype, tuple[int, ...]]
 
 
@@ -92,6 +116,11 @@ class Cell:
     even: Slot
     odd: Slot
     stride_bytes: int = 0
+
+    def at(self, turn: int) -> Slot:
+        """Where it is in a turn."""
+        slot = self.first if turn == 0 else self.odd if turn % 2 else self.even
+        return replace(slot, offset_bytes=slot.offset_bytes + turn * self.stride_bytes)
 
     def __str__(self) -> str:
         places = dict.fromkeys((self.first, self.even, self.odd))
@@ -149,7 +178,7 @@ class BranchRow:
         return f"branch {self.name}({self.index})  {len(self.cases)} cases"
 
 
-Row = KernelRow | HostRow | LoopRow | BranchRow
+Row = KernelRow | DeviceRow | HostRow | LoopRow | BranchRow
 
 
 def printed(rows: Iterable[Row], indent: int = 0) -> Iterator[str]:
@@ -251,7 +280,7 @@ class Steps:
                 self.made.append(Host(row))
             elif isinstance(row, LoopRow):
                 self.loop(row)
-            else:
+            elif isinstance(row, BranchRow):
                 self.branch(row)
             if top and self.alone:
                 self.made.append(Host(None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -423,6 +424,43 @@ def test_a_check_in_a_loop_raises_at_its_turn() -> None:
     close(run(0.1)[1][-1], 8.1)
     with pytest.raises(AssertionError, match=r"check: grows to 27\.0"):
         run(1.0)
+
+
+def test_of_a_loop_with_effects_only_they_leave_the_native_table(capsys: Any) -> None:
+    def program(x: Any) -> Any:
+        def step(c: Any, i: Any) -> Any:
+            c = np.tanh(c @ c)
+            wl.lax.cond(i % 2 == 0, lambda: wl.debug.print("{}: {}", i, c[0, 0]), lambda: None)
+            return c, np.sum(c)
+
+        return wl.lax.scan(step, x, np.arange(4))
+
+    x = np.linspace(0, 1, 64).reshape(8, 8)
+    compiled = wl.jit(program)
+    table = compiled.inspect(x)["table"]
+    assert re.findall(r"host (\w+)", table) == ["debug_print"]
+    assert re.search(r"loop scan.*\n.*  product", table), table
+    expected, said = program(x), capsys.readouterr().out
+    for a, b in zip(compiled(x), expected, strict=True):
+        close(a, b)
+    assert capsys.readouterr().out == said and said.count("\n") == 2
+
+
+def test_an_error_in_a_turn_leaves_the_loop_as_new() -> None:
+    def program(x: Any) -> Any:
+        def step(c: Any, _: Any) -> Any:
+            wl.check(np.max(c) < 10, "grew to {}", np.max(c))
+            return c * 2, c
+
+        return wl.lax.scan(step, x, None, length=5)[0]
+
+    compiled = wl.jit(program)
+    for start in (0.1, 1.0, 0.2, 3.0, 0.3):
+        if start < 1:
+            close(compiled(np.full(2, start)), np.full(2, start * 32))
+        else:
+            with pytest.raises(AssertionError, match="check: grew to"):
+                compiled(np.full(2, start))
 
 
 def test_a_print_that_is_the_same_in_every_turn_stays_in_the_loop(capsys: Any) -> None:

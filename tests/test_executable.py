@@ -145,6 +145,43 @@ def test_a_training_step_is_saved_with_what_it_donates(tmp_path: Path):
     assert np.shares_memory(found[0], w)
 
 
+def test_a_saved_program_keeps_its_budget_of_memory(tmp_path: Path):
+    def deep(w: Any, x: Any) -> Any:
+        for _ in range(8):
+            x = np.tanh(x @ w)
+        return np.sum(x)
+
+    def nbytes(loaded: Any) -> int:
+        (memory,) = [s.state for s in loaded.compiled.stages if s.name == "memory"]
+        return memory.nbytes
+
+    gradient = wl.grad(deep, (0, 1))
+    args = np.full((16, 16), 0.25), np.ones((256, 16))
+    free = wl.jit(gradient).compile(*args)
+    budget = nbytes(free) * 2 // 3
+    wl.jit(gradient, memory_budget=budget).compile(*args).save(tmp_path / "deep")
+    kept = wl.load(tmp_path / "deep")
+    assert nbytes(kept) <= budget < nbytes(free)
+    assert_same(kept(*args), free(*args))
+    assert nbytes(wl.load(tmp_path / "deep", memory_budget=0)) == nbytes(free)
+    with pytest.raises(ProgramError, match="memory_budget: at least"):
+        wl.load(tmp_path / "deep", memory_budget="1kB")
+    with pytest.raises(ProgramError, match="memory_budget: a number of bytes is required"):
+        wl.load(tmp_path / "deep", memory_budget="much")
+    free.save(tmp_path / "free")
+    with wl.memory_budget(budget):
+        assert nbytes(wl.load(tmp_path / "free")) <= budget
+
+
+@pytest.mark.parametrize("budget", [-1, 1.5, "64MB", None])
+def test_a_budget_that_is_no_number_of_bytes_is_refused(saved: Path, budget: Any):
+    with zipfile.ZipFile(saved) as file:
+        head = json.loads(file.read("wonderland.json"))
+    changed = {"wonderland.json": json.dumps(head | {"budget": budget})}
+    with pytest.raises(ProgramError, match=r"load: .*a number below \d+ is required, got"):
+        wl.load(rewritten(saved, changed))
+
+
 def test_classes_are_named_by_a_file_and_brought_by_its_reader(tmp_path: Path):
     def apply(model: Model, x: Any) -> Layer:
         for layer in model.layers:

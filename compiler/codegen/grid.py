@@ -17,21 +17,24 @@ LOCALS = ("thread", "turn")
 
 
 def lanes(stages: tuple[Stage, ...], axis: Axis, device: Device) -> int:
-    """Neighbours along `axis` that one access moves, 1 unless all accesses are aligned there."""
+    """Neighbours along `axis` that one access moves, 1 unless all accesses are aligned there.
+
+    So they are for a buffer that is an element of a larger one, too, if its size is a multiple.
+    """
     exprs = [e for s in stages for e in walk(*s.exprs)]
     loads = [e for e in exprs if isinstance(e, Load)]
     stores = [s for st in stages for s in st.body if isinstance(s, Store | Accumulate)]
-    touched = [(x.map, x.at, x.buffer.dtype) for x in (*loads, *stores)]
-    wide = [(m, at, d) for m, at, d in touched if m.stride(axis.name)]
+    wide = [x for x in (*loads, *stores) if x.map.stride(axis.name)]
     widest = max(
         (NUMPY[e.dtype].itemsize for e in exprs if not isinstance(e, Index)), default=device.access
     )
     n = max(1, device.access // max(widest, 4))
     size = axis.split[1] if axis.split else axis.size
     aligned = size % n == 0 and axis.size % n == 0
-    for m, at, _ in wide:
-        others = [m.offset, *(s for a, s in m.strides if a != axis.name), *(s for s, _, _ in at)]
-        aligned &= m.stride(axis.name) == 1 and not any(x % n for x in others)
+    for x in wide:
+        m, steps = x.map, [s for a, s in x.map.strides if a != axis.name]
+        others = [m.offset, *steps, *(s for s, _, _ in x.at), x.buffer.size]
+        aligned &= m.stride(axis.name) == 1 and not any(k % n for k in others)
     for e in loads:
         along = any(g.stride(axis.name) for g, _, _ in e.guards)
         aligned &= not along and not (e.guards and e.map.stride(axis.name))

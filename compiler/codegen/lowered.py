@@ -27,7 +27,7 @@ class Launch:
     """`text` defines a kernel of a GPU; the parameters after its buffers are `sizes`, in order.
 
     It runs in `blocks` of `threads`; results do not depend on the number of blocks. `shared_bytes`
-    are what the launch must ask for, beyond what the text itself declares.
+    are what the launch must ask for, beyond what the text itself declares; there is no scratch.
     """
 
     text: str
@@ -37,3 +37,4 @@ class Launch:
     shared_bytes: int
     flops: int
     bytes: int
+    scratch_bytes: int = 0

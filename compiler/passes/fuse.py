@@ -35,7 +35,7 @@ from ..emission import (
 from ..errors import CompilerError
 from ..groups import Group, Groups, joined
 from ..index import CannotFuse
-from ..ir import Graph, Node, Value, source, sourced
+from ..ir import Graph, Node, Op, Value, source, sourced
 from ..ops.bodies import Control
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
@@ -80,7 +80,7 @@ def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
     forced = {v for values in waits.values() for v in values}
-    host = {n for n in graph.nodes if isinstance(n.op, Outside) or has_effect(n.op)}
+    host = {n for n in graph.nodes if on_the_host(n.op)}
     while True:
         try:
             return Fused(graph, Fusion(graph, Roots(graph, forced, host), waits, known).works())
@@ -93,6 +93,11 @@ def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
                     raise CompilerError(f"fuse: no kernel for {root!r}", str(graph)) from None
                 host.add(root)
             forced |= wanted
+
+
+def on_the_host(op: Op) -> bool:
+    """Whether Python runs the op: of a loop or a branch with effects only the effects."""
+    return isinstance(op, Outside) or (has_effect(op) and not isinstance(op, Control))
 
 
 class Unreadable(Exception):

@@ -28,6 +28,7 @@ from .schedule import LOOKAHEAD, together
 
 LOOKAHEADS = (LOOKAHEAD, 2, 1)
 """Works looked at for a wave: with fewer less is in memory, and less runs at the same time."""
+LAST = 4  # choices of the least memory that are planned though their estimate is over the budget
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -62,20 +63,22 @@ def recompute(
     steps, tape = [steps[u] for u in order], in_order(tape, order)
     choices = front(tape)
     enough = budget - memory.output_bytes - memory.scratch_bytes
-    fitting = [c for c in choices if c.nbytes <= enough]
-    for ahead in LOOKAHEADS:
-        for choice in sorted(fitting, key=lambda c: (c.seconds, c.nbytes)):
-            alone = repeated(schedule, steps, tape.sequence(choice.dropped, choice.scopes))
+    likely = [c for c in choices if c.nbytes <= enough]
+    least: Memory | None = None
+    for choice in (*likely, *(c for c in choices[-LAST:] if c.nbytes > enough)):
+        alone = repeated(schedule, steps, tape.sequence(choice.dropped, choice.scopes))
+        for ahead in LOOKAHEADS:
             plan, memory = planned(together(alone, donated, ahead))
             if memory.nbytes <= budget:
                 return plan
-    least = tape.sequence(choices[-1].dropped, choices[-1].scopes)
-    _, memory = planned(repeated(schedule, steps, least))
+            if least is None or memory.nbytes < least.nbytes:
+                least = memory
+    assert least is not None  # there is always a choice
     raise ProgramError(
-        f"memory_budget: at least {memory.nbytes} bytes are required, got {budget}; "
-        f"of {spelled_bytes(max(memory.live))} at the peak",
-        "\n".join(memory.lines(limit=6)),
-        f"memory_budget={memory.nbytes}",
+        f"memory_budget: at least {least.nbytes} bytes are required, got {budget}; "
+        f"of {spelled_bytes(max(least.live))} at the peak",
+        "\n".join(least.lines(limit=6)),
+        f"memory_budget={least.nbytes}",
     )
 
 

@@ -148,6 +148,9 @@ class FakeDevice:
     def load(self, code: Code) -> Code:
         return code
 
+    def launch(self, launch: Launch) -> None:
+        self.ask(f"run {launch.name}", lambda: self.run(launch))
+
     def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> FakeGraph:
         self.ask(f"graph {'+'.join(str(len(w)) for w in waves)}")
         return FakeGraph(self, waves)

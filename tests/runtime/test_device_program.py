@@ -10,9 +10,9 @@ import pytest
 from tests.runtime.fake_device import Code, FakeDevice
 from wonderland.runtime.device import DeviceError, OutOfDeviceMemory
 from wonderland.runtime.device_array import DeviceArray, put
-from wonderland.runtime.device_program import DeviceProgram, DeviceRow
+from wonderland.runtime.device_program import DeviceProgram
 from wonderland.runtime.guard import ArraySpec
-from wonderland.runtime.table import HostRow, Slot
+from wonderland.runtime.table import DeviceRow, HostRow, Slot
 
 F32 = np.dtype(np.float32)
 N = 100

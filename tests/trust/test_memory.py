@@ -1,0 +1,71 @@
+"""What a plan says a call takes is what the process grows by, with a budget and without.
+
+Measured is the most that is resident during the first call of a program whose machine code is there
+already, above what was resident before: arena, results and scratch are touched for the first time.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .process import run
+
+MEASURE = """
+import gc, json
+from pathlib import Path
+from bench.deep_models import MODELS
+
+def resident(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(x for x in lines if x.startswith(key)).split()[1]) << 10
+
+def measured(function, args, budget):
+    wl.jit(function, memory_budget=budget)(*args)  # machine code
+    program = wl.jit(function, memory_budget=budget).compile(*args)
+    (memory,) = [s.state for s in program.compiled.stages if s.name == "memory"]
+    program.program  # the table
+    gc.collect()
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the most so far is forgotten
+    results = program(*args)
+    first = resident("VmHWM") - before
+    del results
+    for _ in range(3):
+        program(*args)
+    assert resident("VmHWM") - before < 1.01 * first + 2**20  # further calls need no more
+    return memory.nbytes, first, len(program.compiled.plan.schedule.again)
+
+def told(name, scale, part):
+    model = MODELS[name](scale)
+    function = wl.value_and_grad(model.loss)
+    nbytes, first, again = measured(function, model.arrays, None)
+    found = [(nbytes, first, again)]
+    if part:
+        found.append(measured(function, model.arrays, int(part * nbytes)))
+    print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "part"),
+    [
+        ("MLP", 1.0, 0.7),
+        ("residual network", 0.75, 0.7),
+        ("transformer", 0.75, 0.7),
+        ("LSTM", 1.0, 0),
+        ("state-space layer", 1.0, 0),
+    ],
+)
+def test_predicted_and_measured_memory_agree_within_10_percent(
+    name: str, scale: float, part: float
+):
+    found = json.loads(run(f"{MEASURE}\ntold({name!r}, {scale}, {part})"))
+    assert not found[0][2] and (not part or found[1][2] > 0)
+    for predicted, measured, _ in found:
+        assert predicted > 64e6, predicted
+        assert abs(measured - predicted) < 0.1 * predicted, (name, predicted, measured)
+    if part:
+        (whole, *_), (within, *_) = found
+        assert within <= part * whole
