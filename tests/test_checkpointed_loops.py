@@ -483,7 +483,7 @@ def test_a_number_of_checkpoints_is_a_python_int_of_one_or_more(name: str):
 def test_a_while_loop_without_checkpoints_says_how_to_have_a_gradient():
     with pytest.raises(ProgramError) as caught:
         wl.grad(lambda h: grown(W, h, XS))(H)
-    assert "try: checkpoints=n, carries to keep" in str(caught.value)
+    assert "try: checkpoints=10, say, in the call of the loop" in str(caught.value)
     assert "h, i, total = lax.while_loop(" in str(caught.value)
 
 
