@@ -159,8 +159,8 @@ class While(Control, name="while_loop"):
         raise ProgramError(
             "while_loop: has no derivative in reverse mode, how often it runs is not known",
             where(node.source),
-            "checkpoints=10, say, in the call of the loop, lax.fori_loop with Python ints as bounds, "
-            "lax.scan, or wl.jvp",
+            "checkpoints=10, say, in the call of the loop, lax.fori_loop with Python ints as "
+            "bounds, lax.scan, or wl.jvp",
         )
 
     def batch(
