@@ -400,7 +400,53 @@ def test_short_loops(length: int):
             close(few(W, H, XS[:length]), plain)
 
 
+@pytest.mark.parametrize("a", [
+    np.float16([0.3, 0.2]), np.float32(0.3), np.complex128([0.3 + 0.1j, 0.2]), np.zeros((0, 3)),
+])  # fmt: skip
+@pytest.mark.parametrize("b", [np.array([True, False]), np.float64(2), np.zeros((2, 0), np.int8)])
+def test_carries_of_every_kind_are_kept(a: np.ndarray, b: np.ndarray):
+    def f(a, **options):
+        def step(carry, _):
+            a, b = carry
+            factor = np.sum(np.where(b, 1, 2)).astype(a.real.dtype)
+            return (np.sin(a) * factor, ~b if b.dtype == bool else b), None
+
+        a = lax.scan(step, (a, b), None, 6, **options)[0][0]
+        return np.sum(np.real(a * a))
+
+    found = wl.jit(wl.grad(lambda a: f(a, checkpoints=2)))(a)
+    assert found.dtype == a.dtype
+    close(found, wl.jit(wl.grad(f))(a), 1e-3 if a.dtype == np.float16 else 1e-6)
+
+
+def test_a_step_prints_once_however_often_it_runs(capfd: pytest.CaptureFixture[str]):
+    def step(h, i):
+        wl.debug_print("step {}", i)
+        inner = lax.scan(lambda h, j: (wl.debug_print("inner"), (np.sin(h), None))[1], h, None, 1)
+        return inner[0], None
+
+    def again(carry):
+        wl.debug_print("while {}", carry[1])
+        return np.sin(carry[0]), carry[1] + 1
+
+    def f(h):
+        h = lax.scan(step, h, np.arange(5), checkpoints=2)[0]
+        h, _ = lax.while_loop(lambda c: c[1] < 4, again, (h, 0), checkpoints=1)
+        return np.sum(h)
+
+    wl.jit(wl.value_and_grad(f))(H)
+    steps = [line for i in range(5) for line in (f"step {i}", "inner")]
+    assert capfd.readouterr().out.split("\n")[:-1] == [*steps, *(f"while {i}" for i in range(4))]
+
+
 # ---------------------------------------------------------------- programs
+
+
+def test_what_is_kept_is_listed_with_its_line():
+    f = lambda h: np.sum(lax.scan(lambda h, _: (np.sin(h), None), h, None, 99, checkpoints=5)[0])  # noqa: E731
+    sizes = {str(r.type): r.origin for r in wl.saved_residuals(f, H)}
+    assert sizes["f64[3]"].startswith("from the argument")
+    assert sizes["f64[6, 3]"].startswith("carries kept of a loop from test_checkpointed_loops.py:")
 
 
 def test_a_derivative_is_printed_and_read_back():

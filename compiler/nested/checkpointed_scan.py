@@ -8,8 +8,9 @@ over the turns, last first: each has its carries computed again, then its own co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,9 @@ from ..ops.source import constant
 from ..passes.split import divided, split
 from ..types import Type
 from .equivalent import equivalent
-from .revolve import Kept, kept_turns, number, plus, room, row, with_row
+from .revolve import Kept, kept_turns, number, plus, room, row, silent, with_row
+
+Values = Sequence[Value]
 
 
 class CheckpointedScan(Scan):
@@ -182,8 +185,8 @@ class LateScan(CheckpointedScan):
             (*map(accumulate, totals, added), *present(last), *present(found[2])),
         )
         ends = present(filled(cts[:k], node.values[:k], active))
-        given = (*map(zeros, totals), *ends, *present(cts[k:]))
-        made = iter(half.back(turn, len(totals) + len(carried), others(args, marks), kept, given))
+        first = (*map(zeros, totals), *ends)
+        made = iter(half.back(turn, others(args, marks), kept, first, present(cts[k:])))
         of_consts = tuple(next(made) if ct else None for ct in found[0])
         of_carries = spread(made, active)
         of_sequences = tuple(next(made) if ct else None for ct in found[2])
@@ -220,8 +223,8 @@ def late_scan(op: CheckpointedScan, kept: int) -> LateScan:
 class Division:
     """A checkpointed scan divided at marked operands.
 
-    `whole`: the scan, its inner ops divided. `early`: the half that depends on no marked operand.
-    `states`: which carries of that the other half needs in every turn; `advance` gives them.
+    `whole`: the scan to run again, inner ops divided. `early`: the half that depends on no marked
+    operand. `states`: which carries of that the other half needs; `advance` gives them.
     """
 
     whole: CheckpointedScan
@@ -248,9 +251,10 @@ class Division:
 
         live = grown((False,) * given[1], step)
         states = tuple(j for j, yes in enumerate(live) if yes)
-        half = Division(replace(op, body=body), marks, late, early, states, first)
+        again = replace(op, body=silent(body))
+        half = Division(again, marks, late, early, states, first)
         advance = Graph.of("advance", half.read(first.inputs), [carries[j] for j in states])
-        return replace(half, advance=advance)
+        return replace(half, advance=silent(advance))
 
     @property
     def turns(self) -> list[int]:
@@ -266,121 +270,121 @@ class Division:
         last = number(self.early.length - 1)
         return row(x, sub(last, turn) if self.early.reverse else turn)
 
-    def trajectory(self) -> CheckpointedScan:
-        """The scan that stacks what the early half gives, and the carries before each turn."""
-        body = self.early.body
-        states = [self.early.parts(body.inputs)[1][j] for j in self.states]
-        return replace(self.early, body=Graph.of(body.name, body.inputs, (*body.outputs, *states)))
+    # ---- forward
 
     def swept(self, args: Sequence[Value]) -> tuple[Value, ...]:
         """The results of the early half, then the carries that it keeps."""
-        early, rows = self.early, len(self.turns)
-        k, s = early.carries, len(self.states)
-        if not self.states or not rows:
-            kept = (room(early.parts(args)[1][j], rows) for j in self.states)
-            return *apply_all(early, *args), *kept
+        if not self.states or not self.turns:
+            carries = self.early.parts(args)[1]
+            kept = (room(carries[j], len(self.turns)) for j in self.states)
+            return *apply_all(self.early, *args), *kept
+        return equivalent(args, self.keeping, self.kept_of_all)
 
-        def keeping(*args: Value) -> Sequence[Value]:
-            given = early.parts(args)
-            turns = constant(np.array(self.turns, np.int64))
-            first = (
-                *given[1],
-                number(0),
-                number(0),
-                *(room(given[1][j], rows) for j in self.states),
-            )
-            inputs = fresh((*given[0], turns, *first))
-            elements = early.parts(fresh(early.body.inputs))[2]
-            consts, at = inputs[: early.consts], inputs[early.consts]
-            carries, (turn, place), buffers = (
-                inputs[early.consts + 1 :][:k],
-                inputs[early.consts + 1 + k :][:2],
-                inputs[early.consts + 3 + k :],
-            )
-            found = inline(early.body, (*consts, *carries, *elements))
+    def keeping(self, *args: Value) -> Sequence[Value]:
+        """The early half, with rows for what it keeps among its carries."""
+        early, k = self.early, self.early.carries
+        consts, carries, sequences = early.parts(args)
+        turns = constant(np.array(self.turns, np.int64))
+
+        def step(fixed: Values, carries: Values, elements: Values) -> tuple[Values, Values]:
+            own, (turn, place), rows = carries[:k], carries[k : k + 2], carries[k + 2 :]
+            found = inline(early.body, (*fixed[:-1], *own, *elements))
             # before a kept turn every carry is written to its row: the last one stays
-            pairs = zip(buffers, self.states, strict=True)
-            written = [with_row(b, place, carries[j]) for b, j in pairs]
-            onward = add(place, cast(eq(row(at, place), turn), "i64"))
-            outs = (*found[:k], plus(turn, 1), onward, *written, *found[k:])
-            body = Graph.of(early.body.name, (*inputs, *elements), outs)
-            op = Scan(body, early.consts + 1, k + 2 + s, early.length, early.reverse)
-            made = apply_all(op, *given[0], turns, *first, *given[2])
-            return *made[:k], *made[k + 2 + s :], *made[k + 2 : k + 2 + s]
+            written = [with_row(b, place, own[j]) for b, j in zip(rows, self.states, strict=True)]
+            onward = add(place, cast(eq(row(fixed[-1], place), turn), "i64"))
+            return (*found[:k], plus(turn, 1), onward, *written), found[k:]
 
-        def meaning(*args: Value) -> Sequence[Value]:
-            found = apply_all(self.trajectory(), *args)
-            last = early.length - 1
-            turns = [last - t if early.reverse else t for t in self.turns]
-            places = constant(np.array(turns, np.int64))
-            count = len(found) - s
-            return *found[:count], *(take(x, places, 0) for x in found[count:])
+        rows = (room(carries[j], len(self.turns)) for j in self.states)
+        first = (*carries, number(0), number(0), *rows)
+        found = scanned(early, step, (*consts, turns), first, sequences)
+        return *found[:k], *found[len(first) :], *found[k + 2 : len(first)]
 
-        return equivalent(args, keeping, meaning)
+    def kept_of_all(self, *args: Value) -> Sequence[Value]:
+        """The same, of the carries before all turns."""
+        early, s = self.early, len(self.states)
+        body = early.body
+        states = (early.parts(body.inputs)[1][j] for j in self.states)
+        body = Graph.of(body.name, body.inputs, (*body.outputs, *states))
+        found = apply_all(replace(early, body=body), *args)
+        places = constant(np.array([early.order[t] for t in self.turns], np.int64))
+        count = len(found) - s
+        return *found[:count], *(take(x, places, 0) for x in found[count:])
+
+    # ---- backward
 
     def back(
-        self,
-        turn: Graph,
-        carries: int,
-        args: Sequence[Value],
-        kept: Sequence[Value],
-        given: Sequence[Value],
+        self, turn: Graph, args: Values, kept: Values, first: Values, further: Values
     ) -> tuple[Value, ...]:
-        """The results of the loop over `turn`, last turn first.
+        """The results of the loop over `turn`, last turn first, of the unmarked operands, what is
+        kept of them, the first carries and the sequences of cotangents.
 
-        turn: (constants, states, elements, `carries` carries, elements) -> (carries, stacked);
-        `args` are the unmarked operands, `given` the first carries and the last sequences.
+        turn: (constants, states, elements, carries, cotangents) -> (carries, stacked)
         """
-        early, c, s, n = self.early, self.early.consts, len(self.states), len(kept)
+        c, s = self.early.consts, len(self.states)
         args = self.read(args)
-        consts, states, sequences = args[:c], args[c : c + s], args[c + s :]
-        split_at = c + n, c + n + s, c + n + s + carries
-
-        def parts(xs: Sequence[Value]) -> tuple[Sequence[Value], ...]:
-            """Constants, what is kept, states, carries, the two kinds of sequences."""
-            a, b, d = split_at
-            e = d + len(sequences)
-            return xs[:c], xs[c:a], xs[a:b], xs[b:d], xs[d:e], xs[e:]
-
-        def meaning(*xs: Value) -> Sequence[Value]:
-            consts, _, states, first, elements, further = parts(xs)
-            inputs = self.advance.inputs
-            body = Graph.of("advance", inputs, (*self.advance.outputs, *inputs[c : c + s]))
-            op = replace(early, body=body, carries=s)
-            stacks = apply_all(op, *consts, *states, *elements)[s:] if s else ()
-            own = turn.inputs
-            e = c + s + len(elements)
-            order = (*own[:c], *own[e : e + carries], *own[c + s : e], *own[c : c + s],
-                     *own[e + carries :])  # fmt: skip
-            body = replace(turn, inputs=order)
-            op = replace(op, body=body, carries=carries, reverse=not early.reverse)
-            return apply_all(op, *consts, *first, *elements, *stacks, *further)
+        given = args[:c], kept, args[c : c + s], args[c + s :], first, further
 
         def recomputing(*xs: Value) -> Sequence[Value]:
-            consts, kept, _, first, elements, further = parts(xs)
-            stack = Kept.of_schedule(self.turns, kept)
-            fixed = (*consts, *elements)
-            start = (number(early.length - 1), *stack.values)
-            inputs = fresh((*fixed, *start, *first))
-            own = turn.inputs[c + s :]
-            sequence = fresh((*own[: len(elements)], *own[len(elements) + carries :]))
-            whole, at = inputs[: len(fixed)], inputs[len(fixed)]
-            stack = stack.with_values(inputs[len(fixed) + 1 :][: 2 + n], None)
-            stack = stack.up_to(at, early.checkpoints, whole, self.advanced)
-            mine = inputs[len(fixed) + len(start) :]
-            own = sequence[: len(elements)], sequence[len(elements) :]
-            found = inline(turn, (*whole[:c], *stack.carries, *own[0], *mine, *own[1]))
-            outs = (plus(at, -1), *stack.popped().values, *found)
-            body = Graph.of(turn.name, (*inputs, *sequence), outs)
-            op = Scan(body, len(fixed), len(start) + carries, early.length, not early.reverse)
-            made = apply_all(op, *fixed, *start, *first, *elements, *further)
-            return made[len(start) :]
+            return self.recomputed(turn, *cut(xs, given))
 
-        first, further = given[:carries], given[carries:]
-        every = (*consts, *kept, *states, *first, *sequences, *further)
+        def meaning(*xs: Value) -> Sequence[Value]:
+            return self.remembered(turn, *cut(xs, given))
+
+        every = [x for part in given for x in part]
         if not self.states or not self.turns:
             return tuple(meaning(*every))
         return equivalent(every, recomputing, meaning)
+
+    def recomputed(
+        self,
+        turn: Graph,
+        consts: Values,
+        kept: Values,
+        states: Values,
+        sequences: Values,
+        first: Values,
+        further: Values,
+    ) -> tuple[Value, ...]:
+        """By what is kept: the states of each turn are computed again."""
+        early, c, e = self.early, len(consts), len(sequences)
+        start = Kept.of_schedule(self.turns, kept)
+        count = 1 + len(start.values)
+
+        def step(fixed: Values, carries: Values, elements: Values) -> tuple[Values, Values]:
+            at, stack, own = carries[0], start.with_values(carries[1:count], None), carries[count:]
+            stack = stack.up_to(at, early.checkpoints, fixed, self.advanced)
+            read = (*fixed[:c], *stack.carries, *elements[:e], *own, *elements[e:])
+            found = inline(turn, read)
+            after = plus(at, -1), *stack.popped().values, *found[: len(own)]
+            return after, found[len(own) :]
+
+        carries = (number(early.length - 1), *start.values, *first)
+        flipped = replace(early, reverse=not early.reverse)
+        found = scanned(flipped, step, (*consts, *sequences), carries, (*sequences, *further))
+        return found[count:]
+
+    def remembered(
+        self,
+        turn: Graph,
+        consts: Values,
+        kept: Values,
+        states: Values,
+        sequences: Values,
+        first: Values,
+        further: Values,
+    ) -> tuple[Value, ...]:
+        """By the states before all turns: a scan that stacks them, and one that reads them."""
+        early, c, s = self.early, len(consts), len(states)
+        inputs = self.advance.inputs
+        body = Graph.of("advance", inputs, (*self.advance.outputs, *inputs[c : c + s]))
+        ahead = replace(early, body=body, carries=s)
+        stacks = apply_all(ahead, *consts, *states, *sequences)[s:] if s else ()
+        fixed, before, elements, own, rest = cut(
+            turn.inputs, (consts, states, sequences, first, further)
+        )
+        body = replace(turn, inputs=(*fixed, *own, *before, *elements, *rest))
+        flipped = replace(early, body=body, carries=len(first), reverse=not early.reverse)
+        return apply_all(flipped, *consts, *first, *stacks, *sequences, *further)
 
     def advanced(
         self, consts: Sequence[Value], turn: Value, states: Sequence[Value]
@@ -389,3 +393,25 @@ class Division:
         c = self.early.consts
         elements = (self.element(x, turn) for x in consts[c:])
         return inline(self.advance, (*consts[:c], *states, *elements))
+
+
+def cut(xs: Values, like: Sequence[Values]) -> list[Values]:
+    """`xs` in parts as long as those of `like`."""
+    found = iter(xs)
+    return [tuple(islice(found, len(part))) for part in like]
+
+
+def scanned(
+    like: Scan,
+    step: Callable[[Values, Values, Values], tuple[Values, Values]],
+    consts: Values,
+    carries: Values,
+    sequences: Values,
+) -> tuple[Value, ...]:
+    """The scan of carries, stacked = step(constants, carries, elements), as long as `like`."""
+    elements = [Value(Type(x.dtype, x.shape[1:])) for x in sequences]
+    fixed, own = fresh(consts), fresh(carries)
+    after, stacked = step(fixed, own, elements)
+    body = Graph.of(like.body.name, (*fixed, *own, *elements), (*after, *stacked))
+    op = Scan(body, len(consts), len(carries), like.length, like.reverse)
+    return apply_all(op, *consts, *carries, *sequences)

@@ -38,7 +38,7 @@ from ..ops.source import full
 from ..ops.while_loop import While
 from ..passes.split import divided, split
 from ..types import Type
-from .revolve import Kept, Online, number, plus
+from .revolve import Kept, Online, number, plus, silent
 
 
 class CheckpointedWhile(While):
@@ -226,8 +226,8 @@ def late_while(op: CheckpointedWhile, kept: int) -> LateWhile:
 class Division:
     """A checkpointed while loop divided at marked operands.
 
-    `whole`: the loop, its inner ops divided. `early`: the half that depends on no marked operand.
-    `states`: which carries of that the other half needs in every turn; `advance` gives them.
+    `whole`: the loop to run again, inner ops divided. `early`: the half that depends on no marked
+    operand. `states`: which carries of that the other half needs; `advance` gives them.
     """
 
     whole: CheckpointedWhile
@@ -261,9 +261,10 @@ class Division:
         live = grown((False,) * count, step)
         states = tuple(j for j, yes in enumerate(live) if yes)
         early = ReversedWhile(condition, outs, consts)
-        half = Division(replace(op, body=body), marks, early, states, first)
+        again = replace(op, body=silent(body))
+        half = Division(again, marks, early, states, first)
         advance = Graph.of("advance", half.read(first.inputs), [carries[j] for j in states])
-        return replace(half, advance=advance)
+        return replace(half, advance=silent(advance))
 
     def read(self, xs: Sequence[Value]) -> tuple[Value, ...]:
         """Of what stands for the unmarked operands, without carries that are no states."""

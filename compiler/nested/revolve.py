@@ -29,9 +29,10 @@ from math import comb
 
 import numpy as np
 
-from ..ir import Graph, Value, apply_all
+from ..ir import Graph, Node, Value, apply_all, everywhere, rebuild
 from ..ops import elementwise
 from ..ops.bodies import fresh
+from ..ops.effects import Tie
 from ..ops.elementwise import add, floordiv, lt, maximum, minimum, mul, select, sub
 from ..ops.gather import dynamic_update_slice, take
 from ..ops.reduce import reduce_min
@@ -139,6 +140,16 @@ def strided(length: Value, checkpoints: Value) -> Value:
     _, two, one, _ = loop("binomial", (sought, checkpoints), first, test, step)
     found = minimum(one, sub(length, sub(one, two)))
     return select(lt(number(1), checkpoints), found, plus(length, -1))
+
+
+@everywhere
+def silent(graph: Graph) -> Graph:
+    """The graph for one more time: it asks for no effects that no result needs."""
+
+    def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
+        return args[:1] if isinstance(node.op, Tie) else apply_all(node.op, *args)
+
+    return rebuild(graph, step)
 
 
 # ---------------------------------------------------------------- kept carries
