@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -41,6 +40,7 @@ from ..ops.source import constant
 from ..passes.split import divided, split
 from ..types import Type
 from .equivalent import equivalent
+from .late import Late
 from .revolve import Kept, kept_turns, number, plus, room, row, silent, with_row
 
 Values = Sequence[Value]
@@ -112,14 +112,8 @@ class CheckpointedScan(Scan):
         )  # fmt: skip
 
 
-class LateScan(CheckpointedScan):
+class LateScan(Late, CheckpointedScan):
     """A checkpointed scan; the last `kept` operands are carries that another run of it has kept"""
-
-    kept: int
-
-    def own(self, xs: Sequence[Any]) -> tuple[Any, ...]:
-        """What belongs to the scan itself."""
-        return tuple(xs[: len(xs) - self.kept])
 
     @property
     def whole(self) -> CheckpointedScan:
@@ -127,13 +121,9 @@ class LateScan(CheckpointedScan):
             self.body, self.consts, self.carries, self.length, self.reverse, self.checkpoints
         )
 
-    def again(self, node: Node) -> Node:
-        """The scan without what was kept, as every rule but the transpose takes it."""
-        return Node(self.whole, self.own(node.args), node.source)
-
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         found = Node(self.whole, tuple(map(Value, self.own(args)))).types
-        if any(t.shape[:1] != (self.rows,) for t in args[len(args) - self.kept :]):
+        if any(t.shape[:1] != (self.rows,) for t in self.rest(args)):
             raise ProgramError(
                 f"late_scan: {self.rows} of every kept carry are required, got {args[-1]}"
             )
@@ -143,28 +133,11 @@ class LateScan(CheckpointedScan):
     def rows(self) -> int:
         return len(kept_turns(self.length, self.checkpoints))
 
-    def reference(self, *args: np.ndarray) -> Any:
-        return self.whole.reference(*self.own(args))
-
-    def inlined(self, node: Node) -> tuple[Value, ...]:
-        return self.whole.inlined(self.again(node))
-
-    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
-        return self.whole.jvp(self.again(node), self.own(tangents))
-
-    def halves(self, node: Node, marked: Marks) -> Halves:
-        return self.whole.halves(self.again(node), self.own(marked))
-
-    def batch(
-        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
-    ) -> tuple[Value, ...]:
-        return self.whole.batch(self.again(node), self.own(args), self.own(batched), size)
-
     def transpose(
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
     ) -> tuple[Value | None, ...]:
         """The turns, last first, each after its carries are computed again."""
-        args, kept = self.own(node.args), node.args[len(node.args) - self.kept :]
+        args, kept = self.own(node.args), self.rest(node.args)
         half = Division.of(self.whole, self.own(linear))
         marks, k, op = half.marks, self.carries, half.whole
         cts = tuple(ct if yes else None for ct, yes in zip(cts, half.late, strict=True))
@@ -325,27 +298,19 @@ class Division:
         given = args[:c], kept, args[c : c + s], args[c + s :], first, further
 
         def recomputing(*xs: Value) -> Sequence[Value]:
-            return self.recomputed(turn, *cut(xs, given))
+            return self.recomputed(turn, cut(xs, given))
 
         def meaning(*xs: Value) -> Sequence[Value]:
-            return self.remembered(turn, *cut(xs, given))
+            return self.remembered(turn, cut(xs, given))
 
         every = [x for part in given for x in part]
         if not self.states or not self.turns:
             return tuple(meaning(*every))
         return equivalent(every, recomputing, meaning)
 
-    def recomputed(
-        self,
-        turn: Graph,
-        consts: Values,
-        kept: Values,
-        states: Values,
-        sequences: Values,
-        first: Values,
-        further: Values,
-    ) -> tuple[Value, ...]:
+    def recomputed(self, turn: Graph, given: Sequence[Values]) -> tuple[Value, ...]:
         """By what is kept: the states of each turn are computed again."""
+        consts, kept, _, sequences, first, further = given
         early, c, e = self.early, len(consts), len(sequences)
         start = Kept.of_schedule(self.turns, kept)
         count = 1 + len(start.values)
@@ -363,17 +328,9 @@ class Division:
         found = scanned(flipped, step, (*consts, *sequences), carries, (*sequences, *further))
         return found[count:]
 
-    def remembered(
-        self,
-        turn: Graph,
-        consts: Values,
-        kept: Values,
-        states: Values,
-        sequences: Values,
-        first: Values,
-        further: Values,
-    ) -> tuple[Value, ...]:
+    def remembered(self, turn: Graph, given: Sequence[Values]) -> tuple[Value, ...]:
         """By the states before all turns: a scan that stacks them, and one that reads them."""
+        consts, _, states, sequences, first, further = given
         early, c, s = self.early, len(consts), len(states)
         inputs = self.advance.inputs
         body = Graph.of("advance", inputs, (*self.advance.outputs, *inputs[c : c + s]))

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from ..errors import ProgramError
 from ..ir import Graph, Node, Sample, Value, apply_all, inline, where
 from ..ops import add, mul, sin
@@ -38,6 +36,7 @@ from ..ops.source import full
 from ..ops.while_loop import While
 from ..passes.split import divided, split
 from ..types import Type
+from .late import Late
 from .revolve import Kept, Online, number, plus, silent
 
 
@@ -107,23 +106,13 @@ class CheckpointedWhile(While):
         )  # fmt: skip
 
 
-class LateWhile(CheckpointedWhile):
+class LateWhile(Late, CheckpointedWhile):
     """A checkpointed while loop; the last `kept` operands are what another run of it has kept:
     how often it ran, how many carries there are, before which turns, in which rows, and they"""
-
-    kept: int
-
-    def own(self, xs: Sequence[Any]) -> tuple[Any, ...]:
-        """What belongs to the loop itself."""
-        return tuple(xs[: len(xs) - self.kept])
 
     @property
     def whole(self) -> CheckpointedWhile:
         return CheckpointedWhile(self.condition, self.body, self.consts, self.checkpoints)
-
-    def again(self, node: Node) -> Node:
-        """The loop without what was kept, as every rule but the transpose takes it."""
-        return Node(self.whole, self.own(node.args), node.source)
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         found = Node(self.whole, tuple(map(Value, self.own(args)))).types
@@ -131,30 +120,11 @@ class LateWhile(CheckpointedWhile):
             raise ProgramError("late_while: how often the loop ran is required, an i64")
         return found
 
-    def reference(self, *args: np.ndarray) -> Any:
-        return self.whole.reference(*self.own(args))
-
-    def inlined(self, node: Node) -> tuple[Value, ...]:
-        return self.whole.inlined(self.again(node))
-
-    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
-        return self.whole.jvp(self.again(node), self.own(tangents))
-
-    def split(
-        self, node: Node, marked: tuple[bool, ...]
-    ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
-        return self.whole.split(self.again(node), self.own(marked))
-
-    def batch(
-        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
-    ) -> tuple[Value, ...]:
-        return self.whole.batch(self.again(node), self.own(args), self.own(batched), size)
-
     def transpose(
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
     ) -> tuple[Value | None, ...]:
         """The turns, last first, each after its carries are computed again."""
-        args, kept = self.own(node.args), node.args[len(node.args) - self.kept :]
+        args, kept = self.own(node.args), self.rest(node.args)
         half = Division.of(self.whole, self.own(linear))
         assert half is not None
         marks, n = half.marks, self.consts
