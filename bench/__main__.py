@@ -24,9 +24,11 @@ from . import (
     per_example,
     products,
     programs,
+    recomputation,
     recurrence,
     segments,
 )
+from .deep_models import MODELS
 from .harness import Ceilings, Effort, Figure, measure, processor, table
 
 QUESTIONS = {
@@ -44,7 +46,8 @@ QUESTIONS = {
         programs,
     )
 }
-OTHERS = ("compile_time", "graph_size", "memory")  # not of runs side by side in this process
+OTHERS = ("compile_time", "graph_size", "memory", "recomputation")
+"""Those that are not of runs side by side in this process."""
 
 
 def main() -> None:
@@ -63,6 +66,8 @@ def main() -> None:
         figures += answers(name, ceilings, options.quick)
     told("")
     print(table(figures, peers.PEERS))
+    if "recomputation" in (options.questions or names):
+        print(f"\n{recomputation.tables(list(MODELS)[: 1 if options.quick else None])}")
     if grown := graph_size.growth(figures):
         print(f"\n{grown}")
 
@@ -79,6 +84,8 @@ def answers(name: str, ceilings: Ceilings, quick: bool) -> Iterator[Figure]:
             yield from graph_size.figures(graph_size.NODES[1 if quick else -1])
         case "memory":
             yield from memory.figures(memory.QUESTIONS[: 1 if quick else None], there)
+        case "recomputation":
+            yield from recomputation.figures(there)
         case _:
             for row in QUESTIONS[name].rows():
                 if row.flops <= effort.most_flops:

@@ -192,8 +192,13 @@ def table(figures: Iterable[Figure], peers: Sequence[str]) -> str:
         share = f"{100 * figure.ceiling / ours:.0f}%" if ours and figure.ceiling else "-"
         faster = f"{times_faster:.2f}" if times_faster else "-"
         lines.append([figure.question, figure.size, *times, faster, share])
+    return markdown(lines)
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """A table of a head and rows, all as wide; the first two columns are texts, others numbers."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
+    lines = [lines[0], ["-" * width for width in widths], *lines[1:]]
 
     def padded(line: list[str]) -> str:
         cells = (

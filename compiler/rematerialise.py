@@ -9,9 +9,10 @@ each with less memory and more time than the one before.
 
 Of few values that can be dropped every choice is tried. Of many the front is what a descent finds:
 at the moment of the most memory, the waiting value with the most bytes a second of recomputation
-goes next; the seconds count its dropped ancestors, which spreads the drops as the square root of a
-chain does. Evenly spaced kept values in several levels, and all values that are cheap, are tried
-beside it; then one value more or less, for as long as that pays.
+goes next; the seconds count its dropped ancestors and descendants, which spreads the drops. Beside
+it moments are tried at which what is needed is kept, in one level or several, evenly spaced or in
+parts that grow as kept values become free: a chain of n then takes sqrt(2 n). And all values that
+are cheap; then one value more or less, for as long as that pays.
 
 Cost: the descent is (drops, at most `STEPS`) * (units and their operands).
 Source: Chen, Xu, Zhang and Guestrin, Training deep nets with sublinear memory cost, 2016; Jain et
@@ -22,14 +23,17 @@ al., Checkmate, 2020 (the exact problem); Kirisame et al., Dynamic tensor remate
 from __future__ import annotations
 
 import bisect
+import heapq
 import itertools
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from .lazy import lazy
 
 STEPS = 64  # of the descent, each of as many drops as are needed for that
-TRIALS = 1 << 19  # units run in thought, to try every choice or one value more or less
+TRIALS = 1 << 18  # units run in thought, to try every choice or one value more or less
+LEAST = 4  # values more or less, below which that is no search
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,15 @@ class Tape:
     def makers(self) -> dict[int, int]:
         """The unit that writes each value."""
         return {v: u for u, unit in enumerate(self.units) for v in unit.writes}
+
+    @lazy
+    def readers(self) -> dict[int, list[int]]:
+        """The units that read each value."""
+        found: dict[int, list[int]] = {}
+        for u, unit in enumerate(self.units):
+            for v in unit.reads:
+                found.setdefault(v, []).append(u)
+        return found
 
     @lazy
     def waits(self) -> dict[int, tuple[int, int]]:
@@ -165,21 +178,22 @@ class Tape:
 
         The first copy of a value that lives elsewhere holds none.
         """
-        current: dict[int, tuple[int, int]] = {}
+        made: dict[int, int] = {}
+        read: dict[int, int] = {}
         outside = set(self.elsewhere)
         for i, u in enumerate(sequence):
-            for v in self.units[u].reads:
-                if v in current:
-                    current[v] = current[v][0], i
-            for v in self.units[u].writes:
-                if v in current:
-                    yield v, *current[v]
+            unit = self.units[u]
+            for v in unit.reads:
+                read[v] = i
+            for v in unit.writes:
+                if v in made:
+                    yield v, made[v], max(made[v], read.get(v, 0))
                 if v in outside:
                     outside.discard(v)
                 else:
-                    current[v] = i, i
-        for v, (first, last) in current.items():
-            yield v, first, last
+                    made[v] = i
+        for v, first in made.items():
+            yield v, first, max(first, read.get(v, 0))
 
     def live(self, sequence: Sequence[int]) -> list[int]:
         """The bytes that are held at every step."""
@@ -188,7 +202,8 @@ class Tape:
         for v, first, last in self.copies(sequence):
             change[first] += self.nbytes[v]
             change[last + 1] -= self.nbytes[v]
-            dying.add((v, last))
+            if v in self.covered:
+                dying.add((v, last))
         held = list(itertools.accumulate(change[:-1]))
         for i, u in enumerate(sequence):  # written over what dies with the reading
             used: set[int] = set()
@@ -197,6 +212,11 @@ class Tape:
                     used |= {x, y}
                     held[i] -= self.nbytes[x]
         return held
+
+    @lazy
+    def covered(self) -> frozenset[int]:
+        """The values that may be written over."""
+        return frozenset(x for unit in self.units for x, _ in unit.over)
 
     def choice(self, dropped: Set[int], scopes: Scopes = NOWHERE) -> Choice:
         """What dropping these values costs and saves."""
@@ -251,48 +271,78 @@ def descent(tape: Tape) -> Iterator[Choice]:
         idle.intersection_update(tape.waits)
         if not idle:
             return
-        for _ in range(several):
-            if idle:
-                best = max(
-                    idle, key=lambda v: (tape.nbytes[v] / again_seconds(tape, v, dropped), v)
-                )
-                idle.discard(best)
-                dropped.add(best)
+        dropped |= dearest(tape, idle, dropped, several)
+
+
+def dearest(tape: Tape, idle: Set[int], dropped: Set[int], count: int) -> set[int]:
+    """Of `idle` values the `count` whose bytes are worth the most, one after the other.
+
+    What is dropped only makes others dearer to make again: what is first by its old worth and by
+    its new one is first of all.
+    """
+    found: set[int] = set()
+
+    def worth(v: int) -> tuple[float, int]:
+        return -tape.nbytes[v] / again_seconds(tape, v, dropped | found), -v
+
+    heap = [worth(v) for v in idle]
+    heapq.heapify(heap)
+    while heap and len(found) < count:
+        now = worth(-heap[0][1])
+        if now == heap[0]:
+            found.add(-heapq.heappop(heap)[1])
+        else:
+            heapq.heapreplace(heap, now)
+    return found
 
 
 def again_seconds(tape: Tape, value: int, dropped: Collection[int]) -> float:
-    """Seconds to make a value again, with its ancestors that are dropped."""
-    seen: set[int] = set()
-    stack = [tape.makers[value]]
-    total = 0.0
-    while stack:
-        u = stack.pop()
-        if u not in seen:
-            seen.add(u)
-            total += tape.units[u].seconds
-            stack += [tape.makers[v] for v in tape.units[u].reads if v in dropped]
+    """Seconds to make a value again with its ancestors that are dropped, and for the descendants
+    that are dropped and would have to wait for it."""
+    seen = {tape.makers[value]}
+    total = tape.units[tape.makers[value]].seconds
+    up, down = [tape.makers[value]], [value]
+    while up:
+        for v in tape.units[up.pop()].reads:
+            if v in dropped and (u := tape.makers[v]) not in seen:
+                seen.add(u)
+                up.append(u)
+                total += tape.units[u].seconds
+    while down:
+        for u in tape.readers.get(down.pop(), ()):
+            if u not in seen and (made := [v for v in tape.units[u].writes if v in dropped]):
+                seen.add(u)
+                down += made
+                total += tape.units[u].seconds
     return total
 
 
 def spaced(tape: Tape) -> Iterator[Choice]:
     """Kept is what evenly spaced moments need, in one level or several, of every number."""
-    count = 1
-    while count < len(tape.across):
+    counts = [1]
+    while counts[-1] * 3 // 2 + 1 < len(tape.across):
+        counts.append(counts[-1] + 1 if counts[-1] < 8 else counts[-1] * 3 // 2)
+    for count in counts:
         yield in_levels(tape, (count,))
-        count = count + 1 if count < 8 else count * 3 // 2
+        yield in_levels(tape, (count,), growing=True)
+    for levels in (2, 3):
+        if len(tape.units) * math.comb(len(counts), levels) <= TRIALS // 4:
+            for several in itertools.combinations(counts, levels):
+                yield in_levels(tape, several)
+                yield in_levels(tape, several, growing=True)
     for ways in range(2, 9):
         for levels in range(2, 12):
             if ways ** (levels - 1) < len(tape.across):
                 yield in_levels(tape, tuple(ways**k for k in range(1, levels + 1)))
 
 
-def in_levels(tape: Tape, counts: Sequence[int]) -> Choice:
+def in_levels(tape: Tape, counts: Sequence[int], growing: bool = False) -> Choice:
     """What the moments of the first level need is kept; of a further one, where work is again."""
     dropped = set(tape.across)
     scopes: dict[int, tuple[int, int]] = {}
     outer = [0, len(tape.units)]
     for level, count in enumerate((*counts, 0)):
-        inner = moments(tape, count)
+        inner = moments(tape, count, growing and level == 0)
         for v in tuple(dropped if level == 0 else dropped.difference(scopes)):
             maker = tape.makers[v]
             at = bisect.bisect_left(inner, maker)
@@ -307,18 +357,26 @@ def in_levels(tape: Tape, counts: Sequence[int]) -> Choice:
     return tape.choice(dropped, scopes if len(counts) > 1 else NOWHERE)
 
 
-def moments(tape: Tape, count: int) -> list[int]:
-    """Units that divide the bytes that wait in about `count` + 1 equal parts.
+def moments(tape: Tape, count: int, growing: bool = False) -> list[int]:
+    """Units that divide the bytes that wait in about `count` + 1 parts, equal or `growing`.
 
-    Of the units near each border the one across which the fewest bytes would be kept.
+    Of the units near each border the one across which the fewest bytes would be kept. The last part
+    is worked on while all moments are kept, the one before when one of them is free again: each
+    may be larger by what a moment keeps.
     """
     made, held = tape.crossed
+    parts = [made[-1] / (count + 1)] * (count + 1)
+    if growing:
+        kept = [held[u] for u in moments(tape, count)]
+        more = min(sum(kept) / max(len(kept), 1), 2 * parts[0] / max(count, 1))
+        parts = [parts[0] + more * (count / 2 - k) for k in range(count + 1)]
     found: list[int] = []
-    for k in range(count):
-        low, high = (made[-1] * (2 * k + j) // (2 * count + 2) for j in (1, 3))
-        first, last = bisect.bisect_left(made, low), bisect.bisect_left(made, high)
-        near = range(max(first, found[-1] + 1 if found else 0), min(last, len(made) - 1))
-        border = made[-1] * (k + 1) // (count + 1)
+    border = 0.0
+    for part, after in itertools.pairwise(parts):
+        border += part
+        first = bisect.bisect_left(made, border - part / 2)
+        last = min(bisect.bisect_left(made, border + after / 2), len(made) - 1)
+        near = range(max(first, found[-1] + 1 if found else 0), last)
         if near:
             found.append(min(near, key=lambda u: (held[u], abs(made[u] - border))))
     return found
@@ -350,12 +408,12 @@ def neighbours(tape: Tape, found: list[Choice]) -> list[Choice]:
     ordered = sorted(tape.waits, key=lambda v: (-price(tape, v), v))
     tried: set[frozenset[int]] = set()
     while new := [c for c in found if c.dropped not in tried]:
-        each = max(1, left // len(new))
+        each = left // len(new)
+        if each < LEAST:
+            break
         for c in new:
             tried.add(c.dropped)
             near = [tape.choice(c.dropped ^ {v}, c.scopes) for v in ordered[:each]]
             left -= len(near)
             found = paying((*found, *near))
-        if left <= 0:
-            break
     return found

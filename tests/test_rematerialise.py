@@ -80,9 +80,46 @@ def test_where_not_all_is_tried_nearly_all_choices_are_within_5_percent(monkeypa
 def test_a_chain_needs_a_small_multiple_of_its_square_root() -> None:
     for layers in (100, 400):
         tape = chain(layers)
-        nbytes = 2.5 * math.sqrt(layers) * BYTES
+        nbytes = 1.6 * math.sqrt(layers) * BYTES
         whole = 1 + seconds_within(front(tape), int(nbytes)) / tape.seconds
         assert whole <= 1.35, (layers, whole)
+
+
+def attention(blocks: int) -> Tape:
+    """Blocks of a small value, and a large one that is read at once and never again, but by what
+    makes a large one that is read on the way back."""
+    units: list[Unit] = []
+    nbytes: dict[int, int] = {0: BYTES}
+    units.append(Unit((), (0,), 1.0))
+    kept = []
+    x = 0
+    for _ in range(blocks):
+        scores, weights, y = range(len(nbytes), len(nbytes) + 3)
+        nbytes |= {scores: 8 * BYTES, weights: 8 * BYTES, y: BYTES}
+        units += [
+            Unit((x,), (scores,), 1.0),
+            Unit((scores,), (weights,), 1.0),
+            Unit((weights, x), (y,), 1.0),
+        ]
+        kept.append((x, weights))
+        x = y
+    for x_in, weights in reversed(kept):
+        nbytes[len(nbytes)] = BYTES
+        units.append(Unit((x, weights, x_in), (len(nbytes) - 1,), 5.0))
+        x = len(nbytes) - 1
+    return Tape(tuple(units), nbytes, frozenset([x]))
+
+
+def test_what_only_a_second_run_reads_is_made_again_with_its_reader() -> None:
+    tape = attention(40)
+    small = seconds_within(front(tape), int(30 * BYTES + 2 * math.sqrt(2 * 40) * BYTES))
+    assert small <= 0.5 * tape.seconds
+
+
+def test_parts_grow_where_the_kept_values_become_free() -> None:
+    tape = chain(200)
+    even, growing = (rematerialise.in_levels(tape, (15,), growing) for growing in (False, True))
+    assert growing.nbytes < even.nbytes and growing.seconds <= even.seconds
 
 
 def test_a_chain_can_do_with_the_logarithm_of_its_length() -> None:
