@@ -115,6 +115,8 @@ class CheckpointedScan(Scan):
 class LateScan(Late, CheckpointedScan):
     """A checkpointed scan; the last `kept` operands are carries that another run of it has kept"""
 
+    kept: int
+
     @property
     def whole(self) -> CheckpointedScan:
         return CheckpointedScan(

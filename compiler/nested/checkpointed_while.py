@@ -110,6 +110,8 @@ class LateWhile(Late, CheckpointedWhile):
     """A checkpointed while loop; the last `kept` operands are what another run of it has kept:
     how often it ran, how many carries there are, before which turns, in which rows, and they"""
 
+    kept: int
+
     @property
     def whole(self) -> CheckpointedWhile:
         return CheckpointedWhile(self.condition, self.body, self.consts, self.checkpoints)
