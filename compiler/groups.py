@@ -128,16 +128,26 @@ class Groups:
     def replace(self, group: Group, old: Collection[Group]) -> None:
         """`group` in place of the `old` ones, of which it was made."""
         for g in old:
-            del self.made[g], self.sources[g], self.users[g], self.latest[g]
-            for v in g.needs:
-                self.readers[v].discard(g)
+            self.remove(g)
         self.add(group)
         self.link(group)
         for g in self.users[group]:
-            self.sources[g] = self.sources[g].difference(old) | {group}
+            self.sources[g].add(group)
         for g in self.sources[group]:
-            self.users[g] = self.users[g].difference(old) | {group}
+            self.users[g].add(group)
         self.note(group)
+
+    def remove(self, group: Group) -> None:
+        """Without `group`; what reads from it is another's, or not there."""
+        for g in self.sources[group]:
+            self.users[g].discard(group)
+        for g in self.users[group]:
+            self.sources[g].discard(group)
+        for v in group.needs:
+            self.readers[v].discard(group)
+        for v in group.values:
+            del self.of[v]
+        del self.made[group], self.sources[group], self.users[group], self.latest[group]
 
     def between(self, a: Group, b: Group) -> bool:
         """Whether b needs a through a third group: merged they would wait for each other."""

@@ -31,7 +31,7 @@ from ..types import (
     spelled,
 )
 from .family import Elementwise, Index, OneResult, Piece, View, partwise
-from .source import Number, full
+from .source import Full, Number, full
 
 BITS = ("bool", *INTEGERS)
 NUMBERS = (*INTEGERS, *INEXACT)
@@ -413,7 +413,7 @@ class Select(Elementwise):
         if dx is None and dy is None:
             return (None,)
         zero = like(node.out, 0.0)
-        return (select(node.args[0], dx or zero, dy or zero),)
+        return (select(same_mask(node), dx or zero, dy or zero),)
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         mask, zero = operands(out)[0], like(ct, 0.0)
@@ -692,6 +692,31 @@ def product(x: Pair, y: Pair) -> Pair:
 
 
 # ---------------------------------------------------------------- user functions
+
+
+def same_mask(node: Node) -> Value:
+    """The mask of a select, from its result where that tells: then no operand is kept for it.
+
+    select(x <= c, c, x) is <= c just where x is, and select(x > c, x, c) is > c.
+    """
+    mask, yes, no = node.args
+    test = mask.node
+    if test is None or not isinstance(test.op, Le | Ge | Lt | Gt):
+        return mask
+    bound, x = (yes, no) if isinstance(test.op, Le | Ge) else (no, yes)
+    for k, given in enumerate(test.args):
+        limit = number_of(given)
+        if limit is not None and limit == number_of(bound) and test.args[1 - k] is x:
+            return apply(test.op, *((given, node.out) if k == 0 else (node.out, given)))
+    return mask
+
+
+def number_of(value: Value) -> Number | None:
+    """The number that all elements of a value are, if it was made as one."""
+    node = value.node
+    while node is not None and isinstance(node.op, View) and len(node.args) == 1:
+        node = node.args[0].node
+    return node.op.value if node is not None and isinstance(node.op, Full) else None
 
 
 def operands(out: Value) -> tuple[Value, ...]:

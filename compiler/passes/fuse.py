@@ -13,7 +13,7 @@ Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -47,6 +47,8 @@ from ..ops.source import Constant
 from ..ops.view import Interleave, Reshape
 from ..order import Waits, edges
 from ..roots import Roots
+from ..saved import Change, Savings
+from ..text import value_names
 
 T = TypeVar("T")
 
@@ -65,13 +67,18 @@ SMALL = 4096
 
 @dataclass(frozen=True)
 class Fused:
-    """The works of a graph in a valid order."""
+    """The works of a graph in a valid order, and what they compute again rather than read."""
 
     graph: Graph
     works: tuple[AnyWork, ...]
+    saved: tuple[Change, ...] = ()
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.works))
+        parts = [*map(str, self.works)]
+        if self.saved:
+            names = dict(value_names(self.graph))
+            parts.append("\n    ".join(["saved:", *(c.line(names) for c in self.saved)]))
+        return "\n\n".join(parts)
 
 
 def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
@@ -83,16 +90,19 @@ def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
     host = {n for n in graph.nodes if on_the_host(n.op)}
     while True:
         try:
-            return Fused(graph, Fusion(graph, Roots(graph, forced, host), waits, known).works())
+            fusion = Fusion(graph, Roots(graph, forced, host), waits, known)
+            return Fused(graph, fusion.works(), tuple(fusion.saved))
         except Unreadable as failed:
-            root = failed.nodes[-1]
-            read = {a for n in failed.nodes for a in n.args}
-            wanted = {a for a in read if a.node and not isinstance(a.node.op, Constant)}
-            if wanted <= forced:
-                if root in host:
-                    raise CompilerError(f"fuse: no kernel for {root!r}", str(graph)) from None
-                host.add(root)
-            forced |= wanted
+            before = frozenset(forced)
+            for nodes in failed.apart():
+                root = nodes[-1]
+                read = {a for n in nodes for a in n.args}
+                wanted = {a for a in read if a.node and not isinstance(a.node.op, Constant)}
+                if wanted <= before:
+                    if root in host:
+                        raise CompilerError(f"fuse: no kernel for {root!r}", str(graph)) from None
+                    host.add(root)
+                forced |= wanted
 
 
 def on_the_host(op: Op) -> bool:
@@ -101,14 +111,23 @@ def on_the_host(op: Op) -> bool:
 
 
 class Unreadable(Exception):
-    """A root can't be emitted: what it reads must be in memory.
+    """Roots can't be emitted: what they read must be in memory.
 
-    `nodes` is all that it computes, the root last.
+    Of each `every` has all that it computes, the root last.
     """
 
-    def __init__(self, nodes: tuple[Node, ...]) -> None:
-        super().__init__(repr(nodes[-1]))
-        self.nodes = nodes
+    def __init__(self, every: list[tuple[Node, ...]]) -> None:
+        super().__init__(", ".join(repr(nodes[-1]) for nodes in every))
+        self.every = every
+
+    def apart(self) -> Iterator[tuple[Node, ...]]:
+        """Those that have nothing to do with one before, which may be all that is wrong."""
+        seen: set[Node] = set()
+        for nodes in self.every:
+            near = {*nodes, *(a.node for n in nodes for a in n.args if a.node)}
+            if seen.isdisjoint(near):
+                yield nodes
+            seen |= near
 
 
 def distinct_outputs(graph: Graph) -> Graph:
@@ -132,6 +151,7 @@ class Fusion:
     def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]) -> None:
         self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
         self.known = known
+        self.saved: list[Change] = []
         self.groups = Groups(map(self.single, roots.nodes))
 
     def single(self, node: Node) -> Group:
@@ -154,11 +174,18 @@ class Fusion:
         for group in [g for g in self.groups.made if g.product]:
             self.epilogue(group)
         self.merge(lambda g: g.leading)
-        return tuple(
-            replace(work, waits=tuple(sorted(group.waits, key=place)))
-            for group in self.groups.ordered()
-            for work in self.emitted(group)
-        )
+        self.save()
+        works: list[AnyWork] = []
+        failed: list[tuple[Node, ...]] = []
+        for group in self.groups.ordered():
+            waits = tuple(sorted(group.waits, key=place))
+            try:
+                works += (replace(work, waits=waits) for work in self.emitted(group))
+            except Unreadable as one:
+                failed += one.every
+        if failed:
+            raise Unreadable(failed)
+        return tuple(works)
 
     # ---- merging
 
@@ -242,6 +269,41 @@ class Fusion:
         found = (*self.groups.reading([out]), *self.groups.reading(others))
         return [g for g in found if not self.opaque(g) and not g.folds]
 
+    # ---- what is read, and what is computed again
+
+    def save(self) -> None:
+        """Each group reads what is cheapest to read; what none reads any more is not written."""
+        savings = Savings(self.groups, self.roots, self.waits)
+        for place, root in enumerate([g.roots[-1] for g in savings.ordered]):
+            change = savings.change(self.groups.of[root.values[0]])
+            if change and change.size <= LARGE and self.changed(change):
+                savings.places |= dict.fromkeys(change.kept, place)
+                self.saved.append(change)
+        for group in reversed(savings.ordered):
+            group = self.groups.of[group.roots[-1].values[0]]
+            if savings.flexible(group) and not self.wanted(group, (group,)):
+                self.groups.remove(group)
+
+    def changed(self, change: Change) -> bool:
+        """Whether the groups as they are to be are kernels; then they are the program's."""
+        new: dict[Group, Group] = {}
+        for v, writer in change.kept.items():
+            assert v.node is not None
+            last = new.get(writer, writer)
+            nodes = tuple(sorted((*last.nodes, v.node), key=lambda n: n.serial))
+            new[writer] = replace(last, nodes=nodes, size=last.size + 1)
+        new[change.group] = replace(change.group, reads=change.reads, size=change.size)
+        for old, group in new.items():
+            self.groups.replace(group, (old,))
+        try:
+            for group in new.values():
+                self.emit(group, (group,), clustered)
+        except CannotFuse:
+            for old, group in new.items():
+                self.groups.replace(old, (group,))
+            return False
+        return True
+
     # ---- results
 
     def wanted(self, group: Group, parts: tuple[Group, ...]) -> set[Value]:
@@ -267,7 +329,7 @@ class Fusion:
             work = self.emit(group, (group,), emit)
         except CannotFuse:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
-            raise Unreadable(tuple(found)) from None
+            raise Unreadable([tuple(found)]) from None
         return chunked(work)
 
     def fused(self, body: Graph) -> Fused:
@@ -279,7 +341,7 @@ class Fusion:
     def emit(self, group: Group, parts: tuple[Group, ...], cluster: Callable[..., T]) -> Work | T:
         """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""
         name, nodes, domain = group.title, group.nodes, group.domain
-        stored, wanted = self.roots.stored, self.wanted(group, parts)
+        stored, wanted = group.reads, self.wanted(group, parts)
         if group.product is not None:
             return emit_product(name, group.product, nodes, domain, stored, wanted)
         return cluster(name, nodes, domain, stored, wanted)
