@@ -30,8 +30,9 @@ from .executable import Executable
 from .interpreter import interpret
 from .ir import Graph
 from .lazy import lazy
+from .precision import factors_of
 from .retrace import Key, reason
-from .settings import Settings, active, bytes_of
+from .settings import Settings, active, bytes_of, changed
 from .static import Ints, Static, Strings, places, places_and_names
 from .trace import PYTHON, Traced, call, trace, trace_tree
 from .tracer import current
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from .pipeline import Compiled
 
 log = logging.getLogger("wonderland")
+
+PRECISION = "default_matmul_precision"  # the setting that tracing heeds
 
 
 def jit(
@@ -54,6 +57,7 @@ def jit(
     dump: str | os.PathLike[str] | None = None,
     memory_budget: int | str | None = None,
     device: Any = None,
+    default_matmul_precision: Any = None,
 ) -> Any:
     """`function` compiled to native code, once per kind of arguments.
 
@@ -62,8 +66,8 @@ def jit(
     read at the first call.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
-    Settings: `check_nans`, `disable_jit`, `dump`, `memory_budget`, `device`, as in settings.py;
-    None leaves them as they are.
+    Settings: `check_nans`, `disable_jit`, `dump`, `memory_budget`, `device`,
+    `default_matmul_precision`, as in settings.py; None leaves them as they are.
     Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
     and everything between, threads included; what does not fit is computed again, by the same
     kernels, so the results are the same bits. A budget that cannot be kept is an error that names
@@ -93,6 +97,7 @@ def jit(
             dump=dump,
             memory_budget=memory_budget,
             device=device,
+            default_matmul_precision=default_matmul_precision,
         )
     static, names = places_and_names(function, static_argnums, static_argnames)
     donated = places(function, donate_argnums)
@@ -102,6 +107,8 @@ def jit(
     own = {name: value for name, value in given.items() if value is not None}
     if memory_budget is not None:
         own["memory_budget"] = bytes_of(memory_budget)
+    if default_matmul_precision is not None:
+        own[PRECISION] = factors_of(default_matmul_precision, PRECISION)
     return Jitted(function, static, names, donated, own)
 
 
@@ -234,7 +241,8 @@ class Jitted:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def traced(self, static: Any, dynamic: Any) -> Traced:
-        return trace(self.bound(static), *dynamic, name=self.name)
+        with changed(**{k: v for k, v in self.own.items() if k == PRECISION}):
+            return trace(self.bound(static), *dynamic, name=self.name)
 
     def bound(self, static: Any) -> Callable[..., Any]:
         """The function of the dynamic tree."""

@@ -264,6 +264,12 @@ class Op:
         return {f.name: getattr(self, f.name) for f in fields(self)}  # pyright: ignore[reportArgumentType]
 
     @property
+    def spoken(self) -> dict[str, Any]:
+        """The parameters that do not have their default."""
+        default = {f.name: f.default for f in fields(self)}  # pyright: ignore[reportArgumentType]
+        return {k: v for k, v in self.params.items() if v is not default[k]}
+
+    @property
     def key(self) -> tuple[Any, ...]:
         found = self.__dict__.get("_key")
         if found is None:

@@ -37,6 +37,8 @@ from .numpy.operands import (
 )
 from .numpy.selection import from_front
 from .ops import contract, gamma, source
+from .precision import Precision, factors_of  # noqa: F401  jax.lax.Precision
+from .settings import active
 from .trace import call, trace_tree
 from .tracer import Tracer, current
 from .types import WHOLE, Type, dtype_name
@@ -156,8 +158,8 @@ def dot_general(
 ) -> Tracer:
     """Sums of products; `dimension_numbers` are ((lhs, rhs) contracting, (lhs, rhs) batch).
 
-    They are computed in `preferred_element_type` where it is given. `precision` changes nothing:
-    products are as precise as their dtype.
+    They are computed in `preferred_element_type` where it is given. `precision`, else the setting
+    default_matmul_precision, is what factors of f32 may be rounded to.
     Shapes: batch, lhs free, rhs free.
     """
     x, y = operand(lhs), operand(rhs)
@@ -165,7 +167,8 @@ def dot_general(
     (left, right), (left_batch, right_batch) = dimension_numbers
     contracting = ints(left), ints(right)
     batch = ints(left_batch), ints(right_batch)
-    return new(contract.dot_general(value(x, dtype), value(y, dtype), contracting, batch))
+    factors = active().default_matmul_precision if precision is None else factors_of(precision)
+    return new(contract.dot_general(value(x, dtype), value(y, dtype), contracting, batch, factors))
 
 
 @eager("operand")

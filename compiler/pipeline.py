@@ -23,6 +23,7 @@ from ..runtime.executor import thread_count
 from ..runtime.program import TOGETHER_SECONDS, ArraySpec, Program, Row, Slot
 from ..runtime.table import printed
 from .codegen import gpu_words
+from .codegen.library import for_library
 from .codegen.lower import lower
 from .codegen.lower_grid import lower_grid
 from .codegen.lowered import Launch, Lowered
@@ -42,6 +43,7 @@ from .memory import Memory
 from .passes.buffers import buffers
 from .passes.cse import cse
 from .passes.dead import dead
+from .passes.detach import detach
 from .passes.fold import fold
 from .passes.fuse import fuse
 from .passes.hoist import hoist
@@ -159,7 +161,11 @@ def compile_graph(
 
     stage("fuse", fuse)
     ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
-    target = target or (host() if device is None else of_architecture(device.architecture))
+    target = target or (
+        host() if device is None else of_architecture(device.architecture, device.has_library)
+    )
+    if target.library:
+        ordered = stage("detach", lambda s: detach(s, lambda p: for_library(p) is not None))
     kernels: dict[int, Any] = {}
     for work in works_of(ordered):
         low = lower_work(work, target)

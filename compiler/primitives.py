@@ -254,7 +254,7 @@ def dot(lhs: Any, rhs: Any, *, precision: Any = None, preferred_element_type: An
     """The product of vectors and matrices; computed in `preferred_element_type` where given."""
     if preferred_element_type is not None:
         lhs, rhs = (convert_element_type(x, preferred_element_type) for x in (lhs, rhs))
-    return wnp.dot(lhs, rhs)
+    return wnp.dot(lhs, rhs, precision=precision)
 
 
 # ---------------------------------------------------------------- shapes

@@ -27,6 +27,7 @@ class Product:
     """`lhs` varies along batch, rows and depth, `rhs` along batch, depth and columns.
 
     The stores are at points of batch, rows and columns, and see the sum as `result(dtype)`.
+    `precision` is what factors of f32 may be rounded to: f32, tf32, bf16.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Product:
     lhs: Load
     rhs: Load
     stores: tuple[Store, ...]
+    precision: str = "f32"
 
     @property
     def dtype(self) -> str:
@@ -84,6 +86,35 @@ def verify(p: Product) -> Product:
 def reference(p: Product, arrays: Mapping[str, np.ndarray]) -> None:
     """Executes the product with NumPy."""
     kernel_reference(as_kernel(p), dict(arrays))
+
+
+def parted(p: Product) -> tuple[Product, Kernel, Buffer]:
+    """The product alone, the kernel of its stores, and the buffer between, C-ordered."""
+    strides, size = [], 1
+    for axis in reversed(p.outer):
+        strides.append((axis.name, size if axis.size != 1 else 0))
+        size *= axis.size
+    names = {b.name for b in p.buffers}
+    name = next(n for k in range(len(names) + 1) if (n := f"p{k}") not in names)
+    between, place = Buffer(name, p.dtype, size), Map(tuple(reversed(strides)))
+    factors = tuple(dict.fromkeys((p.lhs.buffer, p.rhs.buffer)))
+    stores = (Store(between, place, result(p.dtype)),)
+    alone = replace(p, buffers=(*factors, between), stores=stores)
+    memo: dict[Expr, Expr] = {}
+
+    def leaf(x: Leaf) -> Leaf:
+        return Load(between, place) if isinstance(x, Result) else x
+
+    after = tuple(
+        replace(s, expr=rebuilt(s.expr, leaf, memo),
+                at=tuple((k, rebuilt(e, leaf, memo), n) for k, e, n in s.at))
+        for s in p.stores
+    )  # fmt: skip
+    used = {e.buffer for s in after for e in walk(*s.exprs) if isinstance(e, Load)}
+    used |= {s.buffer for s in after}
+    own = tuple(b for b in p.buffers if b in used)
+    kernel = Kernel(f"after_{p.name}", (between, *own), p.outer, (Stage((), after),))
+    return alone, kernel_verify(kernel), between
 
 
 # ---- normal form

@@ -220,7 +220,7 @@ def kernel_row(
     if isinstance(low, Lowered):
         return KernelRow(code, tuple(slots), low.sizes, low.points, low.grain, last, name)
     size = low.blocks, low.threads, low.shared_bytes
-    return DeviceRow(code, tuple(slots), low.sizes, *size, last, name)
+    return DeviceRow(code, tuple(slots), low.sizes, *size, last, name, low.product)
 
 
 def seconds_of(low: Lowered | Launch) -> float:

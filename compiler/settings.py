@@ -10,6 +10,9 @@ dump           WONDERLAND_DUMP           a folder: every stage of every program 
 memory_budget  WONDERLAND_MEMORY_BUDGET  the bytes that a call may take, "256MB"           no limit
 device         WONDERLAND_DEVICE         where programs run: cpu, cuda, cuda:1             arguments
 
+default_matmul_precision, WONDERLAND_DEFAULT_MATMUL_PRECISION: how precise products of f32 are that
+do not say so themselves, by the names of precision.py: highest.
+
 The variables are read once, when the package is imported; flags are on where they are 1. A keyword
 goes before the `with` form, that before the environment. A `with` form holds in its thread only.
 
@@ -30,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ProgramError
+from .precision import factors_of
 
 FLAGS = {"1": True, "true": True, "on": True, "": False, "0": False, "false": False, "off": False}
 
@@ -43,6 +47,7 @@ class Settings:
     dump: str = ""
     memory_budget: int = 0
     device: str = ""
+    default_matmul_precision: str = "f32"
 
     @property
     def native(self) -> bool:
@@ -80,7 +85,10 @@ def bytes_of(text: int | str | None) -> int:
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
          "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}  # fmt: skip
-READ: dict[str, Callable[[str], Any]] = {"dump": str, "memory_budget": bytes_of, "device": str}
+READ: dict[str, Callable[[str], Any]] = {
+    "dump": str, "memory_budget": bytes_of, "device": str,
+    "default_matmul_precision": lambda text: factors_of(text, "default_matmul_precision"),
+}  # fmt: skip
 """How settings that are no flags are read."""
 
 
@@ -132,3 +140,13 @@ def device(device: Any) -> contextlib.AbstractContextManager[None]:
     """Inside of the block, compiled functions run on a device: "cpu", "cuda", "cuda:1", or one of
     `wl.devices()`."""
     return changed(device=str(device))
+
+
+def default_matmul_precision(precision: Any) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, products of f32 that are traced are as precise as that, as in JAX:
+    "highest", which is the default here, "tensorfloat32", "bfloat16", or another name of
+    precision.py. On a GPU that takes them to the tensor cores; on the processor all are "highest".
+    """
+    name = "default_matmul_precision"
+    return changed(**{name: Settings().default_matmul_precision if precision is None
+                      else factors_of(precision, name)})  # fmt: skip

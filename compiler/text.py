@@ -9,7 +9,7 @@ One line a node, the user's line as its comment. Parameters are keywords: number
 tuples of them. `nan` and `inf` are spelled so, a complex number `complex(0.0, 1.0)`; a type applied
 to a number is a NumPy scalar, `f32(0.5)`, and applied to a hash an array, `f32[3]("53c1...")`,
 which `parse` takes from `constants`. A parameter that is a graph is a nested function, which reads
-its own inputs only.
+its own inputs only. A parameter that has its default is not printed.
 `parse(str(g)) == g`, and `str(parse(s)) == s` for every `s` that was printed.
 """
 
@@ -63,7 +63,7 @@ def lines(graph: Graph, name: str = "") -> Iterator[tuple[str, Node | None]]:
 
 def node_line(node: Node, names: Mapping[Value, str], functions: Mapping[int, str]) -> str:
     given = [names.get(a, "?") for a in node.args]
-    given += [f"{k}={spell(v, functions)}" for k, v in node.op.params.items()]
+    given += [f"{k}={spell(v, functions)}" for k, v in node.op.spoken.items()]
     comment = f"  # {node.source}" if node.source else ""
     result = tuple_text(map(str, node.types)) if len(node.values) != 1 else str(node.types[0])
     target = names[node.values[0]].split("[")[0] if node.values else "_"

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import dlpack
-from .device import DeviceError, Launch, Memory, OutOfDeviceMemory
+from . import cublaslt, dlpack
+from .device import DeviceError, Launch, MatrixProduct, Memory, OutOfDeviceMemory
 
 T = TypeVar("T")
 
@@ -86,6 +86,7 @@ class CudaDevice:
         self._lost = ""
         self._opened: dict[str, Any] = {}  # the stream and the pool, once they are asked for
         self._kernels: dict[str, Any] = {}  # kept, so that no two have a handle one after another
+        self._plans: dict[MatrixProduct, cublaslt.Plan | None] = {}
         self._configs: dict[tuple[int, ...], Any] = {}
 
     def __str__(self) -> str:
@@ -233,6 +234,34 @@ class CudaDevice:
             core().launch(self._stream, self._config(launch), launch.kernel, *args)
 
         self._do(f"a launch of {launch.name}", work)
+
+    @property
+    def has_library(self) -> bool:
+        return cublaslt.library() is not None
+
+    def product(self, product: MatrixProduct) -> Callable[[tuple[int, ...]], None] | None:
+        if not self.has_library:
+            return None
+        if product not in self._plans:
+            self._plans[product] = self._do("a plan of a product", lambda: self._plan(product))
+        plan = self._plans[product]
+        if plan is None:
+            return None
+        return lambda addresses: self._do(
+            "a product", lambda: plan.run(addresses, int(self._stream.handle))
+        )
+
+    def _plan(self, product: MatrixProduct) -> cublaslt.Plan | None:
+        if "products" not in self._opened:
+            nbytes = cublaslt.WORKSPACE_BYTES
+            workspace = self._opened["workspace"] = self.allocate(nbytes)
+            try:
+                made = cublaslt.Products(cublaslt.library(), workspace.address, nbytes)
+            except cublaslt.LibraryError:  # of another driver than this one
+                made = None
+            self._opened["products"] = made
+        products = self._opened["products"]
+        return None if products is None else products.plan(product)
 
     def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> CudaGraph:
         return self._do("making a graph", lambda: CudaGraph(self, waves))

@@ -9,7 +9,7 @@ cuda.py implements it over cuda.core; the tests do over NumPy and an interpreter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,6 +43,38 @@ class Launch:
     threads: int
     shared_bytes: int = 0
     name: str = ""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix in C order from element `offset` of a slot on, `pitch` elements a row; `turned`: it
+    is the transpose of that one. Matrices of a batch are `step` elements apart."""
+
+    slot: int
+    offset: int
+    pitch: int
+    turned: bool = False
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class MatrixProduct:
+    """out = lhs @ rhs, `batch` times, as a library of the device may compute it.
+
+    Factors of f32 may be rounded to `factors`: f32, tf32, bf16. All matrices begin at multiples of
+    `aligned` bytes.
+    """
+
+    dtype: str
+    factors: str
+    rows: int
+    columns: int
+    depth: int
+    batch: int
+    lhs: Matrix
+    rhs: Matrix
+    out: Matrix
+    aligned: int
 
 
 class Graph(Protocol):
@@ -104,6 +136,16 @@ class Device(Protocol):
 
     def launch(self, launch: Launch) -> None:
         """One launch by itself."""
+        ...
+
+    @property
+    def has_library(self) -> bool:
+        """Whether some products have a library."""
+        ...
+
+    def product(self, product: MatrixProduct) -> Callable[[tuple[int, ...]], None] | None:
+        """What asks the device's library for a product on the addresses of slots; None where there
+        is no library, or none for this one."""
         ...
 
     def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> Graph:

@@ -4,10 +4,11 @@
     a scan of few launches              its turns one after another, in the graph around it
     any other loop                      turn by turn from here: each launch by itself, at the
                                         addresses of its turn, which are cells as on the processor
+    a product that the library takes    a call of that, between graphs
     the test of a while, the index of   read back before the rows that depend on it: the host
     a branch                            waits for the device there, and nowhere else
 
-So a program without long loops, whiles and branches is one graph between calls of Python. Ctrl-C
+So a program without these is one graph between calls of Python. Ctrl-C
 is seen between two turns.
 
 Cost: a launch outside of a graph is a call of the driver and the addresses of its slots, a few
@@ -38,6 +39,14 @@ class Copy:
     source: Slot
     target: Slot
     nbytes: int
+
+
+@dataclass(frozen=True)
+class LibraryCall:
+    """A product by the device's library, on the addresses of slots."""
+
+    slots: tuple[Slot, ...]
+    run: Callable[[tuple[int, ...]], None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ class Segment:
         return tuple(map(tuple, waves))
 
 
-Step = Segment | Copy | Turns | Cases | HostRow
+Step = Segment | Copy | LibraryCall | Turns | Cases | HostRow
 
 
 # ---------------------------------------------------------------- rows to steps
@@ -118,13 +127,16 @@ def steps_of(device: Device, rows: Iterable[Row]) -> tuple[Step, ...]:
     steps: list[Step] = []
     waiting: list[DeviceRow] = []
     for row in (*laid_out(rows), None):
-        if isinstance(row, DeviceRow):
+        call = library_call(device, row)
+        if isinstance(row, DeviceRow) and call is None:
             waiting.append(row)
             continue
         if waiting:
             steps.append(Segment(device, waiting))
             waiting = []
-        if isinstance(row, LoopRow):
+        if call is not None:
+            steps.append(call)
+        elif isinstance(row, LoopRow):
             tests, turn = steps_of(device, row.test_rows), steps_of(device, row.rows)
             steps.append(Turns(row, tests, turn))
         elif isinstance(row, BranchRow):
@@ -132,6 +144,14 @@ def steps_of(device: Device, rows: Iterable[Row]) -> tuple[Step, ...]:
         elif isinstance(row, Copy | HostRow):
             steps.append(row)
     return tuple(steps)
+
+
+def library_call(device: Device, row: Row | Copy | None) -> LibraryCall | None:
+    """The row as the device's library does it."""
+    if not isinstance(row, DeviceRow) or row.product is None:
+        return None
+    call = device.product(row.product)
+    return None if call is None else LibraryCall(row.slots, call)
 
 
 def laid_out(rows: Iterable[Row]) -> Iterator[Row | Copy]:
@@ -215,6 +235,8 @@ class Walk:
                 step.run(self.address)
             elif isinstance(step, Copy):
                 self.copy(step)
+            elif isinstance(step, LibraryCall):
+                step.run(tuple(map(self.address, step.slots)))
             elif isinstance(step, Turns):
                 self.turns(step)
             elif isinstance(step, Cases):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .device import MatrixProduct
 from .guard import ArraySpec, spelled
 
 Space = Literal["input", "output", "constant", "arena", "cell"]
@@ -64,7 +65,8 @@ class KernelRow:
 class DeviceRow:
     """A launch: `code` on the addresses of `slots`, then `sizes`, as numbers of 64 bits.
 
-    Rows up to and including one with `barrier` are independent of each other.
+    Rows up to and including one with `barrier` are independent of each other. `product` is the same
+    for a library of products, where the device has one.
     """
 
     code: Any
@@ -75,6 +77,7 @@ class DeviceRow:
     shared_bytes: int = 0
     barrier: bool = True
     name: str = ""
+    product: MatrixProduct | None = None
 
     def __str__(self) -> str:
         words = " ".join(map(str, (*self.slots, *self.sizes)))

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     "runtime",
     "compiler.errors compiler.lazy",
+    "compiler.precision",
     "compiler.types compiler.settings compiler.static",
     "compiler.ir",
     "compiler.text compiler.kernel",

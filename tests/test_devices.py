@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from tests.cuda.interpreted import rounded
 from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.random_graphs import random_arrays, random_graph
 from tests.runtime.fake_device import FakeDevice
@@ -156,6 +157,7 @@ def test_random_graphs_on_a_device(seed, device):
 def agree(compiled: Compiled, arrays: tuple[np.ndarray, ...]) -> None:
     dtypes = {v.dtype for v in compiled.graph.values}
     tolerance = max(t for d, t in TOLERANCES.items() if d in dtypes or d == "f64")
+    tolerance = max(tolerance, rounded(compiled.graph))
     expected = interpret(compiled.graph, *arrays)
     for found, want in zip(map(np.asarray, compiled.program(arrays)), expected, strict=True):
         assert (found.dtype, found.shape) == (want.dtype, want.shape)

@@ -187,7 +187,7 @@ def f(a: f32[3]):
         def sin_(a: f32[3]):
             b: f32[3] = sin(a)  # model.py:3 y
             return b
-        b: f32[3] = repeat(a, body=sin_, others=())
+        b: f32[3] = repeat(a, body=sin_)
         return b
     def step(a: f32[3]):
         return a

@@ -38,7 +38,14 @@ from .compiler.functions import (
 from .compiler.jacobians import hessian, jacfwd, jacrev
 from .compiler.lint import WideningWarning
 from .compiler.scalar_function import scalar_function
-from .compiler.settings import check_nans, device, disable_jit, dump, memory_budget
+from .compiler.settings import (
+    check_nans,
+    default_matmul_precision,
+    device,
+    disable_jit,
+    dump,
+    memory_budget,
+)
 from .compiler.trace import trace
 from .compiler.vmap import vmap
 
@@ -57,6 +64,7 @@ __all__ = [
     "custom_vmap",
     "debug",
     "debug_print",
+    "default_matmul_precision",
     "device",
     "device_get",
     "device_put",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...runtime.device import MatrixProduct
+
 
 @dataclass(frozen=True)
 class Lowered:
@@ -28,6 +30,7 @@ class Launch:
 
     It runs in `blocks` of `threads`; results do not depend on the number of blocks. `shared_bytes`
     are what the launch must ask for, beyond what the text itself declares; there is no scratch.
+    `product` is the same for a library of products.
     """
 
     text: str
@@ -38,3 +41,4 @@ class Launch:
     flops: int
     bytes: int
     scratch_bytes: int = 0
+    product: MatrixProduct | None = None

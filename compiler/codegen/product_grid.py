@@ -8,7 +8,7 @@
 An element is one chain of fma over depth in order, from zero: the bits of the CPU's tile. Few
 results of a long depth are sums of teams instead. Sizes are arguments, edges are masked.
 
-Where the target's `precision` asks for it, products of f32 go to the tensor cores: the factors are
+Where their `precision` asks for it, products of f32 go to the tensor cores: the factors are
 rounded to tf32 (11 bits) or bf16 (8 bits) on their way to shared memory, sums stay f32.
 
 Source: NVIDIA, Parallel Thread Execution ISA, Matrix fragments for mma.m16n8k8 and mma.m16n8k16.
@@ -26,6 +26,7 @@ from ..product import Product, as_kernel, normal, verify
 from .fma import with_fma
 from .gpu_words import words
 from .grid import lanes
+from .library import for_library
 from .lower_grid import lower_grid
 from .lowered import Launch
 from .printer import Node, Suite, function
@@ -56,14 +57,14 @@ def lower_product_grid(product: Product, device: Device) -> Launch:
         raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
     results = prod(a.size for a in p.outer)
     if results <= FEW_RESULTS and p.depth.size >= LONG:
-        return lower_grid(as_kernel(p), device)
+        return replace(lower_grid(as_kernel(p), device), product=for_library(p))
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
-    tensor = p.dtype == "f32" and device.precision != "f32"
+    tensor = p.dtype == "f32" and p.precision != "f32" and device.tensor_cores
     printer = (TensorProduct if tensor else GridProduct)(p, device)
     text = printer.text()
     sizes = tuple(printer.slots.values)
     blocks = max(1, min(printer.units, device.blocks))
-    return Launch(text, sizes, blocks, device.threads, 0, *work(p))
+    return Launch(text, sizes, blocks, device.threads, 0, *work(p), product=for_library(p))
 
 
 def rows_of_a_thread(p: Product) -> int:
@@ -254,7 +255,7 @@ class TensorProduct(GridProduct):
 
     def __init__(self, p: Product, device: Device) -> None:
         super().__init__(p, device)
-        self.halves = device.precision == "bf16"
+        self.halves = p.precision == "bf16"
         self.depth = 32 if self.halves else 16
         self.rows = 2 if self.rows == 8 else 1
         self.height = 64 * self.rows

@@ -24,6 +24,7 @@ class Target:
     l1_bytes: int = 32 << 10
     l2_bytes: int = 256 << 10
     l3_bytes: int = 4 << 20
+    library: bool = False
 
     def lanes(self, dtype: str) -> int:
         """Elements of `dtype` in one register; a bool lives as a byte."""
@@ -35,8 +36,8 @@ class Device:
     """A GPU: `threads` of a block, in warps; `access` bytes that a thread moves at once.
 
     A block has `plain_shared_bytes` without asking, `shared_bytes` at most. At most `blocks` are
-    launched: what is left is done by the same blocks. `precision` is that of products of f32:
-    "f32", or "tf32" and "bf16", to which their factors are rounded for the tensor cores.
+    launched: what is left is done by the same blocks. `tensor_cores`: those of tf32 and bf16.
+    `library`: large products are the vendor's, if nothing follows them in their kernel.
     """
 
     architecture: str = "sm_80"
@@ -46,18 +47,22 @@ class Device:
     shared_bytes: int = 163 << 10
     plain_shared_bytes: int = 48 << 10
     blocks: int = 4096
-    precision: str = "f32"
+    tensor_cores: bool = True
+    library: bool = False
 
 
 DEVICES = {d.architecture: d for d in (Device(), Device("sm_90", shared_bytes=227 << 10))}
 """The architectures that kernels are made for where there is no device."""
 
 
-def of_architecture(name: str) -> Device:
+OLD = Device(shared_bytes=48 << 10, tensor_cores=False)
+
+
+def of_architecture(name: str, library: bool = False) -> Device:
     """What is known of a GPU: the nearest that is not newer, under its own name."""
     number = int(name.removeprefix("sm_"))
     older = [d for d in DEVICES.values() if int(d.architecture.removeprefix("sm_")) <= number]
-    return replace(older[-1] if older else Device(shared_bytes=48 << 10), architecture=name)
+    return replace(older[-1] if older else OLD, architecture=name, library=library)
 
 
 @cache

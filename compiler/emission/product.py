@@ -44,13 +44,14 @@ def emit_product(
     if any(i.name for i in emission.items):
         raise CannotFuse
     stores = tuple(s for i in emission.items if isinstance(s := i.make(i.expr), Store))
-    axes = [Axis(domain.name(k), n) for k, n in enumerate(domain.shape)]
+    points = [Axis(domain.name(k), n) for k, n in enumerate(domain.shape)]
     batch = len(op.batching[0])
     free = [a.type.ndim - batch - 1 for a in node.args]
-    rows = axes[batch + free[0] - 1] if free[0] else Axis("row", 1)
-    columns = axes[-1] if free[1] else Axis("column", 1)
-    rest = tuple(a for a in axes if a not in (rows, columns) and a.size != 1)
-    product = Product(name, emission.buffers, rest, rows, columns, depth, lhs, rhs, stores)
+    rows = points[batch + free[0] - 1] if free[0] else Axis("row", 1)
+    columns = points[-1] if free[1] else Axis("column", 1)
+    rest = tuple(a for a in points if a not in (rows, columns) and a.size != 1)
+    axes = rest, rows, columns, depth
+    product = Product(name, emission.buffers, *axes, lhs, rhs, stores, op.precision)
     return emission.work(normal(product))
 
 

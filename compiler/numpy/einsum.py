@@ -281,7 +281,7 @@ def product(x: Tracer, s: Term, y: Tracer, t: Term, kept: set[int]) -> tuple[Tra
     return found, (*batch, *(c for term in (s, t) for c in term if c not in shared))
 
 
-@implements(np.einsum)
+@implements(np.einsum, precise=True)
 def einsum(
     subscripts: Any,
     /,

@@ -21,6 +21,7 @@ from ..ops.elementwise import cast, ne
 from ..ops.source import full
 from ..ops.source import kind_of as kind_of_dtype
 from ..ops.view import broadcast, reshape
+from ..settings import default_matmul_precision
 from ..tracer import FUNCTIONS, Tracer, active, current
 from ..types import HALVES, NAMES, NUMPY, Type, dtype_name
 
@@ -224,10 +225,13 @@ def unsupported(name: str, **options: Any) -> None:
 # ---------------------------------------------------------------- the table
 
 
-def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def implements(
+    *functions: Any, precise: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter the decorated function in the table as these NumPy functions.
 
-    What it becomes is the function of wonderland.numpy: outside of a trace, the first of them.
+    What it becomes is the function of wonderland.numpy: outside of a trace, the first of them. With
+    `precise` that takes `precision=` too: the setting default_matmul_precision of one call.
     """
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
@@ -239,7 +243,14 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
         def public(*args: Any, **options: Any) -> Any:
             return (own if current() is None else implementation)(*args, **options)
 
-        return public
+        @functools.wraps(own, updated=())
+        def with_precision(*args: Any, precision: Any = None, **options: Any) -> Any:
+            if precision is None:
+                return public(*args, **options)
+            with default_matmul_precision(precision):
+                return public(*args, **options)
+
+        return with_precision if precise else public
 
     return register
 

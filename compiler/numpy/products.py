@@ -1,4 +1,7 @@
-"""Products of matrices and tensors: all are `dot_general` between reshapes and permutations."""
+"""Products of matrices and tensors: all are `dot_general` between reshapes and permutations.
+
+`precision=` of those of wonderland.numpy is as in JAX; see compiler/precision.py.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 
 from ..ir import Value
 from ..ops.contract import dot_general
+from ..settings import active
 from ..tracer import Tracer
 from .elementwise import conj
 from .operands import (
@@ -37,9 +41,10 @@ def _pair(name: str, a: Any, b: Any, dtype: Any = None) -> tuple[Tracer, Tracer]
 def contract(
     x: Value, y: Value, contracting: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ())
 ) -> Value:
-    """dot_general; booleans are counted and compared with 0, as NumPy's `or` of `and`."""
+    """dot_general of the precision that is set; booleans are counted and compared with 0, as
+    NumPy's `or` of `and`."""
     if x.dtype != "bool":
-        return dot_general(x, y, contracting, batch)
+        return dot_general(x, y, contracting, batch, active().default_matmul_precision)
     counts = dot_general(value(new(x), "i32"), value(new(y), "i32"), contracting, batch)
     return value(new(counts), "bool")
 
@@ -79,13 +84,13 @@ def _repair(x: Tracer, y: Tracer) -> str:
     )
 
 
-@implements(np.matmul)
+@implements(np.matmul, precise=True)
 def matmul(x1: Any, x2: Any, /, out: Any = None, *, dtype: Any = None, **_: Any) -> Tracer:
     unsupported("matmul", out=out)
     return _matmul(*_pair("matmul", x1, x2, dtype))
 
 
-@implements(np.dot)
+@implements(np.dot, precise=True)
 def dot(a: Any, b: Any, out: Any = None) -> Tracer:
     unsupported("dot", out=out)
     x, y = _pair("dot", a, b)
@@ -96,18 +101,18 @@ def dot(a: Any, b: Any, out: Any = None) -> Tracer:
     return tensordot(x, y, ((x.ndim - 1,), (y.ndim - 2,)))
 
 
-@implements(np.vdot)
+@implements(np.vdot, precise=True)
 def vdot(a: Any, b: Any, /) -> Tracer:
     return dot(conj(ravel(a)), ravel(b))
 
 
-@implements(np.vecdot)
+@implements(np.vecdot, precise=True)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **_: Any) -> Tracer:
     x, y = (moveaxis(v, axis, -1) for v in _pair("vecdot", x1, x2))
     return _matmul(conj(x)[..., None, :], y[..., :, None])[..., 0, 0]
 
 
-@implements(np.inner)
+@implements(np.inner, precise=True)
 def inner(a: Any, b: Any, /) -> Tracer:
     x, y = _pair("inner", a, b)
     return x * y if not x.ndim or not y.ndim else tensordot(x, y, ((-1,), (-1,)))
@@ -130,7 +135,7 @@ def kron(a: Any, b: Any) -> Tracer:
     return reshape(product, [n * m for n, m in zip(left, right, strict=True)])
 
 
-@implements(np.tensordot)
+@implements(np.tensordot, precise=True)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
     x, y = _pair("tensordot", a, b)
     if isinstance(axes, int):

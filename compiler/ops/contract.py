@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import ProgramError
 from ..ir import Node, Pair, Parts, Sample, Value, apply
+from ..precision import FACTORS
 from ..types import COMPLEX, WIDE, Type, spelled
 from .elementwise import add, cast, operands, pairs, product, sub
 from .family import OneResult, behind, of_domain
@@ -24,18 +26,23 @@ WIDER = {
 }  # fmt: skip
 """What products of other dtypes are computed in: bits that wrap away do not reach those kept."""
 
+LOSSLESS = {"f16": "tf32", "bf16": "bf16"}
+"""What factors that were halves may be rounded to without a change."""
+
 
 class DotGeneral(OneResult):
     """y[b, m, n] = sum over k of lhs[b, m, k] * rhs[b, n, k]
 
     There may be any number of such dimensions, in any order: `contracting` are the dimensions k
     of each operand and `batching` the dimensions b, paired in order. The result has the dimensions
-    b, then the others of lhs, then the others of rhs.
+    b, then the others of lhs, then the others of rhs. `precision` is what factors of f32 may be
+    rounded to: f32, tf32, bf16.
     """
 
     arity = 2
     contracting: Axes
     batching: Axes
+    precision: str = "f32"
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         lhs, rhs = args
@@ -44,6 +51,11 @@ class DotGeneral(OneResult):
                 f"dot_general: operands of one dtype are required, got {spelled(args)}"
             )
         of_domain(self, lhs, DOMAIN)
+        if self.precision not in FACTORS:
+            raise ProgramError(
+                f"dot_general: a precision of {', '.join(FACTORS)} is required, "
+                f"got {self.precision!r}"
+            )
         for k, x in enumerate(args):
             dims = (*self.contracting[k], *self.batching[k])
             if len(set(dims)) != len(dims) or any(not 0 <= d < x.ndim for d in dims):
@@ -113,7 +125,9 @@ class DotGeneral(OneResult):
         b = len(self.batching[0])
         at = b + len(free) * (1 - i)  # where the free dimensions of the other stand in ct
         contracting = (tuple(range(at, at + len(others))), others)
-        found = dot_general(ct, other, contracting, (tuple(range(b)), self.batching[1 - i]))
+        found = dot_general(
+            ct, other, contracting, (tuple(range(b)), self.batching[1 - i]), self.precision
+        )  # fmt: skip
         paired = sorted(range(len(self.contracting[i])), key=lambda p: self.contracting[1 - i][p])
         dims = (*self.batching[i], *free, *(self.contracting[i][p] for p in paired))
         return permute(found, inverse(dims))
@@ -129,8 +143,9 @@ class DotGeneral(OneResult):
         )
         if left and right:
             both = (0, *lhs_batch), (0, *rhs_batch)
-            return (apply(DotGeneral((lhs_k, rhs_k), both), *args),)
-        found = apply(DotGeneral((lhs_k, rhs_k), (lhs_batch, rhs_batch)), *args)
+            return (apply(replace(self, contracting=(lhs_k, rhs_k), batching=both), *args),)
+        of = replace(self, contracting=(lhs_k, rhs_k), batching=(lhs_batch, rhs_batch))
+        found = apply(of, *args)
         rows = len(self.free(0, node.args[0].type.ndim)) if right else 0
         at = len(lhs_batch) + rows
         return (permute(found, (at, *(d for d in range(len(found.shape)) if d != at))),)
@@ -152,6 +167,10 @@ class DotGeneral(OneResult):
             (((1,), (0,)), ((), ()), (0, 2), (2, 3)),
         ):
             yield Sample(cls(contracting, batch), (Type("f64", lhs), Type("f64", rhs)))
+        for precision in FACTORS:
+            axes = ((1,), (0,)), ((), ())
+            yield Sample(cls(*axes, precision), (Type("f32", (5, 9)), Type("f32", (9, 3))))
+        rough = cls(((1,), (0,)), ((), ()), "rough")
         f32, square = Type("f32"), Type("bool", (2, 2))
         twice = cls(((1,), (0,)), ((1,), (1,)))
         unpaired = cls(((1,), ()), ((), ()))
@@ -177,12 +196,27 @@ class DotGeneral(OneResult):
                 square,
                 "one of i32, i64, u32, f32, f64, c64, c128 is required, got bool[2, 2]",
             ),
+            (
+                rough,
+                f32[3, 4],
+                f32[4, 5],
+                "a precision of bf16, tf32, f32 is required, got 'rough'",
+            ),
         ):
             yield Sample(op, (lhs, rhs), error=f"dot_general: {error}")
 
 
-def dot_general(lhs: Value, rhs: Value, contracting: Axes, batch: Axes = ((), ())) -> Value:
+def dot_general(
+    lhs: Value,
+    rhs: Value,
+    contracting: Axes,
+    batch: Axes = ((), ()),
+    precision: str = "f32",
+) -> Value:
     """The sum of products over the `contracting` dimensions, for each element of `batch`."""
     wide = WIDER.get(lhs.dtype, lhs.dtype)
-    found = apply(DotGeneral(contracting, batch), cast(lhs, wide), cast(rhs, wide))
+    of = DotGeneral(
+        contracting, batch, LOSSLESS.get(lhs.dtype, precision if wide == "f32" else "f32")
+    )
+    found = apply(of, cast(lhs, wide), cast(rhs, wide))
     return cast(found, lhs.dtype)

@@ -9,6 +9,7 @@ pays where it is no larger than what the turn would add.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from ..ir import Node, Value, apply
 from .contract import DotGeneral
@@ -69,8 +70,10 @@ class Postponed:
             return None
         self.stacked |= dict.fromkeys(v for v in (lhs, rhs) if v in new)
         (of_lhs, of_rhs), (lhs_batch, rhs_batch) = op.contracting, op.batching
-        over = DotGeneral(
-            ((0, *behind(of_lhs)), (0, *behind(of_rhs))), (behind(lhs_batch), behind(rhs_batch))
+        over = replace(
+            op,
+            contracting=((0, *behind(of_lhs)), (0, *behind(of_rhs))),
+            batching=(behind(lhs_batch), behind(rhs_batch)),
         )
         return lambda of: apply(over, of[lhs], of[rhs])
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..ir import Graph, Node, Value, apply, apply_all, everywhere, rebuild
 from ..ops.contract import DotGeneral
@@ -43,7 +44,10 @@ def layout(graph: Graph) -> Graph:
             lhs, rhs = args[::-1] if node in swapped else args
             if node in several:
                 op, lhs = one_for_each(op, several[node], lhs, rhs)
-            return (one_axis(op, lhs, rhs),)
+            found = one_axis(op, lhs, rhs)
+            if found.node and isinstance(of := found.node.op, DotGeneral):
+                found = apply(replace(of, precision=op.precision), *found.node.args)
+            return (found,)
         return apply_all(node.op, *args)
 
     return rebuild(graph, step)
@@ -71,7 +75,7 @@ def transposed(product: Node) -> DotGeneral:
     op = product.op
     assert isinstance(op, DotGeneral)
     (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
-    return DotGeneral((rhs_k, lhs_k), (rhs_batch, lhs_batch))
+    return replace(op, contracting=(rhs_k, lhs_k), batching=(rhs_batch, lhs_batch))
 
 
 def leading(user: Node, product: Node) -> tuple[int, ...] | None:
@@ -102,7 +106,8 @@ def one_for_each(
     lhs_first = tuple(next(new) if d >= batch else lhs_batch[d] + count for d in first)
     rhs_first = tuple(free[d - before] if d >= batch else rhs_batch[d] for d in first)
     contracting = tuple(d + count for d in lhs_k), rhs_k
-    return DotGeneral(contracting, (lhs_first, rhs_first)), broadcast(lhs, shape, range(count))
+    found = replace(op, contracting=contracting, batching=(lhs_first, rhs_first))
+    return found, broadcast(lhs, shape, range(count))
 
 
 def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:

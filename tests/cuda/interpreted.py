@@ -9,11 +9,31 @@ import numpy as np
 from tests.runtime.fake_device import FakeDevice
 from wonderland.compiler.codegen.target import DEVICES, Device
 from wonderland.compiler.ir import Graph
+from wonderland.compiler.ops.contract import DotGeneral
 from wonderland.compiler.pipeline import Compiled, compile_graph
+from wonderland.compiler.types import HALVES
 from wonderland.runtime.device_array import put
 from wonderland.runtime.guard import ArraySpec
 
 SM80 = DEVICES["sm_80"]
+
+
+ROUNDED = {"f32": 0.0, "tf32": 3e-3, "bf16": 3e-2}
+
+
+def rounded(graph: Graph) -> float:
+    """The relative error of products whose factors a GPU rounds."""
+    products = [n for n in graph.nodes if isinstance(n.op, DotGeneral)]
+    halves = [
+        all(a.node and a.node.args[:1] and a.node.args[0].dtype in HALVES for a in n.args)
+        for n in products
+    ]  # these lose nothing
+    of = [
+        n.op.params["precision"]
+        for n, lossless in zip(products, halves, strict=True)
+        if not lossless
+    ]
+    return max((ROUNDED[precision] for precision in of), default=0.0)
 
 
 def compiled_for(graph: Graph, target: Device = SM80) -> Compiled:

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 
 from tests.ptx import Memory, launch
+from tests.runtime.fake_cublaslt import FakeCublasLt
 from wonderland.runtime import dlpack
-from wonderland.runtime.device import DeviceError, Launch, OutOfDeviceMemory
+from wonderland.runtime.cublaslt import Products
+from wonderland.runtime.device import DeviceError, Launch, MatrixProduct, OutOfDeviceMemory
 
 ALIGN = 256
+WORKSPACE_BYTES = 512
 COMPILED: dict[str, Any] = {}  # by text, for the whole run
 
 
@@ -63,6 +66,7 @@ class FakeDevice:
         self.queue: list[Callable[[], object]] = []
         self.limbo: list[tuple[Any, Any]] = []
         self.used, self.capacity = 0, capacity
+        self.products: Products | None = None  # a library of products, if `with_library` was called
         self.failing = ""  # the next thing of this name fails
         self.lost = False
 
@@ -150,6 +154,23 @@ class FakeDevice:
 
     def launch(self, launch: Launch) -> None:
         self.ask(f"run {launch.name}", lambda: self.run(launch))
+
+    def with_library(self) -> FakeDevice:
+        """The device, with cuBLASLt on the machine."""
+        self.workspace = self.allocate(WORKSPACE_BYTES)
+        library = FakeCublasLt(self.memory)
+        self.products = Products(library, self.workspace.address, WORKSPACE_BYTES)
+        return self
+
+    @property
+    def has_library(self) -> bool:
+        return self.products is not None
+
+    def product(self, product: MatrixProduct) -> Callable[[tuple[int, ...]], None] | None:
+        plan = None if self.products is None else self.products.plan(product)
+        if plan is None:
+            return None
+        return lambda addresses: self.ask("product", lambda: plan.run(addresses, self.stream))
 
     def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> FakeGraph:
         self.ask(f"graph {'+'.join(str(len(w)) for w in waves)}")
