@@ -4,8 +4,9 @@ A kernel has what it needs for the least bytes and operations: a minimum cut thr
 values between what is in memory and what is its own. So a derivative keeps one value of an
 activation where its rules name five; a truth value is kept rather than what it was found from; and
 what no kernel reads any more is not written. Reductions, products and whatever else one kernel
-cannot compute stay in memory. Computing again is the same operations on the same operands, so no
-bit changes.
+cannot compute stay in memory. Computing again is the same operations on the same operands; only
+where a kernel makes one operation of a product and a sum, which is its own affair, may a bit differ
+from the kernel that would have written the value.
 
 Costs are in bytes. A read costs its bytes; who is its only reader, those of writing it too, and who
 is its last reader, those that it holds until then. A multiply-add of every point costs what it was
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .groups import Group, Groups
@@ -31,7 +32,7 @@ from .ops.family import Computed, Elementwise, View
 from .ops.source import Constant, Full
 from .ops.view import Broadcast, Permute, Reshape
 from .order import Waits
-from .roots import CHAIN, Roots, base
+from .roots import CHAIN, Roots
 
 NEAR, FAR = 1.25, 0.2
 """Bytes that take as long as a multiply-add: of a program in caches, and of one in memory."""
@@ -128,7 +129,7 @@ class Reading:
         self.points = group.domain.points
         self.own = frozenset(group.values)
         self.today = dict.fromkeys(computed(group, group.reads))
-        self.pinned = frozenset(a for n in self.today for a in from_memory(n)) & group.reads
+        self.pinned = frozenset(a for n in self.today for a in from_memory(n, group.reads))
         self.moved = moved(self.today)
         self.costs: dict[Value, Cost] = {}
         self.walk()
@@ -266,11 +267,15 @@ def operands(node: Node) -> tuple[Value, ...]:
     return () if isinstance(node.op, DotGeneral) else node.args
 
 
-def from_memory(node: Node) -> tuple[Value, ...]:
-    """The operands that a node finds in memory only."""
+def from_memory(node: Node, reads: frozenset[Value]) -> Iterator[Value]:
+    """Those of `reads` that a node finds in memory only; a product under views of its operands."""
     if isinstance(node.op, DotGeneral):
-        return tuple(map(base, node.args))
-    return node.op.in_memory(node.args) if isinstance(node.op, Computed) else ()
+        for v in node.args:
+            while v not in reads and v.node is not None and v.node.args:
+                v = v.node.args[0]
+            yield v
+    elif isinstance(node.op, Computed):
+        yield from reads.intersection(node.op.in_memory(node.args))
 
 
 def moved(nodes: Iterable[Node]) -> set[Value]:

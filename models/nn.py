@@ -12,10 +12,12 @@ Example:
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NamedTuple
 
 from ..compiler import numpy as np
+from ..compiler.custom import custom_jvp
 from ..compiler.functions import stop_gradient
 from ..compiler.lax import erf
 from ..compiler.lax import logistic as sigmoid
@@ -114,9 +116,24 @@ def log_sigmoid(x: Any) -> Any:
 
 
 def softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
-    """exp(x) / sum(exp(x)); entries outside of the mask `where` are 0 and take no part."""
-    exponentials = np.exp(_shifted(x, axis, where))
+    """exp(x) / sum(exp(x)); entries outside of the mask `where` are 0 and take no part.
+
+    Its derivative keeps nothing but the result.
+    """
+    return _softmax(x if where is None else np.where(where, x, -math.inf), axis)
+
+
+@functools.partial(custom_jvp, nondiff_argnums=(1,))
+def _softmax(x: Any, axis: Axis) -> Any:
+    exponentials = np.exp(_shifted(x, axis, None))
     return exponentials / np.sum(exponentials, axis=axis, keepdims=True)
+
+
+@_softmax.defjvp
+def _softmax_jvp(axis: Axis, primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
+    (x,), (dx,) = primals, tangents
+    y = _softmax(x, axis)
+    return y, y * (dx - np.sum(y * dx, axis=axis, keepdims=True))
 
 
 def log_softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:

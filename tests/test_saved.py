@@ -120,6 +120,15 @@ def test_relu_keeps_its_result_alone() -> None:
     assert max(sizes) == 1
 
 
+def test_the_derivative_of_softmax_keeps_its_result_alone() -> None:
+    def loss(w: Any, x: Any) -> Any:
+        return np.sum((nn.softmax(x @ w) @ w) ** 2)
+
+    works = fused(wl.trace(wl.grad(loss), WEIGHTS[0], X).graph).works
+    (softmax,) = (w for w in works if w.name == "fold_sum_div")
+    assert [v.type.size for v in softmax.written] == [BATCH * WIDTH]
+
+
 @pytest.mark.parametrize(
     ("function", "passes"),
     [

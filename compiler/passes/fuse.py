@@ -274,10 +274,10 @@ class Fusion:
     def save(self) -> None:
         """Each group reads what is cheapest to read; what none reads any more is not written."""
         savings = Savings(self.groups, self.roots, self.waits)
-        for place, root in enumerate([g.roots[-1] for g in savings.ordered]):
-            change = savings.change(self.groups.of[root.values[0]])
+        for group in savings.ordered:
+            change = savings.change(self.groups.of[group.roots[-1].values[0]])
             if change and change.size <= LARGE and self.changed(change):
-                savings.places |= dict.fromkeys(change.kept, place)
+                savings.places |= {v: savings.place(g) for v, g in change.kept.items()}
                 self.saved.append(change)
         for group in reversed(savings.ordered):
             group = self.groups.of[group.roots[-1].values[0]]
