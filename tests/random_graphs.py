@@ -839,9 +839,11 @@ def scan(m: Maker, name: str) -> Value:
         raise Unfit
     graph = Graph.of("step", body.inputs, (*last, *ys))
     params = graph, len(consts), len(carries), length, m.chance(0.5)
-    op = ops.Scan(*params) if name == "scan" else CheckpointedScan(*params, m.pick((1, 2)))
-    if name == "late_scan":
-        op = LateScan(*op.params.values(), 0)
+    op: ops.Scan = ops.Scan(*params)
+    if name == "checkpointed_scan":
+        op = CheckpointedScan(*params, m.pick((1, 2)))
+    elif name == "late_scan":
+        op = LateScan(*params, m.pick((1, 2)), 0)
     found = apply_all(op, *consts, *carries, *sequences)
     limits = [*(RANGE[c.dtype] for c in carries), *(body.bounds[y] for y in ys)]
     first, *_ = [m.tame(m.note(v, b)) for v, b in zip(found, limits, strict=True)]
