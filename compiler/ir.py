@@ -267,7 +267,11 @@ class Op:
     def spoken(self) -> dict[str, Any]:
         """The parameters that do not have their default."""
         default = {f.name: f.default for f in fields(self)}  # pyright: ignore[reportArgumentType]
-        return {k: v for k, v in self.params.items() if v is not default[k]}
+
+        def same(v: Any, d: Any) -> bool:  # numbers that are not whole are told by bits elsewhere
+            return v is d or (isinstance(v, int | str) and type(v) is type(d) and v == d)
+
+        return {k: v for k, v in self.params.items() if not same(v, default[k])}
 
     @property
     def key(self) -> tuple[Any, ...]:

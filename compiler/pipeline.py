@@ -312,11 +312,20 @@ def texts_of(compiled: Compiled) -> Iterator[tuple[str, str]]:
     for stage in compiled.stages:
         yield stage.name, stage.text
     yield "sources", "\n\n".join(dict.fromkeys(low.text for _, low in compiled.lowered))
-    if isinstance(compiled.target, Device):
-        yield "ptx", "\n".join(a.ptx for a in compiled.artifacts.values())
-        yield "launches", launches_text(compiled)
-    else:
-        yield "table", str(compiled.program)
+    yield from CODE_TEXTS[type(compiled.target)](compiled)
+
+
+def table_texts(compiled: Compiled) -> Iterator[tuple[str, str]]:
+    yield "table", str(compiled.program)
+
+
+def launch_texts(compiled: Compiled) -> Iterator[tuple[str, str]]:
+    yield "ptx", "\n".join(a.ptx for a in compiled.artifacts.values())
+    yield "launches", launches_text(compiled)
+
+
+CODE_TEXTS = {Target: table_texts, Device: launch_texts}
+"""By the facts of a target: what there is to read of its machine code."""
 
 
 def launches_text(compiled: Compiled) -> str:

@@ -125,9 +125,8 @@ class DotGeneral(OneResult):
         b = len(self.batching[0])
         at = b + len(free) * (1 - i)  # where the free dimensions of the other stand in ct
         contracting = (tuple(range(at, at + len(others))), others)
-        found = dot_general(
-            ct, other, contracting, (tuple(range(b)), self.batching[1 - i]), self.precision
-        )  # fmt: skip
+        batch = tuple(range(b)), self.batching[1 - i]
+        found = dot_general(ct, other, contracting, batch, self.precision)
         paired = sorted(range(len(self.contracting[i])), key=lambda p: self.contracting[1 - i][p])
         dims = (*self.batching[i], *free, *(self.contracting[i][p] for p in paired))
         return permute(found, inverse(dims))

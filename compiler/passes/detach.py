@@ -53,6 +53,7 @@ def two(work: Work, takes: Takes) -> tuple[Work, Work] | None:
     if not isinstance(p, Product) or p.plain:
         return None
     alone, after, between = parted(normal(p))
+    alone = normal(alone)
     if not takes(alone):
         return None
     of = dict(zip(p.buffers, work.values, strict=True))
