@@ -553,7 +553,7 @@ def effect(m: Maker, name: str) -> Value:
 
 def equivalent(m: Maker, name: str) -> Value:
     """A copy, said twice."""
-    x = m.any_value()
+    x = m.any_value(FLOATS)
     a, b = Value(x.type), Value(x.type)
     return m.like(x, apply(Equivalent(*(Graph.of("f", (v,), (ops.copy(v),)) for v in (a, b))), x))
 

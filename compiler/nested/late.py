@@ -6,14 +6,14 @@ taken anew runs it anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import CompilerError
-from ..ir import Node, Value
-from ..ops.bodies import Control
+from ..ir import Graph, Node, Parts, Value
+from ..ops.bodies import Control, Narrowed
 
 
 class Late(Control, abstract=True):
@@ -41,9 +41,18 @@ class Late(Control, abstract=True):
     def reference(self, *args: np.ndarray) -> Any:
         return self.whole.reference(*self.own(args))
 
+    def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
+        return self.whole.applied(*self.own(args))
+
+    def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
+        return self.whole.narrowed(self.again(node), wanted)
+
     def inlined(self, node: Node) -> tuple[Value, ...]:
         """The results, where no derivative will be taken any more."""
         return self.whole.inlined(self.again(node))
+
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+        return self.whole.in_pairs(self.again(node), self.own(args))
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         return self.whole.jvp(self.again(node), self.own(tangents))

@@ -84,7 +84,7 @@ class While(Control, name="while_loop"):
 
     def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
         condition, body = graphs
-        return While(condition, body, constants)
+        return replace(self, condition=condition, body=body, consts=constants)
 
     def reference(self, *args: np.ndarray) -> Any:
         consts, carries = args[: self.consts], args[self.consts :]
@@ -221,7 +221,8 @@ class While(Control, name="while_loop"):
         op = self
         if (len(consts), len(live)) != (n, len(wanted)):
             condition = reduced(self.condition, operands, fixed, (0,))
-            op = While(condition, reduced(body, operands, fixed, live), len(consts))
+            less = reduced(body, operands, fixed, live)
+            op = replace(self, condition=condition, body=less, consts=len(consts))
         at = {j: i for i, j in enumerate(live)}
         return Narrowed(op, operands, tuple(at.get(j) for j in range(len(wanted))), unchanged)
 
