@@ -26,6 +26,7 @@ from .errors import ProgramError
 from .functions import moving_inputs, name_of
 from .ir import Graph, Node, Value, apply_all, rebuild, user_source, where
 from .nested.checkpoint import Checkpoint
+from .nested.equivalent import Equivalent
 from .numpy.operands import new, value
 from .ops.elementwise import Named, named
 from .passes.linearize import linearize
@@ -184,4 +185,6 @@ def origin(v: Value, graph: Graph, paths: list[str]) -> str:
     line = f" from {v.node.source}" if v.node.source else ""
     if isinstance(v.node.op, Named):
         return f"named '{v.node.op.tag}'{line}"
+    if isinstance(v.node.op, Equivalent):
+        return f"carries kept of a loop{line}"
     return f"output of {v.node.op.name}{line}"

@@ -16,7 +16,19 @@ import numpy as np
 
 from wonderland.compiler import ops
 from wonderland.compiler.ir import Foreign, Graph, Op, Value, apply, apply_all, sourced
-from wonderland.compiler.nested import Adjoint, Checkpoint, CustomJvp, CustomVjp, CustomVmap
+from wonderland.compiler.nested import (
+    Adjoint,
+    Checkpoint,
+    CheckpointedScan,
+    CheckpointedWhile,
+    CustomJvp,
+    CustomVjp,
+    CustomVmap,
+    Equivalent,
+    LateScan,
+    LateWhile,
+    ReversedWhile,
+)
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
 from wonderland.compiler.ops.random import Threefry
@@ -539,6 +551,13 @@ def effect(m: Maker, name: str) -> Value:
     return m.like(x, ops.tie(x, apply_all(made, ops.token(), *args)[0]))
 
 
+def equivalent(m: Maker, name: str) -> Value:
+    """A copy, said twice."""
+    x = m.any_value(FLOATS)
+    a, b = Value(x.type), Value(x.type)
+    return m.like(x, apply(Equivalent(*(Graph.of("f", (v,), (ops.copy(v),)) for v in (a, b))), x))
+
+
 def checkpoint(m: Maker, name: str) -> Value:
     """sin(x cos y) y as a region, now and then late in y."""
     x = m.any_value(FLOATS)
@@ -770,7 +789,9 @@ def threefry(m: Maker, name: str) -> Value:
 
 # ---------------------------------------------------------------- control flow
 
-CONTROL = ("scan", "while_loop", "switch")
+SCANS = ("scan", "checkpointed_scan", "late_scan")
+WHILES = ("while_loop", "checkpointed_while", "late_while", "reversed_while")
+CONTROL = (*SCANS, *WHILES, "switch")
 
 
 def inside(m: Maker, given: list[tuple[Type, Range]]) -> Maker:
@@ -817,7 +838,12 @@ def scan(m: Maker, name: str) -> Value:
     if any(length * y.type.size > 20000 for y in ys):
         raise Unfit
     graph = Graph.of("step", body.inputs, (*last, *ys))
-    op = ops.Scan(graph, len(consts), len(carries), length, m.chance(0.5))
+    params = graph, len(consts), len(carries), length, m.chance(0.5)
+    op: ops.Scan = ops.Scan(*params)
+    if name == "checkpointed_scan":
+        op = CheckpointedScan(*params, m.pick((1, 2)))
+    elif name == "late_scan":
+        op = LateScan(*params, m.pick((1, 2)), 0)
     found = apply_all(op, *consts, *carries, *sequences)
     limits = [*(RANGE[c.dtype] for c in carries), *(body.bounds[y] for y in ys)]
     first, *_ = [m.tame(m.note(v, b)) for v, b in zip(found, limits, strict=True)]
@@ -832,7 +858,13 @@ def while_loop(m: Maker, name: str) -> Value:
     body = inside(m, [*ranged(carries), (i.type, (0, 3))])
     counted = ops.add(body.inputs[-1], ops.full(1, i.type))
     graph = Graph.of("step", body.inputs, (*returned(body, carries), counted))
-    found = apply_all(ops.While(condition, graph, 0), *carries, i)
+    op = ReversedWhile if name == "reversed_while" else ops.While
+    made, kept = op(condition, graph, 0), ()
+    if name == "checkpointed_while":
+        made = CheckpointedWhile(condition, graph, 0, 2)
+    elif name == "late_while":
+        made, kept = LateWhile(condition, graph, 0, 2, 1), (limit,)
+    found = apply_all(made, *carries, i, *kept)
     limits = [*(RANGE[c.dtype] for c in carries), (0, 3)]
     first, *_ = [m.note(v, b) for v, b in zip(found, limits, strict=True)]
     return first
@@ -880,8 +912,9 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "scatter": scatter,
     "random_bits": random_bits,
     "threefry": threefry,
-    "scan": scan,
-    "while_loop": while_loop,
+    **dict.fromkeys(SCANS, scan),
+    **dict.fromkeys(WHILES, while_loop),
+    "equivalent": equivalent,
     "switch": switch,
 }
 """How to apply each op that is not elementwise."""

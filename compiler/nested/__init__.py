@@ -2,6 +2,21 @@
 
 from .batched import CustomVmap
 from .checkpoint import Checkpoint
+from .checkpointed_scan import CheckpointedScan, LateScan
+from .checkpointed_while import CheckpointedWhile, LateWhile, ReversedWhile
 from .custom import Adjoint, CustomJvp, CustomVjp
+from .equivalent import Equivalent
 
-__all__ = ["Adjoint", "Checkpoint", "CustomJvp", "CustomVjp", "CustomVmap"]
+__all__ = [
+    "Adjoint",
+    "Checkpoint",
+    "CheckpointedScan",
+    "CheckpointedWhile",
+    "CustomJvp",
+    "CustomVjp",
+    "CustomVmap",
+    "Equivalent",
+    "LateScan",
+    "LateWhile",
+    "ReversedWhile",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class While(Control, name="while_loop"):
 
     def of_graphs(self, graphs: tuple[Graph, ...], constants: int) -> Control:
         condition, body = graphs
-        return While(condition, body, constants)
+        return replace(self, condition=condition, body=body, consts=constants)
 
     def reference(self, *args: np.ndarray) -> Any:
         consts, carries = args[: self.consts], args[self.consts :]
@@ -122,7 +123,7 @@ class While(Control, name="while_loop"):
         condition = reordered(self.condition, [read.get(v) or Value(v.type) for v in inputs])
         first = present(filled(tangents[n:], node.args[n:], carries))
         found = apply_all(
-            While(condition, body, n + sum(marks[:n])),
+            replace(self, condition=condition, body=body, consts=n + sum(marks[:n])),
             *node.args[:n], *present(tangents[:n]), *node.args[n:], *first,
         )  # fmt: skip
         count = len(node.values)
@@ -145,9 +146,8 @@ class While(Control, name="while_loop"):
             condition, _ = divided(self.condition, marks, (False,))
             body, _ = divided(self.body, marks, late)
             outs = body.outputs[: len(late) - sum(late)]
-            early = While(
-                condition, Graph.of(body.name, body.inputs, outs), sum(i < n for i in kept)
-            )
+            first = Graph.of(body.name, body.inputs, outs)
+            early = replace(self, condition=condition, body=first, consts=sum(i < n for i in kept))
             found = iter(apply_all(early, *(node.args[i] for i in kept)))
             again = zip(node.values, late, strict=True)
             return tuple(v if yes else next(found) for v, yes in again), late
@@ -159,7 +159,8 @@ class While(Control, name="while_loop"):
         raise ProgramError(
             "while_loop: has no derivative in reverse mode, how often it runs is not known",
             where(node.source),
-            "lax.fori_loop with Python ints as bounds, lax.scan, or wl.jvp",
+            "checkpoints=10, say, in the call of the loop, lax.fori_loop with Python ints as "
+            "bounds, lax.scan, or wl.jvp",
         )
 
     def batch(
@@ -182,7 +183,7 @@ class While(Control, name="while_loop"):
         first = repeated(
             args[n:], [b or not w for b, w in zip(batched[n:], wide, strict=True)], size
         )
-        return apply_all(While(condition, body, n), *args[:n], *first)
+        return apply_all(replace(self, condition=condition, body=body), *args[:n], *first)
 
     def until_all(self, consts: Marks, size: int) -> tuple[Graph, Graph]:
         """Whether any of the batch goes on, and the step of those that do."""
@@ -220,7 +221,8 @@ class While(Control, name="while_loop"):
         op = self
         if (len(consts), len(live)) != (n, len(wanted)):
             condition = reduced(self.condition, operands, fixed, (0,))
-            op = While(condition, reduced(body, operands, fixed, live), len(consts))
+            less = reduced(body, operands, fixed, live)
+            op = replace(self, condition=condition, body=less, consts=len(consts))
         at = {j: i for i, j in enumerate(live)}
         return Narrowed(op, operands, tuple(at.get(j) for j in range(len(wanted))), unchanged)
 

@@ -23,6 +23,7 @@ from wonderland.compiler.verify import verify
 
 F = Type("f64", (3,))
 BATCH = 100
+FORWARD_ONLY = ("while_loop", "reversed_while")
 
 
 def graph_of(function, *types: Type) -> Graph:
@@ -88,7 +89,7 @@ def test_forward_and_reverse_mode_of_random_graphs_agree(start: int):
         assert all(map(np.array_equal, kept[:n], expected))
         tangents = interpret(linear, *kept[n:], *dx)
         assert all(map(np.array_equal, tangents, found[n:])), f"seed {seed}\n{graph}"
-        if " while_loop(" in str(linear):  # it has no reverse
+        if any(f" {name}(" in str(linear) for name in FORWARD_ONLY):
             continue
         marks = [False] * (len(linear.inputs) - len(dx)) + [True] * len(dx)
         given = interpret(verify(transpose(linear, marks)), *kept[n:], *cts)
