@@ -33,7 +33,7 @@ from ..ops.view import Interleave
 from ..product import Product
 from .domain import Domain
 from .kept import Kept
-from .reader import Reader
+from .reader import Reader, axes_of_index
 from .work import Work
 
 POSITIONS = ("argmax", "argmin")
@@ -93,7 +93,7 @@ class Emission:
         self.items: list[Item] = []
         self.outputs: dict[Value, Buffer] = {}
         self.inner = frozenset(a.name for a in domain.axes(True))
-        self.outer = frozenset(a.name for a in domain.axes(False))
+        self.outer = reader.outer
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
@@ -225,7 +225,3 @@ class Emission:
                 stage_of[item.name] = depth
             out.append((depth, item))
         return out
-
-
-def axes_of_index(at: tuple[Map, ...]) -> frozenset[str]:
-    return frozenset[str]().union(*(m.axes for m in at))

@@ -86,7 +86,7 @@ class Reader:
 
     def repeated(self, at: Index) -> bool:
         """Whether the stages around would compute what is at `at` again at every outer point."""
-        axes = at.map.axes if isinstance(at, Flat) else frozenset().union(*(m.axes for m in at))
+        axes = at.map.axes if isinstance(at, Flat) else axes_of_index(at)
         return not axes <= self.outer and not self.outer <= axes
 
     def loaded(self, value: Value) -> bool:
@@ -156,6 +156,11 @@ class Reader:
             raise CannotFuse
         plain, parts = place(index, value.shape)
         return Load(self.buffer(value), plain, guards, None, parts)
+
+
+def axes_of_index(at: Sequence[Map]) -> frozenset[str]:
+    """The axes along which an index moves."""
+    return frozenset[str]().union(*(m.axes for m in at))
 
 
 def within(piece: Piece, inside: Expr, guards: tuple[Guard, ...], other: Expr) -> Expr:

@@ -20,7 +20,7 @@ from ..ops import add, mul, sin
 from ..ops.family import repeated
 from ..passes.batch import lifted, run
 from ..passes.jvp import jvp
-from ..passes.split import dependents, divided
+from ..passes.split import divided_at
 from ..passes.transpose import pullback
 from ..types import Type, spelled
 from .custom import alone
@@ -119,9 +119,7 @@ class CustomVmap(Op):
         self, node: Node, moving: tuple[bool, ...]
     ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
         """Reverse mode differentiates the body."""
-        body = divided(self.body, moving)
-        waiting = dependents(body, moving)
-        return inline(body, node.args), tuple(o in waiting for o in body.outputs)
+        return divided_at(node, self.body, moving)
 
     def transpose(
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]

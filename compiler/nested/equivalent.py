@@ -17,17 +17,15 @@ from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline
 from ..ops import add, mul, sin
 from ..ops.bodies import (
     batched_graph,
-    chosen,
-    filled,
     fresh,
     moving,
     others,
     present,
     pullback,
-    pushforward,
+    pushed_together,
     spread,
 )
-from ..passes.split import dependents, divided
+from ..passes.split import divided_at
 from ..types import Type, spelled
 from .custom import alone
 
@@ -69,35 +67,18 @@ class Equivalent(Op):
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """Of both; what moves in one moves in both."""
-        found = [self.pushed(graph, moving(tangents)) for graph in self.graphs]
-        moved = [any(some) for some in zip(*(moving(slopes) for *_, slopes in found), strict=True)]
+        graphs, moved = pushed_together(self.graphs, moving(tangents))
         if not any(moved):
             return (None,) * len(node.values)
-        graphs = (
-            Graph.of(
-                f"{graph.name}_jvp",
-                (*primals, *present(given)),
-                (*outs, *present(filled(slopes, outs, moved))),
-            )
-            for graph, (primals, given, outs, slopes) in zip(self.graphs, found, strict=True)
-        )
         made = apply_all(Equivalent(*graphs), *node.args, *present(tangents))
         count = len(node.values)
         return *made[:count], *spread(made[count:], moved)
-
-    def pushed(self, graph: Graph, marks: Sequence[bool]) -> tuple[tuple[Any, ...], ...]:
-        """Inputs, tangents of the marked ones, outputs, and their tangents."""
-        primals = fresh(graph.inputs)
-        slopes = spread(fresh(chosen(primals, marks)), marks)
-        return primals, slopes, *pushforward(graph, primals, slopes)
 
     def split(
         self, node: Node, marked: tuple[bool, ...]
     ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
         """The meaning, divided."""
-        meaning = divided(self.meaning, marked)
-        waiting = dependents(meaning, marked)
-        return inline(meaning, node.args), tuple(o in waiting for o in meaning.outputs)
+        return divided_at(node, self.meaning, marked)
 
     def transpose(
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]

@@ -104,6 +104,30 @@ def pushforward(
     return jvp.pushforward(body, args, tangents)
 
 
+def pushed_together(
+    graphs: Iterable[Graph], marks: Marks
+) -> tuple[tuple[Graph, ...], tuple[bool, ...]]:
+    """Of graphs of one type (inputs, tangents of the marked) -> (outputs, tangents), and which
+    outputs have one: what moves in one moves in all."""
+    found = [(graph, *pushed(graph, marks)) for graph in graphs]
+    moved = tuple(map(any, zip(*(moving(slopes) for *_, slopes in found), strict=True)))
+    return tuple(
+        Graph.of(
+            f"{graph.name}_jvp",
+            (*primals, *present(given)),
+            (*outs, *present(filled(slopes, outs, moved))),
+        )
+        for graph, primals, given, outs, slopes in found
+    ), moved
+
+
+def pushed(graph: Graph, marks: Marks) -> tuple[tuple[Any, ...], ...]:
+    """Inputs, tangents of the marked ones, outputs, and their tangents."""
+    primals = fresh(graph.inputs)
+    slopes = spread(fresh(chosen(primals, marks)), marks)
+    return primals, slopes, *pushforward(graph, primals, slopes)
+
+
 def pullback(
     body: Graph, linear: Marks, fixed: Sequence[Value], cts: Sequence[Value | None]
 ) -> tuple[Value | None, ...]:

@@ -29,7 +29,7 @@ from .bodies import (
     others,
     present,
     pullback,
-    pushforward,
+    pushed_together,
     read_by,
     reduced,
     reordered,
@@ -93,28 +93,12 @@ class Switch(Control):
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """The choice between the branches with their tangents: what moves in one moves in all."""
-        marks = moving(tangents[1:])
-        found = [self.pushed(branch, marks) for branch in self.branches]
-        moved = [any(some) for some in zip(*(moving(slopes) for *_, slopes in found), strict=True)]
+        branches, moved = pushed_together(self.branches, moving(tangents[1:]))
         if not any(moved):
             return (None,) * len(node.values)
-        branches = tuple(
-            Graph.of(
-                f"{branch.name}_jvp",
-                (*primals, *present(given)),
-                (*outs, *present(filled(slopes, outs, moved))),
-            )
-            for branch, (primals, given, outs, slopes) in zip(self.branches, found, strict=True)
-        )
         made = apply_all(Switch(branches), *node.args, *present(tangents))
         count = len(node.values)
         return *made[:count], *spread(made[count:], moved)
-
-    def pushed(self, branch: Graph, marks: Sequence[bool]) -> tuple[tuple[Any, ...], ...]:
-        """Inputs, tangents of the marked ones, outputs, and their tangents."""
-        primals = fresh(branch.inputs)
-        slopes = spread(fresh(chosen(primals, marks)), marks)
-        return primals, slopes, *pushforward(branch, primals, slopes)
 
     def split(
         self, node: Node, marked: tuple[bool, ...]

@@ -50,10 +50,7 @@ def layout(graph: Graph) -> Graph:
             lhs, rhs = args[::-1] if node in swapped else args
             if node in several:
                 op, lhs = one_for_each(op, several[node], lhs, rhs)
-            found = one_axis(op, lhs, rhs)
-            if found.node and isinstance(of := found.node.op, DotGeneral):
-                found = apply(replace(of, precision=op.precision), *found.node.args)
-            return (found,)
+            return (one_axis(op, lhs, rhs),)
         return apply_all(node.op, *args)
 
     return rebuild(graph, step)

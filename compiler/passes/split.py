@@ -66,6 +66,16 @@ def dependents(graph: Graph, marked: Sequence[bool]) -> set[Value]:
     return found
 
 
+def divided_at(
+    node: Node, body: Graph, marked: Sequence[bool]
+) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
+    """The rule `split` of a node that is to be differentiated as `body` says: its outputs in place
+    of the node's, inner ops divided, and which depend on a marked operand."""
+    body = divided(body, marked)
+    found = dependents(body, marked)
+    return inline(body, node.args), tuple(o in found for o in body.outputs)
+
+
 def divided(graph: Graph, marked: Sequence[bool]) -> Graph:
     """The graph with every op that has a `split` rule and a marked operand divided by it."""
     waiting = dependents(graph, marked)
