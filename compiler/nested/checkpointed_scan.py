@@ -40,31 +40,20 @@ from ..ops.source import constant
 from ..passes.split import divided, split
 from ..types import Type
 from .equivalent import equivalent
-from .late import Late
+from .late import Checkpointed, Late
 from .revolve import Kept, kept_turns, number, plus, room, row, silent, with_row
 
 Values = Sequence[Value]
 
 
-class CheckpointedScan(Scan):
+class CheckpointedScan(Checkpointed, Scan):
     """A scan whose derivative keeps `checkpoints` carries, and computes the others again"""
 
     checkpoints: int
 
-    def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        if self.checkpoints < 1:
-            raise ProgramError(
-                f"{self.name}: 1 checkpoint or more is required, got {self.checkpoints}"
-            )
-        return super().type(*args)
-
     @property
     def plain(self) -> Scan:
         return Scan(self.body, self.consts, self.carries, self.length, self.reverse)
-
-    def inlined(self, node: Node) -> tuple[Value, ...]:
-        """The results, where no derivative will be taken any more."""
-        return apply_all(self.plain, *node.args)
 
     def halves(self, node: Node, marked: Marks) -> Halves:
         """The scan of what does not depend on a marked operand, which keeps carries, and the whole

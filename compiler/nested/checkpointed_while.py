@@ -36,25 +36,18 @@ from ..ops.source import full
 from ..ops.while_loop import While
 from ..passes.split import divided, split
 from ..types import Type
-from .late import Late
+from .late import Checkpointed, Late
 from .revolve import Kept, Online, number, plus, silent
 
 
-class CheckpointedWhile(While):
+class CheckpointedWhile(Checkpointed, While):
     """A while loop whose derivative keeps `checkpoints` carries, and computes the others again"""
 
     checkpoints: int
 
-    def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        if self.checkpoints < 1:
-            raise ProgramError(
-                f"{self.name}: 1 checkpoint or more is required, got {self.checkpoints}"
-            )
-        return super().type(*args)
-
-    def inlined(self, node: Node) -> tuple[Value, ...]:
-        """The results, where no derivative will be taken any more."""
-        return apply_all(While(self.condition, self.body, self.consts), *node.args)
+    @property
+    def plain(self) -> While:
+        return While(self.condition, self.body, self.consts)
 
     def split(
         self, node: Node, marked: tuple[bool, ...]

@@ -1,7 +1,7 @@
-"""The linear half of a loop that keeps carries: the loop once more, with what its first run kept.
+"""What loops that keep carries share, whether their length is known or not.
 
-Only the transpose reads what was kept. Every other rule is that of the loop itself: a derivative
-taken anew runs it anew.
+The linear half of one is the loop once more, with what its first run kept. Only the transpose reads
+what was kept. Every other rule is that of the loop itself: a derivative taken anew runs it anew.
 """
 
 from __future__ import annotations
@@ -11,9 +11,32 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CompilerError
-from ..ir import Graph, Node, Parts, Value
+from ..errors import CompilerError, ProgramError
+from ..ir import Graph, Node, Parts, Value, apply_all
 from ..ops.bodies import Control, Narrowed
+from ..types import Type
+
+
+class Checkpointed(Control, abstract=True):
+    """A loop whose derivative keeps `checkpoints` carries, and computes the others again."""
+
+    checkpoints: int
+
+    @property
+    def plain(self) -> Control:
+        """The loop that says nothing of that."""
+        raise CompilerError(f"op '{self.name}' has no plain loop")
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        if self.checkpoints < 1:
+            raise ProgramError(
+                f"{self.name}: 1 checkpoint or more is required, got {self.checkpoints}"
+            )
+        return super().type(*args)
+
+    def inlined(self, node: Node) -> tuple[Value, ...]:
+        """The results, where no derivative will be taken any more."""
+        return apply_all(self.plain, *node.args)
 
 
 class Late(Control, abstract=True):
