@@ -66,10 +66,10 @@ def GRU_over_sequences(m: Any, w: Any, u: Any, out: Any, xs: Any, labels: Any, e
 
 
 @program(np.log(np.random.default_rng(1).dirichlet(np.ones(50), 50)).astype(np.float32))
-def beam_search(m: Any, transitions: Any) -> Any:
-    """The 16 best paths of 20 steps from word 0: top_k in a loop, and a loop back."""
+def beam_search(m: Any, transitions: Any, beams: int = 16, steps: int = 20) -> Any:
+    """The best paths from word 0, and sums of logarithms: top_k in a loop, and a loop back."""
     np, lax = m.numpy, m.lax
-    beams, words = 16, transitions.shape[0]
+    words = transitions.shape[0]
 
     def step(state: Any, _: None) -> Any:
         scores, last = state
@@ -81,7 +81,7 @@ def beam_search(m: Any, transitions: Any) -> Any:
 
     first = np.where(np.arange(beams) == 0, 0, -np.inf).astype(np.float32)
     start = first, np.zeros(beams, np.int32)
-    (scores, _), (parents, chosen) = lax.scan(step, start, None, length=20)
+    (scores, _), (parents, chosen) = lax.scan(step, start, None, length=steps)
 
     def back(beam: Any, turn: Any) -> Any:
         parent, word = turn

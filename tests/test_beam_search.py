@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from typing import Any
 
 import numpy as np
 
 import wonderland as wl
-import wonderland.numpy as wnp
-from wonderland import lax
+from bench import programs
 
-BEAMS, STEPS, WORDS = 16, 5, 6
+STEPS, WORDS = 5, 6
 
-
-def beam_search(transitions: Any) -> Any:
-    """The best BEAMS paths of STEPS steps from word 0, and the sums of their logarithms."""
-
-    def step(beams: Any, _: None) -> Any:
-        scores, words = beams
-        found = scores[:, None] + wnp.take(transitions, words, axis=0)
-        best, places = lax.top_k(found.reshape(-1), BEAMS)
-        parents, words = places // WORDS, places % WORDS
-        return (best, words), (parents, words)
-
-    first = np.where(np.arange(BEAMS) == 0, 0, -np.inf).astype(np.float32)
-    start = first, np.zeros(BEAMS, np.int32)
-    (scores, _), (parents, words) = lax.scan(step, start, None, length=STEPS)
-
-    def back(beam: Any, turn: Any) -> Any:
-        parent, word = turn
-        return wnp.take(parent, beam), wnp.take(word, beam)
-
-    _, paths = lax.scan(back, np.arange(BEAMS, dtype=np.int32), (parents, words), reverse=True)
-    return scores, paths.T
+beam_search = functools.partial(programs.beam_search, wl, steps=STEPS)
 
 
 def test_beam_search_finds_the_best_paths_where_the_beam_is_wide_enough() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from bench.programs import runge_kutta
 from wonderland import nn
 
 F32 = np.float32
@@ -276,22 +277,15 @@ def gradient_of_a_gru_over_sequences_of_several_lengths(p: Any, xs: Any, ys: Any
     return wl.value_and_grad(loss)(p)
 
 
-def pendulum(y: Any, t: Any, p: Any) -> Any:
+def pendulum(y: Any, p: Any) -> Any:
     return np.stack([y[1], -p[0] * np.sin(y[0]) - p[1] * y[1]])
-
-
-def runge_kutta(f: Any, y: Any, t: Any, dt: Any) -> Any:
-    a = f(y, t)
-    b = f(y + dt / 2 * a, t + dt / 2)
-    c = f(y + dt / 2 * b, t + dt / 2)
-    return y + dt / 6 * (a + 2 * b + 2 * c + f(y + dt * c, t + dt))
 
 
 @program(normal(2), np.array([4, 0.2], F32))
 def gradient_of_a_pendulum_by_steps_of_known_number(y: Any, p: Any) -> Any:
     def final(y: Any, p: Any) -> Any:
         def step(i: Any, y: Any) -> Any:
-            return runge_kutta(lambda y, t: pendulum(y, t, p), y, F32(0.05) * i, F32(0.05))
+            return runge_kutta(lambda y: pendulum(y, p), y, F32(0.05))
 
         return np.sum(wl.lax.fori_loop(0, 40, step, y) ** 2)
 
@@ -308,9 +302,9 @@ def sensitivity_of_a_pendulum_by_steps_of_its_own_size(y: Any, p: Any) -> Any:
 
         def step(state: Any) -> Any:
             y, t, dt = state
-            f = lambda y, t: pendulum(y, t, p)  # noqa: E731
-            whole = runge_kutta(f, y, t, dt)
-            half = runge_kutta(f, runge_kutta(f, y, t, dt / 2), t + dt / 2, dt / 2)
+            f = lambda y: pendulum(y, p)  # noqa: E731
+            whole = runge_kutta(f, y, dt)
+            half = runge_kutta(f, runge_kutta(f, y, dt / 2), dt / 2)
             good = np.max(np.abs(half - whole)) < 1e-4
             smaller = (y, t, dt / 2)
             larger = (half, t + dt, np.minimum(dt * F32(1.5), 2 - t - dt))
