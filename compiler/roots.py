@@ -67,8 +67,8 @@ class Roots:
             root = not self.fusible(n) or isinstance(n.op, Reduce) or d > CHAIN
             if isinstance(n.op, Elementwise):
                 w += n.op.weight
-                root |= w > CHEAP and len(set(users[n.out])) > 1
-                root |= w > CHEAP and any(repeats(u, users) for u in users[n.out])
+                readers = set(users[n.out])
+                root |= w > CHEAP and (len(readers) > 1 or any(repeats(u, users) for u in readers))
             root |= not self.required.isdisjoint(n.values)
             if root:
                 roots.append(n)

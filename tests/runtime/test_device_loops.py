@@ -6,18 +6,27 @@ import numpy as np
 import pytest
 
 from tests.runtime.fake_device import Code, FakeDevice
+from tests.runtime.loop_rows import (
+    ARENA,
+    I64,
+    INPUT,
+    OUTPUT,
+    SPEC,
+    STRIDE,
+    N,
+    SmallSum,
+    X,
+    both_ways,
+    carry,
+    cell,
+    nested,
+)
 from wonderland.runtime import device_walk
 from wonderland.runtime.device import DeviceError
 from wonderland.runtime.device_array import put
 from wonderland.runtime.device_program import DeviceProgram
 from wonderland.runtime.guard import ArraySpec
-from wonderland.runtime.table import BranchRow, Cell, DeviceRow, HostRow, LoopRow, Row, Slot
-
-I64 = np.dtype(np.int64)
-N = 6
-SPEC = ArraySpec(I64, (N,))
-X = np.arange(N)
-INPUT, OUTPUT, ARENA = Slot("input"), Slot("output"), Slot("arena")
+from wonderland.runtime.table import BranchRow, DeviceRow, HostRow, LoopRow, Row, Slot
 
 PLUS = Code(
     """.version 8.0
@@ -40,17 +49,8 @@ PLUS = Code(
 )
 
 
-def cell(k: int) -> Slot:
-    return Slot("cell", k)
-
-
 def plus(x: Slot, y: Slot, z: Slot, barrier: bool = True) -> DeviceRow:
     return DeviceRow(PLUS, (x, y, z), (), 1, N, barrier=barrier, name="plus")
-
-
-def carry(k: int, start: Slot, one: Slot, other: Slot) -> tuple[Cell, Cell]:
-    """What turns read and what they write: `one` and `other` in turns."""
-    return Cell(k, start, other, one), Cell(k + 1, one, one, other)
 
 
 def powers(length: int | None, *rows: Row, **more: object) -> LoopRow:
@@ -82,14 +82,7 @@ def test_a_carry_ends_where_it_belongs_after_any_number_of_turns(device, length)
 
 def test_elements_are_read_and_written_where_they_are(device):
     """y[i] = x[i] + x[4 - i], one row a turn."""
-    stride = SPEC.nbytes
-    last = Slot("input", 0, 4 * stride)
-    cells = (
-        Cell(0, INPUT, INPUT, INPUT, stride),
-        Cell(1, last, last, last, -stride),
-        Cell(2, OUTPUT, OUTPUT, OUTPUT, stride),
-    )
-    rows = (LoopRow((plus(cell(0), cell(1), cell(2)),), cells, 5),)
+    rows = (LoopRow((plus(cell(0), cell(1), cell(2)),), both_ways(), 5),)
     spec = ArraySpec(I64, (5, N))
     x = np.random.default_rng(0).integers(0, 99, (5, N))
     assert DeviceProgram(device, rows, (spec,), (spec,))((x,))[0].tolist() == (x + x[::-1]).tolist()
@@ -97,17 +90,12 @@ def test_elements_are_read_and_written_where_they_are(device):
 
 def test_loops_nest_and_inner_cells_follow_the_outer_ones(device):
     """y[i] = sum of x[i, j] over j."""
-    stride = SPEC.nbytes
-    outer = Cell(0, INPUT, INPUT, INPUT, 3 * stride), Cell(1, OUTPUT, OUTPUT, OUTPUT, stride)
-    inner = (
-        Cell(2, cell(0), cell(0), cell(0), stride),
-        *carry(3, Slot("constant"), cell(1), ARENA),
-    )
+    outer, inner = nested()
     turn = LoopRow((plus(cell(2), cell(3), cell(4)),), inner, 3)
     rows = (LoopRow((turn,), outer, 4),)
     x = np.random.default_rng(0).integers(0, 99, (4, 3, N))
     specs = (ArraySpec(I64, (4, 3, N)),), (ArraySpec(I64, (4, N)),)
-    program = DeviceProgram(device, rows, *specs, (np.zeros(N, np.int64),), stride)
+    program = DeviceProgram(device, rows, *specs, (np.zeros(N, np.int64),), STRIDE)
     for _ in range(2):
         assert program((x,))[0].tolist() == x.sum(1).tolist()
     graphs = asked(device, "graph", "launch", "run")
@@ -154,20 +142,15 @@ def host(function, inputs, outputs) -> HostRow:
 
 def test_a_loop_goes_on_while_what_the_device_wrote_holds(device):
     """Doubles while the sum is below 1000; Python looks at the sum, and counts."""
-    seen: list[int] = []
-
-    def small(x: np.ndarray) -> np.ndarray:
-        seen.append(int(x.sum()))
-        return np.asarray(x.sum() < 1000)
-
+    small = SmallSum()
     test = Slot("arena", 0, 64)
     look = host(small, (cell(0),), ((test, np.dtype(bool), ()),))
     row = powers(None, test_rows=(look,), test=test)
     program = DeviceProgram(device, (row,), (SPEC,), (SPEC,), (), 128)
     for _ in range(2):
         assert program((X,))[0].tolist() == (X * 128).tolist()
-        assert seen == [15 * 2**k for k in range(8)]
-        seen.clear()
+        assert small.seen == [15 * 2**k for k in range(8)]
+        small.seen.clear()
 
 
 @pytest.mark.parametrize("index, case", [(-3, 0), (0, 0), (1, 1), (2, 2), (9, 2)])

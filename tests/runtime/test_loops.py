@@ -11,11 +11,25 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from tests.runtime.loop_rows import (
+    ARENA,
+    I64,
+    INPUT,
+    OUTPUT,
+    SPEC,
+    STRIDE,
+    N,
+    SmallSum,
+    X,
+    both_ways,
+    carry,
+    cell,
+    nested,
+)
 from wonderland.runtime import executor
 from wonderland.runtime.program import (
     ArraySpec,
     BranchRow,
-    Cell,
     HostRow,
     KernelRow,
     LoopRow,
@@ -23,25 +37,11 @@ from wonderland.runtime.program import (
     Slot,
 )
 
-I64 = np.dtype(np.int64)
-N = 6
-SPEC = ArraySpec(I64, (N,))
-X = np.arange(N)
-INPUT, OUTPUT, ARENA = Slot("input"), Slot("output"), Slot("arena")
 Kernels = Mapping[str, int]
-
-
-def cell(k: int) -> Slot:
-    return Slot("cell", k)
 
 
 def plus(kernels: Kernels, x: Slot, y: Slot, z: Slot, n: int = N, grain: int = 4) -> KernelRow:
     return KernelRow(kernels["plus"], (x, y, z), (), n, grain, name="plus")
-
-
-def carry(k: int, start: Slot, one: Slot, other: Slot) -> tuple[Cell, Cell]:
-    """What turns read and what they write: `one` and `other` in turns."""
-    return Cell(k, start, other, one), Cell(k + 1, one, one, other)
 
 
 def powers(kernels: Kernels, length: int | None, **more: object) -> LoopRow:
@@ -64,14 +64,7 @@ def test_a_carry_ends_where_it_belongs_after_any_number_of_turns(kernels, length
 
 def test_elements_are_read_and_written_where_they_are(kernels):
     """y[i] = x[i] + x[4 - i], one row a turn."""
-    stride = SPEC.nbytes
-    last = Slot("input", 0, 4 * stride)
-    cells = (
-        Cell(0, INPUT, INPUT, INPUT, stride),
-        Cell(1, last, last, last, -stride),
-        Cell(2, OUTPUT, OUTPUT, OUTPUT, stride),
-    )
-    rows = (LoopRow((plus(kernels, cell(0), cell(1), cell(2)),), cells, 5),)
+    rows = (LoopRow((plus(kernels, cell(0), cell(1), cell(2)),), both_ways(), 5),)
     spec = ArraySpec(I64, (5, N))
     x = np.random.default_rng(0).integers(0, 99, (5, N))
     np.testing.assert_array_equal(Program(rows, (spec,), (spec,))((x,))[0], x + x[::-1])
@@ -79,21 +72,13 @@ def test_elements_are_read_and_written_where_they_are(kernels):
 
 def test_loops_nest_and_inner_cells_follow_the_outer_ones(kernels):
     """y[i] = sum of x[i, j] over j."""
-    stride = SPEC.nbytes
-    outer = (
-        Cell(0, INPUT, INPUT, INPUT, 3 * stride),
-        Cell(1, OUTPUT, OUTPUT, OUTPUT, stride),
-    )
-    inner = (
-        Cell(2, cell(0), cell(0), cell(0), stride),
-        *carry(3, Slot("constant"), cell(1), ARENA),
-    )
+    outer, inner = nested()
     turn = LoopRow((plus(kernels, cell(2), cell(3), cell(4)),), inner, 3)
     rows = (LoopRow((turn,), outer, 4),)
     x = np.random.default_rng(0).integers(0, 99, (4, 3, N))
     zeros = (np.zeros(N, np.int64),)
     specs = (ArraySpec(I64, (4, 3, N)),), (ArraySpec(I64, (4, N)),)
-    program = Program(rows, *specs, zeros, stride)
+    program = Program(rows, *specs, zeros, STRIDE)
     for _ in range(2):
         np.testing.assert_array_equal(program((x,))[0], x.sum(1))
 
@@ -109,20 +94,15 @@ def host(function, inputs, outputs) -> HostRow:
 
 def test_python_runs_inside_of_a_loop_and_tests_it(kernels):
     """Doubles while the sum is below 1000; Python looks at the sum, and counts."""
-    seen: list[int] = []
-
-    def small(x: np.ndarray) -> np.ndarray:
-        seen.append(int(x.sum()))
-        return np.asarray(x.sum() < 1000)
-
+    small = SmallSum()
     test = Slot("arena", 0, 64)
     look = host(small, (cell(0),), ((test, np.dtype(bool), ()),))
     row = powers(kernels, None, test_rows=(look,), test=test)
     program = Program((row,), (SPEC,), (SPEC,), (), 128)
     for _ in range(2):
         np.testing.assert_array_equal(program((X,))[0], X * 128)
-        assert seen == [15 * 2**k for k in range(8)]
-        seen.clear()
+        assert small.seen == [15 * 2**k for k in range(8)]
+        small.seen.clear()
 
 
 def test_an_error_of_python_inside_of_a_loop_ends_the_call_and_no_later_one(kernels):
