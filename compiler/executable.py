@@ -12,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import tree
+from .devices import array_on_device
 from .errors import ProgramError
 from .lazy import lazy
 from .trace import Traced, aval
@@ -74,20 +73,20 @@ class Executable:
         Change the arrays in place between calls. Every call gives the same result arrays,
         overwritten; a donated argument is updated in place and is its result. Binding runs the
         program once. Not for several threads at once.
-        """
-        from ..runtime.bound import Bound  # brings the executor
 
-        self.on_processor("bind")
+        On a GPU the arrays are there already (`wl.device_put`), a call does not wait, and what
+        another library writes to them must be done before a call.
+        """
         leaves = self.leaves(args, options)
         for leaf, v, path in zip(leaves, self.traced.args, self.paths, strict=True):
-            flags = leaf.flags if isinstance(leaf, np.ndarray) else None
-            if flags is None or not (flags.c_contiguous and flags.aligned):
+            if refusal := self.program.refusal(leaf):
+                required, repair = refusal
                 raise ProgramError(
-                    f"bind: an array {v.type} in C order is required at {path}, "
+                    f"bind: an array {v.type} {required} is required at {path}, "
                     f"got {type(leaf).__name__}",
-                    repair="np.ascontiguousarray(x, dtype) before, and bind that",
+                    repair=repair,
                 )
-        bound = Bound(self.program, leaves)
+        bound = self.program.bind(leaves)
         results = self.together(bound.results)
 
         def run() -> Any:
@@ -96,15 +95,7 @@ class Executable:
 
         return run
 
-    def on_processor(self, what: str) -> None:
-        if self.compiled.device is not None:
-            raise ProgramError(
-                f"{what}: a program of the processor is required, "
-                f"{self.name} is on {self.compiled.device}",
-                repair="a call, which does not wait",
-            )
-
-    def together(self, outputs: tuple[np.ndarray, ...]) -> Any:
+    def together(self, outputs: tuple[Any, ...]) -> Any:
         if self.single:
             return outputs[0]
         return tree.unflatten(self.results, outputs if self.results.size else ())
@@ -120,6 +111,8 @@ class Executable:
             raise ProgramError(
                 f"{self.name}: the arguments it was compiled for are required, {found}"
             )
+        there = [array_on_device(x) for x in given]
+        given = [x if y is None else y for x, y in zip(given, there, strict=True)]
         for x, v, path in zip(given, self.traced.args, self.paths, strict=True):
             got, weak = aval(x, path)
             if got != v.type and not (weak and got.shape == v.shape):
@@ -140,7 +133,6 @@ class Executable:
         """Times of every kernel on these arguments; `print` shows them as a table."""
         from .profile import profile  # brings the back end
 
-        self.on_processor("profile")
         return profile(self, self.leaves(args, options))
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -6,10 +6,13 @@ Every kernel runs alone, several times; its least time counts. The whole is the 
 plain call; `rest` is what the kernels leave of it: the call itself, and what ran at the same time
 as something else, which makes it negative. So the rows and the rest add up to the whole.
 
+On a GPU rows are timed by its own clock, each launched by itself. That takes a few microseconds,
+which a kernel in the graph of a plain call does not: rows of small kernels add up to more.
+
 A loop or a branch is one row, of all its turns; the work of a while loop or a branch is not known.
 
 Ceilings, measured once per process: bytes a second of a kernel that copies 64 MiB, and operations a
-second of a product of 512 square matrices. The percentage is of the nearer ceiling; what lies in
+second of a product of square matrices. The percentage is of the nearer ceiling; what lies in
 caches may pass that of memory. Operations count a function such as exp as one.
 """
 
@@ -23,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from .codegen.target import Device, Target
+from .devices import placed
 from .emission import AnyWork, BodyWork
 from .executable import Executable
 from .ir import Graph, Node, Source, Value
@@ -36,7 +41,7 @@ from .types import Type
 SHOWN = 100  # characters of a row's lines of the graph
 ENOUGH_SECONDS, LEAST_RUNS, MOST_RUNS = 0.1, 5, 50
 COPIED = Type("f32", (1 << 24,))  # 64 MiB: no cache holds it twice
-PRODUCT = 512
+PRODUCT = {Target: 512, Device: 4096}  # rows and columns, by the facts of a target
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What the machine can do, with the threads a program uses."""
+    """What the machine can do, with the threads a program uses, or its GPU."""
 
     bytes_per_second: float
     flops_per_second: dict[str, float]  # of products, by dtype
@@ -122,12 +127,12 @@ def profile(executable: Executable, leaves: tuple[Any, ...]) -> Profile:
     """Times of the kernels of a program on arguments, which are as before afterwards."""
     compiled, program = executable.compiled, executable.program
     donated = {i for i, _ in compiled.plan.donated}
-    limits = ceilings()
+    limits = ceilings(PRODUCT[type(compiled.target)], compiled.device)
 
     def arguments() -> tuple[Any, ...]:
         return tuple(x.copy() if i in donated else x for i, x in enumerate(leaves))
 
-    whole = least(lambda given: program(given), arguments)
+    whole = least(program, arguments)
     runs = (arguments() for _ in enough())
     rows = tuple(
         row(what, seconds, limits, compiled)
@@ -138,13 +143,15 @@ def profile(executable: Executable, leaves: tuple[Any, ...]) -> Profile:
     return Profile(executable.name, rows, whole, limits)
 
 
-def least(run: Callable[[Any], Any], arguments: Callable[[], Any]) -> float:
-    """The least seconds of several runs."""
+def least(program: Any, arguments: Callable[[], Any]) -> float:
+    """The least seconds of several calls, each waited for."""
     best = float("inf")
     for _ in enough():
         given = arguments()
+        program.finish()
         start = time.perf_counter()
-        run(given)
+        program(given)
+        program.finish()
         best = min(best, time.perf_counter() - start)
     return best
 
@@ -231,22 +238,22 @@ def spelled(nodes: Iterator[Node]) -> str:
 
 
 @functools.cache
-def ceilings() -> Ceilings:
-    """Measured now, by kernels of the compiler's own."""
+def ceilings(product: int, device: Any = None) -> Ceilings:
+    """Measured now, by kernels of the compiler's own, and a GPU's library for products."""
     x = Value(COPIED)
-    copied = rate(Graph.of("copied", (x,), (neg(x),)), 2 * COPIED.nbytes)
+    copied = rate(Graph.of("copied", (x,), (neg(x),)), 2 * COPIED.nbytes, device)
     products: dict[str, float] = {}
     for dtype in ("f32", "f64"):
-        of = Type(dtype, (PRODUCT, PRODUCT))
+        of = Type(dtype, (product, product))
         a, b = Value(of), Value(of)
         graph = Graph.of("product", (a, b), (dot_general(a, b, ((1,), (0,)), ((), ())),))
-        products[dtype] = rate(graph, 2 * PRODUCT**3)
+        products[dtype] = rate(graph, 2 * product**3, device)
     return Ceilings(copied, products)
 
 
-def rate(graph: Graph, work: int) -> float:
+def rate(graph: Graph, work: int, device: Any) -> float:
     """Units of work a second."""
-    program = compile_graph(graph, folder="").program
-    arrays = tuple(np.ones(v.shape, v.type.numpy) for v in graph.inputs)
+    program = compile_graph(graph, folder="", device=device).program
+    arrays = tuple(placed(np.ones(v.shape, v.type.numpy), device) for v in graph.inputs)
     # of many runs, because another process on the machine makes most of them slow
-    return work / min(least(lambda given: program(given), lambda: arrays) for _ in range(3))
+    return work / min(least(program, lambda: arrays) for _ in range(3))

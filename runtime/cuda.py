@@ -308,8 +308,9 @@ class CudaDevice:
 
         self._do("waiting for another stream", work)
 
-    def mark(self) -> Any:
-        return self._do("an event", self._stream.record)
+    def mark(self, timed: bool = False) -> CudaMark:
+        options = core().EventOptions(timing_enabled=timed)
+        return CudaMark(self, self._do("an event", lambda: self._stream.record(options=options)))
 
     def synchronize(self) -> None:
         self._do("the work before", self._stream.sync)
@@ -327,6 +328,24 @@ class _Memory:
     def __init__(self, buffer: Any, nbytes: int) -> None:
         self.buffer, self.nbytes = buffer, nbytes
         self.address = int(buffer.handle)
+
+
+class CudaMark:
+    """An event on the stream."""
+
+    def __init__(self, device: CudaDevice, event: Any) -> None:
+        self.device, self.event = device, event
+
+    @property
+    def is_done(self) -> bool:
+        return self.event.is_done
+
+    def seconds_since(self, before: CudaMark) -> float:
+        def work() -> float:
+            self.event.sync()
+            return (self.event - before.event) / 1e3
+
+        return self.device._do("the work before", work)
 
 
 class CudaGraph:

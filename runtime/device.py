@@ -93,6 +93,11 @@ class Mark(Protocol):
     @property
     def is_done(self) -> bool: ...
 
+    def seconds_since(self, before: Any) -> float:
+        """What the device took from an earlier mark to this one, for which it waits; both `timed`.
+        Errors of earlier work appear here."""
+        ...
+
 
 class Device(Protocol):
     """One accelerator. `limbo` holds what device_array.py gives back when its mark is done."""
@@ -172,7 +177,7 @@ class Device(Protocol):
         """What is asked for here from now on waits for another stream's work."""
         ...
 
-    def mark(self) -> Mark:
+    def mark(self, timed: bool = False) -> Mark:
         """After all that was asked for."""
         ...
 

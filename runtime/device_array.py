@@ -117,6 +117,12 @@ class DeviceArray:
         """Whether it was donated."""
         return self._storage is None
 
+    def copy(self) -> DeviceArray:
+        """The same values in memory of its own."""
+        out = empty(self.device, self.spec)
+        self.device.copy(out.address, self.address, self.nbytes)
+        return out
+
     def donate(self) -> Storage:
         """Gives the memory away; the array cannot be read any more."""
         storage, self._storage = self.storage, None
@@ -211,12 +217,17 @@ class DeviceArray:
         }
 
 
+def empty(device: Device, spec: ArraySpec) -> DeviceArray:
+    """An array that nobody has written."""
+    return DeviceArray(device, Storage(device.allocate(spec.nbytes)), spec.dtype, spec.shape)
+
+
 def put(x: Any, device: Device, spec: ArraySpec) -> DeviceArray:
     """A copy of an array of the host, in C order, on a device."""
     array = np.ascontiguousarray(x, spec.dtype).reshape(spec.shape)
-    memory = device.allocate(spec.nbytes)
-    device.upload(memory.address, array)
-    return DeviceArray(device, Storage(memory), spec.dtype, spec.shape)
+    out = empty(device, spec)
+    device.upload(out.address, array)
+    return out
 
 
 def moved(x: DeviceArray, device: Device) -> DeviceArray:

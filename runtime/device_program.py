@@ -15,15 +15,17 @@ many turns, branches and calls of Python (device_walk.py).
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from .device import Device, Memory
-from .device_array import DeviceArray, Storage, moved, put
-from .device_walk import Walk, steps_of
+from .device_array import DeviceArray, Loan, empty, moved, put
+from .device_walk import Spaces, Walk, steps_of
 from .guard import ArraySpec, accept
 from .memory import POISON
 from .program import donors
@@ -66,19 +68,18 @@ class DeviceProgram:
 
     def __call__(self, leaves: tuple[Any, ...]) -> tuple[DeviceArray, ...]:
         """The results. Errors: TypeError of an argument, before anything has run."""
+        return self._call(leaves, lambda walk: walk.run(self.steps))
+
+    def _call(
+        self, leaves: tuple[Any, ...], run: Callable[[Walk], None]
+    ) -> tuple[DeviceArray, ...]:
         with self._lock:
             given = self._arguments(leaves)
             results, taken = self._results(given)
-            spaces = {
-                "input": [x.address for x in given],
-                "output": [x.address for x in results],
-                "constant": [x.address for x in self.constants],
-                "arena": [self.arena.address if self.arena else 0],
-            }
-            walk = Walk(self.device, spaces)
+            walk = Walk(self.device, self._spaces(given, results))
             done = False
             try:
-                walk.run(self.steps)
+                run(walk)
                 done = True
             finally:
                 if walk.began or done:
@@ -97,6 +98,53 @@ class DeviceProgram:
         )
         there = any(isinstance(x, DeviceArray) and x.device is self.device for x in leaves)
         return self(leaves) if fits and there else None
+
+    def profile(
+        self, leaves: tuple[Any, ...], again: Iterable[tuple[Any, ...]] = ()
+    ) -> tuple[tuple[str, float], ...]:
+        """Runs row by row: name and seconds of every row, on the clock of the device.
+
+        Runs once, and once more for each of the leaves in `again`; the least seconds count.
+        """
+        alone = [steps_of(self.device, (row,)) for row in self.rows]
+        least = np.full(len(self.rows), np.inf)
+
+        def run(walk: Walk) -> None:
+            marks = [self.device.mark(timed=True)]
+            for steps in alone:
+                walk.run(steps)
+                marks.append(self.device.mark(timed=True))
+            times = [after.seconds_since(before) for before, after in itertools.pairwise(marks)]
+            np.minimum(least, times, out=least)
+
+        for given in itertools.chain((leaves,), again):
+            self._call(given, run)
+        return tuple((row.name, float(s)) for row, s in zip(self.rows, least, strict=True))
+
+    def finish(self) -> None:
+        """Waits until all calls are done."""
+        self.device.synchronize()
+
+    # ---- tied to memory
+
+    def bind(self, leaves: tuple[Any, ...]) -> DeviceBound:
+        return DeviceBound(self, leaves)
+
+    def refusal(self, leaf: Any) -> tuple[str, str] | None:
+        """What is required of an array that is bound, and the repair; None if it is that."""
+        if isinstance(leaf, DeviceArray) and leaf.device is self.device:
+            return None
+        return f"on {self.device}", f'wl.device_put(x, "{self.device}") before, and bind that'
+
+    # ---- parts of a call
+
+    def _spaces(self, given: Iterable[DeviceArray], results: Iterable[DeviceArray]) -> Spaces:
+        return {
+            "input": [x.address for x in given],
+            "output": [x.address for x in results],
+            "constant": [x.address for x in self.constants],
+            "arena": [self.arena.address if self.arena else 0],
+        }
 
     def _arguments(self, leaves: tuple[Any, ...]) -> list[DeviceArray]:
         """All on the device, of their kinds."""
@@ -123,17 +171,16 @@ class DeviceProgram:
             donor = self.donors.get(k)
             x = None if donor is None else given[donor]
             if x is None or not self._own(x, given):
-                storage = Storage(self.device.allocate(spec.nbytes))
+                result = empty(self.device, spec) if x is None else x.copy()
                 if x is not None:  # a donated argument that others see too is copied
-                    self.device.copy(storage.address, x.address, spec.nbytes)
                     assert donor is not None
-                    given[donor] = DeviceArray(self.device, storage, spec.dtype, spec.shape)
+                    given[donor] = result
                 elif self.poison:
-                    self.device.fill(storage.address, POISON, spec.nbytes)
+                    self.device.fill(result.address, POISON, spec.nbytes)
+                results.append(result)
             else:
-                storage = x.storage
                 taken.append(x)
-            results.append(DeviceArray(self.device, storage, spec.dtype, spec.shape))
+                results.append(DeviceArray(self.device, x.storage, spec.dtype, spec.shape))
         if self.poison and self.arena:
             self.device.fill(self.arena.address, POISON, self.arena_bytes)
         return tuple(results), taken
@@ -141,3 +188,35 @@ class DeviceProgram:
     def _own(self, x: DeviceArray, given: list[DeviceArray]) -> bool:
         """Whether the memory of an argument is the device's own and no other argument's."""
         return x.storage.reusable and sum(y.storage is x.storage for y in given) == 1
+
+
+class DeviceBound:
+    """A program tied to arrays of its device: a call sends its graphs, and looks at nothing.
+
+    Every call overwrites the results; a donated argument is its result. Making it runs the program
+    once; donated arguments are as before after it.
+    """
+
+    def __init__(self, program: DeviceProgram, leaves: tuple[DeviceArray, ...]) -> None:
+        self.program, device = program, program.device
+        donated = set(program.donors.values())
+        storages = [x.storage for x in leaves]
+        if any(storages.count(storages[i]) > 1 for i in donated):
+            raise TypeError("arguments that share memory with a donated one cannot be bound")
+        self.results = tuple(
+            leaves[program.donors[k]] if k in program.donors else empty(device, spec)
+            for k, spec in enumerate(program.outputs)
+        )
+        # so that no other program takes this memory for its results
+        self._kept = [Loan(device, x.storage, None) for x in (*leaves, *self.results)]
+        self._spaces = program._spaces(leaves, self.results)
+        self._steps = steps_of(device, program.rows, fixed=True)
+        before = {i: leaves[i].copy() for i in donated}
+        self()
+        for i, x in before.items():
+            device.copy(leaves[i].address, x.address, x.nbytes)
+
+    def __call__(self) -> tuple[DeviceArray, ...]:
+        with self.program._lock:
+            Walk(self.program.device, self._spaces).run(self._steps)
+        return self.results

@@ -67,15 +67,19 @@ class Cases:
 
 
 class Segment:
-    """Launches that follow each other, and the graph that they become where addresses stay."""
+    """Launches that follow each other, and the graph that they become where addresses stay.
 
-    def __init__(self, device: Device, rows: Sequence[DeviceRow]) -> None:
+    `fixed`: arguments and results are where they were at the first call.
+    """
+
+    def __init__(self, device: Device, rows: Sequence[DeviceRow], fixed: bool = False) -> None:
         self.device, self.rows = device, tuple(rows)
         self.kernels = tuple(device.load(row.code) for row in rows)
         self.graph: Graph | None = None
         self.addresses: list[tuple[int, ...]] = []
         spaces = [{slot.space for slot in row.slots} for row in rows]
-        self.moving = tuple(k for k, of in enumerate(spaces) if of & {"input", "output"})
+        may_move = set() if fixed else {"input", "output"}
+        self.moving = tuple(k for k, of in enumerate(spaces) if of & may_move)
         self.turning = any("cell" in of for of in spaces)
 
     def run(self, address: Callable[[Slot], int]) -> None:
@@ -122,7 +126,7 @@ Step = Segment | Copy | LibraryCall | Turns | Cases | HostRow
 # ---------------------------------------------------------------- rows to steps
 
 
-def steps_of(device: Device, rows: Iterable[Row]) -> tuple[Step, ...]:
+def steps_of(device: Device, rows: Iterable[Row], fixed: bool = False) -> tuple[Step, ...]:
     """The steps of rows; launches that follow each other are one segment."""
     steps: list[Step] = []
     waiting: list[DeviceRow] = []
@@ -132,15 +136,15 @@ def steps_of(device: Device, rows: Iterable[Row]) -> tuple[Step, ...]:
             waiting.append(row)
             continue
         if waiting:
-            steps.append(Segment(device, waiting))
+            steps.append(Segment(device, waiting, fixed))
             waiting = []
         if call is not None:
             steps.append(call)
         elif isinstance(row, LoopRow):
-            tests, turn = steps_of(device, row.test_rows), steps_of(device, row.rows)
+            tests, turn = (steps_of(device, of, fixed) for of in (row.test_rows, row.rows))
             steps.append(Turns(row, tests, turn))
         elif isinstance(row, BranchRow):
-            steps.append(Cases(row, tuple(steps_of(device, case) for case in row.cases)))
+            steps.append(Cases(row, tuple(steps_of(device, case, fixed) for case in row.cases)))
         elif isinstance(row, Copy | HostRow):
             steps.append(row)
     return tuple(steps)

@@ -143,6 +143,23 @@ class Program:
             least = np.minimum(least, np.diff(times))
         return tuple((row.name, float(s)) for row, s in zip(rows, least, strict=True))
 
+    def finish(self) -> None:
+        """Waits until all calls are done: they are when they return."""
+
+    # ---- tied to memory
+
+    def bind(self, leaves: Arrays) -> Any:
+        from .bound import Bound  # it is made of programs
+
+        return Bound(self, leaves)
+
+    def refusal(self, leaf: Any) -> tuple[str, str] | None:
+        """What is required of an array that is bound, and the repair; None if it is that."""
+        flags = leaf.flags if isinstance(leaf, np.ndarray) else None
+        if flags is not None and flags.c_contiguous and flags.aligned:
+            return None
+        return "in C order", "np.ascontiguousarray(x, dtype) before, and bind that"
+
     def __str__(self) -> str:
         table = self.table
         head = (

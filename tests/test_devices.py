@@ -13,6 +13,8 @@ from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.random_graphs import random_arrays, random_graph
 from tests.runtime.fake_device import FakeDevice
 from wonderland.compiler import ops
+from wonderland.compiler import profile as profiles
+from wonderland.compiler.codegen.target import Device
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Op, Value, apply
 from wonderland.compiler.pipeline import Compiled, compile_graph
@@ -204,12 +206,80 @@ def test_transformations_without_jit_read_device_arrays(device):
     close(wl.grad(lambda x: np.sum(x * x))(x), 2 * X)
 
 
-def test_what_is_of_the_processor_only_says_so(device):
-    compiled = wl.jit(loss, device="cuda").compile(W, X, Y)
-    close(compiled(W, X, Y), loss(W, X, Y))
-    for method in (compiled.bind, compiled.profile):
-        with pytest.raises(wl.ProgramError, match="a program of the processor is required, loss"):
-            method(W, X, Y)
+def step(w, x, y):
+    value, gradient = wl.value_and_grad(loss)(w, x, y)
+    return w - 0.1 * gradient, value
+
+
+def test_a_bound_program_trains_in_place_and_a_call_is_one_graph(device):
+    w, x, y = wl.device_put((W, X, Y), "cuda")
+    run = wl.jit(step, donate_argnums=0).compile(w, x, y).bind(w, x, y)
+    close(w, W)
+    plain = W
+    before = len(getattr(device, "log", ()))
+    for _ in range(3):
+        plain, value = step(plain, X, Y)
+        found = run()
+        assert found[0] is w
+        close(found, (plain, value))
+    if isinstance(device, FakeDevice):
+        asked = [e for e in device.log[before:] if not e.startswith("download")]
+        assert asked == ["launch"] * 3
+
+
+def test_no_program_takes_the_memory_of_a_bound_one(device):
+    x = wl.device_put(X, "cuda")
+    double = wl.jit(lambda x: x * 2, donate_argnums=0)
+    run = wl.jit(lambda x: x + 1).compile(x).bind(x)
+    result = run()
+    close((double(result), double(x)), (2 * (X + 1), 2 * X))
+    close((run(), x), (X + 1, X))
+    assert run() is result
+    del run, result
+    other = double(x)
+    assert x.is_deleted()
+    close(other, 2 * X)
+
+
+def test_a_bound_loop_turns_as_one_that_is_not(device):
+    def f(x, n):
+        return wl.lax.while_loop(lambda c: c[0] < n, lambda c: (c[0] + 1, c[1] * 1.5), (0, x))
+
+    x, n = wl.device_put((X, np.int64(4)), "cuda")
+    compiled = wl.jit(f).compile(x, n)
+    run = compiled.bind(x, n)
+    close(run(), compiled(x, n))
+
+
+def test_what_cannot_be_bound_to_a_device_says_why(device):
+    compiled = wl.jit(step, donate_argnums=0, device="cuda").compile(W, X, Y)
+    w, x = wl.device_put((W, X), "cuda")
+    with pytest.raises(
+        wl.ProgramError, match=r"bind: an array f32\[20, 3\] on cuda:0 is required at args\[2\]"
+    ):
+        compiled.bind(w, x, Y)
+    twice = wl.jit(lambda a, b: a + b, donate_argnums=0).compile(x, x)
+    with pytest.raises(TypeError, match="share memory with a donated one cannot be bound"):
+        twice.bind(x, x)
+    close(twice(x, x), 2 * X)
+
+
+def test_a_profile_has_a_row_of_every_kernel(device, monkeypatch):
+    monkeypatch.setattr(profiles, "MOST_RUNS", 2)
+    monkeypatch.setattr(profiles, "LEAST_RUNS", 1)
+    monkeypatch.setattr(profiles, "COPIED", wl.ShapeDtypeStruct((64,), np.float32))
+    monkeypatch.setitem(profiles.PRODUCT, Device, 8)
+    w = wl.device_put(W, "cuda")
+    compiled = wl.jit(step, donate_argnums=0, device="cuda").compile(w, X, Y)
+    found = compiled.profile(w, X, Y)
+    assert [r.kernel for r in found.rows] == [r.name for r in compiled.program.rows]
+    assert found.rows and all(r.seconds > 0 and r.bytes > 0 for r in found.rows)
+    assert found.ceilings.bytes_per_second > 0
+    close(w, W)  # donated, and as before
+    assert not w.is_deleted()
+
+
+def test_what_is_no_array_is_not_put_on_a_device(device):
     with pytest.raises(wl.ProgramError, match="device_put: arrays and numbers are required"):
         wl.device_put({"a": object()}, "cuda")
     with pytest.raises(wl.ProgramError, match="got <U4"):

@@ -6,6 +6,7 @@ It records what it is asked for, and faults on what a GPU would hide.
 from __future__ import annotations
 
 import itertools
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -48,8 +49,16 @@ class FakeMemory:
 class FakeMark:
     is_done = False
 
+    def __init__(self, device: FakeDevice, timed: bool) -> None:
+        self.device, self.timed = device, timed
+
     def done(self) -> None:
-        self.is_done = True
+        self.is_done, self.time = True, time.perf_counter()
+
+    def seconds_since(self, before: FakeMark) -> float:
+        assert self.timed and before.timed, "marks that are not timed"
+        self.device.drain()
+        return self.time - before.time
 
 
 class FakeDevice:
@@ -192,8 +201,8 @@ class FakeDevice:
     def follow(self, stream: int) -> None:
         self.ask(f"follow {stream}")
 
-    def mark(self) -> FakeMark:
-        mark = FakeMark()
+    def mark(self, timed: bool = False) -> FakeMark:
+        mark = FakeMark(self, timed)
         self.queue.append(mark.done)
         return mark
 
