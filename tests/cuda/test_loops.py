@@ -79,6 +79,45 @@ def test_derivatives_and_batches_of_loops_and_branches(f: Callable[..., Any]) ->
     agree_on(wl.vmap(wl.grad(f), in_axes=(None, 0)), W, np.stack([XS, XS + 1]))
 
 
+def checkpointed_scan(h: Any, xs: Any) -> Any:
+    step = lambda h, x: (np.sin(h * x) + h, h * 2)  # noqa: E731
+    h, ys = lax.scan(step, h, xs, checkpoints=2)
+    return np.sum(h) + np.sum(ys[1])
+
+
+def checkpointed_while(h: Any, xs: Any) -> Any:
+    step = lambda c: (c[0] + 1, np.sin(c[1] * xs[c[0]]) + c[1])  # noqa: E731
+    grows = lambda c: np.all(c[1] < 3) & (c[0] < len(xs))  # noqa: E731
+    turns, h = lax.while_loop(grows, step, (0, h), checkpoints=2)
+    return np.sum(h) * turns
+
+
+def checkpointed_count(h: Any, xs: Any) -> Any:
+    step = lambda k, h: np.sin(h * xs[k]) + h  # noqa: E731
+    return np.sum(lax.fori_loop(0, len(xs), step, h, checkpoints=2))
+
+
+H = np.array([0.5, 0.3], F32)
+CHECKPOINTED = (checkpointed_scan, checkpointed_while, checkpointed_count)
+
+
+@pytest.mark.parametrize("f", CHECKPOINTED, ids=lambda f: f.__name__)
+def test_loops_that_keep_a_few_carries_turn_back_as_on_the_processor(f: Callable[..., Any]) -> None:
+    agree_on(wl.value_and_grad(f, (0, 1)), H, normal(6, 2) / 2)
+
+
+def test_a_checkpointed_loop_in_a_checkpointed_loop_turns_back() -> None:
+    def f(h: Any, xs: Any) -> Any:
+        def outer(h: Any, x: Any) -> Any:
+            inner = lambda k, h: np.sin(h) + x * h  # noqa: E731
+            return lax.fori_loop(0, 3, inner, h, checkpoints=1), None
+
+        return np.sum(lax.scan(outer, h, xs, checkpoints=1)[0])
+
+    agree_on(wl.grad(f, (0, 1)), H, normal(3, 2))
+    agree_on(wl.vmap(wl.grad(f), in_axes=(0, None)), np.stack([H, H + 1]), normal(2, 2))
+
+
 def test_a_while_loop_forward_and_batched() -> None:
     agree_on(lambda a: wl.jvp(control.newton, (a,), (1.0,)), np.float64(2))
     agree_on(wl.vmap(control.newton), np.array([2.0, 9.0, 0.5]))

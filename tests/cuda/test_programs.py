@@ -2,6 +2,8 @@
 
 To the bit where nothing is summed in another order: maps, extremes, counts, random bits, products.
 A sum of floats has as many partial sums as there are threads, so its last bits differ.
+
+Whatever runs here is also linked for every architecture, and spills nothing there (resources.py).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import pytest
 import wonderland as wl
 from tests import test_programs as programs
 from tests.cuda.interpreted import compiled_for, rounded, run
+from tests.cuda.resources import keep_in_registers
 from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.ops.test_derivatives import FORWARD_ONLY
 from tests.random_graphs import random_arrays, random_graph
@@ -65,6 +68,7 @@ def agree(graphs: Sequence[tuple[Graph, Sequence[np.ndarray]]], exactly: bool = 
     """Asserts that both targets give the same; the processor's kernels are compiled together."""
     both = [(compiled_for(g), compile_graph(g, folder=""), a) for g, a in graphs]
     machine_code(low for _, c, _ in both for _, low in c.lowered)
+    keep_in_registers(gpu for gpu, _, _ in both)
     for gpu, cpu, arrays in both:
         exact = exactly or not sums(gpu)
         wanted = map(in_memory, cpu.program(tuple(arrays)))

@@ -21,7 +21,7 @@ from wonderland.runtime.device import DeviceError, Launch, MatrixProduct, OutOfD
 
 ALIGN = 256
 WORKSPACE_BYTES = 512
-COMPILED: dict[str, Any] = {}  # by text, for the whole run
+COMPILED: dict[tuple[str, str], Code] = {}  # by architecture and text, for the whole run
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,11 @@ class FakeDevice:
 
         found = {}
         for text in dict.fromkeys(texts):
-            if text not in COMPILED:
+            name = self.architecture, text
+            if name not in COMPILED:
                 made = ptx.assembly(text, words, f"kernel{len(COMPILED)}", self.architecture)
-                COMPILED[text] = Code(made.ptx, made.entry)
-            found[text] = COMPILED[text]
+                COMPILED[name] = Code(made.ptx, made.entry)
+            found[text] = COMPILED[name]
         return found
 
     def load(self, code: Code) -> Code:
