@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .pipeline import Compiled, Lowering
 
 PARTS = 16
-LEVELS = 3
+LEVELS = 2
 
 
 @dataclass(frozen=True, eq=False)

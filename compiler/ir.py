@@ -409,6 +409,11 @@ class Graph:
             yield from n.values
 
     @property
+    def known(self) -> dict[tuple[Any, ...], Graph]:
+        """What passes that meet it again and again have made of it."""
+        return self.__dict__.setdefault("_known", {})
+
+    @property
     def types(self) -> tuple[tuple[Type, ...], tuple[Type, ...]]:
         """Types of inputs and of outputs."""
         return tuple(v.type for v in self.inputs), tuple(v.type for v in self.outputs)

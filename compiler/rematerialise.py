@@ -33,6 +33,7 @@ from .lazy import lazy
 
 STEPS = 64  # of the descent, each of as many drops as are needed for that
 TRIALS = 1 << 18  # units run in thought, to try every choice or one value more or less
+SHORT = 8  # a wait is short if it is less than this part of the units
 LEAST = 4  # values more or less, below which that is no search
 
 
@@ -93,22 +94,26 @@ class Tape:
     def waits(self) -> dict[int, tuple[int, int]]:
         """The values that can be dropped: after which unit, before which reader.
 
-        What does not wait itself is dropped after its last reader, where that may run again.
+        What does not wait itself, or not for long and not at the peak, is dropped after its last
+        reader, where that may run again.
         """
         touched: dict[int, list[int]] = {}
         for u, unit in enumerate(self.units):
             for v in (*unit.writes, *unit.reads):
                 touched.setdefault(v, []).append(u)
         found: dict[int, tuple[int, int]] = {}
+        peak = self.peak
         repeats: set[int] = set()  # units that may run again
         for u in reversed(range(len(self.units))):
             for v in self.units[u].writes if self.units[u].again else ():
                 a, b = max(
                     itertools.pairwise(touched[v]), key=lambda p: p[1] - p[0], default=(0, 0)
                 )
-                if b - a <= 1:
+                again = not repeats.isdisjoint(touched[v])
+                short = touched[v][-1] <= peak and SHORT * (b - a) < len(self.units)
+                if b - a <= 1 or (short and again):
                     a, b = touched[v][-1], len(self.units)
-                    if repeats.isdisjoint(touched[v]):
+                    if not again:
                         continue
                 repeats.add(u)
                 if v not in self.elsewhere and self.nbytes[v]:
@@ -116,10 +121,15 @@ class Tape:
         return found
 
     @lazy
+    def peak(self) -> int:
+        """The unit at which most is held while nothing is dropped."""
+        held = self.live(range(len(self.units)))
+        return held.index(max(held)) if held else 0
+
+    @lazy
     def across(self) -> tuple[int, ...]:
         """Of those that can be dropped the ones that wait across the peak, as they are made."""
-        held = self.live(range(len(self.units)))
-        peak = held.index(max(held)) if held else 0
+        peak = self.peak
         found = (v for v, (a, b) in self.waits.items() if a <= peak < b or a < peak <= b)
         return tuple(sorted(found, key=lambda v: (self.makers[v], v)))
 
@@ -326,10 +336,11 @@ def spaced(tape: Tape) -> Iterator[Choice]:
         yield in_levels(tape, (count,))
         yield in_levels(tape, (count,), growing=True)
     for levels in (2, 3):
-        if len(tape.units) * math.comb(len(counts), levels) <= TRIALS // 4:
-            for several in itertools.combinations(counts, levels):
-                yield in_levels(tape, several)
-                yield in_levels(tape, several, growing=True)
+        every = list(itertools.combinations(counts, levels))
+        step = len(every) * len(tape.units) // (TRIALS // 4) + 1
+        for several in every[::step]:
+            yield in_levels(tape, several)
+            yield in_levels(tape, several, growing=True)
     for ways in range(2, 9):
         for levels in range(2, 12):
             if ways ** (levels - 1) < len(tape.across):

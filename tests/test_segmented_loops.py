@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import wonderland as wl
 from bench.deep_models import MODELS, Model
+from tests.passes.test_recompute import clipped, smooth
 from tests.test_checkpointed_loops import (
     PROGRAMS,
     XS,
@@ -29,6 +30,7 @@ from wonderland.compiler.errors import OverBudget
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph
 from wonderland.compiler.nested.segmented_scan import Costs, SegmentedScan, least
+from wonderland.compiler.passes.buffers import check_overlap
 from wonderland.compiler.pipeline import Lowering, compile_graph
 from wonderland.compiler.tracer import Again
 
@@ -185,6 +187,49 @@ def test_a_budget_splits_what_reverse_mode_keeps_of_a_loop(name: str):
         kept = wl.jit(gradient, memory_budget=budget).compile(*arrays)
         assert 0.4 * budget < kept.compiled.memory.nbytes <= budget
         close(kept(*arrays), free(*arrays), 1e-5)
+
+
+def looped(w: Any, xs: Any) -> Any:
+    """A scan in a scan with rules of the user's, and something after it."""
+
+    def outer(h: Any, x: Any) -> Any:
+        h, ys = lax.scan(lambda h, x: (clipped(h @ w + x), smooth(h)), h, x)
+        return h, np.exp(-ys * ys)
+
+    ys = lax.scan(outer, np.zeros(xs.shape[2:], np.float32), xs)[1]
+    return np.sum(np.cos(np.tanh(ys) @ w) ** 2)
+
+
+LOOPED = np.random.default_rng(1).normal(size=(12, 10, 4, 8)).astype(np.float32)
+TRANSFORMED: dict[str, Callable[..., Any]] = {
+    "gradient": wl.value_and_grad(looped, (0, 1)),
+    "vmap of a gradient": wl.vmap(wl.grad(looped), (None, 1)),
+    "gradient of a vmap": wl.grad(lambda w, xs: np.sum(wl.vmap(looped, (None, 1))(w, xs) ** 2)),
+    "second order": wl.grad(lambda w, xs: np.sum(wl.grad(looped)(w, xs) ** 2), (0, 1)),
+    "forward over reverse": lambda w, xs: wl.jvp(wl.grad(looped), (w, xs), (w, xs))[1],
+    "a fori_loop around it": wl.grad(
+        lambda w, xs: np.sum(lax.fori_loop(0, 3, lambda _, w: w - wl.grad(looped)(w, xs) / 99, w))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_budgets_hold_for_transformed_loops(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WONDERLAND_POISON", "1")
+    function = TRANSFORMED[name]
+    w = np.random.default_rng(2).normal(size=(8, 8)).astype(np.float32) / 4
+    xs = LOOPED[:, :, None] if "vmap" in name else LOOPED
+    xs = np.concatenate([xs, xs[::-1]], 2)[:, :2] if "vmap" in name else xs
+    free = wl.jit(function).compile(w, xs)
+    most, expected = free.compiled.memory.nbytes, free(w, xs)
+    with pytest.raises(OverBudget) as caught:
+        wl.jit(function, memory_budget=1).compile(w, xs)
+    assert caught.value.least < 0.7 * most
+    for budget in (most - 1, (most + caught.value.least) // 2, caught.value.least):
+        kept = wl.jit(function, memory_budget=budget).compile(w, xs)
+        check_overlap(kept.compiled.plan)
+        assert kept.compiled.memory.nbytes <= budget
+        close(kept(w, xs), expected, 2e-3)
 
 
 def test_within_a_smaller_budget_nothing_is_estimated_to_be_faster():

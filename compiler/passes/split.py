@@ -77,7 +77,18 @@ def divided_at(
 
 
 def divided(graph: Graph, marked: Sequence[bool]) -> Graph:
-    """The graph with every op that has a `split` rule and a marked operand divided by it."""
+    """The graph with every op that has a `split` rule and a marked operand divided by it.
+
+    A body is divided for every loop around it: what is known of it stays with it.
+    """
+    known, key = graph.known, ("divided", *marked)
+    if key not in known:
+        known[key] = divided_anew(graph, marked)
+    return known[key]
+
+
+def divided_anew(graph: Graph, marked: Sequence[bool]) -> Graph:
+    """`divided`, for the first time."""
     waiting = dependents(graph, marked)
     if not any(hasattr(v.node.op, "split") for v in waiting if v.node):
         return graph
