@@ -24,6 +24,7 @@ import numpy as np
 from ..runtime import making
 from ..runtime.device_array import DeviceArray
 from . import nans, tree
+from .budget import Candidate, fitted
 from .devices import accelerator, array_on_device, device_of, on_host
 from .errors import ProgramError
 from .executable import Executable
@@ -35,7 +36,7 @@ from .retrace import Key, reason
 from .settings import Settings, active, bytes_of, changed
 from .static import Ints, Static, Strings, places, places_and_names
 from .trace import PYTHON, Traced, call, trace, trace_tree
-from .tracer import current
+from .tracer import Again, current
 from .types import NUMPY, Type, dtype_name, type_of
 
 if TYPE_CHECKING:
@@ -70,8 +71,10 @@ def jit(
     `default_matmul_precision`, as in settings.py; None leaves them as they are.
     Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
     and everything between, threads included; what does not fit is computed again, by the same
-    kernels, so the results are the same bits. A budget that cannot be kept is an error that names
-    the least, and what is in memory then.
+    kernels, so the results are the same bits. Where that is faster, or the only way, the function
+    is traced again with loops that keep less for reverse mode: then sums over turns, as of the
+    gradients of weights, may be taken in another order. A budget that cannot be kept is an error
+    that names the least, and what is in memory then.
     Devices: it runs on `device` ("cpu", "cuda", "cuda:1", one of `wl.devices()`), else where its
     arguments are. Results on a GPU stay there, and a call does not wait for them.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
@@ -240,9 +243,9 @@ class Jitted:
     def name(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def traced(self, static: Any, dynamic: Any) -> Traced:
+    def traced(self, static: Any, dynamic: Any, again: Again | None = None) -> Traced:
         with changed(**{k: v for k, v in self.own.items() if k == PRECISION}):
-            return trace(self.bound(static), *dynamic, name=self.name)
+            return trace(self.bound(static), *dynamic, name=self.name, again=again)
 
     def bound(self, static: Any) -> Callable[..., Any]:
         """The function of the dynamic tree."""
@@ -256,19 +259,16 @@ class Jitted:
         return function
 
     def made(self, key: Key, dynamic: Any) -> Executable:
-        traced = self.traced(key.static, dynamic)
-        # to find where a NaN was born, the arguments must be as they were
-        donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
         device = accelerator(key.settings.device)
-        with making.LOCK:
-            compiled = back_end().compile_graph(
-                traced.graph,
-                None,
-                donated,
-                key.settings.dump,
-                device,
-                key.settings.memory_budget,
-            )
+
+        def lowered(again: Again) -> Candidate:
+            traced = self.traced(key.static, dynamic, again)
+            # to find where a NaN was born, the arguments must be as they were
+            donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
+            return Candidate(traced, back_end().Lowering.of(traced.graph, None, donated, device))
+
+        traced, compiled = fitted(lowered, key.settings.memory_budget)
+        back_end().dumped(compiled, key.settings.dump)
         static = tuple(s.where for s in key.static if isinstance(s.where, int))
         return Executable(traced, compiled, static)
 

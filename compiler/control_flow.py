@@ -20,7 +20,7 @@ import numpy as np
 
 from . import tree
 from .ir import Graph, Value, apply_all
-from .nested import CheckpointedScan, CheckpointedWhile
+from .nested import CheckpointedScan, CheckpointedWhile, SegmentedScan
 from .numpy import shapes
 from .numpy.operands import (
     axis_of,
@@ -34,9 +34,10 @@ from .numpy.operands import (
     wrong,
 )
 from .ops import Scan, Switch, While, elementwise, token
+from .ops.effects import effects_in
 from .ops.source import full, iota, kind_of
 from .trace import aval, call, noted, trace_tree
-from .tracer import Tracer, current
+from .tracer import Tracer, active, current
 from .types import INTEGERS, Type, dtype_name
 
 Function = Callable[..., Any]
@@ -59,7 +60,8 @@ def scan(
     `init`, `xs` and the ys are trees; every leaf of `xs` has the same leading axis. `length` is
     required where `xs` has no leaves. With `reverse` the last element is the first to be taken, and
     ys[i] still belongs to xs[i]. `unroll` is accepted and changes nothing.
-    Derivatives: forward and reverse, of any order; the reverse keeps what it reads of every step.
+    Derivatives: forward and reverse, of any order; the reverse keeps what it reads of every step,
+    as far as a memory budget allows: then the first steps run again, in segments (see jit).
     With `checkpoints=c` it keeps c carries, and the one before the last step, and computes the
     others again, by the revolve schedule: of l steps r l - C(c + r, r - 1) in all before those that
     it differentiates, r = min{r : C(c + r, c) >= l}, which is the least possible. For 1000 steps
@@ -126,7 +128,13 @@ def _scan(
     k = len(loop.types)
     body = loop.body
     params = body.graph, len(body.consts), k, length, bool(reverse)
-    op = CheckpointedScan(*params, checkpoints) if checkpoints else Scan(*params)
+    again = active().again
+    turns = 0 if effects_in(body.graph) else round(again.part * length)
+    op = Scan(*params)
+    if checkpoints:
+        op = CheckpointedScan(*params, checkpoints)
+    elif turns:
+        op = SegmentedScan(*params, turns, again.levels)
     found = apply_all(op, *body.consts, *loop.first(), *(x.value for x in sequences))
     noted(found)
     rest = body.outputs.children[1]

@@ -12,6 +12,14 @@ class ProgramError(TypeError):
         self.what, self.where, self.repair = what, where, repair
 
 
+class OverBudget(ProgramError):
+    """No program of these fits a budget of memory; `least` is the least that one needs."""
+
+    def __init__(self, least: int, what: str, where: str) -> None:
+        super().__init__(what, where, f"memory_budget={least}")
+        self.least = least
+
+
 class CompilerError(RuntimeError):
     """The compiler is wrong: a rule of its own was broken. Carries the text that shows it."""
 

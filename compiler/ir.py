@@ -476,6 +476,17 @@ def rebuild(graph: Graph, step: Step | None = None, name: str = "") -> Graph:
     return Graph.of(name or graph.name, inputs, inline(graph, inputs, step))
 
 
+def graphs_in(op: Op) -> Iterator[Graph]:
+    """The graphs among the parameters of an op."""
+    stack = list(op.params.values())
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Graph):
+            yield x
+        elif isinstance(x, tuple):
+            stack += x
+
+
 def with_graphs(op: Op, change: Callable[[Graph], Graph]) -> Op:
     """The op with `change` of every graph among its parameters; the op itself if none changes."""
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime import cubins, objects
+from ..runtime import cubins, making, objects
 from ..runtime.cubins import Artifact
 from ..runtime.device import Device as RuntimeDevice
 from ..runtime.device_program import DeviceProgram
@@ -109,6 +109,17 @@ class Compiled:
     device: RuntimeDevice | None = None  # a GPU that is here
     budget: int = 0
 
+    @property
+    def seconds(self) -> float:
+        """A cautious estimate of a call on one core."""
+        seconds = seconds_by({id(w.kernel): low for w, low in self.lowered})
+        return sum(seconds(work) for _, work in self.plan.schedule.works)
+
+    @property
+    def memory(self) -> Memory:
+        (found,) = (s.state for s in self.stages if isinstance(s.state, Memory))
+        return found
+
     @lazy
     def program(self) -> Any:  # a Program, or a DeviceProgram
         if self.device is None:
@@ -138,6 +149,86 @@ def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
         yield Stage(step.__name__, graph, time.perf_counter() - start)
 
 
+@dataclass(frozen=True, eq=False)
+class Lowering:
+    """A graph's works in waves, each lowered: what is left to do is to give values their places."""
+
+    graph: Graph
+    stages: tuple[Stage, ...]
+    kernels: Mapping[int, Any]  # Lowered, or Launch if the target is a GPU, by id of the kernel
+    target: Target | Device
+    donated: tuple[tuple[int, int], ...]
+    device: RuntimeDevice | None
+
+    @classmethod
+    @making.locked
+    def of(
+        cls,
+        graph: Graph,
+        target: Target | Device | None = None,
+        donated: tuple[tuple[int, int], ...] = (),
+        device: RuntimeDevice | None = None,
+    ) -> Lowering:
+        """All passes up to the schedule."""
+        stages = list(optimised(graph))
+        stages.append(timed("fuse", fuse, stages[-1].state))
+        stages.append(timed("schedule", lambda f: schedule(f, donated), stages[-1].state))
+        target = target or (
+            host() if device is None else of_architecture(device.architecture, device.has_library)
+        )
+        if target.library:
+            known = lambda p: for_library(p) is not None  # noqa: E731
+            stages.append(timed("detach", lambda s: detach(s, known), stages[-1].state))
+        ordered = stages[-1].state
+        assert isinstance(ordered, Schedule)
+        works = (w for w in works_of(ordered) if isinstance(w, Work))
+        kernels = {id(w.kernel): lower_work(w, target) for w in works}
+        return cls(graph, tuple(stages), kernels, target, donated, device)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Of all threads."""
+        return scratch_of(self.kernels.values()) * thread_count()
+
+    @making.locked
+    def compiled(self, budget: int = 0) -> Compiled:
+        """The program, of which a call takes at most `budget` bytes; 0 is no limit."""
+        scratch = self.scratch_bytes
+
+        def within(ordered: Schedule) -> Plan:
+            if budget:
+                seconds = seconds_by(self.kernels)
+                return recompute(ordered, self.donated, budget, seconds, scratch)
+            return buffers(ordered, self.donated)
+
+        places = timed("recompute" if budget else "buffers", within, self.stages[-1].state)
+        plan = places.state
+        assert isinstance(plan, Plan)
+        memory = timed("memory", lambda p: Memory.of(p, scratch), plan)
+        works = [w for w in works_of(plan.schedule) if isinstance(w, Work)]
+        pairs = tuple((w, self.kernels[id(w.kernel)]) for w in works)
+        stages = (*self.stages, places, memory)
+        return Compiled(self.graph, stages, plan, pairs, self.target, self.device, budget)
+
+
+def seconds_by(kernels: Mapping[int, Any]) -> Callable[[AnyWork], float]:
+    """A cautious estimate of works whose kernels are lowered so, by id."""
+
+    def seconds(work: AnyWork) -> float:
+        if isinstance(work, BodyWork):
+            return turns(work.op) * sum(map(seconds, work.inside()))
+        return seconds_of(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST
+
+    return seconds
+
+
+def timed(name: str, step: Callable[[Any], Any], before: Any) -> Stage:
+    """The stage after a step."""
+    start = time.perf_counter()
+    state = step(before)
+    return Stage(name, state, time.perf_counter() - start)
+
+
 def compile_graph(
     graph: Graph,
     target: Target | Device | None = None,
@@ -151,41 +242,11 @@ def compile_graph(
     All stages are written to `folder`; None is the setting `dump`. The program runs on `device`. A
     call takes at most `budget` bytes; 0 is no limit.
     """
-    stages = list(optimised(graph))
+    return dumped(Lowering.of(graph, target, donated, device).compiled(budget), folder)
 
-    def stage(name: str, step: Callable[[Any], Any]) -> Any:
-        start = time.perf_counter()
-        state = step(stages[-1].state)
-        stages.append(Stage(name, state, time.perf_counter() - start))
-        return state
 
-    stage("fuse", fuse)
-    ordered: Schedule = stage("schedule", lambda f: schedule(f, donated))
-    target = target or (
-        host() if device is None else of_architecture(device.architecture, device.has_library)
-    )
-    if target.library:
-        ordered = stage("detach", lambda s: detach(s, lambda p: for_library(p) is not None))
-    kernels: dict[int, Any] = {}
-    for work in works_of(ordered):
-        low = lower_work(work, target)
-        if isinstance(work, Work):
-            kernels[id(work.kernel)] = low
-    scratch = scratch_of(kernels.values()) * thread_count()
-
-    def seconds(work: AnyWork) -> float:
-        if isinstance(work, BodyWork):
-            return turns(work.op) * sum(map(seconds, work.inside()))
-        return seconds_of(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST
-
-    if budget:
-        plan: Plan = stage("recompute", lambda s: recompute(s, donated, budget, seconds, scratch))
-    else:
-        plan = stage("buffers", lambda s: buffers(s, donated))
-    stage("memory", lambda p: Memory.of(p, scratch))
-    works = works_of(plan.schedule)
-    pairs = tuple((w, kernels[id(w.kernel)]) for w in works if isinstance(w, Work))
-    compiled = Compiled(graph, tuple(stages), plan, pairs, target, device, budget)
+def dumped(compiled: Compiled, folder: str | None = None) -> Compiled:
+    """The program, of which all stages are written to `folder`; None is the setting `dump`."""
     if folder := active().dump if folder is None else folder:
         dump(compiled, Path(folder))
     return compiled

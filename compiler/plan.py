@@ -17,8 +17,7 @@ from .prefix import Prefix
 from .product import Product, as_kernel
 from .sorting import Searching, Sorting
 from .text import value_names
-
-ALIGNMENT = 64
+from .types import ALIGNMENT
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 outputs       and whatever the caller forces
 reductions    and what no expression can compute: products, prefixes, scatters, nodes of the host
-operands      that their reader can read from memory only
+operands      that their reader can read from memory only; of loops what these are a part of
 shared        elementwise values of several readers, unless they are cheap
 repeated      such values that a reader would compute again for each of its outer points
 long chains   every so many nodes
@@ -14,12 +14,14 @@ from collections.abc import Mapping, Sequence, Set
 
 from .emission import plain_operand
 from .ir import Graph, Node, Value
+from .ops.bodies import Control
 from .ops.contract import DotGeneral
 from .ops.cumulative import Cumulative
 from .ops.family import Computed, Elementwise, Reduce, View
 from .ops.gather import Scatter
 from .ops.source import Constant
-from .ops.view import Broadcast, Permute, Reshape
+from .ops.view import Broadcast, Permute, Reshape, Slice
+from .types import ALIGNMENT
 
 CHEAP = 4
 """Multiply-adds up to which a value is computed again by each of its readers."""
@@ -50,9 +52,38 @@ class Roots:
                 out |= set(n.op.in_memory(n.args))
             elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
                 continue
+            elif isinstance(n.op, Control) and n not in self.host:
+                out |= {v for v, _ in self.read_by(n)}
             elif not self.fusible(n) or (isinstance(n.op, View) and len(n.args) > PIECES):
                 out |= set(n.args)
         return out
+
+    def read_by(self, node: Node) -> list[tuple[Value, int]]:
+        """What a loop or a branch reads of memory for each operand, and from which byte on.
+
+        Constants and sequences may be parts of other values; carries may be written over.
+        """
+        found: list[tuple[Value, int]] = []
+        kinds = node.op.kinds(len(node.args)) if isinstance(node.op, Control) else ()
+        for v, kind in zip(node.args, kinds, strict=True):
+            found.append(self.part(v) if kind in ("constant", "sequence") else (v, 0))
+        return found
+
+    def part(self, value: Value) -> tuple[Value, int]:
+        """The value whose bytes from some place on are those of `value`.
+
+        That is in memory anyway, or no larger.
+        """
+        found, v, at = (value, 0), value, 0
+        while v.node is not None and isinstance(v.node.op, Reshape | Slice):
+            start = leading(v.node.op, v.node.args[0])
+            if start is None:
+                break
+            v, at = v.node.args[0], at + start
+            there = v in self.memory or (v.node is not None and not self.fusible(v.node))
+            if at % ALIGNMENT == 0 and (there or v.type.size == value.type.size):
+                found = v, at
+        return found
 
     def found(self) -> list[Node]:
         users = self.graph.users()
@@ -112,6 +143,16 @@ def repeats(node: Node, users: Mapping[Value, Sequence[Node]]) -> bool:
             if not new <= inside and not inside.isdisjoint(own):
                 return True
     return bool(new) and bool(own) and min(new) < max(own)
+
+
+def leading(op: Reshape | Slice, x: Value) -> int | None:
+    """The byte of `x` from which on its view is all that follows, if it is that."""
+    if isinstance(op, Reshape):
+        return 0
+    whole = x.shape[1:] == op.stop[1:] and not any(op.start[1:])
+    if not whole or set(op.step) != {1} or not x.shape[0]:
+        return None
+    return op.start[0] * (x.type.nbytes // x.shape[0])
 
 
 def base(value: Value) -> Value:

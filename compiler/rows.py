@@ -113,6 +113,7 @@ class Rows:
         count, results = len(work.node.args), len(work.node.values)
         memory = slots[count + results] if work.memory else Slot("arena")
         args, outs = slots[:count], slots[count : count + results]
+        args = [moved(slot, at) for slot, at in zip(args, work.starts, strict=True)]
         match work.op:
             case Scan():
                 return self.scan(work, work.op, args, outs, memory)

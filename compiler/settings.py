@@ -132,7 +132,7 @@ def dump(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManager[No
 
 def memory_budget(nbytes: int | str | None) -> contextlib.AbstractContextManager[None]:
     """Inside of the block, no call of a program that is compiled takes more memory than this, its
-    arguments and constants aside: work is done again where its results cannot be kept."""
+    arguments and constants aside: work is done again where its results cannot be kept (see jit)."""
     return changed(memory_budget=bytes_of(nbytes))
 
 

@@ -21,7 +21,7 @@ from .interpreter import interpret
 from .ir import Graph, Node, Source, Value, apply_all, inline, is_own, user_source, where
 from .numpy.operands import operand, value
 from .ops.effects import Tie, effects_in, has_effect, tie, token
-from .tracer import Tracer, active, current, tracing
+from .tracer import Again, Tracer, active, current, tracing
 from .tree import Structure
 from .types import NUMPY, Type, dtype_name
 
@@ -70,17 +70,21 @@ def aval(x: Any, path: str = "") -> tuple[Type, bool]:
     return Type(dtype_name(dtype), shape), False
 
 
-def trace(function: Callable[..., Any], *args: Any, name: str | None = None) -> Traced:
+def trace(
+    function: Callable[..., Any], *args: Any, name: str | None = None, again: Again | None = None
+) -> Traced:
     """The graph of `function` for arguments of the types of `args`.
 
-    Those are trees of arrays, numbers, types or tracers.
+    Those are trees of arrays, numbers, types or tracers. `again`: of loops, what reverse mode
+    computes again.
     """
-    return trace_tree(
-        function, args, name or getattr(function, "__name__", type(function).__name__)
-    )
+    name = name or getattr(function, "__name__", type(function).__name__)
+    return trace_tree(function, args, name, again)
 
 
-def trace_tree(function: Callable[..., Any], args: tuple[Any, ...], name: str) -> Traced:
+def trace_tree(
+    function: Callable[..., Any], args: tuple[Any, ...], name: str, again: Again | None = None
+) -> Traced:
     """As `trace`, of arguments as one tuple."""
     leaves, inputs = tree.flatten(args)
     try:
@@ -88,7 +92,7 @@ def trace_tree(function: Callable[..., Any], args: tuple[Any, ...], name: str) -
     except ProgramError:
         avals = [aval(x, path) for x, path in zip(leaves, tree.paths(inputs), strict=True)]
     name = name if name.isidentifier() else "function"
-    with tracing(name) as made:
+    with tracing(name, again) as made:
         places = [Value(of) for of, _ in avals]
         tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
         results, outputs = tree.flatten(_run(function, tree.unflatten(inputs, tracers)))

@@ -14,7 +14,7 @@ import contextlib
 import difflib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -31,12 +31,21 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """What computes a NumPy function on tracers."""
 
 
+class Again(NamedTuple):
+    """What reverse mode computes again of loops: the first `part` of the turns, by `levels`; see
+    nested/segmented_scan.py."""
+
+    part: float = 0.0
+    levels: int = 1
+
+
 class Trace:
     """A function being traced."""
 
     def __init__(self, name: str, parent: Trace | None) -> None:
         self.name, self.parent = name, parent
         self.ended = False
+        self.again = parent.again if parent else Again()
         self.opened: Any = None  # a call whose rule is traced here, see custom.py
         self.effects: list[Value] = []  # what stands for the effects so far, see effects.py
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
@@ -118,10 +127,11 @@ def named_axes() -> dict[str, tuple[Tracer, int]]:
 
 
 @contextlib.contextmanager
-def tracing(name: str) -> Iterator[Trace]:
-    """A new innermost trace of this thread."""
+def tracing(name: str, again: Again | None = None) -> Iterator[Trace]:
+    """A new innermost trace of this thread; `again` holds in those inside of it too."""
     outer = _state.current
     trace = _state.current = Trace(name, outer)
+    trace.again = again or trace.again
     try:
         yield trace
     finally:

@@ -44,6 +44,7 @@ WHOLE = {part: dtype for dtype, part in PART.items()}
 COMPLEX = tuple(PART)
 INEXACT = (*FLOATS, *COMPLEX)  # those that have derivatives
 REAL = tuple(d for d in NUMPY if d not in COMPLEX)  # those that kernels compute with
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
 def finfo(dtype: str) -> Any:

@@ -10,11 +10,13 @@ of it: packages that Numba and networkx consist of are broken for good if their 
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 LOCK = threading.RLock()
@@ -23,6 +25,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release
     )
+
+
+def locked(work: Callable[P, T]) -> Callable[P, T]:
+    """`work` under the lock."""
+
+    @functools.wraps(work)
+    def alone(*args: P.args, **options: P.kwargs) -> T:
+        with LOCK:
+            return work(*args, **options)
+
+    return alone
 
 
 def apart(work: Callable[[], T]) -> T:

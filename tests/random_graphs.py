@@ -28,6 +28,7 @@ from wonderland.compiler.nested import (
     LateScan,
     LateWhile,
     ReversedWhile,
+    SegmentedScan,
 )
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
@@ -789,7 +790,7 @@ def threefry(m: Maker, name: str) -> Value:
 
 # ---------------------------------------------------------------- control flow
 
-SCANS = ("scan", "checkpointed_scan", "late_scan")
+SCANS = ("scan", "checkpointed_scan", "late_scan", "segmented_scan")
 WHILES = ("while_loop", "checkpointed_while", "late_while", "reversed_while")
 CONTROL = (*SCANS, *WHILES, "switch")
 
@@ -842,6 +843,8 @@ def scan(m: Maker, name: str) -> Value:
     op: ops.Scan = ops.Scan(*params)
     if name == "checkpointed_scan":
         op = CheckpointedScan(*params, m.pick((1, 2)))
+    elif name == "segmented_scan":
+        op = SegmentedScan(*params, length - length // 3, m.pick((1, 2)))
     elif name == "late_scan":
         op = LateScan(*params, m.pick((1, 2)), 0)
     found = apply_all(op, *consts, *carries, *sequences)

@@ -41,7 +41,7 @@ LAYERS = [
     "compiler.debug compiler.extend",
     "compiler.scalar_function",
     "compiler.dimension_numbers compiler.segments",
-    "compiler.executable",
+    "compiler.executable compiler.budget",
     "compiler.vmap compiler.jacobians compiler.custom_batching",
     "compiler.profile compiler.archive",
     "compiler.random compiler.special compiler.testing compiler.api",

@@ -241,3 +241,105 @@ def test_a_nan_born_inside_of_a_loop_is_found_there():
         wl.jit(f, check_nans=True)(np.array([1, 2, -1, 3], F32))
     assert "log of f32 makes a NaN of operands without one" in str(caught.value)
     assert "np.log(x)" in str(caught.value) and "turn 2 of scan step" in str(caught.value)
+
+
+# ---------------------------------------------------------------- parts of arrays
+
+
+def kernels_of(c: Compiled) -> list[str]:
+    return [w.name for _, w in c.plan.schedule.works]
+
+
+def total(h: Any, xs: Any) -> Any:
+    return lax.scan(lambda h, x: (np.sin(h + x), h * x), h, xs)
+
+
+PARTS: list[Any] = [
+    lambda xs: xs.reshape(4, 8, 16),
+    lambda xs: xs[12:],
+    lambda xs: xs[4:][8:28].reshape(2, 10, 16),
+    lambda xs: xs.reshape(8, 64)[2:].reshape(24, 16),
+]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_loop_reads_parts_of_arrays_where_they_are(part: Any, reverse: bool):
+    def f(xs):
+        own = part(xs)
+        return lax.scan(
+            lambda h, x: (np.sin(h + x), h * x), np.zeros(own.shape[1:], F32), own, reverse=reverse
+        )
+
+    c = compiled(f, np.zeros((32, 16), F32))
+    assert not [w for _, w in c.plan.schedule.works if not isinstance(w, BodyWork) and w.reads]
+    agree(c, (RNG.normal(size=(32, 16)).astype(F32),))
+
+
+COPIED: list[Any] = [
+    lambda xs: xs[3:, :7],
+    lambda xs: xs[::2],
+    lambda xs: xs[::-1],
+    lambda xs: xs[1:].reshape(31 * 3, 5)[1:],  # begins within a cache line
+]
+
+
+@pytest.mark.parametrize("part", COPIED)
+def test_what_is_no_run_of_bytes_is_copied_for_a_loop(part: Any):
+    def f(xs):
+        own = part(xs)
+        return total(np.zeros(own.shape[1:], F32), own)
+
+    c = compiled(f, np.zeros((32, 15), F32))
+    assert any(not isinstance(w, BodyWork) and w.reads for _, w in c.plan.schedule.works)
+    agree(c, (RNG.normal(size=(32, 15)).astype(F32),))
+
+
+def test_parts_of_what_a_loop_or_a_kernel_has_made_are_read_by_the_next_one():
+    def f(w, xs):
+        made = np.tanh(xs @ w)
+        _, ys = total(np.zeros(16, F32), made.reshape(8, 4, 16)[:, 0])
+        _, zs = total(np.zeros((2, 16), F32), ys[4:].reshape(2, 2, 16))
+        return total(np.zeros(16, F32), zs.reshape(4, 16)), made
+
+    c = compiled(f, W, np.zeros((32, 16), F32))
+    agree(c, (W, RNG.normal(size=(32, 16)).astype(F32)))
+    assert kernels_of(c).count("copy") == 1  # made[:, 0]
+
+
+def test_a_loop_in_a_loop_reads_parts_of_an_element():
+    def f(xs):
+        def outer(h, x):
+            h, ys = total(h, x[8:].reshape(2, 12, 16))
+            return h, np.sum(ys, 0)
+
+        return lax.scan(outer, np.zeros((12, 16), F32), xs)
+
+    c = compiled(f, np.zeros((3, 32, 16), F32))
+    ((inner,),) = [[w for w in b.inside() if isinstance(w, BodyWork)] for b in bodies(c)]
+    assert inner.starts[-1] == 8 * 16 * 4
+    agree(c, (RNG.normal(size=(3, 32, 16)).astype(F32),))
+
+
+def test_an_array_of_which_a_loop_reads_a_part_is_not_written_over_by_its_carry():
+    def f(x):
+        y = np.cos(x)
+        return lax.scan(lambda c, e: (c * e + 1, None), y, y.reshape(4, 1, 16))[0]
+
+    c = compiled(f, np.zeros((4, 16), F32))
+    agree(c, (RNG.normal(size=(4, 16)).astype(F32),))
+    donated = wl.jit(f, donate_argnums=0)
+    x = RNG.normal(size=(4, 16)).astype(F32)
+    np.testing.assert_array_equal(donated(x.copy()), wl.jit(f)(x))
+
+
+def test_a_while_loop_and_a_branch_read_parts_of_arrays():
+    def f(n, xs):
+        part = xs[16:]
+        first = lax.while_loop(lambda c: c[1] < n, lambda c: (c[0] + part, c[1] + 1), (part, 0))[0]
+        return lax.cond(n > 2, lambda x: np.sin(x), lambda x: x + 1, part) + first
+
+    c = compiled(f, 0, np.zeros((32, 16), F32))
+    xs = RNG.normal(size=(32, 16)).astype(F32)
+    for n in (0, 3):
+        agree(c, (np.array(n), xs))

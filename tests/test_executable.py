@@ -152,7 +152,7 @@ def test_a_saved_program_keeps_its_budget_of_memory(tmp_path: Path):
         return np.sum(x)
 
     def nbytes(loaded: Any) -> int:
-        (memory,) = [s.state for s in loaded.compiled.stages if s.name == "memory"]
+        memory = loaded.compiled.memory
         return memory.nbytes
 
     gradient = wl.grad(deep, (0, 1))

@@ -25,7 +25,7 @@ from .compiler.custom import custom_jvp, custom_vjp
 from .compiler.custom_batching import custom_vmap
 from .compiler.devices import device_get, device_put, devices
 from .compiler.effects import check, debug_print, io_callback, pure_callback
-from .compiler.errors import CompilerError, ProgramError
+from .compiler.errors import CompilerError, OverBudget, ProgramError
 from .compiler.functions import (
     grad,
     jvp,
@@ -51,6 +51,7 @@ from .compiler.vmap import vmap
 
 __all__ = [
     "CompilerError",
+    "OverBudget",
     "ProgramError",
     "ShapeDtypeStruct",
     "WideningWarning",

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..types import ALIGNMENT
 from .target import Target
 from .tile import DOTS_SUMS
 
-ALIGNMENT = 64
 DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 4 bytes
 FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by

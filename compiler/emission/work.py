@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class HostWork:
 class BodyWork:
     """A node that runs its graphs: a loop or a branch; `values` and `waits` as of a work.
 
+    An operand begins so many bytes into the value that is read for it as `starts` says.
     `bodies`: what the last passes have made of each graph so far: works, works in waves, a plan.
     `memory`: what the bodies need beside operands and results; known when they are planned.
     """
@@ -86,13 +87,15 @@ class BodyWork:
     node: Node
     bodies: tuple[Any, ...]
     values: tuple[Value, ...]
+    starts: tuple[int, ...]
     waits: tuple[Value, ...] = ()
     memory: Value | None = None
-    waits: tuple[Value, ...] = ()
 
     @classmethod
-    def of(cls, node: Node, bodies: tuple[Any, ...]) -> BodyWork:
-        return cls(node, bodies, (*node.args, *node.values))
+    def of(cls, node: Node, bodies: tuple[Any, ...], read: Sequence[tuple[Value, int]]) -> BodyWork:
+        """`read`: for each operand of the node a value, and the byte of it at which it begins."""
+        values, starts = zip(*read, strict=True) if read else ((), ())
+        return cls(node, bodies, (*values, *node.values), starts)
 
     @property
     def op(self) -> Control:

@@ -6,6 +6,7 @@ from .checkpointed_scan import CheckpointedScan, LateScan
 from .checkpointed_while import CheckpointedWhile, LateWhile, ReversedWhile
 from .custom import Adjoint, CustomJvp, CustomVjp
 from .equivalent import Equivalent
+from .segmented_scan import SegmentedScan
 
 __all__ = [
     "Adjoint",
@@ -19,4 +20,5 @@ __all__ = [
     "LateScan",
     "LateWhile",
     "ReversedWhile",
+    "SegmentedScan",
 ]

@@ -15,7 +15,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Foreign, Graph, Node, Op, Pair, Parts, Sample, Value, apply, apply_all, where
+from ..ir import (
+    Foreign,
+    Graph,
+    Node,
+    Op,
+    Pair,
+    Parts,
+    Sample,
+    Value,
+    apply,
+    apply_all,
+    graphs_in,
+    where,
+)
 from ..kernel import Const, Expr
 from ..types import Type, spelled, type_of
 from .family import Computed, Index, OneResult, Read, repeated
@@ -406,14 +419,9 @@ def runs_outside(op: Op) -> bool:
 
 
 def holds(op: Op, effect: bool) -> bool:
-    def found(x: Any) -> bool:
-        if isinstance(x, tuple):
-            return any(map(found, x))
-        return isinstance(x, Graph) and any(holds(n.op, effect) for n in x.nodes)
-
     if isinstance(op, Outside):
         return op.effect or not effect
-    return any(map(found, op.params.values()))
+    return any(holds(n.op, effect) for graph in graphs_in(op) for n in graph.nodes)
 
 
 def effects_in(graph: Graph) -> bool:

@@ -28,7 +28,6 @@ from ..emission import AnyWork, BodyWork
 from ..errors import CompilerError
 from ..ir import Value
 from ..plan import (
-    ALIGNMENT,
     BodyMemory,
     Place,
     Plan,
@@ -39,7 +38,7 @@ from ..plan import (
     may_share,
     pieces,
 )
-from ..types import Type
+from ..types import ALIGNMENT, Type
 
 
 @dataclass

@@ -317,7 +317,8 @@ class Fusion:
         if root in self.roots.host:
             return (HostWork.of(root),)
         if isinstance(root.op, Control):
-            return (BodyWork.of(root, tuple(map(self.fused, root.op.graphs))),)
+            bodies = tuple(map(self.fused, root.op.graphs))
+            return (BodyWork.of(root, bodies, self.roots.read_by(root)),)
         try:
             if isinstance(root.op, Scatter):
                 works = emit_scatter(root, self.roots.stored)

@@ -7,7 +7,7 @@ its real bytes count: arena, results that are new memory, scratch of every threa
 Why here: after schedule, when works and what they keep are known; buffers follows.
 Before: a schedule. After: a schedule of the same works, some of them repeated, whose plan is within
 the budget; of all candidates that are, the fastest, so that time only grows as the budget shrinks.
-Errors: a ProgramError that names the least possible budget, and what is held then.
+Errors: OverBudget, which names the least possible budget, and what is held then.
 Cost: seconds for 10^4 nodes.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..emission import AnyWork, BodyWork, HostWork, Work
-from ..errors import ProgramError
+from ..errors import OverBudget
 from ..ir import Node, Value
 from ..low_peak import in_order, low_peak
 from ..memory import Memory, spelled_bytes
@@ -74,11 +74,11 @@ def recompute(
             if least is None or memory.nbytes < least.nbytes:
                 least = memory
     assert least is not None  # there is always a choice
-    raise ProgramError(
+    raise OverBudget(
+        least.nbytes,
         f"memory_budget: at least {least.nbytes} bytes are required, got {budget}; "
         f"of {spelled_bytes(max(least.live))} at the peak",
         "\n".join(least.lines(limit=6)),
-        f"memory_budget={least.nbytes}",
     )
 
 

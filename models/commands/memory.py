@@ -22,7 +22,7 @@ COLOURS = {"output": "#b8b8b8", "arena": "#3b6ea8", "scratch": "#d9a441"}
 def run(options: argparse.Namespace) -> int:
     """Print the memory of a program, and draw it where asked."""
     inspection = inspected(options)
-    (memory,) = [s.state for s in inspection.compiled.stages if s.name == "memory"]
+    memory = inspection.compiled.memory
     assert isinstance(memory, Memory)
     print(memory)
     again = len(inspection.compiled.plan.schedule.again)

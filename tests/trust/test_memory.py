@@ -24,7 +24,7 @@ def resident(key):
 def measured(function, args, budget):
     wl.jit(function, memory_budget=budget)(*args)  # machine code
     program = wl.jit(function, memory_budget=budget).compile(*args)
-    (memory,) = [s.state for s in program.compiled.stages if s.name == "memory"]
+    memory = program.compiled.memory
     program.program  # the table
     gc.collect()
     before = resident("VmRSS")
