@@ -1,7 +1,7 @@
 """Ask every question and print one table: `python -m bench [--quick] [question ...]`.
 
 All of it takes about ten minutes on two cores, `--quick` two: one short round, without the largest
-products and torch.compile.
+products and torch.compile. `gpu` is a table of its own (gpu.py), and only where it is asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from . import (
     compile_time,
     cross_entropy,
     elementwise,
+    gpu,
     graph_size,
     layer_norm,
     memory,
@@ -50,14 +51,17 @@ OTHERS = ("compile_time", "graph_size", "memory", "recomputation")
 """Those that are not of runs side by side in this process."""
 
 
-def main() -> None:
+def main() -> int:
     names = (*QUESTIONS, *OTHERS)
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed against the peers.")
-    parser.add_argument("questions", nargs="*", metavar="question", help=", ".join(names))
+    parser.add_argument("questions", nargs="*", metavar="question", help=", ".join((*names, "gpu")))
     parser.add_argument("--quick", action="store_true", help="one short round")
     options = parser.parse_args()
+    if options.questions == ["gpu"]:
+        return gpu.report(options.quick)
     if wrong := [q for q in options.questions if q not in names]:
-        parser.error(f"no question '{wrong[0]}', there are {', '.join(names)}")
+        alone = "gpu is asked alone" if wrong[0] == "gpu" else f"no question '{wrong[0]}'"
+        parser.error(f"{alone}, there are {', '.join(names)}")
     ceilings = Ceilings()
     print(f"{processor()}, {ceilings.threads} threads; {peers.versions()}")
     print(f"{ceilings}; WONDERLAND_NUM_THREADS={os.environ.get('WONDERLAND_NUM_THREADS', 'all')}\n")
@@ -70,6 +74,7 @@ def main() -> None:
         print(f"\n{recomputation.tables(list(MODELS)[: 1 if options.quick else None])}")
     if grown := graph_size.growth(figures):
         print(f"\n{grown}")
+    return 0
 
 
 def answers(name: str, ceilings: Ceilings, quick: bool) -> Iterator[Figure]:
@@ -100,4 +105,4 @@ def told(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

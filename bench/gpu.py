@@ -1,4 +1,4 @@
-"""Speed on a GPU against JAX, torch.compile and Triton: `python -m bench.gpu [--quick]`.
+"""Speed on a GPU against JAX, torch.compile and Triton: `python -m bench gpu [--quick]`.
 
 First the tests that are marked `gpu`, then every question. A figure is the median time of a call
 among calls that follow each other, with the device waited for at the end: what a loop pays. Beside
@@ -45,9 +45,13 @@ class Peer:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.gpu", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench gpu", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round, no tests")
-    quick = parser.parse_args().quick
+    return report(parser.parse_args().quick)
+
+
+def report(quick: bool) -> int:
+    """Prints the answers; the status of the tests."""
     if not cuda.devices():
         print(f"no GPU: {cuda.missing()}")
         return 0

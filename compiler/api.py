@@ -293,6 +293,7 @@ class Jitted:
 
 
 @functools.cache
+@making.locked  # so that no child of a fork begins with half of it
 def back_end() -> Any:
     """The pipeline, imported when something is compiled: only that needs it."""
     return making.apart(functools.partial(importlib.import_module, ".pipeline", __package__))

@@ -49,9 +49,11 @@ class Bound:
         found = context.start(self.leaves, self._own)
         if found > ACCEPTED:
             raise TypeError("arguments that share memory with a donated one cannot be bound")
-        finish(context, found)
-        for k, array in kept.items():
-            self.leaves[k][...] = array
+        try:
+            finish(context, found)
+        finally:
+            for k, array in kept.items():
+                self.leaves[k][...] = array
 
     def __call__(self) -> Arrays:
         context = self._context

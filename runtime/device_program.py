@@ -212,9 +212,11 @@ class DeviceBound:
         self._spaces = program._spaces(leaves, self.results)
         self._steps = steps_of(device, program.rows, fixed=True)
         before = {i: leaves[i].copy() for i in donated}
-        self()
-        for i, x in before.items():
-            device.copy(leaves[i].address, x.address, x.nbytes)
+        try:
+            self()
+        finally:
+            for i, x in before.items():
+                device.copy(leaves[i].address, x.address, x.nbytes)
 
     def __call__(self) -> tuple[DeviceArray, ...]:
         with self.program._lock:

@@ -20,6 +20,7 @@ from wonderland.compiler.ir import Graph, Op, Value, apply
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.types import FLOATS, NAMES, Type
 from wonderland.runtime import cuda
+from wonderland.runtime.device import DeviceError
 from wonderland.runtime.device_array import DeviceArray
 
 
@@ -239,6 +240,39 @@ def test_no_program_takes_the_memory_of_a_bound_one(device):
     other = double(x)
     assert x.is_deleted()
     close(other, 2 * X)
+
+
+@pytest.mark.parametrize("place", ["cpu", "cuda"])
+def test_binding_that_fails_leaves_donated_arguments_as_they_were(place, device):
+    willing = []
+
+    def look(x):
+        if not willing:
+            raise ValueError("not now")
+        return x
+
+    def f(x):
+        y = np.exp(x)
+        return x + 1, wl.io_callback(look, wl.ShapeDtypeStruct(y.shape, y.dtype), y)
+
+    (x,) = wl.device_put((X.copy(),), place)
+    compiled = wl.jit(f, donate_argnums=0, device=place).compile(x)
+    with pytest.raises(ValueError, match="not now"):
+        compiled.bind(x)
+    close(x, X)
+    willing.append(True)
+    run = compiled.bind(x)
+    close(x, X)
+    close(run(), (X + 1, np.exp(X)))
+
+
+def test_a_bound_call_that_fails_can_be_made_again(fake):
+    x = wl.device_put(X, "cuda")
+    run = wl.jit(lambda x: x * 2).compile(x).bind(x)
+    fake.failing = "launch"
+    with pytest.raises(DeviceError, match="launch on cuda:0: planted"):
+        run()
+    close(run(), 2 * X)
 
 
 def test_a_bound_loop_turns_as_one_that_is_not(device):

@@ -10,6 +10,7 @@ import pytest
 
 import wonderland as wl
 from tests.cuda.interpreted import SM80
+from tests.cuda.resources import keep_in_registers
 from tests.cuda.test_programs import normal, rounded_to_bf16, rounded_to_tf32
 from tests.runtime.fake_cublaslt import FakeCublasLt
 from tests.runtime.fake_device import WORKSPACE_BYTES, FakeDevice
@@ -25,7 +26,9 @@ def device() -> FakeDevice:
 
 
 def compiled(device: FakeDevice, f: Callable[..., Any], *args: Any) -> Compiled:
-    return compile_graph(wl.trace(f, *args).graph, folder="", device=device)
+    made = compile_graph(wl.trace(f, *args).graph, folder="", device=device)
+    keep_in_registers([made])
+    return made
 
 
 def library_of(device: FakeDevice) -> FakeCublasLt:

@@ -179,6 +179,7 @@ def test_tensor_cores_multiply_rounded_factors(precision: str, m: int, k: int, n
             graph = wl.trace(lambda a, b, of=product: of(a, b) + np.float32(1), *args).graph
         compiled = compiled_for(graph)
         assert any("mma_" in low.text for _, low in compiled.lowered)
+        keep_in_registers([compiled])
         (got,) = run(compiled, args)
         np.testing.assert_allclose(got, want, 1e-5, 1e-5)  # sums in f32
 

@@ -67,6 +67,25 @@ assert codes == [0] * 6, codes
     )
 
 
+def test_a_fork_while_another_thread_imports_the_compiler_works():
+    """It waits for all of it: a child would keep a module that is half there."""
+    run("""
+begun = threading.Event()
+class Slow:
+    def find_spec(name, path, target=None):
+        if name.endswith(".passes.fuse"):
+            begun.set()
+            time.sleep(0.5)
+sys.meta_path.insert(0, Slow)
+other = threading.Thread(target=lambda: wl.jit(formula)(small))
+other.start()
+assert begun.wait(20)
+code = child(lambda: good(wl.jit(formula), small))
+other.join()
+assert code == 0, code
+""")
+
+
 def test_a_fork_while_another_thread_traces_the_function_works():
     run("""
 inside, go_on = threading.Event(), threading.Event()
