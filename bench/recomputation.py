@@ -13,6 +13,7 @@ of its length in activations, the peers' checkpoint segments of 32 layers by han
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import importlib
@@ -83,6 +84,7 @@ def work_of(program: Any) -> int:
 def grown(run: Run, before: int = 0) -> tuple[Any, int]:
     """What a run gives, and the bytes that the process grows by at most, from now or `before`."""
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed is not there to be used again
     before = before or now("VmRSS")
     FORGET.write_text("5")  # the peak so far
     result = run()
