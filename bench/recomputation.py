@@ -81,11 +81,16 @@ def work_of(program: Any) -> int:
     return count(w for _, w in program.compiled.plan.schedule.works)
 
 
+def resident() -> int:
+    """The bytes in memory; what was freed is none of them, so that it is not used again."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return now("VmRSS")
+
+
 def grown(run: Run, before: int = 0) -> tuple[Any, int]:
     """What a run gives, and the bytes that the process grows by at most, from now or `before`."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed is not there to be used again
-    before = before or now("VmRSS")
+    before = before or resident()
     FORGET.write_text("5")  # the peak so far
     result = run()
     return result, max(now("VmHWM") - before, 0)
@@ -253,8 +258,7 @@ def of_chain(peer: str, layers: int) -> dict[str, tuple[float, int]]:
     runs = CHAINS[peer](chain(layers))
     for run in runs if peer == "wonderland" else ():
         run.func.program  # pyright: ignore  # noqa: B018
-    gc.collect()
-    before = now("VmRSS")
+    before = resident()
     grew = [grown(run, before)[1] for run in reversed(runs)]  # what it frees, some allocators keep
     pairs = zip(medians(runs), reversed(grew), strict=True)
     return dict(zip(("all is kept", "recomputation"), pairs, strict=True))
