@@ -60,10 +60,6 @@ class Budgeted:
 # ---------------------------------------------------------------- one program
 
 
-def memory_of(program: Any) -> Any:
-    return program.compiled.memory
-
-
 def work_of(program: Any) -> int:
     """Operations of all kernels, as often as they run."""
     rows = importlib.import_module("wonderland.compiler.rows")
@@ -122,7 +118,7 @@ def within(model: Model, budget: int) -> Any:
 def budgets(name: str, model: Model, parts: Sequence[float] = PARTS) -> list[Budgeted]:
     """The model within every part of its peak that can be, and, if not all can, the least."""
     free = wl.jit(wl.value_and_grad(model.loss)).compile(*model.arrays)
-    most = memory_of(free).nbytes
+    most = free.compiled.memory.nbytes
     wanted = free(*model.arrays)
     programs = {int(part * most): within(model, int(part * most)) for part in parts}
     for least in {p for p in programs.values() if isinstance(p, int)}:
@@ -137,7 +133,7 @@ def budgets(name: str, model: Model, parts: Sequence[float] = PARTS) -> list[Bud
         apart = difference(results, wanted)
         del results
         work = work_of(program) / work_of(free)
-        predicted = memory_of(program).nbytes
+        predicted = program.compiled.memory.nbytes
         found.append(Budgeted(name, budget / most, budget, predicted, measured, work, 0.0, apart))
     feasible = [programs[b.budget] for b in found if b.predicted]
     first, *rest = medians([functools.partial(p, *model.arrays) for p in (free, *feasible)])
@@ -147,11 +143,11 @@ def budgets(name: str, model: Model, parts: Sequence[float] = PARTS) -> list[Bud
 
 def difference(found: Any, wanted: Any) -> float:
     """Of trees of arrays the largest difference beside the largest element of an array."""
-    parts = [0.0]
+    parts = [np.float64(0)]
     for a, b in zip(map(np.asarray, wl.tree.leaves(found)), wl.tree.leaves(wanted), strict=True):
         if a.tobytes() != np.asarray(b).tobytes():
-            parts.append(float(np.max(np.abs(a - b)) / np.max(np.abs(b))))
-    return max(parts)
+            parts.append(np.max(np.abs(a - b)) / np.max(np.abs(b)))
+    return float(np.max(parts))  # of NaN NaN
 
 
 def told(found: Sequence[Budgeted]) -> str:
@@ -194,7 +190,7 @@ Runs = tuple[Run, Run]
 def ours(model: Model) -> Runs:
     free = wl.jit(wl.value_and_grad(model.loss)).compile(*model.arrays)
     ws, x = model.arrays
-    fixed = memory_of(free).output_bytes + memory_of(free).scratch_bytes
+    fixed = free.compiled.memory.output_bytes + free.compiled.memory.scratch_bytes
     kept = within(model, fixed + int(ROOTS * math.sqrt(len(ws)) * x.nbytes))
     assert not isinstance(kept, int), kept
     return functools.partial(free, ws, x), functools.partial(kept, ws, x)

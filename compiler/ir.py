@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, dataclass_
 import numpy as np
 
 from .errors import CompilerError, ProgramError
+from .lazy import lazy
 from .types import Type, type_of
 
 P = ParamSpec("P")
@@ -408,10 +409,10 @@ class Graph:
         for n in self.nodes:
             yield from n.values
 
-    @property
+    @lazy
     def known(self) -> dict[tuple[Any, ...], Graph]:
         """What passes that meet it again and again have made of it."""
-        return self.__dict__.setdefault("_known", {})
+        return {}
 
     @property
     def types(self) -> tuple[tuple[Type, ...], tuple[Type, ...]]:
@@ -482,14 +483,14 @@ def rebuild(graph: Graph, step: Step | None = None, name: str = "") -> Graph:
 
 
 def graphs_in(op: Op) -> Iterator[Graph]:
-    """The graphs among the parameters of an op."""
-    stack = list(op.params.values())
+    """The graphs among the parameters of an op, in order."""
+    stack = list(reversed(op.params.values()))
     while stack:
         x = stack.pop()
         if isinstance(x, Graph):
             yield x
         elif isinstance(x, tuple):
-            stack += x
+            stack += reversed(x)
 
 
 def with_graphs(op: Op, change: Callable[[Graph], Graph]) -> Op:

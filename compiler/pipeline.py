@@ -141,12 +141,13 @@ def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
     """The graph after each pass; `check` verifies every step."""
     yield Stage("trace", graph, 0.0)
     for step in GRAPH_PASSES:
-        start = time.perf_counter()
-        after = step(graph)
+        stage = timed(step.__name__, step, graph)
+        after = stage.state
+        assert isinstance(after, Graph)
         if check:
             verify(after, step.__name__, graph)
         graph = after
-        yield Stage(step.__name__, graph, time.perf_counter() - start)
+        yield stage
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .errors import CompilerError, ProgramError
-from .ir import Array, Foreign, Graph, Node, Op, Source, Value
+from .ir import Array, Foreign, Graph, Node, Op, Source, Value, graphs_in
 from .types import NUMPY, Type, type_of
 
 INDENT = "    "
@@ -52,7 +52,7 @@ def lines(graph: Graph, name: str = "") -> Iterator[tuple[str, Node | None]]:
     inputs = ", ".join(f"{names[v]}: {v.type}" for v in graph.inputs)
     yield f"def {name or identifier(graph.name)}({inputs}):", None
     for node in graph.nodes:
-        for body in nested(node.op):
+        for body in graphs_in(node.op):
             if id(body) not in functions:
                 functions[id(body)] = free_name(body.name, functions.values())
                 for text, inner in lines(body, functions[id(body)]):
@@ -86,17 +86,6 @@ def value_names(graph: Graph) -> dict[Value, str]:
             shared = next(free)
             names.update({v: f"{shared}[{v.index}]" for v in node.values})
     return names
-
-
-def nested(op: Op) -> Iterator[Graph]:
-    """The graphs among the parameters of `op`, in order."""
-    stack = list(reversed(op.params.values()))
-    while stack:
-        found = stack.pop()
-        if isinstance(found, Graph):
-            yield found
-        elif isinstance(found, tuple):
-            stack += reversed(found)
 
 
 def identifier(name: str) -> str:

@@ -12,8 +12,8 @@ import difflib
 from collections.abc import Iterator
 
 from .errors import CompilerError, ProgramError
-from .ir import Graph, Node, Op, Value, bits
-from .text import lines, nested, print_graph
+from .ir import Graph, Node, Op, Value, bits, graphs_in
+from .text import lines, print_graph
 from .types import spelled
 
 
@@ -46,7 +46,7 @@ def faults(graph: Graph) -> Iterator[tuple[str, Node | None]]:
 
 def node_faults(node: Node, known: set[Value]) -> Iterator[tuple[str, Node | None]]:
     op = node.op
-    for body in nested(op):
+    for body in graphs_in(op):
         for what, at in faults(body):
             yield f"{what}, in {body.name} of '{op.name}'", at or node
     if Op.registry.get(op.name) is not type(op):

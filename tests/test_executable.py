@@ -152,8 +152,7 @@ def test_a_saved_program_keeps_its_budget_of_memory(tmp_path: Path):
         return np.sum(x)
 
     def nbytes(loaded: Any) -> int:
-        memory = loaded.compiled.memory
-        return memory.nbytes
+        return loaded.compiled.memory.nbytes
 
     gradient = wl.grad(deep, (0, 1))
     args = np.full((16, 16), 0.25), np.ones((256, 16))

@@ -40,20 +40,16 @@ from ..ops.source import constant
 from ..passes.split import divided, split
 from ..types import Type
 from .equivalent import equivalent
-from .late import Checkpointed, Late
+from .late import Checkpointed, DirectedScan, Late
 from .revolve import Kept, kept_turns, number, plus, room, row, silent, with_row
 
 Values = Sequence[Value]
 
 
-class CheckpointedScan(Checkpointed, Scan):
+class CheckpointedScan(Checkpointed, DirectedScan):
     """A scan whose derivative keeps `checkpoints` carries, and computes the others again"""
 
     checkpoints: int
-
-    @property
-    def plain(self) -> Scan:
-        return Scan(self.body, self.consts, self.carries, self.length, self.reverse)
 
     def halves(self, node: Node, marked: Marks) -> Halves:
         """The scan of what does not depend on a marked operand, which keeps carries, and the whole

@@ -1,4 +1,4 @@
-"""What loops that keep carries share, whether their length is known or not.
+"""What loops share that say what their derivative keeps, whether their length is known or not.
 
 The linear half of one is the loop once more, with what its first run kept. Only the transpose reads
 what was kept. Every other rule is that of the loop itself: a derivative taken anew runs it anew.
@@ -14,18 +14,35 @@ import numpy as np
 from ..errors import CompilerError, ProgramError
 from ..ir import Graph, Node, Parts, Value, apply_all
 from ..ops.bodies import Control, Narrowed
+from ..ops.scan import Scan
 from ..types import Type
 
 
-class Checkpointed(Control, abstract=True):
-    """A loop whose derivative keeps `checkpoints` carries, and computes the others again."""
-
-    checkpoints: int
+class Directed(Control, abstract=True):
+    """A loop that says what its derivative keeps; in all else it is the plain one."""
 
     @property
     def plain(self) -> Control:
         """The loop that says nothing of that."""
         raise CompilerError(f"op '{self.name}' has no plain loop")
+
+    def inlined(self, node: Node) -> tuple[Value, ...]:
+        """The results, where no derivative will be taken any more."""
+        return apply_all(self.plain, *node.args)
+
+
+class DirectedScan(Directed, Scan, abstract=True):
+    """The same of a scan."""
+
+    @property
+    def plain(self) -> Scan:
+        return Scan(self.body, self.consts, self.carries, self.length, self.reverse)
+
+
+class Checkpointed(Directed, abstract=True):
+    """A loop whose derivative keeps `checkpoints` carries, and computes the others again."""
+
+    checkpoints: int
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if self.checkpoints < 1:
@@ -33,10 +50,6 @@ class Checkpointed(Control, abstract=True):
                 f"{self.name}: 1 checkpoint or more is required, got {self.checkpoints}"
             )
         return super().type(*args)
-
-    def inlined(self, node: Node) -> tuple[Value, ...]:
-        """The results, where no derivative will be taken any more."""
-        return apply_all(self.plain, *node.args)
 
 
 class Late(Control, abstract=True):

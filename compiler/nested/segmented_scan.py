@@ -28,11 +28,12 @@ from ..ops.view import concatenate, reshape, slice_
 from ..passes.split import divided_at
 from ..types import Type
 from .checkpoint import Checkpoint
+from .late import DirectedScan
 
 WEIGHED = 32  # lengths of segments that are weighed, and numbers of segments
 
 
-class SegmentedScan(Scan):
+class SegmentedScan(DirectedScan):
     """A scan of which reverse mode computes the first `again` turns in segments, again"""
 
     again: int
@@ -45,14 +46,6 @@ class SegmentedScan(Scan):
                 f"required, got {self.again} in {self.levels}"
             )
         return super().type(*args)
-
-    @property
-    def plain(self) -> Scan:
-        return Scan(self.body, self.consts, self.carries, self.length, self.reverse)
-
-    def inlined(self, node: Node) -> tuple[Value, ...]:
-        """The results, where no derivative will be taken any more."""
-        return apply_all(self.plain, *node.args)
 
     def split(
         self, node: Node, marked: tuple[bool, ...]
@@ -109,13 +102,13 @@ def looped(
     consts, carries, sequences = op.parts(args)
     first, rest = parted(op, sequences, count * size)
     stacks = [reshape(x, (count, size, *x.shape[1:])) for x in first]
-    inner, n = replace(op, length=size), op.consts + op.carries
-    inputs = (*fresh((*consts, *carries)), *(Value(Type(x.dtype, x.shape[1:])) for x in stacks))
-    own = fresh(inputs)
+    given = *consts, *carries, *stacks
+    inputs = tuple(map(Value, op.inside([x.type for x in given])))
+    own, inner = fresh(inputs), replace(op, length=size)
     segment = Graph.of(op.body.name, own, looped(inner, own, size, levels - 1, costs))
     region = apply_all(Checkpoint(segment, ("nothing_saveable",), 0, False), *inputs)
     outer = replace(op, body=Graph.of(op.body.name, inputs, region), length=count)
-    found = apply_all(outer, *args[:n], *stacks)
+    found = apply_all(outer, *given)
     last = found[: op.carries]
     ys = [reshape(y, (count * size, *y.shape[2:])) for y in found[op.carries :]]
     if not (left := op.length - count * size):

@@ -17,10 +17,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..ir import Graph, Node, Pair, Parts, Value, apply_all, sourced
+from ..ir import Graph, Node, Pair, Parts, Value, apply_all, graphs_in, sourced
 from ..ops.bodies import flat
 from ..ops.view import interleave, reshape, slice_
-from ..text import nested
 from ..types import Type
 
 
@@ -60,14 +59,14 @@ def in_pairs(graph: Graph, args: Sequence[Parts]) -> tuple[Parts, ...]:
 def step(node: Node, given: tuple[Parts, ...]) -> Sequence[Parts]:
     plain = tuple(a for a in given if isinstance(a, Value))
     types = (*(a.type for a in node.args), *node.types)
-    if any(t.is_complex for t in types) or any(map(has_complex, nested(node.op))):
+    if any(t.is_complex for t in types) or any(map(has_complex, graphs_in(node.op))):
         return node.op.in_pairs(node, given)
     return apply_all(node.op, *plain)
 
 
 def has_complex(graph: Graph) -> bool:
     return any(v.type.is_complex for v in graph.values) or any(
-        has_complex(body) for n in graph.nodes for body in nested(n.op)
+        has_complex(body) for n in graph.nodes for body in graphs_in(n.op)
     )
 
 

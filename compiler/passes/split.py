@@ -81,17 +81,17 @@ def divided(graph: Graph, marked: Sequence[bool]) -> Graph:
 
     A body is divided for every loop around it: what is known of it stays with it.
     """
-    known, key = graph.known, ("divided", *marked)
-    if key not in known:
-        known[key] = divided_anew(graph, marked)
-    return known[key]
+    waiting = dependents(graph, marked)
+    if not any(hasattr(v.node.op, "split") for v in waiting if v.node):
+        return graph
+    key = "divided", *marked
+    if key not in graph.known:
+        graph.known[key] = divided_anew(graph, marked)
+    return graph.known[key]
 
 
 def divided_anew(graph: Graph, marked: Sequence[bool]) -> Graph:
     """`divided`, for the first time."""
-    waiting = dependents(graph, marked)
-    if not any(hasattr(v.node.op, "split") for v in waiting if v.node):
-        return graph
     inputs = tuple(Value(v.type) for v in graph.inputs)
     late = {v for v, yes in zip(inputs, marked, strict=True) if yes}
 

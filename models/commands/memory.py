@@ -23,7 +23,6 @@ def run(options: argparse.Namespace) -> int:
     """Print the memory of a program, and draw it where asked."""
     inspection = inspected(options)
     memory = inspection.compiled.memory
-    assert isinstance(memory, Memory)
     print(memory)
     again = len(inspection.compiled.plan.schedule.again)
     if options.budget:

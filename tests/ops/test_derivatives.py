@@ -11,11 +11,10 @@ import pytest
 from tests.ops.sampling import sample_arrays, sample_graph, samples
 from wonderland.compiler import ops
 from wonderland.compiler.interpreter import interpret
-from wonderland.compiler.ir import Graph, Op, Sample, Value
+from wonderland.compiler.ir import Graph, Op, Sample, Value, graphs_in
 from wonderland.compiler.passes.jvp import jvp
 from wonderland.compiler.passes.linearize import linearize
 from wonderland.compiler.passes.transpose import transpose
-from wonderland.compiler.text import nested
 from wonderland.compiler.types import NAMES, Type
 
 STEP = 1e-6  # of central differences in f64: truncation 1e-12, rounding 1e-10
@@ -70,7 +69,7 @@ def central(
 
 def differences(op: Op, arrays: Arrays, along: list[np.ndarray | None]) -> tuple[Arrays, float]:
     """The directional derivative and its tolerance: by a complex step where that has a meaning."""
-    if op.name not in STEPPED and not any((*nested(op), *map(np.iscomplexobj, arrays))):
+    if op.name not in STEPPED and not any((*graphs_in(op), *map(np.iscomplexobj, arrays))):
         try:
             with warnings.catch_warnings(action="error"):
                 found = op.reference(*moved(arrays, along, 1e-30j))

@@ -13,7 +13,6 @@ import pytest
 import wonderland as wl
 from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.ir import Graph, Value, apply_all, inline
-from wonderland.compiler.memory import Memory
 from wonderland.compiler.nested import Checkpoint
 from wonderland.compiler.passes.buffers import check_overlap
 from wonderland.compiler.passes.inline import inline as inlined
@@ -39,12 +38,6 @@ def arguments() -> tuple[list[np.ndarray], np.ndarray]:
     return weights, rng.normal(size=(BATCH, WIDTH)).astype(np.float32)
 
 
-def memory(compiled: Compiled) -> Memory:
-    (found,) = [s.state for s in compiled.stages if s.name == "memory"]
-    assert isinstance(found, Memory)
-    return found
-
-
 def least_budget(function: Any, *args: Any) -> int:
     with pytest.raises(ProgramError, match="memory_budget: at least") as caught:
         wl.jit(function, memory_budget=1).compile(*args)
@@ -59,11 +52,11 @@ def least_budget(function: Any, *args: Any) -> int:
 def test_within_a_budget_results_are_the_same_bits(part: float) -> None:
     both, args = wl.value_and_grad(loss), arguments()
     free = wl.jit(both)
-    budget = int(memory(free.compile(*args).compiled).nbytes * part)
+    budget = int(free.compile(*args).compiled.memory.nbytes * part)
     kept = wl.jit(both, memory_budget=budget)
     compiled = kept.compile(*args).compiled
     check_overlap(compiled.plan)
-    assert memory(compiled).nbytes <= budget
+    assert compiled.memory.nbytes <= budget
     assert bool(compiled.plan.schedule.again) == (part < 1)
     expected, got = wl.tree.leaves(free(*args)), wl.tree.leaves(kept(*args))
     assert all(a.tobytes() == b.tobytes() for a, b in zip(expected, got, strict=True))
@@ -72,19 +65,19 @@ def test_within_a_budget_results_are_the_same_bits(part: float) -> None:
 def test_no_kernel_is_compiled_for_a_budget() -> None:
     both, args = wl.value_and_grad(loss), arguments()
     free = wl.jit(both).compile(*args).compiled
-    budget = memory(free).nbytes // 2
+    budget = free.memory.nbytes // 2
     kept = wl.jit(both, memory_budget=budget).compile(*args).compiled
     assert {low.text for _, low in kept.lowered} == {low.text for _, low in free.lowered}
 
 
 def test_less_memory_is_never_less_work() -> None:
     both, args = wl.value_and_grad(loss), arguments()
-    most = memory(wl.jit(both).compile(*args).compiled).nbytes
+    most = wl.jit(both).compile(*args).compiled.memory.nbytes
     least = least_budget(both, *args)
     works = []
     for budget in np.linspace(most, least, 7).astype(int):
         compiled = wl.jit(both, memory_budget=int(budget)).compile(*args).compiled
-        assert memory(compiled).nbytes <= budget
+        assert compiled.memory.nbytes <= budget
         works.append(len(list(compiled.plan.schedule.works)))
     assert works == sorted(works) and works[0] < works[-1]
 
@@ -107,7 +100,7 @@ def test_donated_arguments_are_updated_in_place_within_a_budget() -> None:
 
     args = arguments()
     free = wl.jit(step, donate_argnums=0)
-    less = memory(free.compile(*args).compiled).nbytes * 7 // 10
+    less = free.compile(*args).compiled.memory.nbytes * 7 // 10
     expected = wl.jit(step)(*args)
     got = wl.jit(step, donate_argnums=0, memory_budget=less)(*args)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(expected, got, strict=True))
@@ -149,7 +142,7 @@ def same_bits(free: Compiled, kept: Compiled, arrays: Sequence[np.ndarray]) -> N
 def within_budgets(graph: Graph, parts: Sequence[float]) -> Iterator[tuple[Compiled, Compiled]]:
     """The program without a budget, and with parts of its memory, or the least that is possible."""
     free = compile_graph(graph)
-    most = memory(free).nbytes
+    most = free.memory.nbytes
     for part in parts:
         budget = max(1, int(most * part))
         try:
@@ -160,7 +153,7 @@ def within_budgets(graph: Graph, parts: Sequence[float]) -> Iterator[tuple[Compi
             budget = int(found[1])
             kept = compile_graph(graph, budget=budget)
         check_overlap(kept.plan)
-        assert memory(kept).nbytes <= budget
+        assert kept.memory.nbytes <= budget
         yield free, kept
 
 
@@ -360,13 +353,13 @@ def test_less_memory_never_takes_less_time() -> None:
     for seed in range(60, 72):
         graph = reverse(random_graph(seed, nodes=24, loops=False))
         free = compile_graph(graph)
-        most = memory(free).nbytes
+        most = free.memory.nbytes
         seconds = []
         for budget in np.linspace(most, 1, 9).astype(int):
             try:
                 kept = compile_graph(graph, budget=int(budget))
             except ProgramError:
                 break
-            assert memory(kept).nbytes <= budget
+            assert kept.memory.nbytes <= budget
             seconds.append(kept.seconds)
         assert all(a <= b * (1 + 1e-12) for a, b in itertools.pairwise(seconds)), seconds

@@ -13,29 +13,24 @@ import pytest
 from .process import run
 
 MEASURE = """
-import ctypes, gc, json
-from pathlib import Path
+import json
 from bench.deep_models import MODELS
-
-def resident(key):
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(x for x in lines if x.startswith(key)).split()[1]) << 10
+from bench.memory import FORGET, now
+from bench.recomputation import resident
 
 def measured(function, args, budget):
     wl.jit(function, memory_budget=budget)(*args)  # machine code
     program = wl.jit(function, memory_budget=budget).compile(*args)
     memory = program.compiled.memory
     program.program  # the table
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed is not there to be used again
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the most so far is forgotten
+    before = resident()
+    FORGET.write_text("5")  # the most so far is forgotten
     results = program(*args)
-    first = resident("VmHWM") - before
+    first = now("VmHWM") - before
     del results
     for _ in range(3):
         program(*args)
-    assert resident("VmHWM") - before < 1.01 * first + 2**20  # further calls need no more
+    assert now("VmHWM") - before < 1.01 * first + 2**20  # further calls need no more
     return memory.nbytes, first, len(program.compiled.plan.schedule.again)
 
 def told(name, scale, part):
