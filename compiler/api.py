@@ -265,7 +265,8 @@ class Jitted:
             traced = self.traced(key.static, dynamic, again)
             # to find where a NaN was born, the arguments must be as they were
             donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
-            return Candidate(traced, back_end().Lowering.of(traced.graph, None, donated, device))
+            lowering = back_end().Lowering.of(traced.graph, donated=donated, device=device)
+            return Candidate(traced, lowering)
 
         traced, compiled = fitted(lowered, key.settings.memory_budget)
         back_end().dumped(compiled, key.settings.dump)

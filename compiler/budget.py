@@ -42,22 +42,19 @@ class Candidate:
         """The program that computes nothing again but turns of loops."""
         return self.lowering.compiled()
 
-    def within(self, budget: int) -> Compiled:
-        return self.lowering.compiled(budget)
-
 
 def fitted(lowered: Callable[[Again], Candidate], budget: int) -> tuple[Traced, Compiled]:
     """The fastest program within a budget; 0 is none. OverBudget names the least of all."""
     plain = lowered(Again())
     if not budget:
         return plain.traced, plain.free
-    if fits(plain, budget) or not loops_in(plain.traced.graph):
-        return plain.traced, plain.within(budget)
+    if not loops_in(plain.traced.graph) or fits(plain, budget):
+        return plain.traced, plain.lowering.compiled(budget)
     found: list[tuple[float, int, Traced, Compiled]] = []
     failed: list[OverBudget] = []
     for k, candidate in enumerate(candidates(plain, lowered, budget)):
         try:
-            program = candidate.within(budget)
+            program = candidate.lowering.compiled(budget)
         except OverBudget as error:
             failed.append(error)
         else:

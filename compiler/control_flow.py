@@ -129,12 +129,12 @@ def _scan(
     body = loop.body
     params = body.graph, len(body.consts), k, length, bool(reverse)
     again = active().again
-    turns = 0 if effects_in(body.graph) else round(again.part * length)
-    op = Scan(*params)
     if checkpoints:
         op = CheckpointedScan(*params, checkpoints)
-    elif turns:
+    elif (turns := round(again.part * length)) and not effects_in(body.graph):
         op = SegmentedScan(*params, turns, again.levels)
+    else:
+        op = Scan(*params)
     found = apply_all(op, *body.consts, *loop.first(), *(x.value for x in sequences))
     noted(found)
     rest = body.outputs.children[1]

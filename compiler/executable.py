@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import tree
 from .devices import array_on_device
 from .errors import ProgramError
@@ -111,8 +113,7 @@ class Executable:
             raise ProgramError(
                 f"{self.name}: the arguments it was compiled for are required, {found}"
             )
-        there = [array_on_device(x) for x in given]
-        given = [x if y is None else y for x, y in zip(given, there, strict=True)]
+        given = [x if type(x) is np.ndarray else known(x) for x in given]
         for x, v, path in zip(given, self.traced.args, self.paths, strict=True):
             got, weak = aval(x, path)
             if got != v.type and not (weak and got.shape == v.shape):
@@ -140,3 +141,9 @@ class Executable:
         from .archive import save
 
         save(self, path)
+
+
+def known(x: Any) -> Any:
+    """What is on a device as our array of it, everything else as it is."""
+    found = array_on_device(x)
+    return x if found is None else found

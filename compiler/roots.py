@@ -63,11 +63,12 @@ class Roots:
 
         Constants and sequences may be parts of other values; carries may be written over.
         """
-        found: list[tuple[Value, int]] = []
-        kinds = node.op.kinds(len(node.args)) if isinstance(node.op, Control) else ()
-        for v, kind in zip(node.args, kinds, strict=True):
-            found.append(self.part(v) if kind in ("constant", "sequence") else (v, 0))
-        return found
+        assert isinstance(node.op, Control)
+        kinds = node.op.kinds(len(node.args))
+        return [
+            self.part(v) if kind in ("constant", "sequence") else (v, 0)
+            for v, kind in zip(node.args, kinds, strict=True)
+        ]
 
     def part(self, value: Value) -> tuple[Value, int]:
         """The value whose bytes from some place on are those of `value`.
