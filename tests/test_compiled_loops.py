@@ -343,3 +343,39 @@ def test_a_while_loop_and_a_branch_read_parts_of_arrays():
     xs = RNG.normal(size=(32, 16)).astype(F32)
     for n in (0, 3):
         agree(c, (np.array(n), xs))
+
+
+FORMS: dict[str, Any] = {
+    "branch": lambda v: lax.cond(np.sum(v) > 0, lambda v: v * 2, np.cos, v),
+    "sequence": lambda v: lax.scan(lambda c, x: (c + x, c), np.zeros(v.shape[1:], F32), v),
+    "constant": lambda v: lax.fori_loop(0, 3, lambda i, c: c / 2 + v, np.zeros(v.shape, F32)),
+    "carry": lambda v: lax.fori_loop(0, 3, lambda i, c: np.sin(c), v),
+    "nested": lambda v: lax.scan(
+        lambda c, x: (lax.cond(np.sum(x) > 0, lambda x: x + c, lambda x: c, x), x),
+        np.zeros(v.shape[1:], F32),
+        v,
+    ),
+}
+VIEWS: dict[str, Any] = {
+    "column": lambda v: v[:, None],
+    "row": lambda v: v.reshape(1, -1),
+    "part": lambda v: v.reshape(-1, 2)[16:],
+    "reshaped twice": lambda v: v.reshape(2, -1)[:, None],
+}
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_view_that_is_a_result_and_an_operand_is_read_where_it_is_written(
+    form: str, view: str, inside: bool
+):
+    def f(x: Any) -> Any:
+        v = VIEWS[view](np.sum(x, axis=0))
+        return v, FORMS[form](v)
+
+    def loop(x: Any) -> Any:
+        return lax.scan(lambda c, x: (c + 1, f(x)), np.int32(0), x[None])
+
+    x = np.random.default_rng(5).normal(size=(8, 96)).astype(F32)
+    agree(compiled(loop if inside else f, x), (x,))

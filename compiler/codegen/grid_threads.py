@@ -16,7 +16,8 @@ class Threads(Grid):
     def __init__(self, kernel: Kernel, device: Device) -> None:
         super().__init__(kernel, device)
         self.column = kernel.free[-1]
-        n = lanes(kernel.stages, self.column, device)
+        blocks = {a.split[0] for a in kernel.axes.values() if a.split and a.split[1] % a.size}
+        n = 1 if self.column.name in blocks else lanes(kernel.stages, self.column, device)
         self.values.follow(self.column.name if n > 1 else "", n)
 
     def points(self) -> int:

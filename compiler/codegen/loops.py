@@ -158,9 +158,12 @@ class Lowering:
     # ---- loops
 
     def extent(self, axis: Axis) -> str:
-        """The number of points of an axis here; short in the last block of a split one."""
+        """The number of points of an axis here; short in the last block of a split one.
+
+        Where lanes are blocks it is that of whole ones: see `ragged_loop`.
+        """
         size = self.slots.extent(axis)
-        if not axis.split:
+        if not axis.split or self.values.by_lanes(axis):
             return size
         outer, total = axis.split
         level = self.values.level_of((outer,))
@@ -176,14 +179,33 @@ class Lowering:
         return start, values.line(level, f"max(min({last}, {self.extent(axis)}), {start})", "end")
 
     def loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
+        if self.values.ragged(axis) and self.values.mask:
+            self.ragged_loop(axis, body)
+            return
         if axis.segment:
             first, last = self.ends(axis)
         last = last or self.extent(axis)
         bounds = last if first == "0" else f"{first}, {last}"
         self.within(f"for {self.slots.axis(axis.name)} in range({bounds})", {axis.name}, body)
 
+    def ragged_loop(self, axis: Axis, body: Body) -> None:
+        """The points that all lanes have, then those that the last block has not."""
+        assert axis.split
+        values, j = self.values, self.slots.axis(axis.name)
+        outer, total = axis.split
+        size, last = self.slots.extent(axis), f"{self.slots.extent(self.kernel.axes[outer])} - 1"
+        short = f"{self.slots.total(axis, total)} - {size} * ({last})"
+        short = values.line(values.levels[0], short, "short")
+        self.within(f"for {j} in range({short})", {axis.name}, body)
+        before = values.mask, values.ended
+        without = f"first({last} - {self.slots.axis(outer)}, {values.lanes})"
+        level = values.level_of((outer,))
+        values.mask, values.ended = values.line(level, f"{without} & {values.mask}", "mask"), True
+        self.within(f"for {j} in range({short}, {size})", {axis.name}, body)
+        values.mask, values.ended = before
+
     def vector_loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
-        """Full vectors, then one masked vector for the rest."""
+        """Full vectors, then one masked vector for the rest, which a short last block is in."""
         values, lanes, j = self.values, self.values.lanes, self.slots.axis(axis.name)
         if axis.segment:
             first, last = self.ends(axis)
@@ -195,7 +217,10 @@ class Lowering:
             first, last = (
                 t if t.isidentifier() else values.line(level, t, "end") for t in (first, last)
             )
-            text = f"{first} + ({last} - {first})"
+            count = f"({last} - {first})"
+            if any(map(self.values.ragged, self.kernel.axes.values())):
+                count = f"max(min({last}, {self.slots.extent(axis)} - 1) - {first}, 0)"
+            text = f"{first} + {count}"
         whole = values.line(level, f"{text} // {lanes} * {lanes}", "whole")
         self.within(f"for {j} in range({first}, {whole}, {lanes})", {axis.name}, body)
 
@@ -283,7 +308,7 @@ class Lowering:
             values.place(s.name, row.map),
             values.step(s.name, row.map, step),
             vector,
-            None if row.padded else values.mask,
+            None if row.padded or not (row.wide or values.vector in s.axes) else values.mask,
         )
 
     def add(self, s: Accumulate, of: list[str]) -> None:

@@ -48,7 +48,9 @@ class Reductions:
         self.values.here.body.extend(texts)
 
     def wide(self, s: Reduce) -> bool:
-        return any(self.values.wide(e) for e in s.exprs)
+        """Whether columns have values of their own, be it that one of them has fewer points."""
+        ragged = any(map(self.values.ragged, self.stage.axes))
+        return ragged or any(self.values.wide(e) for e in s.exprs)
 
     # ---- before
 
@@ -82,7 +84,8 @@ class Reductions:
 
     def combine(self, s: Reduce, of: list[str]) -> None:
         """accumulator = accumulator combined with the value, which may stand as two factors."""
-        acc, mask = self.accumulators[s.names[0]], None if self.across else self.values.mask
+        acc, values = self.accumulators[s.names[0]], self.values
+        mask = None if self.across and not values.ended else values.mask
         if len(s.names) == 2:
             self.replace_better(s, of, mask)
             return

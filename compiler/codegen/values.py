@@ -69,6 +69,7 @@ class Values:
     vector: str = ""
     lanes: int = 1
     mask: str | None = None
+    ended: bool = False  # whether lanes outside of the mask are those of points that ended before
     results: dict[str, Row] = field(default_factory=dict)
     memo: dict[Expr, frozenset[str]] = field(default_factory=dict)
     wides: dict[Expr, bool] = field(default_factory=dict)
@@ -116,6 +117,14 @@ class Values:
                     own = self.vector in n.axes or self.results[n.name].wide
                 self.wides[n] = own or any(self.wides[a] for a in n.args)
         return self.wides[e]
+
+    def by_lanes(self, axis: Axis) -> bool:
+        """Whether lanes are blocks of the axis."""
+        return bool(axis.split) and self.lanes > 1 and axis.split[0] == self.vector
+
+    def ragged(self, axis: Axis) -> bool:
+        """Whether lanes are blocks of the axis, and the last is short."""
+        return self.by_lanes(axis) and bool(axis.split) and axis.split[1] % axis.size > 0
 
     def lanes_of(self, e: Expr) -> int:
         return self.lanes if self.wide(e) else 1
@@ -252,7 +261,7 @@ class Values:
         if row.map is None:
             narrow = row.dtype not in ("", e.dtype)
             return self.line(self.here, f"cast({row.name}, {e.dtype})") if narrow else row.name
-        mask = None if row.padded else self.mask
+        mask = self.mask if self.lanes_of(e) > 1 and not row.padded else None
         step = 1 if row.wide else row.map.stride(self.vector)
         place = self.place(e.name, row.map)
         place = place if row.origin == "0" else f"{place} - {row.origin}"

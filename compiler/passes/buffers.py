@@ -101,8 +101,12 @@ def planned(
     places, live, shared = found.places, found.live, found.shared
     for life in found.lives:
         places |= {v: life.place(v) for v in life.values}
-    for _, work in schedule.works:  # what nobody writes has no elements
-        places = {v: Place("arena") for v in work.reads} | places
+    for _, work in schedule.works:
+        for v in work.reads:
+            if v not in places and v.type.size:
+                what = f"buffers: {work.name} reads {v}, which nobody writes"
+                raise CompilerError(what, str(schedule))
+            places.setdefault(v, Place("arena"))
     safe = tuple(pair for pair in donated if may_donate(schedule, *pair))
     left_out, kept = moot(schedule, places, safe)
     waves = [tuple(w for w in wave if id(w) not in left_out) for wave in schedule.waves]

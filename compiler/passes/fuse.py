@@ -156,7 +156,10 @@ class Fusion:
 
     def single(self, node: Node) -> Group:
         computed = self.roots.computed_by(node)
-        reads = frozenset(a for n in computed for a in n.args if a in self.roots.stored)
+        if isinstance(node.op, Control) and node not in self.roots.host:
+            reads = frozenset(v for v, _ in self.roots.read_by(node))
+        else:
+            reads = frozenset(a for n in computed for a in n.args if a in self.roots.stored)
         waits = frozenset[Value]().union(*(self.waits.get(n, ()) for n in computed))
         shape = node.values[0].shape
         if isinstance(node.op, Interleave):

@@ -194,6 +194,48 @@ def sum_chunks(n: int, chunk: int = 64) -> Kernel:
     """)
 
 
+def ragged_blocks(rows: int, chunk: int) -> Kernel:
+    """Lanes are blocks of rows, and the last block is short: rows in order, then along two stages."""
+    blocks = -(-rows // chunk)
+    one, row = f"min({chunk}, {rows} - {chunk}*c)", f"{chunk}*c + r"
+    return kernel(f"""
+        def ragged_blocks(x: f32[{rows}], y: f32[{blocks}], z: f32[{rows}]):
+            for c in parallel({blocks}):
+                for r in ordered({one}):
+                    if stage():
+                        y[c] += x[{row}] * x[{row}]
+                        z[{row}] = x[{row}] + 1.0
+    """)
+
+
+def ragged_stages(rows: int, chunk: int, n: int = 3) -> Kernel:
+    """The same in stages: what is the same in every block, rows that are kept, places, two axes."""
+    blocks = -(-rows // chunk)
+    one, row = f"min({chunk}, {rows} - {chunk}*c)", f"{5 * chunk}*c + 5*r"
+    return kernel(f"""
+        def ragged_stages(g: f32[{chunk * 5}], h: f32[{blocks}], x: f32[{5 * rows}], y: f32[{blocks}], z: f32[{blocks}],
+                          p: i64[{blocks}], q: i64[{blocks}], w: f32[{rows * n}]):
+            for c in parallel({blocks}):
+                for r in stage({one}):
+                    k[r] = exp(g[5*r])
+                    l[r] = x[{row}] * h[c]
+                    s = sum(g[5*r])
+                    t = sum(x[{row}] * h[c])
+                    av, a = argmin(g[5*r], index(r, i64))
+                    bv, b = argmax(x[{row}], index({chunk}*c + r, i64))
+                for r in stage({one}):
+                    u = prod(k[r] * l[r])
+                for j in stage({n}):
+                    for r in stage({one}):
+                        w[{chunk * n}*c + {n}*r + j] = (x[{row}] + s) * l[r]
+                if stage():
+                    y[c] = s * u
+                    z[c] = t
+                    p[c] = a
+                    q[c] = b
+    """)
+
+
 def whole_sum(n: int) -> Kernel:
     """No outer axes: one point."""
     return kernel(f"""
@@ -376,6 +418,12 @@ CASES: dict[str, Callable[[], Kernel]] = {
     "contiguous chain": lambda: chain(5, 23),
     "flipped": lambda: flipped(5, 41),
     "sum by chunks": lambda: sum_chunks(1000),
+    "ragged blocks": lambda: ragged_blocks(70, 3),
+    "ragged blocks, whole vectors": lambda: ragged_blocks(125, 2),
+    "even blocks": lambda: ragged_blocks(70, 7),
+    "ragged stages": lambda: ragged_stages(70, 3),
+    "ragged stages, whole vectors": lambda: ragged_stages(125, 2),
+    "even stages": lambda: ragged_stages(70, 7),
     "whole sum": lambda: whole_sum(75),
     "argmax": lambda: argmax(5, 77),
     "argmax of integers": lambda: argmax(5, 40, "i32"),
