@@ -35,12 +35,17 @@ P = ParamSpec("P")
 # ---------------------------------------------------------------- source lines
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-OWN = tuple(os.path.join(PACKAGE, part) + os.sep for part in ("compiler", "runtime", "wonderland"))
-LIBRARY = tuple(
-    os.path.join(PACKAGE, "models", f"{name}.py")
-    for name in ("initializers", "nn", "optim", "schedules")
+OWN = (
+    *(os.path.join(PACKAGE, part, "") for part in ("compiler", "runtime")),
+    *(os.path.join(PACKAGE, "models", f"{name}.py") for name in ("initializers", "nn", "optim")),
+    os.path.join(PACKAGE, "models", "schedules.py"),
+    *(os.path.join(os.path.dirname(np.__path__[0]), name, "") for name in ("numpy", "scipy")),
+    *(module.__file__ for module in (contextlib, functools)),
+    "<string>",
+    "<frozen ",
+    "<__array_function__",
 )
-CONTRACT = (os.sep + "numpy" + os.sep, os.sep + "contextlib.py", os.sep + "functools.py")
+"""How paths of files begin that are the compiler's or NumPy's, and names of what no file holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +73,10 @@ class Source:
         return f"{self.file}:{self.line} {self.variable}".rstrip()
 
 
+@functools.cache
 def is_own(path: str) -> bool:
-    """Whether a file is the compiler's own, or NumPy's, rather than the user's."""
-    return (
-        path.startswith(OWN + LIBRARY) or any(c in path for c in CONTRACT) or path.startswith("<")
-    )
+    """Whether a file is the compiler's own, or NumPy's or SciPy's, rather than the user's."""
+    return path.startswith(OWN) or os.path.dirname(path) == PACKAGE
 
 
 def user_source() -> Source | None:

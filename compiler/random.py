@@ -25,7 +25,7 @@ from .numpy import reductions, shapes
 from .numpy.creation import array, zeros_like
 from .numpy.cumulative import cumsum
 from .numpy.indexing import take
-from .numpy.operands import axis_of, new, shape_given, tracer, value, wrong
+from .numpy.operands import axis_of, common_shape, new, shape_given, tracer, value, wrong
 from .numpy.order import searchsorted
 from .ops import order as ops
 from .ops.gather import take_along
@@ -181,7 +181,7 @@ def truncated_normal(
     kind = np.dtype(_numpy(_float("truncated_normal", dtype))).type
     low, high = tracer(lower).astype(kind), tracer(upper).astype(kind)
     root = kind(np.sqrt(2))
-    size = np.broadcast_shapes(low.shape, high.shape) if shape is None else shape
+    size = common_shape("truncated_normal", low.shape, high.shape) if shape is None else shape
     drawn = erf_inv(uniform(key, size, kind, erf(low / root), erf(high / root))) * root
     edge = [_next(low, kind, math.inf), _next(high, kind, -math.inf)]
     return el.clip(drawn, *edge)
@@ -267,7 +267,7 @@ def parameters(name: str, shape: Any, dtype: Any, *parameters: Any) -> tuple[Any
     """The shape, given or that of the parameters together, and the parameters in the dtype."""
     kind = _transformed(name, dtype)
     found = [tracer(p).astype(kind) for p in parameters]
-    size = np.broadcast_shapes(*(p.shape for p in found)) if shape is None else shape
+    size = common_shape(name, *(p.shape for p in found)) if shape is None else shape
     return shape_given(name, size), kind, *found
 
 
@@ -324,7 +324,7 @@ def double_sided_maxwell(
     """loc + scale * s * m, m Maxwell and s -1 or 1."""
     kind = _transformed("double_sided_maxwell", dtype)
     loc, scale = tracer(loc).astype(kind), tracer(scale).astype(kind)
-    own = np.broadcast_shapes(loc.shape, scale.shape)
+    own = common_shape("double_sided_maxwell", loc.shape, scale.shape)
     full = (shape_given("double_sided_maxwell", shape) or own) + own
     keys = split(key)
     return rademacher(keys[1], full, kind) * maxwell(keys[0], full, kind) * scale + loc

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..compiler import numpy as np
+from ..compiler.errors import ProgramError
+from ..compiler.ir import user_source, where
 
 __all__ = [
     "Schedule",
@@ -26,6 +28,13 @@ __all__ = [
 ]
 
 Schedule = Callable[[Any], Any]
+
+
+def _at_least_one(name: str, what: str, steps: Any) -> None:
+    if not steps > 0:
+        raise ProgramError(
+            f"{name}: {what} of 1 or more is required, got {steps!r:.40}", where(user_source())
+        )
 
 
 def constant_schedule(value: float) -> Schedule:
@@ -58,6 +67,7 @@ def exponential_decay(
     Before transition_begin it is init_value; a staircase rounds the exponent down; end_value is a
     bound that it does not pass.
     """
+    _at_least_one("exponential_decay", "transition_steps", transition_steps)
 
     def schedule(count: Any) -> Any:
         exponent = np.maximum((count - transition_begin) / transition_steps, 0.0)
@@ -77,6 +87,7 @@ def cosine_decay_schedule(
 
     Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017.
     """
+    _at_least_one("cosine_decay_schedule", "decay_steps", decay_steps)
 
     def schedule(count: Any) -> Any:
         done = np.minimum(count / decay_steps, 1.0)
@@ -95,6 +106,8 @@ def warmup_cosine_decay_schedule(
     exponent: float = 1.0,
 ) -> Schedule:
     """Linear to peak_value over warmup_steps, then a cosine to end_value at decay_steps."""
+    left = "decay_steps beyond warmup_steps"
+    _at_least_one("warmup_cosine_decay_schedule", left, decay_steps - warmup_steps)
     alpha = end_value / peak_value if peak_value else 0.0
     falling = cosine_decay_schedule(peak_value, decay_steps - warmup_steps, alpha, exponent)
     return join_schedules(

@@ -16,6 +16,7 @@ from ..ops.source import Full
 from ..tracer import Tracer
 from ..types import COMPLEX, UNSIGNED, dtype_name, finfo
 from .operands import (
+    by_value,
     casted,
     common_shape,
     implements,
@@ -301,12 +302,12 @@ def _comparison(name: str) -> Any:
     return compare
 
 
-equal = ufunc(np.equal)(_comparison("equal"))
-not_equal = ufunc(np.not_equal)(_comparison("not_equal"))
-less = ufunc(np.less)(_comparison("less"))
-less_equal = ufunc(np.less_equal)(_comparison("less_equal"))
-greater = ufunc(np.greater)(_comparison("greater"))
-greater_equal = ufunc(np.greater_equal)(_comparison("greater_equal"))
+equal = ufunc(np.equal, among=by_value)(_comparison("equal"))
+not_equal = ufunc(np.not_equal, among=by_value)(_comparison("not_equal"))
+less = ufunc(np.less, among=by_value)(_comparison("less"))
+less_equal = ufunc(np.less_equal, among=by_value)(_comparison("less_equal"))
+greater = ufunc(np.greater, among=by_value)(_comparison("greater"))
+greater_equal = ufunc(np.greater_equal, among=by_value)(_comparison("greater_equal"))
 
 
 def _of_truth(rule: Any) -> Any:
@@ -478,6 +479,10 @@ def clip(
     unsupported("clip", out=out)
     low, high = a_min if a_min is not None else min, a_max if a_max is not None else max
     x = tracer(a)
+    if x.dtype.kind in "iu":  # as in NumPy, Python ints beyond the dtype are no bounds
+        limits = np.iinfo(x.dtype)
+        low = None if type(low) is int and low <= limits.min else low
+        high = None if type(high) is int and high >= limits.max else high
     x = x if low is None else maximum(x, low)
     return x if high is None else minimum(x, high)
 

@@ -9,6 +9,7 @@ is the function of wonderland.numpy: traced inside of a trace, NumPy's own outsi
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -82,6 +83,29 @@ def promoted(name: str, *operands: Any) -> str:
     found = named(name, common(kinds))
     lint(name, operands, found)
     return found
+
+
+def by_value(operands: list[Any]) -> list[Any]:
+    """Operands of a comparison: integers are compared as numbers, so that a Python int may be
+    beyond the dtype beside it, and one that is traced keeps its 64 bits (NEP 50)."""
+    strong = [x.dtype for x in operands if not is_weak(x) and type(x) is not bool]
+    if not strong or any(d.kind not in "iub" for d in strong):
+        return operands
+    limits = np.iinfo(strong[0] if strong[0].kind in "iu" else np.int64)
+
+    def exact(x: Any) -> Any:
+        if isinstance(x, Tracer):
+            return new(x.value) if x.weak and x.type.dtype == "i64" else x
+        if type(x) is not int or limits.min <= x <= limits.max:
+            return x
+        wide = next((d for d in (np.int64, np.uint64) if _within(x, d)), None)
+        return np.asarray(x, wide) if wide else math.copysign(math.inf, x)
+
+    return [exact(x) for x in operands]
+
+
+def _within(x: int, dtype: Any) -> bool:
+    return np.iinfo(dtype).min <= x <= np.iinfo(dtype).max
 
 
 @functools.cache
@@ -163,11 +187,13 @@ def broadcasted(x: Value, shape: Shape, name: str = "broadcast_to") -> Value:
 def common_shape(name: str, *shapes: Shape) -> Shape:
     if all(s == shapes[0] for s in shapes):
         return shapes[0]
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
+    ndim = max(map(len, shapes))
+    columns = list(zip(*((1,) * (ndim - len(s)) + tuple(s) for s in shapes), strict=True))
+    sizes = [next((n for n in column if n != 1), 1) for column in columns]
+    if any(n not in (1, size) for column, size in zip(columns, sizes, strict=True) for n in column):
         texts = " and ".join(str(list(s)) for s in shapes)
-        raise wrong(f"{name}: shapes that broadcast together are required, got {texts}") from None
+        raise wrong(f"{name}: shapes that broadcast together are required, got {texts}")
+    return tuple(sizes)
 
 
 def new(found: Value, weak: bool = False) -> Tracer:
@@ -274,12 +300,13 @@ def loop(
 
 
 def ufunc(
-    *functions: np.ufunc, python: bool = False, single: bool = True
+    *functions: np.ufunc, python: bool = False, single: bool = True, among: Any = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a rule on values of the loop's dtypes and one shape; the operands are promoted as NumPy
     promotes them.
 
-    A rule with `python` gets the Python scalars among the operands too, as the keyword `given`.
+    A rule with `python` gets the Python scalars among the operands too, as the keyword `given`;
+    `among` makes operands of operands before they are promoted.
     """
     function = functions[0]
     name = function.__name__
@@ -290,6 +317,7 @@ def ufunc(
         ) -> Any:
             into = refuse_places(name, out, where)
             operands = [operand(x) for x in args]
+            operands = among(operands) if among else operands
             try:
                 inputs, outputs = loop(
                     function, tuple(kind_of(x) for x in operands), dtype and np.dtype(dtype)

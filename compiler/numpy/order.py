@@ -20,6 +20,8 @@ from .creation import linspace
 from .elementwise import where as where_
 from .operands import (
     axis_of,
+    by_value,
+    common_shape,
     implements,
     new,
     operand,
@@ -66,7 +68,7 @@ def lexsort(keys: Any, axis: int = -1) -> Tracer:
     xs = [tracer(k) for k in keys]
     if not xs:
         raise wrong("lexsort: one key at least is required, got none")
-    shape = np.broadcast_shapes(*(x.shape for x in xs))
+    shape = common_shape("lexsort", *(x.shape for x in xs))
     axis = axis_of("lexsort", axis, len(shape))
     return new(ops.argsort(*(value(x, shape=shape) for x in reversed(xs)), axis=axis))
 
@@ -101,7 +103,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Trac
     """How many elements of the sorted `a` are below each of `v`, or not above it (side='right')."""
     if side not in ("left", "right"):
         raise wrong(f"searchsorted: a side 'left' or 'right' is required, got {side!r}")
-    x, wanted = operand(a), operand(v)
+    x, wanted = by_value([operand(a), operand(v)])
     if np.ndim(x) != 1:
         raise wrong(f"searchsorted: one axis is required, got {tracer(x).type}")
     if sorter is not None:
@@ -135,7 +137,8 @@ def isin(
     kind: Any = None,
 ) -> Tracer:
     """Whether each element is one of `test_elements`."""
-    x, among = tracer(element), ravel(tracer(test_elements))
+    x, given = by_value([operand(element), operand(test_elements)])
+    x, among = tracer(x), ravel(tracer(given))
     if not among.size:
         return new(value(np.full(x.shape, invert)))
     dtype = promoted("isin", x, among)

@@ -68,10 +68,15 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> A
                 )
             x = _where(where, x.astype(wanted), NUMPY[wanted].type(first))
         axes = axes_of(name, axis, x.ndim)
-        if neutral is None and initial is None and 0 in [x.shape[i] for i in axes]:
-            raise wrong(
-                f"{name}: at least one element is required, got {x.type}", f"{name}(x, initial=...)"
-            )
+        if neutral is None and 0 in [x.shape[i] for i in axes]:
+            if initial is None:
+                raise wrong(
+                    f"{name}: at least one element is required, got {x.type}",
+                    f"np.{name}(x, initial=...)",
+                )
+            left = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+            nothing = value(initial, wanted, left)
+            return new(kept(nothing, x.shape, axes, keepdims))
         found = new(kept(rule(value(x, wanted), axes), x.shape, axes, keepdims), x.weak)
         return found if initial is None else combine(found, initial)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
+from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.trace import call, trace
 from wonderland.models import optim
 from wonderland.models.schedules import Schedule
@@ -50,3 +52,16 @@ def test_schedule_has_its_values(name: str):
         step = np.array(count, np.int32)
         for found in (schedule(count), schedule(step), call(trace(schedule, step), step)):
             assert math.isclose(float(found), value, rel_tol=1e-6, abs_tol=1e-9), (count, found)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optim.cosine_decay_schedule(1.0, 0),
+        lambda: optim.exponential_decay(1.0, 0, 0.5),
+        lambda: optim.warmup_cosine_decay_schedule(0.0, 1.0, 10, 10),
+    ],
+)
+def test_a_decay_over_no_steps_is_refused_when_it_is_made(make: Any):
+    with pytest.raises(ProgramError, match=r"of 1 or more is required, got 0\n  test_schedules"):
+        make()
