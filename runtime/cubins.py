@@ -23,7 +23,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from . import making, native, objects, ptx
+from . import architectures, making, native, objects, ptx
 from .objects import CompilerError
 
 LIBRARY = "libnvJitLink.so.13"
@@ -142,7 +142,7 @@ def stored(name: str) -> Artifact | None:
 @cache
 def environment_key() -> str:
     """Everything but text, words and architecture that decides the machine code."""
-    files = (__file__, ptx.__file__, native.__file__)
+    files = (__file__, architectures.__file__, ptx.__file__, native.__file__)
     return "\n".join([str(llvm.llvm_version_info), linker_version(), *(Path(f).read_text()
                                                                      for f in files)])  # fmt: skip
 

@@ -24,10 +24,9 @@ from .device import DeviceError, Launch, MatrixProduct, Memory, OutOfDeviceMemor
 T = TypeVar("T")
 
 PACKAGE = "pip install wonderland[cuda]"
-PLAIN_SHARED_BYTES = 48 << 10  # a kernel that launches with more must say so before
 LEGACY, PER_THREAD = 1, 2  # streams by number, in CUDA and in DLPack alike
-STICKY = {700, 702, 704, 708, 709, 710, 714, 715, 716, 717, 718, 719, 999}
-"""Errors after which nothing of the context works any more."""
+STICKY = {214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911, 999}
+"""Errors after which nothing of the context works any more, by the words of CUresult."""
 
 
 @functools.cache
@@ -158,10 +157,11 @@ class CudaDevice:
         result, free, total = driver().cuMemGetInfo()
         return f"{free} of {total} bytes are free" if not int(result) else "nothing is known"
 
-    def _call(self, name: str, *args: Any) -> None:
-        (result, *_) = getattr(driver(), name)(*args)
+    def _call(self, name: str, *args: Any) -> list[Any]:
+        (result, *found) = getattr(driver(), name)(*args)
         if int(result):
             raise _DriverError(result)
+        return found
 
     # ---- memory
 
@@ -220,12 +220,29 @@ class CudaDevice:
         return dict(cubins.artifacts(texts, words, key, self.architecture))
 
     def load(self, code: Any) -> Any:
+        def work() -> Any:
+            kernel = core().ObjectCode.from_cubin(code.cubin).get_kernel(code.entry)
+            self._allow_all_shared_memory(kernel)
+            return kernel
+
         if code.digest not in self._kernels:
-            self._kernels[code.digest] = self._do(
-                f"loading {code.entry}",
-                lambda: core().ObjectCode.from_cubin(code.cubin).get_kernel(code.entry),
-            )
+            self._kernels[code.digest] = self._do(f"loading {code.entry}", work)
         return self._kernels[code.digest]
+
+    def _allow_all_shared_memory(self, kernel: Any) -> None:
+        """Launches may ask for all that a block can have beside what the code itself declares.
+
+        Said once: it holds for all sizes that the kernel is launched for, and else a launch has
+        48 KB less what the code declares.
+        """
+        d = driver()
+        of = d.CUfunction_attribute
+        handle = d.CUkernel(int(kernel.handle))
+        ask = of.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
+        (declared,) = self._call("cuKernelGetAttribute", ask, handle, self.index)
+        most = self._device.properties.max_shared_memory_per_block_optin - declared
+        ask = of.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        self._call("cuKernelSetAttribute", ask, most, handle, self.index)
 
     def launch(self, launch: Launch) -> None:
         args = tuple(map(signed, launch.slots))
@@ -267,20 +284,12 @@ class CudaDevice:
         return self._do("making a graph", lambda: CudaGraph(self, waves))
 
     def _config(self, launch: Launch) -> Any:
-        key = int(launch.kernel.handle), launch.blocks, launch.threads, launch.shared_bytes
+        key = launch.blocks, launch.threads, launch.shared_bytes
         if key not in self._configs:
-            self._configs[key] = self._new_config(launch)
+            self._configs[key] = core().LaunchConfig(
+                grid=launch.blocks, block=launch.threads, shmem_size=launch.shared_bytes
+            )
         return self._configs[key]
-
-    def _new_config(self, launch: Launch) -> Any:
-        if launch.shared_bytes > PLAIN_SHARED_BYTES:
-            d = driver()
-            most = d.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-            kernel = d.CUkernel(int(launch.kernel.handle))
-            self._call("cuKernelSetAttribute", most, launch.shared_bytes, kernel, self.index)
-        return core().LaunchConfig(
-            grid=launch.blocks, block=launch.threads, shmem_size=launch.shared_bytes
-        )
 
     # ---- order
 
@@ -378,4 +387,4 @@ class CudaGraph:
 
 def signed(x: int) -> int:
     """64 bits as cuda.core takes them for an argument."""
-    return x - (1 << 64) if x >> 63 else x
+    return (x + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import cuda
+from .architectures import architecture
 from .device import Device, DeviceError
 
 
@@ -46,11 +47,20 @@ def accelerator(name: Any) -> Device | None:
     if not isinstance(name, str):
         if not hasattr(name, "allocate"):
             raise DeviceError(f"a device or its name is required, got {type(name).__name__}")
-        return name
+        return usable(name)
     kind, _, index = name.partition(":")
     if index and not index.isdecimal():
         raise DeviceError(f'a device is "cpu", "cuda" or "cuda:1", got {name!r}')
     found = devices(kind)
     if int(index or 0) >= len(found):
         raise DeviceError(f"{name} is required, there are {len(found)} of {kind}")
-    return found[int(index or 0)]
+    return usable(found[int(index or 0)])
+
+
+def usable(device: Device) -> Device:
+    """The device, if code is made for it. Errors: DeviceError."""
+    try:
+        architecture(device.architecture)
+    except DeviceError as error:
+        raise DeviceError(f"{device}, {device.name}: {error}") from None
+    return device

@@ -1,8 +1,8 @@
 """Texts of GPU kernels to PTX, by LLVM's own back end for NVIDIA's GPUs.
 
 The text is the language of native.py, so a GPU needs neither another front end nor NVIDIA's
-compiler: LLVM, which comes with llvmlite, writes PTX itself, and says which version of it. This one
-is read by every driver from CUDA 12.1 on, and allows 32 KB of parameters.
+compiler: LLVM, which comes with llvmlite, writes PTX itself, in the version that architectures.py
+names: the first that knows the architecture, and allows 32 KB of parameters.
 
 Nothing is contracted, reassociated or flushed to zero: additions and products carry `.rn`, which
 the assembler takes as they are. Cost: 10 to 100 ms a kernel, most of it in LLVM.
@@ -18,11 +18,10 @@ from typing import Any
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from . import native
+from . import architectures, native
 from .native import Integer
 
 TRIPLE = "nvptx64-nvidia-cuda"
-VERSION = "+ptx81"
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,9 @@ def assembly(text: str, words: Mapping[str, Any], entry: str, architecture: str)
 
 @cache
 def target(architecture: str) -> llvm.TargetMachine:
+    """Errors: DeviceError for an architecture that is not known."""
+    version = f"+ptx{architectures.architecture(architecture).ptx}"
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     made = llvm.Target.from_triple(TRIPLE)
-    return made.create_target_machine(cpu=architecture, features=VERSION, opt=3)
+    return made.create_target_machine(cpu=architecture, features=version, opt=3)

@@ -7,8 +7,11 @@ import gc
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
+import pytest
 
 CACHE = tempfile.mkdtemp(prefix="wonderland-tests-")
 os.environ["WONDERLAND_CACHE"] = CACHE  # before anything is imported that reads it
@@ -18,3 +21,20 @@ gc.set_threshold(50_000, 20, 20)  # compilers make many objects that live: a fif
 
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("seeded")
+
+
+@pytest.fixture
+def driven(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A GPU as cuda.core sees it over the driver of tests/driver, the only one of the process.
+
+    A test that the driver refuses something, or in which a kernel faults, fails: `mended` forgets.
+    """
+    from tests import driver
+    from wonderland.runtime import cuda
+
+    if driver.missing():
+        pytest.skip(driver.missing())
+    device = driver.device()
+    monkeypatch.setattr(cuda, "devices", lambda: (device,))
+    yield device
+    assert (driver.driver().refused, driver.driver().faults) == ([], [])

@@ -18,7 +18,7 @@ from wonderland.compiler.codegen.target import Device
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Graph, Op, Value, apply
 from wonderland.compiler.pipeline import Compiled, compile_graph
-from wonderland.compiler.types import FLOATS, NAMES, Type
+from wonderland.compiler.types import NAMES, Type
 from wonderland.runtime import cuda
 from wonderland.runtime.device import DeviceError
 from wonderland.runtime.device_array import DeviceArray
@@ -39,14 +39,14 @@ def gpu() -> Any:
     return cuda.devices()[0]
 
 
-@pytest.fixture(params=["fake", pytest.param("gpu", marks=pytest.mark.gpu)])
+@pytest.fixture(params=["fake", "driven", pytest.param("gpu", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest) -> Any:
-    """The fake, and a GPU where there is one."""
+    """The fake, cuda.core over the driver of the tests, and a GPU where there is one."""
     return request.getfixturevalue(request.param)
 
 
 # as in test_compiled.py: sums and products round in another order than NumPy's
-TOLERANCES = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "f64": 1e-11}
+TOLERANCES = {"bf16": 4e-2, "f16": 5e-3, "f32": 2e-5, "c64": 2e-5, "f64": 1e-11, "c128": 1e-11}
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((20, 7)).astype(np.float32)
@@ -164,8 +164,9 @@ def agree(compiled: Compiled, arrays: tuple[np.ndarray, ...]) -> None:
     expected = interpret(compiled.graph, *arrays)
     for found, want in zip(map(np.asarray, compiled.program(arrays)), expected, strict=True):
         assert (found.dtype, found.shape) == (want.dtype, want.shape)
-        if NAMES[want.dtype] in FLOATS:
-            found, want = found.astype(np.float64), want.astype(np.float64)
+        if NAMES[want.dtype] in TOLERANCES:
+            wide = np.complex128 if want.dtype.kind == "c" else np.float64
+            found, want = found.astype(wide), want.astype(wide)
             np.testing.assert_allclose(found, want, tolerance, tolerance)
         else:
             np.testing.assert_array_equal(found, want)

@@ -7,7 +7,7 @@ from ..kernel.scalar import NUMPY
 from ..kernel.stages import Accumulate, Kernel, Stage, Store
 from . import schedule
 from .gpu_words import words
-from .loops import Lowering
+from .loops import LINE, Lowering
 from .printer import function
 from .slots import Named, Parameters
 from .target import Device
@@ -42,6 +42,11 @@ def lanes(stages: tuple[Stage, ...], axis: Axis, device: Device) -> int:
     aligned &= axis.name not in schedule.scattered(stages)
     heavy = sum(map(schedule.weight, stages)) >= HEAVY
     return n if aligned and not heavy else 1
+
+
+def row_bytes(elements: int, dtype: str) -> int:
+    """What a row takes of shared memory."""
+    return -(-elements * NUMPY[dtype].itemsize // LINE) * LINE
 
 
 def uses(e: Expr) -> set[str]:

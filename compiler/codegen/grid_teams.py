@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 from ..kernel.expr import Axis
-from ..kernel.scalar import NUMPY, KernelError
+from ..kernel.scalar import KernelError
 from ..kernel.stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
-from .grid import Grid, lanes
-from .loops import LINE, POINT, Body
+from .grid import Grid, lanes, row_bytes
+from .loops import POINT, Body
 from .reductions import Reductions
 from .target import Device
 
@@ -169,7 +169,3 @@ class Teams(Grid):
         place = " + ".join(terms) or "0"
         self.values.levels[0].body.append(f"{name} = shared({place}, {dtype})")
         return name
-
-
-def row_bytes(elements: int, dtype: str) -> int:
-    return -(-elements * NUMPY[dtype].itemsize // LINE) * LINE

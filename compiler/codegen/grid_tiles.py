@@ -6,33 +6,35 @@ import math
 
 from ..kernel.expr import Axis, Load, Map, Result
 from ..kernel.stages import Kernel
-from .grid import Grid
+from .grid import Grid, row_bytes
 from .loops import POINT, Body
 from .reductions import Reductions
 from .target import Device
-from .tiles import with_tiles
+from .tiles import Turned, with_tiles
 from .values import Row
 
 TILE = 32  # points of a tile along both axes: a warp reads and writes whole lines
+ELEMENTS = TILE * (TILE + 1)  # of a tile in shared memory
 
 
 class TurnedTiles(Grid):
     """Rows of a tile along the axis `across`, columns along the last parallel one.
 
     What lies crosswise is read along its own lines into shared memory, whose rows are one element
-    longer than a tile's, so that a column falls on all banks.
+    longer than a tile's, so that a column falls on all banks. The operands that this has no room
+    for are read where they lie.
     """
 
     def __init__(self, kernel: Kernel, device: Device, across: Axis) -> None:
         super().__init__(kernel, device)
         self.across, self.along = across, kernel.free[-1]
         self.others = [a for a in kernel.free if a not in (across, self.along)]
-        self.inner, self.turned = with_tiles(kernel, across, self.names)
+        self.inner, self.turned = with_tiles(kernel, across, self.names, self.fits)
         self.values.follow("", 1)
 
-    @property
-    def shared_bytes(self) -> int:
-        return 0
+    def fits(self, turned: Turned, load: Load) -> bool:
+        others = sum(row_bytes(ELEMENTS, x.dtype) for x, _ in turned.values())
+        return others + row_bytes(ELEMENTS, load.dtype) <= self.device.shared_bytes
 
     def points(self) -> int:
         tiles = -(-self.across.size // TILE) * -(-self.along.size // TILE)
@@ -55,8 +57,8 @@ class TurnedTiles(Grid):
             )
             rest = f"{POINT} // ({right} * {down})"
             self.place_of(rest, [(a, self.slots.extent(a), 1) for a in self.others])
-            for k, (load, result) in enumerate(self.turned.values()):
-                self.turn(k, load, result, top, left)
+            for load, result in self.turned.values():
+                self.turn(load, result, top, left)
             self.emit(f"barrier({self.device.threads})")
             row, column = (self.slots.axis(a.name) for a in (self.across, self.along))
             self.turns(f"{row}, {column} = {top} + turn // {TILE}, {left} + turn % {TILE}",
@@ -81,13 +83,13 @@ class TurnedTiles(Grid):
         head = f"for turn in range(thread, {TILE * TILE}, {self.device.threads})"
         self.within(head, set(), turn)
 
-    def turn(self, number: int, load: Load, result: Result, top: str, left: str) -> None:
+    def turn(self, load: Load, result: Result, top: str, left: str) -> None:
         """Fills the tile of one operand."""
         row, column = (self.slots.axis(a.name) for a in (self.across, self.along))
         name = self.names.fresh(result.name)
-        elements = TILE * (TILE + 1)
         root = self.values.levels[0].body
-        root.append(f"{name} = shared_tile({number}, {elements}, {load.dtype})")
+        root.append(f"{name} = shared({self.scratch_bytes}, {load.dtype})")
+        self.scratch_bytes += row_bytes(ELEMENTS, load.dtype)
         place = Map(((self.across.name, TILE + 1), (self.along.name, 1)))
         origin = self.values.line(self.values.here, f"{top} * {TILE + 1} + {left}", "origin")
         self.values.results[result.name] = Row(name, False, place, True, origin)

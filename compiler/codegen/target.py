@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ...runtime.architectures import architecture
 from ...runtime.objects import processor
 from .simd import DTYPES
 
@@ -51,18 +52,18 @@ class Device:
     library: bool = False
 
 
-DEVICES = {d.architecture: d for d in (Device(), Device("sm_90", shared_bytes=227 << 10))}
-"""The architectures that kernels are made for where there is no device."""
-
-
-OLD = Device(shared_bytes=48 << 10, tensor_cores=False)
-
-
 def of_architecture(name: str, library: bool = False) -> Device:
-    """What is known of a GPU: the nearest that is not newer, under its own name."""
-    number = int(name.removeprefix("sm_"))
-    older = [d for d in DEVICES.values() if int(d.architecture.removeprefix("sm_")) <= number]
-    return replace(older[-1] if older else OLD, architecture=name, library=library)
+    """What is known of a GPU. Errors: DeviceError."""
+    return Device(
+        name,
+        shared_bytes=architecture(name).shared_bytes,
+        tensor_cores=name != "sm_75",  # it has none for tf32 and bf16
+        library=library,
+    )
+
+
+DEVICES = {name: of_architecture(name) for name in ("sm_80", "sm_90")}
+"""The architectures that kernels are made for where there is no device."""
 
 
 @cache

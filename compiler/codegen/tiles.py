@@ -11,6 +11,7 @@ and another page.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..kernel.expr import Axis, Expr, Leaf, Load, Map, Result, rebuilt
@@ -48,8 +49,13 @@ def crossing(kernel: Kernel) -> Axis | None:
 Turned = dict[tuple[str, Map], tuple[Load, Result]]
 
 
-def with_tiles(kernel: Kernel, across: Axis, names: Names) -> tuple[Stage, Turned]:
-    """The stage with results of tiles in the place of crosswise loads; those, by buffer and map."""
+def with_tiles(
+    kernel: Kernel, across: Axis, names: Names, fits: Callable[[Turned, Load], bool] | None = None
+) -> tuple[Stage, Turned]:
+    """The stage with results of tiles in the place of crosswise loads; those, by buffer and map.
+
+    `fits`: whether there is room for one more; a load that has none stays as it is.
+    """
     axes = (across.name, kernel.free[-1].name)
     memo: dict[Expr, Expr] = {}
     turned: Turned = {}
@@ -59,8 +65,12 @@ def with_tiles(kernel: Kernel, across: Axis, names: Names) -> tuple[Stage, Turne
             return e
         if e.map.stride(axes[0]) != 1 or e.map.stride(axes[1]) in (0, 1):
             return e
-        tile = Result(names.fresh(f"{e.buffer.name}_tile"), axes, e.dtype)
-        return turned.setdefault((e.buffer.name, e.map), (e, tile))[1]
+        key = e.buffer.name, e.map
+        if key not in turned:
+            if fits and not fits(turned, e):
+                return e
+            turned[key] = e, Result(names.fresh(f"{e.buffer.name}_tile"), axes, e.dtype)
+        return turned[key][1]
 
     body = kernel.stages[0].body
     return Stage((), tuple(mapped(s, lambda e: rebuilt(e, leaf, memo)) for s in body)), turned

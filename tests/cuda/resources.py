@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tests.runtime.fake_device import Code
 from wonderland.compiler.codegen.target import DEVICES, Device
 from wonderland.compiler.pipeline import Compiled
-from wonderland.runtime import cubins, ptx
+from wonderland.runtime import architectures, cubins, ptx
 from wonderland.runtime.cubins import Artifact
 
 Written = Code | Artifact  # what has PTX of one kernel
@@ -69,7 +69,8 @@ def linked(codes: Sequence[Written], architecture: str) -> Iterator[Artifact]:
 def joined(codes: Iterable[Written], architecture: str) -> str:
     """One module of several kernels."""
     bodies = (line for code in codes for line in body(code))
-    head = f".version {ptx.VERSION[-2]}.{ptx.VERSION[-1]}", f".target {architecture}"
+    version = architectures.architecture(architecture).ptx
+    head = f".version {version // 10}.{version % 10}", f".target {architecture}"
     return "\n".join((*head, ".address_size 64", *bodies))
 
 

@@ -216,6 +216,12 @@ def test_operands_that_lie_crosswise_are_turned_to_the_bit() -> None:
     agree_on(lambda x, y: x.T * y.T, normal(65, 64), normal(65, 64), exactly=True)
 
 
+@pytest.mark.parametrize("operands", [6, 30])
+def test_more_crosswise_operands_than_shared_memory_has_room_for(operands: int) -> None:
+    xs = [normal(33, 65).astype(np.float64) + k for k in range(operands)]
+    agree_on(lambda *xs: sum(x.T for x in xs), *xs, exactly=True)
+
+
 def test_prefixes_of_long_rows_are_a_blocks() -> None:
     agree_on(lambda x: (np.cumsum(x, 1), wl.lax.cummax(x, 1, reverse=True)), normal(3, 700))
     agree_on(lambda x: (wl.lax.cumlogsumexp(x, 0), np.cumprod(x, 0)), normal(515, 2))

@@ -17,6 +17,7 @@ from .races import Order
 LOCKSTEP = 1 << 13
 """Threads that run together: as many as keep the arrays of a kernel in the cache."""
 MOST_SHARED_BYTES = 227 << 10
+MOST_DECLARED_BYTES = 48 << 10  # of these, what a kernel itself may declare
 MOST_THREADS = 1024
 
 Size = int | tuple[int, ...]
@@ -80,6 +81,11 @@ def check_limits(code: Code, block: tuple[int, ...], shared_bytes: int) -> None:
         raise LaunchFault(f"{entry.name}: at most {most} threads a block, got {threads}")
     if "reqntid" in limits and (*limits["reqntid"], 1, 1)[:3] != block:
         raise LaunchFault(f"{entry.name}: blocks of {limits['reqntid']} required, got {block}")
+    if code.program.shared_bytes > MOST_DECLARED_BYTES:
+        raise LaunchFault(
+            f"{entry.name}: at most {MOST_DECLARED_BYTES} bytes of shared memory may be declared, "
+            f"got {code.program.shared_bytes}"
+        )
     shared = code.program.shared_bytes + shared_bytes
     if shared > MOST_SHARED_BYTES:
         raise LaunchFault(

@@ -6,6 +6,7 @@ It records what it is asked for, and faults on what a GPU would hide.
 from __future__ import annotations
 
 import itertools
+import struct
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,9 @@ import numpy as np
 from tests.ptx import Memory, launch
 from tests.runtime.fake_cublaslt import FakeCublasLt
 from wonderland.runtime import dlpack
+from wonderland.runtime.architectures import architecture
 from wonderland.runtime.cublaslt import Products
+from wonderland.runtime.cuda import signed
 from wonderland.runtime.device import DeviceError, Launch, MatrixProduct, OutOfDeviceMemory
 
 ALIGN = 256
@@ -189,7 +192,12 @@ class FakeDevice:
     def run(self, x: Launch) -> None:
         code: Code = x.kernel
         sizes = slot_sizes(code)
-        args = [value % (1 << 8 * n) for value, n in zip(x.slots, sizes, strict=True)]
+        # as cuda.py gives them to the driver, which reads the low bytes of each
+        words = [struct.pack("<q", signed(value)) for value in x.slots]
+        args = [word[:n] for word, n in zip(words, sizes, strict=True)]
+        most = architecture(self.architecture).shared_bytes
+        shared = x.shared_bytes + shared_bytes(code)
+        assert shared <= most, f"{x.name}: at most {most} bytes of shared memory, got {shared}"
         launch(code.ptx, code.entry, x.blocks, x.threads, args, x.shared_bytes, memory=self.memory)
 
     # ---- order
@@ -209,6 +217,13 @@ class FakeDevice:
     def synchronize(self) -> None:
         self.ask("synchronize")
         self.drain()
+
+
+def shared_bytes(code: Code) -> int:
+    """Of shared memory, what a kernel itself declares."""
+    from tests.ptx.decoding import load
+
+    return load(code.ptx, code.entry).program.shared_bytes
 
 
 def slot_sizes(code: Code) -> list[int]:

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from tests.runtime.fake_device import FakeDevice
 from wonderland.compiler.codegen import gpu_words
 from wonderland.compiler.codegen.target import DEVICES
 from wonderland.compiler.pipeline import compile_graph
-from wonderland.runtime import cubins, objects
+from wonderland.runtime import cubins, devices, objects, ptx
+from wonderland.runtime.architectures import ARCHITECTURES
 from wonderland.runtime.cubins import Artifact
+from wonderland.runtime.device import DeviceError
 
 try:
     cubins.linker()
@@ -41,7 +44,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     objects.folder.cache_clear()
 
 
-@pytest.mark.parametrize("architecture", sorted(DEVICES))
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_text_becomes_a_cubin_that_says_what_it_takes(architecture: str) -> None:
     found = made(ADD, architecture)
     assert found.cubin.startswith(b"\x7fELF") and found.entry.startswith("add_")
@@ -49,6 +52,16 @@ def test_a_text_becomes_a_cubin_that_says_what_it_takes(architecture: str) -> No
     assert found.architecture == architecture and 0 < found.registers < 64
     assert (found.spill_bytes, found.stack_bytes, found.shared_bytes) == (0, 0, 0)
     assert f".target {architecture}" in found.ptx and "add.rn.f32" in found.ptx
+
+
+@pytest.mark.parametrize("architecture", ["sm_70", "sm_130", "sm_90a", "nonsense"])
+def test_an_architecture_that_nobody_knows_is_an_error(architecture: str) -> None:
+    with pytest.raises(DeviceError, match=rf"made for sm_75, .*, sm_121, got {architecture}"):
+        ptx.target(architecture)
+    device = FakeDevice()
+    device.architecture = architecture
+    with pytest.raises(DeviceError, match="cuda:0, Fake: kernels are made for sm_75"):
+        devices.accelerator(device)
 
 
 def test_aligned_neighbours_move_in_one_access() -> None:
