@@ -24,6 +24,7 @@ import numpy as np
 from ..runtime import making
 from ..runtime.device_array import DeviceArray
 from . import nans, tree
+from .arrays import plain
 from .budget import Candidate, fitted
 from .devices import accelerator, array_on_device, device_of, on_host
 from .errors import ProgramError
@@ -35,9 +36,9 @@ from .precision import factors_of
 from .retrace import Key, reason
 from .settings import Settings, active, bytes_of, changed
 from .static import Ints, Static, Strings, places, places_and_names
-from .trace import PYTHON, Traced, call, trace, trace_tree
+from .trace import PYTHON, Traced, aval, call, trace, trace_tree
 from .tracer import Again, current
-from .types import NUMPY, Type, dtype_name, type_of
+from .types import NUMPY, Type, dtype_name
 
 if TYPE_CHECKING:
     from .pipeline import Compiled
@@ -320,14 +321,8 @@ def array(x: Any) -> np.ndarray:
     for kind, name in PYTHON.items():
         if isinstance(x, kind):
             return np.array(x, NUMPY[name])
-    a = np.asarray(x)
-    if a.dtype == object:
-        raise ProgramError(
-            f"jit: arrays and numbers are required as arguments, got {type(x).__name__}",
-            repair="static_argnums, for what is no array",
-        )
-    type_of(a)
-    return a
+    aval(x)
+    return plain(x)
 
 
 def eval_shape(function: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -47,6 +47,10 @@ INDEX: Repairs = (
     (r"(\w+)\[(\w+):(\w+)\]", r"wonderland.numpy.take(\1, \2 + np.arange(size), axis=0)"),
     (r"(\w+)\[(\w+)\]", r"np.stack(\1)[\2]"),
 )
+HASH: Repairs = (
+    (r"(\w+) not in \{(.+?)\}", r"~np.isin(\1, [\2])"),
+    (r"(\w+) in \{(.+?)\}", r"np.isin(\1, [\2])"),
+)
 WRITE: Repairs = (
     (r"^(\w+)(\[.+\] [-+*/@%&|^]?=.+)$", r"\1 = \1.copy() before \1\2"),
     (r"^np\.(\w+)\((\w+), (.+)$", r"\2 = \2.copy() before np.\1(\2, \3"),
@@ -126,6 +130,13 @@ class Concrete:
 
     def __contains__(self, item: Any) -> bool:
         refuse(f"in: numbers are required, got a traced {self.type}", (), "np.any(x == item)")
+
+    def __hash__(self) -> int:
+        refuse(
+            f"hash: a number is required, got a traced {self.type}",
+            HASH,
+            "np.isin(x, [a, b]) in place of x in {a, b}, id(x) as a key",
+        )
 
     def __format__(self, spec: str) -> str:
         if spec:

@@ -223,7 +223,8 @@ def fori_loop(
 ) -> Any:
     """carry = body_fun(i, carry) for i from lower to upper - 1, from the tree `init_val` on.
 
-    With Python ints as bounds it is a scan, and has derivatives of all kinds; else a while loop.
+    With ints that are known as bounds it is a scan, and has derivatives of all kinds; else a while
+    loop. i has the dtype of `upper`, or of `lower` beside a Python int, and is weak if `lower` is.
     `checkpoints` is how many carries reverse mode keeps, as for these. `unroll` is accepted and
     changes nothing.
     Example:
@@ -235,7 +236,7 @@ def fori_loop(
     bounds = [number(lower), number(upper)]
     if None not in bounds:
         start, stop = (int(b) for b in bounds if b is not None)
-        of = counter_dtype(lower, upper)
+        of = counter_dtype(lower, upper), is_weak(lower)
         return here(
             lambda init: _counted(start, max(stop - start, 0), of, body_fun, init, kept),
             "fori_loop",
@@ -258,11 +259,11 @@ def fori_loop(
 
 
 def _counted(
-    start: int, count: int, dtype: str, body_fun: Function, init: Any, checkpoints: int
+    start: int, count: int, of: tuple[str, bool], body_fun: Function, init: Any, checkpoints: int
 ) -> Any:
-    """The loop of known bounds as a scan over its counter."""
-    weak = not dtype
-    counter = iota(Type(dtype or "i64", (count,)), 0)
+    """The loop of known bounds as a scan over its counter, of a dtype and perhaps weak."""
+    dtype, weak = of
+    counter = iota(Type(dtype, (count,)), 0)
     counter = elementwise.add(counter, full(start, counter.type)) if start else counter
 
     def step(carry: Any, i: Any) -> tuple[Any, None]:
@@ -273,9 +274,9 @@ def _counted(
 
 
 def counter_dtype(lower: Any, upper: Any) -> str:
-    """The dtype of the bound that has one, else weak i64."""
-    strong = [operand(b).dtype for b in (lower, upper) if not is_weak(b)]
-    return dtype_name(strong[0]) if strong else ""
+    """The dtype of the bound that has one, `upper` first, else i64."""
+    strong = [operand(b).dtype for b in (upper, lower) if not is_weak(b)]
+    return dtype_name(strong[0]) if strong else "i64"
 
 
 def number(x: Any) -> Any:

@@ -21,6 +21,7 @@ from ..runtime.device import Device, DeviceError
 from ..runtime.device_array import DeviceArray, adopt, moved, put
 from ..runtime.guard import ArraySpec
 from . import tree
+from .arrays import plain
 from .errors import ProgramError
 from .settings import active
 from .types import dtype_name
@@ -55,7 +56,7 @@ def placed(x: Any, to: Device | None) -> Any:
     found = array_on_device(x)
     if found is not None:
         return np.asarray(found) if to is None else moved(found, to)
-    array = np.asarray(x)
+    array = plain(x)
     if array.dtype == object:
         raise ProgramError(f"device_put: arrays and numbers are required, got {type(x).__name__}")
     dtype_name(array.dtype)  # no text, no dates

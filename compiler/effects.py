@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
+from .arrays import refuse_subclasses
 from .errors import ProgramError
 from .ir import Foreign, Value, apply_all, user_source, where
 from .numpy.operands import new, operand, value
@@ -220,6 +221,7 @@ def checked(function: Function, structure: tree.Structure, name: str) -> Functio
                 f"{name}: {function.__name__} gives another tree than it was said to, "
                 f"{tree.difference(structure, found)}"
             )
+        refuse_subclasses(leaves)
         return tuple(leaves)
 
     return call

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import tree
+from .arrays import argument
 from .devices import array_on_device
 from .errors import ProgramError
 from .lazy import lazy
 from .trace import Traced, aval
 from .tree import Structure
+from .types import Type
 
 if TYPE_CHECKING:
     from ..runtime.program import Program
@@ -144,6 +146,8 @@ class Executable:
 
 
 def known(x: Any) -> Any:
-    """What is on a device as our array of it, everything else as it is."""
+    """What another library holds as an array of the host or a device, all else as it is."""
     found = array_on_device(x)
+    if found is None and not isinstance(x, (np.ndarray, Type)):
+        found = argument(x)
     return x if found is None else found

@@ -302,6 +302,10 @@ def parted(
             where(user_source()),
         )
     places = [n % len(args) for n in numbers]
+    if len(set(places)) < len(places):
+        raise ProgramError(
+            f"grad: different argnums are required, got {tuple(numbers)}", where(user_source())
+        )
     rest = [a for i, a in enumerate(args) if i not in places]
     leaves, structure = tree.flatten((rest, options))
     arrays = [i for i, x in enumerate(leaves) if isinstance(x, Tracer | np.ndarray | np.generic)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .arrays import plain
 from .control_flow import (  # noqa: F401  jax.lax has them here
     associative_scan,
     cond,
@@ -74,7 +75,7 @@ def ints(xs: Any) -> tuple[int, ...]:
 
 
 def _array(x: Any) -> Any:
-    return np.asarray(x) if isinstance(x, (list, tuple)) else x
+    return plain(x) if isinstance(x, (list, tuple)) else x
 
 
 def _unary(rule: Callable[..., Any]) -> Callable[[Any], Tracer]:
@@ -163,7 +164,8 @@ def dot_general(
     Shapes: batch, lhs free, rhs free.
     """
     x, y = operand(lhs), operand(rhs)
-    dtype = dtype_name(preferred_element_type or promoted("dot_general", x, y))
+    wanted = preferred_element_type
+    dtype = promoted("dot_general", x, y) if wanted is None else dtype_name(wanted)
     (left, right), (left_batch, right_batch) = dimension_numbers
     contracting = ints(left), ints(right)
     batch = ints(left_batch), ints(right_batch)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import numpy as wnp
+from .arrays import plain
 from .numpy.operands import wrong
 from .tracer import Tracer
 from .types import INTEGERS, NUMPY, dtype_name
@@ -136,7 +137,7 @@ class RoundingMethod(enum.IntEnum):
 
 def array(x: Any) -> Any:
     """`x` as a tracer or an array."""
-    return x if isinstance(x, Tracer) else np.asarray(x)
+    return x if isinstance(x, Tracer) else plain(x)
 
 
 def is_whole(*xs: Any) -> bool:

@@ -124,7 +124,7 @@ def fold_in(key: Any, data: Any) -> Tracer:
 def bits(key: Any, shape: Shape = (), dtype: Any = np.uint32) -> Tracer:
     """Uniform u32."""
     if dtype_name(dtype) != "u32":
-        raise wrong(f"bits: dtype uint32 is required, got {np.dtype(dtype)}")
+        raise wrong(f"bits: dtype uint32 is required, got {dtype_name(dtype)}")
     return new(random_bits(_key(key).value, shape_given("bits", shape)))
 
 
@@ -139,7 +139,7 @@ def _fractions(key: Any, shape: tuple[int, ...], name: str) -> Tracer:
 def _float(name: str, dtype: Any) -> str:
     found = dtype_name(dtype)
     if found not in ("f32", "f64"):
-        raise wrong(f"{name}: dtype float32 or float64 is required, got {np.dtype(dtype)}")
+        raise wrong(f"{name}: dtype float32 or float64 is required, got {found}")
     return found
 
 
@@ -197,8 +197,8 @@ def _next(x: Tracer, kind: Any, towards: float) -> Tracer:
 def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tracer:
     """True with probability p."""
     p = tracer(p)
-    name = "f32" if p.weak or not p.type.is_float else p.type.dtype
-    return uniform(key, p.shape if shape is None else shape, name) < p.astype(name)
+    kind = np.dtype(np.float32) if p.weak or not p.type.is_float else p.dtype
+    return uniform(key, p.shape if shape is None else shape, kind) < p.astype(kind)
 
 
 @eager("key", "minval", "maxval")
@@ -207,7 +207,7 @@ def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = np.in
     name, shape = dtype_name(dtype), shape_given("randint", shape)
     if name not in ("i32", "u32"):
         raise wrong(
-            f"randint: dtype int32 or uint32 is required, got {np.dtype(dtype)}",
+            f"randint: dtype int32 or uint32 is required, got {name}",
             "randint(...).astype(dtype)",
         )
     low, high = (new(value(v, name, shape)) for v in (minval, maxval))
@@ -217,7 +217,7 @@ def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = np.in
     factor = np.uint32(1 << 16) % span
     factor = factor * factor % span  # 2**32 modulo the span
     offset = (first % span * factor + second % span) % span
-    return low + offset.astype(name)
+    return low + offset.astype(NUMPY[name])
 
 
 @eager("key")

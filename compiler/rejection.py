@@ -26,7 +26,7 @@ from .ops.gamma import gamma_draw
 from .ops.random import Threefry, random_bits
 from .random import Shape, exponential, normal, parameters, rademacher, split, uniform
 from .tracer import Tracer
-from .types import dtype_name
+from .types import NUMPY, dtype_name
 
 __all__ = [
     "ball",
@@ -232,7 +232,7 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = np.int32) -> Tra
     few = (lam != lam) | (lam < 10)
     small = _poisson_few(key, el.where(few, lam, kind(0)), shape)
     large = _poisson_many(key, el.where(few, kind(1e5), lam), shape)
-    return el.where(lam == 0, 0, el.where(few, small, large)).astype(of)
+    return el.where(lam == 0, 0, el.where(few, small, large)).astype(NUMPY[of])
 
 
 def _poisson_few(key: Any, rate: Tracer, shape: tuple[int, ...]) -> Tracer:

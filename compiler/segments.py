@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .arrays import plain
 from .ir import Value
 from .kernel import MONOIDS
 from .lax import eager
@@ -51,7 +52,7 @@ def counted(name: str, ids: Any, num_segments: Any) -> int:
             f"{name}: num_segments is required where the ids are traced, got {ids.type}",
             f"{name}(data, ids, num_segments=n)",
         )
-    array = np.asarray(ids)
+    array = plain(ids)
     return int(array.max()) + 1 if array.size else 0
 
 

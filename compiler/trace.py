@@ -8,6 +8,7 @@ graphs is a transformation of functions, in any nesting.
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from . import tree
+from .arrays import argument, refuse_subclasses
+from .devices import array_on_device
 from .errors import ProgramError
 from .interpreter import interpret
 from .ir import Graph, Node, Source, Value, apply_all, inline, is_own, user_source, where
 from .numpy.operands import operand, value
 from .ops.effects import Tie, effects_in, has_effect, tie, token
-from .tracer import Again, Tracer, active, current, tracing
+from .tracer import FUNCTIONS, Again, Tracer, active, current, tracing
 from .tree import Structure
 from .types import NUMPY, Type, dtype_name
 
@@ -59,15 +62,20 @@ def aval(x: Any, path: str = "") -> tuple[Type, bool]:
         return x, False
     if type(x) in PYTHON:
         return Type(PYTHON[type(x)]), type(x) is not bool
+    refuse_subclasses(x)
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
-    if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype):
+    if isinstance(shape, tuple) and isinstance(dtype, np.dtype):
+        return Type(dtype_name(dtype), shape), False
+    found = array_on_device(x)
+    found = argument(x) if found is None else found
+    if found is None:
         raise ProgramError(
             "trace: arrays and numbers are required as arguments, "
             f"got {type(x).__name__} {x!r:.40} at args{path}",
             where(user_source()),
-            "close over what is no array, or mark it static",
+            "np.asarray(x); close over what is no array, or mark it static",
         )
-    return Type(dtype_name(dtype), shape), False
+    return Type(dtype_name(found.dtype), found.shape), False
 
 
 def trace(
@@ -141,6 +149,42 @@ def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:
             "return arrays in dicts, lists, tuples or dataclasses",
         )
     return value(x)
+
+
+def eagerly(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A function of traced arrays on arrays, interpreted; other arguments are what they are."""
+    leaves, structure = tree.flatten((args, options))
+    arrays = {i: x for i, x in enumerate(leaves) if isinstance(x, (np.ndarray, np.generic))}
+    found: Any = None
+
+    def body(given: dict[int, Any]) -> Any:
+        nonlocal found
+        own, named = tree.unflatten(structure, [given.get(i, x) for i, x in enumerate(leaves)])
+        found = function(*own, **named)
+        return found if traced_leaves(tree.leaves(found)) else ()
+
+    ran = call(trace_tree(body, (arrays,), function.__name__), arrays)
+    return ran if traced_leaves(tree.leaves(found)) else found
+
+
+FUNCTIONS["run"] = eagerly
+
+
+def keeps_bf16(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as it is in a trace, where Python numbers leave bf16 what it is; outside, NumPy's
+    operators make f32 of it."""
+
+    @functools.wraps(function)
+    def kept(*args: Any, **options: Any) -> Any:
+        if current() is None and any(map(_is_bf16, tree.leaves((args, options)))):
+            return eagerly(function, args, options)
+        return function(*args, **options)
+
+    return kept
+
+
+def _is_bf16(x: Any) -> bool:
+    return isinstance(x, (np.ndarray, np.generic)) and x.dtype == NUMPY["bf16"]
 
 
 def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:

@@ -358,7 +358,7 @@ class Tracer(Concrete):
     __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)  # pyright: ignore[reportAssignmentType]
     __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
-    __hash__ = object.__hash__
+    __hash__ = Concrete.__hash__
 
     def __round__(self, digits: int = 0) -> Tracer:
         return FUNCTIONS[np.round](self, digits)

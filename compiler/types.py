@@ -33,6 +33,8 @@ NUMPY: dict[str, np.dtype[Any]] = {
 """Name to NumPy dtype, for every element type of the language."""
 
 NAMES = {d: n for n, d in NUMPY.items()}
+OWN = frozenset(NUMPY) - {"bool", "i8", "u8", "f16"}
+"""Our names without a meaning in NumPy, whose "i8" and "u8" have eight bytes, "f16" sixteen."""
 SIGNED, UNSIGNED = ("i8", "i16", "i32", "i64"), ("u8", "u16", "u32", "u64")
 INTEGERS = (*SIGNED, *UNSIGNED)
 HALVES = ("f16", "bf16")  # stored in 16 bits, computed in f32
@@ -61,17 +63,27 @@ def is_inexact(dtype: str) -> bool:
     return dtype in INEXACT
 
 
+def own(x: Any) -> Any:
+    """The dtype that only our names have a string for, as "f32" or "bf16"; else `x` as it is."""
+    return NUMPY[x] if type(x) is str and x in OWN else x
+
+
 def dtype_name(dtype: Any) -> str:
-    """The language's name of anything NumPy takes for a dtype."""
-    if isinstance(dtype, str) and dtype in NUMPY:
-        return dtype
+    """The language's name of anything NumPy takes for a dtype, and of strings in `OWN`.
+
+    What a string means to NumPy it means here: "i8" is i64.
+    """
     try:
-        given = np.dtype(dtype)
+        given = np.dtype(own(dtype))
     except TypeError:
         given = dtype
     found = given.newbyteorder("=") if isinstance(given, np.dtype) else None
     if found not in NAMES:
-        raise ProgramError(f"dtype: one of {', '.join(NUMPY)} is required, got {given}")
+        names = ", ".join(d.name for d in NUMPY.values())
+        raise ProgramError(
+            f"dtype: one of {names} is required, got {given}",
+            repair='np.float16, or "f2"' if dtype == "f16" else "",
+        )
     return NAMES[found]
 
 

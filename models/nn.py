@@ -21,6 +21,7 @@ from ..compiler.custom import custom_jvp
 from ..compiler.functions import stop_gradient
 from ..compiler.lax import erf
 from ..compiler.lax import logistic as sigmoid
+from ..compiler.trace import keeps_bf16
 from .initializers import (
     glorot_normal,
     glorot_uniform,
@@ -73,11 +74,13 @@ def relu(x: Any) -> Any:
     return np.where(x <= 0, 0, x)
 
 
+@keeps_bf16
 def leaky_relu(x: Any, negative_slope: float = 1e-2) -> Any:
     """x where x >= 0, else negative_slope * x."""
     return np.where(x >= 0, x, negative_slope * x)
 
 
+@keeps_bf16
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """x where x > 0, else alpha * (exp(x) - 1)."""
     positive = x > 0
@@ -85,6 +88,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return np.where(positive, x, alpha * np.expm1(np.where(positive, 0, x)))
 
 
+@keeps_bf16
 def gelu(x: Any, approximate: bool = True) -> Any:
     """x times the normal distribution function of x; the approximation is by tanh.
 
@@ -176,17 +180,20 @@ def _chosen(labels: Any, num_classes: int, axis: int) -> Any:
 # ---------------------------------------------------------------- losses
 
 
+@keeps_bf16
 def squared_error(predictions: Any, targets: Any = 0.0) -> Any:
     """(p - t)^2"""
     error = predictions - targets
     return error * error
 
 
+@keeps_bf16
 def absolute_error(predictions: Any, targets: Any = 0.0) -> Any:
     """|p - t|, with derivative 0 at 0."""
     return np.abs(predictions - targets)
 
 
+@keeps_bf16
 def huber_loss(predictions: Any, targets: Any = 0.0, delta: float = 1.0) -> Any:
     """(p - t)^2 / 2 for errors within delta, delta * (|p - t| - delta / 2) beyond.
 
@@ -197,6 +204,7 @@ def huber_loss(predictions: Any, targets: Any = 0.0, delta: float = 1.0) -> Any:
     return 0.5 * quadratic * quadratic + delta * (size - quadratic)
 
 
+@keeps_bf16
 def hinge_loss(predictor_outputs: Any, targets: Any) -> Any:
     """max(0, 1 - p * t) for targets -1 and 1."""
     return relu(1 - predictor_outputs * targets)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..compiler import numpy as np
 from ..compiler import tree
 from ..compiler.errors import ProgramError
+from ..compiler.trace import keeps_bf16
 from .schedules import (
     Schedule,
     constant_schedule,
@@ -69,6 +70,7 @@ class Optimizer(NamedTuple):
     update: Callable[..., tuple[Tree, Tree]]
 
 
+@keeps_bf16
 def apply_updates(params: Tree, updates: Tree) -> Tree:
     """params + updates, which are of the same shapes"""
     return tree.map(_updated, params, updates)
@@ -84,6 +86,7 @@ def _updated(parameter: Any, update: Any) -> Any:
     return parameter + update
 
 
+@keeps_bf16
 def incremental_update(new_tensors: Tree, old_tensors: Tree, step_size: float) -> Tree:
     """step_size * new + (1 - step_size) * old: an exponential average of parameters, step by step.
 
@@ -105,12 +108,13 @@ def chain(*optimizers: Optimizer) -> Optimizer:
             after.append(made)
         return grads, tuple(after)
 
-    return Optimizer(init, update)
+    return Optimizer(init, keeps_bf16(update))
 
 
 def _stateless(function: Callable[[Tree, Tree], Tree]) -> Optimizer:
     """An optimizer without state, of (updates, params)."""
-    return Optimizer(lambda params: (), lambda u, s, params=None: (function(u, params), s))
+    update = keeps_bf16(lambda u, s, params=None: (function(u, params), s))
+    return Optimizer(lambda params: (), update)
 
 
 def _times(factor: Any, x: Any) -> Any:
@@ -142,7 +146,7 @@ def scale_by_schedule(step_size_fn: Schedule) -> Optimizer:
         factor = step_size_fn(state.count)
         return tree.map(lambda g: _times(factor, g), grads), Steps(state.count + np.int32(1))
 
-    return Optimizer(init, update)
+    return Optimizer(init, keeps_bf16(update))
 
 
 def clip(max_delta: float) -> Optimizer:
@@ -150,6 +154,7 @@ def clip(max_delta: float) -> Optimizer:
     return _stateless(lambda grads, _: tree.map(lambda g: np.clip(g, -max_delta, max_delta), grads))
 
 
+@keeps_bf16
 def global_norm(updates: Tree) -> Any:
     """The root of the sum of the squares of all elements of all arrays."""
     return np.sqrt(sum(np.sum(x * x) for x in tree.leaves(updates)))
@@ -204,7 +209,7 @@ def ema(decay: float, debias: bool = True) -> Optimizer:
         factor = 1 / _decayed(decay, count) if debias else 1.0
         return tree.map(lambda m: _times(factor, m), mean), Average(count, mean)
 
-    return Optimizer(init, update)
+    return Optimizer(init, keeps_bf16(update))
 
 
 # ---------------------------------------------------------------- optimizers
@@ -237,7 +242,7 @@ def sgd(learning_rate: Any, momentum: float = 0.0, nesterov: bool = False) -> Op
         directions, trace = _moved(grads, state.trace, momentum, nesterov)
         return scaled(directions), Momentum(trace)
 
-    return Optimizer(init, update)
+    return Optimizer(init, keeps_bf16(update))
 
 
 def _moved(grads: Tree, trace: Tree, momentum: float, nesterov: bool) -> tuple[Tree, Tree]:
@@ -305,7 +310,7 @@ def adamw(
             updates = tree.map(lambda u, d: u - d, updates, decay)
         return updates, AdamState(count, mu, nu)
 
-    return Optimizer(init, update)
+    return Optimizer(init, keeps_bf16(update))
 
 
 def _decayed(rate: float, count: Any) -> Any:
@@ -358,4 +363,4 @@ def rmsprop(
             directions, trace = _moved(directions, state.trace, momentum, nesterov)
         return tree.map(lambda d: -learning_rate * d, directions), RmsState(nu, mu, trace)
 
-    return Optimizer(init, update)
+    return Optimizer(init, keeps_bf16(update))

@@ -21,6 +21,7 @@ LAYERS = [
     "compiler.prefix compiler.product compiler.sorting",
     "compiler.ops",
     "compiler.law compiler.interpreter compiler.verify compiler.index compiler.tree",
+    "compiler.arrays",
     "compiler.laws compiler.emission compiler.nans compiler.retrace",
     "compiler.chunks compiler.roots compiler.groups compiler.order",
     "compiler.plan compiler.rematerialise compiler.minimum_cut",

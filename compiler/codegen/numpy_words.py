@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..kernel.scalar import NUMPY
+from ..kernel.scalar import cast as scalar_cast
 from ..types import HALVES
 
 bool_, f16, bf16, f32, f64 = "bool", "f16", "bf16", "f32", "f64"
@@ -138,15 +139,7 @@ def scalar(x: Vector) -> int:
 
 
 def cast(x: Vector, dtype: str) -> Vector:
-    to = NUMPY[dtype]
-    if NAMES[x.dtype] in HALVES:
-        x = x.astype(np.float32)
-    if x.dtype.kind != "f" or to.kind not in "iu":
-        return x.astype(to)
-    least, most = np.iinfo(to).min, np.iinfo(to).max
-    inside = (x > float(least)) & (x < float(most + 1))
-    ends = np.where(x > 0, most, np.where(x < 0, least, 0)).astype(to)
-    return np.where(inside, np.where(inside, x, 0).astype(to), ends)
+    return scalar_cast(x.astype(np.float32) if NAMES[x.dtype] in HALVES else x, dtype)
 
 
 def reinterpret(x: Vector, dtype: str) -> Vector:

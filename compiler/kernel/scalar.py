@@ -76,7 +76,16 @@ def fma(x: Any, y: Any, z: Any) -> Any:
 
 
 def cast(x: Any, dtype: str) -> Any:
-    return np.asarray(x).astype(NUMPY[dtype])
+    """x in another dtype. Floats to integers cut the fraction and saturate, NaN gives 0; integers
+    wrap; bool is x != 0."""
+    x, to = np.asarray(x), types.NUMPY[dtype]
+    if to.kind not in "iu" or types.NAMES.get(x.dtype) not in types.FLOATS:
+        return x.astype(to)
+    x = x.astype(np.float64)
+    least, most = np.iinfo(to).min, np.iinfo(to).max
+    inside = (x > float(least)) & (x < float(most) + 1)
+    ends = np.where(x > 0, most, np.where(x < 0, least, 0)).astype(to)
+    return np.where(inside, np.where(inside, x, 0).astype(to), ends)
 
 
 def sigmoid(x: Any) -> Any:

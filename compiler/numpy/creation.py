@@ -11,7 +11,7 @@ import numpy as np
 from .. import ops
 from ..ops import source
 from ..tracer import FUNCTIONS, Tracer
-from ..types import NUMPY, Type, dtype_name
+from ..types import NUMPY, Type, dtype_name, own
 from .elementwise import where
 from .operands import (
     WEAK,
@@ -78,7 +78,7 @@ empty_like = _constant_like(np.empty_like, 0)
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     """The common dtype of arrays, numbers and dtypes; traced values of Python numbers are weak."""
-    kinds = (kind_of(x) if isinstance(x, Tracer) else x for x in arrays_and_dtypes)
+    kinds = (kind_of(x) if isinstance(x, Tracer) else own(x) for x in arrays_and_dtypes)
     plain = [k(0) if isinstance(k, type) and k in WEAK else k for k in kinds]
     return np.result_type(*plain)
 
@@ -86,7 +86,7 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     """Whether a cast from the dtype of an array, or a dtype, is of the kind `casting`."""
-    return np.can_cast(from_.dtype if isinstance(from_, Tracer) else from_, to, casting)
+    return np.can_cast(from_.dtype if isinstance(from_, Tracer) else own(from_), own(to), casting)
 
 
 @implements(np.array)
@@ -127,7 +127,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **_: 
             count = new(source.iota(Type(name, (len(range(start, stop, step)),)), 0))
             scaled = count if step == 1 else count * NUMPY[name].type(step)
             return scaled if start == 0 else scaled + NUMPY[name].type(start)
-    return tracer(np.arange(start, stop, step, dtype=dtype))
+    return tracer(np.arange(start, stop, step, dtype=own(dtype)))
 
 
 @implements(np.linspace)
@@ -143,7 +143,7 @@ def linspace(
 ) -> Any:
     steps = num - 1 if endpoint else num
     if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
-        made, step = np.linspace(start, stop, num, endpoint, True, dtype, axis)
+        made, step = np.linspace(start, stop, num, endpoint, True, own(dtype), axis)
         return (tracer(made), tracer(step)) if retstep else tracer(made)
     low, high = tracer(start), tracer(stop)
     at = np.arange(num).reshape(num, *(1,) * max(low.ndim, high.ndim)) / max(steps, 1)
@@ -159,7 +159,7 @@ def _static(function: Any) -> Callable[..., Any]:
     def implementation(*args: Any, **options: Any) -> Any:
         if any(map(_holds_tracer, (*args, *options.values()))):
             raise wrong(f"{function.__name__}: static arguments are required, got a traced value")
-        made = function(*args, **options)
+        made = function(*map(own, args), **{k: own(v) for k, v in options.items()})
         return tuple(map(tracer, made)) if isinstance(made, (tuple, list)) else tracer(made)
 
     return implements(function)(implementation)

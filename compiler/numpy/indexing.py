@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain
 from ..ir import Value
 from ..ops import gather
 from ..ops import view as ops
@@ -156,7 +157,7 @@ def take(
         beyond = beyond or ("fill" if mode in (None, "raise", "fill") else None)
         if places.dtype.kind not in "iu":
             index_value("take", places)
-    at = places if isinstance(places, Tracer) else np.asarray(places)
+    at = places if isinstance(places, Tracer) else plain(places)
     if at.dtype.kind not in "iu" and at.size:
         index_value("take", at)
     return read(x, (slice(None),) * axis + (at,), beyond, fill_value)

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain, refuse_subclasses
 from ..errors import ProgramError
 from ..ir import Value, user_source, where
+from ..kernel.scalar import cast as scalar_cast
 from ..lint import widening
 from ..ops.elementwise import cast, ne
 from ..ops.source import full
@@ -24,7 +26,7 @@ from ..ops.source import kind_of as kind_of_dtype
 from ..ops.view import broadcast, reshape
 from ..settings import default_matmul_precision
 from ..tracer import FUNCTIONS, Tracer, active, current
-from ..types import HALVES, NAMES, NUMPY, Type, dtype_name
+from ..types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, own
 
 Shape = tuple[int, ...]
 WEAK = (int, float, complex)
@@ -42,9 +44,9 @@ def wrong(what: str, repair: str = "") -> ProgramError:
 
 def operand(x: Any) -> Any:
     """A tracer, a Python scalar, or an array."""
-    if isinstance(x, (Tracer, np.ndarray)) or type(x) in SCALARS:
+    if isinstance(x, Tracer) or type(x) in SCALARS or type(x) is np.ndarray:
         return x
-    array = np.asarray(x)
+    array = plain(x)
     if array.dtype not in NAMES and array.dtype.kind not in "biufc":
         raise wrong(f"array: numbers are required, got {type(x).__name__} {x!r:.60}")
     return array
@@ -68,7 +70,7 @@ def kind_of(x: Any) -> Any:
 
 def named(name: str, dtype: Any) -> str:
     """The language's name of a result's dtype."""
-    found = NAMES.get(np.dtype(dtype))
+    found = NAMES.get(np.dtype(own(dtype)))
     if found is None:
         raise wrong(
             f"{name}: a result of {', '.join(NUMPY)} is required, got {np.dtype(dtype)}",
@@ -155,9 +157,12 @@ def constant(x: Any, dtype: str) -> np.ndarray:
     """A concrete operand as an array of `dtype`; a Python scalar must be within it."""
     try:
         with np.errstate(all="ignore"):
+            if type(x) is float and dtype in INTEGERS:
+                return scalar_cast(x, dtype)
             if type(x) in SCALARS:
                 return np.asarray(x, NUMPY[dtype] if dtype else None)
-            return x.astype(NUMPY[dtype or named("array", x.dtype)], copy=False)
+            wanted = dtype or named("array", x.dtype)
+            return x if x.dtype == NUMPY[wanted] else scalar_cast(x, wanted)
     except OverflowError as error:
         raise wrong(f"array: {error}") from None
 
@@ -252,24 +257,29 @@ def unsupported(name: str, **options: Any) -> None:
 
 
 def implements(
-    *functions: Any, precise: bool = False
+    *functions: Any, precise: bool = False, writes: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter the decorated function in the table as these NumPy functions.
 
     What it becomes is the function of wonderland.numpy: outside of a trace, the first of them. With
-    `precise` that takes `precision=` too: the setting default_matmul_precision of one call.
+    `precise` that takes `precision=` too: the setting default_matmul_precision of one call. What
+    `writes` into an argument is NumPy's own for every dtype.
     """
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
         for function in functions:
             FUNCTIONS[function] = implementation
-        own = functions[0]
+        numpys = functions[0]
 
-        @functools.wraps(own, updated=())
+        @functools.wraps(numpys, updated=())
         def public(*args: Any, **options: Any) -> Any:
-            return (own if current() is None else implementation)(*args, **options)
+            if current() is not None:
+                return implementation(*args, **options)
+            if writes:
+                return numpys(*args, **options)
+            return eager(numpys, implementation, args, options)
 
-        @functools.wraps(own, updated=())
+        @functools.wraps(numpys, updated=())
         def with_precision(*args: Any, precision: Any = None, **options: Any) -> Any:
             if precision is None:
                 return public(*args, **options)
@@ -279,6 +289,19 @@ def implements(
         return with_precision if precise else public
 
     return register
+
+
+def eager(
+    function: Any, implementation: Any, args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """NumPy's function, or where an array of bf16 is among the arguments the traced form, run at
+    once: NumPy's promotes bf16 and Python numbers to f32 or f64."""
+    given = (*args, *options.values())
+    refuse_subclasses(given)
+    narrow = any(isinstance(x, (np.ndarray, np.generic)) and x.dtype == BF16 for x in given)
+    if narrow and options.get("out") is None:
+        return FUNCTIONS["run"](implementation, args, options)
+    return function(*map(own, args), **{k: own(v) for k, v in options.items()})
 
 
 @functools.cache
@@ -320,7 +343,7 @@ def ufunc(
             operands = among(operands) if among else operands
             try:
                 inputs, outputs = loop(
-                    function, tuple(kind_of(x) for x in operands), dtype and np.dtype(dtype)
+                    function, tuple(kind_of(x) for x in operands), dtype and np.dtype(own(dtype))
                 )
             except TypeError as error:
                 raise wrong(f"{name}: {error}") from None

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain
 from ..ops import order as ops
 from ..ops.gather import take_add
 from ..tracer import FUNCTIONS, Tracer, current
@@ -142,7 +143,7 @@ def isin(
     if not among.size:
         return new(value(np.full(x.shape, invert)))
     dtype = promoted("isin", x, among)
-    x, among = x.astype(dtype), sort(among.astype(dtype))
+    x, among = tracer(x, dtype), sort(tracer(among, dtype))
     found: Any = np.take(among, np.minimum(searchsorted(among, x), among.size - 1)) == x
     return ~found if invert else found
 
@@ -189,7 +190,7 @@ def _filled(found: Any, known: Any, fill: Any) -> Any:
 
 
 def _array(a: Any) -> Any:
-    return a if isinstance(a, Tracer) else np.asarray(a)
+    return a if isinstance(a, Tracer) else plain(a)
 
 
 @_sized(np.flatnonzero)
@@ -395,7 +396,7 @@ def histogram(
     edges: Any = histogram_bin_edges(x, bins, range)
     n = edges.shape[0]
     at = searchsorted(edges, x, "right")
-    at = where_(x == edges[-1].astype(promoted("histogram", x, edges)), n - 1, at)
+    at = where_(x == tracer(edges[-1], promoted("histogram", x, edges)), n - 1, at)
     of = np.ones(x.shape, np.int64) if weights is None else ravel(tracer(weights))
     counts: Any = _added(at.astype(np.int64), of, n + 1)[1:n]
     if density:

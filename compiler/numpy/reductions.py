@@ -66,7 +66,7 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> A
                     f"{name}: initial= is required beside where=",
                     f"{name}(x, initial=..., where=mask)",
                 )
-            x = _where(where, x.astype(wanted), NUMPY[wanted].type(first))
+            x = _where(where, tracer(x, wanted), NUMPY[wanted].type(first))
         axes = axes_of(name, axis, x.ndim)
         if neutral is None and 0 in [x.shape[i] for i in axes]:
             if initial is None:
@@ -147,9 +147,9 @@ def mean(
     if not dtype and x.type.dtype in HALVES:
         return mean(x.astype("f32"), axis, None, out, keepdims, where=where).astype(x.dtype)
     wanted = dtype_name(dtype) if dtype else x.type.dtype if x.type.is_inexact else "f64"
-    total = _sum(x, axis, wanted, out, keepdims, None, where)
+    total = _sum(x, axis, NUMPY[wanted], out, keepdims, None, where)
     if where is not True:
-        return total / _sum(broadcast_to(where, x.shape), axis, wanted, None, keepdims)
+        return total / _sum(broadcast_to(where, x.shape), axis, NUMPY[wanted], None, keepdims)
     return total / _count(x, axis)
 
 

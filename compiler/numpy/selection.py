@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain
 from ..ops.source import Iota
 from ..tracer import FUNCTIONS, Tracer
 from .operands import common_shape, operand, shape_of, wrong
@@ -194,7 +195,7 @@ def checked(x: Any, i: Any) -> Any:
         return i
     if isinstance(i, np.integer):
         return int(i)
-    array = i if isinstance(i, Tracer) else np.asarray(i)
+    array = i if isinstance(i, Tracer) else plain(i)
     if isinstance(array, np.ndarray) and not array.size and not isinstance(i, np.ndarray):
         array = array.astype(np.int64)
     if array.dtype.kind == "b" and isinstance(array, Tracer):

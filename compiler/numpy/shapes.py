@@ -236,9 +236,9 @@ def stack(
         raise wrong(
             f"stack: arrays of one shape are required, got {texts}", "np.broadcast_arrays before"
         )
-    wanted = dtype or (promoted("stack", *xs) if xs else None)
+    wanted = dtype_name(dtype) if dtype or not xs else promoted("stack", *xs)
     at = axis_of("stack", axis, len(shape_of(xs[0])) + 1) if xs else 0
-    return concatenate([expand_dims(tracer(x, dtype_name(wanted)), at) for x in xs], at, out)
+    return concatenate([expand_dims(tracer(x, wanted), at) for x in xs], at, out)
 
 
 @implements(np.vstack)

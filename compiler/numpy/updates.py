@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import plain
 from ..interpreter import interpret
 from ..ir import Graph, Value
 from ..ops import flip, full, pad, scatter, select
@@ -44,7 +45,7 @@ class At:
 
 def at(x: Any) -> At:
     """`x.at`, for arrays that have no such attribute."""
-    return At(x if isinstance(x, Tracer) else np.asarray(x))
+    return At(x if isinstance(x, Tracer) else plain(x))
 
 
 FUNCTIONS["at"] = at

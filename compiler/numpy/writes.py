@@ -99,7 +99,7 @@ def _subtract_at(x: Any, indices: Any, b: Any) -> None:
 FUNCTIONS[np.subtract.at] = _subtract_at
 
 
-@implements(np.copyto)
+@implements(np.copyto, writes=True)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """dst[where] = src"""
     dst, found = writable(dst, "copyto"), tracer(src)
@@ -109,7 +109,7 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
     dst.write(whole.value if where is True else FUNCTIONS[np.where](where, whole, dst).value)
 
 
-@implements(np.putmask)
+@implements(np.putmask, writes=True)
 def putmask(a: Any, mask: Any, values: Any) -> None:
     """a[mask] = values, of which the element in the same place is taken"""
     x, mask = writable(a, "putmask"), tracer(mask)
@@ -120,7 +120,7 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
     x.write(FUNCTIONS[np.where](mask, spread.astype(x.dtype), x).value)
 
 
-@implements(np.put)
+@implements(np.put, writes=True)
 def put(a: Any, ind: Any, v: Any, mode: str | None = "raise") -> None:
     """a.flat[ind] = v, repeated as often as needed"""
     x = writable(a, "put")
@@ -135,7 +135,7 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = "raise") -> None:
     x.write(reshape(flat, x.shape).value)
 
 
-@implements(np.fill_diagonal)
+@implements(np.fill_diagonal, writes=True)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """a[i, i, ...] = val"""
     x = writable(a, "fill_diagonal")

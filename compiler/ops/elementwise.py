@@ -16,6 +16,7 @@ from ..errors import ProgramError
 from ..ir import Node, Op, Pair, Parts, Sample, Value, apply
 from ..kernel import Expr
 from ..kernel import apply as scalar
+from ..kernel.scalar import cast as scalar_cast
 from ..types import (
     COMPLEX,
     FLOATS,
@@ -438,8 +439,8 @@ class Select(Elementwise):
 class Cast(Elementwise):
     """x in another dtype
 
-    Floats to integers cut the fraction, numbers to bool ask x != 0, complex numbers to real ones
-    lose the imaginary part.
+    Floats to integers cut the fraction and saturate, NaN gives 0; integers to integers wrap.
+    Numbers to bool ask x != 0, complex numbers to real ones lose the imaginary part.
     """
 
     arity = 1
@@ -456,7 +457,7 @@ class Cast(Elementwise):
         if np.iscomplexobj(x) and self.dtype not in ("bool", *COMPLEX):
             x = x.real
         with np.errstate(all="ignore"):
-            return np.asarray(x).astype(NUMPY[self.dtype])
+            return scalar_cast(x, self.dtype)
 
     def expression(self, *args: Expr) -> Expr:
         return scalar("cast", *args, param=self.dtype)
