@@ -196,14 +196,14 @@ class WithRule:
         They are traced again where one calls the function itself before it is known what else it
         closes over: such a call takes all of it.
         """
-        closed = dict.fromkeys(distinct(body.captured))
+        closed = tuple(distinct(body.captured))
         while True:
             size = len(body.args)
             opened = Opened(
                 key,
                 body,
-                tuple(closed),
-                lambda level: self.itself(closing(body, tuple(closed)), size, level),  # noqa: B023
+                closed,
+                lambda level: self.itself(closing(body, closed), size, level),  # noqa: B023
             )
 
             def marked(function: Function, opened: Opened = opened) -> Function:
@@ -217,9 +217,9 @@ class WithRule:
             known = {t.value for t in closed}
             further = distinct([t for made in traced for t in made.captured])
             missing = [t for t in further if t.value not in known]
-            closed |= dict.fromkeys(missing)
+            closed = (*closed, *missing)
             if not missing or not opened.used:
-                return traced, tuple(closed)
+                return traced, closed
 
 
 @dataclass(eq=False, repr=False)

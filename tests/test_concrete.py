@@ -329,7 +329,7 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
         "nanargmax: has no form for traced arrays, got f32[3]",
         "np.nanmax or np.argmax",
     ),
-    (narrowed, VECTOR, f"dtype: one of {', '.join(NUMPY)} is required, got |S3", ""),
+    (narrowed, VECTOR, "dtype: one of bool, int8, int16, ", ""),
     (labelled, VECTOR, "unsupported operand type(s) for -: 'Tracer' and 'str'", ""),
     (
         long_sine,
