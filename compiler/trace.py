@@ -73,7 +73,7 @@ def aval(x: Any, path: str = "") -> tuple[Type, bool]:
             "trace: arrays and numbers are required as arguments, "
             f"got {type(x).__name__} {x!r:.40} at args{path}",
             where(user_source()),
-            "static_argnums, or close over it, where it is no array; np.asarray(x) where it is memory",
+            "static_argnums, or close over it; np.asarray(x) where it is memory of numbers",
         )
     return Type(dtype_name(found.dtype), found.shape), False
 
