@@ -42,7 +42,7 @@ from .precision import Precision, factors_of  # noqa: F401  jax.lax.Precision
 from .settings import active
 from .trace import call, trace_tree
 from .tracer import Tracer, current
-from .types import WHOLE, Type, dtype_name
+from .types import INEXACT, WHOLE, Type, dtype_name
 
 
 def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -78,19 +78,37 @@ def _array(x: Any) -> Any:
     return plain(x) if isinstance(x, (list, tuple)) else x
 
 
-def _unary(rule: Callable[..., Any]) -> Callable[[Any], Tracer]:
+def _named(function: Callable[..., Any], name: str, doc: str) -> Any:
+    function.__name__, function.__doc__ = name, doc
+    return function
+
+
+def unary(rule: Callable[..., Any], name: str = "", doc: str = "") -> Callable[[Any], Tracer]:
+    """The function of a rule of one float; integers are taken as f64."""
+
     def function(x: Any) -> Tracer:
         x = tracer(x)
         return new(rule(x.value if x.type.is_inexact else x.astype("f64").value), x.weak)
 
-    function.__name__ = rule.__name__
-    function.__doc__ = f"`{rule.__name__}` of each element."
-    return eager("x")(function)
+    name = name or rule.__name__
+    return eager("x")(_named(function, name, doc or f"`{name}` of each element."))
 
 
-rsqrt, logistic = _unary(ops.rsqrt), _unary(ops.sigmoid)
-erf, erfc, erf_inv = _unary(ops.erf), _unary(ops.erfc), _unary(ops.erfinv)
-lgamma, digamma = _unary(ops.lgamma), _unary(ops.digamma)
+def binary(rule: Callable[..., Any], name: str, doc: str) -> Callable[[Any, Any], Tracer]:
+    """The function of a rule of two floats, promoted and broadcast; integers are taken as f64."""
+
+    def function(x: Any, y: Any) -> Tracer:
+        xs = [operand(v) for v in (x, y)]
+        dtype, shape = promoted(name, *xs), common_shape(name, *(shape_of(v) for v in xs))
+        dtype = dtype if dtype in INEXACT else "f64"
+        return new(rule(*(value(v, dtype, shape) for v in xs)), all(is_weak(v) for v in xs))
+
+    return eager("x", "y")(_named(function, name, doc))
+
+
+rsqrt, logistic = unary(ops.rsqrt), unary(ops.sigmoid)
+erf, erfc, erf_inv = unary(ops.erf), unary(ops.erfc), unary(ops.erfinv)
+lgamma, digamma = unary(ops.lgamma), unary(ops.digamma)
 
 
 @eager("x", "y")

@@ -177,20 +177,15 @@ def _numpy(name: str) -> Any:
 def truncated_normal(
     key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = np.float32
 ) -> Tracer:
-    """Normal of mean 0 and variance 1 where it lies within (lower, upper)."""
+    """Normal of mean 0 and variance 1 within (lower, upper), which may be infinite."""
     kind = np.dtype(_numpy(_float("truncated_normal", dtype))).type
     low, high = tracer(lower).astype(kind), tracer(upper).astype(kind)
     root = kind(np.sqrt(2))
     size = common_shape("truncated_normal", low.shape, high.shape) if shape is None else shape
-    drawn = erf_inv(uniform(key, size, kind, erf(low / root), erf(high / root))) * root
-    edge = [_next(low, kind, math.inf), _next(high, kind, -math.inf)]
-    return el.clip(drawn, *edge)
-
-
-def _next(x: Tracer, kind: Any, towards: float) -> Tracer:
-    """About the next number of a dtype: a unit in the last place of x away."""
-    step = el.absolute(x) * np.finfo(kind).eps + np.finfo(kind).tiny
-    return x + step if towards > 0 else x - step
+    u = uniform(key, size, kind, erf(low / root), erf(high / root))
+    most = np.nextafter(kind(1), kind(0))  # erf_inv(1) is infinite
+    edges = el.nextafter(low, kind(math.inf)), el.nextafter(high, kind(-math.inf))
+    return el.clip(erf_inv(el.clip(u, -most, most)) * root, *edges)
 
 
 @eager("key", "p")
@@ -360,9 +355,9 @@ def triangular(
     """Triangular between left and right with its peak at mode."""
     shape, kind, left, mode, right = parameters("triangular", shape, dtype, left, mode, right)
     u, wide = uniform(key, shape, kind), right - left
-    rising = left + el.sqrt(u * wide * (mode - left))
-    falling = right - el.sqrt((kind(1) - u) * wide * (right - mode))
-    return el.where(u < (mode - left) / wide, rising, falling)
+    rises = u < (mode - left) / wide
+    size = el.where(rises, u * wide * (mode - left), (kind(1) - u) * wide * (right - mode))
+    return el.where(rises, left + el.root(size), right - el.root(size))
 
 
 @eager("key", "mean")
@@ -377,7 +372,7 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = np.float32) -> Tra
     drawn = normal(keys[0], shape, kind)
     y = drawn * drawn
     square = mean * mean
-    x = mean + square * y / 2 - mean / 2 * el.sqrt(4 * mean * y + square * (y * y))
+    x = mean + square * y / 2 - mean / 2 * el.root(4 * mean * y + square * (y * y))
     return el.where(uniform(keys[1], shape, kind) <= mean / (mean + x), x, square / x)
 
 

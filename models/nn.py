@@ -199,9 +199,10 @@ def huber_loss(predictions: Any, targets: Any = 0.0, delta: float = 1.0) -> Any:
 
     Source: Huber, Robust estimation of a location parameter, 1964.
     """
-    size = np.abs(predictions - targets)
-    quadratic = np.minimum(size, delta)
-    return 0.5 * quadratic * quadratic + delta * (size - quadratic)
+    error = predictions - targets
+    # a power of the error within, not of its size, whose second derivative at 0 would be 0
+    within = np.where(error > delta, delta, np.where(error < -delta, -delta, error))
+    return within * (error - 0.5 * within)
 
 
 @keeps_bf16
@@ -224,8 +225,15 @@ def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: in
 
 
 def sigmoid_binary_cross_entropy(logits: Any, labels: Any) -> Any:
-    """-t * log(p) - (1 - t) * log(1 - p) for labels t and p = sigmoid(logits), without overflow."""
-    return softplus(logits) - logits * labels
+    """-t * log(p) - (1 - t) * log(1 - p) for labels t and p = sigmoid(logits), without overflow.
+
+    Labels are taken in the dtype of the logits. Accuracy: relative, for confident logits too.
+    """
+    if hasattr(labels, "astype") and hasattr(logits, "dtype"):
+        labels = labels.astype(logits.dtype)
+    likely = labels > 0.5  # softplus of the logit of the less likely class, of which little remains
+    other = np.where(likely, -logits, logits)
+    return softplus(other) - np.where(likely, (1 - labels) * other, labels * other)
 
 
 def negative_log_likelihood(log_probabilities: Any, labels: Any, axis: int = -1) -> Any:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..compiler import numpy as np
 from ..compiler import tree
 from ..compiler.errors import ProgramError
+from ..compiler.numpy.elementwise import root
 from ..compiler.trace import keeps_bf16
 from .schedules import (
     Schedule,
@@ -156,8 +157,8 @@ def clip(max_delta: float) -> Optimizer:
 
 @keeps_bf16
 def global_norm(updates: Tree) -> Any:
-    """The root of the sum of the squares of all elements of all arrays."""
-    return np.sqrt(sum(np.sum(x * x) for x in tree.leaves(updates)))
+    """The root of the sum of all squared elements of all arrays; its derivative at 0 is 0."""
+    return root(sum(np.sum(x * x) for x in tree.leaves(updates)))
 
 
 def clip_by_global_norm(max_norm: float) -> Optimizer:

@@ -79,6 +79,11 @@ DOMAIN: dict[tuple[str, int], Range] = {
     ("rsqrt", 0): (0.25, 8),
     ("div", 1): (0.5, 8),
     ("rem", 1): (1, 8),
+    ("fmod", 1): (1, 8),
+    ("entr", 0): (0.25, 8),
+    ("log_odds", 0): (0.125, 0.875),
+    ("xlogy", 1): (0.25, 8),
+    ("xlog1py", 1): (-0.75, 8),
     ("floordiv", 1): (1, 8),
     ("shift_left", 1): (0, 6),
     ("shift_right", 1): (0, 6),
@@ -115,6 +120,7 @@ RISING = (
     "atanh",
     "erfinv",
     "digamma",
+    "log_odds",
 )
 
 
@@ -349,7 +355,8 @@ def elementwise(m: Maker, name: str) -> Value:
         bounds = bounds_of(name, [m.bounds[a] for a in args], args)
     except ArithmeticError:  # beyond what a float bounds
         raise Unfit from None
-    return m.note(apply(op(), *args), bounds)
+    made = ops.sinc(args[0], int(m.rng.integers(4))) if name == "sinc" else apply(op(), *args)
+    return m.note(made, bounds)
 
 
 def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
@@ -368,8 +375,17 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
         )
         return low, high
     match name:
-        case "sin" | "cos":
+        case "sin" | "cos" | "sinc":
             return -1, 1
+        case "entr":
+            return -b * math.log(8), 1
+        case "xlogy" | "xlog1py":
+            size = max(-a, b) * math.log(9)
+            return -size, size
+        case "logaddexp" | "logaddexp2":
+            return max(a, c), max(b, d) + 1
+        case "fmod":
+            return min(max(a, -d), 0), max(min(b, d), 0)
         case "real" | "imag" | "conj":
             return a, b
         case "cosh":

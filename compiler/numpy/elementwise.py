@@ -147,6 +147,8 @@ fabs = ufunc(np.fabs)(ops.abs)
 
 @ufunc(np.fmod)
 def fmod(x: Value, y: Value) -> Value:
+    if x.type.is_float:
+        return ops.fmod(x, y)
     if x.dtype in UNSIGNED:
         return ops.rem(x, y)
     size = ops.rem(ops.abs(x), ops.abs(y))
@@ -416,29 +418,13 @@ def rad2deg(x: Value) -> Value:
 radians, degrees = deg2rad, rad2deg
 
 
-def _difference(x: Value, y: Value) -> Value:
-    """-|x - y|, and 0 for equal infinities."""
-    same = ops.eq(x, y)
-    zero = like(x, 0.0)
-    return ops.neg(ops.abs(ops.sub(ops.select(same, zero, x), ops.select(same, zero, y))))
-
-
-@ufunc(np.logaddexp)
-def logaddexp(x: Value, y: Value) -> Value:
-    return ops.add(ops.maximum(x, y), ops.log1p(ops.exp(_difference(x, y))))
-
-
-@ufunc(np.logaddexp2)
-def logaddexp2(x: Value, y: Value) -> Value:
-    more = ops.log1p(ops.exp2(_difference(x, y)))
-    return ops.add(ops.maximum(x, y), ops.div(more, like(x, math.log(2))))
+logaddexp, logaddexp2 = ufunc(np.logaddexp)(ops.logaddexp), ufunc(np.logaddexp2)(ops.logaddexp2)
 
 
 @implements(np.sinc)
 def sinc(x: Any) -> Tracer:
     y = np.pi * tracer(x)
-    safe = where(y == 0, 1.0, y)
-    return where(y == 0, 1.0, sin(safe) / safe)
+    return new(ops.sinc(y.value), y.weak)
 
 
 # ---------------------------------------------------------------- choice, casts
@@ -456,6 +442,12 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tracer:
     shape = common_shape("where", shape_of(mask), shape_of(x), shape_of(y))
     chosen = ops.select(value(mask, "bool", shape), value(x, dtype, shape), value(y, dtype, shape))
     return new(chosen, is_weak(x) and is_weak(y))
+
+
+def root(squares: Any) -> Any:
+    """The square root of a sum of squares, with the derivative 0 at 0 that |x| has there."""
+    nothing = squares == 0
+    return where(nothing, 0.0, sqrt(where(nothing, 1.0, squares)))
 
 
 @implements(np.select)

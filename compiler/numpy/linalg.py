@@ -11,20 +11,24 @@ import numpy as np
 from ..tracer import FUNCTIONS, Tracer
 from . import indexing, products, shapes
 from .einsum import einsum
+from .elementwise import root
 from .operands import axes_of, implements, tracer, unsupported, wrong
 from .reductions import sum as sum_
 
 
 @implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tracer:
-    """The root of the sum of squares, or of one axis the sum or greatest of sizes (ord 1, inf)."""
+    """The root of the sum of squares, or of one axis the sum or greatest of sizes (ord 1, inf).
+
+    The derivative at 0 is 0.
+    """
     a = tracer(x)
     if not a.type.is_inexact:
         a = a.astype("f64")
     one = (axis is not None and not isinstance(axis, tuple)) or a.ndim == 1
     if ord is None or (ord == 2 and one) or ord == "fro":
         square = (a * a.conj()).real if a.type.is_complex else a * a
-        return FUNCTIONS[np.sqrt](sum_(square, axis, keepdims=keepdims))
+        return root(sum_(square, axis, keepdims=keepdims))
     if one and ord in (1, math.inf, -math.inf):
         function = {1: np.sum, math.inf: np.max, -math.inf: np.min}[ord]
         return FUNCTIONS[function](abs(a), axis, keepdims=keepdims)

@@ -25,7 +25,7 @@ from .elementwise import (
     minimum,
     multiply,
     real,
-    sqrt,
+    root,
     where,
 )
 from .operands import axes_of, axis_of, implements, named, new, tracer, unsupported, value, wrong
@@ -206,7 +206,7 @@ def std(
     *,
     correction: float | None = None,
 ) -> Tracer:
-    return sqrt(var(a, axis, dtype, out, ddof, keepdims, correction=correction))
+    return root(var(a, axis, dtype, out, ddof, keepdims, correction=correction))
 
 
 def _arg(name: str, rule: Any) -> Any:

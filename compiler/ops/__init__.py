@@ -45,6 +45,7 @@ from .elementwise import (
     trunc,
     xor,
 )
+from .formula import entr, fmod, log_odds, logaddexp, logaddexp2, sinc, xlog1py, xlogy
 from .gamma import gamma_draw
 from .gather import (
     dynamic_slice,
@@ -157,6 +158,7 @@ __all__ = [
     "dot_general",
     "dynamic_slice",
     "dynamic_update_slice",
+    "entr",
     "eq",
     "erf",
     "erfc",
@@ -168,6 +170,7 @@ __all__ = [
     "floor",
     "floordiv",
     "fma",
+    "fmod",
     "full",
     "gamma_draw",
     "gather",
@@ -184,6 +187,9 @@ __all__ = [
     "log1p",
     "log2",
     "log10",
+    "log_odds",
+    "logaddexp",
+    "logaddexp2",
     "lt",
     "maximum",
     "minimum",
@@ -219,6 +225,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "sinc",
     "sinh",
     "slice_",
     "sort",
@@ -234,5 +241,7 @@ __all__ = [
     "tie",
     "token",
     "trunc",
+    "xlog1py",
+    "xlogy",
     "xor",
 ]

@@ -44,6 +44,8 @@ SHIFT = {"f32": 64.0, "f64": 512.0}
 """What e ** x is divided by e to the power of, where x is greater."""
 FLAT = {"f32": 20.0, "f64": 300.0}
 """Where tanh is 1 to the last bit, and sinh ** 4 is no overflow."""
+POLE = {"f32": 2.0**-60, "f64": 2.0**-500}
+"""How near to a pole a square is about to be nothing."""
 
 # ---------------------------------------------------------------- of one variable
 
@@ -426,9 +428,9 @@ class Atanh(Analytic):
         left, square = sub(one, size), mul(y, y)
         ratio = div(mul(size, like(x, 4.0)), add(mul(left, left), square))
         distance = hypot(left, y)  # of a pole, where log1p(4 / distance ** 2) would overflow
-        pole = mul(sub(like(x, math.log(2)), log(distance)), like(x, 0.5))
+        pole = mul(sub(like(x, math.log(2)), log(distance)), like(x, 0.5))  # |x| is 1 there
         re = mul(log1p(ratio), like(x, 0.25))
-        re = copysign(select(lt(distance, like(x, 2.0**-30)), pole, re), x)
+        re = copysign(select(lt(distance, like(x, POLE[x.dtype])), pole, re), x)
         angle = atan2(mul(y, like(y, 2.0)), sub(mul(left, add(one, size)), square))
         most = like(
             x, 4 * float(finfo(x.dtype).eps) ** -2
@@ -503,7 +505,9 @@ class Pow(Elementwise):
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x, y = operands(out)
         if i == 0:
-            return mul(dx, mul(y, pow(x, sub(y, like(y, 1.0)))))
+            zero = like(x, 0.0)  # 0 ** -1 times 0 would be NaN where x ** 0 is 1 for every x
+            safe = select(and_(eq(x, zero), eq(y, zero)), like(x, 1.0), x)
+            return mul(dx, mul(y, pow(safe, sub(y, like(y, 1.0)))))
         return mul(dx, mul(log(select(eq(x, like(x, 0.0)), like(x, 1.0), x)), out))
 
 
@@ -515,8 +519,8 @@ class Atan2(Elementwise):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         y, x = operands(out)
-        square = add(mul(x, x), mul(y, y))
-        return mul(dx, neg(div(y, square)) if i else div(x, square))
+        size = hypot(x, y)  # whose square may overflow, or be nothing
+        return mul(dx, div(div(neg(y) if i else x, size), size))
 
 
 class Hypot(Elementwise):
