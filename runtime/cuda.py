@@ -9,6 +9,7 @@ device is lost for this process, every further use of it says so, and the proces
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import importlib
@@ -20,11 +21,11 @@ import numpy as np
 
 from . import cublaslt, dlpack
 from .device import DeviceError, Launch, MatrixProduct, Memory, OutOfDeviceMemory
+from .device_array import LEGACY, returned
 
 T = TypeVar("T")
 
 PACKAGE = "pip install wonderland[cuda]"
-LEGACY, PER_THREAD = 1, 2  # streams by number, in CUDA and in DLPack alike
 STICKY = {214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911, 999}
 """Errors after which nothing of the context works any more, by the words of CUresult."""
 
@@ -82,8 +83,9 @@ class CudaDevice:
         capability = device.compute_capability
         self.architecture = f"sm_{capability[0]}{capability[1]}"
         self.limbo: list[tuple[Any, Any]] = []
+        self.is_forked = False
         self._lost = ""
-        self._opened: dict[str, Any] = {}  # the stream and the pool, once they are asked for
+        self._opened: dict[str, Any] = {}  # the stream, the pool ..., once they are asked for
         self._kernels: dict[str, Any] = {}  # kept, so that no two have a handle one after another
         self._plans: dict[MatrixProduct, cublaslt.Plan | None] = {}
         self._configs: dict[tuple[int, ...], Any] = {}
@@ -95,8 +97,10 @@ class CudaDevice:
         return f"<cuda:{self.index} {self.name}, {self.architecture}>"
 
     def forked(self) -> None:
-        """CUDA does not survive a fork."""
-        self._lost = "by a fork, try: processes that are spawned"
+        """CUDA does not survive a fork: its library is not called any more, to free something
+        neither."""
+        self._lost, self.is_forked = "by a fork, try: processes that are spawned", True
+        kept(*self._opened.values(), *self._kernels.values())
 
     # ---- the driver
 
@@ -172,12 +176,21 @@ class CudaDevice:
             return self._pool.allocate(size, stream=self._stream)
 
         try:
-            return _Memory(self._do(what, work), nbytes)
+            return _Memory(self, self._do(what, work), nbytes)
         except OutOfDeviceMemory:
-            gc.collect()  # arrays in cycles, then what the pool keeps for later
+            gc.collect()  # arrays in cycles, what is borrowed, then what the pool keeps for later
             self._do(what, self._stream.sync)
+            returned(self)
             self._do(what, lambda: self._call("cuMemPoolTrimTo", self._pool.handle, 0))
-            return _Memory(self._do(what, work), nbytes)
+            return _Memory(self, self._do(what, work), nbytes)
+
+    def _reads_host(self) -> bool:
+        """Whether the device reads all memory of the host itself, so that none must be staged."""
+        if "reads host" not in self._opened:
+            which = driver().CUdevice_attribute.CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS
+            (found,) = self._call("cuDeviceGetAttribute", which, self.index)
+            self._opened["reads host"] = bool(found)
+        return self._opened["reads host"]
 
     def upload(self, address: int, array: np.ndarray) -> None:
         if not array.nbytes:
@@ -188,8 +201,8 @@ class CudaDevice:
             self._call("cuMemcpyHtoDAsync", address, place, array.nbytes, self._stream.handle)
             d = driver()
             kind = d.CUpointer_attribute.CU_POINTER_ATTRIBUTE_MEMORY_TYPE
-            if not int(d.cuPointerGetAttribute(kind, place)[0]):
-                self._stream.sync()  # pinned memory is read later, other memory is staged at once
+            if self._reads_host() or not int(d.cuPointerGetAttribute(kind, place)[0]):
+                self._stream.sync()  # it may be read later; other memory is staged at once
 
         self._do(f"copy of {array.nbytes} bytes to the device", work)
 
@@ -331,23 +344,41 @@ class _DriverError(Exception):
         self.code = int(result)
 
 
-class _Memory:
+def kept(*made: Any) -> None:
+    """Objects of cuda.core that are never given back to the driver."""
+    for x in made:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(x))
+
+
+class _Made:
+    """What the driver made for a device; it gets it back when nobody holds this."""
+
+    def __init__(self, device: CudaDevice, *made: Any) -> None:
+        self.device, self.made = device, made
+
+    def __del__(self) -> None:
+        if self.device.is_forked:
+            kept(*self.made)
+
+
+class _Memory(_Made):
     """A buffer of the pool, which goes back in the order of the stream it was asked on."""
 
-    def __init__(self, buffer: Any, nbytes: int) -> None:
-        self.buffer, self.nbytes = buffer, nbytes
-        self.address = int(buffer.handle)
+    def __init__(self, device: CudaDevice, buffer: Any, nbytes: int) -> None:
+        super().__init__(device, buffer)
+        self.address, self.nbytes = int(buffer.handle), nbytes
 
 
-class CudaMark:
+class CudaMark(_Made):
     """An event on the stream."""
 
     def __init__(self, device: CudaDevice, event: Any) -> None:
-        self.device, self.event = device, event
+        super().__init__(device, event)
+        self.event = event
 
     @property
     def is_done(self) -> bool:
-        return self.event.is_done
+        return self.device._do("the work before", lambda: self.event.is_done)
 
     def seconds_since(self, before: CudaMark) -> float:
         def work() -> float:
@@ -357,11 +388,11 @@ class CudaMark:
         return self.device._do("the work before", work)
 
 
-class CudaGraph:
+class CudaGraph(_Made):
     """An explicit graph; cuda.core keeps what its nodes refer to."""
 
     def __init__(self, device: CudaDevice, waves: tuple[tuple[Launch, ...], ...]) -> None:
-        self.device = device
+        super().__init__(device)
         self.definition = importlib.import_module("cuda.core.graph").GraphDefinition()
         self.nodes: list[Any] = []
         place = self.definition
@@ -370,6 +401,7 @@ class CudaGraph:
             self.nodes += made
             place = made[0] if len(made) == 1 else self.definition.join(*made)
         self.executable = self.definition.instantiate()
+        self.made = self.definition, self.executable, *self.nodes
         self.executable.upload(device._stream)
 
     def change(self, k: int, launch: Launch) -> None:

@@ -22,6 +22,7 @@ from .device import Device, DeviceError, Memory
 from .guard import ArraySpec, spelled
 
 ALIGNMENT = 16  # bytes that a kernel may move at once
+LEGACY = 1  # the stream of CUDA that waits for all others which do not say otherwise
 
 
 class Storage:
@@ -43,7 +44,8 @@ class Storage:
 
 
 class Loan:
-    """What a capsule of DLPack keeps. When its receiver is done, our stream waits for theirs."""
+    """Memory that another library sees, as long as this lives. When it is done, our stream waits
+    for theirs; without a stream, for nothing."""
 
     def __init__(self, device: Device, storage: Storage, stream: int | None) -> None:
         self.device, self.storage, self.stream = device, storage, stream
@@ -65,22 +67,32 @@ class Borrowed:
 
     def __del__(self) -> None:
         with contextlib.suppress(DeviceError):
+            returned(self.device)
             self.device.limbo.append((self.device.mark(), self.found))
 
 
 def returned(device: Device) -> None:
-    """Gives back what is borrowed and used no more."""
-    device.limbo[:] = [(mark, found) for mark, found in device.limbo if not mark.is_done]
+    """Gives back what is borrowed and used no more.
+
+    One by one: a collection, or another thread, may add to it in between.
+    """
+    limbo = device.limbo
+    with contextlib.suppress(IndexError):
+        for _ in range(len(limbo)):
+            mark, found = limbo.pop(0)
+            if not mark.is_done:
+                limbo.append((mark, found))
 
 
 class DeviceArray:
     """`shape` elements of `dtype` in C order."""
 
-    __slots__ = ("__weakref__", "_storage", "device", "dtype", "shape")
+    __slots__ = ("__weakref__", "_shown", "_storage", "device", "dtype", "shape")
 
     def __init__(self, device: Device, storage: Storage, dtype: np.dtype, shape: tuple[int, ...]):
         self.device, self.dtype, self.shape = device, dtype, shape
         self._storage: Storage | None = storage
+        self._shown: Loan | None = None  # to whoever asked for `__cuda_array_interface__`
 
     # ---- facts
 
@@ -188,7 +200,10 @@ class DeviceArray:
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        """The memory itself; the receiver's stream waits for ours. Its writes are seen here."""
+        """The memory itself; the receiver's stream waits for ours. Its writes are seen here.
+
+        A receiver that names no stream gets what is ready; it works on the legacy stream.
+        """
         if dl_device is not None and tuple(dl_device) != self.device.dlpack:
             raise BufferError(f"dlpack: {self!r} is on device {self.device.dlpack}")
         if copy:
@@ -196,6 +211,7 @@ class DeviceArray:
         storage = self.storage
         if stream is None:
             self.device.synchronize()
+            stream = LEGACY if self.device.dlpack[0] == dlpack.CUDA else -1
         elif stream != -1:  # the receiver asks for no order
             self.device.lead(stream)
         loan = Loan(self.device, storage, None if stream == -1 else stream)
@@ -203,10 +219,15 @@ class DeviceArray:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The memory itself, which from now on belongs to others too: no program is donated it.
+
+        Who uses it keeps this array; when it is gone, our stream waits for the legacy one.
+        """
         if self.device.dlpack[0] != dlpack.CUDA:
             raise AttributeError(f"{self!r} is not in CUDA memory")
         if self.dtype.kind == "V":
             raise AttributeError("bf16 has no name in this interface, try: DLPack")
+        self._shown = self._shown or Loan(self.device, self.storage, LEGACY)
         return {
             "version": 3,
             "shape": self.shape,

@@ -142,13 +142,17 @@ def test_the_stages_of_a_program_on_a_device_are_read(device):
     assert ".visible .entry" in stages["ptx"]
 
 
-@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param("gpu", marks=pytest.mark.gpu), pytest.param("driven", marks=pytest.mark.sweep)],
+)
 @pytest.mark.parametrize("name", sorted(Op.registry))
-def test_every_op_on_a_gpu_means_what_the_interpreter_means(name, gpu):
-    """Without a GPU tests/cuda runs their PTX."""
+def test_every_op_on_a_gpu_means_what_the_interpreter_means(name, place, request):
+    """Without a GPU tests/cuda runs their PTX, and a sweep what cuda.core makes of them."""
+    device = request.getfixturevalue(place)
     for k, sample in enumerate(samples(name)):
         graph, arrays = sample_graph(sample), sample_arrays(sample, k)
-        agree(compile_graph(graph, device=gpu), arrays)
+        agree(compile_graph(graph, device=device), arrays)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -9,6 +9,7 @@ import numpy as np
 
 from tests.ptx import Fault
 
+from .contexts import ATTRIBUTES, PAGEABLE_ACCESS
 from .driver import (
     INVALID_VALUE,
     OUT_OF_MEMORY,
@@ -28,7 +29,7 @@ from .order import stream_of
 ALIGN = 256
 FRESH, FREED = 0xA5, 0x5A  # bytes of memory that nobody wrote, and that nobody has
 DEFAULT = 3  # the handle of the device's own pool
-MEMORY_TYPE, DEVICE_MEMORY = 2, 2
+MEMORY_TYPE, HOST_MEMORY, DEVICE_MEMORY = 2, 1, 2
 
 
 class Pool:
@@ -44,6 +45,13 @@ class Allocation:
         start = -self.block.ctypes.data % ALIGN + ALIGN
         self.bytes = self.block[start : start + nbytes]
         self.freed = False
+
+
+class Pinned:
+    """Memory of the host that the device reads and writes itself."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.bytes = np.full(nbytes, FRESH, np.uint8)
 
 
 def pool_of(driver: Driver, handle: int | None) -> Pool:
@@ -149,6 +157,22 @@ def cuMemFreeAsync(driver: Driver, address: int, stream: int | None) -> None:
 # ------------------------------------------------------------------ copies
 
 
+@entry(to(place), size)
+def cuMemAllocHost(driver: Driver, out: Any, nbytes: int) -> None:
+    made = Pinned(nbytes * bool(driver.context))
+    out[0] = made.bytes.ctypes.data
+    driver.objects[made.bytes.ctypes.data] = made
+
+
+@entry(place)
+def cuMemFreeHost(driver: Driver, address: int | None) -> None:
+    driver.forget(address, Pinned, INVALID_VALUE)
+
+
+def pinned(driver: Driver, address: int) -> bool:
+    return any(0 <= address - p.bytes.ctypes.data < p.bytes.size for p in driver.live(Pinned))
+
+
 def host(address: int, nbytes: int) -> np.ndarray:
     return np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(u8)), (nbytes,))
 
@@ -157,9 +181,10 @@ def host(address: int, nbytes: int) -> np.ndarray:
 def cuMemcpyHtoDAsync(
     driver: Driver, target: int, source: int, nbytes: int, stream: int | None
 ) -> None:
-    """What is pageable is staged before the call returns."""
+    """What is pageable is staged before the call returns, unless the device reads it itself."""
     inside(driver, target, nbytes)
-    staged = host(source, nbytes).copy()
+    late = pinned(driver, source) or ATTRIBUTES.get(PAGEABLE_ACCESS)
+    staged = host(source, nbytes) if late else host(source, nbytes).copy()
 
     def work() -> None:
         driver.memory.part(target, nbytes, True)[:] = staged
@@ -179,7 +204,8 @@ def cuMemcpyDtoHAsync(
         host(target, nbytes)[:] = driver.memory.part(source, nbytes, False)
 
     of.ask(work)
-    of.finish()
+    if not pinned(driver, target):
+        of.finish()
 
 
 @entry(u64, u64, size, place)
@@ -212,11 +238,14 @@ def cuMemsetD8Async(
 @entry(to(u32), i32, u64)
 def cuPointerGetAttribute(driver: Driver, out: Any, which: int, address: int) -> int:
     """Of memory that is not CUDA's the answer is an error, which is how one asks."""
+    if which != MEMORY_TYPE:
+        raise Refused(INVALID_VALUE, f"attribute {which}")
+    if pinned(driver, address):
+        out[0] = HOST_MEMORY
+        return 0
     try:
         inside(driver, address, 1)
     except Refused as error:
         return error.code
-    if which != MEMORY_TYPE:
-        raise Refused(INVALID_VALUE, f"attribute {which}")
     out[0] = DEVICE_MEMORY
     return 0

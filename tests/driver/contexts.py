@@ -30,9 +30,10 @@ MOST_THREADS, MOST_BLOCK, MOST_GRID = 1024, (1024, 1024, 64), (2**31 - 1, 65535,
 ATTRIBUTES = {
     1: MOST_THREADS, 2: MOST_BLOCK[0], 3: MOST_BLOCK[1], 4: MOST_BLOCK[2], 5: MOST_GRID[0],
     6: MOST_GRID[1], 7: MOST_GRID[2], 8: PLAIN_SHARED, 10: 32, 12: MOST_REGISTERS, 16: 132,
-    41: 1, 47: 1, 75: 9, 76: 0, 81: 228 << 10, 83: 1, 97: MOST_SHARED, 106: 32, 115: 1, 120: 1,
+    41: 1, 75: 9, 76: 0, 81: 228 << 10, 83: 1, 97: MOST_SHARED, 106: 32, 115: 1, 120: 1,
 }  # fmt: skip
 """Of an H200, by number of CUdevice_attribute, 0 for the others."""
+PAGEABLE_ACCESS = 88
 SAFE |= {"cuInit"}
 
 

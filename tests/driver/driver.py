@@ -114,7 +114,8 @@ def callback(driver: Driver, name: str) -> Any:
         if driver.broken and name not in SAFE:
             return driver.broken
         try:
-            return function(driver, *args) or driver.broken
+            answer = function(driver, *args) or 0
+            return answer or (0 if name in SAFE else driver.broken)
         except Refused as error:
             if error.code != OUT_OF_MEMORY:  # which may happen to who does nothing wrong
                 driver.refused.append((name, error.code, str(error)))

@@ -164,11 +164,6 @@ def cuGraphInstantiateWithParams(driver: Driver, out: Any, graph: int | None, x:
     x.contents.result = 0
 
 
-@entry(to(place), place, u64)
-def cuGraphInstantiateWithFlags(driver: Driver, out: Any, graph: int | None, flags: int) -> None:
-    out[0] = executable(driver, graph)
-
-
 @entry(place)
 def cuGraphExecDestroy(driver: Driver, handle: int | None) -> None:
     for kept in driver.forget(handle, Executable).kept:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import os
+import re
 from typing import Any
 
 import numpy as np
@@ -9,7 +13,10 @@ import pytest
 
 import wonderland as wl
 from tests.driver import driver
-from wonderland.runtime import cuda
+from tests.driver.allocations import used
+from tests.driver.contexts import ATTRIBUTES, PAGEABLE_ACCESS
+from wonderland.runtime import cuda, dlpack
+from wonderland.runtime.device_array import LEGACY, adopt
 
 RNG = np.random.default_rng(0)
 
@@ -52,3 +59,115 @@ def test_rows_of_every_size_that_fits_shared_memory(driven: Any, rows: tuple[int
 def test_any_number_of_operands_may_lie_crosswise(driven: Any, operands: int, dtype: str) -> None:
     xs = [RNG.standard_normal((33, 65)).astype(dtype) for _ in range(operands)]
     agree(lambda *xs: sum(x.T for x in xs), *xs)
+
+
+# ------------------------------------------------------------------ memory and who sees it
+
+
+class Shown:
+    """Another library's array: memory that it gives back to the driver when it is gone."""
+
+    def __init__(self, device: Any, x: np.ndarray) -> None:
+        self.memory = device.allocate(x.nbytes)
+        self.shape, self.dtype = x.shape, x.dtype
+        device.upload(self.memory.address, x)
+        device.synchronize()
+        self.about = {"version": 3, "shape": x.shape, "typestr": x.dtype.str, "strides": None,
+                      "stream": 1, "data": (self.memory.address, False)}  # fmt: skip
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return self.about
+
+
+X = RNG.standard_normal(100)
+
+
+def test_what_others_see_is_not_donated(driven: Any) -> None:
+    x = wl.device_put(X, "cuda")
+    address = x.__cuda_array_interface__["data"][0]
+    y = wl.jit(lambda x: x + 1, donate_argnums=0)(x)
+    assert y.address != address and np.asarray(x).tolist() == X.tolist()
+    z = wl.device_put(X, "cuda")
+    address = z.address
+    assert wl.jit(lambda x: x + 1, donate_argnums=0)(z).address == address
+
+
+@pytest.mark.parametrize("way", ["interface", "dlpack"])
+def test_what_others_saw_is_free_when_they_are_done(driven: Any, way: str) -> None:
+    x = wl.device_put(X, "cuda")
+    driven.synchronize()
+    d, copy, address = cuda.driver(), driven.allocate(X.nbytes), x.address
+    taken = dlpack.received(x.__dlpack__()) if way == "dlpack" else x.__cuda_array_interface__
+    assert not int(d.cuMemcpyDtoDAsync(copy.address, address, X.nbytes, d.CUstream(LEGACY))[0])
+    del x, taken
+    driven.synchronize()
+    out = np.empty_like(X)
+    d.cuStreamSynchronize(d.CUstream(LEGACY))
+    driven.download(out, copy.address)
+    assert out.tolist() == X.tolist()
+
+
+def test_memory_that_was_borrowed_is_there_again_when_it_is_needed(
+    driven: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double = wl.jit(lambda x: x * 2, device="cuda")
+    given = Shown(driven, X)
+    assert np.asarray(double(given)).tolist() == (2 * X).tolist()
+    del given
+    gc.collect()
+    free = driver().capacity - used(driver())
+    big = driven.allocate(free - 8 * X.size // 2)  # there is room for half of it
+    monkeypatch.setattr(driver(), "capacity", used(driver()) + X.nbytes // 2)
+    assert driven.limbo
+    assert driven.allocate(X.nbytes).nbytes == X.nbytes
+    assert not driven.limbo and big.nbytes
+
+
+@pytest.mark.parametrize("kind", ["pageable", "read by the device itself", "pinned"])
+def test_what_is_copied_may_be_changed_at_once(
+    driven: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = X.copy()
+    if kind == "pinned":
+        place = int(cuda.driver().cuMemAllocHost(x.nbytes)[1])
+        x = np.ctypeslib.as_array(ctypes.cast(place, ctypes.POINTER(ctypes.c_double)), x.shape)
+        x[:] = X
+    if kind == "read by the device itself":
+        monkeypatch.setitem(ATTRIBUTES, PAGEABLE_ACCESS, 1)
+        driven = cuda.CudaDevice(cuda.core().Device(0))
+    memory = driven.allocate(x.nbytes)
+    driven.upload(memory.address, x)
+    x[:] = 0
+    out = np.empty_like(X)
+    driven.download(out, memory.address)
+    assert out.tolist() == X.tolist()
+
+
+def test_errors_that_end_everything_are_those_of_the_documentation(driven: Any) -> None:
+    ending = re.compile(
+        "must be terminated|cannot be used anymore|uncorrectable|context current .* destroyed"
+    )
+    told = {int(e) for e in cuda.driver().CUresult if ending.search(" ".join(e.__doc__.split()))}
+    assert told - cuda.STICKY == set()
+    assert {int(e): e.name for e in cuda.driver().CUresult}.keys() > cuda.STICKY
+    assert cuda.STICKY - told == {999}  # which may be anything
+
+
+def test_a_forked_child_frees_nothing(driven: Any) -> None:
+    x = wl.device_put(X, "cuda")
+    held = [wl.jit(lambda x: x + 1)(x), driven.mark(), wl.jit(np.sin)]
+    held[2](x)
+    borrowed = [adopt(Shown(driven, X), driven)]
+    loan = x.__cuda_array_interface__
+    gc.collect()  # of devices that were not told of the fork
+    child = os.fork()
+    if not child:
+        driven.forked()  # as is registered for the devices of the process
+        before = driver().calls.total()
+        held.clear()
+        del x, loan
+        gc.collect()
+        os._exit(driver().calls.total() - before)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert np.asarray(borrowed[0]).tolist() == X.tolist()
