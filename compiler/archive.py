@@ -4,8 +4,9 @@ compiled.save("step.zip")
 step = wl.load("step.zip")
 
 A file may come from a stranger: it is parsed, verified and compiled; nothing in it is executed or
-unpickled, and nothing is unpacked, so that a small file stays small. What is not a file of this
-format is a ProgramError.
+unpickled. Nothing is unpacked either, and no entry lies in another, so that a small file stays
+small: an array is read when the text names it, if it is there with the type that the text says.
+What is not a file of this format is a ProgramError.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import zipfile
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,10 +31,14 @@ from .settings import active, bytes_of
 from .text import constants_of, parse, print_graph
 from .trace import Traced
 from .tree import Structure
+from .types import Type
 from .verify import verify
 
 FORMAT = 1
 HEAD, TEXT, FOLDER = "wonderland.json", "graph.txt", "constants/"
+HEAD_BYTES = 1 << 24  # at most: a million leaves
+LOCAL_BYTES = 30  # at least, before an entry of a zip file
+MAGIC_BYTES = 10  # of an .npy: its format, and the size of the header in the last two
 CONTAINERS: dict[str, type] = {"dict": dict, "list": list, "tuple": tuple}
 
 
@@ -57,7 +64,7 @@ def save(executable: Executable, path: str | os.PathLike[str]) -> None:
             for digest, array in constants.items():
                 content = io.BytesIO()
                 np.lib.format.write_array(content, array, allow_pickle=False)
-                file.writestr(f"{FOLDER}{digest}.npy", content.getvalue())
+                file.writestr(entry_of(digest), content.getvalue())
         os.replace(beside, path)
     finally:
         if os.path.exists(beside):
@@ -79,6 +86,8 @@ def load(
     asked = None if memory_budget is None else bytes_of(memory_budget)
     name = os.path.basename(os.fspath(path))
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            raise ProgramError("a file is required")  # a pipe would be waited for
         with zipfile.ZipFile(path) as file:
             traced, static, donated, budget = content(file, {t.__qualname__: t for t in types})
     except (ProgramError, CompilerError) as error:
@@ -107,28 +116,65 @@ def content(
     file: zipfile.ZipFile, types: Mapping[str, type]
 ) -> tuple[Traced, tuple[int, ...], tuple[tuple[int, int], ...], int]:
     """What a file says, checked."""
-    entries = {info.filename: info for info in file.infolist()}
-    for info in entries.values():
-        known = info.filename in (HEAD, TEXT) or info.filename.startswith(FOLDER)
-        if not known or info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise ProgramError(f"an entry that save does not write, {info.filename!r:.80}")
+    entries = entries_of(file)
+    if entries[HEAD].file_size > HEAD_BYTES:
+        raise ProgramError(f"a head of at most {HEAD_BYTES} bytes is required")
     head = json.loads(file.read(HEAD))
     if head["format"] != FORMAT:
         raise ProgramError(f"format {FORMAT} is required, got {head['format']!r:.20}")
-    constants = {
-        os.path.splitext(entry.removeprefix(FOLDER))[0]: np.lib.format.read_array(
-            io.BytesIO(file.read(entry)), allow_pickle=False
-        )
-        for entry in entries
-        if entry.startswith(FOLDER)
-    }
+    names = (n.removeprefix(FOLDER).removesuffix(".npy") for n in entries if n.startswith(FOLDER))
+    constants = {name: partial(array_of, file, name) for name in names}
     graph = verify(parse(file.read(TEXT).decode(), constants))
+    if unread := constants.keys() - constants_of(graph).keys():
+        raise ProgramError(f"an array that the text does not name, {min(unread)!r:.80}")
     inputs, outputs = decoded(head["inputs"], types), decoded(head["outputs"], types)
     if (inputs.size, outputs.size) != (len(graph.inputs), len(graph.outputs)):
         raise ProgramError("as many leaves as inputs and outputs of the graph are required")
     static = tuple(whole(i, 1 << 16) for i in head["static"])
     budget = whole(head.get("budget", 0), 1 << 63)
     return Traced(graph, inputs, outputs), static, tuple(pairs(head["donated"], graph)), budget
+
+
+def entries_of(file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The entries by name: as `save` writes them, each once, and apart from each other."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    for info in file.infolist():
+        name = info.filename
+        known = name in (HEAD, TEXT) or name == entry_of(name[len(FOLDER) : -len(".npy")])
+        plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
+        if name in found or not (known and plain and info.file_size == info.compress_size):
+            raise ProgramError(f"an entry that save does not write, {name!r:.80}")
+        found[name] = info
+    assert file.fp is not None
+    end = file.fp.seek(0, os.SEEK_END)
+    for info in sorted(found.values(), key=lambda i: i.header_offset, reverse=True):
+        if info.header_offset + LOCAL_BYTES + info.file_size > end:
+            raise ProgramError(
+                f"an entry lies in another, or beyond the end: {info.filename!r:.80}"
+            )
+        end = info.header_offset
+    return found
+
+
+def entry_of(digest: str) -> str:
+    return f"{FOLDER}{digest}.npy"
+
+
+def array_of(file: zipfile.ZipFile, digest: str, type: Type) -> np.ndarray:
+    """The array of a hash, which the text says is of a type: exactly what `save` writes of one."""
+    header = io.BytesIO()
+    kind = {"descr": np.lib.format.dtype_to_descr(type.numpy), "fortran_order": False}
+    np.lib.format.write_array_header_1_0(header, {**kind, "shape": type.shape})
+    info = file.getinfo(entry_of(digest))
+    with file.open(info) as entry:
+        start = entry.read(MAGIC_BYTES)
+        size = int.from_bytes(start[-2:], "little")
+        given = start[:-2] + entry.read(size)
+        wanted = header.getvalue()[: MAGIC_BYTES - 2] + header.getvalue()[MAGIC_BYTES:]
+        fits = info.file_size == MAGIC_BYTES + size + type.nbytes
+        if not fits or given.split() != wanted.split():  # NumPy may fill up with more spaces
+            raise ProgramError(f"the array {digest:.80} is no {type}")
+        return np.frombuffer(entry.read(), type.numpy).reshape(type.shape)
 
 
 def whole(value: Any, below: int) -> int:
@@ -193,6 +239,7 @@ def decoded(given: Any, types: Mapping[str, type]) -> Structure:
             raise ProgramError(f"keys of a dict in order are required, got {data!r:.60}")
         return Structure((CONTAINERS[kind], keys, children))
     fields, static = data
-    if tree.fields_of(types[name]) != tuple(fields) or len(fields) != len(children):
+    own = tree.fields_of(types[name]), len(tree.static_of(types[name]))
+    if own != (tuple(fields), len(static)) or len(fields) != len(children):
         raise ProgramError(f"a {name} of the fields {', '.join(fields):.200} is required")
     return Structure((types[name], tuple(static), children))

@@ -28,7 +28,7 @@ import numpy as np
 
 from .errors import CompilerError, ProgramError
 from .lazy import lazy
-from .types import Type, type_of
+from .types import MAX_AXES, Type, type_of
 
 P = ParamSpec("P")
 
@@ -343,12 +343,15 @@ class Node:
             if op.arity not in (-1, len(args)):
                 raise ProgramError(f"{op.name}: {op.arity} operands are required, got {len(args)}")
             types = op.type(*(a.type for a in args))
+            several = types if isinstance(types, tuple) else (types,)
+            for t in several:
+                if excess := t.excess(MAX_AXES + 1):  # one more than a user's, for parts
+                    raise ProgramError(f"{op.name}: {excess}")
         except ProgramError as error:
             if error.where or source is None:
                 raise
             raise ProgramError(error.what, where(source), error.repair) from None
         self.op, self.args, self.source, self.serial = op, args, source, next(_serial)
-        several = types if isinstance(types, tuple) else (types,)
         self.values = tuple(Value(t, self, i) for i, t in enumerate(several))
 
     @property

@@ -16,22 +16,25 @@ its own inputs only. A parameter that has its default is not printed.
 from __future__ import annotations
 
 import ast
-import io
+import contextlib
 import itertools
 import keyword
 import math
 import re
 import textwrap
-import tokenize
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any, NoReturn
 
 import numpy as np
 
+from . import syntax
 from .errors import CompilerError, ProgramError
 from .ir import Array, Foreign, Graph, Node, Op, Source, Value, graphs_in
+from .parameters import annotations_of, fits
+from .parameters import spelled as kind_text
+from .syntax import shortened, unparsed
 from .types import NUMPY, Type, type_of
 
 INDENT = "    "
@@ -158,38 +161,32 @@ class ReadSource(Source):
         return self.name
 
 
-def parse(text: str, constants: Mapping[str, np.ndarray] | None = None) -> Graph:
-    """The graph that `text` spells; `constants` gives its arrays by hash."""
+def parse(text: str, constants: Mapping[str, Any] | None = None) -> Graph:
+    """The graph that `text` spells; `constants` gives its arrays by hash.
+
+    An array may also be given as a function, which is called with the type that the text says when
+    the text names the array. The text may be anybody's: whatever is wrong with it is a
+    ProgramError, and neither time nor memory are more than in proportion to its length and to the
+    arrays that it names.
+    """
     dedented = textwrap.dedent(text).strip("\n")
-    reader = Reader(dedented.split("\n"), read_sources(dedented), dict(constants or {}))
+    reader = Reader(dedented.split("\n"), {}, constants or {})
     try:
-        module = ast.parse(dedented)
-    except SyntaxError as error:
-        reader.fail_at(
-            error.lineno or 1,
-            (error.offset or 1) - 1,
-            f"a Python function is required, {error.msg}",
-        )
-    match module.body:
-        case [ast.FunctionDef() as function]:
-            return reader.function(function)
-        case [_, second, *_]:
-            reader.fail(second, "one function is required, got a second statement")
-    reader.fail_at(1, 0, "one function is required")
+        tree, comments = syntax.read(dedented)
+        reader.sources.update(sources_in(comments))
+        return reader.module(tree)
+    except syntax.Unreadable as error:
+        fault = error
+    except (RecursionError, MemoryError):
+        fault = syntax.too_deep(dedented)
+    reader.fail_at(fault.line, fault.column, fault.what)
 
 
-def read_sources(text: str) -> dict[int, Source]:
-    """The sources in the comments, by line."""
-    found: dict[int, Source] = {}
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT and (
-                m := re.fullmatch(r"# (.+):(\d+)(?: (\w+))?", token.string)
-            ):
-                found[token.start[0]] = ReadSource(m[1], int(m[2]), m[3] or "")
-    except (tokenize.TokenError, SyntaxError):
-        pass  # the parser of the text reports it with its place
-    return found
+def sources_in(comments: Mapping[int, str]) -> Iterator[tuple[int, Source]]:
+    """The sources that the comments say, by line."""
+    for line, comment in comments.items():
+        if m := re.fullmatch(r"# (.+):(\d+)(?: (\w+))?", comment):
+            yield line, ReadSource(m[1], int(m[2]), m[3] or "")
 
 
 @dataclass
@@ -209,16 +206,25 @@ class Reader:
 
     text: list[str]
     sources: dict[int, Source]
-    constants: dict[str, Any]
+    constants: Mapping[str, Any]
+    arrays: dict[str, Array] = field(default_factory=dict)  # read so far, by hash
 
     def fail_at(self, line: int, column: int, what: str, repair: str = "") -> NoReturn:
-        shown = self.text[line - 1].strip() if line <= len(self.text) else ""
+        shown = shortened(self.text[line - 1].strip()) if line <= len(self.text) else ""
         raise ProgramError(f"text: {what}", f"  line {line}, column {column + 1}: {shown}", repair)
 
     def fail(self, at: ast.AST, what: str, repair: str = "") -> NoReturn:
         self.fail_at(getattr(at, "lineno", 1), getattr(at, "col_offset", 0), what, repair)
 
     # ---- statements
+
+    def module(self, tree: ast.Module) -> Graph:
+        match tree.body:
+            case [ast.FunctionDef() as function]:
+                return self.function(function)
+            case [_, second, *_]:
+                self.fail(second, "one function is required, got a second statement")
+        self.fail_at(1, 0, "one function is required")
 
     def function(self, tree: ast.FunctionDef) -> Graph:
         a = tree.args
@@ -279,8 +285,10 @@ class Reader:
             node = Node(op, args, self.sources.get(line.end_lineno or line.lineno))
         except ProgramError as error:
             self.fail(call, error.what, error.repair)
-        except (TypeError, ValueError, IndexError) as error:
-            self.fail(call, f"{op.name} does not take these operands, {error}")
+        except (RecursionError, MemoryError):
+            raise
+        except Exception as error:  # of a rule that looks at what it never meets in a program
+            self.fail(call, f"{op.name} does not take these operands, {error!r:.200}")
         match line.annotation:
             case ast.Tuple(elts=elements):
                 claimed = tuple(self.type(e) for e in elements)
@@ -290,7 +298,7 @@ class Reader:
             given = str(node.types[0]) if len(node.types) == 1 else tuple_text(map(str, node.types))
             self.fail(
                 line.annotation,
-                f"{op.name} gives {given}, got the annotation {ast.unparse(line.annotation)}",
+                f"{op.name} gives {given}, got the annotation {unparsed(line.annotation)}",
             )
         return node
 
@@ -298,17 +306,27 @@ class Reader:
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         cls = Op.registry.get(name) or Op.registry.get(name.removesuffix("_"))
         if cls is None:
-            self.fail(call, f"an op is required, got {ast.unparse(call.func)}")
+            self.fail(call, f"an op is required, got {unparsed(call.func)}")
         given = {k.arg or "**": self.parameter(scope, k.value) for k in call.keywords}
         known = {f.name: f for f in dataclass_fields(cls)}  # pyright: ignore[reportArgumentType]
         if wrong := [k for k in given if k not in known]:
             self.fail(
                 call, f"{name} has no parameter {wrong[0]}, it has {', '.join(known) or 'none'}"
             )
+        if len(given) < len(call.keywords):
+            self.fail(call, f"{name} is given a parameter twice")
+        kinds = annotations_of(cls)
+        for at, (key, value) in zip(call.keywords, given.items(), strict=True):
+            if not fits(value, kinds[key]):
+                required = f"{name}: {key} is of {kind_text(kinds[key])}"
+                self.fail(at.value, f"{required}, got {unparsed(at.value)}")
         try:
             return cls(**given)
-        except TypeError as error:
-            self.fail(call, f"{name} needs the parameters {', '.join(known)}, {error}")
+        except (RecursionError, MemoryError):
+            raise
+        except Exception as error:
+            what = f"{name} needs the parameters {', '.join(known)}"
+            self.fail(call, f"{what}, {str(error) or type(error).__name__:.200}")
 
     # ---- expressions
 
@@ -322,7 +340,7 @@ class Reader:
                 found = scope.values.get(name, ())
                 if len(found) != 1 and index < len(found):
                     return found[index]
-        self.fail(tree, f"a value defined above is required, got {ast.unparse(tree)}")
+        self.fail(tree, f"a value defined above is required, got {unparsed(tree)}")
 
     def type(self, tree: ast.expr) -> Type:
         match tree:
@@ -338,8 +356,11 @@ class Reader:
             s.value for s in sizes if isinstance(s, ast.Constant) and type(s.value) is int
         )
         if dtype not in NUMPY or len(shape) != len(sizes):
-            self.fail(tree, f"a type such as f32[3, 4] is required, got {ast.unparse(tree)}")
-        return Type(dtype, shape)
+            self.fail(tree, f"a type such as f32[3, 4] is required, got {unparsed(tree)}")
+        found = Type(dtype, shape)
+        if excess := found.excess():
+            self.fail(tree, excess)
+        return found
 
     def parameter(self, scope: Scope, tree: ast.expr) -> Any:
         match tree:
@@ -369,25 +390,32 @@ class Reader:
                 self.fail(tree, f"the Python function {key} is not among the constants")
             case ast.Call(func=of, args=[argument], keywords=[]):
                 return self.constant(tree, self.type(of), self.parameter(scope, argument))
-        self.fail(tree, f"a number, string, type or function is required, got {ast.unparse(tree)}")
+        self.fail(tree, f"a number, string, type or function is required, got {unparsed(tree)}")
 
     def constant(self, tree: ast.expr, type: Type, content: Any) -> Array | np.generic:
         """A NumPy scalar, or the array of that hash."""
         if not isinstance(content, str):
-            return type.numpy.type(content)
+            return self.scalar(tree, type, content)
         if content not in self.constants:
             self.fail(
                 tree,
-                f"the array {content} is not among the constants",
-                f'constants={{"{content}": array}}',
+                f"the array {shortened(content)} is not among the constants",
+                f'constants={{"{shortened(content)}": array}}',
             )
-        array = Array(np.asarray(self.constants[content]))
-        if array.digest != content:
-            self.fail(
-                tree,
-                f"the array given for {content} is {type_of(array.data)} of hash {array.digest}",
-            )
+        if content not in self.arrays:
+            given = self.constants[content]
+            self.arrays[content] = Array(np.asarray(given(type) if callable(given) else given))
+        array = self.arrays[content]
+        if array.digest != content or type_of(array.data) != type:
+            got = f"{type_of(array.data)} of hash {array.digest}"
+            self.fail(tree, f"the array given for {type} of hash {shortened(content)} is {got}")
         return array
+
+    def scalar(self, tree: ast.expr, type: Type, content: Any) -> np.generic:
+        if not type.shape and isinstance(content, bool | int | float | complex):
+            with np.errstate(all="ignore"), contextlib.suppress(TypeError, OverflowError):
+                return type.numpy.type(content)
+        self.fail(tree, f"a number of the dtype {type} is required, got {unparsed(tree)}")
 
 
 def constants_of(graph: Graph) -> dict[str, Any]:

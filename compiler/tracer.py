@@ -24,7 +24,7 @@ from .errors import ProgramError
 from .ir import Array, Value, apply, user_source, where
 from .ops.bodies import Control
 from .ops.source import Constant
-from .types import NUMPY, Type
+from .types import MAX_AXES, NUMPY, Type
 from .unsupported import HINTS
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
@@ -205,6 +205,10 @@ class Tracer(Concrete):
     __slots__ = ("_value", "memory", "owner", "replaced", "seen", "weak")
 
     def __init__(self, value: Value, owner: Trace, weak: bool = False) -> None:
+        if len(value.type.shape) >= MAX_AXES and (excess := value.type.excess()):
+            name = value.node.op.name if value.node else "trace"
+            at = value.node.source if value.node else user_source()
+            raise ProgramError(f"{name}: {excess}", where(at))
         self._value, self.owner, self.weak = value, owner, weak
         self.memory = owner.memories[value] if value.type.shape else Memory()
         self.seen = self.memory.writes

@@ -72,6 +72,11 @@ def fields_of(container: type) -> tuple[str, ...]:
     return _fields[container][0] if container in _fields else ()
 
 
+def static_of(container: type) -> tuple[str, ...]:
+    """Names of the static fields of a dataclass; of anything else there are none."""
+    return _fields[container][1] if container in _fields else ()
+
+
 def _kind(container: type) -> int:
     """How values of a type are taken apart; found out once per type."""
     kind = _kinds.get(container)

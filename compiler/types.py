@@ -46,6 +46,7 @@ WHOLE = {part: dtype for dtype, part in PART.items()}
 COMPLEX = tuple(PART)
 INEXACT = (*FLOATS, *COMPLEX)  # those that have derivatives
 REAL = tuple(d for d in NUMPY if d not in COMPLEX)  # those that kernels compute with
+MAX_AXES, MAX_BYTES = 64, 2**63 - 1  # of an array, as in NumPy
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
@@ -101,6 +102,18 @@ class Type:
     @lazy
     def size(self) -> int:
         return math.prod(self.shape)
+
+    def excess(self, axes: int = MAX_AXES) -> str:
+        """What is beyond NumPy's bounds, for messages; empty for a type that arrays can have."""
+        if self.shape and min(self.shape) < 0:
+            return f"sizes from 0 on are required, got {self}"
+        axes -= self.is_complex  # which is an axis of two reals to the compiler
+        if len(self.shape) > axes:
+            return f"at most {axes} axes are possible, got {len(self.shape)}"
+        nbytes = self.nbytes or math.prod(n or 1 for n in self.shape) * self.numpy.itemsize
+        if nbytes > MAX_BYTES:
+            return f"at most 2**63 - 1 bytes are possible, got {self}"
+        return ""
 
     @property
     def nbytes(self) -> int:

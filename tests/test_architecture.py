@@ -15,7 +15,7 @@ LAYERS = [
     "runtime",
     "compiler.errors compiler.lazy",
     "compiler.precision",
-    "compiler.types compiler.settings compiler.static",
+    "compiler.types compiler.settings compiler.static compiler.parameters compiler.syntax",
     "compiler.ir",
     "compiler.text compiler.kernel",
     "compiler.prefix compiler.product compiler.sorting",

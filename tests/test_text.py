@@ -98,6 +98,24 @@ def test_arrays_print_as_hash_and_come_back_from_constants():
         parse(str(graph), {digest: np.zeros(())})
 
 
+def test_an_array_is_read_once_and_only_if_the_text_names_it_with_a_type():
+    array = np.arange(6.0).reshape(2, 3)
+    graph = graph_of(lambda: add(constant(array), constant(array)))
+    asked: list[Type] = []
+
+    def read(type: Type) -> np.ndarray:
+        asked.append(type)
+        return array
+
+    unnamed = {"0" * 16: lambda type: pytest.fail(f"a {type} that nothing names is read")}
+    assert parse(str(graph), {Array(array).digest: read, **unnamed}) == graph
+    assert asked == [Type("f64", (2, 3))]
+    with pytest.raises(
+        ProgramError, match=r"array given for f64\[3, 2\] of .* is f64\[2, 3\]"
+    ):
+        parse(str(graph).replace("[2, 3]", "[3, 2]"), {Array(array).digest: array})
+
+
 def test_names_run_through_the_alphabet_and_avoid_types():
     graph = graph_of(lambda *xs: xs[0], *[F] * 900)
     names = list(value_names(graph).values())

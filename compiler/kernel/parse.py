@@ -9,6 +9,8 @@ import ast
 import math
 from typing import Any
 
+from .. import syntax
+from ..syntax import shortened, unparsed
 from .expr import At, Axis, Buffer, Const, Expr, Guard, Index, Load, Map, Result, apply
 from .scalar import NUMPY, OPS, KernelError
 from .stages import MONOIDS, Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
@@ -38,14 +40,24 @@ SPECIAL = {"inf": math.inf, "nan": math.nan}
 
 def parse_kernel(text: str) -> Kernel:
     """The kernel that prints as `text`, or a KernelError with the line that is not understood."""
-    (definition,) = ast.parse(text).body
-    if not isinstance(definition, ast.FunctionDef):
-        raise KernelError("kernel: `def name(buffers):` is required", text)
-    return Parser(definition).kernel()
+    try:
+        match syntax.read(text)[0].body:
+            case [ast.FunctionDef() as definition]:
+                return Parser(definition).kernel()
+        raise KernelError("kernel: `def name(buffers):` is required", shortened(text))
+    except syntax.Unreadable as error:
+        found = error
+    except (RecursionError, MemoryError):
+        found = syntax.too_deep(text)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError) as error:
+        raise KernelError(f"kernel text: not a kernel, {error!r:.200}", shortened(text)) from error
+    raise KernelError(
+        f"kernel text: {found.what}", shortened(text.split("\n")[found.line - 1].strip())
+    )
 
 
 def fault(node: ast.AST, what: str) -> KernelError:
-    return KernelError(f"kernel text: {what}", ast.unparse(node))
+    return KernelError(f"kernel text: {what}", unparsed(node))
 
 
 class Parser:

@@ -202,12 +202,9 @@ def fitted(x: Tracer, given: Any, found: Selection) -> Value:
     extra = len(shape) - len(found.shape)
     if extra > 0 and set(shape[:extra]) == {1}:
         given = FUNCTIONS[np.reshape](given, shape[extra:])
-        shape = shape[extra:]
-    try:
-        fits = np.broadcast_shapes(shape, found.shape) == found.shape
-    except ValueError:
-        fits = False
-    if not fits:
+        shape, extra = shape[extra:], 0
+    sizes = found.shape[max(-extra, 0) :]
+    if extra > 0 or any(n not in (1, size) for n, size in zip(shape, sizes, strict=True)):
         raise wrong(
             f"x[i] = v: values that broadcast to {list(found.shape)} are required, "
             f"got {list(shape)}"

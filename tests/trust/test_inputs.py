@@ -194,3 +194,21 @@ def test_donation_in_a_loop_keeps_one_block():
     for t in range(20):
         x = f(x, float(t))
         assert x.ctypes.data == address
+
+
+@pytest.mark.parametrize("ndim", [33, 64])
+def test_arrays_have_as_many_axes_as_numpys(ndim: int):
+    x = np.ones((2, *(1,) * (ndim - 1)))
+    for f in (
+        lambda x: x * 2 + x[:1],
+        lambda x: np.sum(x, axis=3),
+        lambda x: np.where(x > 0, x, 1),
+    ):
+        for options in ({}, {"disable_jit": True}):
+            np.testing.assert_array_equal(wl.jit(f, **options)(x), f(x))
+
+
+def test_an_axis_too_many_is_an_error_with_the_line():
+    for f in (lambda x: x[None], lambda x: np.stack([x, x]), lambda x: np.reshape(x, (1,) * 65)):
+        with pytest.raises(wl.ProgramError, match=r"at most 64 axes are possible, got 65\n.*test_"):
+            wl.jit(f)(np.ones((1,) * 64))
