@@ -355,8 +355,9 @@ def elementwise(m: Maker, name: str) -> Value:
         bounds = bounds_of(name, [m.bounds[a] for a in args], args)
     except ArithmeticError:  # beyond what a float bounds
         raise Unfit from None
-    made = ops.sinc(args[0], int(m.rng.integers(4))) if name == "sinc" else apply(op(), *args)
-    return m.note(made, bounds)
+    variants = {"sinc": 4, "share": 2, "share2": 2}
+    made = op(int(m.rng.integers(variants[name]))) if name in variants else op()  # pyright: ignore[reportCallIssue]
+    return m.note(apply(made, *args), bounds)
 
 
 def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
@@ -377,6 +378,8 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
     match name:
         case "sin" | "cos" | "sinc":
             return -1, 1
+        case "share" | "share2":
+            return 0, 1
         case "entr":
             return -b * math.log(8), 1
         case "xlogy" | "xlog1py":

@@ -9,42 +9,41 @@ logarithm infinite; -x log(x) has the derivative inf at 0, and 0 below.
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Pair, Parts, Sample, Value, apply
+from ..ir import Node, Sample, Value, apply
 from ..kernel import OPS, Const, Expr, Result, walk
 from ..kernel import apply as scalar
-from ..types import FLOATS, INEXACT, NAMES, NUMPY, Type, finfo
+from ..types import FLOATS, HALVES, INEXACT, NAMES, NUMPY, Type, finfo
 from .elementwise import (
-    Div,
+    abs,
     add,
     and_,
+    cast,
     div,
     eq,
     like,
     lt,
     mul,
     neg,
-    number_of,
     operands,
-    pairs,
-    product,
     round,
     select,
     sub,
 )
 from .family import Elementwise, in_f32, widened
-from .transcendental import Cos, Sin, hypot, infinite, log, log1p, sigmoid
+from .source import full
+from .transcendental import cos, log, log1p, sin
 
 
 class Formula(Elementwise, abstract=True):
-    """An expression of scalar operations, which is what kernels compute and the reference too."""
+    """An expression of scalar operations: what the reference computes, and what becomes of the op
+    when all derivatives are taken, so that operations are shared with those around."""
 
     domain = FLOATS
 
@@ -62,6 +61,12 @@ class Formula(Elementwise, abstract=True):
         names = [Result(n, (), NAMES[a.dtype]) for n, a in given.items()]
         with np.errstate(all="ignore"):
             return np.asarray(evaluated(self.formula(*names), given)).astype(args[0].dtype)
+
+    def inlined(self, node: Node) -> tuple[Value, ...]:
+        wide = [cast(a, "f32") if a.dtype in HALVES else a for a in node.args]
+        given = {f"x{i}": a for i, a in enumerate(wide)}
+        names = [Result(n, (), a.dtype) for n, a in given.items()]
+        return (cast(expanded(self.formula(*names), given), node.out.dtype),)
 
     @property
     def weight(self) -> int:
@@ -83,6 +88,20 @@ def evaluated(expr: Expr, given: dict[str, np.ndarray]) -> Any:
     return memo[expr]
 
 
+def expanded(expr: Expr, given: dict[str, Value]) -> Value:
+    """An expression as nodes, where its results are the values `given`."""
+    of, memo = next(iter(given.values())), dict[Expr, Value]()
+    for e in walk(expr):
+        match e:
+            case Result():
+                memo[e] = given[e.name]
+            case Const():
+                memo[e] = full(e.value, of.type.of(e.dtype))
+            case _:
+                memo[e] = apply(Elementwise.registry[e.op](), *(memo[a] for a in e.args))
+    return memo[expr]
+
+
 # ---------------------------------------------------------------- logarithms of sums
 
 
@@ -92,11 +111,10 @@ class Logaddexp(Formula):
     commutative = True
 
     def formula(self, *args: Expr) -> Expr:
-        more = scalar("log1p", scalar("exp", -distance(*args)))
-        return scalar("maximum", *args) + more
+        return scalar("maximum", *args) + scalar("log1p", scalar("exp", -distance(*args)))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        return mul(dx, sigmoid(lead(operands(out), i)))
+        return mul(dx, apply(Share(i), *operands(out)))
 
 
 class Logaddexp2(Formula):
@@ -109,22 +127,43 @@ class Logaddexp2(Formula):
         return scalar("maximum", *args) + more * (1 / math.log(2))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        ahead = lead(operands(out), i)
-        return mul(dx, sigmoid(mul(ahead, like(ahead, math.log(2)))))
+        return mul(dx, apply(Share2(i), *operands(out)))
+
+
+class Share(Formula):
+    """The part of e ** x + e ** y that an operand makes up, the first (0) or the second (1)."""
+
+    of: int = 0
+    base: ClassVar[str] = "exp"
+    rate: ClassVar[float] = 1.0
+
+    def formula(self, *args: Expr) -> Expr:
+        less = scalar(self.base, -distance(*args))
+        greater = scalar("ge", args[self.of], args[1 - self.of])
+        return scalar("select", greater, 1.0, less) / (1.0 + less)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        slope = mul(out, apply(type(self)(1 - self.of), *operands(out)))
+        rate = self.rate if i == self.of else -self.rate
+        return mul(dx, slope if rate == 1.0 else mul(slope, like(slope, rate)))
+
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield from super().samples()
+        yield Sample(cls(1), (Type("f64", (2, 3)),) * 2)
+
+
+class Share2(Share):
+    """The part of 2 ** x + 2 ** y that an operand makes up, the first (0) or the second (1)."""
+
+    base = "exp2"
+    rate = math.log(2)
 
 
 def distance(x: Expr, y: Expr) -> Expr:
     """|x - y|, 0 of equal infinities"""
     return scalar("select", scalar("eq", x, y), 0.0, scalar("abs", x - y))
-
-
-def lead(both: tuple[Value, ...], i: int) -> Value:
-    """By how much operand i is the greater; 0 of equal infinities."""
-    x, y = both[i], both[1 - i]
-    ahead = sub(x, y)
-    if any(n is not None and cmath.isfinite(n) for n in map(number_of, both)):
-        return ahead
-    return select(and_(eq(x, y), infinite(x)), like(x, 0.0), ahead)
 
 
 # ---------------------------------------------------------------- logarithms that 0 takes away
@@ -274,13 +313,14 @@ class Sinc(Formula):
             found = np.where(near, self.series(x, "f64"), far)
         return np.asarray(found).astype(x.dtype)
 
-    def pair(self, *args: Parts) -> Parts:
-        (z,) = pairs(*args)
-        near = lt(hypot(*z), like(z.re, self.edge))
-        safe = Pair(select(near, like(z.re, 1.0), z.re), select(near, like(z.re, 0.0), z.im))
-        far = self.recurrence(Parted(*safe), Parted(*Sin().of(safe)), Parted(*Cos().of(safe)))
-        series = self.series(Parted(*z), z.re.dtype)
-        return Pair(select(near, series.re, far.re), select(near, series.im, far.im))
+    def inlined(self, node: Node) -> tuple[Value, ...]:
+        (x,) = node.args
+        if not x.type.is_complex:
+            return super().inlined(node)
+        near = lt(abs(x), full(self.edge, x.type.part))
+        safe = select(near, like(x, 1.0), x)
+        far = self.recurrence(*(Number(v) for v in (safe, sin(safe), cos(safe))))
+        return (select(near, self.series(Number(x), x.type.part.dtype).value, far.value),)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return mul(dx, sinc(operands(out)[0], self.order + 1))
@@ -296,29 +336,25 @@ class Sinc(Formula):
 
 
 @dataclass(frozen=True)
-class Parted:
-    """A complex number by parts, with the operators of a number."""
+class Number:
+    """A value with the operators of a number."""
 
-    re: Value
-    im: Value
+    value: Value
 
-    def __add__(self, y: float) -> Parted:
-        return Parted(add(self.re, like(self.re, y)), self.im)
+    def __neg__(self) -> Number:
+        return Number(neg(self.value))
 
-    def __sub__(self, y: Parted) -> Parted:
-        return Parted(sub(self.re, y.re), sub(self.im, y.im))
+    def __add__(self, y: float) -> Number:
+        return Number(add(self.value, like(self.value, y)))
 
-    def __neg__(self) -> Parted:
-        return Parted(neg(self.re), neg(self.im))
+    def __sub__(self, y: Number) -> Number:
+        return Number(sub(self.value, y.value))
 
-    def __mul__(self, y: Parted | float) -> Parted:
-        other = y if isinstance(y, Parted) else Parted(like(self.re, y), like(self.re, 0.0))
-        return Parted(*product(Pair(self.re, self.im), Pair(other.re, other.im)))
+    def __mul__(self, y: Number | float) -> Number:
+        return Number(mul(self.value, y.value if isinstance(y, Number) else like(self.value, y)))
 
-    def __truediv__(self, y: Parted) -> Parted:
-        found = Div().pair(Pair(self.re, self.im), Pair(y.re, y.im))
-        assert isinstance(found, Pair)
-        return Parted(*found)
+    def __truediv__(self, y: Number) -> Number:
+        return Number(div(self.value, y.value))
 
 
 class Fmod(Formula):

@@ -36,6 +36,7 @@ from .elementwise import (
     pairs,
     product,
     select,
+    stop_gradient,
     sub,
 )
 from .family import Elementwise
@@ -519,8 +520,11 @@ class Atan2(Elementwise):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         y, x = operands(out)
-        size = hypot(x, y)  # whose square may overflow, or be nothing
-        return mul(dx, div(div(neg(y) if i else x, size), size))
+        # scaled, as the squares may overflow or be nothing; no scale changes the slope
+        scale = div(like(x, 1.0), stop_gradient(maximum(abs(x), abs(y))))
+        x, y = mul(x, scale), mul(y, scale)
+        slope = div(neg(y) if i else x, add(mul(x, x), mul(y, y)))
+        return mul(dx, mul(slope, scale))
 
 
 class Hypot(Elementwise):
