@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
+from .explain import explained
 from .ir import Value
 from .numpy.operands import axis_of, new, tracer, value, wrong
 from .ops.collective import all_gather as gathered
@@ -66,11 +67,13 @@ def ungrouped(function: str, groups: Any) -> None:
         raise wrong(f"{function}: axis_index_groups has no form here, got {groups!r:.40}")
 
 
+@explained
 def axis_size(axis_name: Names) -> int:
     """The number of applications along the axis: a Python int."""
     return int(np.prod([size for _, _, size in axes("axis_size", axis_name)], dtype=np.int64))
 
 
+@explained
 def axis_index(axis_name: Names) -> Tracer:
     """The place of this application on the axis, i32."""
     index = None
@@ -81,6 +84,7 @@ def axis_index(axis_name: Names) -> Tracer:
     return index
 
 
+@explained
 def psum(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The sum over the axis; of a Python number its multiple, a Python number."""
     ungrouped("psum", axis_index_groups)
@@ -98,18 +102,21 @@ def psum(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     return tree.map(total, x)
 
 
+@explained
 def pmean(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The mean over the axis."""
     size = axis_size(axis_name)
     return tree.map(lambda v: v / size, psum(x, axis_name, axis_index_groups=axis_index_groups))
 
 
+@explained
 def pmax(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The greatest over the axis; the greatest share the derivative."""
     ungrouped("pmax", axis_index_groups)
     return tree.map(lambda leaf: extreme("pmax", reduce_max, leaf, axis_name), x)
 
 
+@explained
 def pmin(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The least over the axis; the least share the derivative."""
     ungrouped("pmin", axis_index_groups)
@@ -124,6 +131,7 @@ def extreme(function: str, reduce: Any, leaf: Any, axis_name: Names) -> Tracer:
     return new(v, found.weak)
 
 
+@explained
 def all_gather(
     x: Any, axis_name: Names, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
 ) -> Any:
@@ -155,6 +163,7 @@ def placed(function: str, y: Any, source: int, axis: int, tiled: bool) -> Any:
     return y.reshape(*y.shape[:at], y.shape[at] * y.shape[at + 1], *y.shape[at + 2 :])
 
 
+@explained
 def ppermute(x: Any, axis_name: Names, perm: Sequence[tuple[int, int]]) -> Any:
     """Every application's value at another one: `perm` has pairs (source, destination).
 
@@ -186,6 +195,7 @@ def ppermute(x: Any, axis_name: Names, perm: Sequence[tuple[int, int]]) -> Any:
     return tree.map(moved, x)
 
 
+@explained
 def psum_scatter(
     x: Any,
     axis_name: Names,
@@ -208,6 +218,7 @@ def psum_scatter(
     return tree.map(part, x)
 
 
+@explained
 def all_to_all(
     x: Any,
     axis_name: Names,

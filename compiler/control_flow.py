@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
+from .explain import explained
 from .ir import Graph, Value, apply_all
 from .nested import CheckpointedScan, CheckpointedWhile, SegmentedScan
 from .numpy import shapes
@@ -45,6 +46,7 @@ Function = Callable[..., Any]
 # ---------------------------------------------------------------- loops
 
 
+@explained
 def scan(
     f: Function,
     init: Any,
@@ -166,6 +168,7 @@ def length_of(name: str, sequences: Sequence[Tracer], paths: Sequence[str], leng
     return count
 
 
+@explained
 def while_loop(
     cond_fun: Function, body_fun: Function, init_val: Any, *, checkpoints: int | None = None
 ) -> Any:
@@ -212,6 +215,7 @@ def _while_loop(
     return loop.last(found)
 
 
+@explained
 def fori_loop(
     lower: Any,
     upper: Any,
@@ -294,6 +298,7 @@ def whole(name: str, x: Any, what: str) -> Tracer:
     return found
 
 
+@explained
 def map(f: Function, xs: Any) -> Any:
     """ys[i] = f(xs[i]) along the leading axis of every leaf, one after the other.
 
@@ -311,6 +316,7 @@ def map(f: Function, xs: Any) -> Any:
 # ---------------------------------------------------------------- branches
 
 
+@explained
 def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> Any:
     """true_fun(*operands) where the scalar `pred` holds, else false_fun(*operands).
 
@@ -333,6 +339,7 @@ def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> 
     return here(chosen, "cond", pred, operands)
 
 
+@explained
 def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
     """branches[index](*operands), the index clamped to their number.
 
@@ -389,6 +396,7 @@ def branched(name: str, index: Value, functions: Sequence[Function], operands: A
 # ---------------------------------------------------------------- associative scans
 
 
+@explained
 def associative_scan(fn: Function, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """ys[i] = fn(...fn(fn(x[0], x[1]), x[2])..., x[i]) along `axis` of every leaf, in log depth.
 

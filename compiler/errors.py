@@ -4,12 +4,17 @@ from __future__ import annotations
 
 
 class ProgramError(TypeError):
-    """The user's program is wrong: what is required, what came, the user's line, the repair."""
+    """The user's program is wrong: what is required, what came, the user's line, the repair.
 
-    def __init__(self, what: str, where: str = "", repair: str = "") -> None:
+    `bare` is the error of Python's or NumPy's that this one says, if it says one.
+    """
+
+    def __init__(
+        self, what: str, where: str = "", repair: str = "", bare: BaseException | None = None
+    ) -> None:
         lines = [what, *([where] if where else []), *([f"try: {repair}"] if repair else [])]
         super().__init__("\n".join(lines))
-        self.what, self.where, self.repair = what, where, repair
+        self.what, self.where, self.repair, self.bare = what, where, repair, bare
 
 
 class OverBudget(ProgramError):

@@ -20,6 +20,7 @@ import numpy as np
 
 from . import tree
 from .errors import CompilerError, ProgramError
+from .explain import explained
 from .ir import Graph, Value, inline, user_source, where
 from .numpy.operands import new, value
 from .ops import elementwise
@@ -36,6 +37,7 @@ FLOAT0 = np.dtype([("float0", np.void, 0)])
 """The dtype, of no bits, of tangents of integers and bools."""
 
 
+@explained
 def grad(
     function: Function,
     argnums: int | Sequence[int] = 0,
@@ -62,6 +64,7 @@ def grad(
     return gradient
 
 
+@explained
 def value_and_grad(
     function: Function,
     argnums: int | Sequence[int] = 0,
@@ -81,6 +84,7 @@ def value_and_grad(
     return differentiated
 
 
+@explained
 def jvp(
     function: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
 ) -> tuple[Any, ...]:
@@ -123,6 +127,7 @@ def jvp(
     return (found[0], tangent, found[1]) if has_aux else (found, tangent)
 
 
+@explained
 def linearize(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value at `primals`, and the derivative there as a function of tangents."""
     found, residuals, linear, traced = linearized(function, primals, has_aux, "linearize")
@@ -137,6 +142,7 @@ def linearize(function: Function, *primals: Any, has_aux: bool = False) -> tuple
     return (found[0], pushforward, found[1]) if has_aux else (found, pushforward)
 
 
+@explained
 def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value at `primals`, and the function from its cotangent to the tuple of theirs.
 
@@ -157,6 +163,7 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, 
     return (found[0], pullback, found[1]) if has_aux else (found, pullback)
 
 
+@explained
 def linear_transpose(function: Function, *primals: Any) -> Function:
     """The transpose of a linear function; of `primals` only the types are used.
 
@@ -185,6 +192,7 @@ def linear_transpose(function: Function, *primals: Any) -> Function:
     return transposed
 
 
+@explained
 def stop_gradient(x: Any) -> Any:
     """`x`, a tree, with the derivative 0."""
     return tree.map(

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import tree
 from .errors import ProgramError
+from .explain import explained
 from .functions import asked, differentiable, grad, jvp, name_of, pair, parted, parts
 from .ir import Graph, Value, inline, user_source, where
 from .ops.elementwise import cast, eq
@@ -30,6 +31,7 @@ from .types import Type
 Function = Callable[..., Any]
 
 
+@explained
 def jacfwd(
     fun: Function,
     argnums: int | Sequence[int] = 0,
@@ -50,6 +52,7 @@ def jacfwd(
     return jacobian_of("jacfwd", fun, argnums, has_aux, holomorphic)
 
 
+@explained
 def jacrev(
     fun: Function,
     argnums: int | Sequence[int] = 0,
@@ -60,6 +63,7 @@ def jacrev(
     return jacobian_of("jacrev", fun, argnums, has_aux, holomorphic)
 
 
+@explained
 def hessian(
     fun: Function,
     argnums: int | Sequence[int] = 0,
@@ -78,6 +82,7 @@ def hessian(
     return jacfwd(inner, argnums, has_aux, holomorphic)
 
 
+@explained
 def hvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """The Hessian of a scalar function at `primals` times `tangents`, without the matrix.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import ops
 from .arrays import plain
-from .control_flow import (  # noqa: F401  jax.lax has them here
+from .control_flow import (
     associative_scan,
     cond,
     fori_loop,
@@ -20,6 +20,7 @@ from .control_flow import (  # noqa: F401  jax.lax has them here
     switch,
     while_loop,
 )
+from .explain import explained
 from .numpy import elementwise
 from .numpy.indexing import index_value
 from .numpy.operands import (
@@ -38,11 +39,57 @@ from .numpy.operands import (
 )
 from .numpy.selection import from_front
 from .ops import contract, gamma, source
-from .precision import Precision, factors_of  # noqa: F401  jax.lax.Precision
+from .precision import Precision, factors_of
 from .settings import active
 from .trace import call, trace_tree
 from .tracer import Tracer, current
 from .types import INEXACT, WHOLE, Type, dtype_name
+
+__all__ = [
+    "Precision",
+    "argmax",
+    "argmin",
+    "associative_scan",
+    "broadcast_in_dim",
+    "broadcasted_iota",
+    "clamp",
+    "complex",
+    "cond",
+    "conj",
+    "cumlogsumexp",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "digamma",
+    "dot_general",
+    "dynamic_index_in_dim",
+    "dynamic_slice",
+    "dynamic_slice_in_dim",
+    "dynamic_update_index_in_dim",
+    "dynamic_update_slice",
+    "dynamic_update_slice_in_dim",
+    "erf",
+    "erf_inv",
+    "erfc",
+    "fma",
+    "fori_loop",
+    "imag",
+    "iota",
+    "lgamma",
+    "logistic",
+    "map",
+    "random_gamma_grad",
+    "real",
+    "rsqrt",
+    "scan",
+    "select",
+    "sort",
+    "stop_gradient",
+    "switch",
+    "top_k",
+    "while_loop",
+]
 
 
 def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -65,7 +112,7 @@ def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
             return call(trace_tree(body, (arrays,), function.__name__), arrays)
 
-        return public
+        return explained(public)
 
     return decorate
 
@@ -207,6 +254,7 @@ def broadcasted_iota(dtype: Any, shape: Any, dimension: int) -> Tracer:
     return new(source.iota(Type(dtype_name(dtype), shape_given("iota", shape)), dimension))
 
 
+@explained
 def iota(dtype: Any, size: int) -> Any:
     """0, 1, ... size - 1."""
     return broadcasted_iota(dtype, (size,), 0)
@@ -230,6 +278,7 @@ cummax, cummin = _cumulative(ops.cummax), _cumulative(ops.cummin)
 cumlogsumexp = _cumulative(ops.cumlogsumexp)
 
 
+@explained
 def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
     """The operand, or several sorted alike by the first `num_keys`; stable, NaN last."""
     several = isinstance(operand, (tuple, list))

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import numpy as wnp
 from .arrays import plain
+from .explain import explained
 from .numpy.operands import wrong
 from .tracer import Tracer
 from .types import INTEGERS, NUMPY, dtype_name
@@ -148,21 +149,25 @@ def is_whole(*xs: Any) -> bool:
 # ---------------------------------------------------------------- elementwise
 
 
+@explained
 def div(x: Any, y: Any) -> Any:
     """x / y; of integers without the fraction, cut towards zero."""
     return wnp.true_divide(x, y) if not is_whole(x, y) else (x - wnp.fmod(x, y)) // y
 
 
+@explained
 def rem(x: Any, y: Any) -> Any:
     """x - y * (x / y cut towards zero): the sign is that of x."""
     return wnp.fmod(x, y)
 
 
+@explained
 def integer_pow(x: Any, y: int) -> Any:
     """x**y for a Python int."""
     return wnp.power(array(x), int(y))
 
 
+@explained
 def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZERO) -> Any:
     """The nearest whole number."""
     if rounding_method == RoundingMethod.TO_NEAREST_EVEN:
@@ -172,6 +177,7 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
     return wnp.where(wnp.abs(x - whole) >= 0.5, whole + wnp.copysign(wnp.ones_like(x), x), whole)
 
 
+@explained
 def shift_right_logical(x: Any, y: Any) -> Any:
     """The bits of x moved down by y, zeros from above."""
     x = array(x)
@@ -182,6 +188,7 @@ def shift_right_logical(x: Any, y: Any) -> Any:
     return wnp.right_shift(x.astype(unsigned), array(y).astype(unsigned)).astype(x.dtype)
 
 
+@explained
 def select_n(which: Any, *cases: Any) -> Any:
     """The element of case number `which`; False is the first of two cases, True the second."""
     if not cases:
@@ -193,6 +200,7 @@ def select_n(which: Any, *cases: Any) -> Any:
     return found
 
 
+@explained
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
     """The elements in another dtype."""
     return array(operand).astype(NUMPY[dtype_name(new_dtype)])
@@ -201,31 +209,37 @@ def convert_element_type(operand: Any, new_dtype: Any) -> Any:
 # ---------------------------------------------------------------- reductions
 
 
+@explained
 def reduce_sum(operand: Any, axes: Sequence[int]) -> Any:
     """The sum over the axes, in the dtype of the operand."""
     return wnp.sum(operand, axis=tuple(axes), dtype=array(operand).dtype)
 
 
+@explained
 def reduce_prod(operand: Any, axes: Sequence[int]) -> Any:
     """The product over the axes, in the dtype of the operand."""
     return wnp.prod(operand, axis=tuple(axes), dtype=array(operand).dtype)
 
 
+@explained
 def reduce_max(operand: Any, axes: Sequence[int]) -> Any:
     """The greatest over the axes."""
     return wnp.max(operand, axis=tuple(axes))
 
 
+@explained
 def reduce_min(operand: Any, axes: Sequence[int]) -> Any:
     """The least over the axes."""
     return wnp.min(operand, axis=tuple(axes))
 
 
+@explained
 def reduce_and(operand: Any, axes: Sequence[int]) -> Any:
     """Whether all are true over the axes."""
     return wnp.all(truths("reduce_and", operand), axis=tuple(axes))
 
 
+@explained
 def reduce_or(operand: Any, axes: Sequence[int]) -> Any:
     """Whether any is true over the axes."""
     return wnp.any(truths("reduce_or", operand), axis=tuple(axes))
@@ -238,11 +252,13 @@ def truths(name: str, x: Any) -> Any:
     return x
 
 
+@explained
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The first place of the greatest along the axis, in `index_dtype`."""
     return wnp.argmax(operand, axis=axis).astype(NUMPY[dtype_name(index_dtype)])
 
 
+@explained
 def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The first place of the least along the axis, in `index_dtype`."""
     return wnp.argmin(operand, axis=axis).astype(NUMPY[dtype_name(index_dtype)])
@@ -251,6 +267,7 @@ def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
 # ---------------------------------------------------------------- products
 
 
+@explained
 def dot(lhs: Any, rhs: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The product of vectors and matrices; computed in `preferred_element_type` where given."""
     if preferred_element_type is not None:
@@ -261,11 +278,13 @@ def dot(lhs: Any, rhs: Any, *, precision: Any = None, preferred_element_type: An
 # ---------------------------------------------------------------- shapes
 
 
+@explained
 def full(shape: Sequence[int], fill_value: Any, dtype: Any = None) -> Any:
     """An array of one value."""
     return wnp.full(shape, fill_value, dtype)
 
 
+@explained
 def full_like(
     x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None
 ) -> Any:
@@ -274,6 +293,7 @@ def full_like(
     return wnp.full(x.shape if shape is None else shape, fill_value, dtype or x.dtype)
 
 
+@explained
 def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None) -> Any:
     """The elements in C order, of `dimensions` in that order, in another shape."""
     return wnp.reshape(
@@ -281,17 +301,20 @@ def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | 
     )
 
 
+@explained
 def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
     """The operand repeated along new leading axes."""
     return wnp.broadcast_to(operand, (*sizes, *array(operand).shape))
 
 
+@explained
 def broadcast_to_rank(x: Any, rank: int) -> Any:
     """New leading axes of size 1, up to `rank` axes."""
     shape = array(x).shape
     return wnp.reshape(x, (*(1,) * (rank - len(shape)), *shape))
 
 
+@explained
 def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = None) -> Any:
     """The dimensions from start to before stop as one."""
     shape = array(operand).shape
@@ -300,6 +323,7 @@ def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = No
     return wnp.reshape(operand, (*shape[:start], merged, *shape[stop:]))
 
 
+@explained
 def slice(
     operand: Any,
     start_indices: Sequence[int],
@@ -323,6 +347,7 @@ def slice(
     return x[tuple(builtins.slice(*e) for e in ends)]
 
 
+@explained
 def slice_in_dim(
     operand: Any,
     start_index: int | None,
@@ -336,6 +361,7 @@ def slice_in_dim(
               builtins.slice(start_index, limit_index, stride))]  # fmt: skip
 
 
+@explained
 def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
     """The slice at one place along an axis."""
     x = array(operand)
@@ -343,6 +369,7 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
     return wnp.expand_dims(found, axis) if keepdims else found
 
 
+@explained
 def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     """Pieces of these sizes along an axis."""
     x = array(operand)
@@ -351,6 +378,7 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     return list(wnp.split(x, list(itertools.accumulate(sizes))[:-1], axis))
 
 
+@explained
 def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, int, int]]) -> Any:
     """The operand with `padding_value` before, after and between elements along every axis.
 

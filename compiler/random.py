@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .explain import explained
 from .lax import complex, eager, erf, erf_inv, top_k
 from .numpy import elementwise as el
 from .numpy import reductions, shapes
@@ -69,6 +70,7 @@ WORD = 0xFFFFFFFF
 Shape = int | tuple[int, ...]
 
 
+@explained
 def PRNGKey(seed: Any) -> Any:
     """The key u32[2] of an int: its high and its low word.
 
@@ -390,6 +392,7 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = np.int32) -> Tra
 # ---------------------------------------------------------------- orders and choices
 
 
+@explained
 def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> Any:
     """`x` along an axis, or range(x), in a random order; rows in orders of their own if
     `independent`.
@@ -426,6 +429,7 @@ def _shuffled(key: Any, x: Any, axis: int) -> Tracer:
     return x
 
 
+@explained
 def choice(
     key: Any,
     a: Any,

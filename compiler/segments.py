@@ -18,6 +18,7 @@ import numpy as np
 
 from . import ops
 from .arrays import plain
+from .explain import explained
 from .ir import Value
 from .kernel import MONOIDS
 from .lax import eager
@@ -100,6 +101,7 @@ def reduction(name: str, combine: str, doc: str) -> Callable[..., Any]:
     def traced(data: Any, segment_ids: Any, *options: Any) -> Tracer:
         return reduced(name, combine, data, segment_ids, *options)
 
+    @explained
     def function(
         data: Any,
         segment_ids: Any,
@@ -141,6 +143,7 @@ segment_min = reduction(
 )
 
 
+@explained
 def segment_mean(
     data: Any,
     segment_ids: Any,
@@ -163,6 +166,7 @@ def _mean(data: Any, segment_ids: Any, count: int, is_sorted: bool) -> Tracer:
     return total / number.reshape((count, *(1 for _ in total.shape[1:])))
 
 
+@explained
 def segment_softmax(
     data: Any,
     segment_ids: Any,

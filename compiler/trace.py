@@ -20,6 +20,7 @@ from . import tree
 from .arrays import argument, refuse_subclasses
 from .devices import array_on_device
 from .errors import ProgramError
+from .explain import BARE, shown
 from .interpreter import interpret
 from .ir import Graph, Node, Source, Value, apply_all, inline, is_own, user_source, where
 from .numpy.operands import operand, value
@@ -113,21 +114,39 @@ def trace_tree(
 def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """The function's results.
 
-    Errors about tracers that lack the user's line get it: NumPy and Python replace some of ours.
+    Errors about tracers that lack the user's line get it: NumPy and Python replace some of ours,
+    and some of what fails in our own functions is bare.
     """
     try:
         return function(*args)
-    except (TypeError, ValueError) as error:
+    except BARE as error:
         cause = error if isinstance(error, ProgramError) else error.__cause__
         if isinstance(cause, ProgramError):
             if cause is error and cause.where:
                 raise
             raise ProgramError(cause.what, cause.where or _place(error), cause.repair) from None
+        if what := _inside(error):
+            raise ProgramError(what, _place(error), bare=error) from None
         if "Tracer" not in str(error):
             raise
         raise ProgramError(
             f"trace: {error}", _place(error), "Python numbers, known when the function is traced"
         ) from None
+
+
+def _inside(error: BaseException) -> str:
+    """What a bare error says that came up in a function of ours which the user called."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    users = [k for k, f in enumerate(frames) if not is_own(f.f_code.co_filename)]
+    if not users or users[-1] == len(frames) - 1:
+        return ""
+    called = frames[users[-1] + 1]
+    code = called.f_code
+    if isinstance(error, AttributeError) and isinstance(getattr(error, "obj", None), Tracer):
+        return str(error)
+    given = {n: called.f_locals.get(n) for n in code.co_varnames[: code.co_argcount]}
+    came = ", ".join(f"{n}={shown(x)}" for n, x in given.items() if n != "self")
+    return f"{code.co_name}: {str(error).splitlines()[0]}, got {came}"
 
 
 def _place(error: BaseException) -> str:

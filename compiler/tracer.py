@@ -331,8 +331,8 @@ class Tracer(Concrete):
         return FUNCTIONS[np.ravel](self, order).copy()
 
     def transpose(self, *axes: Any) -> Tracer:
-        given = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        return FUNCTIONS[np.transpose](self, given or None)
+        one = len(axes) == 1 and (axes[0] is None or np.ndim(axes[0]) > 0)
+        return FUNCTIONS[np.transpose](self, axes[0] if one else axes or None)
 
     # ---- operators
 

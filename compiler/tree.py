@@ -20,7 +20,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .errors import ProgramError
+from .explain import explained
 from .types import Type
+
+__all__ = ["Structure", "flatten", "leaves", "map", "paths", "structure", "unflatten"]
 
 LEAF, NONE, DICT, LIST, TUPLE, NAMED, DATACLASS = range(7)
 
@@ -100,6 +103,7 @@ def _kind(container: type) -> int:
     return kind
 
 
+@explained
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves in order, and the structure that puts them back."""
     kind = _kind(type(tree))
@@ -189,6 +193,7 @@ def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
     return names["reader"]
 
 
+@explained
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
     """The tree of this structure over `leaves`, which must be as many as it has places."""
     remaining = iter(leaves)
@@ -224,6 +229,7 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
     return made
 
 
+@explained
 def leaves(tree: Any) -> list[Any]:
     """The leaves in order."""
     return flatten(tree)[0]
@@ -264,11 +270,13 @@ def prefix(given: Any, structure: Structure, path: str = "") -> Iterator[Any]:
         yield from prefix(part, child, path + key)
 
 
+@explained
 def structure(tree: Any) -> Structure:
     """The structure, without the leaves."""
     return flatten(tree)[1]
 
 
+@explained
 def map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     """The tree of `function` of the leaves that stand at the same place in all trees."""
     first, structure = flatten(tree)
@@ -285,6 +293,7 @@ def _matching(structure: Structure, tree: Any) -> list[Any]:
     return found
 
 
+@explained
 def paths(structure: Structure) -> list[str]:
     """How each leaf is reached, for messages: `['layers'][0].weight`."""
     return list(_paths(structure, ""))

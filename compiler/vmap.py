@@ -17,6 +17,7 @@ from typing import Any
 
 from . import tree
 from .errors import ProgramError
+from .explain import explained
 from .ir import Graph, Value, user_source, where
 from .ops.family import repeated
 from .ops.source import iota
@@ -31,6 +32,7 @@ Function = Callable[..., Any]
 Axes = list[int | None]
 
 
+@explained
 def vmap(
     fun: Function,
     in_axes: Any = 0,

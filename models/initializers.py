@@ -16,6 +16,7 @@ import numpy
 
 from ..compiler import random
 from ..compiler.errors import ProgramError
+from ..compiler.explain import explained
 from ..compiler.ir import user_source, where
 from ..compiler.tracer import Tracer
 
@@ -46,6 +47,7 @@ def _fans(name: str, shape: Sequence[int]) -> tuple[int, int]:
 
 
 def _normal(name: str, variance: Callable[[int, int], float], doc: str) -> Initializer:
+    @explained
     def initializer(key: Any, shape: Sequence[int], dtype: Any = "float32") -> Any:
         deviation = math.sqrt(variance(*_fans(name, shape))) / TRUNCATED
         return random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype) * deviation
@@ -55,6 +57,7 @@ def _normal(name: str, variance: Callable[[int, int], float], doc: str) -> Initi
 
 
 def _uniform(name: str, variance: Callable[[int, int], float], doc: str) -> Initializer:
+    @explained
     def initializer(key: Any, shape: Sequence[int], dtype: Any = "float32") -> Any:
         limit = math.sqrt(3 * variance(*_fans(name, shape)))
         return random.uniform(key, tuple(shape), dtype, -1.0, 1.0) * limit
@@ -96,6 +99,7 @@ he_normal = _normal("he_normal", _he, HE)
 he_uniform = _uniform("he_uniform", _he, HE)
 
 
+@explained
 def orthogonal(
     key: Any, shape: Sequence[int], dtype: Any = "float32", scale: float = 1.0
 ) -> numpy.ndarray:

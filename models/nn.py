@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ..compiler import numpy as np
 from ..compiler.custom import custom_jvp
+from ..compiler.explain import explained
 from ..compiler.functions import stop_gradient
 from ..compiler.lax import erf
 from ..compiler.lax import logistic as sigmoid
@@ -69,17 +70,20 @@ Axis = int | tuple[int, ...] | None
 # ---------------------------------------------------------------- activations
 
 
+@explained
 def relu(x: Any) -> Any:
     """max(x, 0), with derivative 0 at 0; NaN stays NaN."""
     return np.where(x <= 0, 0, x)
 
 
+@explained
 @keeps_bf16
 def leaky_relu(x: Any, negative_slope: float = 1e-2) -> Any:
     """x where x >= 0, else negative_slope * x."""
     return np.where(x >= 0, x, negative_slope * x)
 
 
+@explained
 @keeps_bf16
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """x where x > 0, else alpha * (exp(x) - 1)."""
@@ -88,6 +92,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return np.where(positive, x, alpha * np.expm1(np.where(positive, 0, x)))
 
 
+@explained
 @keeps_bf16
 def gelu(x: Any, approximate: bool = True) -> Any:
     """x times the normal distribution function of x; the approximation is by tanh.
@@ -101,16 +106,19 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
 
 
+@explained
 def silu(x: Any) -> Any:
     """x * sigmoid(x), also called swish."""
     return x * sigmoid(x)
 
 
+@explained
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)), without overflow."""
     return np.logaddexp(x, 0.0)
 
 
+@explained
 def log_sigmoid(x: Any) -> Any:
     """log(sigmoid(x)) = -softplus(-x)."""
     return -softplus(-x)
@@ -119,6 +127,7 @@ def log_sigmoid(x: Any) -> Any:
 # ---------------------------------------------------------------- normalised exponentials
 
 
+@explained
 def softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
     """exp(x) / sum(exp(x)); entries outside of the mask `where` are 0 and take no part.
 
@@ -140,6 +149,7 @@ def _softmax_jvp(axis: Axis, primals: tuple[Any], tangents: tuple[Any]) -> tuple
     return y, y * (dx - np.sum(y * dx, axis=axis, keepdims=True))
 
 
+@explained
 def log_softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
     """log(softmax(x)); entries outside of the mask `where` are -inf and take no part."""
     shifted = _shifted(x, axis, where)
@@ -152,6 +162,7 @@ def _shifted(x: Any, axis: Axis, where: Any) -> Any:
     return x - stop_gradient(np.max(x, axis=axis, keepdims=True))
 
 
+@explained
 def logsumexp(
     a: Any, axis: Axis = None, b: Any = None, keepdims: bool = False, where: Any = None
 ) -> Any:
@@ -164,6 +175,7 @@ def logsumexp(
     return found if keepdims else np.squeeze(found, axis=axis)
 
 
+@explained
 def one_hot(x: Any, num_classes: int, *, dtype: Any = "float32", axis: int = -1) -> Any:
     """1 at the place that x names along a new axis, 0 elsewhere; all 0 where x is out of range."""
     return _chosen(x, num_classes, axis).astype(dtype)
@@ -180,6 +192,7 @@ def _chosen(labels: Any, num_classes: int, axis: int) -> Any:
 # ---------------------------------------------------------------- losses
 
 
+@explained
 @keeps_bf16
 def squared_error(predictions: Any, targets: Any = 0.0) -> Any:
     """(p - t)^2"""
@@ -187,12 +200,14 @@ def squared_error(predictions: Any, targets: Any = 0.0) -> Any:
     return error * error
 
 
+@explained
 @keeps_bf16
 def absolute_error(predictions: Any, targets: Any = 0.0) -> Any:
     """|p - t|, with derivative 0 at 0."""
     return np.abs(predictions - targets)
 
 
+@explained
 @keeps_bf16
 def huber_loss(predictions: Any, targets: Any = 0.0, delta: float = 1.0) -> Any:
     """(p - t)^2 / 2 for errors within delta, delta * (|p - t| - delta / 2) beyond.
@@ -205,18 +220,21 @@ def huber_loss(predictions: Any, targets: Any = 0.0, delta: float = 1.0) -> Any:
     return within * (error - 0.5 * within)
 
 
+@explained
 @keeps_bf16
 def hinge_loss(predictor_outputs: Any, targets: Any) -> Any:
     """max(0, 1 - p * t) for targets -1 and 1."""
     return relu(1 - predictor_outputs * targets)
 
 
+@explained
 def softmax_cross_entropy(logits: Any, labels: Any, axis: Axis = -1, where: Any = None) -> Any:
     """-sum(labels * log_softmax(logits)), for labels that are distributions, as one-hot rows."""
     terms = labels * log_softmax(logits, axis, where)
     return -np.sum(terms if where is None else np.where(where, terms, 0), axis=axis)
 
 
+@explained
 def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: int = -1) -> Any:
     """-log_softmax(logits)[label], for labels in range."""
     # a mask, not a gather: it fuses with the rest into one kernel, and so does its derivative
@@ -224,6 +242,7 @@ def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: in
     return logsumexp(logits, axis) - np.sum(np.where(mask, logits, 0), axis=axis)
 
 
+@explained
 def sigmoid_binary_cross_entropy(logits: Any, labels: Any) -> Any:
     """-t * log(p) - (1 - t) * log(1 - p) for labels t and p = sigmoid(logits), without overflow.
 
@@ -236,12 +255,14 @@ def sigmoid_binary_cross_entropy(logits: Any, labels: Any) -> Any:
     return softplus(other) - np.where(likely, (1 - labels) * other, labels * other)
 
 
+@explained
 def negative_log_likelihood(log_probabilities: Any, labels: Any, axis: int = -1) -> Any:
     """-log_probabilities[label], for labels in range."""
     mask = _chosen(labels, log_probabilities.shape[axis], axis % log_probabilities.ndim)
     return -np.sum(np.where(mask, log_probabilities, 0), axis=axis)
 
 
+@explained
 def accuracy(logits: Any, labels: Any) -> Any:
     """The part of the integer labels that have the largest logit."""
     return np.mean(np.argmax(logits, axis=-1) == labels)

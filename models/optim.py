@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..compiler import numpy as np
 from ..compiler import tree
 from ..compiler.errors import ProgramError
+from ..compiler.explain import explained
 from ..compiler.numpy.elementwise import root
 from ..compiler.trace import keeps_bf16
 from .schedules import (
@@ -71,6 +72,7 @@ class Optimizer(NamedTuple):
     update: Callable[..., tuple[Tree, Tree]]
 
 
+@explained
 @keeps_bf16
 def apply_updates(params: Tree, updates: Tree) -> Tree:
     """params + updates, which are of the same shapes"""
@@ -87,6 +89,7 @@ def _updated(parameter: Any, update: Any) -> Any:
     return parameter + update
 
 
+@explained
 @keeps_bf16
 def incremental_update(new_tensors: Tree, old_tensors: Tree, step_size: float) -> Tree:
     """step_size * new + (1 - step_size) * old: an exponential average of parameters, step by step.
@@ -96,6 +99,7 @@ def incremental_update(new_tensors: Tree, old_tensors: Tree, step_size: float) -
     return tree.map(lambda n, o: step_size * n + (1 - step_size) * o, new_tensors, old_tensors)
 
 
+@explained
 def chain(*optimizers: Optimizer) -> Optimizer:
     """One after the other: each takes the updates of the one before."""
 
@@ -126,6 +130,7 @@ def _times(factor: Any, x: Any) -> Any:
 # ---------------------------------------------------------------- scaling and clipping
 
 
+@explained
 def scale(step_size: float) -> Optimizer:
     """step_size * g"""
     return _stateless(lambda grads, _: tree.map(lambda g: step_size * g, grads))
@@ -137,6 +142,7 @@ class Steps(NamedTuple):
     count: Any  # i32
 
 
+@explained
 def scale_by_schedule(step_size_fn: Schedule) -> Optimizer:
     """step_size_fn(steps taken) * g"""
 
@@ -150,17 +156,20 @@ def scale_by_schedule(step_size_fn: Schedule) -> Optimizer:
     return Optimizer(init, keeps_bf16(update))
 
 
+@explained
 def clip(max_delta: float) -> Optimizer:
     """Every element of g within [-max_delta, max_delta]."""
     return _stateless(lambda grads, _: tree.map(lambda g: np.clip(g, -max_delta, max_delta), grads))
 
 
+@explained
 @keeps_bf16
 def global_norm(updates: Tree) -> Any:
     """The root of the sum of all squared elements of all arrays; its derivative at 0 is 0."""
     return root(sum(np.sum(x * x) for x in tree.leaves(updates)))
 
 
+@explained
 def clip_by_global_norm(max_norm: float) -> Optimizer:
     """g, or g * max_norm / |g| where the global norm |g| is greater than max_norm.
 
@@ -174,6 +183,7 @@ def clip_by_global_norm(max_norm: float) -> Optimizer:
     return _stateless(clipped)
 
 
+@explained
 def add_decayed_weights(weight_decay: float, mask: Any = None) -> Optimizer:
     """g + weight_decay * p, where the mask is true: a tree of bools, or a function of params."""
 
@@ -198,6 +208,7 @@ class Average(NamedTuple):
     ema: Tree
 
 
+@explained
 def ema(decay: float, debias: bool = True) -> Optimizer:
     """m <- decay m + (1 - decay) g;  m / (1 - decay^t), or m itself without `debias`."""
 
@@ -222,6 +233,7 @@ class Momentum(NamedTuple):
     trace: Tree  # like the parameters
 
 
+@explained
 def sgd(learning_rate: Any, momentum: float = 0.0, nesterov: bool = False) -> Optimizer:
     """Gradient descent: v <- momentum * v + g;  p <- p - learning_rate * v.
 
@@ -261,6 +273,7 @@ class AdamState(NamedTuple):
     nu: Tree
 
 
+@explained
 def adam(
     learning_rate: Any, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, eps_root: float = 0.0
 ) -> Optimizer:
@@ -272,6 +285,7 @@ def adam(
     return adamw(learning_rate, b1, b2, eps, eps_root, weight_decay=0.0)
 
 
+@explained
 def adamw(
     learning_rate: Any,
     b1: float = 0.9,
@@ -327,6 +341,7 @@ class RmsState(NamedTuple):
     trace: Tree
 
 
+@explained
 def rmsprop(
     learning_rate: Any,
     decay: float = 0.9,

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..compiler import numpy as np
 from ..compiler.errors import ProgramError
+from ..compiler.explain import explained
 from ..compiler.ir import user_source, where
 
 __all__ = [
@@ -37,13 +38,15 @@ def _at_least_one(name: str, what: str, steps: Any) -> None:
         )
 
 
+@explained
 def constant_schedule(value: float) -> Schedule:
     """value"""
     return lambda count: value
 
 
+@explained
 def linear_schedule(
-    init_value: float, end_value: float, transition_steps: int, transition_begin: int = 0
+    init_value: float, end_value: float, transition_steps: float, transition_begin: float = 0
 ) -> Schedule:
     """From init_value, over transition_steps from transition_begin on, to end_value."""
 
@@ -54,11 +57,12 @@ def linear_schedule(
     return schedule
 
 
+@explained
 def exponential_decay(
     init_value: float,
-    transition_steps: int,
+    transition_steps: float,
     decay_rate: float,
-    transition_begin: int = 0,
+    transition_begin: float = 0,
     staircase: bool = False,
     end_value: float | None = None,
 ) -> Schedule:
@@ -80,8 +84,9 @@ def exponential_decay(
     return schedule
 
 
+@explained
 def cosine_decay_schedule(
-    init_value: float, decay_steps: int, alpha: float = 0.0, exponent: float = 1.0
+    init_value: float, decay_steps: float, alpha: float = 0.0, exponent: float = 1.0
 ) -> Schedule:
     """init_value * ((1 - alpha) * ((1 + cos(pi * count / decay_steps)) / 2)^exponent + alpha).
 
@@ -97,11 +102,12 @@ def cosine_decay_schedule(
     return schedule
 
 
+@explained
 def warmup_cosine_decay_schedule(
     init_value: float,
     peak_value: float,
-    warmup_steps: int,
-    decay_steps: int,
+    warmup_steps: float,
+    decay_steps: float,
     end_value: float = 0.0,
     exponent: float = 1.0,
 ) -> Schedule:
@@ -115,6 +121,7 @@ def warmup_cosine_decay_schedule(
     )
 
 
+@explained
 def piecewise_constant_schedule(
     init_value: float, boundaries_and_scales: Mapping[int, float] | None = None
 ) -> Schedule:
@@ -129,6 +136,7 @@ def piecewise_constant_schedule(
     return schedule
 
 
+@explained
 def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     """Each schedule from its boundary on, counting from there; the first from 0."""
 

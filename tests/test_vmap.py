@@ -194,7 +194,7 @@ def test_what_does_not_fit_is_named(f: Callable[..., Any], args: Any, error: str
         ({"in_axes": 1.5}, "vmap: in_axes is an int, None, or a tuple .* got 1.5"),
         ({"axis_name": 3}, "vmap: axis_name is a str, got 3"),
         ({"axis_size": -1}, "vmap: axis_size is an int of at least 0, got -1"),
-        ({"axis_size": 2.0}, "vmap: axis_size is an int of at least 0, got 2.0"),
+        ({"axis_size": 2.0}, "vmap: an int or None is required for axis_size, got 2.0"),
         ({"fun": 3}, "vmap: a function is required, got 3"),
     ],
 )

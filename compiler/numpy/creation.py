@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..explain import shown
 from ..ops import source
 from ..tracer import FUNCTIONS, Tracer
 from ..types import NUMPY, Type, dtype_name, own
@@ -16,6 +17,7 @@ from .elementwise import where
 from .operands import (
     WEAK,
     casted,
+    ignored,
     implements,
     kind_of,
     new,
@@ -24,13 +26,15 @@ from .operands import (
     shape_of,
     tracer,
     value,
+    whole,
     wrong,
 )
 from .shapes import broadcast_to, ravel, reshape, stack
 
 
 def _constant(function: Any, number: int) -> Callable[..., Any]:
-    def implementation(shape: Any, dtype: Any = None, order: str = "C", **_: Any) -> Tracer:
+    def implementation(shape: Any, dtype: Any = None, order: str = "C", **options: Any) -> Tracer:
+        ignored(function.__name__, options)
         name = dtype_name(dtype or np.float64)
         return new(source.full(number, Type(name, shape_given(function.__name__, shape))))
 
@@ -41,7 +45,10 @@ zeros, ones, empty = _constant(np.zeros, 0), _constant(np.ones, 1), _constant(np
 
 
 @implements(np.full)
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **_: Any) -> Tracer:
+def full(
+    shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **options: Any
+) -> Tracer:
+    ignored("full", options)
     x = operand(fill_value)
     name = dtype_name(dtype) if dtype else tracer(x).type.dtype
     return new(value(x, name, shape_given("full", shape)))
@@ -55,8 +62,9 @@ def full_like(
     order: str = "K",
     subok: bool = True,
     shape: Any = None,
-    **_: Any,
+    **options: Any,
 ) -> Tracer:
+    ignored("full_like", options)
     x = operand(a)
     kept = shape_of(x) if shape is None else shape
     return full(kept, fill_value, dtype or tracer(x).dtype)
@@ -64,8 +72,14 @@ def full_like(
 
 def _constant_like(function: Any, number: int) -> Callable[..., Any]:
     def implementation(
-        a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **_: Any
+        a: Any,
+        dtype: Any = None,
+        order: str = "K",
+        subok: bool = True,
+        shape: Any = None,
+        **options: Any,
     ) -> Tracer:
+        ignored(function.__name__, options)
         return full_like(a, number, dtype, shape=shape)
 
     return implements(function)(implementation)
@@ -91,20 +105,27 @@ def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
 
 @implements(np.array)
 def array(
-    a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **_: Any
+    a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **options: Any
 ) -> Tracer:
     """An array of numbers, or of nested sequences that may hold traced values."""
+    least = options.pop("ndmin", 0)
+    ignored("array", options)
     if isinstance(a, (list, tuple)) and _holds_tracer(a):
         found = stack([array(x) for x in a])
     else:
         x = operand(a)
         found = new(ops.copy(value(x)) if isinstance(x, Tracer) and copy is not False else value(x))
+    if whole(least) not in range(65):
+        raise wrong(f"array: ndmin of 0 to 64 is required, got {shown(least)}")
+    if found.ndim < least:
+        found = reshape(found, (1,) * (least - found.ndim) + found.shape)
     return tracer(found, dtype_name(dtype)) if dtype else found
 
 
 @implements(np.asarray, np.asanyarray, np.ascontiguousarray)
-def asarray(a: Any, dtype: Any = None, order: Any = None, **_: Any) -> Tracer:
+def asarray(a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Tracer:
     """As `array`, but a traced value is not copied."""
+    ignored("asarray", options)
     return FUNCTIONS[np.array](a, dtype, copy=False)
 
 
@@ -113,9 +134,14 @@ def _holds_tracer(x: Any) -> bool:
 
 
 @implements(np.arange)
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **_: Any) -> Tracer:
+def arange(
+    start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **options: Any
+) -> Tracer:
     """Static bounds; a count of steps from 0 is a counter, anything else a constant."""
+    ignored("arange", options)
     start, stop = (0, start) if stop is None else (start, stop)
+    if stop is None:
+        raise wrong("arange: a number is required to stop at, got None")
     if any(isinstance(x, Tracer) for x in (start, stop, step)):
         raise wrong(
             "arange: bounds of Python numbers are required, got a traced value",
@@ -139,8 +165,11 @@ def linspace(
     retstep: bool = False,
     dtype: Any = None,
     axis: int = 0,
-    **_: Any,
+    **options: Any,
 ) -> Any:
+    ignored("linspace", options)
+    if num < 0:
+        raise wrong(f"linspace: 0 numbers or more are required, got {num}")
     steps = num - 1 if endpoint else num
     if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
         made, step = np.linspace(start, stop, num, endpoint, True, own(dtype), axis)
@@ -172,22 +201,25 @@ hanning, hamming, blackman = _static(np.hanning), _static(np.hamming), _static(n
 
 @implements(np.eye)
 def eye(
-    N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C", **_: Any
+    N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C", **options: Any
 ) -> Tracer:
     """By comparing counters, so that no data is stored."""
-    shape = (N, N if M is None else M)
+    ignored("eye", options)
+    shape = shape_given("eye", (N, N if M is None else M))
     row, column = (new(source.iota(Type("i64", shape), axis)) for axis in (0, 1))
     return new(casted((column - row == k).value, dtype_name(dtype)))
 
 
 @implements(np.identity)
-def identity(n: int, dtype: Any = float, **_: Any) -> Tracer:
+def identity(n: int, dtype: Any = float, **options: Any) -> Tracer:
+    ignored("identity", options)
     return eye(n, dtype=dtype)
 
 
 @implements(np.tri)
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float, **_: Any) -> Tracer:
-    shape = (N, N if M is None else M)
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float, **options: Any) -> Tracer:
+    ignored("tri", options)
+    shape = shape_given("tri", (N, N if M is None else M))
     row, column = (new(source.iota(Type("i64", shape), axis)) for axis in (0, 1))
     return new(casted((column - row <= k).value, dtype_name(dtype)))
 
@@ -195,6 +227,10 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float, **_: Any) 
 def _triangle(function: Any, lower: bool) -> Callable[..., Any]:
     def implementation(m: Any, k: int = 0) -> Tracer:
         x = tracer(m)
+        if not x.ndim:
+            raise wrong(f"{function.__name__}: one axis or more is required, got {x.type}")
+        if x.ndim == 1:  # as in NumPy, a row for all rows
+            x = broadcast_to(x, x.shape * 2)
         row, column = (new(source.iota(Type("i64", x.shape), x.ndim + axis)) for axis in (-2, -1))
         return where(column - row <= k if lower else column - row >= k, x, x.dtype.type(0))
 
@@ -208,6 +244,8 @@ tril, triu = _triangle(np.tril, lower=True), _triangle(np.triu, lower=False)
 def meshgrid(
     *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
 ) -> tuple[Tracer, ...]:
+    if indexing not in ("xy", "ij"):
+        raise wrong(f"meshgrid: indexing 'xy' or 'ij' is required, got {indexing!r:.40}")
     xs = [ravel(x) for x in xi]
     shape = [x.size for x in xs]
     made = []
@@ -222,6 +260,8 @@ def meshgrid(
 @implements(np.vander)
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tracer:
     a = tracer(x)
+    if a.ndim != 1:
+        raise wrong(f"vander: one axis is required, got {a.type}")
     count = a.size if N is None else N
     powers = [a**k for k in range(count)]
     return stack(powers if increasing else powers[::-1], -1)

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..tracer import FUNCTIONS, Tracer
 from .operands import (
+    ignored,
     implements,
     is_weak,
     named,
@@ -289,7 +290,7 @@ def einsum(
     out: Any = None,
     dtype: Any = None,
     optimize: Any = False,
-    **_: Any,
+    **options: Any,
 ) -> Tracer:
     """Sums of products by labels of axes: `einsum('ij,jk->ik', x, y)`, or the labels as lists,
     `einsum(x, [0, 1], y, [1, 2], [0, 2])`.
@@ -298,6 +299,7 @@ def einsum(
     that occur once, sorted. `optimize` may be a path of np.einsum_path; else the order is chosen.
     """
     unsupported("einsum", out=out)
+    ignored("einsum", options)
     if isinstance(subscripts, str):
         xs = [operand(x) for x in operands]
         terms, result = spelled_terms(subscripts, [len(shape_of(x)) for x in xs])

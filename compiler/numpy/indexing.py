@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import plain
+from ..explain import explained, shown
 from ..ir import Value
 from ..ops import gather
 from ..ops import view as ops
@@ -131,7 +132,7 @@ def bounds_of(found: Selection) -> tuple[list[int], list[int], list[int], list[i
     return start, stop, step, flipped
 
 
-FUNCTIONS["getitem"] = getitem
+FUNCTIONS["getitem"] = explained(getitem, "x[i]")
 
 
 @implements(np.take)
@@ -222,7 +223,9 @@ def trace(
 @implements(np.diag)
 def diag(v: Any, k: int = 0) -> Tracer:
     x = tracer(v)
-    if x.ndim != 1:
+    if x.ndim not in (1, 2):
+        raise wrong(f"diag: one or two axes are required, got {x.type}")
+    if x.ndim == 2:
         return diagonal(x, k)
     n = x.size + abs(k)
     down = max(-k, 0)
@@ -249,6 +252,8 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -
             f"compress: a result of static shape is required, got a traced mask {condition.type}",
             "np.where(mask, x, 0), whose shape is static",
         )
+    if np.ndim(condition) != 1:
+        raise wrong(f"compress: a condition of one axis is required, got {shown(condition)}")
     x = tracer(a)
     x, axis = (ravel(x), 0) if axis is None else (x, axis_of("compress", axis, x.ndim))
     return x[(slice(None),) * axis + (np.nonzero(np.asarray(condition))[0],)]

@@ -103,6 +103,9 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tracer:
 
 @implements(np.linalg.outer)
 def outer(x1: Any, x2: Any, /) -> Tracer:
+    for x in map(tracer, (x1, x2)):
+        if x.ndim != 1:
+            raise wrong(f"linalg.outer: one axis is required, got {x.type}")
     return products.outer(x1, x2)
 
 

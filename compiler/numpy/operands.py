@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from ..arrays import plain, refuse_subclasses
 from ..errors import ProgramError
+from ..explain import explained, shown
 from ..ir import Value, user_source, where
 from ..kernel.scalar import cast as scalar_cast
 from ..lint import widening
@@ -212,35 +214,52 @@ def tracer(x: Any, dtype: str = "") -> Tracer:
     return new(value(x, dtype), is_weak(x) and not dtype)
 
 
+def whole(x: Any) -> int | None:
+    """A Python int, or what stands for one (as NumPy's integers); else None."""
+    try:
+        return None if isinstance(x, (Tracer, bool)) else operator.index(x)
+    except TypeError:
+        return None
+
+
+def several(x: Any) -> Sequence[Any]:
+    """What is given as one or as a sequence, as a sequence."""
+    if isinstance(x, np.ndarray) and x.ndim:
+        return x.tolist()
+    return x if isinstance(x, (tuple, list, range)) else (x,)
+
+
 def axis_of(name: str, axis: Any, ndim: int) -> int:
     """An axis counted from the front."""
-    if isinstance(axis, Tracer) or not -ndim <= int(axis) < ndim:
-        raise wrong(f"{name}: an axis within {ndim} dimensions is required, got {axis}")
-    return int(axis) % ndim
+    at = whole(axis)
+    if at is None or not -ndim <= at < ndim:
+        raise wrong(f"{name}: an axis within {ndim} dimensions is required, got {shown(axis)}")
+    return at % ndim
 
 
 def axes_of(name: str, axis: Any, ndim: int) -> Shape:
     """Axes counted from the front; None is all of them."""
     if axis is None:
         return tuple(range(ndim))
-    axes = tuple(
-        axis_of(name, a, ndim)
-        for a in (axis if isinstance(axis, (tuple, list, range)) else (axis,))
-    )
+    axes = tuple(axis_of(name, a, ndim) for a in several(axis))
     if len(set(axes)) < len(axes):
         raise wrong(f"{name}: different axes are required, got {axis}")
     return axes
 
 
-def shape_given(name: str, shape: Any) -> Shape:
-    """A static shape from an int or a sequence of ints."""
-    sizes = shape if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
-    if any(isinstance(n, Tracer) for n in sizes):
+def shape_given(name: str, shape: Any, least: int = 0) -> Shape:
+    """A static shape from an int or a sequence of ints, from `least` on."""
+    if isinstance(shape, Tracer) or any(isinstance(n, Tracer) for n in several(shape)):
         raise wrong(
             f"{name}: a shape of Python ints is required, got a traced value",
             "x.shape, which is static",
         )
-    return tuple(int(n) for n in sizes)
+    sizes = tuple(map(whole, several(shape)))
+    if None in sizes:
+        raise wrong(f"{name}: an int or a tuple of ints is required, got {shown(shape)}")
+    if any(n < least for n in sizes):
+        raise wrong(f"{name}: sizes of {least} or more are required, got {shown(shape)}")
+    return sizes  # pyright: ignore[reportReturnType]
 
 
 def unsupported(name: str, **options: Any) -> None:
@@ -251,6 +270,16 @@ def unsupported(name: str, **options: Any) -> None:
                 f"{name}: {option}= has no form for traced arrays, got {given!r:.40}",
                 f"{name} without {option}=",
             )
+
+
+IGNORED = frozenset(("casting", "copy", "device", "like", "order", "signature", "subok"))
+
+
+def ignored(name: str, options: dict[str, Any]) -> None:
+    """Refuse keywords other than NumPy's that mean nothing to traced arrays."""
+    for option in options:
+        if option not in IGNORED:
+            raise wrong(f"{name}: a parameter of NumPy's is required, got {option}=")
 
 
 # ---------------------------------------------------------------- the table
@@ -267,14 +296,15 @@ def implements(
     """
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
-        for function in functions:
-            FUNCTIONS[function] = implementation
         numpys = functions[0]
+        traced = explained(implementation, numpys.__name__)
+        for function in functions:
+            FUNCTIONS[function] = traced
 
         @functools.wraps(numpys, updated=())
         def public(*args: Any, **options: Any) -> Any:
             if current() is not None:
-                return implementation(*args, **options)
+                return traced(*args, **options)
             if writes:
                 return numpys(*args, **options)
             return eager(numpys, implementation, args, options)
@@ -336,8 +366,10 @@ def ufunc(
 
     def enter(rule: Callable[..., Any]) -> Callable[..., Any]:
         def implementation(
-            *args: Any, dtype: Any = None, out: Any = None, where: Any = True, **_: Any
+            *args: Any, dtype: Any = None, out: Any = None, where: Any = True, **options: Any
         ) -> Any:
+            if options:
+                ignored(name, options)
             into = refuse_places(name, out, where)
             operands = [operand(x) for x in args]
             operands = among(operands) if among else operands

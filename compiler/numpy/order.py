@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import plain
+from ..explain import explained, shown
 from ..ops import order as ops
 from ..ops.gather import take_add
 from ..tracer import FUNCTIONS, Tracer, current
@@ -27,10 +28,12 @@ from .operands import (
     new,
     operand,
     promoted,
+    several,
     shape_given,
     tracer,
     unsupported,
     value,
+    whole,
     wrong,
 )
 from .shapes import ravel, reshape
@@ -74,9 +77,12 @@ def lexsort(keys: Any, axis: int = -1) -> Tracer:
     return new(ops.argsort(*(value(x, shape=shape) for x in reversed(xs)), axis=axis))
 
 
-def _check_kth(name: str, kth: Any) -> None:
-    if isinstance(kth, Tracer):
-        raise wrong(f"{name}: static places are required, got a traced {kth.type}")
+def _check_kth(name: str, a: Any, kth: Any, axis: Any) -> None:
+    x, axis = _along(name, a, axis)
+    n = x.shape[axis]
+    for k in several(kth):
+        if (place := whole(k)) is None or not -n <= place < n:
+            raise wrong(f"{name}: static places within {n} are required, got {shown(kth)}")
 
 
 @implements(np.partition)
@@ -84,7 +90,7 @@ def partition(
     a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None
 ) -> Tracer:
     """The sorted elements: a partition at every place."""
-    _check_kth("partition", kth)
+    _check_kth("partition", a, kth, axis)
     return sort(a, axis, order=order)
 
 
@@ -92,7 +98,7 @@ def partition(
 def argpartition(
     a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None
 ) -> Tracer:
-    _check_kth("argpartition", kth)
+    _check_kth("argpartition", a, kth, axis)
     return argsort(a, axis, order=order)
 
 
@@ -164,6 +170,7 @@ def _sized(own: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     FUNCTIONS[own] = refuse
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @explained
         def public(*args: Any, size: int | None = None, fill_value: Any = None, **rest: Any) -> Any:
             if size is not None:
                 if isinstance(size, Tracer) or not isinstance(size, (int, np.integer)) or size < 0:
@@ -224,6 +231,7 @@ def argwhere(a: Any, *, size: int, fill_value: Any) -> Any:
     return np.stack(nonzero(np.atleast_1d(_array(a)), size=size, fill_value=fill_value), -1)
 
 
+@explained
 def where(condition: Any, x: Any = None, y: Any = None, /, **options: Any) -> Any:
     """x where the condition holds, else y; of a condition alone `nonzero`, with its `size`."""
     if x is not None or y is not None:
@@ -338,6 +346,7 @@ def _added(at: Any, weights: Any, length: int) -> Tracer:
     return new(take_add(kept.value, value(np.minimum(at, length)), length, 0))
 
 
+@explained
 def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None) -> Any:
     """How often each number below `length` occurs, or the sums of its weights.
 

@@ -17,6 +17,7 @@ from .elementwise import conj
 from .operands import (
     broadcasted,
     common_shape,
+    ignored,
     implements,
     named,
     new,
@@ -85,8 +86,9 @@ def _repair(x: Tracer, y: Tracer) -> str:
 
 
 @implements(np.matmul, precise=True)
-def matmul(x1: Any, x2: Any, /, out: Any = None, *, dtype: Any = None, **_: Any) -> Tracer:
+def matmul(x1: Any, x2: Any, /, out: Any = None, *, dtype: Any = None, **options: Any) -> Tracer:
     unsupported("matmul", out=out)
+    ignored("matmul", options)
     return _matmul(*_pair("matmul", x1, x2, dtype))
 
 
@@ -107,7 +109,8 @@ def vdot(a: Any, b: Any, /) -> Tracer:
 
 
 @implements(np.vecdot, precise=True)
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **_: Any) -> Tracer:
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Tracer:
+    ignored("vecdot", options)
     x, y = (moveaxis(v, axis, -1) for v in _pair("vecdot", x1, x2))
     return _matmul(conj(x)[..., None, :], y[..., :, None])[..., 0, 0]
 

@@ -13,7 +13,7 @@ from ..ir import Value
 from ..ops import reduce as ops
 from ..ops.view import reshape
 from ..tracer import Tracer
-from ..types import HALVES, NUMPY, dtype_name
+from ..types import COMPLEX, HALVES, NUMPY, dtype_name
 from .elementwise import (
     add,
     conj,
@@ -59,12 +59,15 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> A
         unsupported(name, out=out)
         x = tracer(a)
         wanted = dtype_name(dtype) if dtype else named(name, accumulated(function, x.dtype))
+        if initial is not None and not _begins(initial, wanted):
+            what = f"{name}: a number of {wanted} is required for initial"
+            raise wrong(f"{what}, got {initial!r:.40}")
         if where is not True:
             first = neutral if initial is None else initial
             if first is None:
                 raise wrong(
                     f"{name}: initial= is required beside where=",
-                    f"{name}(x, initial=..., where=mask)",
+                    f"np.{name}(x, initial=..., where=mask)",
                 )
             x = _where(where, tracer(x, wanted), NUMPY[wanted].type(first))
         axes = axes_of(name, axis, x.ndim)
@@ -81,6 +84,12 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> A
         return found if initial is None else combine(found, initial)
 
     return implementation
+
+
+def _begins(initial: Any, dtype: str) -> bool:
+    """Whether a reduction in this dtype may begin with `initial`."""
+    x = tracer(initial)
+    return not x.ndim and (x.type.is_complex <= (dtype in COMPLEX))
 
 
 _where = where
@@ -181,18 +190,28 @@ def var(
     ddof: float = 0,
     keepdims: bool = False,
     *,
+    where: Any = True,
+    mean: Any = None,
     correction: float | None = None,
 ) -> Tracer:
-    """The mean of the squared distance from the mean: real of complex numbers too."""
+    """The mean of the squared distance from the mean, or from `mean`: real of complex numbers too.
+    """
     x = tracer(a)
     if not dtype and x.type.dtype in HALVES:
-        wide = var(x.astype("f32"), axis, None, out, ddof, keepdims, correction=correction)
-        return wide.astype(x.dtype)
-    x = x.astype(dtype) if dtype else x if x.type.is_inexact else x.astype("f64")
-    centred = x - mean(x, axis, keepdims=True)
-    count = _count(x, axis) - (ddof if correction is None else correction)
+        options = {"where": where, "mean": mean, "correction": correction}
+        return var(tracer(x, "f32"), axis, None, out, ddof, keepdims, **options).astype(x.dtype)
+    x = x.astype(dtype) if dtype else x if x.type.is_inexact else tracer(x, "f64")
+    centred = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
     square = real(centred * conj(centred)) if x.type.is_complex else centred * centred
-    return sum(square, axis, None, out, keepdims) / builtins.max(count, 0)
+    total = sum(square, axis, None, out, keepdims, None, where)
+    less = ddof if correction is None else correction
+    if where is True:
+        return total / builtins.max(_count(x, axis) - less, 0)
+    counts = sum(broadcast_to(where, x.shape), axis, total.dtype, None, keepdims)
+    return total / maximum(counts - less, 0)
+
+
+_mean = mean
 
 
 @implements(np.std)
@@ -204,9 +223,12 @@ def std(
     ddof: float = 0,
     keepdims: bool = False,
     *,
+    where: Any = True,
+    mean: Any = None,
     correction: float | None = None,
 ) -> Tracer:
-    return root(var(a, axis, dtype, out, ddof, keepdims, correction=correction))
+    options = {"where": where, "mean": mean, "correction": correction}
+    return root(var(a, axis, dtype, out, ddof, keepdims, **options))
 
 
 def _arg(name: str, rule: Any) -> Any:

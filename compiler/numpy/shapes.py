@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..explain import shown
 from ..ir import Value
 from ..ops import view as ops
 from ..ops.source import kind_of
@@ -24,11 +26,13 @@ from .operands import (
     new,
     operand,
     promoted,
+    several,
     shape_given,
     shape_of,
     tracer,
     unsupported,
     value,
+    whole,
     wrong,
 )
 
@@ -43,7 +47,7 @@ def _like(x: Tracer, found: Value) -> Tracer:
 @implements(np.reshape)
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Tracer:
     unsupported("reshape", order=None if order == "C" else order)
-    x, wanted = tracer(a), list(shape_given("reshape", shape))
+    x, wanted = tracer(a), list(shape_given("reshape", shape, -1))
     if wanted.count(-1) == 1:
         rest = -math.prod(wanted)
         if rest and not x.size % rest:
@@ -51,7 +55,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
     if math.prod(wanted) != x.size or builtins.min(wanted, default=0) < 0:
         raise wrong(
             f"reshape: a shape of {x.size} elements is required for {x.type}, "
-            f"got {list(shape_given('reshape', shape))}"
+            f"got {list(shape_given('reshape', shape, -1))}"
         )
     return _like(x, ops.reshape(x.value, wanted))
 
@@ -65,7 +69,7 @@ def ravel(a: Any, order: str = "C") -> Tracer:
 def transpose(a: Any, axes: Any = None) -> Tracer:
     x = tracer(a)
     order = (
-        tuple(range(x.ndim))[::-1] if axes is None else axes_of("transpose", tuple(axes), x.ndim)
+        tuple(range(x.ndim))[::-1] if axes is None else axes_of("transpose", axes, x.ndim)
     )
     if len(order) != x.ndim:
         raise wrong(f"transpose: every axis of {x.type} once is required, got {axes}")
@@ -276,12 +280,15 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Trace
     x = tracer(ary)
     axis = axis_of("split", axis, x.ndim)
     n = x.shape[axis]
-    if isinstance(indices_or_sections, int):
+    if (parts := whole(indices_or_sections)) is not None and parts < 1:
+        raise wrong(f"split: 1 part or more is required, got {parts}")
+    if parts is not None:
+        indices_or_sections = parts
         small, more = builtins.divmod(n, indices_or_sections)
         sizes = [small + (i < more) for i in range(indices_or_sections)]
         borders = [builtins.sum(sizes[:i]) for i in range(1, len(sizes))]
     else:
-        borders = list(shape_given("split", indices_or_sections))
+        borders = list(shape_given("split", indices_or_sections, -sys.maxsize))
     return [_part(x, axis, i, j) for i, j in zip([0, *borders], [*borders, n], strict=True)]
 
 
@@ -289,7 +296,8 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Trace
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tracer]:
     x = tracer(ary)
     n = x.shape[axis_of("split", axis, x.ndim)]
-    if isinstance(indices_or_sections, int) and n % indices_or_sections:
+    parts = whole(indices_or_sections)
+    if parts and n % parts:
         raise wrong(
             f"split: equal parts are required, got {n} elements for {indices_or_sections}",
             "np.array_split",
@@ -342,8 +350,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Tracer:
     x = tracer(a)
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), x.shape)
-    shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    shifts, axes = several(shift), several(axis)
     for by, at in zip(np.broadcast_to(shifts, len(axes)), axes, strict=True):
         at = axis_of("roll", at, x.ndim)
         n = x.shape[at]
@@ -355,7 +362,10 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Tracer:
 
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tracer:
-    x, (i, j) = tracer(m), axes
+    x = tracer(m)
+    if len(several(axes)) != 2:
+        raise wrong(f"rot90: two axes are required, got {shown(axes)}")
+    i, j = axes_of("rot90", axes, x.ndim)
     match k % 4:
         case 0:
             return x
@@ -409,8 +419,8 @@ def runs_of(places: np.ndarray) -> list[tuple[int, int, int]]:
 def pad(array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0) -> Tracer:
     """Constant borders, or mode 'edge', 'reflect', 'symmetric', 'wrap' by views."""
     x = tracer(array)
-    widths = _per_side("pad", pad_width, x.ndim).astype(np.int64)
-    if (widths < 0).any():
+    widths = _per_side("pad", pad_width, x.ndim)
+    if widths.dtype.kind not in "iu" or (widths < 0).any():
         raise wrong(f"pad: widths of 0 or more are required, got {pad_width}", "x[1:-1]")
     if mode != "constant":
         if mode not in PAD_MODES:
@@ -527,9 +537,15 @@ def block(arrays: Any) -> Tracer:
 
 
 @implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1) -> Tracer:
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tracer:
     x: Any = tracer(a)
     axis = axis_of("diff", axis, x.ndim)
+    if n < 0:
+        raise wrong(f"diff: n of 0 or more is required, got {n}")
+    side = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+    ends = [e if e is None or np.ndim(e) else broadcast_to(e, side) for e in (prepend, append)]
+    if prepend is not None or append is not None:
+        x = concatenate([e for e in (ends[0], x, ends[1]) if e is not None], axis)
     for _ in range(n):
         size = x.shape[axis]
         after, before = _part(x, axis, 1, size), _part(x, axis, 0, builtins.max(size - 1, 0))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import plain
+from ..explain import explained
 from ..interpreter import interpret
 from ..ir import Graph, Value
 from ..ops import flip, full, pad, scatter, select
@@ -43,6 +44,7 @@ class At:
         return Place(self.x, at)
 
 
+@explained
 def at(x: Any) -> At:
     """`x.at`, for arrays that have no such attribute."""
     return At(x if isinstance(x, Tracer) else plain(x))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..aliases import same_view
+from ..explain import explained
 from ..tracer import FUNCTIONS, Tracer, current
 from .indexing import along_axis, getitem
 from .operands import implements, operand, shape_of, tracer, value, wrong
@@ -76,7 +77,7 @@ def into(x: Tracer, found: Tracer, name: str) -> Tracer:
     return x
 
 
-FUNCTIONS["setitem"] = setitem
+FUNCTIONS["setitem"] = explained(setitem, "x[i] = v")
 FUNCTIONS["into"] = into
 
 
@@ -96,7 +97,7 @@ def _subtract_at(x: Any, indices: Any, b: Any) -> None:
     FUNCTIONS[np.add.at](x, indices, FUNCTIONS[np.negative](tracer(b)))
 
 
-FUNCTIONS[np.subtract.at] = _subtract_at
+FUNCTIONS[np.subtract.at] = explained(_subtract_at, "subtract.at")
 
 
 @implements(np.copyto, writes=True)
@@ -186,4 +187,4 @@ def put_along_axis(
     return None
 
 
-FUNCTIONS[np.put_along_axis] = put_along_axis
+FUNCTIONS[np.put_along_axis] = put_along_axis = explained(put_along_axis)
