@@ -26,8 +26,10 @@ SAID: list[tuple[Callable[[Any], Any], str]] = [
     (lambda x: np.sum(x, axis=0.5), "sum: an axis within 2 dimensions is required, got 0.5"),
     (lambda x: np.sum(x, keepdims="no"), "sum: a bool is required for keepdims, got 'no'"),
     (lambda x: wl.lax.top_k(x, x), "top_k: an int is required for k, got a traced f32[2, 3]"),
-    (lambda x: wl.random.normal(KEY, "a"), "uniform: an int or a tuple of ints is required, got 'a'"),
-    (lambda x: wl.lax.reduce_sum(x, 3), "reduce_sum: a sequence of ints is required for axes, got 3"),
+    (lambda x: wl.random.normal(KEY, "a"),
+     "uniform: an int or a tuple of ints is required, got 'a'"),
+    (lambda x: wl.lax.reduce_sum(x, 3),
+     "reduce_sum: a sequence of ints is required for axes, got 3"),
     (lambda x: wl.numpy.exp(x, axis=1), "exp: a parameter of NumPy's is required, got axis="),
     (lambda x: np.interp(x, "a", x), "array: numbers are required, got str 'a'"),
     (lambda x: wl.lax.collapse(x, 0, 1, 2), "collapse: at most 3 arguments by place are required"),
@@ -56,7 +58,7 @@ def test_errors_of_functions_that_are_passed_stay_as_they_are() -> None:
     def f(x: Any) -> Any:
         return wl.lax.scan(body, x[0], x)
 
-    with pytest.raises(ValueError, match="^of the user$"):
+    with pytest.raises(ValueError, match=r"^of the user$"):
         trace(f, X)
     with pytest.raises(ZeroDivisionError):
         wl.tree.map(lambda x: 1 // 0, [X])
