@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,11 @@ import wonderland as wl
 from tests.driver import driver
 from tests.driver.allocations import used
 from tests.driver.contexts import ATTRIBUTES, PAGEABLE_ACCESS
-from wonderland.runtime import cuda, dlpack
+from tests.driver.driver import ENTRIES
+from tests.driver.order import stream_of
+from tests.runtime.fake_cublaslt import FakeCublasLt
+from wonderland.runtime import cublaslt, cuda, dlpack
+from wonderland.runtime.device import DeviceError
 from wonderland.runtime.device_array import LEGACY, adopt
 
 RNG = np.random.default_rng(0)
@@ -171,3 +176,76 @@ def test_a_forked_child_frees_nothing(driven: Any) -> None:
         os._exit(driver().calls.total() - before)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert np.asarray(borrowed[0]).tolist() == X.tolist()
+
+
+def test_another_stream_comes_after_ours(driven: Any) -> None:
+    d = cuda.driver()
+    _, other = d.cuStreamCreateWithPriority(1, 0)  # nonblocking, as those of other libraries
+    copy = driven.allocate(X.nbytes)
+    y = wl.jit(lambda x: x + 1, device="cuda")(X)
+    taken = dlpack.received(y.__dlpack__(stream=int(other)))
+    assert not int(d.cuMemcpyDtoDAsync(copy.address, taken.address, X.nbytes, other)[0])
+    assert not int(d.cuStreamSynchronize(other)[0])
+    out = np.empty_like(X)
+    driven.download(out, copy.address)
+    assert out.tolist() == (X + 1).tolist()
+
+
+# ------------------------------------------------------------------ the rest of the device
+
+
+class Ordered(FakeCublasLt):
+    """The library, on the driver's streams."""
+
+    def cublasLtMatmul(self, *args: Any) -> int:
+        work = super().cublasLtMatmul
+        stream_of(driver(), args[-1].value).ask(lambda: work(*args))
+        return 0
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_products_of_the_library_are_in_order(
+    driven: Any, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    library = Ordered(driver().memory)
+    library.refuses = refuses
+    monkeypatch.setattr(cublaslt, "library", lambda: library)
+    monkeypatch.setattr(cublaslt, "WORKSPACE_BYTES", 512)
+    x, w = (RNG.standard_normal((66, 66)).astype(np.float32) for _ in "xw")
+    assert driven.has_library
+    agree(lambda x, w: np.tanh((x * 0.1) @ w) @ w, x, w)
+    assert all(p[1] == 512 for p in library.preferences) and library.preferences
+
+
+def test_memory_is_filled_and_what_the_driver_refuses_is_an_error(driven: Any) -> None:
+    memory, out = driven.allocate(8), np.zeros(8, np.uint8)
+    driven.fill(memory.address, 7, 8)
+    driven.download(out, memory.address)
+    assert out.tolist() == [7] * 8
+    with pytest.raises(DeviceError, match="copy of 9 bytes on cuda:0: CUDA_ERROR_INVALID_VALUE"):
+        driven.copy(memory.address, memory.address, 9)
+    driver().mended()
+    driven.fill(memory.address, 8, 0)
+    driven.upload(memory.address, np.zeros(0))
+    driven.download(out, memory.address)  # as before
+
+
+def test_the_devices_of_a_machine_are_found_and_told_of_forks(
+    driven: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(os, "register_at_fork", lambda after_in_child: told.append(after_in_child))
+    (found,), why = cuda.found.__wrapped__()
+    assert (str(found), found.architecture, why) == ("cuda:0", "sm_90", "")
+    assert repr(found) == "<cuda:0 A driver of the tests, sm_90>"
+    kept = found.allocate(10)
+    told[0]()
+    with pytest.raises(DeviceError, match="lost, by a fork, try: processes that are spawned"):
+        found.fill(kept.address, 0, 10)
+
+
+def test_what_the_driver_calls_is_what_the_tests_driver_has() -> None:
+    called = set(
+        re.findall(r'"(cu[A-Z]\w+)"|driver\(\)\.(cu[A-Z]\w+)\(', Path(cuda.__file__).read_text())
+    )
+    assert len(called) > 8 and {a or b for a, b in called} <= ENTRIES.keys()
