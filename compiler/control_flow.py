@@ -180,7 +180,9 @@ def while_loop(
     r = min{r : C(c + r, c) >= l} times before it is differentiated, which is the least possible,
     and up to C(c + 2, 2) of them all together run r l - C(c + r, r - 1) times, which is too. The
     gradient has derivatives in forward mode; in reverse there is none without a known length: use
-    `fori_loop` with Python ints as bounds, or `scan`. Under vmap of the gradient every element
+    `fori_loop` with Python ints as bounds, or `scan`.
+    Under vmap it runs until all elements are done; what is computed meanwhile for one that is done
+    reaches nothing, no derivative and no effect. Under vmap of the gradient every element
     keeps its own carries, which is slow where they run differently often; the gradient of vmap is
     one loop.
     Source: Stumm and Walther, New algorithms for optimal online checkpointing, 2010.
@@ -321,6 +323,9 @@ def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> 
     """true_fun(*operands) where the scalar `pred` holds, else false_fun(*operands).
 
     Both are traced and give results of the same types; only the one that is chosen runs.
+    Under vmap of `pred` both run, and each element gets what it chose, derivatives of any order
+    too: what the other branch makes of it, however undefined, reaches nothing. Effects of a branch
+    happen for the elements that chose it.
     Example:
     >>> cond(2 > 1, lambda x: x + 1, lambda x: x - 1, 5)
     array(6)
@@ -343,7 +348,8 @@ def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> 
 def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
     """branches[index](*operands), the index clamped to their number.
 
-    All are traced and give results of the same types; only the one that is chosen runs.
+    All are traced and give results of the same types; only the one that is chosen runs. Under vmap
+    of `index` it is as with `cond`.
     Example:
     >>> switch(1, [lambda x: x, lambda x: -x], 3.0)
     array(-3.)

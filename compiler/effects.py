@@ -5,8 +5,9 @@
     wl.check(np.all(x > 0), "x must be positive, got {}", np.min(x))
 
 Effects happen when the program runs, in the order of the calls, also under derivatives, where they
-see the primal values, and under vmap, where they happen for each element. What a function raises
-reaches the caller, who gets no results; the compiled program may be called again.
+see the primal values, and under vmap, where they happen for each element: in the branch that it
+takes, and until its loop ends. (JAX refuses them there, or runs them for all.) What a function
+raises reaches the caller, who gets no results; the compiled program may be called again.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def pure_callback(
     several times, or not at all. It has no derivative: wrap it in `wl.custom_jvp` or
     `wl.custom_vjp`. Under vmap, `vmap_method` says how: "sequential" calls it for every element;
     "expand_dims" or "broadcast_all" once, for all, with arguments that are the same for all along a
-    leading axis of 1, or repeated.
+    leading axis of 1, or repeated; for all means also for those that take another branch.
     """
     if vmap_method is not None and vmap_method not in METHODS:
         raise ProgramError(

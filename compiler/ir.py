@@ -199,7 +199,7 @@ class Sample:
     smooth: bool = True  # differences are a fair check of the derivative here
 
 
-@dataclass_transform(frozen_default=True, eq_default=False)
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
 class Op:
     """One primitive.
 
@@ -210,6 +210,7 @@ class Op:
     name: ClassVar[str] = ""
     commutative: ClassVar[bool] = False
     arity: ClassVar[int] = -1  # number of operands; -1: the type rule decides
+    shares: ClassVar[bool] = False  # the batch rule reads what all applications share as it is
 
     def __init_subclass__(cls, abstract: bool = False, name: str = "") -> None:
         if inspect.get_annotations(cls) or not is_dataclass(cls):  # else it has its parent's fields

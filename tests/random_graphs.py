@@ -601,6 +601,13 @@ def stop_gradient(m: Maker, name: str) -> Value:
     return m.like(x, ops.stop_gradient(x))
 
 
+def guard(m: Maker, name: str) -> Value:
+    """Where all counts: elsewhere it may be anything."""
+    x = m.any_value()
+    axes = int(m.rng.integers(len(x.shape) + 1))
+    return m.like(x, ops.guard(ops.full(True, Type("bool", x.shape[:axes])), x))
+
+
 def copy(m: Maker, name: str) -> Value:
     x = m.any_value()
     return m.like(x, ops.copy(x))
@@ -917,6 +924,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "checkpoint": checkpoint,
     "named": named,
     "stop_gradient": stop_gradient,
+    "guard": guard,
     "copy": copy,
     "reshape": reshape,
     "permute": permute,

@@ -236,10 +236,17 @@ def with_args(n: Leaf, args: tuple[Expr, ...]) -> Leaf:
 
 
 def axes_of(e: Expr, outer: frozenset[str], memo: dict[Expr, frozenset[str]]) -> frozenset[str]:
-    """The axes a value depends on; a result of an earlier stage depends on all `outer` axes."""
-    for n in walk(e) if e not in memo else ():
-        if n in memo:
+    """The axes a value depends on; a result of an earlier stage depends on all `outer` axes.
+
+    What `memo` has is not walked again: the cost of all values with one memo is linear.
+    """
+    stack = [] if e in memo else [e]
+    while stack:
+        n = stack[-1]
+        if missing := [a for a in n.args if a not in memo]:
+            stack += missing
             continue
+        stack.pop()
         own: frozenset[str] = frozenset()
         if isinstance(n, Load):
             own = n.map.axes.union(*(g.axes for g, _, _ in n.guards))

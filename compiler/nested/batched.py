@@ -70,6 +70,22 @@ class CustomVmap(Op):
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
         """By a rule that was traced for this; by the body where the call was traced before vmap."""
+        return self.by_rule(node, args, batched, size, None)
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        """A rule is of all rows, as it stands."""
+        return self.by_rule(node, args, batched, size, on)
+
+    def by_rule(
+        self, node: Node, args: tuple[Value, ...], batched: Marks, size: int, on: Value | None
+    ) -> tuple[Value, ...]:
         told = batched[: self.args]
         for known, marks, _, graph in self.rules if any(told) else ():
             if known == size and all(m or not b for m, b in zip(marks, told, strict=True)):
@@ -83,7 +99,7 @@ class CustomVmap(Op):
                 kept = [b or not m for m, b in zip(marks, told, strict=True)]
                 given = repeated(args[: self.args], kept, size)
                 return inline(graph, (*given, *args[self.args :]))
-        return run(self.body, args, batched, size)[0]
+        return run(self.body, args, batched, size, on)[0]
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """In forward mode the rules hold of the tangents too."""

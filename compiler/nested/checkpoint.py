@@ -19,6 +19,7 @@ from ..errors import ProgramError
 from ..interpreter import interpret
 from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline, sourced
 from ..ops import after, cos, mul, sin
+from ..ops.bodies import batched_with, within
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import Named
 from ..ops.source import Constant
@@ -144,6 +145,17 @@ class Checkpoint(Op):
     ) -> tuple[Value, ...]:
         body, _ = batching.batch(self.body, batched, size)
         return apply_all(dataclasses.replace(self, body=body), *args)
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        op = dataclasses.replace(self, body=within(self.body, 0))
+        return batched_with(op, 0, node, args, batched, size, on)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

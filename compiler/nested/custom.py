@@ -19,7 +19,9 @@ from ..errors import CompilerError, ProgramError
 from ..interpreter import interpret
 from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline, rebuild, where
 from ..ops import cast, cos, full, mul, reduce_sum, reshape, sin, slice_
+from ..ops.bodies import batched_with, within
 from ..ops.family import repeated
+from ..ops.guard import cleared
 from ..passes.batch import batch
 from ..passes.jvp import pushforward, zeros
 from ..passes.transpose import pullback, transpose
@@ -126,6 +128,23 @@ class Custom(Op, abstract=True):
         made = dataclasses.replace(self, body=body, **rules)
         return apply_all(made, *fitted(args, batched, marks, size))
 
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        """What counts is known to every graph, as something that the function closes over."""
+        rules = {} if self.level is not None else self.rules_within()
+        op = dataclasses.replace(self, body=within(self.body, len(args)), **rules)
+        return batched_with(op, len(args), node, args, batched, size, on)
+
+    def rules_within(self) -> dict[str, Graph]:
+        """The rules with one more operand behind the others, a bool, whether anything counts."""
+        raise NotImplementedError
+
     def batched(self, marks: tuple[bool, ...], size: int) -> dict[str, Graph]:
         """The rules where the marked operands are batched."""
         raise NotImplementedError
@@ -166,6 +185,10 @@ class CustomJvp(Custom):
         found = inline(applied(self, "rule"), (*node.args, *given))
         count = len(node.values)
         return *found[:count], *self.moved(found[count:])
+
+    def rules_within(self) -> dict[str, Graph]:
+        assert isinstance(self.rule, Graph)
+        return {"rule": within(self.rule, len(self.body.inputs))}
 
     def batched(self, marks: tuple[bool, ...], size: int) -> dict[str, Graph]:
         rule = self.rule
@@ -227,6 +250,11 @@ class CustomVjp(Custom):
             backward = Adjoint(applied(self, "bwd"), len(constants))
             slopes = apply_all(backward, *constants, *given)
         return *found[:count], *self.moved(slopes)
+
+    def rules_within(self) -> dict[str, Graph]:
+        assert isinstance(self.fwd, Graph) and isinstance(self.bwd, Graph)
+        count = len(self.body.inputs)
+        return {"fwd": within(self.fwd, count), "bwd": adding_within(self.bwd, count - self.args)}
 
     def batched(self, marks: tuple[bool, ...], size: int) -> dict[str, Graph]:
         assert isinstance(self.fwd, Graph) and isinstance(self.bwd, Graph)
@@ -319,6 +347,17 @@ class Adjoint(Op):
         body, wide = batch(self.body, (*known, *(True for _ in node.values)), size)
         return apply_all(Adjoint(shared(body, wide, moving, size), self.constants), *args)
 
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        op = Adjoint(adding_within(self.body, self.constants), self.constants + 1)
+        return batched_with(op, self.constants, node, args, batched, size, on)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         c, ct = Value(Type("f64", (3,))), Value(Type("f64", (3,)))
@@ -350,6 +389,13 @@ def shared(graph: Graph, wide: Sequence[bool], wanted: Sequence[bool], size: int
         return every if want else reduce_sum(every, (0,))
 
     outputs = [found(*same) for same in zip(graph.outputs, wide, wanted, strict=True)]
+    return Graph.of(graph.name, graph.inputs, outputs)
+
+
+def adding_within(graph: Graph, at: int) -> Graph:
+    """`within`, with outputs that may be summed over a batch: zeros where they do not count."""
+    graph = within(graph, at)
+    outputs = [cleared(graph.inputs[at], v) for v in graph.outputs]
     return Graph.of(graph.name, graph.inputs, outputs)
 
 

@@ -17,6 +17,7 @@ from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline
 from ..ops import add, mul, sin
 from ..ops.bodies import (
     batched_graph,
+    batched_with,
     fresh,
     moving,
     others,
@@ -24,6 +25,7 @@ from ..ops.bodies import (
     pullback,
     pushed_together,
     spread,
+    within,
 )
 from ..passes.split import divided_at
 from ..types import Type, spelled
@@ -93,6 +95,17 @@ class Equivalent(Op):
         wide = tuple(map(any, zip(*found, strict=True)))
         graphs = (batched_graph(graph, batched, size, wide)[0] for graph in self.graphs)
         return apply_all(Equivalent(*graphs), *args)
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        op = Equivalent(*(within(graph, 0) for graph in self.graphs))
+        return batched_with(op, 0, node, args, batched, size, on)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -102,3 +102,14 @@ class Late(Control, abstract=True):
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
         return self.whole.batch(self.again(node), self.own(args), self.own(batched), size)
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        own = self.own(args), self.own(batched)
+        return self.whole.batch_where(self.again(node), *own, size, on)

@@ -56,6 +56,7 @@ from .gather import (
     take_add,
     take_along,
 )
+from .guard import guard
 from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
@@ -176,6 +177,7 @@ __all__ = [
     "gather",
     "ge",
     "gt",
+    "guard",
     "hypot",
     "imag",
     "interleave",

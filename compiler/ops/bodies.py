@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import CompilerError, ProgramError
-from ..ir import Graph, Node, Op, Pair, Parts, Value, apply_all, inline, sourced
+from ..ir import Graph, Node, Op, Pair, Parts, Value, apply, apply_all, inline, sourced
 from ..types import Type, spelled
 from .family import repeated
 from .source import full
@@ -86,6 +86,74 @@ class Control(Op, abstract=True):
     def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
         """What gives the wanted results of a node of this op."""
         raise CompilerError(f"op '{self.name}' has no rule to be narrowed")
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        """Its results on a batch of which the rows `on` count: in the bodies these alone do."""
+        kinds = self.kinds(len(args))
+        at = kinds.count("index")
+        graphs = tuple(within(graph, 0) for graph in self.graphs)
+        op = self.of_graphs(graphs, kinds.count("constant") + 1)
+        return batched_with(op, at, node, args, batched, size, on)
+
+
+class Region(Op, abstract=True):
+    """The outputs of `body`, which count where the first operand, a bool, holds.
+
+    It stands in bodies while they are batched, and is gone after that.
+    """
+
+    body: Graph
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        return self.body.types[1]
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value | None,
+    ) -> tuple[Value, ...]:
+        from ..passes import batch
+
+        (own,) = repeated(args[:1], batched[:1], size)
+        own = own if on is None else apply(Op.registry["and_"](), own, on)
+        return batch.run(self.body, args[1:], batched[1:], size, own)[0]
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        return self.batch_where(node, args, batched, size, None)
+
+
+def within(graph: Graph, at: int) -> Graph:
+    """The graph with one more input at place `at`: a bool, whether its outputs count."""
+    on, inputs = Value(Type("bool")), fresh(graph.inputs)
+    outputs = apply_all(Region(graph), on, *inputs)
+    return Graph.of(graph.name, (*inputs[:at], on, *inputs[at:]), outputs)
+
+
+def batched_with(
+    op: Op,
+    at: int,
+    node: Node,
+    args: tuple[Value, ...],
+    batched: tuple[bool, ...],
+    size: int,
+    on: Value,
+) -> tuple[Value, ...]:
+    """The results of `op` on a batch: the node's, but that it takes `on` too, at place `at`."""
+    one = Node(op, (*node.args[:at], Value(Type("bool")), *node.args[at:]), node.source)
+    marks = (*batched[:at], True, *batched[at:])
+    return op.batch(one, (*args[:at], on, *args[at:]), marks, size)
 
 
 def run(body: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -170,12 +238,12 @@ def batched_graph(
 
 
 def inlined_batch(
-    body: Graph, args: Sequence[Value], marked: Marks, size: int
+    body: Graph, args: Sequence[Value], marked: Marks, size: int, on: Value | None = None
 ) -> tuple[Value, ...]:
-    """The outputs of a body on a batch, all of them batched."""
+    """The outputs of a body on a batch of which the rows `on` count, all of them batched."""
     from ..passes import batch
 
-    return repeated(*batch.run(body, args, marked, size), size)
+    return repeated(*batch.run(body, args, marked, size, on), size)
 
 
 def paired(body: Graph) -> Graph:

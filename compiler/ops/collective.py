@@ -32,6 +32,7 @@ class Collective(Computed, abstract=True):
     """Of x and the place on an axis."""
 
     arity = 2
+    shares = True
     axis_name: str
     axis_size: int
 

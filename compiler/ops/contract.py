@@ -40,6 +40,7 @@ class DotGeneral(OneResult):
     """
 
     arity = 2
+    shares = True
     contracting: Axes
     batching: Axes
     precision: str = "f32"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,8 @@ from ..ir import (
 )
 from ..kernel import Const, Expr
 from ..types import Type, spelled, type_of
+from .bodies import by_row
+from .elementwise import and_
 from .family import Computed, Index, OneResult, Read, repeated
 
 TOKEN = Type("bool", (0,))
@@ -64,6 +66,8 @@ class Tie(OneResult):
 
     Operands: x, then tokens, or any results of nodes with effects.
     """
+
+    shares = True
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if not args:
@@ -102,12 +106,14 @@ class Tie(OneResult):
 class Outside(Op, abstract=True):
     """Runs outside of kernels, on the calling thread, on arrays.
 
-    `batches` are the vmaps around it, for each of which it runs once for every element.
+    `batches` are the vmaps around it, for each of which it runs once for every element. Where it
+    is `optional`, the first operand but a token says whether it runs at all; else it gives zeros.
     """
 
     effect: ClassVar[bool] = True  # the first operand and the first result are tokens
 
     batches: Batches
+    optional: bool = field(default=False, kw_only=True)
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         """The types of the results of one call, beside the token."""
@@ -134,6 +140,11 @@ class Outside(Op, abstract=True):
                 Type(t.dtype, t.shape[1:]) if yes else t
                 for t, yes in zip(given, marks, strict=True)
             )
+        if self.optional:
+            if given[:1] != (Type("bool"),):
+                got = spelled(given[:1]) or "none"
+                raise ProgramError(f"{self.name}: whether it runs is required, a bool, got {got}")
+            given = given[1:]
         sizes = tuple(size for size, _ in reversed(self.batches))
         found = tuple(Type(t.dtype, (*sizes, *t.shape)) for t in self.results(*given))
         return (TOKEN, *found) if self.effect else found
@@ -146,8 +157,12 @@ class Outside(Op, abstract=True):
         return found[0] if len(found) == 1 else found
 
     def looped(self, batches: Batches, args: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-        if not batches:
+        if not batches and not self.optional:
             return self.run(*args)
+        if not batches:
+            types = self.results(*map(type_of, args[1:]))
+            missed = (np.zeros(t.shape, t.numpy) for t in types)
+            return self.run(*args[1:]) if args[0] else tuple(missed)
         *inner, (size, marks) = batches
         rows = [
             self.looped(
@@ -162,7 +177,8 @@ class Outside(Op, abstract=True):
             Type(t.dtype, t.shape[1:]) if yes else t for t, yes in zip(given, marks, strict=True)
         ]
         sizes = (0, *(n for n, _ in reversed(inner)))
-        return tuple(np.zeros((*sizes, *t.shape), t.numpy) for t in self.results(*single))
+        types = self.results(*single[self.optional :])
+        return tuple(np.zeros((*sizes, *t.shape), t.numpy) for t in types)
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         return (None,) * len(node.values)
@@ -175,6 +191,27 @@ class Outside(Op, abstract=True):
             args, marks = (apply(Token()) if batched[0] else args[0], *args[1:]), batched[1:]
         batches = (*self.batches, *([(size, marks)] if any(marks) else ()))
         return apply_all(replace(self, batches=batches), *args)
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        """It runs for the rows `on` alone."""
+        at, op = int(self.effect), self
+        if self.optional:  # of each row, or of each element of it
+            (own,) = repeated(args[at : at + 1], batched[at : at + 1], size)
+            on = and_(own, by_row(on, own))
+        else:
+            batches = tuple((n, (False, *marks)) for n, marks in self.batches)
+            op = replace(self, batches=batches, optional=True)
+        rest = slice(at + self.optional, None)
+        given, marks = (*args[:at], on, *args[rest]), (*batched[:at], True, *batched[rest])
+        one = (*node.args[:at], Value(Type("bool", on.shape[1:])), *node.args[rest])
+        return op.batch(Node(op, one, node.source), given, marks, size)
 
 
 # ---------------------------------------------------------------- printing
@@ -368,6 +405,19 @@ class PureCallback(Callback):
         lead = size if self.vmap_method == "broadcast_all" else 1
         gives = tuple(Type(t.dtype, (size, *t.shape)) for t in self.gives)
         return apply_all(replace(self, gives=gives), *repeated(args, batched, lead))
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        """A function of all rows at once runs for all."""
+        if self.vmap_method is not None and self.vmap_method.startswith("sequential"):
+            return super().batch_where(node, args, batched, size, on)
+        return self.batch(node, args, batched, size) if any(batched) else apply_all(self, *args)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

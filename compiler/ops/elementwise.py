@@ -548,6 +548,8 @@ class After(OneResult):
     Nothing removes or crosses it before buffers are planned. Tangents are ordered as x is.
     """
 
+    shares = True
+
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if not args:
             raise ProgramError("after: at least one operand is required, got none")

@@ -35,6 +35,8 @@ class Gather(Indexed, Computed):
     Where an index is not within its axis: the nearest that is ("clip"), or zeros ("fill").
     """
 
+    shares = True
+
     shape: Ints
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:

@@ -169,18 +169,43 @@ class Switch(Control):
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
         """One index for all runs one branch; an index each computes all branches and selects."""
-        if not batched[0]:
-            none = (False,) * len(node.values)
-            found = [batched_graph(b, batched[1:], size, none)[1] for b in self.branches]
-            wide = tuple(map(any, zip(*found, strict=True)))
-            branches = tuple(batched_graph(b, batched[1:], size, wide)[0] for b in self.branches)
-            return apply_all(Switch(branches), *args)
-        results = inlined_batch(self.branches[0], args[1:], batched[1:], size)
-        for k, branch in enumerate(self.branches[1:], 1):
-            taken = elementwise.ge(args[0], full(k, args[0].type))
-            found = inlined_batch(branch, args[1:], batched[1:], size)
-            pairs = zip(found, results, strict=True)
-            results = tuple(elementwise.select(by_row(taken, new), new, old) for new, old in pairs)
+        if batched[0]:
+            return self.selected(args, batched, size, None)
+        none = (False,) * len(node.values)
+        found = [batched_graph(b, batched[1:], size, none)[1] for b in self.branches]
+        wide = tuple(map(any, zip(*found, strict=True)))
+        branches = tuple(batched_graph(b, batched[1:], size, wide)[0] for b in self.branches)
+        return apply_all(Switch(branches), *args)
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        if batched[0]:
+            return self.selected(args, batched, size, on)
+        return super().batch_where(node, args, batched, size, on)
+
+    def selected(
+        self, args: tuple[Value, ...], batched: tuple[bool, ...], size: int, on: Value | None
+    ) -> tuple[Value, ...]:
+        """The results of all branches, each for the rows that take it, of those of `on`."""
+        first, *rest = self.branches
+        if not rest:
+            return inlined_batch(first, args[1:], batched[1:], size, on)
+        results: tuple[Value, ...] = ()
+        for k, branch in enumerate(self.branches):
+            test = elementwise.le if not k else elementwise.eq if k < len(rest) else elementwise.ge
+            taken = test(args[0], full(k, args[0].type))
+            rows = taken if on is None else elementwise.and_(taken, on)
+            found = inlined_batch(branch, args[1:], batched[1:], size, rows)
+            pairs = zip(found, results or found, strict=True)
+            results = tuple(
+                elementwise.select(by_row(taken, new), new, old) if k else new for new, old in pairs
+            )
         return results
 
     def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:

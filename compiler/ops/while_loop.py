@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Graph, Node, Sample, Value, apply_all, inline, where
+from ..ir import Graph, Node, Sample, Value, apply_all, where
 from ..types import Type, spelled
 from . import elementwise
 from .bodies import (
@@ -25,6 +25,7 @@ from .bodies import (
     filled,
     fresh,
     grown,
+    inlined_batch,
     moving,
     of_inputs,
     once,
@@ -36,6 +37,7 @@ from .bodies import (
     run,
     spread,
     waiting,
+    within,
 )
 from .family import repeated
 from .reduce import reduce_any, reduce_sum
@@ -168,33 +170,67 @@ class While(Control, name="while_loop"):
     ) -> tuple[Value, ...]:
         """The loop of the batched body; where the condition is batched it runs until all are done,
         and who is done keeps his carry."""
-        n = self.consts
-        consts = batched[:n]
+        return self.batched(args, batched, size, None)
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        """A loop that all run alike does not run where no row counts."""
+        return self.batched(args, batched, size, on)
+
+    def batched(
+        self, args: tuple[Value, ...], batched: Marks, size: int, on: Value | None
+    ) -> tuple[Value, ...]:
+        n, op = self.consts, self
+        given, consts = args[:n], tuple(batched[:n])
+        if on is not None:
+            given, consts = (on, *given), (True, *consts)
+            graphs = within(self.condition, 0), within(self.body, 0)
+            op = replace(self, condition=graphs[0], body=graphs[1], consts=n + 1)
 
         def turned(carries: Marks) -> tuple[Graph, tuple[bool, ...]]:
-            return batched_graph(self.body, (*consts, *carries), size, carries)
+            return batched_graph(op.body, (*consts, *carries), size, carries)
 
         wide = grown(batched[n:], lambda marks: turned(marks)[1])
-        condition, (each,) = batched_graph(self.condition, (*consts, *wide), size, (False,))
-        body = turned(wide)[0]
+        condition, (each,) = batched_graph(op.condition, (*consts, *wide), size, (False,))
+        wide = (True,) * len(wide) if each else wide
+        missing = [b or not w for b, w in zip(batched[n:], wide, strict=True)]
+        first = repeated(args[n:], missing, size)
         if each:
-            wide = (True,) * len(wide)
-            condition, body = self.until_all(consts, size)
-        first = repeated(
-            args[n:], [b or not w for b, w in zip(batched[n:], wide, strict=True)], size
-        )
-        return apply_all(replace(self, condition=condition, body=body), *args[:n], *first)
+            return self.until_all((*args[:n], *first), batched[:n], size, on)
+        if on is not None:
+            test = elementwise.and_(condition.outputs[0], reduce_any(condition.inputs[0], (0,)))
+            condition = Graph.of(condition.name, condition.inputs, (test,))
+        op = replace(op, condition=condition, body=turned(wide)[0])
+        return apply_all(op, *given, *first)
 
-    def until_all(self, consts: Marks, size: int) -> tuple[Graph, Graph]:
-        """Whether any of the batch goes on, and the step of those that do."""
-        marks = (*consts, *[True] * (len(self.body.inputs) - len(consts)))
-        test, _ = batched_graph(self.condition, marks, size, (True,))
-        condition = Graph.of(test.name, test.inputs, (reduce_any(test.outputs[0], (0,)),))
-        step, _ = batched_graph(self.body, marks, size, marks[len(consts) :])
-        (on,) = inline(test, step.inputs)
-        pairs = zip(step.outputs, step.inputs[len(consts) :], strict=True)
+    def until_all(
+        self, args: tuple[Value, ...], consts: Marks, size: int, on: Value | None
+    ) -> tuple[Value, ...]:
+        """The loop that runs while any row goes on: a carry says which ones do."""
+        n, marks = len(consts), (*consts, *[True] * (len(args) - len(consts)))
+
+        def tested(args: Sequence[Value], on: Value | None) -> Value:
+            (more,) = inlined_batch(self.condition, args, marks, size, on)
+            return more if on is None else elementwise.and_(more, on)
+
+        going = tested(args, on)
+        inputs, asked = (fresh((*args[:n], going, *args[n:])) for _ in range(2))
+        fixed, on, old = inputs[:n], inputs[n], inputs[n + 1 :]
+        found = inlined_batch(self.body, (*fixed, *old), marks, size, on)
+        pairs = zip(found, old, strict=True)
         kept = [elementwise.select(by_row(on, new), new, old) for new, old in pairs]
-        return condition, Graph.of(step.name, step.inputs, kept)
+        more = tested((*fixed, *kept), on)
+        body = Graph.of(f"{self.body.name}_batch", inputs, (more, *kept))
+        some = reduce_any(asked[n], (0,))
+        condition = Graph.of(f"{self.condition.name}_batch", asked, (some,))
+        op = replace(self, condition=condition, body=body)
+        return apply_all(op, *args[:n], going, *args[n:])[1:]
 
     def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
         """Without carries that neither the condition nor a wanted result needs.

@@ -4,6 +4,9 @@ What: every node with a batched operand is replaced by its op's batch rule, on o
 more axis, the leading one. Other nodes are made once, as they stand: they are the same for all
 applications. Which values are batched follows from the graph, so a part that depends on no batched
 input costs what it did.
+What some rows need alone, as a branch that not all take, is computed for all; but nothing of it
+reaches the derivative of another row (`guard`), and loops and effects in it run for those rows
+(`batch_where`, a rule of ops that have such).
 Order: on the traced graph, before anything is fused, before or after derivatives; it may be applied
 to its own result. Rules of ops that hold graphs apply it to their bodies.
 Before: a well-formed graph. After: a well-formed graph.
@@ -19,6 +22,7 @@ from collections.abc import Sequence
 from ..errors import CompilerError
 from ..ir import Graph, Node, Value, apply_all, inline
 from ..ops.family import repeated
+from ..ops.guard import apart, entered, guard
 from ..types import Type
 
 
@@ -47,17 +51,30 @@ def batch(
 
 
 def run(
-    graph: Graph, args: Sequence[Value], batched: Sequence[bool], size: int
+    graph: Graph,
+    args: Sequence[Value],
+    batched: Sequence[bool],
+    size: int,
+    on: Value | None = None,
 ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
-    """The outputs of `graph` on `args`, and which of them are batched."""
+    """The outputs of `graph` on `args`, and which of them are batched.
+
+    With `on`, a bool for each row, they count in those rows alone: in others they may be anything.
+    """
     # of the values of `graph`: a new value may stand for a batch and for one array of it all
     wide = {v for v, yes in zip(graph.inputs, batched, strict=True) if yes}
+    if on is not None:
+        args = entered(args, batched, on)
 
     def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
         marks = tuple(a in wide for a in old.args)
+        if on is not None:
+            return noted(old, in_rows(old, given, marks, size, on))
         if not any(marks):
             return apply_all(old.op, *given)
-        found = old.op.batch(old, given, marks, size)
+        return noted(old, old.op.batch(old, given, marks, size))
+
+    def noted(old: Node, found: tuple[Value, ...]) -> tuple[Value, ...]:
         for v, o in zip(found, old.values, strict=True):
             if v.type == lifted(o.type, size):
                 wide.add(o)
@@ -71,6 +88,25 @@ def run(
 
     outputs = inline(graph, args, step)
     return outputs, tuple(o in wide for o in graph.outputs)
+
+
+def in_rows(
+    node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int, on: Value
+) -> tuple[Value, ...]:
+    """The results of a node on a batch of which the rows `on` count."""
+    rule = getattr(node.op, "batch_where", None)
+    if rule is not None:
+        found = rule(node, args, batched, size, on)
+    elif any(batched):
+        args, batched = apart(args, batched, size, on, node.op.shares)
+        found = node.op.batch(node, args, batched, size)
+        if not node.op.shares:
+            return found
+    else:
+        return apply_all(node.op, *args)
+    # what it hands back to an operand that all rows share may be a sum over rows
+    pairs = zip(found, node.types, strict=True)
+    return tuple(guard(on, v) if v.type != t and t.is_inexact else v for v, t in pairs)
 
 
 def lifted(of: Type, size: int) -> Type:

@@ -1,6 +1,6 @@
 """Drops what only tracing and differentiation read.
 
-What: stop_gradient, named and copy become their operands.
+What: stop_gradient, named, copy and guard become their operands.
 Why here: first, when every derivative has been taken; the laws see through them from now on.
 Before: a graph that is compiled as it is. After: no mark and no copy.
 Cost: linear.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ..ir import Graph, Node, Value, apply_all, everywhere, rebuild
 from ..ops.elementwise import Mark
+from ..ops.guard import Guard
 from ..ops.view import Copy
 
 
@@ -20,6 +21,8 @@ def unmark(graph: Graph) -> Graph:
     """`graph` without marks."""
 
     def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
-        return args if isinstance(node.op, Copy | Mark) else apply_all(node.op, *args)
+        if isinstance(node.op, Copy | Mark | Guard):
+            return args[-1:]
+        return apply_all(node.op, *args)
 
     return rebuild(graph, step)

@@ -27,6 +27,7 @@ from wonderland.compiler.kernel import (
     Stage,
     Store,
     apply,
+    axes_of,
     normalise,
     parse_kernel,
     reference,
@@ -352,6 +353,22 @@ def test_the_normal_form_means_the_same(make: Callable[[], Kernel]) -> None:
         np.testing.assert_allclose(
             other[name], a, rtol=1e-5, atol=1e-6
         )  # sums of joined axes in another order
+
+
+def test_axes_of_all_values_with_one_memo_take_linear_work() -> None:
+    class Counted(dict[Expr, frozenset[str]]):
+        looks = 0
+
+        def __contains__(self, key: object) -> bool:
+            self.looks += 1
+            return super().__contains__(key)
+
+    chain: list[Expr] = [Load(Buffer("x", "f32", 8), Map((("i", 1),)))]
+    memo = Counted()
+    for _ in range(300):
+        chain.append(apply("add", chain[-1], chain[-1]))
+        assert axes_of(chain[-1], frozenset(), memo) == {"i"}
+    assert memo.looks < 10 * len(chain)
 
 
 def test_contiguous_axes_become_one() -> None:
