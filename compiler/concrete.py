@@ -6,71 +6,38 @@ and a few more. Each of them raises here, with the user's line and the line repa
 
 from __future__ import annotations
 
-import re
 from typing import Any, NoReturn
 
 import numpy as np
 
+from . import repairs
 from .errors import ProgramError
 from .ir import user_source, where
+from .repairs import Rule, repaired
 from .types import Type
 
-Repairs = tuple[tuple[str, str], ...]
-"""Patterns of the user's line, and the repaired line."""
-
-ARRAY: Repairs = (
-    (r"\b[\w.]+\.(?:array|asarray)\((\[\[.*\]\])\)", r"wonderland.numpy.array(\1)"),
-    (r"\b([\w.]+)\.(?:array|asarray)\((\[.*\])\)", r"\1.stack(\2)"),
-    (r"\b[\w.]+\.(?:array|asarray)\((\w+)\)", r"\1"),
-    (r"\b([\w.]+)\.full\((.+), (\w+)\)", r"\1.broadcast_to(\3, \2)"),
-    (r"\b([\w.]+)\.full_like\((.+), (\w+)\)", r"\1.broadcast_to(\3, \2.shape)"),
-    (r"\b[\w.]+\.(?:float32|float64|int32|int64|uint32)\((\w+)\)", r"\1.astype(...)"),
-    (r"^(\w+)\[:\] = (.+)$", r"\1 = np.broadcast_to(\2, \1.shape)"),
-    (r"^(\w+)\[(\w+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
-    (r"(\w+)\[(\w+)\]", r"wonderland.numpy.take(\1, \2, axis=0)"),
+ARRAY: tuple[Rule, ...] = (
+    repairs.itself,
+    repairs.scalar_type,
+    repairs.our_function,
+    repairs.our_table,
+    repairs.our_array,
 )
-TRUTH: Repairs = (
-    (r"^(?:if|elif|while|assert) (.+?):.*$", r"np.where(\1, a, b)"),
-    (r"(\w+ [<>=!]+ [\w.]+|\w+) and (\w+ [<>=!]+ [\w.]+|\w+)", r"(\1) & (\2)"),
-    (r"(\w+ [<>=!]+ [\w.]+|\w+) or (\w+ [<>=!]+ [\w.]+|\w+)", r"(\1) | (\2)"),
-    (r"\bnot (\w+ [<>=!]+ [\w.]+|\w+)", r"~(\1)"),
-    (r"(?<!\.)\bmax\(([^(),]+), ([^(),]+)\)", r"np.maximum(\1, \2)"),
-    (r"(?<!\.)\bmin\(([^(),]+), ([^(),]+)\)", r"np.minimum(\1, \2)"),
+TRUTH: tuple[Rule, ...] = (
+    repairs.asserted,
+    repairs.turned,
+    repairs.joined,
+    repairs.extreme,
+    repairs.chosen,
 )
-NUMBER: Repairs = (
-    (r"\bmath\.(\w+)\(", r"np.\1("),
-    (r"\b(float|int|bool)\((\w+)\)", r"\2.astype(\1)"),
-    (r"\b(\w+)\.item\(\)", r"\1"),
-    (r"^(\w+)\[(\w+)\] = (.+)$", r"\1 = np.where(np.arange(len(\1)) == \2, \3, \1)"),
-)
-INDEX: Repairs = (
-    (r"(\w+)\[(\w+):(\w+)\]", r"wonderland.numpy.take(\1, \2 + np.arange(size), axis=0)"),
-    (r"(\w+)\[(\w+)\]", r"np.stack(\1)[\2]"),
-)
-HASH: Repairs = (
-    (r"(\w+) not in \{(.+?)\}", r"~np.isin(\1, [\2])"),
-    (r"(\w+) in \{(.+?)\}", r"np.isin(\1, [\2])"),
-)
-WRITE: Repairs = (
-    (r"^(\w+)(\[.+\] [-+*/@%&|^]?=.+)$", r"\1 = \1.copy() before \1\2"),
-    (r"^np\.(\w+)\((\w+), (.+)$", r"\2 = \2.copy() before np.\1(\2, \3"),
-)
+NUMBER: tuple[Rule, ...] = (repairs.by_numpy, repairs.as_type, repairs.our_array)
+INDEX: tuple[Rule, ...] = (repairs.counted, repairs.our_slice, repairs.our_table)
+WRITE: tuple[Rule, ...] = (repairs.copied,)
 
 
-def repaired(line: str, repairs: Repairs, otherwise: str) -> str:
-    """The user's line with the first pattern that it holds replaced, or `otherwise`."""
-    for pattern, replacement in repairs:
-        fixed, count = re.subn(pattern, replacement, line)
-        if count:
-            return fixed
-    return otherwise
-
-
-def refuse(what: str, repairs: Repairs, otherwise: str) -> NoReturn:
+def refuse(what: str, rules: tuple[Rule, ...], otherwise: str) -> NoReturn:
     """Raise the error that shows the user's line and its repair."""
-    source = user_source()
-    repair = repaired(source.text if source else "", repairs, otherwise)
-    raise ProgramError(what, where(source), repair)
+    raise ProgramError(what, where(user_source()), repaired(rules, otherwise))
 
 
 class Concrete:
@@ -117,7 +84,7 @@ class Concrete:
         refuse(
             f"index: a Python int is required, got a traced {self.type}",
             INDEX,
-            "a Python int, known when the function is traced",
+            "static_argnums=, for an argument that is a Python int",
         )
 
     def refuse_write(self, what: str, kind: str) -> NoReturn:
@@ -129,12 +96,16 @@ class Concrete:
         )
 
     def __contains__(self, item: Any) -> bool:
-        refuse(f"in: numbers are required, got a traced {self.type}", (), "np.any(x == item)")
+        refuse(
+            f"in: numbers are required, got a traced {self.type}",
+            (repairs.member,),
+            "np.any(x == item)",
+        )
 
     def __hash__(self) -> int:
         refuse(
             f"hash: a number is required, got a traced {self.type}",
-            HASH,
+            (repairs.member,),
             "np.isin(x, [a, b]) in place of x in {a, b}, id(x) as a key",
         )
 

@@ -25,7 +25,8 @@ from .errors import ProgramError
 from .ir import is_own, user_source, where
 from .types import NAMES, Type
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 BARE = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,

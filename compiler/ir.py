@@ -22,6 +22,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from types import FrameType
 from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, dataclass_transform
 
 import numpy as np
@@ -79,14 +80,18 @@ def is_own(path: str) -> bool:
     return path.startswith(OWN) or os.path.dirname(path) == PACKAGE
 
 
+def user_frame() -> FrameType | None:
+    """The innermost frame outside the compiler."""
+    frame = sys._getframe(1)
+    while frame is not None and is_own(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
 def user_source() -> Source | None:
     """The innermost line outside the compiler."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if not is_own(frame.f_code.co_filename):
-            return Source(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back
-    return None
+    frame = user_frame()
+    return Source(frame.f_code.co_filename, frame.f_lineno) if frame else None
 
 
 class _Sources(threading.local):

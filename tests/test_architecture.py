@@ -17,7 +17,7 @@ LAYERS = [
     "compiler.precision",
     "compiler.types compiler.settings compiler.static compiler.parameters compiler.syntax",
     "compiler.ir",
-    "compiler.explain",
+    "compiler.explain compiler.repairs",
     "compiler.text compiler.kernel",
     "compiler.prefix compiler.product compiler.sorting",
     "compiler.ops",

@@ -26,6 +26,7 @@ from ..ops.elementwise import cast, ne
 from ..ops.source import full
 from ..ops.source import kind_of as kind_of_dtype
 from ..ops.view import broadcast, reshape
+from ..repairs import added, repaired, returned
 from ..settings import default_matmul_precision
 from ..tracer import FUNCTIONS, Tracer, active, current
 from ..types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, own
@@ -254,12 +255,13 @@ def shape_given(name: str, shape: Any, least: int = 0) -> Shape:
             f"{name}: a shape of Python ints is required, got a traced value",
             "x.shape, which is static",
         )
-    sizes = tuple(map(whole, several(shape)))
-    if None in sizes:
+    given = [whole(n) for n in several(shape)]
+    sizes = tuple(n for n in given if n is not None)
+    if len(sizes) < len(given):
         raise wrong(f"{name}: an int or a tuple of ints is required, got {shown(shape)}")
     if any(n < least for n in sizes):
         raise wrong(f"{name}: sizes of {least} or more are required, got {shown(shape)}")
-    return sizes  # pyright: ignore[reportReturnType]
+    return sizes
 
 
 def unsupported(name: str, **options: Any) -> None:
@@ -410,7 +412,7 @@ def refuse_places(name: str, out: Any, mask: Any) -> Tracer | None:
     if len(places) > 1 or any(not isinstance(o, Tracer) for o in places):
         raise wrong(
             f"{name}: a new result is required, got out=, which writes into an array",
-            "x = x + y, not x += y",
+            repaired((added, returned), "x = x + y, not x += y"),
         )
     if mask is not True:
         raise wrong(
