@@ -11,6 +11,7 @@ import math
 from ..kernel.expr import Axis
 from ..kernel.scalar import KernelError
 from ..kernel.stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
+from .cascade import PLAIN, cascade
 from .grid import Grid, lanes, row_bytes
 from .loops import POINT, Body
 from .reductions import Reductions
@@ -104,19 +105,20 @@ class Teams(Grid):
     def reductions(self, stage: Stage) -> Reductions:
         return Reductions(self.values, stage, False, f"team_{{}}({{}}, {self.size})")
 
-    def nest(self, axes: tuple[Axis, ...], body: Body) -> None:
-        """The threads of the team take turns at the points of a stage."""
+    def nest(self, axes: tuple[Axis, ...], body: Body, reductions: Reductions) -> None:
+        """The threads of the team take turns at the points of a stage; sums are in levels."""
         if not axes:
             body()
             return
         n, threads = self.lanes, self.size
+        steps = -(-math.prod(a.size for a in axes) // (threads * n))
+        (levels,) = cascade([steps]) if reductions.sums else [PLAIN]
+        sums = levels, reductions.apart
         sizes = [(a, self.counted(a, n if a is axes[-1] else 1), n if a is axes[-1] else 1)
                  for a in axes]  # fmt: skip
         if len(axes) == 1:
-            times = f" * {n}" if n > 1 else ""
-            head = f"for {self.slots.axis(axes[0].name)} in "
-            head += f"range(thread{times}, {self.extent(axes[0])}, {threads * n})"
-            self.within(head, {axes[0].name}, body)
+            first = f"thread * {n}" if n > 1 else "thread"
+            self.turns(axes[0], body, first, self.extent(axes[0]), threads * n, sums)
             return
         total = " * ".join(count for _, count, _ in sizes)
         turn = self.names.numbered("turn")
@@ -125,8 +127,7 @@ class Teams(Grid):
             self.place_of(turn, sizes)
             body()
 
-        head = f"for {turn} in range(thread, {total}, {threads})"
-        self.within(head, {a.name for a in axes}, inside)
+        self.steps(turn, {a.name for a in axes}, inside, "thread", total, threads, sums)
 
     def statements(self, stage: Stage, reductions: Reductions) -> None:
         """A stage without axes: all threads know its values, one writes them."""

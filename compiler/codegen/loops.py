@@ -12,6 +12,7 @@ computed, `schedule` what is decided.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from ..kernel.expr import Axis, Const, Index, Load, Map, walk
 from ..kernel.scalar import NUMPY
@@ -26,6 +27,7 @@ from ..kernel.stages import (
     names_of,
 )
 from . import schedule
+from .cascade import PLAIN, Turns, cascade
 from .printer import Node, Suite, function
 from .reductions import COMBINE, Reductions, factors, single_products, summed
 from .slots import Named, Slots
@@ -33,6 +35,9 @@ from .target import Target
 from .values import Level, Row, Values
 
 Body = Callable[[], None]
+Sums = tuple[tuple[Turns, ...], Callable[[bool], AbstractContextManager[None]]]
+"""The loops of an axis, and what puts accumulators of their own around some of them."""
+ALONE: Sums = (PLAIN, lambda own: nullcontext())
 LINE = 64  # bytes of a cache line, and the alignment of rows
 AHEAD = 16  # rows
 POINT = "point"  # the name of a parallel space without axes
@@ -178,33 +183,60 @@ class Lowering:
         start = values.line(level, f"max({first}, 0)", "first_row")
         return start, values.line(level, f"max(min({last}, {self.extent(axis)}), {start})", "end")
 
-    def loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
+    def loop(
+        self, axis: Axis, body: Body, first: str = "0", last: str = "", sums: Sums = ALONE
+    ) -> None:
         if self.values.ragged(axis) and self.values.mask:
-            self.ragged_loop(axis, body)
+            self.ragged_loop(axis, body, sums)
             return
         if axis.segment:
             first, last = self.ends(axis)
-        last = last or self.extent(axis)
-        bounds = last if first == "0" else f"{first}, {last}"
-        self.within(f"for {self.slots.axis(axis.name)} in range({bounds})", {axis.name}, body)
+        self.turns(axis, body, first, last or self.extent(axis), 1, sums)
 
-    def ragged_loop(self, axis: Axis, body: Body) -> None:
+    def turns(
+        self, axis: Axis, body: Body, first: str, last: str, step: int, sums: Sums = ALONE
+    ) -> None:
+        """Loops over an axis, every so many points."""
+        self.steps(self.slots.axis(axis.name), {axis.name}, body, first, last, step, sums)
+
+    def steps(
+        self, name: str, axes: set[str], body: Body, first: str, last: str, step: int, sums: Sums
+    ) -> None:
+        """Loops over blocks of `first` to `last`, and that of the variable `name` within."""
+        (here, *inner), apart = sums
+        if not inner:
+            bounds = [last] if first == "0" and step == 1 else [first, last]
+            bounds += [str(step)] if step > 1 else []
+            self.within(f"for {name} in range({', '.join(bounds)})", axes, body)
+            return
+        block, size = self.names.numbered("block"), step * here.block
+
+        def within() -> None:
+            end = self.values.line(self.values.here, f"min({block} + {size}, {last})", "end")
+            with apart(inner[0].apart):
+                self.steps(name, axes, body, block, end, step, (tuple(inner), apart))
+
+        self.within(f"for {block} in range({first}, {last}, {size})", set(), within)
+
+    def ragged_loop(self, axis: Axis, body: Body, sums: Sums) -> None:
         """The points that all lanes have, then those that the last block has not."""
         assert axis.split
-        values, j = self.values, self.slots.axis(axis.name)
+        values = self.values
         outer, total = axis.split
         size, last = self.slots.extent(axis), f"{self.slots.extent(self.kernel.axes[outer])} - 1"
         short = f"{self.slots.total(axis, total)} - {size} * ({last})"
         short = values.line(values.levels[0], short, "short")
-        self.within(f"for {j} in range({short})", {axis.name}, body)
+        self.turns(axis, body, "0", short, 1, sums)
         before = values.mask, values.ended
         without = f"first({last} - {self.slots.axis(outer)}, {values.lanes})"
         level = values.level_of((outer,))
         values.mask, values.ended = values.line(level, f"{without} & {values.mask}", "mask"), True
-        self.within(f"for {j} in range({short}, {size})", {axis.name}, body)
+        self.turns(axis, body, short, size, 1, sums)
         values.mask, values.ended = before
 
-    def vector_loop(self, axis: Axis, body: Body, first: str = "0", last: str = "") -> None:
+    def vector_loop(
+        self, axis: Axis, body: Body, first: str = "0", last: str = "", sums: Sums = ALONE
+    ) -> None:
         """Full vectors, then one masked vector for the rest, which a short last block is in."""
         values, lanes, j = self.values, self.values.lanes, self.slots.axis(axis.name)
         if axis.segment:
@@ -222,7 +254,7 @@ class Lowering:
                 count = f"max(min({last}, {self.slots.extent(axis)} - 1) - {first}, 0)"
             text = f"{first} + {count}"
         whole = values.line(level, f"{text} // {lanes} * {lanes}", "whole")
-        self.within(f"for {j} in range({first}, {whole}, {lanes})", {axis.name}, body)
+        self.turns(axis, body, first, whole, lanes, sums)
 
         def tail() -> None:
             self.emit(f"{j} = {whole}")
@@ -233,14 +265,21 @@ class Lowering:
 
         self.within(f"if {whole} < {last}", {axis.name}, tail)
 
-    def nest(self, axes: tuple[Axis, ...], body: Body) -> None:
-        """Loops over the inner axes."""
-        if not axes:
-            body()
-        elif axes[0].name == self.values.vector:
-            self.vector_loop(axes[0], lambda: self.nest(axes[1:], body))
-        else:
-            self.loop(axes[0], lambda: self.nest(axes[1:], body))
+    def nest(self, axes: tuple[Axis, ...], body: Body, reductions: Reductions) -> None:
+        """Loops over the inner axes; sums are taken in levels."""
+        lanes = self.values.lanes
+        steps = [-(-a.size // (lanes if a.name == self.values.vector else 1)) for a in axes]
+        levels = cascade(steps) if reductions.sums else [PLAIN] * len(axes)
+
+        def inside(k: int) -> None:
+            if k == len(axes):
+                body()
+                return
+            loop = self.vector_loop if axes[k].name == self.values.vector else self.loop
+            with reductions.apart(levels[k][0].apart):
+                loop(axes[k], lambda: inside(k + 1), sums=(levels[k], reductions.apart))
+
+        inside(0)
 
     # ---- stages
 
@@ -252,7 +291,7 @@ class Lowering:
             if isinstance(s, Keep) and stage.axes:
                 self.row(stage, s)
         reductions.begin()
-        self.nest(stage.axes, lambda: self.statements(stage, reductions))
+        self.nest(stage.axes, lambda: self.statements(stage, reductions), reductions)
         reductions.finish()
 
     def reductions(self, stage: Stage) -> Reductions:

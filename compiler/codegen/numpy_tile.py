@@ -20,11 +20,11 @@ def tile(
     width = vecs * lanes
     for i in range(rows):
         line = c.elements(i * c_row, width)
-        total = np.zeros_like(line) if fresh else line.copy()
+        total = np.zeros_like(line)
         xs = load_strided(a, min(i, height - 1) * a_row, a_step, depth)
         for k in range(depth):
             total = multiply_add(xs[k], b.elements(k * b_step, width), total)
-        line[:] = total
+        line[:] = total if fresh else line + total
 
 
 def tile_of_dots(

@@ -160,14 +160,16 @@ class Writer:
             return self.call("fma", [x, y, z])
         return self.b.add(self.b.mul(x, y), z)
 
+    def add(self, x: LLVM, y: LLVM) -> LLVM:
+        return self.b.fadd(x, y) if self.shape.floating else self.b.add(x, y)
+
     def total(self, v: LLVM) -> LLVM:
         """The sum of all lanes: halves are added to halves."""
-        add = self.b.fadd if self.shape.floating else self.b.add
         n = self.shape.lanes
         while n > 1:
             n //= 2
             low, high = (self.shuffled(v, v, [start + x for x in range(n)]) for start in (0, n))
-            v = add(low, high)
+            v = self.add(low, high)
         return self.b.extract_element(v, ir.Constant(I32, 0))
 
 

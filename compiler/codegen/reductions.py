@@ -8,6 +8,8 @@ fits: half the registers.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..kernel.expr import Expr, Index, walk
 from ..kernel.scalar import FLOATS
@@ -43,6 +45,7 @@ class Reductions:
         self.names = values.slots.names
         self.reduces = [s for s in stage.body if isinstance(s, Reduce)] if stage.axes else []
         self.accumulators: dict[str, str] = {}
+        self.sums: dict[str, str] = {}  # of floats: what an accumulator of its own begins with
 
     def emit(self, *texts: str) -> None:
         self.values.here.body.extend(texts)
@@ -63,7 +66,10 @@ class Reductions:
                 acc = self.accumulators[name] = self.names.fresh(stem)
                 if name == s.names[0]:
                     number = MONOIDS[s.monoid].identity(e.dtype)
-                    self.emit(f"{acc} = full({number!r}, {e.dtype}, {lanes})")
+                    nothing = f"full({number!r}, {e.dtype}, {lanes})"
+                    self.emit(f"{acc} = {nothing}")
+                    if s.monoid == "sum" and e.dtype in FLOATS:
+                        self.sums[name] = nothing
                 else:
                     self.emit(f"{acc} = {self.first_place(e, lanes)}")
 
@@ -81,6 +87,21 @@ class Reductions:
         return f"cast(iota(0, i64, {lanes}) * {stride} + {start}, {e.dtype})"
 
     # ---- inside
+
+    @contextmanager
+    def apart(self, own: bool) -> Iterator[None]:
+        """If `own`, what is emitted here adds to accumulators of its own, then they are added."""
+        if not own:
+            yield
+            return
+        around = {name: self.accumulators[name] for name in self.sums}
+        for name, nothing in self.sums.items():
+            self.accumulators[name] = part = self.names.fresh(f"{name}_part")
+            self.emit(f"{part} = {nothing}")
+        yield
+        for name, acc in around.items():
+            self.emit(f"{acc} = {acc} + {self.accumulators[name]}")
+        self.accumulators |= around
 
     def combine(self, s: Reduce, of: list[str]) -> None:
         """accumulator = accumulator combined with the value, which may stand as two factors."""

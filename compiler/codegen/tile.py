@@ -9,8 +9,9 @@
         for i < rows and j < width: lanes follow depth, so nothing is packed
 
 Only the first `height` rows of A exist; rows beyond repeat the last one, and what they give is
-written too. An element of a tile is one chain of fma over depth in order, so its bits depend on no
-blocking and on no lane count; a dot is as many chains as there are lanes.
+written too. What a call adds to an element is one chain of fma over its depth in order, begun at
+zero: chains are no longer than a block of depth, whose sum is then one addition. A dot is as many
+chains as there are lanes.
 """
 
 from __future__ import annotations
@@ -28,22 +29,13 @@ def tile(w: Writer, args: list[LLVM]) -> None:
     build, shape = w.b, w.shape
     places = [(i, j) for i in range(shape.rows) for j in range(shape.vecs)]
     lines = rows_of(w, a, a_row, height)
-    targets = [w.at(w.at(c, w.times(c_row, i)), j * shape.lanes) for i, j in places]
     entry = build.block
-    resume, start, loop, done = (w.block(n) for n in ("resume", "start", "loop", "done"))
-    build.cbranch(build.icmp_signed("!=", fresh, constant(0)), start, resume)
-
-    build.position_at_end(resume)
-    earlier = [w.load(p) for p in targets]
-    build.branch(start)
-
-    build.position_at_end(start)
-    first = [w.joined(shape.vector, (shape.zero, entry), (v, resume)) for v in earlier]
+    loop, done, resume, end = (w.block(n) for n in ("loop", "done", "resume", "end"))
     build.cbranch(build.icmp_signed(">", depth, constant(0)), loop, done)
 
     build.position_at_end(loop)
-    k, at_a, at_b = (w.joined(I64, (constant(0), start)) for _ in range(3))
-    sums = [w.joined(shape.vector, (v, start)) for v in first]
+    k, at_a, at_b = (w.joined(I64, (constant(0), entry)) for _ in range(3))
+    sums = [w.joined(shape.vector, (shape.zero, entry)) for _ in places]
     row = w.at(b, at_b)
     right = [w.load(w.at(row, j * shape.lanes)) for j in range(shape.vecs)]
     left = [w.splat(w.load(w.at(line, at_a), shape.element)) for line in lines]
@@ -55,8 +47,17 @@ def tile(w: Writer, args: list[LLVM]) -> None:
     build.cbranch(build.icmp_signed("<", following, depth), loop, done)
 
     build.position_at_end(done)
-    pairs = zip(first, new, strict=True)
-    final = [w.joined(shape.vector, (v, start), (n, loop)) for v, n in pairs]
+    block = [w.joined(shape.vector, (shape.zero, entry), (n, loop)) for n in new]
+    targets = [w.at(w.at(c, w.times(c_row, i)), j * shape.lanes) for i, j in places]
+    build.cbranch(build.icmp_signed("!=", fresh, constant(0)), end, resume)
+
+    build.position_at_end(resume)
+    total = [w.add(w.load(p), v) for v, p in zip(block, targets, strict=True)]
+    build.branch(end)
+
+    build.position_at_end(end)
+    both = zip(block, total, strict=True)
+    final = [w.joined(shape.vector, (v, done), (t, resume)) for v, t in both]
     for v, p in zip(final, targets, strict=True):
         w.store(v, p)
 

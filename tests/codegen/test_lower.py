@@ -32,16 +32,18 @@ from wonderland.compiler.kernel import (
 
 WIDE = Target(bits=256)
 PAIRS: dict[str, tuple[Kernel, Kernel]] = {
-    "softmax": (samples.softmax(5, 75), samples.softmax(9, 2000)),
-    "softmax of columns": (samples.softmax_columns(13, 37), samples.softmax_columns(50, 64)),
+    "softmax": (samples.softmax(5, 75), samples.softmax(9, 1000)),
+    "softmax of columns": (samples.softmax_columns(17, 37), samples.softmax_columns(30, 64)),
     "cross entropy": (samples.cross_entropy(6, 43), samples.cross_entropy(64, 1000)),
     "layer norm": (samples.layer_norm(19, 45), samples.layer_norm(64, 96)),
-    "column sums": (samples.column_sums(21, 50), samples.column_sums(100, 512)),
+    "column sums": (samples.column_sums(21, 50), samples.column_sums(32, 512)),
     "chain": (samples.chain(5, 23), samples.chain(64, 64)),
     "broadcast and transposed": (samples.elementwise(7, 45), samples.elementwise(128, 45)),
     "square": (samples.elementwise(45, 45), samples.elementwise(128, 45)),
     "padded": (samples.padded(4, 39), samples.padded(17, 80)),
     "gathered": (samples.gathered(6, 39), samples.gathered(100, 64)),
+    "softmax of long rows": (samples.softmax(9, 2000), samples.softmax(5, 30_000)),
+    "long column sums": (samples.column_sums(33, 50), samples.column_sums(1024, 512)),
     "sum by chunks": (samples.sum_chunks(1000), samples.sum_chunks(64000)),
 }
 
@@ -148,7 +150,7 @@ def test_a_product_that_is_added_is_one_operation() -> None:
 def test_passes_over_rows_ask_for_the_next_row_and_strips_of_columns_for_rows_ahead() -> None:
     rows = lower(samples.softmax(8, 1024), WIDE).text
     assert "prefetch(x, at1 + j + x_i)" in rows
-    columns = lower(samples.column_sums(100, 512), WIDE).text
+    columns = lower(samples.column_sums(32, 512), WIDE).text
     assert "prefetch(x, " in columns and "+ 16 * x_r)" in columns
 
 
