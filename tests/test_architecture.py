@@ -24,6 +24,8 @@ LAYERS = [
     "compiler.law compiler.interpreter compiler.verify compiler.index compiler.tree",
     "compiler.arrays",
     "compiler.laws compiler.emission compiler.nans compiler.retrace",
+    "compiler.partial",
+    "compiler.apart",
     "compiler.chunks compiler.roots compiler.groups compiler.order",
     "compiler.plan compiler.rematerialise compiler.minimum_cut",
     "compiler.memory compiler.low_peak",
