@@ -149,9 +149,7 @@ class Apart:
         rows = by_rows(self.kernel, stage) and not stores
         chunks, axes, split = of_axes(stage.axes) if rows else of_longest(stage.axes)
         partial = [(s, self.fresh(s.exprs[0].dtype, points(chunks))) for s in reduces]
-        place = affine(
-            dict(behind(outer).strides) | dict(behind(chunks, self.points).strides)
-        )
+        place = affine(dict(behind(outer).strides) | dict(behind(chunks, self.points).strides))
         if rows:
             sums = (Accumulate(p.buffer, place, split.expr(s.exprs[0])) for s, p in partial)
             self.add(name, (*chunks, *axes), [Stage(outer, tuple(sums))], len(chunks))
@@ -278,7 +276,7 @@ def sum_of_parts(
 ) -> Work:
     """The stores of a product, of the sum of its parts."""
     parts, *rest = found
-    total: Expr = Result("parts", (), p.dtype)
+    total: Expr = Result("parts", (), p.dtype) if c.size > 1 else parts
     for load in rest:
         total = total + load
     memo: dict[Expr, Expr] = {}
@@ -287,5 +285,5 @@ def sum_of_parts(
         return total if isinstance(e, Result) else e
 
     stores = tuple(mapped(s, lambda e: rebuilt(e, leaf, memo)) for s in p.stores)
-    stages = (Stage((c,), (Reduce(("parts",), "sum", (parts,)),)), Stage((), stores))
-    return work_of(Kernel(p.name, (), p.outer, stages), values, written)
+    sums = (Stage((c,), (Reduce(("parts",), "sum", (parts,)),)),) if c.size > 1 else ()
+    return work_of(Kernel(p.name, (), p.outer, (*sums, Stage((), stores))), values, written)
