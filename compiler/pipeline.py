@@ -44,6 +44,7 @@ from .passes.buffers import buffers
 from .passes.cse import cse
 from .passes.dead import dead
 from .passes.detach import detach
+from .passes.fit_rows import fit_rows
 from .passes.fold import fold
 from .passes.fuse import fuse
 from .passes.hoist import hoist
@@ -180,6 +181,10 @@ class Lowering:
         if target.library:
             known = lambda p: for_library(p) is not None  # noqa: E731
             stages.append(timed("detach", lambda s: detach(s, known), stages[-1].state))
+        if isinstance(target, Device):
+            most = target.rows_bytes
+            rows = timed("fit_rows", lambda s: fit_rows(s, most), stages[-1].state)
+            stages += [rows] if rows.state is not stages[-1].state else []
         ordered = stages[-1].state
         assert isinstance(ordered, Schedule)
         works = (w for w in works_of(ordered) if isinstance(w, Work))

@@ -17,8 +17,6 @@ from .loops import POINT, Body
 from .reductions import Reductions
 from .target import Device
 
-OWN_BYTES = 4 << 10  # of shared memory, for what warps exchange
-
 
 class Teams(Grid):
     """Threads of a team follow the inner axes of each stage."""
@@ -31,10 +29,10 @@ class Teams(Grid):
         fits = self.kept_bytes() * (device.threads // device.warp) <= device.plain_shared_bytes
         self.size = device.warp if short and fits else device.threads
         self.lanes = min((self.stage_lanes(s) for s in self.stages if s.axes), default=1)
-        if self.kept_bytes() > device.shared_bytes - OWN_BYTES:
+        if self.kept_bytes() > device.rows_bytes:
             raise KernelError(
-                f"{kernel.name}: rows of at most {device.shared_bytes - OWN_BYTES} bytes are "
-                f"required on {device.architecture}, got {self.kept_bytes()}"
+                f"{kernel.name}: rows of at most {device.rows_bytes} bytes are required on "
+                f"{device.architecture}, got {self.kept_bytes()}"
             )
 
     def kept_bytes(self) -> int:

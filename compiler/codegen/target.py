@@ -11,6 +11,7 @@ from ...runtime.objects import processor
 from .simd import DTYPES
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+OWN_BYTES = 4 << 10  # of shared memory, for what the warps of a block exchange
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -50,6 +51,11 @@ class Device:
     blocks: int = 4096
     tensor_cores: bool = True
     library: bool = False
+
+    @property
+    def rows_bytes(self) -> int:
+        """Of a block's shared memory, what the rows of its points may take."""
+        return self.shared_bytes - OWN_BYTES
 
 
 def of_architecture(name: str, library: bool = False) -> Device:

@@ -215,7 +215,7 @@ def walk(*roots: Expr) -> Iterator[Expr]:
             stack += [(a, False) for a in reversed(e.args)]
 
 
-def rebuilt(e: Expr, leaf: Callable[[Leaf], Leaf], memo: dict[Expr, Expr]) -> Expr:
+def rebuilt(e: Expr, leaf: Callable[[Leaf], Expr], memo: dict[Expr, Expr]) -> Expr:
     """The DAG of `e` with `leaf` of every leaf; shared nodes stay shared through `memo`."""
     for n in walk(e):
         if n not in memo:
