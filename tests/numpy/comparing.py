@@ -1,0 +1,111 @@
+"""A call of NumPy and the same call traced: values, dtypes, shapes, and whether they raise."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import wonderland.compiler.numpy as wnp
+from wonderland.compiler import tree
+from wonderland.compiler.errors import ProgramError
+from wonderland.compiler.trace import eagerly
+
+from .calls import Call
+
+SMOOTH = frozenset(
+    "exp expm1 exp2 tanh sinh cosh sin cos tan cbrt deg2rad rad2deg radians degrees arcsinh arctan "
+    "log log2 log10 log1p sqrt arccosh arctanh arcsin arccos acos acosh asin asinh atan atanh "
+    "angle sinc arctan2 atan2 hypot logaddexp logaddexp2 power pow float_power divmod reciprocal "
+    "divide true_divide square round around abs absolute sign multiply".split()
+)
+"""Functions of each element that may differ in the last bits."""
+ULPS = {"f": 4, "c": 8}
+
+
+def outcome(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """The leaves of the result, or the exception."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            found = function(*args, **options)
+        except Exception as error:
+            return error
+    if isinstance(found, (tuple, list)):
+        return [np.asarray(x) if not isinstance(x, np.dtype) else x for x in tree.leaves(list(found))]
+    return [found if isinstance(found, np.dtype) else np.asarray(found)]
+
+
+def numpys(call: Call) -> Any:
+    return outcome(call.function(np, False), *call.args, **call.keywords(False))
+
+
+def ours(call: Call, plain: bool = False) -> Any:
+    """The call traced and interpreted: of our function, or with `plain` of NumPy's own."""
+    function = call.function(np if plain else wnp, not plain)
+
+    def run(*args: Any, **options: Any) -> Any:
+        return eagerly(lambda *a, **o: function(*a, **o), args, options)
+
+    return outcome(run, *call.args, **call.keywords(not plain))
+
+
+def difference(call: Call, got: Any, want: Any) -> str:
+    """What of two outcomes differs; empty where nothing does."""
+    if isinstance(want, Exception):
+        if isinstance(got, Exception):
+            return "" if isinstance(got, ProgramError) else f"raises bare {type(got).__name__}: {got}"
+        return f"gives {got[:1]}, NumPy raises {type(want).__name__}: {str(want)[:80]}"
+    if isinstance(got, Exception):
+        return f"raises {type(got).__name__}: {str(got).splitlines()[0][:120]}"
+    if len(got) != len(want):
+        return f"gives {len(got)} results, NumPy {len(want)}"
+    for g, w in zip(got, want, strict=True):
+        if isinstance(w, np.dtype):
+            if g != w:
+                return f"gives {g}, NumPy {w}"
+        elif (g.dtype, g.shape) != (w.dtype, w.shape):
+            return f"is {g.dtype}{list(g.shape)}, NumPy's {w.dtype}{list(w.shape)}"
+        elif not same(g, w, tolerance(call, w)):
+            return f"gives {g.ravel()[:6].tolist()}, NumPy {w.ravel()[:6].tolist()}"
+    return ""
+
+
+def tolerance(call: Call, want: np.ndarray) -> float:
+    """How far results may be apart, of their dtype's eps: relative, and of the greatest operand
+    for what adds up."""
+    name = call.name.rpartition(":")[2]
+    if want.dtype.kind not in "fc":
+        return 0
+    return 4.0 if name in SMOOTH or name in ADDING else 0.0
+
+
+ADDING = frozenset(
+    "sum prod nansum nanprod mean var std average cumsum cumprod nancumsum nancumprod trapezoid "
+    "cumulative_sum cumulative_prod median nanmedian quantile nanquantile percentile nanpercentile "
+    "interp matmul dot inner vdot vecdot outer kron tensordot einsum linspace geomspace logspace "
+    "polyval vander trace linalg.norm linalg.vector_norm linalg.matrix_norm linalg.matrix_power "
+    "linalg.multi_dot linalg.matmul linalg.outer linalg.vecdot linalg.tensordot linalg.trace "
+    "histogram_bin_edges add.reduce add.accumulate multiply.reduce multiply.accumulate histogram "
+    "logaddexp.accumulate mul truediv pow pad".split()
+)
+
+
+def same(got: np.ndarray, want: np.ndarray, ulps: float) -> bool:
+    """Equal to the bit, but for what NaN carries, or within some ulps."""
+    if want.dtype.kind == "c":
+        return same(got.real, want.real, ulps) and same(got.imag, want.imag, ulps)
+    if want.dtype.kind != "f":
+        return bool(np.array_equal(got, want))
+    with np.errstate(all="ignore"):
+        nan = np.isnan(want)
+        if not np.array_equal(np.isnan(got), nan):
+            return False
+        exact = (got == want) & (np.signbit(got) == np.signbit(want)) | nan
+        if ulps:
+            wide, limits = np.longdouble, np.finfo(want.dtype)
+            room = ulps * np.maximum(np.abs(want.astype(wide)) * limits.eps, limits.smallest_subnormal)
+            exact |= np.abs(got.astype(wide) - want.astype(wide)) <= room
+        return bool(exact.all())
