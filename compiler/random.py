@@ -15,6 +15,7 @@ Example:
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from .ops.gather import take_along
 from .ops.random import random_bits, threefry
 from .ops.source import iota
 from .tracer import Tracer
-from .types import COMPLEX, NUMPY, Type, dtype_name
+from .types import COMPLEX, INTEGERS, NUMPY, Type, dtype_name
 
 __all__ = [
     "PRNGKey",
@@ -72,19 +73,24 @@ Shape = int | tuple[int, ...]
 
 @explained
 def PRNGKey(seed: Any) -> Any:
-    """The key u32[2] of an int: its high and its low word.
+    """The key u32[2] of an int of 64 bits: its high and its low word.
 
-    As in JAX's default mode, a concrete int of 32 bits has no high word, even if negative.
+    An int of 32 bits has no high word, even if negative: as in JAX's default mode, which has no
+    more bits. Others have the keys of JAX's mode of 64 bits.
     """
     if isinstance(seed, Tracer):
+        if seed.shape or seed.type.dtype not in INTEGERS:
+            raise wrong(f"PRNGKey: one integer is required, got {seed.type}")
         low = seed.astype(np.uint32).reshape(1)
-        high = (
-            el.right_shift(seed, 32).astype(np.uint32).reshape(1)
-            if seed.type.dtype == "i64"
-            else zeros_like(low)
-        )
+        high = zeros_like(low)
+        if seed.itemsize == 8:
+            short = (seed <= WORD) & (seed >= -(2**31))
+            words = el.right_shift(seed, 32).astype(np.uint32).reshape(1)
+            high = el.where(short, high, words)
         return shapes.concatenate([high, low])
-    seed = int(seed)
+    seed = operator.index(seed)
+    if not -(2**63) <= seed < 2**64:
+        raise wrong(f"PRNGKey: an integer of 64 bits is required, got {seed}", "seed % 2**64")
     high = 0 if -(2**31) <= seed <= WORD else seed >> 32 & WORD
     return array(np.array([high, seed & WORD], np.uint32))
 

@@ -316,10 +316,14 @@ class Tracer(Concrete):
     cumsum, cumprod = _function(np.cumsum), _function(np.cumprod)
     argsort, searchsorted = _function(np.argsort), _function(np.searchsorted)
     clip, round = _function(np.clip), _function(np.round)
-    conj = conjugate = _function(np.conjugate)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
     squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)
     copy, diagonal, trace = _function(np.copy), _function(np.diagonal), _function(np.trace)
+
+    def conj(self) -> Tracer:
+        return FUNCTIONS[np.conjugate](self) if self.type.is_complex else self
+
+    conjugate = conj
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Tracer:
         return FUNCTIONS[np.astype](self, dtype, copy=copy)

@@ -88,6 +88,13 @@ def cast(x: Any, dtype: str) -> Any:
     return np.where(inside, np.where(inside, x, 0).astype(to), ends)
 
 
+def power(x: Any, y: Any) -> Any:
+    """x ** y; negative powers of integers are 0."""
+    if np.asarray(y).dtype.kind != "i":
+        return np.power(x, y)
+    return np.where(np.less(y, 0), 0, np.power(x, np.maximum(y, 0)))
+
+
 def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
@@ -101,7 +108,7 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("div", 2, np.divide, FLOATS, "/", weight=4),
         ScalarOp("floordiv", 2, like(np.floor_divide), NUMBERS, "//", weight=10),
         ScalarOp("rem", 2, like(np.remainder), NUMBERS, "%", weight=12),
-        ScalarOp("pow", 2, like(np.power), NUMBERS, "**", weight=40),
+        ScalarOp("pow", 2, like(power), NUMBERS, "**", weight=40),
         ScalarOp("fma", 3, fma, FLOATS),
         ScalarOp("maximum", 2, np.maximum, ALL, weight=2),
         ScalarOp("minimum", 2, np.minimum, ALL, weight=2),

@@ -13,7 +13,7 @@ from ..explain import shown
 from ..ops import source
 from ..tracer import FUNCTIONS, Tracer
 from ..types import NUMPY, Type, dtype_name, own
-from .elementwise import where
+from .elementwise import floor, where
 from .operands import (
     WEAK,
     casted,
@@ -22,6 +22,7 @@ from .operands import (
     kind_of,
     new,
     operand,
+    promoted,
     shape_given,
     shape_of,
     tracer,
@@ -174,12 +175,18 @@ def linspace(
     if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
         made, step = np.linspace(start, stop, num, endpoint, True, own(dtype), axis)
         return (tracer(made), tracer(step)) if retstep else tracer(made)
-    low, high = tracer(start), tracer(stop)
-    at = np.arange(num).reshape(num, *(1,) * max(low.ndim, high.ndim)) / max(steps, 1)
-    t = at.astype((low + high + 0.0).dtype)
-    found = where(t == 1, high, low + t * (high - low))
-    found = FUNCTIONS[np.moveaxis](found.astype(dtype) if dtype else found, 0, axis)
-    return (found, (high - low) / (steps or np.nan)) if retstep else found
+    num = shape_given("linspace", num)[0]
+    ends = operand(start), operand(stop)
+    low, high = (tracer(x, promoted("linspace", *ends, 1.0)) for x in ends)
+    at = np.arange(num).reshape(num, *(1,) * max(low.ndim, high.ndim))
+    size = high - low
+    found = low + at.astype(low.dtype) * (size / max(steps, 1))
+    if endpoint and num > 1:
+        found = where(at == steps, high, found)
+    kind = None if dtype is None else NUMPY[dtype_name(dtype)]
+    found = found if kind is None else (floor(found) if kind.kind in "iu" else found).astype(kind)
+    found = FUNCTIONS[np.moveaxis](found, 0, axis)
+    return (found, size / (steps or np.nan)) if retstep else found
 
 
 def _static(function: Any) -> Callable[..., Any]:
@@ -259,17 +266,21 @@ def meshgrid(
 
 @implements(np.vander)
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tracer:
+    """Powers in the dtype of integers and x together, as NumPy's: f64 of f32."""
     a = tracer(x)
     if a.ndim != 1:
         raise wrong(f"vander: one axis is required, got {a.type}")
+    a = a.astype(np.promote_types(a.dtype, int)) if a.type.dtype != "bf16" else a
     count = a.size if N is None else N
+    if not count:
+        return full((a.size, 0), 0, a.dtype)
     powers = [a**k for k in range(count)]
     return stack(powers if increasing else powers[::-1], -1)
 
 
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Tracer:
-    found: Any = 0
+    found: Any = full_like(x, 0) if isinstance(x, (Tracer, np.ndarray)) else 0
     for c in tracer(p):
         found = found * x + c
     return found

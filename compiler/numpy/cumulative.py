@@ -13,7 +13,7 @@ from .elementwise import where
 from .operands import axis_of, implements, named, new, tracer, unsupported, value, wrong
 from .reductions import accumulated
 from .reductions import sum as sum_
-from .shapes import concatenate, diff, moveaxis, ravel
+from .shapes import atleast_1d, concatenate, diff, moveaxis, ravel
 
 
 def _cumulative(name: str, function: Any, rule: Any) -> Any:
@@ -23,14 +23,26 @@ def _cumulative(name: str, function: Any, rule: Any) -> Any:
         unsupported(name, out=out)
         x = tracer(a)
         wanted = dtype_name(dtype) if dtype else named(name, accumulated(function, x.dtype))
+        axis = None if not x.ndim and axis in (0, -1) else axis
         x, axis = (ravel(x), 0) if axis is None else (x, axis_of(name, axis, x.ndim))
         return new(rule(value(x, wanted), axis), x.weak)
 
     return implementation
 
 
-_cumsum = _cumulative("cumsum", np.cumsum, ops.cumsum)
-_cumprod = _cumulative("cumprod", np.cumprod, ops.cumprod)
+def _of_bools(rule: Any, of_bools: Any = None) -> Any:
+    """The rule, which for bools is that of 0 and 1, or another."""
+
+    def found(x: Any, axis: int) -> Any:
+        if x.dtype != "bool":
+            return rule(x, axis)
+        return value(new((of_bools or rule)(value(new(x), "u8"), axis)), "bool")
+
+    return found
+
+
+_cumsum = _cumulative("cumsum", np.cumsum, _of_bools(ops.cumsum, ops.cummax))
+_cumprod = _cumulative("cumprod", np.cumprod, _of_bools(ops.cumprod, ops.cummin))
 cumsum = implements(np.cumsum)(_cumsum)
 cumprod = implements(np.cumprod)(_cumprod)
 
@@ -59,7 +71,7 @@ def _with_initial(name: str, cumulated: Any, initial: float) -> Any:
         out: Any = None,
         include_initial: bool = False,
     ) -> Tracer:
-        x = tracer(x)
+        x = atleast_1d(x)
         if axis is None and x.ndim != 1:
             raise wrong(f"{name}: axis= is required for {x.type}", f"{name}(x, axis=0)")
         axis = axis_of(name, 0 if axis is None else axis, x.ndim)
@@ -85,19 +97,6 @@ def _accumulate(function: np.ufunc, rule: Any) -> None:
         return of(array, axis, dtype, out)
 
     implements(function.accumulate)(implementation)
-
-
-def _of_bools(rule: Any, dtype: str = "u8") -> Any:
-    """A running extreme of bools is that of 0 and 1."""
-
-    def found(x: Any, axis: int) -> Any:
-        return (
-            value(new(rule(value(new(x), dtype), axis)), "bool")
-            if x.dtype == "bool"
-            else rule(x, axis)
-        )
-
-    return found
 
 
 _accumulate(np.add, ops.cumsum)

@@ -149,10 +149,12 @@ fabs = ufunc(np.fabs)(ops.abs)
 def fmod(x: Value, y: Value) -> Value:
     if x.type.is_float:
         return ops.fmod(x, y)
+    found = ops.rem(x, y)  # with the sign of y
     if x.dtype in UNSIGNED:
-        return ops.rem(x, y)
-    size = ops.rem(ops.abs(x), ops.abs(y))
-    return ops.select(ops.lt(x, like(x, 0)), ops.neg(size), size)
+        return found
+    zero = like(x, 0)
+    turned = ops.xor(ops.lt(x, zero), ops.lt(found, zero))
+    return ops.select(ops.and_(turned, ops.ne(found, zero)), ops.sub(found, y), found)
 
 
 @ufunc(np.divmod)
@@ -215,7 +217,11 @@ def square(x: Value) -> Value:
 
 @ufunc(np.reciprocal)
 def reciprocal(x: Value) -> Value:
-    return ops.div(like(x, 1.0), x) if x.type.is_inexact else ops.floordiv(like(x, 1), x)
+    if x.type.is_inexact:
+        return ops.div(like(x, 1.0), x)
+    one, zero = like(x, 1), like(x, 0)  # of integers, what 1 / x is cut towards zero
+    found = ops.select(ops.eq(x, one), one, zero)
+    return found if x.dtype in UNSIGNED else ops.select(ops.eq(x, like(x, -1)), x, found)
 
 
 # ---------------------------------------------------------------- rounding
@@ -249,15 +255,20 @@ def fix(x: Any, out: Any = None) -> Tracer:
 def round(a: Any, decimals: int = 0, out: Any = None) -> Tracer:
     unsupported("round", out=out)
     x = tracer(a)
+    if x.type.dtype == "bool" and not decimals:
+        return x.astype(np.float16)
+    if x.type.dtype == "bool":
+        raise wrong(f"round: numbers are required, got {x.type}", "x.astype(float)")
     if not x.type.is_inexact:
-        if decimals < 0:
-            raise wrong(
-                f"round: decimals of 0 or more are required for {x.type}, got {decimals}",
-                "x.astype(float)",
-            )
-        return x
+        if decimals >= 0:
+            return x
+        tens = round(x.astype(np.float64), decimals)  # may be beyond the dtype, and wraps
+        return tens.astype(np.uint64 if x.dtype == np.uint64 else np.int64).astype(x.dtype)
     if not decimals:
         return rint(x)
+    if x.type.is_complex:  # by parts: times 1 + 0j an infinite one would be NaN
+        parts = (round(part(x), decimals).value for part in (real, imag))
+        return new(ops.complex(*parts), x.weak)
     scale = 10.0 ** max(decimals, -decimals)
     return rint(x * scale) / scale if decimals > 0 else rint(x / scale) * scale
 
@@ -537,6 +548,8 @@ def isclose(
     a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tracer:
     a, b = tracer(a), tracer(b)
+    if not b.type.is_inexact:  # else differences of integers wrap
+        b = b + 0.0 if b.weak else b.astype(np.float64)
     near = (absolute(a - b) <= atol + rtol * absolute(b)) & isfinite(b) | (a == b)
     return near | (isnan(a) & isnan(b)) if equal_nan else near
 

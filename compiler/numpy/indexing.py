@@ -34,7 +34,7 @@ from .operands import (
     wrong,
 )
 from .selection import Selection, from_front, mode_of, selection
-from .shapes import moveaxis, pad, ravel, reshape
+from .shapes import broadcast_to, moveaxis, pad, ravel, reshape
 
 Shape = tuple[int, ...]
 
@@ -147,7 +147,7 @@ def take(
     fill_value: Any = None,
 ) -> Tracer:
     """As np.take. Traced indices beyond the axis give `fill_value`, NaN if it is None; with mode
-    'clip' the nearest element, with 'wrap' they count on.
+    'clip' the nearest element, also of negative ones, with 'wrap' they count on.
     """
     unsupported("take", out=out)
     x = tracer(a)
@@ -161,7 +161,7 @@ def take(
     at = places if isinstance(places, Tracer) else plain(places)
     if at.dtype.kind not in "iu" and at.size:
         index_value("take", at)
-    return read(x, (slice(None),) * axis + (at,), beyond, fill_value)
+    return read(x, (slice(None),) * axis + (at,), beyond, fill_value, wrap=mode != "clip")
 
 
 @implements(np.take_along_axis)
@@ -263,5 +263,10 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "clip") -> Tracer:
     unsupported("choose", out=out)
     options = FUNCTIONS[np.stack](FUNCTIONS[np.broadcast_arrays](*choices))
-    places = value(a, shape=options.shape[1:])
-    return take_along_axis(options, new(places)[None], 0, "wrap" if mode == "wrap" else "clip")[0]
+    places: Any = new(
+        value(a, shape=common_shape("choose", shape_of(operand(a)), options.shape[1:]))
+    )
+    options = broadcast_to(options, (options.shape[0], *places.shape))
+    if mode != "wrap":
+        places, mode = FUNCTIONS[np.maximum](places, 0), "clip"
+    return take_along_axis(options, places[None], 0, mode)[0]

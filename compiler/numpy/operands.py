@@ -166,7 +166,7 @@ def constant(x: Any, dtype: str) -> np.ndarray:
                 return np.asarray(x, NUMPY[dtype] if dtype else None)
             wanted = dtype or named("array", x.dtype)
             return x if x.dtype == NUMPY[wanted] else scalar_cast(x, wanted)
-    except OverflowError as error:
+    except (OverflowError, TypeError) as error:  # too great, complex for real
         raise wrong(f"array: {error}") from None
 
 

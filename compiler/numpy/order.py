@@ -62,7 +62,7 @@ def argsort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Tracer:
     unsupported("argsort", order=order)
-    x, axis = _along("argsort", a, axis)
+    x, axis = _along("argsort", a, None if not tracer(a).ndim and axis in (0, -1) else axis)
     return new(ops.argsort(x.value, axis=axis))
 
 
@@ -81,7 +81,7 @@ def _check_kth(name: str, a: Any, kth: Any, axis: Any) -> None:
     x, axis = _along(name, a, axis)
     n = x.shape[axis]
     for k in several(kth):
-        if (place := whole(k)) is None or not -n <= place < n:
+        if (place := whole(k)) is None or (n and not -n <= place < n):
             raise wrong(f"{name}: static places within {n} are required, got {shown(kth)}")
 
 
@@ -130,7 +130,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Tracer:
     side = "left" if right else "right"
     if edges.size < 2:
         return searchsorted(edges, x, side)
-    falling = edges.size - searchsorted(edges[::-1], x, "right" if right else "left")
+    falling = edges.size - searchsorted(edges[::-1], x, side)
     return where_(edges[-1] >= edges[0], searchsorted(edges, x, side), falling)
 
 
@@ -307,7 +307,10 @@ def union1d(ar1: Any, ar2: Any, *, size: int, fill_value: Any) -> Any:
 
 
 def _of_first(name: str, ar1: Any, ar2: Any, among: bool, size: int, fill: Any) -> Any:
-    s, _, first = _unique(_flat(name, ar1), True)
+    x = _flat(name, ar1)
+    if among:
+        x = x.astype(np.result_type(x, _array(ar2)))
+    s, _, first = _unique(x, True)
     return _chosen(s, first & np.isin(s, _array(ar2), invert=not among), size, fill)
 
 
@@ -333,7 +336,12 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int, fill
     """The different elements of one, but not of the other, in order."""
     a, b = np.ravel(_array(ar1)), np.ravel(_array(ar2))
     s, _, first = _unique(_flat("setxor1d", np.concatenate([a, b])), True)
-    return _chosen(s, first & (np.isin(s, a) != np.isin(s, b)), size, fill_value)
+    chosen = first & (np.isin(s, a) != np.isin(s, b))
+    if np.issubdtype(s.dtype, np.floating):  # NaN equals nothing: that of each is in one only
+        missing = np.isnan(s)
+        count = 0 + np.any(np.isnan(a)) + np.any(np.isnan(b))
+        chosen = chosen & ~missing | missing & (np.cumsum(missing) <= count)
+    return _chosen(s, chosen, size, fill_value)
 
 
 # ---------------------------------------------------------------- counts
@@ -389,8 +397,10 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
         raise wrong(f"histogram: one bin at least is required, got {bins}")
     if range is None and not x.size:
         range = (0.0, 1.0)
-    low, high = (np.min(x), np.max(x)) if range is None else range
     dtype = x.dtype if x.type.is_float else np.dtype(np.float64)
+    if range is not None and not any(isinstance(v, Tracer) for v in range):
+        return tracer(np.histogram_bin_edges(np.empty(0, dtype), count, range))
+    low, high = (np.min(x), np.max(x)) if range is None else range
     low, high = tracer(low).astype(dtype), tracer(high).astype(dtype)
     same, half = low == high, dtype.type(0.5)
     return linspace(where_(same, low - half, low), where_(same, high + half, high), count + 1)

@@ -105,14 +105,16 @@ def dot(a: Any, b: Any, out: Any = None) -> Tracer:
 
 @implements(np.vdot, precise=True)
 def vdot(a: Any, b: Any, /) -> Tracer:
-    return dot(conj(ravel(a)), ravel(b))
+    x = ravel(a)
+    return dot(conj(x) if x.type.is_complex else x, ravel(b))
 
 
 @implements(np.vecdot, precise=True)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Tracer:
     ignored("vecdot", options)
     x, y = (moveaxis(v, axis, -1) for v in _pair("vecdot", x1, x2))
-    return _matmul(conj(x)[..., None, :], y[..., :, None])[..., 0, 0]
+    x = conj(x) if x.type.is_complex else x
+    return _matmul(x[..., None, :], y[..., :, None])[..., 0, 0]
 
 
 @implements(np.inner, precise=True)

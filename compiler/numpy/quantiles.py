@@ -11,9 +11,10 @@ from ..tracer import Tracer
 from ..types import NUMPY
 from .elementwise import where
 from .indexing import take, take_along_axis
-from .operands import axes_of, implements, promoted, tracer, unsupported, wrong
+from .operands import BF16, implements, promoted, tracer, unsupported, wrong
 from .order import searchsorted, sort
-from .shapes import moveaxis, reshape
+from .reductions import reduced_axes
+from .shapes import broadcast_to, moveaxis, reshape
 
 CONTINUOUS = {
     "linear": (1.0, 1.0),
@@ -24,18 +25,17 @@ CONTINUOUS = {
     "normal_unbiased": (3 / 8, 3 / 8),
 }
 """alpha and beta of the methods that interpolate. Source: Hyndman and Fan, 1996."""
-METHODS = (*CONTINUOUS, "lower", "higher", "midpoint", "nearest")
+DISCRETE = ("lower", "higher", "nearest")
+"""The methods that give an element, in its dtype."""
+METHODS = (*CONTINUOUS, *DISCRETE, "midpoint")
 
 
 def _rows(name: str, a: Any, axis: Any) -> tuple[Tracer, tuple[int, ...]]:
-    """Floats with the elements of the axes in order along the last one; the shape of keepdims."""
+    """The elements of the axes in order along the last one; the shape of keepdims."""
     x = tracer(a)
-    x = x if x.type.is_float else x.astype(np.float64)
-    axes = axes_of(name, axis, x.ndim)
+    axes = reduced_axes(name, axis, x.ndim)
     rest = [n for d, n in enumerate(x.shape) if d not in axes]
     count = math.prod(x.shape[d] for d in axes)
-    if not count:
-        raise wrong(f"{name}: at least one element is required, got {x.type}")
     kept = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
     last = range(x.ndim - len(axes), x.ndim)
     return sort(reshape(moveaxis(x, axes, tuple(last)), (*rest, count))), kept
@@ -75,12 +75,19 @@ def _quantile(
     if method not in METHODS:
         raise wrong(f"{name}: a method of {', '.join(METHODS)} is required, got {method!r}")
     s, kept = _rows(name, a, axis)
+    if s.type.is_complex or (s.type.dtype == "bool" and method not in DISCRETE):
+        raise wrong(f"{name}: real numbers are required, got {s.type}", "x.astype(float)")
+    if not s.shape[-1] and not skip:
+        raise wrong(f"{name}: at least one element is required, got {s.type}")
+    whole, s = s, s if s.type.is_float else s.astype(np.float64)
+    if not s.shape[-1]:
+        s = broadcast_to(s.dtype.type(np.nan), (*s.shape[:-1], 1))
     given = q if isinstance(q, Tracer) or type(q) in (int, float) else np.asarray(q)
     if not isinstance(q, Tracer) and np.asarray(q).dtype.kind not in "biuf":
         raise wrong(f"{name}: quantiles are numbers, got {q!r:.40}")
     if not isinstance(q, Tracer) and not np.all((np.asarray(q) >= 0) & (np.asarray(q) <= 1)):
         raise wrong(f"{name}: quantiles within 0 and 1 are required, got {q}")
-    dtype = NUMPY[promoted(name, s, given)]
+    dtype = NUMPY[promoted(name, whole, given, 1.0)]
     shape, flat = np.shape(given), np.reshape(given, (-1,))
     n, rest = s.shape[-1], s.shape[:-1]
     missing: Any = np.isnan(s)
@@ -96,7 +103,31 @@ def _quantile(
     ends = [(take_along_axis(s, p, -1) if skip else take(s, p, -1)).astype(dtype) for p in places]
     found = where(empty, dtype.type(np.nan), _between(*ends, part))
     found = reshape(moveaxis(found, -1, 0), (*shape, *(kept if keepdims else rest)))
-    return found
+    return found.astype(whole.dtype) if method in DISCRETE else found
+
+
+def _median(name: str, a: Any, axis: Any, keepdims: bool, skip: bool) -> Tracer:
+    """The mean of the two elements in the middle, of a count that is even; NaN of none."""
+    s, kept = _rows(name, a, axis)
+    of = s.dtype if s.type.is_inexact else np.dtype(np.float64)
+    s = s.astype(np.float32 if of == np.float16 else of) if of != BF16 else s
+    nan = s.dtype.type(complex(np.nan, np.nan) if s.type.is_complex else np.nan)
+    if not s.shape[-1]:
+        s = broadcast_to(nan, (*s.shape[:-1], 1))
+    missing, n = np.isnan(s), s.shape[-1]
+    if skip:
+        count = np.sum(~missing, -1, keepdims=True)
+        empty = count == 0
+        low, high = (
+            take_along_axis(s, np.maximum(p, 0), -1) for p in ((count - 1) // 2, count // 2)
+        )
+        odd: Any = count % 2 == 1
+    else:
+        empty, odd = missing[..., -1:], n % 2 == 1
+        low, high = (s[..., p : p + 1] for p in ((n - 1) // 2, n // 2))
+    found = where(odd, low, (low + high) / 2)
+    found = where(empty, nan if skip else s[..., -1:], found).astype(of)
+    return reshape(found, kept if keepdims else s.shape[:-1])
 
 
 def _function(name: str, scale: int, skip: bool) -> Any:
@@ -134,7 +165,7 @@ def median(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Tracer:
     unsupported("median", out=out)
-    return _quantile("median", a, 0.5, axis, "linear", keepdims, False)
+    return _median("median", a, axis, keepdims, False)
 
 
 @implements(np.nanmedian)
@@ -142,7 +173,7 @@ def nanmedian(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Tracer:
     unsupported("nanmedian", out=out)
-    return _quantile("nanmedian", a, 0.5, axis, "linear", keepdims, True)
+    return _median("nanmedian", a, axis, keepdims, True)
 
 
 @implements(np.interp)
@@ -153,7 +184,8 @@ def interp(
 
     With a period, points and x are taken modulo it, the points in any order.
     """
-    x, xs, ys = (tracer(v).astype(np.float64) for v in (x, xp, fp))
+    x, xs, ys = tracer(x).astype(np.float64), tracer(xp).astype(np.float64), tracer(fp)
+    ys = ys.astype(np.complex128 if ys.type.is_complex else np.float64)
     if xs.ndim != 1 or xs.shape != ys.shape or not xs.size:
         raise wrong(f"interp: points of one axis are required, got {xs.type} and {ys.type}")
     if period is not None:

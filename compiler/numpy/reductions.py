@@ -13,12 +13,13 @@ from ..ir import Value
 from ..ops import reduce as ops
 from ..ops.view import reshape
 from ..tracer import Tracer
-from ..types import COMPLEX, HALVES, NUMPY, dtype_name
+from ..types import COMPLEX, HALVES, NUMPY, Type, dtype_name, is_inexact
 from .elementwise import (
     add,
     conj,
     equal,
     isclose,
+    isnan,
     logical_and,
     logical_or,
     maximum,
@@ -43,6 +44,11 @@ def kept(x: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool
     return reshape(x, tuple(1 if i in axes else n for i, n in enumerate(shape))) if keepdims else x
 
 
+def reduced_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes of a reduction: a number has its axis 0 too, as in NumPy."""
+    return () if not ndim and axis in (0, -1) else axes_of(name, axis, ndim)
+
+
 def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> Any:
     """`rule(value, axes)` with NumPy's axis, dtype, keepdims, initial and where."""
     name = function.__name__
@@ -63,14 +69,14 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> A
             what = f"{name}: a number of {wanted} is required for initial"
             raise wrong(f"{what}, got {initial!r:.40}")
         if where is not True:
-            first = neutral if initial is None else initial
+            first = initial if neutral is None else neutral
             if first is None:
                 raise wrong(
                     f"{name}: initial= is required beside where=",
                     f"np.{name}(x, initial=..., where=mask)",
                 )
-            x = _where(where, tracer(x, wanted), NUMPY[wanted].type(first))
-        axes = axes_of(name, axis, x.ndim)
+            x = _where(where, tracer(x, wanted), tracer(first, wanted))
+        axes = reduced_axes(name, axis, x.ndim)
         if neutral is None and 0 in [x.shape[i] for i in axes]:
             if initial is None:
                 raise wrong(
@@ -81,7 +87,7 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> A
             nothing = value(initial, wanted, left)
             return new(kept(nothing, x.shape, axes, keepdims))
         found = new(kept(rule(value(x, wanted), axes), x.shape, axes, keepdims), x.weak)
-        return found if initial is None else combine(found, initial)
+        return found if initial is None else combine(found, tracer(initial, wanted))
 
     return implementation
 
@@ -93,14 +99,14 @@ def _begins(initial: Any, dtype: str) -> bool:
 
 
 _where = where
-_sum = _reduction(np.sum, ops.reduce_sum, add, 0)
-_prod = _reduction(np.prod, ops.reduce_prod, multiply, 1)
 
 
 def _bool_or(rule: Any, of_bools: Any) -> Any:
     return lambda x, axes: (of_bools if x.dtype == "bool" else rule)(x, axes)
 
 
+_sum = _reduction(np.sum, _bool_or(ops.reduce_sum, ops.reduce_any), add, 0)
+_prod = _reduction(np.prod, _bool_or(ops.reduce_prod, ops.reduce_all), multiply, 1)
 _max = _reduction(np.max, _bool_or(ops.reduce_max, ops.reduce_any), maximum)
 _min = _reduction(np.min, _bool_or(ops.reduce_min, ops.reduce_all), minimum)
 _any = _reduction(np.any, ops.reduce_any, logical_or, False)
@@ -158,12 +164,22 @@ def mean(
     wanted = dtype_name(dtype) if dtype else x.type.dtype if x.type.is_inexact else "f64"
     total = _sum(x, axis, NUMPY[wanted], out, keepdims, None, where)
     if where is not True:
-        return total / _sum(broadcast_to(where, x.shape), axis, NUMPY[wanted], None, keepdims)
-    return total / _count(x, axis)
+        count = _sum(broadcast_to(where, x.shape), axis, np.int64, None, keepdims)
+        return _as(total / count.astype(_divisor(wanted)), wanted)
+    return _as(total / _count(x, axis), wanted)
+
+
+def _as(x: Tracer, dtype: str) -> Tracer:
+    return x if x.type.dtype == dtype else tracer(x, dtype)
 
 
 def _count(x: Tracer, axis: Any) -> int:
-    return math.prod(x.shape[i] for i in axes_of("mean", axis, x.ndim))
+    return math.prod(x.shape[i] for i in reduced_axes("mean", axis, x.ndim))
+
+
+def _divisor(dtype: str) -> np.dtype[Any]:
+    """The dtype in which sums of a dtype are divided by counts."""
+    return Type(dtype).part.numpy if is_inexact(dtype) else np.dtype(np.float64)
 
 
 @implements(np.average)
@@ -177,8 +193,9 @@ def average(
     if w.shape != x.shape:
         (at,) = axes_of("average", axis, x.ndim)
         w = w.reshape(*(n if i == at else 1 for i, n in enumerate(x.shape)))
-    total = sum(broadcast_to(w, x.shape), axis, keepdims=keepdims)
-    return sum(x * w, axis, keepdims=keepdims) / total
+    of = np.result_type(x.dtype, w.dtype, *((np.float64,) if not x.type.is_inexact else ()))
+    total = sum(broadcast_to(w, x.shape), axis, of, keepdims=keepdims)
+    return sum(multiply(x, w, dtype=of), axis, keepdims=keepdims) / total
 
 
 @implements(np.var)
@@ -200,15 +217,20 @@ def var(
     if not dtype and x.type.dtype in HALVES:
         options = {"where": where, "mean": mean, "correction": correction}
         return var(tracer(x, "f32"), axis, None, out, ddof, keepdims, **options).astype(x.dtype)
-    x = x.astype(dtype) if dtype else x if x.type.is_inexact else tracer(x, "f64")
+    wanted = Type(dtype_name(dtype) if dtype else x.type.dtype if x.type.is_inexact else "f64")
+    if not wanted.is_inexact:
+        raise wrong(f"var: dtype= of floats is required, got {wanted}", "dtype=np.float64")
+    x = tracer(x, wanted.dtype if wanted.is_complex or not x.type.is_complex else x.type.dtype)
     centred = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
     square = real(centred * conj(centred)) if x.type.is_complex else centred * centred
     total = sum(square, axis, None, out, keepdims, None, where)
     less = ddof if correction is None else correction
     if where is True:
-        return total / builtins.max(_count(x, axis) - less, 0)
-    counts = sum(broadcast_to(where, x.shape), axis, total.dtype, None, keepdims)
-    return total / maximum(counts - less, 0)
+        found = total / builtins.max(_count(x, axis) - less, 0)
+    else:
+        counts = sum(broadcast_to(where, x.shape), axis, total.dtype, None, keepdims)
+        found = total / maximum(counts - less, 0)
+    return _as(found, wanted.dtype) if dtype else found
 
 
 _mean = mean
@@ -238,6 +260,7 @@ def _arg(name: str, rule: Any) -> Any:
         unsupported(name, out=out)
         x = tracer(a)
         dtype = "i32" if x.type.dtype == "bool" else x.type.dtype
+        axis = None if not x.ndim and axis in (0, -1) else axis
         at = 0 if axis is None else axis_of(name, axis, x.ndim)
         flat = reshape(x.value, (x.size,)) if axis is None else x.value
         if not flat.shape[at]:
@@ -272,18 +295,27 @@ def allclose(
 @implements(np.array_equal)
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Tracer:
     a, b = tracer(a1), tracer(a2)
-    return all(equal(a, b)) if a.shape == b.shape else tracer(np.False_)
+    if a.shape != b.shape:
+        return tracer(np.False_)
+    return all(equal(a, b) | isnan(a) & isnan(b) if equal_nan else equal(a, b))
 
 
-def _nan_as(reduction: Any, fill: float) -> Any:
-    def implementation(a: Any, axis: Any = None, **options: Any) -> Tracer:
+def _nan_as(reduction: Any, fill: float, extreme: bool = False) -> Any:
+    """The reduction of what is not NaN; the extreme of nothing but NaN is NaN."""
+
+    def implementation(a: Any, axis: Any = None, *args: Any, **options: Any) -> Tracer:
         x = tracer(a)
-        return reduction(_where(x == x, x, fill), axis, **options)
+        if not x.type.is_inexact:
+            return reduction(x, axis, *args, **options)
+        found = reduction(_where(x == x, x, fill), axis, *args, **options)
+        if not extreme or options.get("initial") is not None:
+            return found
+        return _where(all(x != x, axis, None, found.ndim == x.ndim), x.dtype.type(np.nan), found)
 
     return implementation
 
 
 nansum = implements(np.nansum)(_nan_as(sum, 0))
 nanprod = implements(np.nanprod)(_nan_as(prod, 1))
-nanmax = implements(np.nanmax)(_nan_as(max, -math.inf))
-nanmin = implements(np.nanmin)(_nan_as(min, math.inf))
+nanmax = implements(np.nanmax)(_nan_as(max, -math.inf, extreme=True))
+nanmin = implements(np.nanmin)(_nan_as(min, math.inf, extreme=True))

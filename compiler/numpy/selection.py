@@ -263,7 +263,8 @@ def from_front(indices: Any, n: int, x: Any, axis: int, mode: str | None, wrap: 
     if kind.kind not in "iu":
         raise wrong(f"x[i]: integer indices are required for axis {axis}, got {kind}")
     if mode == "wrap":
-        return indices % n if n else indices
+        wide = indices.astype(np.int64) if indices.dtype.itemsize < 4 else indices
+        return wide % n if n else wide
     if isinstance(indices, Tracer):
         if indices.dtype.kind == "u" or indices.dtype.itemsize < 4:
             indices = indices.astype(np.int64 if indices.dtype.itemsize > 2 else np.int32)

@@ -46,7 +46,9 @@ def _like(x: Tracer, found: Value) -> Tracer:
 
 @implements(np.reshape)
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Tracer:
-    unsupported("reshape", order=None if order == "C" else order)
+    if order == "F":
+        return transpose(reshape(transpose(a), shape_given("reshape", shape, -1)[::-1]))
+    unsupported("reshape", order=None if order in ("C", "A") else order)
     x, wanted = tracer(a), list(shape_given("reshape", shape, -1))
     if wanted.count(-1) == 1:
         rest = -math.prod(wanted)
@@ -62,7 +64,9 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Tracer:
-    return reshape(a, -1, order) if tracer(a).size else reshape(a, 0)
+    """All elements in order; traced arrays have them in the order of C."""
+    x = tracer(a)
+    return reshape(x, x.size, "C" if order == "K" else order)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -179,7 +183,7 @@ def tile(A: Any, reps: Any) -> Tracer:
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Tracer:
     """By a number, or by a static count for each element."""
     x = tracer(a)
-    if axis is None:
+    if axis is None or (not x.ndim and axis in (0, -1)):
         x, axis = ravel(x), 0
     axis = axis_of("repeat", axis, x.ndim)
     counts = shape_given("repeat", repeats)
@@ -268,7 +272,8 @@ def column_stack(tup: Sequence[Any]) -> Tracer:
 
 @implements(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Tracer:
-    return concatenate([arr, values], axis)
+    pair = [tracer(x) for x in (arr, values)]  # a number is an array of it: not weak
+    return concatenate([tracer(x, x.type.dtype) for x in pair], axis)
 
 
 def _part(x: Tracer, axis: int, start: int, stop: int) -> Tracer:
@@ -305,20 +310,18 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tracer]:
     return array_split(x, indices_or_sections, axis)
 
 
-def _splitter(function: Any, axis: int) -> Any:
+def _splitter(function: Any, axis: int, least: int) -> Any:
     def implementation(ary: Any, indices_or_sections: Any) -> list[Tracer]:
         x = tracer(ary)
-        return split(x, indices_or_sections, 0 if x.ndim == 1 else axis)
+        if x.ndim < least:
+            raise wrong(f"{function.__name__}: {least} axes or more are required, got {x.type}")
+        return split(x, indices_or_sections, min(axis, x.ndim - 1))
 
     return implements(function)(implementation)
 
 
-vsplit, hsplit = _splitter(np.vsplit, 0), _splitter(np.hsplit, 1)
-
-
-@implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Tracer]:
-    return split(ary, indices_or_sections, 2)
+hsplit = _splitter(np.hsplit, 1, 1)
+vsplit, dsplit = _splitter(np.vsplit, 0, 2), _splitter(np.dsplit, 2, 3)
 
 
 @implements(np.unstack)
@@ -555,8 +558,13 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Tracer:
-    steps = diff(ravel(ary))
-    ends = [None if e is None else ravel(tracer(e, steps.type.dtype)) for e in (to_begin, to_end)]
+    x = ravel(ary)
+    if x.type.dtype == "bool":
+        raise wrong(f"ediff1d: numbers are required, got {x.type}", "np.diff")
+    ends = [None if e is None else ravel(e) for e in (to_begin, to_end)]
+    if any(e is not None and not np.can_cast(e.dtype, x.dtype, "same_kind") for e in ends):
+        raise wrong(f"ediff1d: ends of the kind of {x.type} are required", "x.dtype.type(0)")
+    ends, steps = [None if e is None else tracer(e, x.type.dtype) for e in ends], diff(x)
     return concatenate([x for x in (ends[0], steps, ends[1]) if x is not None])
 
 

@@ -100,11 +100,16 @@ def _subtract_at(x: Any, indices: Any, b: Any) -> None:
 FUNCTIONS[np.subtract.at] = explained(_subtract_at, "subtract.at")
 
 
+KINDS = {k: i for i, ks in enumerate(("b", "iu", "fV", "c")) for k in ks}
+"""How much each kind of numbers holds; V is bf16."""
+
+
 @implements(np.copyto, writes=True)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """dst[where] = src"""
     dst, found = writable(dst, "copyto"), tracer(src)
-    if not np.can_cast(found.dtype, dst.dtype, casting) and not found.weak:  # pyright: ignore[reportArgumentType]
+    fits = KINDS[found.dtype.kind] <= KINDS[dst.dtype.kind]
+    if not (fits if found.weak else np.can_cast(found.dtype, dst.dtype, casting)):  # pyright: ignore[reportArgumentType]
         raise wrong(f"copyto: values that cast to {dst.type} are required, got {found.type}")
     whole = updated(dst, ..., found, "set")
     dst.write(whole.value if where is True else FUNCTIONS[np.where](where, whole, dst).value)

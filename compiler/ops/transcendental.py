@@ -482,7 +482,7 @@ class Digamma(Smooth):
 
 
 class Pow(Elementwise):
-    """x ** y; integers take no negative exponent.
+    """x ** y; integers to negative powers are 0.
 
     The derivative in y takes log(1) for log(0), so that it is 0 at x = 0, y > 0. Complex powers
     are e ** (y log x), so their error grows with |y log x|; x ** 0 is 1, and 0 to a power that is

@@ -36,7 +36,7 @@ def made(names: str) -> Callable[[Maker], Maker]:
 # ---------------------------------------------------------------- each element alone
 
 UNARY = (
-    "abs absolute negative positive sign floor ceil trunc rint fix exp expm1 exp2 tanh sinh cosh sin cos "
+    "abs absolute negative positive sign floor ceil trunc rint exp expm1 exp2 tanh sinh cosh sin cos "
     "tan cbrt square reciprocal isnan isinf isfinite signbit deg2rad rad2deg radians degrees "
     "arcsinh arctan conjugate conj log log2 log10 log1p sqrt arccosh arctanh arcsin arccos acos "
     "acosh asin asinh atan atanh invert bitwise_not bitwise_invert logical_not fabs"
@@ -48,7 +48,7 @@ BINARY = (
     "float_power bitwise_and bitwise_or bitwise_xor"
 )
 SHIFTS = "left_shift right_shift bitwise_left_shift bitwise_right_shift"
-PARTS = "angle real imag isreal iscomplex iscomplexobj isrealobj sinc copy nan_to_num"
+PARTS = "angle real imag isreal iscomplex iscomplexobj isrealobj sinc copy nan_to_num fix"
 
 
 @made(UNARY)
@@ -262,7 +262,7 @@ def diff(d: Draw) -> Made:
 @made("ediff1d")
 def ediff1d(d: Draw) -> Made:
     x = d.array()
-    return (x,), d.some(to_begin=(..., x.dtype.type(1)), to_end=(..., [x.dtype.type(2)] * 2))
+    return (x,), d.some(to_begin=(..., 1), to_end=(..., [2, 2]))
 
 
 @made("trapezoid")
@@ -871,7 +871,7 @@ def multi_dot(d: Draw) -> Made:
 OPERATORS = (
     "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift lt le gt ge eq ne"
 ).split()
-SIGNS = ("neg", "pos", "abs", "invert")
+SIGNS = ["neg", "pos", "abs", "invert"]
 METHODS_OF = {  # methods of arrays, by the function that makes their arguments
     n: n
     for n in (
@@ -898,7 +898,7 @@ class Call(NamedTuple):
         options = [f"{k}={shown(v)}" for k, v in self.options.items()]
         return f"{self.name}({', '.join([*map(shown, self.args), *options])})"
 
-    def function(self, module: Any, ours: bool) -> Callable[..., Any]:
+    def function(self, module: Any) -> Callable[..., Any]:
         """What it calls, of `module`, NumPy or ours."""
         kind, _, name = self.name.rpartition(":")
         if kind == "operator":
@@ -919,12 +919,12 @@ class Call(NamedTuple):
 
 def names() -> list[str]:
     methods = [f"method:{n}" for n in METHODS_OF]
-    return [*MAKERS, *methods, *(f"operator:{n}" for n in (*OPERATORS, *SIGNS)), *REDUCTIONS]
+    return [*MAKERS, *methods, *(f"operator:{n}" for n in OPERATORS + SIGNS), *REDUCTIONS]
 
 
-REDUCTIONS = {f"{f}.{m}": 0 for f in ("add", "multiply", "maximum", "minimum") for m in ("reduce", "accumulate")} | {
-    "logical_or.reduce": 0, "logical_and.reduce": 0, "logaddexp.accumulate": 0
-}  # fmt: skip
+REDUCTIONS = [
+    f"{f}.{m}" for f in ("add", "multiply", "maximum", "minimum") for m in ("reduce", "accumulate")
+] + ["logical_or.reduce", "logical_and.reduce", "logaddexp.accumulate"]
 
 
 def call(name: str, d: Draw) -> Call:
@@ -941,4 +941,7 @@ def call(name: str, d: Draw) -> Call:
             args = args[::-1]
         return Call(name, args, {})
     args, options = MAKERS[METHODS_OF[plain] if kind == "method" else name](d)
+    if kind == "method":  # whose keywords are fewer
+        none = ("dtype",) * (plain in ("conj", "conjugate")) + ("correction",)
+        options = {k: v for k, v in options.items() if k not in none}
     return Call(name, args, options)

@@ -1,4 +1,4 @@
-"""Arrays, numbers and options drawn from a seed: every dtype, its edges, awkward shapes, layouts."""
+"""Arrays, numbers and options drawn from a seed: all dtypes and their edges, shapes, layouts."""
 
 from __future__ import annotations
 

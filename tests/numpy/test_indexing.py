@@ -42,11 +42,11 @@ def test_what_is_beyond_an_axis_is_as_the_mode_says(dtype: Any) -> None:
     near = x[[2, 2, 2, 0, 2]]
     fill = {"f": np.nan, "i": -(2**31), "u": 255, "b": True}[x.dtype.kind]
     gone = np.where(np.array([0, 0, 1, 1, 1], bool)[:, None], np.array(fill, dtype), near)
-    wrap = x[BEYOND % 3]
+    wrap, first = x[BEYOND % 3], x[[2, 0, 2, 0, 2]]
     for expected, function in (
         (near, lambda x, i: x[i]),
         (gone, lambda x, i: np.take(x, i, axis=0)),
-        (near, lambda x, i: np.take(x, i, axis=0, mode="clip")),
+        (first, lambda x, i: np.take(x, i, axis=0, mode="clip")),
         (wrap, lambda x, i: np.take(x, i, axis=0, mode="wrap")),
         (gone[:, :1], lambda x, i: np.take_along_axis(x, i[:, None], axis=0)[:, :1]),
         (near[:, :1], lambda x, i: wnp.take_along_axis(x, i[:, None], 0, mode="clip")[:, :1]),

@@ -174,7 +174,7 @@ WRONG: tuple[tuple[Callable[..., Any], str], ...] = (
     (lambda x: np.searchsorted(x[0], 1.0, UP), "searchsorted: a side 'left' or 'right'"),
     (lambda x: np.quantile(x, 1.5), "quantile: quantiles within 0 and 1 are required, got 1.5"),
     (lambda x: np.quantile(x, 0.5, method=UP), "quantile: a method of linear, .* is required"),
-    (lambda x: np.median(x[:, :0]), r"median: at least one element is required, got f64\[3, 0\]"),
+    (lambda x: np.quantile(x[:, :0], 0.5), r"quantile: at least one element is required, got f64"),
     (lambda x: np.interp(x, x[0], x[:, 0]), "interp: points of one axis are required"),
     (lambda x: np.histogram(x, "auto"), "histogram: static bins are required, got 'auto'"),
     (lambda x: wnp.unique(x, size=-1), "unique: a size of 0 or more is required, got -1"),
