@@ -3,6 +3,26 @@
 Inside of a trace every function gives a traced value; outside, on ndarrays, it is NumPy's own.
 NumPy's plain functions on traced values do the same through NumPy's protocols; what only this
 namespace has inside of a trace is constructors (`zeros`, `arange`, `array`).
+
+Names of dtypes are NumPy's ("i8" is int64), and where it has none the language's ("f32", "bf16").
+Arrays of bf16 keep their dtype beside Python numbers, as f16 does; operators of ndarrays themselves
+are those of ml_dtypes, which give f32.
+
+Functions of traced values differ from NumPy's on purpose:
+
+Casts: floats beyond an integer dtype saturate, and NaN is 0, as in XLA; in NumPy they depend on the
+machine. Integers rounded to tens beyond their dtype wrap.
+Numbers: integers to negative powers are 0, and 1 / 0 of integers is 0: a compiled program cannot
+raise. For the same reason weights that add up to 0 give NaN, and indices beyond an axis are as
+`take` says. Which of two zeros wins is left open, zeros are equal: 0.0 and -0.0 in max and min.
+In quantiles differences of integers do not wrap, what lies between equal infinities is that
+infinity, and quantiles of nothing have the shape and dtype of any others, and so have medians and
+counts of nothing. The parts of products of infinite complex numbers may be NaN for infinite.
+What is refused: Complex numbers have no order (max, argmax, searchsorted, isin; they are sorted by
+their parts). nextafter takes f32 and f64; var and std take dtypes of floats; norms are those of
+order 2, 1 and infinity, pads by constant or by elements of the array; partitions ask for places
+within the axis. Traced numbers are not written to: they are values, as NumPy's scalars are.
+What is not refused: numbers have an axis 0 in every reduction, clip of bools without bounds.
 """
 
 from __future__ import annotations
