@@ -72,9 +72,7 @@ def ravel(a: Any, order: str = "C") -> Tracer:
 @implements(np.transpose, np.permute_dims)
 def transpose(a: Any, axes: Any = None) -> Tracer:
     x = tracer(a)
-    order = (
-        tuple(range(x.ndim))[::-1] if axes is None else axes_of("transpose", axes, x.ndim)
-    )
+    order = tuple(range(x.ndim))[::-1] if axes is None else axes_of("transpose", axes, x.ndim)
     if len(order) != x.ndim:
         raise wrong(f"transpose: every axis of {x.type} once is required, got {axes}")
     return _like(x, ops.permute(x.value, order))
@@ -272,8 +270,13 @@ def column_stack(tup: Sequence[Any]) -> Tracer:
 
 @implements(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Tracer:
-    pair = [tracer(x) for x in (arr, values)]  # a number is an array of it: not weak
-    return concatenate([tracer(x, x.type.dtype) for x in pair], axis)
+    return concatenate([_array(arr), _array(values)], axis)
+
+
+def _array(x: Any) -> Tracer:
+    """A number as an array of it: not weak."""
+    x = tracer(x)
+    return tracer(x, x.type.dtype)
 
 
 def _part(x: Tracer, axis: int, start: int, stop: int) -> Tracer:
@@ -542,11 +545,14 @@ def block(arrays: Any) -> Tracer:
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tracer:
     x: Any = tracer(a)
-    axis = axis_of("diff", axis, x.ndim)
     if n < 0:
         raise wrong(f"diff: n of 0 or more is required, got {n}")
+    if not n:
+        return x
+    axis = axis_of("diff", axis, x.ndim)
     side = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
-    ends = [e if e is None or np.ndim(e) else broadcast_to(e, side) for e in (prepend, append)]
+    ends = [e if e is None else _array(e) for e in (prepend, append)]
+    ends = [e if e is None or e.ndim else broadcast_to(e, side) for e in ends]
     if prepend is not None or append is not None:
         x = concatenate([e for e in (ends[0], x, ends[1]) if e is not None], axis)
     for _ in range(n):

@@ -147,7 +147,6 @@ class Share(Formula):
         rate = self.rate if i == self.of else -self.rate
         return mul(dx, slope if rate == 1.0 else mul(slope, like(slope, rate)))
 
-
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield from super().samples()

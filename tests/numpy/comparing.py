@@ -78,6 +78,8 @@ def difference(call: Call, got: Any, want: Any) -> str:
 def tolerance(call: Call, want: np.ndarray) -> float:
     """How many units in the last place results may be apart."""
     name = call.name.rpartition(":")[2]
+    if "quantile" in name or "percentile" in name:
+        return 32.0  # the place between two elements is rounded before
     return 4.0 if name in (SMOOTH + ADDING).split() else 0.0
 
 
@@ -96,7 +98,11 @@ ADDING = (
 def same(got: np.ndarray, want: np.ndarray, ulps: float) -> bool:
     """Equal to the bit, but for what NaN carries, or within some ulps."""
     if want.dtype.kind == "c":
-        return same(got.real, want.real, ulps) and same(got.imag, want.imag, ulps)
+        missing = np.isnan(want)  # what the other part is then is not said
+        if not np.array_equal(np.isnan(got), missing):
+            return False
+        parts = [np.where(missing, 0, x) for x in (got, want)]
+        return all(same(getattr(parts[0], p), getattr(parts[1], p), ulps) for p in ("real", "imag"))
     if want.dtype.kind != "f":
         return bool(np.array_equal(got, want))
     with np.errstate(all="ignore"):

@@ -12,8 +12,9 @@ from tests.numpy.makers import DTYPES, Made, Maker, made
 UNARY = (
     "abs absolute negative positive sign floor ceil trunc rint exp expm1 exp2 tanh sinh cosh "
     "sin cos tan cbrt square reciprocal isnan isinf isfinite signbit deg2rad rad2deg radians "
-    "degrees arcsinh arctan conjugate conj log log2 log10 log1p sqrt arccosh arctanh arcsin arccos acos "
-    "acosh asin asinh atan atanh invert bitwise_not bitwise_invert logical_not fabs"
+    "degrees arcsinh arctan conjugate conj log log2 log10 log1p sqrt arccosh arctanh arcsin "
+    "arccos acos acosh asin asinh atan atanh invert bitwise_not bitwise_invert logical_not "
+    "fabs "
 )
 BINARY = (
     "add subtract multiply divide true_divide maximum minimum fmax fmin floor_divide remainder mod "
