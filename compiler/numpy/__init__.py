@@ -20,8 +20,9 @@ infinity, and quantiles of nothing have the shape and dtype of any others, and s
 counts of nothing. The parts of products of infinite complex numbers may be NaN for infinite.
 What is refused: Complex numbers have no order (max, argmax, searchsorted, isin; they are sorted by
 their parts). nextafter takes f32 and f64; var and std take dtypes of floats; norms are those of
-order 2, 1 and infinity, pads by constant or by elements of the array; partitions are sorted, and ask
-for places within the axis. Traced numbers are not written to: they are values, as NumPy's scalars are.
+order 2, 1 and infinity, pads by constant or by elements of the array; partitions are sorted, and
+ask for places within the axis; complex numbers fill no real array. Traced numbers are not written
+to: they are values, as NumPy's scalars are.
 What is not refused: numbers have an axis 0 in every reduction, clip of bools without bounds.
 """
 

@@ -151,7 +151,10 @@ def arange(
     if isinstance(start, int) and isinstance(step, int) and isinstance(stop, int):
         name = dtype_name(dtype or np.int64)
         if name != "bool":
-            count = new(source.iota(Type(name, (len(range(start, stop, step)),)), 0))
+            size = len(range(start, stop, step))
+            if NUMPY[name].kind in "iu" and not holds(NUMPY[name], start, step):
+                return arange(start, stop, step, np.int64).astype(NUMPY[name])
+            count = new(source.iota(Type(name, (size,)), 0))
             scaled = count if step == 1 else count * NUMPY[name].type(step)
             return scaled if start == 0 else scaled + NUMPY[name].type(start)
     return tracer(np.arange(start, stop, step, dtype=own(dtype)))
@@ -187,6 +190,12 @@ def linspace(
     found = found if kind is None else (floor(found) if kind.kind in "iu" else found).astype(kind)
     found = FUNCTIONS[np.moveaxis](found, 0, axis)
     return (found, size / (steps or np.nan)) if retstep else found
+
+
+def holds(dtype: np.dtype[Any], *numbers: int) -> bool:
+    """Whether the integers are numbers of the dtype."""
+    limits = np.iinfo(dtype)
+    return all(limits.min <= n <= limits.max for n in numbers)
 
 
 def _static(function: Any) -> Callable[..., Any]:

@@ -211,7 +211,7 @@ def var(
     mean: Any = None,
     correction: float | None = None,
 ) -> Tracer:
-    """The mean of the squared distance from the mean, or from `mean`: real of complex numbers too."""
+    """The mean of the squared distance from the mean, or from `mean`: real of complex numbers."""
     x = tracer(a)
     if not dtype and x.type.dtype in HALVES:
         options = {"where": where, "mean": mean, "correction": correction}

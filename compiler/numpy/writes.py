@@ -14,7 +14,7 @@ from ..aliases import same_view
 from ..explain import explained
 from ..tracer import FUNCTIONS, Tracer, current
 from .indexing import along_axis, getitem
-from .operands import implements, operand, shape_of, tracer, value, wrong
+from .operands import SCALARS, implements, operand, shape_of, tracer, value, wrong
 from .selection import mode_of
 from .shapes import ravel, reshape
 from .updates import updated
@@ -107,11 +107,13 @@ KINDS = {k: i for i, ks in enumerate(("b", "iu", "fV", "c")) for k in ks}
 @implements(np.copyto, writes=True)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """dst[where] = src"""
-    dst, found = writable(dst, "copyto"), tracer(src)
+    dst, source = writable(dst, "copyto"), operand(src)
+    found = tracer(source)
     fits = KINDS[found.dtype.kind] <= KINDS[dst.dtype.kind]
     if not (fits if found.weak else np.can_cast(found.dtype, dst.dtype, casting)):  # pyright: ignore[reportArgumentType]
         raise wrong(f"copyto: values that cast to {dst.type} are required, got {found.type}")
-    whole = updated(dst, ..., found, "set")
+    given = source if type(source) in SCALARS else found  # which must be within the dtype
+    whole = updated(dst, ..., given, "set")
     dst.write(whole.value if where is True else FUNCTIONS[np.where](where, whole, dst).value)
 
 

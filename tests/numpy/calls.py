@@ -129,8 +129,9 @@ def linspace(d: Draw) -> Made:
         (d.array(wild=0), 2),
         (d.array((*FLOATS, "i4"), wild=0), d.array(wild=0, shape=())),
     )
-    options = d.some(endpoint=(..., False), dtype=DTYPES, retstep=(..., ..., True))
-    return (*ends, d.pick(0, 1, 2, 7, 11)), options
+    count = d.pick(0, 1, 2, 7, 11)
+    options = d.some(endpoint=(..., False), dtype=DTYPES)
+    return (*ends, count), options | (d.some(retstep=(..., ..., True)) if count > 1 else {})
 
 
 @made("geomspace logspace")
@@ -288,6 +289,8 @@ def call(name: str, d: Draw) -> Call:
             args = args[::-1]
         return Call(name, args, {})
     args, options = MAKERS["ravel" if name == "method:flatten" else plain if kind else name](d)
+    if plain == "dot" and kind and not args[0].ndim:  # NumPy's scalars have no such method
+        return call("dot", d)
     if kind == "method":  # whose keywords are fewer
         none = ("dtype",) * (plain in ("conj", "conjugate")) + ("correction",)
         options = {k: v for k, v in options.items() if k not in none}

@@ -70,12 +70,20 @@ def difference(call: Call, got: Any, want: Any) -> str:
                 return f"gives {g}, NumPy {w}"
         elif (g.dtype, g.shape) != (w.dtype, w.shape):
             return f"is {g.dtype}{list(g.shape)}, NumPy's {w.dtype}{list(w.shape)}"
-        elif not same(g, w, tolerance(call, w)):
+        elif not same(g, w, tolerance(call), scale(call, w)):
             return f"gives {g.ravel()[:6].tolist()}, NumPy {w.ravel()[:6].tolist()}"
     return ""
 
 
-def tolerance(call: Call, want: np.ndarray) -> float:
+def scale(call: Call, want: np.ndarray) -> float:
+    """The number of whose last place the units are at least: of lines that of their ends."""
+    if want.dtype.kind not in "fc" or call.name not in ("linspace", "interp") or not want.size:
+        return 0.0
+    size = np.abs(want[np.isfinite(want)])
+    return float(np.max(size, initial=0.0))
+
+
+def tolerance(call: Call) -> float:
     """How many units in the last place results may be apart."""
     name = call.name.rpartition(":")[2]
     if "quantile" in name or "percentile" in name:
@@ -95,14 +103,16 @@ ADDING = (
 """What adds up, or interpolates."""
 
 
-def same(got: np.ndarray, want: np.ndarray, ulps: float) -> bool:
+def same(got: np.ndarray, want: np.ndarray, ulps: float, least: float = 0.0) -> bool:
     """Equal to the bit, but for what NaN carries, or within some ulps."""
     if want.dtype.kind == "c":
         missing = np.isnan(want)  # what the other part is then is not said
         if not np.array_equal(np.isnan(got), missing):
             return False
         parts = [np.where(missing, 0, x) for x in (got, want)]
-        return all(same(getattr(parts[0], p), getattr(parts[1], p), ulps) for p in ("real", "imag"))
+        return all(
+            same(getattr(parts[0], p), getattr(parts[1], p), ulps, least) for p in ("real", "imag")
+        )
     if want.dtype.kind != "f":
         return bool(np.array_equal(got, want))
     with np.errstate(all="ignore"):
@@ -112,8 +122,7 @@ def same(got: np.ndarray, want: np.ndarray, ulps: float) -> bool:
         exact = (got == want) & (np.signbit(got) == np.signbit(want)) | nan
         if ulps:
             wide, limits = np.longdouble, np.finfo(want.dtype)
-            room = ulps * np.maximum(
-                np.abs(want.astype(wide)) * limits.eps, limits.smallest_subnormal
-            )
+            size = np.maximum(np.abs(want.astype(wide)), least)
+            room = ulps * np.maximum(size * limits.eps, limits.smallest_subnormal)
             exact |= np.abs(got.astype(wide) - want.astype(wide)) <= room
         return bool(exact.all())
