@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 import scipy.special
 
+import wonderland as wl
 from wonderland.compiler import functions, special
 from wonderland.compiler.trace import call, trace
 
@@ -29,6 +31,19 @@ def test_functions_of_one_number(name, dtype):
     for got in (function(x), call(trace(function, x), x)):
         assert got.dtype == dtype
         np.testing.assert_allclose(got, want, rtol=1e-6 if dtype == np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_odds_are_precise_to_3_units_where_they_are_about_0_too(dtype):
+    near = [s * 10.0**-k for k in range(1, 18) for s in (1, -1)]
+    points = [1e-9, 1 - 1e-5, *(c + d for c in (0.25, 0.5, 0.75) for d in (0.0, *near))]
+    p = np.concatenate([points, np.random.default_rng(0).uniform(size=400)]).astype(dtype)
+    with mp.workdps(40):
+        exact = [mp.mpf(float(x)) for x in p]
+        want = np.array([float(mp.log(x / (1 - x))) for x in exact])
+    units = np.spacing(np.abs(want.astype(dtype)))
+    for got in (special.logit(p), wl.jit(special.logit)(p)):
+        assert np.max(np.abs(got - want) / units) < 3
 
 
 @pytest.mark.parametrize("name", ["xlogy", "xlog1py"])

@@ -31,6 +31,7 @@ from .elementwise import (
     mul,
     neg,
     not_,
+    number_of,
     operands,
     or_,
     pairs,
@@ -506,6 +507,10 @@ class Pow(Elementwise):
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x, y = operands(out)
         if i == 0:
+            known = number_of(y)
+            if known is not None:
+                power = mul(like(x, known), pow(x, like(x, known - 1)))
+                return mul(dx, power) if known else None
             zero = like(x, 0.0)  # 0 ** -1 times 0 would be NaN where x ** 0 is 1 for every x
             safe = select(and_(eq(x, zero), eq(y, zero)), like(x, 1.0), x)
             return mul(dx, mul(y, pow(safe, sub(y, like(y, 1.0)))))
