@@ -20,6 +20,7 @@ ARRAY: tuple[Rule, ...] = (
     repairs.itself,
     repairs.scalar_type,
     repairs.our_function,
+    repairs.hinted,
     repairs.our_table,
     repairs.our_array,
 )
@@ -50,7 +51,7 @@ class Concrete:
         refuse(
             f"array: numbers are required, got a traced {self.type}",
             ARRAY,
-            "the function of wonderland.numpy of the same name",
+            "",
         )
 
     def __bool__(self) -> bool:
@@ -106,7 +107,7 @@ class Concrete:
         refuse(
             f"hash: a number is required, got a traced {self.type}",
             (repairs.member,),
-            "np.isin(x, [a, b]) in place of x in {a, b}, id(x) as a key",
+            "np.isin(x, [a, b]) in place of x in {a, b}, or id(x) as a key",
         )
 
     def __format__(self, spec: str) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .ir import user_frame
+from .unsupported import HINTS
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,23 @@ def our_function(at: Failed) -> tuple[ast.AST, str] | None:
             numpys = at.value(func)
             if callable(ours) and numpys is not None and numpys is getattr(np, name, None):
                 return func, f"{at.ours}.{name}"
+    return None
+
+
+def hinted(at: Failed) -> tuple[ast.AST, str] | None:
+    """What to write in place of a function of NumPy's that has no traced form."""
+    match at.node:
+        case ast.Call(func=ast.Attribute(attr=name) as func) if name in HINTS:
+            if at.value(func) is getattr(np, name, func):
+                return at.statement, HINTS[name]
+    return None
+
+
+def our_maker(at: Failed) -> tuple[ast.AST, str] | None:
+    """np.full_like(x, t) --> wonderland.numpy.full_like(x, t), which fills what it makes"""
+    match at.node:
+        case ast.Call(func=ast.Attribute(attr="full" | "full_like")):
+            return our_function(at)
     return None
 
 
@@ -347,6 +365,20 @@ def added(at: Failed) -> tuple[ast.AST, str] | None:
         case ast.AugAssign(target=ast.Name(id=x), op=op, value=y):
             made = ast.unparse(ast.BinOp(ast.Name(x), op, y))
             return at.statement, f"{x} = {made}"
+    return None
+
+
+def masked(at: Failed) -> tuple[ast.AST, str] | None:
+    """x[mask] *= y --> x = np.where(mask, x * y, x); x[mask] --> np.where(mask, x, 0)"""
+    match at.statement, at.node:
+        case (
+            ast.AugAssign(target=ast.Subscript(value=ast.Name(id=x), slice=mask), op=op, value=y),
+            ast.Subscript(),
+        ):
+            made = ast.unparse(ast.BinOp(ast.Name(x), op, y))
+            return at.statement, f"{x} = {at.numpy}.where({at.text(mask)}, {made}, {x})"
+        case _, ast.Subscript(value=x, slice=ast.expr() as mask, ctx=ast.Load()):
+            return at.node, f"{at.numpy}.where({at.text(mask)}, {at.text(x)}, 0)"
     return None
 
 

@@ -81,6 +81,7 @@ class ScalarFunction:
             "rules": (),
             "__module__": fun.__module__,
         }
+        self.dtypes: set[str] = set()  # for which the function is known to be an expression
         self.op: type[Written] = type(Written)(name.title(), (Written,), content, name=name)
 
     def defjvps(self, *jvps: Function | None) -> None:
@@ -104,6 +105,9 @@ class ScalarFunction:
         dtype = promoted(name, *xs)
         dtype = dtype if dtype in FLOATS else "f64"
         shape = common_shape(name, *(shape_of(x) for x in xs))
+        if dtype not in self.dtypes:  # what no kernel computes is refused before it is used
+            self.op().expression(*(Result(f"x{i}", (), dtype) for i in range(self.op.arity)))
+            self.dtypes.add(dtype)
         if current() is None:
             of = Type(dtype, shape)
             xs = [np.broadcast_to(np.asarray(x, of.numpy), shape) for x in xs]

@@ -126,7 +126,8 @@ def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
                 raise
             raise ProgramError(cause.what, cause.where or _place(error), cause.repair) from None
         if what := _inside(error):
-            raise ProgramError(what, _place(error), bare=error) from None
+            what, _, repair = what.partition("\ntry: ")
+            raise ProgramError(what.splitlines()[0], _place(error), repair, error) from None
         if "Tracer" not in str(error):
             raise
         raise ProgramError(
@@ -142,7 +143,7 @@ def _inside(error: BaseException) -> str:
         return ""
     called = frames[users[-1] + 1]
     code = called.f_code
-    if isinstance(error, AttributeError) and isinstance(getattr(error, "obj", None), Tracer):
+    if code.co_name == "__getattr__":
         return str(error)
     given = {n: called.f_locals.get(n) for n in code.co_varnames[: code.co_argcount]}
     came = ", ".join(f"{n}={shown(x)}" for n, x in given.items() if n != "self")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
@@ -407,6 +408,9 @@ class Tracer(Concrete):
 
 def nearest(name: str) -> str:
     """What to write in place of a NumPy function that has no traced form."""
+    for space in ("special", "nn", "lax"):
+        if name not in HINTS and hasattr(sys.modules.get(f"wonderland.{space}"), name):
+            return f"wl.{space}.{name}"
     names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.75)
     return HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
@@ -415,5 +419,6 @@ def nearest(name: str) -> str:
 def refuse_function(name: str, got: Tracer, kind: type[Exception] = ProgramError) -> NoReturn:
     """A NumPy function or method that has no traced form."""
     what = f"{name}: has no form for traced arrays, got {got.type}"
-    error = ProgramError(what, where(user_source()), nearest(name))
+    repair = nearest(name)
+    error = ProgramError(what, where(user_source()), repair)
     raise error if kind is ProgramError else kind(str(error))

@@ -97,7 +97,7 @@ def _kind(container: type) -> int:
         raise ProgramError(
             "tree: a container is a dict, list, tuple, namedtuple, dataclass or None, "
             f"got {container.__name__}",
-            repair="dict(...), list(...) or tuple(...) of it",
+            repair="dict(...) or list(...) or tuple(...) of it",
         )
     _kinds[container] = kind
     return kind

@@ -268,7 +268,7 @@ def test_what_a_scalar_function_cannot_say_is_refused() -> None:
         (branched, "np.where"),
         (summed, "scalar_function: sum is no operation on single elements"),
         (fixed, "fixed: a result that depends on its arguments is required, got 1.0"),
-        (compared, "compared: a result of f32 is required, got bool"),
+        (compared, "compared: a result of f64 is required, got bool"),
     ):
         with pytest.raises((ex.ProgramError, TypeError), match=message):
             wl.jit(f)(X)

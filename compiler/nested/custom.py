@@ -96,7 +96,8 @@ class Custom(Op, abstract=True):
                 f"{self.name}: {what} is differentiated in a value that it closes over, "
                 "which its rule is not told of",
                 where(node.source),
-                f"pass the value to {what} as an argument, or wl.stop_gradient(value)",
+                f"pass the value to {what} as an argument, "
+                f"or y = wl.stop_gradient(y) of it before {what}",
             )
         if self.level is not None:
             raise ProgramError(
@@ -314,7 +315,7 @@ class Adjoint(Op):
                 "custom_vjp: forward mode requires a bwd that is linear in its cotangents, "
                 f"got {self.body.name}: {said}",
                 where(next((n.source for n in self.body.nodes if n.source), None)),
-                "reverse mode alone (wl.grad, wl.vjp), or wl.custom_jvp",
+                "wl.grad or wl.vjp, or wl.custom_jvp",
             ) from None
 
     def reference(self, *args: np.ndarray) -> Any:

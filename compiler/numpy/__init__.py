@@ -671,6 +671,6 @@ def __getattr__(name: str) -> Any:
     if not name.startswith("_") and hasattr(numpy, name):
         hint = nearest(name)
         raise AttributeError(
-            f"wonderland.numpy has no {name}" + (f"; try: {hint}" if hint else ""), name=name
+            f"wonderland.numpy has no {name}" + (f"\ntry: {hint}" if hint else ""), name=name
         )
     raise AttributeError(f"module 'wonderland.numpy' has no attribute '{name}'", name=name)

@@ -17,6 +17,7 @@ from .elementwise import floor, where
 from .operands import (
     WEAK,
     casted,
+    holds_tracer,
     ignored,
     implements,
     kind_of,
@@ -111,7 +112,7 @@ def array(
     """An array of numbers, or of nested sequences that may hold traced values."""
     least = options.pop("ndmin", 0)
     ignored("array", options)
-    if isinstance(a, (list, tuple)) and _holds_tracer(a):
+    if isinstance(a, (list, tuple)) and holds_tracer(a):
         found = stack([array(x) for x in a])
     else:
         x = operand(a)
@@ -128,10 +129,6 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Tra
     """As `array`, but a traced value is not copied."""
     ignored("asarray", options)
     return FUNCTIONS[np.array](a, dtype, copy=False)
-
-
-def _holds_tracer(x: Any) -> bool:
-    return isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and any(map(_holds_tracer, x)))
 
 
 @implements(np.arange)
@@ -202,7 +199,7 @@ def _static(function: Any) -> Callable[..., Any]:
     """A function of static arguments: its result is a constant."""
 
     def implementation(*args: Any, **options: Any) -> Any:
-        if any(map(_holds_tracer, (*args, *options.values()))):
+        if any(map(holds_tracer, (*args, *options.values()))):
             raise wrong(f"{function.__name__}: static arguments are required, got a traced value")
         made = function(*map(own, args), **{k: own(v) for k, v in options.items()})
         return tuple(map(tracer, made)) if isinstance(made, (tuple, list)) else tracer(made)

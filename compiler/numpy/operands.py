@@ -45,10 +45,16 @@ def wrong(what: str, repair: str = "") -> ProgramError:
 # ---------------------------------------------------------------- operands
 
 
+def holds_tracer(x: Any) -> bool:
+    return isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and any(map(holds_tracer, x)))
+
+
 def operand(x: Any) -> Any:
-    """A tracer, a Python scalar, or an array."""
+    """A tracer, a Python scalar, or an array; a list may hold tracers."""
     if isinstance(x, Tracer) or type(x) in SCALARS or type(x) is np.ndarray:
         return x
+    if isinstance(x, (list, tuple)) and holds_tracer(x):
+        return FUNCTIONS[np.array](x)
     array = plain(x)
     if array.dtype not in NAMES and array.dtype.kind not in "biufc":
         raise wrong(f"array: numbers are required, got {type(x).__name__} {x!r:.60}")

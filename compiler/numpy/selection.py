@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import plain
 from ..ops.source import Iota
+from ..repairs import masked, repaired
 from ..tracer import FUNCTIONS, Tracer
 from .operands import common_shape, operand, shape_of, wrong
 
@@ -201,7 +202,7 @@ def checked(x: Any, i: Any) -> Any:
     if array.dtype.kind == "b" and isinstance(array, Tracer):
         raise wrong(
             f"x[mask]: a result of static shape is required, got a traced mask {array.type}",
-            "np.where(mask, x, 0)",
+            repaired((masked,), "np.where(mask, x, 0)"),
         )
     if array.dtype.kind not in "biu" or (array.dtype.kind == "b" and not array.ndim):
         raise wrong(f"x[i]: ints, slices, None, ... or integer arrays are required, got {i!r:.40}")

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..aliases import same_view
 from ..explain import explained
+from ..repairs import our_array, our_maker, repaired
 from ..tracer import FUNCTIONS, Tracer, current
 from .indexing import along_axis, getitem
 from .operands import SCALARS, implements, operand, shape_of, tracer, value, wrong
@@ -33,7 +34,10 @@ def writable(x: Any, what: str) -> Tracer:
     if not isinstance(x, Tracer):
         raise wrong(
             f"{what}: a traced array is required, got an array {list(np.shape(x))}",
-            "the array as wonderland.numpy.array(x), or wl.numpy.at(x)[i].set(v)",
+            repaired(
+                (our_maker, our_array),
+                "x = wonderland.numpy.array(x).copy() before, or wl.numpy.at(x)[i].set(v)",
+            ),
         )
     _ = x.value  # not stale
     refusal = x.refusal() or ("" if x.ndim else "a number")
