@@ -12,14 +12,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import ProgramError
-from ..ir import Node, Pair, Parts, Sample, Value, apply
+from ..ir import Graph, Node, Pair, Parts, Sample, Value, apply, apply_all
 from ..prefix import running
 from ..types import COMPLEX, HALVES, INTEGERS, WIDE, Type, spelled
 from .elementwise import add, cast, eq, gt, mul, operands, pairs, product, select, sub
 from .family import OneResult, of_domain, partwise
+from .scan import Scan
 from .source import full
 from .transcendental import exp
-from .view import broadcast, pad, slice_
+from .view import broadcast, concatenate, pad, permute, reshape, slice_
 
 
 class Cumulative(OneResult, abstract=True):
@@ -51,34 +52,47 @@ class Cumulative(OneResult, abstract=True):
         whole = (a if yes else broadcast(a, (size, *a.shape), (0,)) for a, yes in pairs)
         return (apply(type(self)(self.axis + 1, self.reverse), *whole),)
 
-    def before(self, x: Value, fill: float, by: int = 1) -> Value:
-        """What stands `by` before each element along the axis, `fill` where there is none."""
+    def before(self, x: Value, fill: float) -> Value:
+        """What stands before each element along the axis, `fill` where there is none."""
         if not x.shape[self.axis]:
             return x
-        one = tuple(by * (d == self.axis) for d in range(x.type.ndim))
+        one = tuple(int(d == self.axis) for d in range(x.type.ndim))
         zeros = (0,) * x.type.ndim
         if self.reverse:
             return pad(slice_(x, one, x.shape), zeros, one, fill)
         stop = tuple(n - s for n, s in zip(x.shape, one, strict=True))
         return pad(slice_(x, zeros, stop), one, zeros, fill)
 
-    def doubled(self, a: Pair, b: Pair | None) -> tuple[Pair, Pair | None]:
-        """The prefix products of complex `a`; `b` + a times what stands before, as a recurrence.
+    def in_turn(self, a: Pair, b: Pair | None) -> Pair:
+        """The prefixes of complex numbers, one after the other: kernels have none.
 
-        By doubling, which takes log2(n) passes over the values: kernels have no complex prefixes.
+        In another order products that leave the range on the way would meet zeros and be NaN.
         """
+        n, dims = a.re.shape[self.axis], range(a.re.type.ndim)
+        if n < 2:
+            return b or a
+        front = [self.axis, *(d for d in dims if d != self.axis)]
+        rows = [[permute(v, front) for v in z] for z in (a, b) if z is not None]
+        start = n - 1 if self.reverse else 0
+        first = [part(v, start, start + 1) for v in rows[-1]]
+        carries = [reshape(v, v.shape[1:]) for v in first]
+        rest = [part(v, *((0, n - 1) if self.reverse else (1, n))) for z in rows for v in z]
+        inputs = [Value(v.type) for v in carries]
+        inputs += [Value(Type(v.dtype, v.shape[1:])) for v in rest]
+        after = product(Pair(*inputs[2:4]), Pair(*inputs[:2]))
+        if b is not None:
+            after = Pair(*map(add, after, inputs[4:]))
+        body = Graph.of(self.name, tuple(inputs), (*after, *after))
+        found = apply_all(Scan(body, 0, 2, n - 1, self.reverse), *carries, *rest)[2:]
+        order = [front.index(d) for d in dims]
+        whole = ([v, w] if self.reverse else [w, v] for v, w in zip(found, first, strict=True))
+        return Pair(*(permute(concatenate(*vs, axis=0), order) for vs in whole))
 
-        def shifted(z: Pair, fill: float) -> Pair:
-            return Pair(self.before(z.re, fill, by), self.before(z.im, 0.0, by))
 
-        by = 1
-        while by < a.re.shape[self.axis]:
-            if b is not None:
-                more = product(a, shifted(b, 0.0))
-                b = Pair(add(b.re, more.re), add(b.im, more.im))
-            a = product(a, shifted(a, 1.0))
-            by *= 2
-        return a, b
+def part(x: Value, start: int, stop: int) -> Value:
+    """Some of the rows of `x`."""
+    zeros, ones = (0,) * (x.type.ndim - 1), (1,) * x.type.ndim
+    return slice_(x, (start, *zeros), (stop, *x.shape[1:]), ones)
 
 
 class Running(Cumulative, abstract=True):
@@ -122,7 +136,7 @@ class Cumprod(Running):
     domain = (*INTEGERS, *WIDE, *COMPLEX)
 
     def pair(self, *args: Parts) -> Parts:
-        return self.doubled(*pairs(*args), None)[0]
+        return self.in_turn(*pairs(*args), None)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         (x,) = operands(out)
@@ -178,10 +192,7 @@ class LinearRecurrence(Cumulative):
     arity = 2
 
     def pair(self, *args: Parts) -> Parts:
-        a, b = pairs(*args)
-        found = self.doubled(a, b)[1]
-        assert found is not None
-        return found
+        return self.in_turn(*pairs(*args))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         a, _ = operands(out)

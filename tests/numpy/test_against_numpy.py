@@ -146,12 +146,14 @@ def compilable(names: list[str], count: int) -> list[Call]:
     ]
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_some_compiled_calls_are_those_of_the_interpreter() -> None:
     found = compiled(compilable(NAMES[::5], 1))
     assert not found, "\n".join(found)
 
 
 @pytest.mark.sweep
+@pytest.mark.filterwarnings("ignore")
 def test_compiled_calls_of_every_function_are_those_of_the_interpreter() -> None:
     found = compiled(compilable(NAMES, 6))
     assert not found, "\n".join(found)

@@ -12,8 +12,11 @@ import pytest
 import wonderland.compiler.lax as lax
 import wonderland.compiler.numpy as wnp
 from tests.numpy.test_functions import assert_agrees, mask, real, whole
+from wonderland.compiler.api import jit
 from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.functions import grad
+from wonderland.compiler.numpy.operands import new
+from wonderland.compiler.ops.cumulative import linear_recurrence
 from wonderland.compiler.testing import check_gradients
 from wonderland.compiler.trace import trace
 
@@ -124,3 +127,23 @@ def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(ProgramError, match="cummax: an axis within 1 dimensions is required"):
         lax.cummax(x[0], 1)
     assert wnp.cumsum(x).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_prefix_products_and_recurrences_meet_zeros_in_turn(dtype: Any, reverse: bool) -> None:
+    """In another order products beyond the range would meet a zero before it was, and be NaN."""
+    factors = np.full((2, 3000), 3, dtype)
+    factors[:, 2 if not reverse else -3] = 0
+    terms = np.zeros_like(factors)
+    terms[:, 0 if not reverse else -1] = 2
+
+    def prefixes(a: Any, b: Any) -> Any:
+        turns = new(linear_recurrence(a.value, b.value, 1, reverse))
+        return lax.cumprod(a, 1, reverse), turns
+
+    products, values = jit(prefixes)(factors, terms)
+    ahead = slice(None, None, -1 if reverse else 1)
+    np.testing.assert_array_equal(products[:, ahead][:, :3], [[3, 9, 0]] * 2)
+    np.testing.assert_array_equal(values[:, ahead][:, :3], [[2, 6, 0]] * 2)
+    assert not products[:, ahead][:, 2:].any() and not values[:, ahead][:, 2:].any()
