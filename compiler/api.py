@@ -57,6 +57,7 @@ def jit(
     check_nans: bool | None = None,
     disable_jit: bool | None = None,
     dump: str | os.PathLike[str] | None = None,
+    verify: bool | None = None,
     memory_budget: int | str | None = None,
     device: Any = None,
     default_matmul_precision: Any = None,
@@ -68,7 +69,7 @@ def jit(
     read at the first call.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
-    Settings: `check_nans`, `disable_jit`, `dump`, `memory_budget`, `device`,
+    Settings: `check_nans`, `disable_jit`, `dump`, `verify`, `memory_budget`, `device`,
     `default_matmul_precision`, as in settings.py; None leaves them as they are.
     Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
     and everything between, threads included; what does not fit is computed again, by the same
@@ -99,6 +100,7 @@ def jit(
             check_nans=check_nans,
             disable_jit=disable_jit,
             dump=dump,
+            verify=verify,
             memory_budget=memory_budget,
             device=device,
             default_matmul_precision=default_matmul_precision,
@@ -107,7 +109,8 @@ def jit(
     donated = places(function, donate_argnums)
     folder = None if dump is None else os.fspath(dump)
     place = None if device is None else str(device)
-    given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder, "device": place}
+    given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder, "device": place,
+             "verify": verify}  # fmt: skip
     own = {name: value for name, value in given.items() if value is not None}
     if memory_budget is not None:
         own["memory_budget"] = bytes_of(memory_budget)
@@ -269,7 +272,8 @@ class Jitted:
             lowering = back_end().Lowering.of(traced.graph, donated=donated, device=device)
             return Candidate(traced, lowering)
 
-        traced, compiled = fitted(lowered, key.settings.memory_budget)
+        with changed(verify=key.settings.verify):
+            traced, compiled = fitted(lowered, key.settings.memory_budget)
         back_end().dumped(compiled, key.settings.dump)
         static = tuple(s.where for s in key.static if isinstance(s.where, int))
         return Executable(traced, compiled, static)

@@ -148,8 +148,11 @@ def blocked(kernel: Kernel) -> Kernel:
         return kernel
     row = stage.axes[-1]
     size = -(-max(row.size // BLOCKS_OF_ROW, LEAST_OF_ROW) // LEAST_OF_ROW) * LEAST_OF_ROW
+    places = [(s.map.stride(row.name), p) for s in writes(kernel) for p in s.at]
     apart = not any(
-        row.name in axes_of(i, frozenset(), {}) for s in writes(kernel) for _, i, _ in s.at
+        row.name in axes_of(index, frozenset(), {})
+        or not (pitch > step * (row.size - 1) or pitch * count <= step)  # blocks meet elsewhere
+        for step, (pitch, index, count) in places
     )
     if row.size < 2 * size or not apart:
         return kernel

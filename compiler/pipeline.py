@@ -23,6 +23,7 @@ from ..runtime.executor import thread_count
 from ..runtime.program import TOGETHER_SECONDS, ArraySpec, Program, Row, Slot
 from ..runtime.table import printed
 from .codegen import gpu_words
+from .codegen.bounds import check_bounds
 from .codegen.library import for_library
 from .codegen.lower import lower
 from .codegen.lower_grid import lower_grid
@@ -38,6 +39,7 @@ from .codegen.words import KEY, WORDS
 from .emission import AnyWork, BodyWork, Work
 from .ir import Graph, Value
 from .kernel import Kernel
+from .kernel import verify as verify_kernel
 from .lazy import lazy
 from .memory import Memory
 from .passes.buffers import buffers
@@ -63,6 +65,7 @@ from .rows import Around, Rows, seconds_of, turns
 from .settings import active
 from .sorting import Searching, Sorting
 from .verify import verify
+from .verify_plan import verify_plan
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     inline,
@@ -172,7 +175,7 @@ class Lowering:
         device: RuntimeDevice | None = None,
     ) -> Lowering:
         """All passes up to the schedule."""
-        stages = list(optimised(graph))
+        stages = list(optimised(graph, active().verify))
         stages.append(timed("fuse", fuse, stages[-1].state))
         stages.append(timed("schedule", lambda f: schedule(f, donated), stages[-1].state))
         target = target or (
@@ -187,8 +190,11 @@ class Lowering:
             stages += [rows] if rows.state is not stages[-1].state else []
         ordered = stages[-1].state
         assert isinstance(ordered, Schedule)
-        works = (w for w in works_of(ordered) if isinstance(w, Work))
+        works = [w for w in works_of(ordered) if isinstance(w, Work)]
         kernels = {id(w.kernel): lower_work(w, target) for w in works}
+        if active().verify:
+            for w in works:
+                prove(w, kernels[id(w.kernel)], target)
         return cls(graph, tuple(stages), kernels, target, donated, device)
 
     @property
@@ -213,6 +219,8 @@ class Lowering:
         memory = timed("memory", lambda p: Memory.of(p, scratch), plan)
         works = [w for w in works_of(plan.schedule) if isinstance(w, Work)]
         pairs = tuple((w, self.kernels[id(w.kernel)]) for w in works)
+        if active().verify:
+            verify_plan(plan, {id(w): low for w, low in pairs})
         stages = (*self.stages, places, memory)
         return Compiled(self.graph, stages, plan, pairs, self.target, self.device, budget)
 
@@ -282,6 +290,22 @@ def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | Non
     if not isinstance(work, Work):
         return None
     return PRINTERS[type(target)][type(work.kernel)](work.kernel, target)
+
+
+def prove(work: Work, low: Any, target: Target | Device) -> None:
+    """Raises KernelError where a kernel breaks a rule, or its text may leave its buffers."""
+    kernel = work.kernel
+    if isinstance(kernel, Kernel):
+        verify_kernel(kernel)
+    if isinstance(kernel, PROVED[type(target)]):
+        check_bounds(low, kernel.buffers)
+
+
+PROVED: dict[type, tuple[type, ...]] = {
+    Target: (Kernel, Product, Prefix, Searching),
+    Device: (Kernel, Prefix, Searching),
+}
+"""The kernels whose texts compute no place from data alone, nor through tensor cores."""
 
 
 def scratch_of(lowered: Iterable[Lowered | Launch]) -> int:

@@ -96,6 +96,7 @@ class Plan:
     shared: dict[Value, Value] = field(default_factory=dict)  # written over the memory of
     kept: frozenset[int] = frozenset()  # donated outputs of which parts stay as the input has them
     within: dict[Value, Value] = field(default_factory=dict)  # pieces, and what they are written in
+    left_out: tuple[tuple[int, AnyWork], ...] = ()  # before which wave: it would copy what is there
 
     @property
     def graph(self) -> Graph:

@@ -7,6 +7,7 @@ setting        environment               meaning                                
 check_nans     WONDERLAND_CHECK_NANS     a NaN in a result raises, and names its line      off
 disable_jit    WONDERLAND_DISABLE_JIT    compiled functions run in the interpreter         off
 dump           WONDERLAND_DUMP           a folder: every stage of every program is written none
+verify         WONDERLAND_VERIFY         every stage of every program is proved            off
 memory_budget  WONDERLAND_MEMORY_BUDGET  the bytes that a call may take, "256MB"           no limit
 device         WONDERLAND_DEVICE         where programs run: cpu, cuda, cuda:1             arguments
 
@@ -45,6 +46,7 @@ class Settings:
     check_nans: bool = False
     disable_jit: bool = False
     dump: str = ""
+    verify: bool = False
     memory_budget: int = 0
     device: str = ""
     default_matmul_precision: str = "f32"
@@ -128,6 +130,15 @@ def dump(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManager[No
     """Inside of the block, all stages of the programs that are compiled are written as texts, in a
     folder of `folder` for each."""
     return changed(dump=str(Path(folder)))
+
+
+def verify(verify: bool = True) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, what is compiled is proved to follow the rules of every stage: graphs
+    after each pass, kernels, and that no row of the program reads what was not written for it.
+
+    Errors: a CompilerError with the text at fault. Cost: compiling takes up to twice as long.
+    """
+    return changed(verify=verify)
 
 
 def memory_budget(nbytes: int | str | None) -> contextlib.AbstractContextManager[None]:

@@ -33,6 +33,7 @@ LAYERS = [
     "compiler.saved",
     "compiler.passes compiler.codegen",
     "compiler.nested compiler.rows",
+    "compiler.verify_plan",
     "compiler.pipeline",
     "compiler.aliases compiler.concrete compiler.devices",
     "compiler.tracer compiler.lint",
@@ -115,7 +116,7 @@ def test_the_runtime_imports_nothing_of_the_compiler() -> None:
 
 
 def test_only_the_code_generator_and_the_pipeline_import_the_runtime() -> None:
-    names = "api", "codegen", "devices", "executable", "pipeline", "rows"
+    names = "api", "codegen", "devices", "executable", "pipeline", "rows", "verify_plan"
     allowed = tuple(f"compiler.{name}" for name in names)
     found = [
         f"{f}: {m}"

@@ -14,7 +14,7 @@ from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.ir import Graph
 from wonderland.compiler.ops.contract import DotGeneral
 from wonderland.compiler.precision import FACTORS, NAMES, factors_of
-from wonderland.compiler.settings import Settings, active, from_environment
+from wonderland.compiler.settings import DEFAULT, Settings, active, from_environment
 from wonderland.compiler.text import parse
 
 RNG = np.random.default_rng(0)
@@ -87,7 +87,7 @@ def test_the_setting_has_a_with_form_a_keyword_and_a_variable() -> None:
     ):
         with pytest.raises(ProgramError, match=message):
             call()
-    assert active() == Settings(dump=active().dump)
+    assert active() == DEFAULT
 
 
 def test_another_setting_traces_again_and_says_why(caplog: pytest.LogCaptureFixture) -> None:

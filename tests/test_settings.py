@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_a_with_form_ends_with_its_block_and_holds_in_its_thread_only():
     before = active()
     seen: list[Settings] = []
     with wl.check_nans(), wl.disable_jit():
-        assert active() == Settings(check_nans=True, disable_jit=True, dump=before.dump)
+        assert active() == replace(before, check_nans=True, disable_jit=True)
         other = threading.Thread(target=lambda: seen.append(active()))
         other.start()
         other.join()

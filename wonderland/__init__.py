@@ -45,6 +45,7 @@ from .compiler.settings import (
     disable_jit,
     dump,
     memory_budget,
+    verify,
 )
 from .compiler.trace import trace
 from .compiler.vmap import vmap
@@ -103,6 +104,7 @@ __all__ = [
     "trace",
     "tree",
     "value_and_grad",
+    "verify",
     "vjp",
     "vmap",
 ]

@@ -238,6 +238,8 @@ class Verifier:
     def races(self, stage: Stage, s: Store | Accumulate) -> None:
         """A map is injective if each stride exceeds the reach of all smaller ones."""
         free, ordered = self.kernel.free, self.kernel.ordered
+        if any(a.size == 0 for a in self.scope.values()):
+            return
         if isinstance(s, Accumulate) and not s.at:
             fixed = not any(s.map.stride(a.name) for a in ordered)
             self.require(fixed, "an accumulation stays in place along the ordered axes")
@@ -253,13 +255,17 @@ class Verifier:
         spans = [(abs(m.stride(a)), n, a) for a, n in points.items() if n > 1]
         for stride, index, size in s.at:  # its values are points of an axis, with their window
             over = {a for e in walk(index) if isinstance(e, Load | Index) for a in e.map.axes}
-            windows = [
-                w
-                for w in spans
-                if w[0] == stride and w[2] not in over and any(a.name == w[2] for a in stage.axes)
-            ]
-            spans = [w for w in spans if w not in windows]
-            spans.append((stride, size + sum(n - 1 for _, n, _ in windows), "a computed place"))
+            split = {a.name for a in stage.axes if a.split and a.split[0] in {f.name for f in free}}
+            serial = {a.name for a in stage.axes} - split
+            steps = 0  # by which windows reach further
+            for w in [w for w in spans if w[2] not in over]:
+                pitch, n, name = w
+                if name in serial and pitch * n > stride >= pitch:
+                    spans.remove(w)
+                    inner = stride // pitch  # of the points before the next computed place
+                    spans += [(pitch, inner, name)] if inner > 1 and stride % pitch == 0 else []
+                    steps += -(-n // inner) - 1
+            spans.append((stride, size + steps, "a computed place"))
         reach = 0
         for stride, n, name in sorted(spans):
             self.require(stride > reach, f"points of {name} write the same element")

@@ -108,11 +108,14 @@ def planned(
                 raise CompilerError(what, str(schedule))
             places.setdefault(v, Place("arena"))
     safe = tuple(pair for pair in donated if may_donate(schedule, *pair))
-    left_out, kept = moot(schedule, places, safe)
-    waves = [tuple(w for w in wave if id(w) not in left_out) for wave in schedule.waves]
+    idle, kept = moot(schedule, places, safe)
+    waves = [tuple(w for w in wave if id(w) not in idle) for wave in schedule.waves]
+    before = list(itertools.accumulate(map(bool, waves), initial=0))
+    left_out = tuple((before[k], w) for k, w in schedule.works if id(w) in idle)
     schedule = replace(schedule, waves=tuple(wave for wave in waves if wave))
     live = tuple(n for n, wave in zip(live, waves, strict=True) if wave)
-    plan = Plan(schedule, places, found.arena_bytes, live, safe, shared, kept, found.within)
+    arena, pieces_of = found.arena_bytes, found.within
+    plan = Plan(schedule, places, arena, live, safe, shared, kept, pieces_of, left_out)
     check_overlap(plan)
     return plan
 
