@@ -132,9 +132,7 @@ def test_a_seed_may_be_traced() -> None:
 def test_messages() -> None:
     with pytest.raises(ProgramError, match=r"random: a key u32\[2\] is required, got i64"):
         random.normal(3, (2,))
-    with pytest.raises(
-        ProgramError, match="normal: dtype float32 or float64 is required, got i32"
-    ):
+    with pytest.raises(ProgramError, match="normal: dtype float32 or float64 is required, got i32"):
         random.normal(KEY, (2,), np.int32)
     with pytest.raises(ProgramError, match="randint: dtype int32 or uint32 is required, got int64"):
         random.randint(KEY, (2,), 0, 3, np.int64)

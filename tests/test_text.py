@@ -110,9 +110,7 @@ def test_an_array_is_read_once_and_only_if_the_text_names_it_with_a_type():
     unnamed = {"0" * 16: lambda type: pytest.fail(f"a {type} that nothing names is read")}
     assert parse(str(graph), {Array(array).digest: read, **unnamed}) == graph
     assert asked == [Type("f64", (2, 3))]
-    with pytest.raises(
-        ProgramError, match=r"array given for f64\[3, 2\] of .* is f64\[2, 3\]"
-    ):
+    with pytest.raises(ProgramError, match=r"array given for f64\[3, 2\] of .* is f64\[2, 3\]"):
         parse(str(graph).replace("[2, 3]", "[3, 2]"), {Array(array).digest: array})
 
 

@@ -264,9 +264,10 @@ class Walk:
 
     def value(self, e: ast.expr, env: Env) -> Any:
         match e:
-            case ast.Constant():
-                exact = isinstance(e.value, int) and not isinstance(e.value, bool)
-                return number(e.value) if exact else e.value
+            case ast.Constant(value=bool() | float() as x):
+                return x
+            case ast.Constant(value=int() as x):
+                return number(x)
             case ast.Name():
                 if env.get(e.id) is None:
                     raise Unsupported(f"bounds: {e.id} is not known here", self.low.text)

@@ -14,7 +14,7 @@ from tests.codegen.test_product import product, with_stores
 from tests.kernel import samples
 from tests.kernel.samples import CASES
 from wonderland.compiler.codegen.bounds import check_bounds
-from wonderland.compiler.codegen.linear import Facts, Form, number
+from wonderland.compiler.codegen.linear import Facts, Form, Variable, number
 from wonderland.compiler.codegen.lower import lower
 from wonderland.compiler.codegen.lower_grid import lower_grid
 from wonderland.compiler.codegen.lowered import Launch, Lowered
@@ -123,43 +123,38 @@ def test_a_row_of_scratch_ends_where_the_next_begins() -> None:
 
 
 def test_what_is_proved_holds_for_all_values_of_small_variables() -> None:
-    """Random forms of two variables and what is made of them, against trying every value."""
+    """Random forms of two variables and of what is made of them, against trying every value."""
     rng = np.random.default_rng(1)
     for _ in range(300):
         facts = Facts()
         size, n = (int(x) for x in rng.integers(1, 9, 2))
         x = facts.variable([(number(0),)], [(number(size),)])
         y = facts.variable([(x - 2,)], [(x + 1,), (number(5),)])
-        a, b, c = (int(v) for v in rng.integers(-3, 4, 3))
+        a, b, c = (int(k) for k in rng.integers(-3, 4, 3))
         e = x * a + y * b + c
-        made = [facts.quotient(e, n), facts.least_of(x, y), facts.greatest_of(x, e)]
-        goal = sum(
-            (m * int(k) for m, k in zip(made, rng.integers(-2, 3, 3), strict=True)), Form({})
-        )
-        every = [
-            (made_of := [(a * u + b * v + c) // n, min(u, v), max(u, a * u + b * v + c)])
-            and _value(goal, made, made_of, x, y, u, v)
-            for u in range(size + 1)
-            for v in range(u - 2, min(u + 1, 5) + 1)
-        ]
+        made = facts.quotient(e, n), facts.least_of(x, y), facts.greatest_of(x, e)
+        goal = Form({})
+        for form in made:
+            goal = goal + form * int(rng.integers(-2, 3))
+        every: list[int] = []
+        for u in range(size + 1):
+            for v in range(u - 2, min(u + 1, 5) + 1):
+                at = a * u + b * v + c
+                known = {x.newest(): u, y.newest(): v}
+                for form, value in zip(made, (at // n, min(u, v), max(u, at)), strict=True):
+                    settle(form, value, known)
+                every.append(evaluated(goal, known))
         low, high = facts.extent(goal)
         assert low is None or low <= min(every)
         assert high is None or high >= max(every)
         assert not facts.at_most(goal, max(every) - 1)
 
 
-def _value(
-    goal: Form, made: list[Form], values: list[int], x: Form, y: Form, u: int, v: int
-) -> int:
-    known = {x.newest(): u, y.newest(): v}
-    for form, value in zip(made, values, strict=True):
-        if len(form.terms) == 1 and form.newest() not in known:
-            k = form.terms[form.newest()]
-            known[form.newest()] = int((value - form.constant) / k)
-        elif form.terms and form.newest() not in known:
-            rest = form.without(form.newest())
-            known[form.newest()] = int(
-                (value - rest.constant - sum(k * known[w] for w, k in rest.terms.items()))
-                / form.terms[form.newest()]
-            )
-    return int(goal.constant + sum(k * known[w] for w, k in goal.terms.items()))
+def settle(form: Form, value: int, known: dict[Variable, int]) -> None:
+    """What the newest variable is, if the form has that value."""
+    if form.terms and (v := form.newest()) not in known:
+        known[v] = int((value - evaluated(form.without(v), known)) / form.terms[v])
+
+
+def evaluated(form: Form, known: dict[Variable, int]) -> int:
+    return int(form.constant + sum(k * known[v] for v, k in form.terms.items()))
