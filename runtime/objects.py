@@ -4,7 +4,11 @@ A text is compiled once per machine. It is found by the hash of its content and 
 its code (the key of its words, the language's own source, versions of Numba, llvmlite and LLVM,
 processor and features): first in memory, then on disk, else all missing texts of a call are
 compiled as one module. Numba's code generator compiles and is imported only then; loading needs
-llvmlite alone. Machine code belongs to the process and is never freed.
+llvmlite alone.
+
+Memory: machine code lives as long as an address of it that was given out. Of what nobody holds the
+most recently held stays, up to UNHELD_BYTES; more is freed when code is next asked for, under the
+lock that a fork waits for.
 
 Disk: a folder that only this user may write, `WONDERLAND_CACHE` or `wonderland` in the user's cache
 folder; `off` is none. `<hash>.text` names the object that holds a text's functions, `<hash>.object`
@@ -25,9 +29,11 @@ import stat
 import tempfile
 import threading
 import time
+import weakref
+from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +50,9 @@ SETTINGS = (
     "NUMBA_OPT",
 )  # what moves Numba's code generator
 
+
+UNHELD_BYTES = 32 << 20  # machine code that is kept for who may ask for it again
+LOADED_BYTES = 64 << 10  # what an object takes beside its code, about
 
 PART = ".part"  # ends the name of a file that is being written
 PART_SECONDS = 3600  # and it is not any more if it is older
@@ -64,14 +73,41 @@ class Statistics:
 # ------------------------------------------------------------------ addresses
 
 
+class Held:
+    """Lives as long as somebody has an address in an object, and the object with it."""
+
+    __slots__ = ("__weakref__", "engine")
+
+    def __init__(self, engine: llvm.ExecutionEngine) -> None:
+        self.engine = engine
+
+
+class Address(int):
+    """The address of a function, whose machine code is not freed as long as this number lives."""
+
+    held: Held
+
+
+@dataclass
+class Object:
+    """Machine code in memory: one engine each, since symbols of one engine must be unique."""
+
+    engine: llvm.ExecutionEngine
+    nbytes: int
+    texts: list[str]  # hashes of those whose functions are known
+    held: weakref.ref[Held] | None = None  # dead where nobody has an address
+
+
 @dataclass
 class Loaded:
-    """What this process holds; changed under `lock` only."""
+    """What this process holds; changed under `lock` only, but `released`, which is atomic."""
 
     lock: threading.RLock
-    addresses: dict[str, dict[str, int]]  # by hash of a text: its functions
-    engines: dict[str, llvm.ExecutionEngine]  # by name of an object; keeps the code alive
+    addresses: dict[str, tuple[str, dict[str, int]]]  # by hash of a text: its object, its functions
+    objects: dict[str, Object]  # by name
     statistics: Statistics
+    released: deque[str] = field(default_factory=deque)  # names of objects, in the order of time
+    unheld: dict[str, None] = field(default_factory=dict)  # names of objects, oldest first
 
 
 HELD = Loaded(making.LOCK, {}, {}, Statistics())
@@ -116,7 +152,48 @@ def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, 
         missing = {name: text for text, name in hashes.items() if name not in HELD.addresses}
         if missing:
             compile_together(missing, words)
-        return {text: HELD.addresses[name] for text, name in hashes.items()}
+        found = {text: held(name) for text, name in hashes.items()}
+        free()
+        return found
+
+
+def held(name: str) -> dict[str, int]:
+    """The addresses of the functions of a text, which hold its object."""
+    place, functions = HELD.addresses[name]
+    of, released = HELD.objects[place], HELD.released
+    holder = of.held() if of.held else None
+    if holder is None:
+        holder = Held(of.engine)
+        of.held = weakref.ref(holder, lambda _: released.append(place))
+        HELD.unheld.pop(place, None)
+    found = {f: Address(number) for f, number in functions.items()}
+    for address in found.values():
+        address.held = holder
+    return found
+
+
+def free() -> None:
+    """Frees what nobody has held for the longest time, as long as it is too much."""
+    while HELD.released:
+        place = HELD.released.popleft()
+        if place in HELD.objects and is_free(place):
+            HELD.unheld.pop(place, None)
+            HELD.unheld[place] = None
+    total = sum(HELD.objects[place].nbytes for place in HELD.unheld)
+    for place in list(HELD.unheld):
+        if total <= UNHELD_BYTES:
+            break
+        del HELD.unheld[place]
+        gone = HELD.objects.pop(place)
+        for name in gone.texts:
+            HELD.addresses.pop(name, None)
+        gone.engine.close()
+        total -= gone.nbytes
+
+
+def is_free(place: str) -> bool:
+    of = HELD.objects[place]
+    return of.held is None or of.held() is None
 
 
 def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
@@ -139,7 +216,7 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
     for name, found in defined.items():
         write(f"{name}.text", json.dumps({"object": place, "functions": found}).encode())
     for name, found in defined.items():
-        HELD.addresses[name] = resolve(engine(place, data), name, found)
+        know(name, place, resolve(engine(place, data), name, found))
     count = sum(map(len, defined.values()))
     HELD.statistics = replace(HELD.statistics, compiled=HELD.statistics.compiled + count)
 
@@ -150,12 +227,12 @@ def load(name: str) -> None:
     place, found = contents(entry) if entry else ("", [])
     if not found:
         return
-    data = None if place in HELD.engines else read(f"{place}.object")
-    if place not in HELD.engines and (data is None or hashlib.sha256(data).hexdigest() != place):
+    data = None if place in HELD.objects else read(f"{place}.object")
+    if place not in HELD.objects and (data is None or hashlib.sha256(data).hexdigest() != place):
         return
     addresses = resolve(engine(place, data or b""), name, found)
     if all(addresses.values()):  # else the entry is another text's
-        HELD.addresses[name] = addresses
+        know(name, place, addresses)
         HELD.statistics = replace(HELD.statistics, loaded=HELD.statistics.loaded + len(found))
 
 
@@ -180,17 +257,24 @@ def resolve(held: llvm.ExecutionEngine, name: str, found: list[str]) -> dict[str
     return {f: held.get_function_address(prefix(name) + f) for f in found}
 
 
+def know(name: str, place: str, functions: dict[str, int]) -> None:
+    """The functions of a text, which are those of a loaded object."""
+    HELD.addresses[name] = place, functions
+    HELD.objects[place].texts.append(name)
+
+
 def engine(place: str, data: bytes) -> llvm.ExecutionEngine:
-    """The object `place`, loaded: one engine each, since symbols of one engine must be unique."""
-    if place not in HELD.engines:
+    """The engine of the object `place`, which is loaded."""
+    if place not in HELD.objects:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-        held = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        held.add_object_file(llvm.ObjectFileRef.from_data(data))
-        held.finalize_object()
-        HELD.engines[place] = held
-    return HELD.engines[place]
+        made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        made.add_object_file(llvm.ObjectFileRef.from_data(data))
+        made.finalize_object()
+        HELD.objects[place] = Object(made, len(data) + LOADED_BYTES, [])
+        HELD.unheld[place] = None  # until an address is given out
+    return HELD.objects[place].engine
 
 
 # ------------------------------------------------------------------ the code generator
@@ -222,42 +306,44 @@ def target_key() -> str:
 
 
 def machine_code(module: ir.Module) -> bytes:
-    """The object file of a module; the only place that knows inner names of Numba."""
-    from numba.core.codegen import (
-        JITCodeLibrary,
+    """The object file of a module; the only place that knows inner names of Numba.
+
+    By the target machine of its code generator, not by its engine, which keeps every module.
+    """
+    from numba.core.compiler_lock import (
+        global_compiler_lock,
     )  # imported here: half a second, and most runs compile nothing
-    from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
-
-    class Library(JITCodeLibrary):
-        """Numba's library with fewer passes: its own take five times as long and find no more."""
-
-        def _optimize_functions(self, ll_module: llvm.ModuleRef) -> None:
-            ll_module.data_layout = self._codegen._data_layout
-
-        def _optimize_final_module(self) -> None:
-            optimize(self._final_module, self._codegen._tm)
 
     with global_compiler_lock:
         context: Any = cpu_target.target_context
         generator = context.codegen()
-        library = Library(generator, module.name)
-        library.enable_object_caching()
-        library.add_ir_module(module)
-        library.finalize()
-        return library._get_compiled_object()
+        # one of its own, since a context keeps all types and constants that it ever saw
+        place = llvm.create_context()
+        try:
+            with llvm.parse_assembly(str(module), place) as parsed:
+                parsed.data_layout = generator._data_layout
+                parsed.triple = llvm.get_process_triple()
+                parsed.verify()
+                optimize(parsed, generator._tm)
+                parsed.verify()
+                return generator._tm.emit_object(parsed)
+        finally:
+            place.close()
 
 
 def optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
     """Variables to registers, equal expressions, simple loops; vectors are written as meant."""
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_simplify_cfg_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_loop_rotate_pass()
-    passes.add_new_gvn_pass()
-    passes.add_simplify_cfg_pass()
-    passes.run(module, llvm.create_pass_builder(machine, llvm.PipelineTuningOptions(speed_level=2)))
+    options = llvm.PipelineTuningOptions(speed_level=2)
+    with llvm.create_pass_builder(machine, options) as builder:  # it knows the module's parts
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_loop_rotate_pass()
+        passes.add_new_gvn_pass()
+        passes.add_simplify_cfg_pass()
+        passes.run(module, builder)
 
 
 # ------------------------------------------------------------------ disk

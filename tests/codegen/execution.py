@@ -39,7 +39,8 @@ def run_in_place(
     """
     args = block(k, lowered, arrays)
     memory, address = scratch(lowered)
-    call = SIGNATURE(machine({"k": lowered.text})["k"])
+    code = machine({"k": lowered.text})  # held until the call is done
+    call = SIGNATURE(code["k"])
     for start, stop in splits or [(0, lowered.points)]:
         call(args.ctypes.data, start, stop, address)
     assert np.isnan(memory[-1])

@@ -47,8 +47,11 @@ class Case:
 
 def compiled(texts: list[str]) -> dict[str, Any]:
     """Each text as a callable of four integers; all are compiled as one module."""
-    found = objects.addresses({t: t for t in texts}, WORDS, KEY)
-    return {t: SIGNATURE(a) for t, a in found.items()}
+    functions: dict[str, Any] = {}
+    for text, address in objects.addresses({t: t for t in texts}, WORDS, KEY).items():
+        functions[text] = SIGNATURE(address)
+        functions[text].address = address  # it holds the machine code
+    return functions
 
 
 def evaluate(function: Any, result: str, *operands: np.ndarray) -> np.ndarray:

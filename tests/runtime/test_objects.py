@@ -6,8 +6,11 @@ import ctypes
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from wonderland.runtime import native, objects
@@ -113,3 +116,94 @@ def test_code_that_llvm_refuses_is_an_error_that_shows_the_text():
 
     with pytest.raises(objects.CompilerError, match=r"llvm.smax[\s\S]*def bad"):
         objects.functions("def bad(x):\n    return broken(x)", {"broken": broken}, "broken")
+
+
+# ---------------------------------------------------------------- memory
+
+
+@pytest.fixture
+def none_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody holds is freed when code is next asked for."""
+    monkeypatch.setattr(objects, "UNHELD_BYTES", 0)
+
+
+def made(number: int, kind: str = "memory") -> dict[str, int]:
+    return objects.functions(f"def add(x):\n    return x + {number}", {}, kind)
+
+
+def test_code_is_freed_when_nobody_has_its_address(none_kept: None):
+    held = [made(k) for k in range(3)]
+    before = len(objects.HELD.objects)
+    for k in range(3, 63):
+        assert called(made(k)["add"], 1) == k + 1
+    assert len(objects.HELD.objects) <= before + 1
+    assert len(objects.HELD.addresses) <= before + 1 + len(held)
+    assert [called(f["add"], 1) for f in held] == [1, 2, 3]
+
+
+def test_code_of_a_text_lives_as_long_as_another_text_of_its_object(none_kept: None):
+    texts = {n: f"def {n}(x):\n    return x * {k}" for k, n in enumerate(("one", "two"), 7)}
+    both = objects.addresses(texts, {}, "together")
+    number = both.pop("one")
+    del both
+    made(1000)
+    assert called(number, 3) == 21
+    again = objects.addresses({"two": texts["two"]}, {}, "together")["two"]
+    assert called(again, 3) == 24
+
+
+def test_code_that_was_let_go_last_is_kept_for_who_asks_again(monkeypatch: pytest.MonkeyPatch):
+    kept = 4 * objects.LOADED_BYTES + (4 << 14)
+    monkeypatch.setattr(objects, "UNHELD_BYTES", kept)
+    long_held = made(100)
+    for k in range(101, 130):
+        made(k)
+    del long_held
+    made(130)
+    before = objects.statistics()
+    assert called(made(100)["add"], 1) == 101
+    assert objects.statistics() == before
+    assert sum(objects.HELD.objects[n].nbytes for n in objects.HELD.unheld) <= kept
+
+
+def test_programs_hold_their_code_and_let_it_go(none_kept: None):
+    import wonderland as wl
+
+    def compiled(k: int) -> Any:
+        return wl.jit(lambda x: np.tanh(x) * k + np.sin(x - k if k % 2 else x)).compile(x)
+
+    x = np.ones(10)
+    kept = [compiled(k) for k in (1, 2)]
+    wanted = [program(x) for program in kept]
+    bound = compiled(3).bind(x)
+    before = len(objects.HELD.objects)
+    for k in range(4, 64):
+        compiled(k)(x)
+    assert len(objects.HELD.objects) <= before + 1
+    for program, result in zip(kept, wanted, strict=True):
+        np.testing.assert_array_equal(program(x), result)
+    np.testing.assert_allclose(bound(), np.tanh(x) * 3 + np.sin(x - 3))
+
+
+def test_code_in_use_by_a_thread_outlives_its_program(none_kept: None):
+    """Programs are dropped by one thread while others call them, and made all the time."""
+    import wonderland as wl
+
+    x, wrong = np.ones(50_000), []
+    current = [wl.jit(lambda x: x * 2.0)]
+
+    def call() -> None:
+        for _ in range(200):
+            function = current[0]
+            y = function(x)
+            if not (y == y[0]).all() or y[0] not in (2.0, *range(3, 20)):
+                wrong.append(y[0])
+
+    workers = [threading.Thread(target=call) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for k in range(3, 20):
+        current[0] = wl.jit(lambda x, k=k: np.where(x > 0, x * float(k), x - 1))
+    for worker in workers:
+        worker.join()
+    assert wrong == []

@@ -37,13 +37,13 @@ def child(work):
 """
 
 
-def run(script: str, **environment: str) -> str:
+def run(script: str, seconds: float = 60, **environment: str) -> str:
     """What the script prints; it must succeed and say nothing else."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-c", PRELUDE + script],
         env={**os.environ, "PYTHONPATH": path, "WONDERLAND_NUM_THREADS": "2", **environment},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=seconds, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"exit {done.returncode}: {done.stderr}"
     assert done.stderr == ""

@@ -22,7 +22,7 @@ from wonderland.runtime import executor, objects
 from .process import PRELUDE, ROOT, run
 
 X = np.arange(30.0)
-KEPT: list[objects.Loaded] = []  # machine code is never freed
+KEPT: list[objects.Loaded] = []  # nothing that another process would hold is freed
 
 
 @pytest.fixture
@@ -324,7 +324,7 @@ objects.open = lambda at, mode: InSteps(open(at, mode)) if mode == "wb" else ope
 def work(killed_at, at_most):
     global last, steps
     last, steps = killed_at, 0
-    kept.append(objects.HELD)  # machine code is never freed
+    kept.append(objects.HELD)
     objects.HELD = objects.Loaded(threading.RLock(), {}, {}, objects.Statistics())
     well = all(np.array_equal(a, b) for a, b in zip(wl.jit(f)(small), f(small)))
     return well and objects.statistics().compiled <= at_most

@@ -1,4 +1,5 @@
-"""Memory stays where it is: calls, programs, errors and threads leave nothing but machine code."""
+"""Memory stays where it is: calls, programs, errors and threads leave nothing but the code that is
+kept for who asks again."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import gc
 import weakref
 
 import numpy as np
+import pytest
 
 import wonderland as wl
 
@@ -66,6 +68,36 @@ assert resident() - before < 16, resident() - before
 assert sys.getallocatedblocks() - blocks < 10_000, sys.getallocatedblocks() - blocks
 """
     )
+
+
+@pytest.mark.sweep
+def test_three_thousand_programs_with_kernels_of_their_own_stay_within_a_bound():
+    """Beside what is kept of code that nobody holds, 10 kB a program."""
+    said = run(
+        RESIDENT
+        + """
+functions = [np.sin, np.cos, np.exp, np.tanh, np.sqrt, np.log1p, np.abs, np.arctan]
+def program(k):
+    def f(x):
+        for turn in range(6):
+            x = functions[k // 8**turn % 8](x) * 0.5 + 1
+        return x
+    wl.jit(f)(np.ones(16, np.float32))
+kept = objects.UNHELD_BYTES >> 20
+for k in range(20):
+    program(k)
+before = resident()
+for k in range(50, 3050):
+    program(k)
+    if k % 500 == 49:
+        print(k, resident())
+assert objects.statistics().compiled > 2000
+assert resident() - before < kept + 30, resident() - before
+""",
+        seconds=1800,
+        WONDERLAND_CACHE="off",
+    )
+    print(said)
 
 
 def test_functions_that_are_dropped_take_arenas_constants_and_pools_with_them():
