@@ -38,7 +38,7 @@ PROGRAMS: dict[str, Program] = {
     "columns": (
         lambda x: (np.mean(x, 0), np.max(x, 0), np.std(x, 0)), lambda n: ((n, 5),), 1 << 16,
     ),
-    "wide columns": (lambda x: (np.sum(x, 0), np.min(x, 0)), lambda n: ((37, n),), 1 << 17),
+    "wide columns": (lambda x: (np.sum(x, 0), np.min(x, 0)), lambda n: ((517, n),), 1 << 13),
     "thin": (lambda x: (np.sum(x, 0), np.max(x, 1) + np.mean(x)), lambda n: ((n, 1),), 1 << 18),
     "accumulated": (accumulated, lambda n: ((n, 33), (33,)), 1 << 12),
     "turned": (lambda x, y: x.T * 2 + y, lambda n: ((n, 70), (70, n)), 1 << 13),

@@ -25,6 +25,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "apart.MOST_STEPS": ("sum", "long rows"),
     "apart.LEAST_WORK": ("sum", "long rows", "thin"),
     "apart.LONG_ROW": ("long rows", "thin"),
+    "apart.SHORT_ROW": ("wide columns",),
     "apart.ROW_BYTES": ("wide columns",),
     "apart.LEAST_ROWS": ("columns", "accumulated"),
     "apart.MOST_ROWS": ("columns", "accumulated"),
