@@ -81,7 +81,7 @@ def load(
 
     `types`: the named tuples and dataclasses among its arguments and results; a file names them,
     but never brings them. A program keeps its budget of memory, which counts the threads of the
-    machine that loads it; `memory_budget` is another one, 0 none.
+    machine that loads it; `memory_budget` is another one, "none" none.
     """
     asked = None if memory_budget is None else bytes_of(memory_budget)
     name = os.path.basename(os.fspath(path))

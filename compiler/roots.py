@@ -6,6 +6,7 @@ operands      that their reader can read from memory only; of loops what these a
 shared        elementwise values of several readers, unless they are cheap
 repeated      such values that a reader would compute again for each of its outer points
 long chains   every so many nodes
+running sums  what a sum has so far, where the next summand comes much later: all of them would wait
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .ir import Graph, Node, Value
 from .ops.bodies import Control
 from .ops.contract import DotGeneral
 from .ops.cumulative import Cumulative
+from .ops.elementwise import Add
 from .ops.family import Computed, Elementwise, Reduce, View
 from .ops.gather import Scatter
 from .ops.source import Constant
@@ -29,6 +31,8 @@ PIECES = 64
 """Operands of a view that may be computed where it is read: more are copied from memory."""
 CHAIN = 48
 """Nodes in a chain before it is cut."""
+WAITING = 1024
+"""Elements from which on it counts that they wait for a sum."""
 
 
 class Roots:
@@ -38,9 +42,46 @@ class Roots:
         self.graph, self.host = graph, host
         constants = (v for n in graph.nodes if isinstance(n.op, Constant) for v in n.values)
         self.memory = {*graph.inputs, *constants}
-        self.required = {*graph.outputs, *forced, *self.operands()}
+        self.depth = self.depths()
+        self.running = self.running_sums()
+        self.required = {*graph.outputs, *forced, *self.operands(), *self.running}
         self.nodes = self.found()
         self.stored = self.memory | {v for n in self.nodes for v in n.values}
+
+    def depths(self) -> dict[Value, int]:
+        """How many nodes that no kernel of several computes one needs, one after the other."""
+        found = dict.fromkeys(self.graph.inputs, 0)
+        for n in self.graph.nodes:
+            new = max((found[a] for a in n.args), default=0) + (not self.fusible(n))
+            found |= dict.fromkeys(n.values, new)
+        return found
+
+    def running_sums(self) -> set[Value]:
+        """The sums so far of which the next summand comes later.
+
+        Of these the last one is large, or made of what is: as with gradients of a weight that
+        is used often. A product that is read for that alone has the sum written in its place.
+        """
+        users, depth = self.graph.users(), self.depth
+
+        def large(v: Value) -> bool:
+            while v.node is not None and isinstance(v.node.op, Permute | Reshape | Reduce):
+                if v.type.size >= WAITING:
+                    return True
+                (v,) = v.node.args
+            alone = v.node is not None and not self.fusible(v.node) and len(users[v]) == 1
+            return alone or v.type.size >= WAITING
+
+        found: set[Value] = set()
+        for n in self.graph.nodes:
+            if not isinstance(n.op, Add) or n.out in self.graph.outputs or len(users[n.out]) != 1:
+                continue
+            (reader,) = users[n.out]
+            if isinstance(reader.op, Add):
+                later = depth[reader.out] > depth[n.out]
+                if later and large(max(n.args, key=depth.__getitem__)):
+                    found.add(n.out)
+        return found
 
     def operands(self) -> set[Value]:
         """Values that their readers can read from memory only."""

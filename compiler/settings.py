@@ -75,14 +75,23 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def bytes_of(text: int | str | None) -> int:
-    """A number of bytes, or `"256MB"`, `"1.5 GiB"`; none is no limit, 0."""
-    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([kmgt]i?|)b?", str(text or 0).strip().lower())
+    """A number of bytes, or `"256MB"`, `"1.5 GiB"`; None and "none" are no limit, here 0."""
+    said = str(text).strip().lower()
+    if said in ("", "none"):
+        return 0
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([kmgt]i?|)b?", said)
     if isinstance(text, bool | float) or found is None:
         raise ProgramError(
             f"memory_budget: a number of bytes is required, got {text!r}",
             repair='memory_budget="256MB", or "1.5GiB", or 1 << 28',
         )
-    return int(float(found[1]) * UNITS[found[2]])
+    nbytes = int(float(found[1]) * UNITS[found[2]])
+    if not nbytes:
+        raise ProgramError(
+            f"memory_budget: 1 byte or more is required, got {text!r}",
+            repair='memory_budget="none" for no limit',
+        )
+    return nbytes
 
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
@@ -143,7 +152,8 @@ def verify(verify: bool = True) -> contextlib.AbstractContextManager[None]:
 
 def memory_budget(nbytes: int | str | None) -> contextlib.AbstractContextManager[None]:
     """Inside of the block, no call of a program that is compiled takes more memory than this, its
-    arguments and constants aside: work is done again where its results cannot be kept (see jit)."""
+    arguments and constants aside: work is done again where its results cannot be kept (see jit).
+    None is no limit, also inside of another block."""
     return changed(memory_budget=bytes_of(nbytes))
 
 

@@ -162,7 +162,7 @@ def test_a_saved_program_keeps_its_budget_of_memory(tmp_path: Path):
     kept = wl.load(tmp_path / "deep")
     assert nbytes(kept) <= budget < nbytes(free)
     assert_same(kept(*args), free(*args))
-    assert nbytes(wl.load(tmp_path / "deep", memory_budget=0)) == nbytes(free)
+    assert nbytes(wl.load(tmp_path / "deep", memory_budget="none")) == nbytes(free)
     with pytest.raises(ProgramError, match="memory_budget: at least"):
         wl.load(tmp_path / "deep", memory_budget="1kB")
     with pytest.raises(ProgramError, match="memory_budget: a number of bytes is required"):

@@ -36,6 +36,24 @@ def test_settings_come_from_the_environment():
         from_environment({"WONDERLAND_CHECK_NANS": "maybe"})
 
 
+@pytest.mark.parametrize("none", (0, "0", "0MB", "0.2"))
+def test_no_bytes_are_no_budget_and_no_limit(none: int | str) -> None:
+    said = f"memory_budget: 1 byte or more is required, got {none!r}"
+    for form in (lambda: wl.jit(np.sin, memory_budget=none), lambda: wl.memory_budget(none)):
+        with pytest.raises(ProgramError, match=said):
+            form()
+    with pytest.raises(ProgramError, match="memory_budget: 1 byte"):
+        from_environment({"WONDERLAND_MEMORY_BUDGET": str(none)})
+
+
+def test_a_budget_is_lifted_by_none() -> None:
+    with wl.memory_budget("1MB"):
+        for nothing in (None, "none", ""):
+            with wl.memory_budget(nothing):
+                assert active().memory_budget == 0
+        np.testing.assert_array_equal(wl.jit(np.negative, memory_budget="none")(X), -X)
+
+
 def test_every_setting_is_described_and_has_all_three_forms():
     for name in Settings.__dataclass_fields__:
         assert f"WONDERLAND_{name.upper()}" in (settings.__doc__ or "")

@@ -174,8 +174,9 @@ class Fusion:
     def works(self) -> tuple[AnyWork, ...]:
         """Sums over leading axes come last: they join kernels that are there already."""
         self.merge(lambda g: not g.leading)
-        for group in [g for g in self.groups.made if g.product]:
-            self.epilogue(group)
+        for deepest in (True, False):
+            for group in [g for g in self.groups.made if g.product]:
+                self.epilogue(group, deepest)
         self.merge(lambda g: g.leading)
         self.save()
         works: list[AnyWork] = []
@@ -226,6 +227,8 @@ class Fusion:
 
     def merged(self, a: Group, b: Group) -> Group | None:
         """One group of both, if that is a kernel."""
+        if any(v in self.roots.running and v in a.reads | b.reads for v in (*a.values, *b.values)):
+            return None  # the next summand comes later
         domain = joined(a, b)
         if domain is None or self.groups.between(a, b) or self.groups.between(b, a):
             return None
@@ -251,13 +254,16 @@ class Fusion:
             return False
         return any(v.type.size > 1 for v in self.wanted(group, parts))
 
-    def epilogue(self, group: Group) -> None:
-        """Merges elementwise readers of a product into its stores."""
+    def epilogue(self, group: Group, deepest: bool) -> None:
+        """Merges elementwise readers of a product into its stores; those alone that need no deeper
+        product, of which they had better be part, or all."""
         assert group.product is not None
         out = group.product.out
         while True:
             for reader in self.readers(group, out):
                 fits = squeezed(reader.domain.shape) == squeezed(out.shape)
+                if deepest and self.reads_deeper(reader, out):
+                    continue
                 if fits and not self.groups.between(group, reader):
                     both = group.merged(reader, group.domain)
                     if self.tried(both, (group, reader)):
@@ -265,6 +271,15 @@ class Fusion:
                         break
             else:
                 return
+
+    def reads_deeper(self, reader: Group, out: Value) -> bool:
+        """Whether a group reads a product of the size of another one that needs more before it."""
+        depth = self.roots.depth
+        return any(
+            depth[v] > depth[out] and v.type.size == out.type.size
+            for v in reader.reads
+            if v in self.groups.of and self.groups.of[v].product is not None
+        )
 
     def readers(self, group: Group, out: Value) -> list[Group]:
         """The elementwise groups that read the product, then those that read its epilogue."""
