@@ -22,6 +22,7 @@ from . import tree
 from .errors import CompilerError, ProgramError
 from .explain import explained
 from .ir import Graph, Value, inline, user_source, where
+from .nested.custom import refuse_rules
 from .numpy.operands import new, value
 from .ops import elementwise
 from .ops.source import full
@@ -150,7 +151,7 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, 
     """
     found, residuals, linear, traced = linearized(function, primals, has_aux, "vjp")
     wanted, moving = parts(traced, has_aux, "vjp"), moving_inputs(traced)
-    back = transpose(linear, [False] * len(residuals) + [True] * sum(moving))
+    back = turned(linear, sum(moving), traced)
     outputs = traced.graph.outputs[: wanted.size]
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
@@ -237,13 +238,22 @@ def gradient_of(traced: Traced, has_aux: bool, holomorphic: bool = False) -> Tra
         )
     wrt = [i < chosen.size for i in range(len(graph.inputs))]
     forward, linear = linearize_graph(graph, wrt, asked(traced, wanted))
-    kept = len(linear.inputs) - chosen.size
-    back = transpose(linear, [i >= kept for i in range(len(linear.inputs))])
+    back = turned(linear, chosen.size, traced)
     inputs = tuple(Value(v.type) for v in graph.inputs)
     found = inline(forward, inputs)
     slopes = inline(back, (*found[len(outputs) :], full(1.0, outputs[0].type)))
     made = Graph.of(f"{graph.name}_grad", inputs, (*found[: len(outputs)], *slopes))
     return replace(traced, graph=made, outputs=pair(traced.outputs, chosen))
+
+
+def turned(linear: Graph, tangents: int, traced: Traced) -> Graph:
+    """The linear part of what was traced, from its last so many inputs, transposed."""
+    kept = len(linear.inputs) - tangents
+    try:
+        return transpose(linear, [i >= kept for i in range(len(linear.inputs))])
+    except (CompilerError, ProgramError):
+        refuse_rules(traced.graph)
+        raise
 
 
 def linearized(

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from . import tree
-from .errors import ProgramError
+from .errors import CompilerError, ProgramError
 from .explain import explained
 from .functions import asked, differentiable, grad, jvp, name_of, pair, parted, parts
 from .ir import Graph, Value, inline, user_source, where
+from .nested.custom import refuse_rules
 from .ops.elementwise import cast, eq
 from .ops.family import repeated
 from .ops.source import iota
@@ -151,7 +152,11 @@ def matrices(name: str, traced: Traced, wanted: Structure, count: int) -> Graph:
     found = inline(forward, inputs)
     residuals = found[len(graph.outputs) :]
     of = forward_blocks if name == "jacfwd" else reverse_blocks
-    blocks = of(linear, residuals)
+    try:
+        blocks = of(linear, residuals)
+    except (CompilerError, ProgramError):
+        refuse_rules(traced.graph)
+        raise
     aux = found[wanted.size : len(graph.outputs)]
     return Graph.of(f"{graph.name}_{name}", inputs, (*blocks, *aux))
 

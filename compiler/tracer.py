@@ -326,6 +326,19 @@ class Tracer(Concrete):
 
     conjugate = conj
 
+    def __copy__(self) -> Tracer:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ProgramError(
+            f"trace: an array is required to be pickled, got a traced value of {self.type}",
+            where(user_source()),
+            "return it from the traced function, and pickle the result",
+        )
+
     def astype(self, dtype: Any, *, copy: bool = True) -> Tracer:
         return FUNCTIONS[np.astype](self, dtype, copy=copy)
 

@@ -21,9 +21,13 @@ from typing import Any
 
 from .errors import ProgramError
 from .explain import explained
+from .ir import user_source, where
 from .types import Type
 
 __all__ = ["Structure", "flatten", "leaves", "map", "paths", "structure", "unflatten"]
+
+DEEPEST = 256
+"""Containers in each other, at most: Python's own stack holds a few for each."""
 
 LEAF, NONE, DICT, LIST, TUPLE, NAMED, DATACLASS = range(7)
 
@@ -113,9 +117,15 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return leaves, _flatten(tree, kind, leaves)
 
 
-def _flatten(tree: Any, kind: int, leaves: list[Any]) -> Structure:
+def _flatten(tree: Any, kind: int, leaves: list[Any], depth: int = 1) -> Structure:
     """The structure of a container; its leaves are appended. Written for speed."""
     data: tuple[Any, ...] = ()
+    if depth > DEEPEST + 8:  # a few are ours, as that of all arguments
+        raise ProgramError(
+            f"tree: at most {DEEPEST} containers in each other are required, got more",
+            where(user_source()),
+            "one list of all arrays, and no container that holds itself",
+        )
     if kind == DICT:
         try:
             data = tuple(sorted(tree))
@@ -136,7 +146,7 @@ def _flatten(tree: Any, kind: int, leaves: list[Any]) -> Structure:
         if inner is None:
             inner = _kind(type(child))
         if inner:
-            found.append(_flatten(child, inner, leaves))
+            found.append(_flatten(child, inner, leaves, depth + 1))
         else:
             leaves.append(child)
             found.append(_LEAF)

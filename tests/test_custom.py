@@ -563,6 +563,49 @@ def test_an_error_in_a_rule_leaves_the_function_as_it_was() -> None:
 # ---------------------------------------------------------------- JAX
 
 
+UNFIT: dict[str, Any] = {
+    "square": lambda t: t**2,
+    "absolute": abs,
+    "maximum": lambda t: np.maximum(t, 0),
+    "mask": lambda t: np.where(t > 0, t, 2 * t),
+    "branch": lambda t: wl.lax.cond(t > 0, lambda t: t, lambda t: 2 * t, t),
+    "divisor": lambda t: 1 / t,
+    "loop": lambda t: wl.lax.fori_loop(0, 2, lambda i, t: t * t, t),
+}
+PLACES: dict[str, Any] = {
+    "alone": lambda f: f,
+    "scan": lambda f: lambda x: wl.lax.fori_loop(0, 3, lambda i, x: f(x), x),
+    "checkpoints": lambda f: lambda x: wl.lax.fori_loop(0, 3, lambda i, x: f(x), x, checkpoints=2),
+    "while": lambda f: lambda x: wl.lax.while_loop(lambda x: x < 9, f, x, checkpoints=2),
+    "branch": lambda f: lambda x: wl.lax.cond(x > 0, f, lambda x: x, x),
+    "region": wl.checkpoint,
+    "vmap": lambda f: lambda x: np.sum(wl.vmap(f)(x * X)),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("unfit", UNFIT)
+def test_a_rule_that_is_not_linear_is_the_fault_of_the_rule(unfit: str, place: str) -> None:
+    @wl.custom_jvp
+    def doubled(x: Any) -> Any:
+        return 2 * x
+
+    @doubled.defjvp
+    def doubled_rule(primals: Any, tangents: Any) -> Any:
+        return doubled(*primals), UNFIT[unfit](*tangents)
+
+    f = PLACES[place](doubled)
+    said = (
+        "custom_jvp: reverse mode requires a rule that is linear in its tangents, got doubled_rule"
+    )
+    for reverse in (wl.grad, wl.jacrev, lambda f: lambda x: wl.vjp(f, x)):
+        with pytest.raises(ProgramError, match=said) as error:
+            reverse(f)(1.0)
+        assert "test_custom.py" in error.value.where and error.value.repair
+    slope = UNFIT[unfit](np.float64(3.0))
+    close(wl.jvp(doubled, (1.0,), (3.0,))[1], slope)  # in forward mode it may be anything
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_orders_and_modes_agree_with_jax() -> None:
     jax = pytest.importorskip("jax")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import operator
+import pickle
 import threading
 import warnings
 from typing import Any
@@ -236,3 +238,21 @@ def test_a_tracer_in_another_threads_trace_is_refused() -> None:
 
     trace(f, np.ones(3))
     assert "in another thread's trace" in messages[0]
+
+
+def test_a_copy_of_a_traced_value_is_an_array_of_its_own() -> None:
+    def f(x: Any) -> Any:
+        y, (z, again) = copy.copy(x), copy.deepcopy([x, x])
+        assert z is again
+        y[0], z[1] = 7.0, 8.0
+        return x, y, z
+
+    for found, wanted in zip(call(trace(f, np.ones(3)), np.ones(3)), f(np.ones(3)), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    weak = trace(lambda x: copy.deepcopy(x) * np.ones(2, np.float32), 2.0)
+    assert weak.graph.outputs[0].dtype == "f32"
+
+
+def test_a_traced_value_is_not_pickled() -> None:
+    with pytest.raises(ProgramError, match="trace: an array is required to be pickled, got a trac"):
+        trace(lambda x: pickle.dumps([x]) and x, np.ones(3))

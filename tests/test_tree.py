@@ -107,3 +107,24 @@ def test_messages_name_containers_that_cannot_be_taken_apart() -> None:
         tree.unflatten(tree.structure([1, 2]), [1])
     with pytest.raises(ProgramError, match="2 leaves are required, got more"):
         tree.unflatten(tree.structure([1, 2]), [1, 2, 3])
+
+
+@pytest.mark.parametrize("kind", (lambda x: [x], lambda x: {"a": x}, lambda x: Point(x, None)))
+def test_containers_in_each_other_are_taken_apart_up_to_a_depth_that_is_named(kind: Any) -> None:
+    def nested(depth: int) -> Any:
+        found = 1
+        for _ in range(depth):
+            found = kind(found)
+        return found
+
+    deep = nested(tree.DEEPEST)
+    leaves, structure = tree.flatten(deep)
+    assert tree.unflatten(structure, leaves) == deep and len(tree.paths(structure)) == 1
+    said = f"tree: at most {tree.DEEPEST} containers in each other are required, got more"
+    for depth in (tree.DEEPEST + 20, 10_000):
+        with pytest.raises(ProgramError, match=said):
+            tree.flatten(nested(depth))
+    own: list[Any] = []
+    own.append(own)
+    with pytest.raises(ProgramError, match=said):
+        tree.flatten(own)

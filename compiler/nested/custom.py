@@ -17,13 +17,14 @@ import numpy as np
 
 from ..errors import CompilerError, ProgramError
 from ..interpreter import interpret
-from ..ir import Graph, Node, Op, Sample, Value, apply_all, inline, rebuild, where
+from ..ir import Graph, Node, Op, Sample, Value, apply_all, graphs_in, inline, rebuild, where
 from ..ops import cast, cos, full, mul, reduce_sum, reshape, sin, slice_
 from ..ops.bodies import batched_with, within
 from ..ops.family import repeated
 from ..ops.guard import cleared
 from ..passes.batch import batch
 from ..passes.jvp import pushforward, zeros
+from ..passes.split import split
 from ..passes.transpose import pullback, transpose
 from ..types import Type, spelled
 
@@ -374,6 +375,38 @@ class Adjoint(Op):
 def alone(results: tuple[np.ndarray, ...]) -> Any:
     """As a reference gives results: a single one as it is."""
     return results[0] if len(results) == 1 else results
+
+
+# ---------------------------------------------------------------- rules that are not linear
+
+
+def refuse_rules(graph: Graph) -> None:
+    """Refuses a rule of forward mode in a graph, or in one that it holds, that has no transpose."""
+    for node in graph.nodes:
+        if isinstance(node.op, CustomJvp) and node.op.level is None:
+            refuse_rule(node.op)
+        for inner in graphs_in(node.op):
+            refuse_rules(inner)
+
+
+def refuse_rule(op: CustomJvp) -> None:
+    rule = applied(op, "rule")
+    count, results = len(op.body.inputs), len(op.body.outputs)
+    marked = [i >= count for i in range(len(rule.inputs))]
+    _, linear = split(rule, marked, [k >= results for k in range(len(rule.outputs))])
+    kept = len(linear.inputs) - sum(marked)
+    try:
+        transpose(linear, [i >= kept for i in range(len(linear.inputs))])
+    except (CompilerError, ProgramError) as error:
+        said = str(error.args[0]).splitlines()[0].removesuffix(", in a transpose rule")
+        said = said.removeprefix("transpose: ")
+        lines = (n.source for n in linear.nodes if n.source and f"'{n.op.name}'" in said)
+        raise ProgramError(
+            "custom_jvp: reverse mode requires a rule that is linear in its tangents, "
+            f"got {rule.name} of {op.body.name}: {said}",
+            where(next(lines, next((n.source for n in rule.nodes if n.source), None))),
+            "forward mode alone (wl.jvp, wl.jacfwd), or wl.custom_vjp",
+        ) from None
 
 
 # ---------------------------------------------------------------- batches

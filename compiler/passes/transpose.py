@@ -6,8 +6,8 @@ first, so the order is that of the program. What does not depend on a linear inp
 stands.
 Order: after linearize.
 Before: in every output the graph is linear in the `linear` inputs together.
-After: a well-formed graph that reads no linear input: a rule that would read more of one than its
-type is rejected here.
+After: a well-formed graph that reads no linear input, in no body either: a rule that would read
+more of one than its type is rejected here.
 Cost: O(n) nodes; about the arithmetic of the given graph.
 Source: Frostig, Johnson, Maclaurin, Paszke and Radul, Decomposing reverse-mode automatic
 differentiation, 2021.
@@ -15,10 +15,11 @@ differentiation, 2021.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from ..errors import CompilerError
 from ..ir import Graph, Node, Value, apply_all, sourced
+from ..ops.bodies import present
 from ..ops.family import accumulate
 from .jvp import zeros
 from .split import dependents
@@ -31,14 +32,7 @@ def transpose(graph: Graph, linear: Sequence[bool]) -> Graph:
     found = pullback(graph, linear, fixed, cts_in)
     moving = [v for v, yes in zip(graph.inputs, linear, strict=True) if yes]
     outputs = tuple(zeros(v) if ct is None else ct for v, ct in zip(moving, found, strict=True))
-    made = Graph.of(f"{graph.name}_transpose", (*fixed, *cts_in), outputs)
-    known = set(made.inputs)
-    for node in made.nodes:
-        if any(a.node is None and a not in known for a in node.args):
-            raise CompilerError(
-                f"transpose: '{node.op.name}' reads a tangent, in a transpose rule", str(graph)
-            )
-    return made
+    return Graph.of(f"{graph.name}_transpose", (*fixed, *cts_in), outputs)
 
 
 def pullback(
@@ -55,6 +49,8 @@ def pullback(
 
     def add(v: Value, ct: Value | None) -> None:
         if ct is not None:
+            if v.node and not v.type.is_inexact:
+                raise reader(v.node, graph)
             if ct.type != v.type:
                 raise CompilerError(
                     f"transpose: a value of type {v.type} got a cotangent of type {ct.type}",
@@ -79,7 +75,32 @@ def pullback(
                 for a, ct in zip(node.args, found, strict=True):
                     if a in waiting:
                         add(a, ct)
-    return tuple(gathered.get(v) for v, yes in zip(graph.inputs, linear, strict=True) if yes)
+    moved = [v for v, yes in zip(graph.inputs, linear, strict=True) if yes]
+    back = tuple(map(gathered.get, moved))
+    refuse_readers({new[v] for v in moved}, present(back), {*fixed, *present(cts)}, graph)
+    return back
+
+
+def refuse_readers(
+    tangents: Set[Value], found: Sequence[Value], given: Set[Value], graph: Graph
+) -> None:
+    """Refuses cotangents that are made of a tangent, of which there is only the type."""
+    seen: set[Value] = set(given)
+    stack = list(found)
+    while stack:
+        v = stack.pop()
+        if v.node is None or v in seen:
+            continue
+        seen.update(v.node.values)
+        if not tangents.isdisjoint(v.node.args):
+            raise reader(v.node, graph)
+        stack += v.node.args
+
+
+def reader(node: Node, graph: Graph) -> CompilerError:
+    """The error of a node that needs a tangent itself where only its type is known."""
+    what = f"transpose: '{node.op.name}' reads a tangent, in a transpose rule"
+    return CompilerError(what, str(graph))
 
 
 def remade(node: Node, new: dict[Value, Value]) -> Node:

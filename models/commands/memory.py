@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def inspected(options: argparse.Namespace) -> Inspection:
-    with memory_budget(options.budget):
+    with memory_budget(options.budget or None):
         if names_function(options.target):
             return functions.inspection(options)
         if options.arg or options.grad:
