@@ -107,6 +107,23 @@ def folds(rng: Rng) -> Case:
     return f, (x,)
 
 
+def parts_of_rows(rng: Rng) -> Case:
+    """Rows that begin where wide accesses do, and end elsewhere."""
+    m, n = 4 * edge(rng, 40), 4 * edge(rng, 600)
+    first, last = 4 * int(rng.integers(0, 2)), n - int(rng.integers(0, 6))
+
+    def f(x: Any) -> Any:
+        part = x[:, first : max(last, first + 1)]
+        e = np.exp(part - np.max(part, 1, keepdims=True))
+        return (
+            np.max(np.abs(x[:, :last]), 1),
+            np.sum(x[: m - 1, : n - 1], 1),
+            e / np.sum(e, 1)[:, None],
+        )
+
+    return f, (array(rng, m, n, dtype=floating(rng)),)
+
+
 def long_folds(rng: Rng) -> Case:
     """Chunks of a long axis, the last of them short, beside what is folded another way."""
     n = int(rng.choice([65_535, 65_537, 4097, 131_073, 262_145]))
@@ -262,8 +279,8 @@ def steps(rng: Rng) -> Case:
 KINDS: dict[str, Callable[[Rng], Case]] = {
     f.__name__: f
     for f in (
-        maps, pieces, crosswise, rows, folds, long_folds, boxes, products, deep_products, prefixes,
-        sorts, gathers, scatters, segments, slices, loops, steps,
+        maps, pieces, crosswise, rows, parts_of_rows, folds, long_folds, boxes, products,
+        deep_products, prefixes, sorts, gathers, scatters, segments, slices, loops, steps,
     )
 }  # fmt: skip
 
