@@ -133,6 +133,8 @@ def stored(name: str) -> Artifact | None:
         return None
     if found.digest != hashlib.sha256(cubin).hexdigest():
         return None
+    for file in (f"{name}.cubin", f"{name}.kernel"):
+        objects.use(file)
     objects.HELD.statistics = replace(
         objects.HELD.statistics, loaded=objects.HELD.statistics.loaded + 1
     )

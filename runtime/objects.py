@@ -14,7 +14,8 @@ Disk: a folder that only this user may write, `WONDERLAND_CACHE` or `wonderland`
 folder; `off` is none. `<hash>.text` names the object that holds a text's functions, `<hash>.object`
 is one, named by its own hash. Each file begins with the hash of the rest, is readable by its owner
 only and is written whole or not at all. What is missing, damaged, another user's, a link or no file
-is compiled again, silently; so is everything where the disk is full or may not be written.
+is compiled again, silently; so is everything where the disk is full or may not be written. Now and
+then, when something was compiled, the folder is trimmed to WONDERLAND_CACHE_SIZE (cache_size.py).
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ import re
 import stat
 import tempfile
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from . import making, native
+from . import cache_size, making, native
 
 SETTINGS = (
     "NUMBA_CPU_NAME",
@@ -54,8 +54,7 @@ SETTINGS = (
 UNHELD_BYTES = 32 << 20  # machine code that is kept for who may ask for it again
 LOADED_BYTES = 64 << 10  # what an object takes beside its code, about
 
-PART = ".part"  # ends the name of a file that is being written
-PART_SECONDS = 3600  # and it is not any more if it is older
+WRITES = 64  # of how many compilations one trims the folder, the first of a process among them
 
 
 class CompilerError(RuntimeError):
@@ -87,6 +86,12 @@ class Address(int):
 
     held: Held
 
+    @classmethod
+    def of(cls, number: int, held: Held) -> Address:
+        made = cls(number)
+        made.held = held
+        return made
+
 
 @dataclass
 class Object:
@@ -106,6 +111,7 @@ class Loaded:
     addresses: dict[str, tuple[str, dict[str, int]]]  # by hash of a text: its object, its functions
     objects: dict[str, Object]  # by name
     statistics: Statistics
+    writes: int = 0  # compilations that wrote to the disk
     released: deque[str] = field(default_factory=deque)  # names of objects, in the order of time
     unheld: dict[str, None] = field(default_factory=dict)  # names of objects, oldest first
 
@@ -166,10 +172,7 @@ def held(name: str) -> dict[str, int]:
         holder = Held(of.engine)
         of.held = weakref.ref(holder, lambda _: released.append(place))
         HELD.unheld.pop(place, None)
-    found = {f: Address(number) for f, number in functions.items()}
-    for address in found.values():
-        address.held = holder
-    return found
+    return {f: Address.of(number, holder) for f, number in functions.items()}
 
 
 def free() -> None:
@@ -232,6 +235,8 @@ def load(name: str) -> None:
         return
     addresses = resolve(engine(place, data or b""), name, found)
     if all(addresses.values()):  # else the entry is another text's
+        for file in (f"{name}.text", f"{place}.object"):
+            use(file)
         know(name, place, addresses)
         HELD.statistics = replace(HELD.statistics, loaded=HELD.statistics.loaded + len(found))
 
@@ -379,7 +384,7 @@ def write(name: str, data: bytes) -> None:
     if place is None:
         return
     try:
-        number, part = tempfile.mkstemp(PART, dir=place)
+        number, part = tempfile.mkstemp(cache_size.PART, dir=place)
     except OSError:
         return
     try:
@@ -394,12 +399,17 @@ def write(name: str, data: bytes) -> None:
 
 
 def sweep() -> None:
-    """Removes what writers that were killed have left."""
+    """Trims the folder, one time of WRITES."""
     place = folder()
-    with suppress(OSError):
-        for file in place.glob(f"*{PART}") if place else ():
-            if file.lstat().st_mtime < time.time() - PART_SECONDS:
-                file.unlink()
+    if place is not None and HELD.writes % WRITES == 0:
+        cache_size.trim(place, cache_size.limit())
+    HELD.writes += 1
+
+
+def use(name: str) -> None:
+    """A file that was read is the last to go."""
+    if place := folder():
+        cache_size.used(place / name)
 
 
 def read(name: str) -> bytes | None:

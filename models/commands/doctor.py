@@ -94,7 +94,7 @@ def threads() -> Iterator[tuple[str, str]]:
 
 
 def cache(advice: list[str]) -> Iterator[tuple[str, str]]:
-    from ...runtime import objects
+    from ...runtime import cache_size, objects
 
     folder = objects.folder()
     if folder is not None and not os.access(folder, os.W_OK):
@@ -108,7 +108,8 @@ def cache(advice: list[str]) -> Iterator[tuple[str, str]]:
         yield "machine code", "not kept"
         return
     sizes = [f.stat().st_size for f in folder.iterdir() if f.is_file()]
-    yield "machine code", f"{len(sizes)} files, {amount(sum(sizes))}, in {folder}"
+    most = amount(cache_size.limit())
+    yield "machine code", f"{len(sizes)} files, {amount(sum(sizes))} of at most {most}, in {folder}"
 
 
 def rates(advice: list[str]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland.runtime import executor, objects
+from wonderland.runtime import cache_size, executor, objects
 
 from .process import PRELUDE, ROOT, run
 
@@ -289,6 +290,110 @@ def test_a_relative_folder_is_the_one_where_the_process_began(cache, tmp_path, m
     assert compiled() == FRESH
     monkeypatch.chdir(tmp_path / "other")
     assert compiled() == FOUND
+
+
+# ---------------------------------------------------------------- size
+
+
+def taken(folder: Path) -> int:
+    return sum(512 * f.lstat().st_blocks for f in folder.iterdir())
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The folder has room for a few programs, and is trimmed whenever something is compiled."""
+    monkeypatch.setattr(objects, "WRITES", 1)
+    monkeypatch.setenv("WONDERLAND_CACHE_SIZE", "100 kB")
+    return 100_000
+
+
+def test_the_folder_stays_within_its_size_and_keeps_what_is_new(cache, small):
+    other(0)
+    one = taken(cache)
+    for k in range(1, 20):
+        other(k)
+        assert taken(cache) <= small + one
+    other(19)
+    assert objects.statistics().loaded == 1
+    other(0)
+    assert objects.statistics().compiled == 1
+
+
+def other(k: int) -> None:
+    objects.HELD = objects.Loaded(threading.RLock(), {}, {}, objects.Statistics())
+    KEPT.append(objects.HELD)
+    found = objects.functions(f"def f(x):\n    return x * {k} + {k}", {}, "size")
+    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(found["f"])(3) == 4 * k
+
+
+def test_what_is_used_is_not_what_goes(cache, small):
+    other(0)
+    (kept,) = cache.glob("*.text")
+    for k in range(1, 30):
+        for file in cache.iterdir():  # all is older than it is
+            os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 7200))
+        other(0)
+        assert objects.statistics().loaded == 1, k
+        other(k)
+    assert kept.exists() and taken(cache) <= 1.2 * small
+    other(1)
+    assert objects.statistics().compiled == 1  # it went long ago
+
+
+def test_only_files_of_the_cache_go_oldest_first(tmp_path):
+    for k in range(8):
+        (tmp_path / f"{k}.object").write_bytes(bytes(5000))
+        os.utime(tmp_path / f"{k}.object", (0, 1000 + k))
+    (tmp_path / "notes").write_bytes(bytes(50_000))
+    (tmp_path / "folder.object").mkdir()
+    (tmp_path / "link.text").symlink_to(tmp_path / "notes")
+    cache_size.trim(tmp_path, 8 * 8192)
+    assert len(list(tmp_path.iterdir())) == 11
+    cache_size.trim(tmp_path, 5 * 8192)
+    names = sorted(f.name for f in tmp_path.iterdir())
+    assert names == ["5.object", "6.object", "7.object", "folder.object", "link.text", "notes"]
+
+
+@pytest.mark.parametrize(
+    ("text", "nbytes"), [("5000", 5000), ("1.5GB", 1_500_000_000), ("2 MiB", 2 << 20), ("0", 0)]
+)
+def test_the_size_is_a_number_of_bytes(monkeypatch, text, nbytes):
+    monkeypatch.setenv("WONDERLAND_CACHE_SIZE", text)
+    assert cache_size.limit() == nbytes
+
+
+def test_a_size_that_is_none_is_an_error(monkeypatch):
+    monkeypatch.setenv("WONDERLAND_CACHE_SIZE", "much")
+    with pytest.raises(ValueError, match="WONDERLAND_CACHE_SIZE: bytes or '500MB' is required"):
+        cache_size.limit()
+
+
+def test_processes_that_trim_at_once_give_the_right_numbers(cache):
+    script = (
+        PRELUDE
+        + """
+import ctypes
+from wonderland.runtime import objects
+objects.WRITES, objects.UNHELD_BYTES = 1, 0
+sys.stdin.readline()
+call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
+for k in [*range(12), *range(12)]:
+    found = objects.functions(f"def f(x):\\n    return x * {k} + {k}", {}, "size")
+    assert call(found["f"])(3) == 4 * k
+"""
+    )
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "WONDERLAND_CACHE": str(cache),
+                   "WONDERLAND_CACHE_SIZE": "40kB"}  # fmt: skip
+    started = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, text=True,
+                         stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]  # fmt: skip
+    said = [p.communicate("\n", timeout=60) for p in started]
+    assert [p.returncode for p in started] == [0, 0], said
+    assert taken(cache) <= 40_000 + 2 * 3 * 8192
+    assert parts(cache) == []
 
 
 # ---------------------------------------------------------------- killed, crowded
