@@ -177,10 +177,10 @@ class Cumlogsumexp(Running):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         (x,) = operands(out)
-        none = full(float("-inf"), x.type)
-        safe = select(eq(out, none), full(0.0, x.type), out)
+        zero, nothing = full(0.0, x.type), eq(out, full(float("-inf"), x.type))
+        safe = select(nothing, zero, out)  # where there is nothing yet, the result moves with x
         factor = exp(sub(self.before(out, float("-inf")), safe))
-        term = mul(exp(sub(x, safe)), dx)
+        term = mul(exp(sub(select(nothing, zero, x), safe)), dx)
         return linear_recurrence(factor, term, self.axis, self.reverse)
 
 

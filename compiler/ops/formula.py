@@ -244,7 +244,7 @@ class LogOdds(Formula):
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         (p,) = operands(out)
         one = like(p, 1.0)
-        return mul(dx, div(one, mul(p, sub(one, p))))
+        return mul(dx, add(div(one, p), div(one, sub(one, p))))
 
 
 # ---------------------------------------------------------------- quotients, remainders

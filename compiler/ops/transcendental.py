@@ -299,7 +299,8 @@ class Cbrt(Smooth):
     interval = (0.1, 3.0)
 
     def slope(self, x: Value, y: Value) -> Value:
-        return div(like(y, 1 / 3), mul(y, y))
+        root = div(like(y, 1.0), y)  # squared, so that at 0 no power of 0 times infinity is NaN
+        return mul(like(y, 1 / 3), mul(root, root))
 
 
 class Tan(Analytic):
@@ -526,7 +527,8 @@ class Atan2(Elementwise):
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         y, x = operands(out)
         # scaled, as the squares may overflow or be nothing; no scale changes the slope
-        scale = div(like(x, 1.0), stop_gradient(maximum(abs(x), abs(y))))
+        most = like(x, float(finfo(x.dtype).max) / 8)
+        scale = div(like(x, 1.0), stop_gradient(minimum(maximum(abs(x), abs(y)), most)))
         x, y = mul(x, scale), mul(y, scale)
         slope = div(neg(y) if i else x, add(mul(x, x), mul(y, y)))
         return mul(dx, mul(slope, scale))
@@ -540,7 +542,8 @@ class Hypot(Elementwise):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         zero = eq(out, like(out, 0.0))
-        return mul(dx, div(operands(out)[i], select(zero, like(out, 1.0), out)))
+        slope = div(operands(out)[i], select(zero, like(out, 1.0), out))
+        return mul(dx, select(zero, like(out, 0.0), slope))
 
 
 # ---------------------------------------------------------------- user functions
@@ -711,8 +714,11 @@ def roots(z: Pair) -> Pair:
 
 
 def _one_less_square(x: Value) -> Value:
+    """1 - x ** 2, precise near 1, with the derivative of x ** 2: that of a product of two factors
+    would be NaN where one is 0 and the cotangent infinite."""
     one = like(x, 1.0)
-    return mul(sub(one, x), add(one, x))
+    plain = sub(one, mul(x, x))
+    return add(plain, stop_gradient(sub(mul(sub(one, x), add(one, x)), plain)))
 
 
 def trigamma(x: Value) -> Value:

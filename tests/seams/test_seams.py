@@ -13,6 +13,7 @@ import wonderland as wl
 from tests.seams import lists
 from tests.seams.meaning import expected, forward, orders_of, ours, reverse, words
 from tests.seams.registry import DRAWS, SEAMS, Seam
+from wonderland.compiler.ops.formula import Sinc
 
 ROOMS = {n: getattr(wl, n) for n in ("numpy", "nn", "special", "lax", "optim", "random")}
 ROOMS["linalg"] = wl.numpy.linalg
@@ -120,6 +121,29 @@ def test_sinc_of_complex_numbers_is_smooth(z: complex) -> None:
             want = mp.diff(lambda t: mp.sinc(mp.pi * t), mp.mpc(z), order)
         np.testing.assert_allclose(function(np.array(z)), complex(want), rtol=1e-12, atol=1e-13)
         function = forward(function, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", range(6))
+def test_derivatives_of_sinc_are_precise_to_units_of_their_greatest_value(
+    order: int, dtype: type
+) -> None:
+    points = np.concatenate([np.linspace(-12, 12, 101), np.logspace(-9, 1, 50)]).astype(dtype)
+    points = points[points != 0]
+    with mp.workdps(120):
+
+        def slope(x: Any, k: int) -> Any:
+            return ((mp.sin(x + k * mp.pi / 2) - k * slope(x, k - 1)) if k else mp.sin(x)) / x
+
+        want = np.array([float(slope(mp.mpf(float(x)), order)) for x in points])
+    error = np.abs(Sinc(order).reference(points).astype(np.float64) - want)
+    assert np.max(error) * (order + 1) < 3 * np.finfo(dtype).eps
+
+
+def test_sums_that_begin_with_nothing_move_with_their_first_element() -> None:
+    x = np.array([-np.inf, -np.inf, 0.0])
+    for mode in (wl.jacfwd, wl.jacrev):
+        np.testing.assert_array_equal(mode(wl.lax.cumlogsumexp)(x), np.eye(3))
 
 
 PIECES = ("softplus", "logaddexp2", "huber_loss", "xlogy", "entr", "logit", "sinc", "fmod", "power")
