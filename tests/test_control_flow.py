@@ -208,6 +208,33 @@ def test_a_while_loop_has_derivatives_in_forward_mode():
     close(wl.jit(lambda a: wl.jvp(newton, (a,), (1.0,))[1])(2.0), slope)
 
 
+BODIES = {
+    "moves": np.sin,
+    "has no slope": np.floor,
+    "forgets": lambda c: 0 * wl.stop_gradient(c) + 1,
+    "waits": wl.stop_gradient,
+}
+NO_TURNS = {
+    "fori_loop": lambda body, x: lax.fori_loop(2, 1, lambda i, c: body(c), x),
+    "scan": lambda body, x: lax.scan(lambda c, y: (body(c), c + y), x, np.zeros(0))[0],
+    "scan of a length": lambda body, x: lax.scan(lambda c, _: (body(c), c), x, None, 0)[0],
+    "while_loop": lambda body, x: lax.while_loop(lambda c: c > 9, body, x),
+    "bounds that are told": lambda body, x: lax.fori_loop(
+        0, np.int32(0), lambda i, c: body(c), x, checkpoints=2
+    ),
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("loop", NO_TURNS)
+def test_a_loop_of_no_turns_has_the_derivative_of_what_it_begins_with(loop: str, body: str):
+    f, x = lambda x: NO_TURNS[loop](BODIES[body], x * x), np.float64(1.5)
+    assert wl.jvp(f, (x,), (np.float64(1),))[1] == 3
+    if loop != "while_loop":
+        assert wl.grad(f)(x) == 3
+        assert np.array_equal(wl.vmap(wl.grad(f))(np.array([1.5, 2])), [3, 4])
+
+
 def test_a_while_loop_in_reverse_says_what_to_use():
     with pytest.raises(
         ProgramError, match="while_loop: has no derivative in reverse mode"

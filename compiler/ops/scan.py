@@ -164,7 +164,7 @@ class Scan(Control):
 
         carries = grown(carries, step)
         primals, slopes, outs, out_slopes = self.pushed((*consts, *carries, *sequences))
-        if not any(moving(out_slopes)):
+        if self.length and not any(moving(out_slopes)):  # else the first is last
             return (None,) * len(node.values)
         last = present(filled(out_slopes[:k], outs[:k], carries))
         ys, y_slopes = outs[k:], out_slopes[k:]

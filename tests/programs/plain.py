@@ -264,6 +264,9 @@ lax = types.SimpleNamespace(
 )  # fmt: skip
 wl = types.SimpleNamespace(
     lax=lax, vmap=vmap, checkpoint=lambda f: f, grad=grad, value_and_grad=value_and_grad, jvp=jvp,
-    stop_gradient=lambda x: x, numpy=types.SimpleNamespace(at=At),
+    stop_gradient=lambda x: x, numpy=types.SimpleNamespace(
+        at=At, arange=np.arange, eye=np.eye, linspace=np.linspace, zeros=np.zeros, ones=np.ones,
+        full=np.full,
+    ),
     nn=types.SimpleNamespace(relu=relu, sigmoid=sigmoid, softmax=softmax, logsumexp=logsumexp),
 )  # fmt: skip

@@ -24,7 +24,9 @@ KEEPS = {
 """Their results are operands or whole numbers."""
 ROUNDED_ONCE = {np.add, np.subtract, np.multiply, np.true_divide, np.sqrt, np.square}
 FUNCTION_UNITS = 4  # of other functions
-PRODUCTS = (np.einsum, np.dot, np.inner, np.vdot)
+SUMS = {np.einsum, np.dot, np.inner, np.vdot, np.tensordot, np.outer, np.cumsum, np.trace}
+"""These reach no ufunc, and err by what they add up, those of FUNCTIONS by what they give."""
+FUNCTIONS = {np.cumprod, np.linalg.norm}
 WIDE = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}
 
 
@@ -75,6 +77,13 @@ class Rounded(np.ndarray):
             found.append(np.where(held | ~np.isfinite(part), part, part + step))
         return cls.of(found[0] if len(found) == 1 else found[0] + 1j * found[1])
 
+    @classmethod
+    def of_sum(cls, *operands: Any) -> float:
+        """Units of a sum. What is better than a chain is held to it; double precision is not: it is
+        what sums are compared to."""
+        terms = max((np.size(x) for x in operands if not isinstance(x, str)), default=1)
+        return 1 + math.sqrt(terms) / 8 if cls.low == np.float64 else 1.0
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         given = [plain(x) for x in inputs]
         out = options.pop("out", None)
@@ -108,10 +117,11 @@ class Rounded(np.ndarray):
             if ufunc is np.add:
                 plainly = {k: v for k, v in options.items() if k != "out"}
                 size = getattr(np.add, method)(np.abs(given[0]), *given[1:], **plainly)
+                size = size * cls.of_sum(given[0])
             else:
                 size = size * math.sqrt(max(np.size(given[0]), 1))
         elif ufunc is np.matmul:
-            size = np.matmul(np.abs(given[0]), np.abs(given[1]))
+            size = np.matmul(np.abs(given[0]), np.abs(given[1])) * cls.of_sum(given[0])
         elif ufunc not in ROUNDED_ONCE:
             size = size * FUNCTION_UNITS
         return cls.moved(found, size)
@@ -119,9 +129,11 @@ class Rounded(np.ndarray):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         cls = type(self)
         found = super().__array_function__(func, types, args, kwargs)
-        if func in PRODUCTS and cls.units:
+        if cls.units and func in SUMS:
             size = func(*(magnitude(a) for a in args), **{k: plain(v) for k, v in kwargs.items()})
-            return cls.moved(plain(found), size)
+            return cls.moved(plain(found), size * cls.of_sum(*args))
+        if cls.units and func in FUNCTIONS:
+            return cls.moved(plain(found), np.abs(plain(found)) * 4 * FUNCTION_UNITS)
         return wrapped(cls, found)
 
     def __getitem__(self, at: Any) -> Any:

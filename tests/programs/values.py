@@ -190,6 +190,11 @@ def normalised(w: Writer) -> None:
 # ---------------------------------------------------------------- products
 
 
+def affordable(w: Writer, steps: int) -> None:
+    if steps > 30 * w.elements:
+        raise Unfit
+
+
 @kind(4)
 def product(w: Writer) -> None:
     x = w.float_(has_axes) if w.chance(0.9) else w.value(is_number, has_axes)
@@ -199,6 +204,7 @@ def product(w: Writer) -> None:
     y = w.value(has_axes, lambda b: b.dtype == a.dtype and size in b.shape)
     b = w.at(y)
     other = w.pick([d for d, n in enumerate(b.shape) if n == size])
+    affordable(w, a.size * b.size // max(size, 1))
     if w.chance(0.3):
         w.give(f"np.tensordot({x}, {y}, axes=({shared}, {other}))")
         return
@@ -221,8 +227,10 @@ def product(w: Writer) -> None:
 @kind(1)
 def product_of_one(w: Writer) -> None:
     x = w.float_(lambda a: a.ndim == 2)
+    affordable(w, w.at(x).size * max(w.at(x).shape, default=0))
     w.give(w.pick((
-        f"{x} @ {x}.T", f"{x}.T @ {x}", f"np.einsum('ij,ij->i', {x}, {x})", f"np.outer({x}, {x})",
+        f"{x} @ {x}.T", f"{x}.T @ {x}", f"np.einsum('ij,ij->i', {x}, {x})",
+        f"np.outer({x}[0], {x}[:, -1])",
         f"np.einsum('ij->j', {x})", f"np.einsum('ij,kj->ik', {x}, np.sin({x}))",
         f"np.einsum('ij,j->', {x}, {x}[0])",
     )))  # fmt: skip

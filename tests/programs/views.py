@@ -268,10 +268,10 @@ def of_sizes(w: Writer) -> None:
     """Values of nothing but sizes."""
     n, m = w.pick(w.sizes), w.pick(w.sizes)
     text = w.pick((
-        f"np.arange({n}).astype(F)", f"np.eye({n}, {m}, dtype=F)", f"np.arange({n}) % {m}",
-        f"np.linspace(-1, 1, {n}).astype(F)", f"np.zeros(({n}, {m}), F)", f"np.ones(({n}, 1), F)",
-        f"np.full(({m},), F(0.5))",
+        f"arange({n}).astype(F)", f"eye({n}, {m}, dtype=F)", f"arange({n}) % {m}",
+        f"linspace(-1, 1, {n}).astype(F)", f"zeros(({n}, {m}), F)", f"ones(({n}, 1), F)",
+        f"full(({m},), F(0.5))",
     ))  # fmt: skip
     if product((n, m)) > w.elements:
         raise Unfit
-    w.give(text)
+    w.give(f"wl.numpy.{text}")
