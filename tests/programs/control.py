@@ -155,7 +155,8 @@ def switch_(w: Writer) -> None:
     count = w.integer(2, 3)
     ints = [n for n in w.pool if is_integer(w.at(n)) and not np.ndim(w.at(n))]
     index = f"{w.pick(ints)} % {count}" if ints else f"(np.mean({x}) > 0).astype(np.int32)"
-    texts = [w.pick(("{z}", "{z} * F(2)", "np.sin({z})", "-{z}", "{z}[::-1]", "np.cos({z})"))
+    twice = f"{{z}} * {w.dtype(w.at(x))}(2)"
+    texts = [w.pick(("{z}", twice, "np.sin({z})", "-{z}", "{z}[::-1]", "np.cos({z})"))
              for _ in range(count)]  # fmt: skip
     if not np.ndim(w.at(x)):
         texts = [t.replace("[::-1]", "") for t in texts]

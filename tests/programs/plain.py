@@ -144,17 +144,19 @@ class At:
 # ---------------------------------------------------------------- derivatives
 
 
+def run_of(f: Function) -> type[Rounded] | None:
+    """The run that a function is part of, if roundings are felt in it."""
+    return f.__globals__.get("rounding")
+
+
 @contextlib.contextmanager
-def widely(f: Function, args: Sequence[Any]) -> Iterator[None]:
+def widely(f: Function) -> Iterator[None]:
     """Inside of the block the names of dtypes in the text of `f` are wide, and nothing is moved."""
-    scope = f.__globals__
+    scope, run = f.__globals__, run_of(f)
     kept = {n: scope[n] for n in WIDE_NAMES if n in scope}
-    runs = {type(x) for x in (*args, *scope.values()) if isinstance(x, Rounded)}
     scope.update({n: WIDE_NAMES[n] for n in kept})
     try:
-        with contextlib.ExitStack() as stack:
-            for run in runs:
-                stack.enter_context(run.exact())
+        with run.exact() if run else contextlib.nullcontext():
             yield
     finally:
         scope.update(kept)
@@ -186,28 +188,29 @@ def jumps(f: Callable[[float], Any], h: float = 1e-6) -> list[np.ndarray]:
     return [np.abs(a - 2 * b + c) / h for a, b, c in zip(before, here, after, strict=True)]
 
 
-def as_given(found: Any, like: Any) -> Any:
+def as_given(found: Any, like: Any, run: type[Rounded] | None) -> Any:
     """A derivative in the dtype of what it is of, moved by what differences may be off."""
-    if isinstance(like, Rounded):
+    if run:
         most = np.max(np.abs(found), initial=0)
-        return type(like).moved(found, most * 16, floor=ACCURACY * (1 + most))
+        return run.moved(found, most * 16, floor=ACCURACY * (1 + most))
     return np.asarray(found).astype(like.dtype)
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     values = f(*primals)
     xs, ts = ([np.asarray(plain(x), np.float64) for x in some] for some in (primals, tangents))
-    with widely(f, primals):
+    with widely(f):
         found = slope(lambda h: f(*(x + h * t for x, t in zip(xs, ts, strict=True))))
-    found = iter(found)
-    return values, mapped(lambda y: as_given(next(found), np.asanyarray(y)), values)
+    found, run = iter(found), run_of(f)
+    return values, mapped(lambda y: as_given(next(found), np.asanyarray(y), run), values)
 
 
 def value_and_grad(f: Function, argnums: Any = 0) -> Function:
     def differentiated(*args: Any) -> Any:
         value = f(*args)
         numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-        slopes = tuple(as_given(partial(f, args, k), args[k]) for k in numbers)
+        run = run_of(f)
+        slopes = tuple(as_given(partial(f, args, k), args[k], run) for k in numbers)
         return value, slopes if isinstance(argnums, tuple) else slopes[0]
 
     return differentiated
@@ -226,7 +229,7 @@ def partial(f: Function, args: Sequence[Any], k: int) -> np.ndarray:
         y[i] += h
         return f(*wide[:k], y, *wide[k + 1 :])
 
-    with widely(f, args):
+    with widely(f):
         for i in np.ndindex(x.shape):
             (out[i],) = slope(lambda h, i=i: moved(h, i))
     return out

@@ -10,7 +10,7 @@ F, G and C name its dtypes, so that the same text runs in double precision.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,15 +106,17 @@ class Program:
         scope = self.scope(wide=False, ours=False)
         return [eval(a.text, scope) for a in self.arguments]
 
-    def function(self, wide: bool = False, ours: bool = True, name: str = "run") -> Callable:
+    def function(self, wide: bool = False, ours: bool = True, name: str = "run") -> Any:
         scope = self.scope(wide, ours)
         exec(compile(self.text(), f"program_{self.seed}.py", "exec"), scope)
         return scope[name]
 
     def exactly(self, kind: type[Rounded], values: list[Any], name: str = "run") -> Any:
         """Its results in double precision, with what roundings `kind` makes."""
+        function = self.function(True, False, name)
+        function.__globals__["rounding"] = kind
         with np.errstate(all="ignore"):
-            return self.function(True, False, name)(*map(kind.of, values))
+            return function(*map(kind.of, values))
 
 
 def widened(x: Any) -> Any:
