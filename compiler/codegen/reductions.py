@@ -106,7 +106,8 @@ class Reductions:
     def combine(self, s: Reduce, of: list[str]) -> None:
         """accumulator = accumulator combined with the value, which may stand as two factors."""
         acc, values = self.accumulators[s.names[0]], self.values
-        mask = None if self.across and not values.ended else values.mask
+        alike = self.across and not (values.ended and self.wide(s))  # one value for all columns
+        mask = None if alike else values.mask
         if len(s.names) == 2:
             self.replace_better(s, of, mask)
             return

@@ -216,7 +216,7 @@ def unrolled(w: Writer) -> None:
     a = w.at(first)
     d, z, k = w.dtype(a), w.fresh(), w.fresh()
     texts = [f"{z} * {d}(0.75) + np.roll({z}, {k})", f"np.sin({z}) + {d}(0.5) * {k}",
-             f"{z} - {d}(0.1) * np.mean({z}) * {k}"]  # fmt: skip
+             f"{z} - {d}(0.125) * np.mean({z}) * {k}"]  # fmt: skip
     if np.ndim(a):
         texts += [f"np.concatenate([{z}[1:], {z}[:1]]) * {d}(0.5)", f"{z} + {z}[{k}:{k} + 1]",
                   f"wl.numpy.at({z})[{k}].add({d}(0.5) * {z}[0])"]  # fmt: skip

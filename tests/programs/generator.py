@@ -56,7 +56,7 @@ def written(seed: int, rng: np.random.Generator) -> Program:
         tuple(Argument(n, t) for n, t in arguments.items()),
         tuple(w.statements),
         (),
-        facts={"large": large},
+        facts={"large": large, **({"divided": True} if w.chance(0.4) else {})},
     )
     return derivative(w, made) if derived else results(w, made)
 

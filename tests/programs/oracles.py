@@ -14,14 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 import wonderland as wl
+from wonderland.compiler import interpreter
 from wonderland.compiler.interpreter import results
-from wonderland.compiler.ir import Graph
+from wonderland.compiler.ir import Graph, Node
+from wonderland.compiler.ops.bodies import Control
 from wonderland.runtime.executor import threads
 
+from .divided import divided
 from .plain import Kink, jumps, leaves, slope
 from .program import Program, widened
 from .rounding import Rounded, magnitude, plain
@@ -96,19 +100,23 @@ class Oracle:
         return wl.trace(self.program.function(wide=True), *self.wide).graph
 
     def felt(self, units: float, seed: int) -> list[np.ndarray]:
-        """The graph's results with what every rounding of a node makes of them."""
-        kind, store = Rounded.run(self.low, units, seed), {}
-        graph = self.graph
-        store.update(zip(graph.inputs, map(np.asarray, self.wide), strict=True))
-        for node in graph.nodes:
-            args = [store[a] for a in node.args]
-            for value, y in zip(node.values, results(node, args), strict=True):
-                size = np.abs(y) if y.dtype.kind in "fc" else 0
-                if node.op.name in LINEAR and units and y.dtype.kind in "fc":
-                    size = np.abs(results(node, [magnitude(a) for a in args])[0])
-                moved = plain(kind.moved(y, 2 * size)) if y.dtype.kind in "fc" else y
-                store[value] = np.asarray(moved, y.dtype)
-        return [np.asarray(store[v]) for v in graph.outputs]
+        """The graph's results with what every rounding of a node makes of them, in bodies too."""
+        kind = Rounded.run(self.low, units, seed)
+
+        def moved(node: Node, args: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+            found = results(node, args)
+            if not units or isinstance(node.op, Control) or not node.types[0].is_inexact:
+                return found
+            first = results(node, [magnitude(a) for a in args]) if node.op.name in LINEAR else found
+            return tuple(
+                np.asarray(plain(kind.moved(y, 2 * np.abs(z))), y.dtype)
+                if y.dtype.kind in "fc"
+                else y
+                for y, z in zip(found, first, strict=True)
+            )
+
+        with mock.patch.object(interpreter, "results", moved):
+            return list(interpreter.interpret(self.graph, *self.wide))
 
     # ---- comparing
 
@@ -275,7 +283,8 @@ class Candidate:
         p = o.program
         jitted = wl.jit(p.function(), donate_argnums=p.donated)
         try:
-            return cls(o, jitted, jitted.compile(*p.values()))
+            with divided() if p.facts.get("divided") else contextlib.nullcontext():
+                return cls(o, jitted, jitted.compile(*p.values()))
         except Exception as error:
             said = str(error).strip().split("\n")[:3]
             o.faults.append(Fault("not compiled", f"{type(error).__name__}: {' | '.join(said)}"))

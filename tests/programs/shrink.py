@@ -68,11 +68,13 @@ def fewer_outputs(p: Program) -> Iterator[Program]:
 
 
 def plainer(p: Program) -> Iterator[Program]:
-    """Without donation, a budget, arguments that nothing reads, layouts."""
+    """Without donation, a budget, arguments that nothing reads, small divisions."""
     if p.donated:
         yield replace(p, donated=())
     if p.facts.get("budget"):
         yield replace(p, facts={k: v for k, v in p.facts.items() if k != "budget"})
+    if p.facts.get("divided"):
+        yield replace(p, facts={k: v for k, v in p.facts.items() if k != "divided"})
     if not p.entry:
         read = set(NAME.findall(p.text().split("def run")[0].split("\n", 1)[1]))
         kept = tuple(a for a in p.arguments if a.name in read)

@@ -6,6 +6,7 @@ What fails is shrunk, and written to FOLDER as a file that runs on its own.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import queue
 import sys
@@ -43,7 +44,8 @@ def faults_of(
         candidate = Candidate.of(o) if compiled(seed) and got is not None else None
         if candidate:
             waiting.append((candidate, got))
-    machine_code(low for c, _ in waiting for low in c.lowered)
+    with contextlib.suppress(Exception):  # it will be raised again, by the program it is of
+        machine_code(low for c, _ in waiting for low in c.lowered)
     for candidate, got in waiting:
         candidate.run(got)
     return {s: o.faults for s, o in oracles.items() if o.faults}

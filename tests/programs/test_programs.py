@@ -84,6 +84,32 @@ def test_programs_in_a_row_are_of_every_kind() -> None:
     assert len(KINDS) > 30
 
 
+ONCE_WRONG = {
+    "folds that are the same for every column, in a short last block": (
+        "np.arange(9).astype(F)",
+        "v1 = np.broadcast_to(x0[np.array([0, 1, 8])], (70001, 3))\n"
+        "v2 = np.einsum('ab,ag->', v1, v1)",
+    ),
+    "rows of one element, summed over columns and over rows": (
+        "np.ones((65537, 1), F)",
+        "v1 = np.max(x0, axis=1)\nv2 = np.sum(x0, axis=0)",
+    ),
+    "an operand of a branch that is stored as its reshape alone": (
+        "np.ones((8, 97), F)",
+        "v1 = np.sum(x0, axis=0)[:, None]\n"
+        "v2 = lax.cond(x0[0, 0] > 0, lambda z: z * F(2), lambda z: np.cos(z), v1)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONCE_WRONG)
+def test_what_was_wrong_once_is_right(name: str) -> None:
+    argument, text = ONCE_WRONG[name]
+    dtypes = {"F": "float32", "G": "float64", "C": "complex64"}
+    arguments, made = (Argument("x0", argument),), Statement(text, ("v1", "v2"))
+    assert not checked(Program(0, dtypes, arguments, (made,), ("v1", "v2", "v2.T")))
+
+
 # ---------------------------------------------------------------- what is felt, and what is found
 
 

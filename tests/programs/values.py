@@ -30,8 +30,9 @@ KINKED = (
     "np.abs({})", "np.maximum({}, F(0))", "np.clip({}, -1, F(1.25))", "np.sign({})", "np.floor({})",
     "np.rint({})", "np.trunc({})", "wl.nn.relu({})", "np.sqrt(np.abs({}))", "np.reciprocal({})",
     "np.log(np.abs({}))", "np.minimum({}, 1)", "np.ceil({})", "{} % F(1.5)", "{} // F(0.75)",
-    "np.nan_to_num({})", "np.copysign(F(2), {})", "np.fmod({}, F(0.7))", "np.heaviside({}, F(0.5))",
-    "np.where({} > 0, {}, F(0.1) * {})", "np.round({}, 1)",
+    "np.nan_to_num({})", "np.copysign(F(2), {})", "np.fmod({}, F(0.6875))",
+    "np.heaviside({}, F(0.5))",
+    "np.where({} > 0, {}, F(0.125) * {})", "np.round({}, 1)",
 )  # fmt: skip
 BINARY = ("{} + {}", "{} - {}", "{} * {}", "{} / (np.square({}) + F(1))", "np.hypot({}, {} + F(9))",
           "np.arctan2({}, np.square({}) + F(0.5))", "np.logaddexp({}, {})")  # fmt: skip
