@@ -37,7 +37,7 @@ class Refused(Exception):
 class Driver:
     """The state of a process. `capacity`: bytes of the device's memory."""
 
-    def __init__(self, capacity: int = 1 << 33) -> None:
+    def __init__(self, capacity: int = 1 << 30) -> None:
         self.memory, self.capacity = Memory(), capacity
         self.objects: dict[int, Any] = {}  # by handle
         self.handles = itertools.count(0x10000, 16)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -253,7 +254,8 @@ def test_what_a_graph_keeps_goes_with_it(driven: cuda.CudaDevice) -> None:
 
 
 def test_after_a_fork_it_is_not_initialised(driven: cuda.CudaDevice, d: Any) -> None:
-    child = os.fork()
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        child = os.fork()  # from Python 3.12 on threads are warned of
     if not child:
         os._exit(code(d.cuCtxSynchronize()))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3

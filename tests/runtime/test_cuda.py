@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +122,10 @@ def test_memory_that_was_borrowed_is_there_again_when_it_is_needed(
     assert np.asarray(double(given)).tolist() == (2 * X).tolist()
     del given
     gc.collect()
-    free = driver().capacity - used(driver())
-    big = driven.allocate(free - 8 * X.size // 2)  # there is room for half of it
+    assert driven.limbo  # without that there is room for half of what is asked for
     monkeypatch.setattr(driver(), "capacity", used(driver()) + X.nbytes // 2)
-    assert driven.limbo
     assert driven.allocate(X.nbytes).nbytes == X.nbytes
-    assert not driven.limbo and big.nbytes
+    assert not driven.limbo
 
 
 @pytest.mark.parametrize("kind", ["pageable", "read by the device itself", "pinned"])
@@ -166,7 +165,8 @@ def test_a_forked_child_frees_nothing(driven: Any) -> None:
     borrowed = [adopt(Shown(driven, X), driven)]
     loan = x.__cuda_array_interface__
     gc.collect()  # of devices that were not told of the fork
-    child = os.fork()
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        child = os.fork()  # from Python 3.12 on threads are warned of
     if not child:
         driven.forked()  # as is registered for the devices of the process
         before = driver().calls.total()
