@@ -48,7 +48,7 @@ from wonderland.compiler.types import (
     Type,
 )
 
-SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 17, 32)
+SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 15, 16, 17, 32, 33)  # around lanes, and registers of them
 RANGE = {
     "bool": (0, 1),
     **dict.fromkeys(SIGNED, (-4, 4)),
