@@ -6,8 +6,9 @@
 
 Effects happen when the program runs, in the order of the calls, also under derivatives, where they
 see the primal values, and under vmap, where they happen for each element: in the branch that it
-takes, and until its loop ends. (JAX refuses them there, or runs them for all.) What a function
-raises reaches the caller, who gets no results; the compiled program may be called again.
+takes, and until its loop ends (JAX refuses them there, or runs them for all); an effect of which
+nothing differs between elements happens once. What a function raises reaches the caller, who gets
+no results; the compiled program may be called again.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ class Roots:
         """How many nodes that no kernel of several computes one needs, one after the other."""
         found = dict.fromkeys(self.graph.inputs, 0)
         for n in self.graph.nodes:
-            new = max((found[a] for a in n.args), default=0) + (not self.fusible(n))
-            found |= dict.fromkeys(n.values, new)
+            new = max((found[a] for a in n.args), default=0)
+            apart = not self.fusible(n) and not isinstance(n.op, Constant)
+            found |= dict.fromkeys(n.values, new + apart)
         return found
 
     def running_sums(self) -> set[Value]:
@@ -78,7 +79,7 @@ class Roots:
                 continue
             (reader,) = users[n.out]
             if isinstance(reader.op, Add):
-                later = depth[reader.out] > depth[n.out]
+                later = depth[reader.out] > depth[n.out] > 0
                 if later and large(max(n.args, key=depth.__getitem__)):
                     found.add(n.out)
         return found

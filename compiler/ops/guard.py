@@ -79,12 +79,17 @@ def cleared(on: Value, x: Value) -> Value:
     return select(broadcast(on, x.shape, new) if new else on, x, like(x, 0.0))
 
 
+def moves(x: Value) -> bool:
+    """Whether there may be a derivative in `x`."""
+    return x.type.is_inexact and (x.node is None or bool(x.node.args))
+
+
 def entered(args: Sequence[Value], batched: Sequence[bool], on: Value) -> tuple[Value, ...]:
     """Operands of what is computed for the rows `on` alone."""
     some: list[Value] = []
 
     def found(x: Value, yes: bool) -> Value:
-        if not x.type.is_inexact:
+        if not moves(x):
             return x
         if not yes and not some:
             some.append(reduce_any(on, (0,)))
@@ -102,7 +107,7 @@ def apart(
     An op that reads it as it is (`shares`) is linear in it, with the others as factors: these are
     zero in other rows. Another op gets a copy for every row.
     """
-    common = [x.type.is_inexact and not yes for x, yes in zip(args, batched, strict=True)]
+    common = [moves(x) and not yes for x, yes in zip(args, batched, strict=True)]
     if not any(common):
         return tuple(args), tuple(batched)
     if shares:
