@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wonderland")
 
+PROGRAMS = 1024
+"""Of one function that are kept; what was used longest ago is compiled again when it is needed."""
 PRECISION = "default_matmul_precision"  # the setting that tracing heeds
 
 
@@ -66,7 +68,8 @@ def jit(
 
     The kind is the structure of the arguments, the element type and shape of every array in them,
     and the values of static arguments, which must be hashable. What the function closes over is
-    read at the first call.
+    read at the first call. Programs die with the function that `jit` gave; of 1024 kinds and more
+    the one used longest ago goes.
 
     Errors: a ProgramError that names the user's line; the next call starts afresh.
     Settings: `check_nans`, `disable_jit`, `dump`, `verify`, `memory_budget`, `device`,
@@ -129,6 +132,8 @@ class Jitted:
     donated: tuple[int, ...]
     own: dict[str, Any]  # settings by keyword
     entries: dict[Key, Executable] = field(default_factory=dict)
+    turns: dict[int, int] = field(default_factory=dict)  # when each was last looked up, by id
+    clock: Iterator[int] = field(default_factory=itertools.count)
     recent: Executable | None = None
     seen: Settings | None = None  # of the thread that called the recent one
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -233,15 +238,29 @@ class Jitted:
     def entry(self, key: Key, dynamic: Any) -> Executable:
         """The program of a key."""
         found = self.entries.get(key)
-        if found is not None:
-            return found
-        with self.lock:
-            if key not in self.entries:
-                if self.entries and log.isEnabledFor(logging.INFO):
-                    why = reason(self.function, key, self.entries)
-                    log.info("jit: %s is traced again: %s", self.name, why)
-                self.entries[key] = self.made(key, dynamic)
-            return self.entries[key]
+        if found is None:
+            with self.lock:
+                found = self.entries.get(key) or self.added(key, dynamic)
+        self.turns[id(found)] = next(self.clock)
+        return found
+
+    def added(self, key: Key, dynamic: Any) -> Executable:
+        """A new program; those used longest ago go where there are more than PROGRAMS."""
+        if self.entries and log.isEnabledFor(logging.INFO):
+            why = reason(self.function, key, self.entries)
+            log.info("jit: %s is traced again: %s", self.name, why)
+        made = self.entries[key] = self.made(key, dynamic)
+        if len(self.entries) > PROGRAMS:
+            kept = {id(made), id(self.recent)}  # the recent one is called without looking it up
+            others = [k for k, e in self.entries.items() if id(e) not in kept]
+            for gone in sorted(others, key=self.turn)[: len(self.entries) - PROGRAMS]:
+                del self.entries[gone]
+            self.turns = {id(e): self.turns.get(id(e), 0) for e in self.entries.values()}
+        return made
+
+    def turn(self, key: Key) -> int:
+        """When a program was last looked up."""
+        return self.turns.get(id(self.entries[key]), 0)
 
     @property
     def name(self) -> str:

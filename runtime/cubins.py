@@ -63,7 +63,8 @@ class Artifact:
         return f"{self.entry} {self.architecture}: {uses}{spills}, cubin {len(self.cubin)} bytes"
 
 
-HELD: dict[str, Artifact] = {}  # by name; changed under making.LOCK only
+HELD: dict[str, Artifact] = {}  # by name, asked for last last; changed under making.LOCK only
+MOST = 1024  # of them, beside those that programs have
 
 
 def artifacts(
@@ -75,10 +76,12 @@ def artifacts(
     for text in dict.fromkeys(texts):
         name = hashlib.sha256(f"{environment}\n{text}".encode()).hexdigest()
         with making.LOCK:
-            found = HELD.get(name) or stored(name)
+            found = HELD.pop(name, None) or stored(name)
             if found is None:
                 found = making.apart(partial(made, text, words, architecture, name))
             out[text] = HELD[name] = found
+            while len(HELD) > MOST:
+                del HELD[next(iter(HELD))]
     return out
 
 

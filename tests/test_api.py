@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from wonderland.compiler import api
 from wonderland.compiler.errors import ProgramError
 
 F32 = np.float32
@@ -233,3 +236,28 @@ def test_a_static_name_that_no_parameter_has_is_refused() -> None:
     with pytest.raises(ProgramError, match="static_argnames among x, n are required, got 'm'"):
         wl.jit(lambda x, n=1: x, static_argnames=("n", "m"))
     assert wl.jit(lambda x, **more: x, static_argnames="m")(X, m=1) is not None
+
+
+def test_a_function_keeps_the_programs_it_used_last(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(api, "PROGRAMS", 4)
+    traced: list[int] = []
+
+    def f(x: Any) -> Any:
+        traced.append(x.shape[0])
+        return x * 2
+
+    function = wl.jit(f)
+    for n in range(1, 9):
+        np.testing.assert_array_equal(function(np.ones(n)), np.full(n, 2.0))
+        function(np.ones(1))  # always one of the last
+        assert len(function.entries) <= 4
+    assert traced == list(range(1, 9))
+    program = weakref.ref(function.compile(np.ones(8)).program)
+    for n in (8, 7, 1):
+        function(np.ones(n))
+    assert traced == list(range(1, 9))
+    for n in (2, 3, 4, 5):
+        np.testing.assert_array_equal(function(np.ones(n)), np.full(n, 2.0))
+    assert traced == [*range(1, 9), 2, 3, 4, 5]
+    gc.collect()
+    assert program() is None and len(function.turns) <= 5
