@@ -24,6 +24,10 @@ order 2, 1 and infinity, pads by constant or by elements of the array; partition
 ask for places within the axis; complex numbers fill no real array. Traced numbers are not written
 to: they are values, as NumPy's scalars are.
 What is not refused: numbers have an axis 0 in every reduction, clip of bools without bounds.
+
+Derivatives where there is none are JAX's: halves at ties, infinite for sqrt at 0. But that of |x|,
+hypot, norms and std is 0 at 0, that of x ** 0 is 0 at 0 as elsewhere, and equal infinities share
+that of logaddexp by halves. At the ends of domains higher ones are the limits from within.
 """
 
 from __future__ import annotations
