@@ -1,13 +1,15 @@
 """Functions with batch rules of your own, as jax.custom_batching names them.
 
-@wl.custom_vmap
-def solve(a, b):
-    return np.linalg.solve(a, b)
+    @wl.custom_vmap
+    def energy(a, x):
+        return x @ a @ x
 
-@solve.def_vmap
-def solve_many(axis_size, in_batched, a, b):
-    ...
-    return x, True
+    @energy.def_vmap
+    def energies(axis_size, in_batched, a, x):
+        assert in_batched == (False, True)
+        return np.sum(x @ a * x, axis=1), True
+
+    wl.vmap(energy, in_axes=(None, 0))(a, rows)
 """
 
 from __future__ import annotations

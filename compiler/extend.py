@@ -40,10 +40,11 @@ from .ir import Array, Graph, Node, Op, Sample, Value, apply, apply_all
 from .kernel import Expr
 from .kernel import apply as scalar
 from .numpy.operands import new, operand, value
-from .ops.family import Elementwise, Linear, OneResult, Piece, View
+from .ops import family
+from .ops.family import Linear, OneResult, Piece, View, in_f32
 from .trace import noted
 from .tracer import current
-from .types import FLOATS, INTEGERS, Type, type_of
+from .types import FLOATS, HALVES, INTEGERS, Type, type_of
 
 __all__ = [
     "FLOATS",
@@ -68,6 +69,20 @@ __all__ = [
     "ops",
     "scalar",
 ]
+
+
+class Elementwise(family.Elementwise, abstract=True):
+    """Operands of one type, a result of their shape: `expression` says what a kernel computes.
+
+    It is given f32 for f16 and bf16, and its result is rounded to them once.
+    """
+
+    def emitted(self, *args: Expr) -> Expr:
+        wanted = self.type(*(Type(a.dtype) for a in args))
+        found = self.expression(*map(in_f32, args))
+        assert isinstance(wanted, Type)
+        narrow = wanted.dtype in HALVES and found.dtype == "f32"
+        return scalar("cast", found, param=wanted.dtype) if narrow else found
 
 
 def function_of(op: Op) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """The settings: each is at once an environment variable, a keyword of `jit` and a `with` form.
 
-with wl.check_nans():
-    step(params, batch)
+    with wl.check_nans():
+        step(params, batch)
 
 setting        environment               meaning                                           default
 check_nans     WONDERLAND_CHECK_NANS     a NaN in a result raises, and names its line      off

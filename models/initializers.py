@@ -1,6 +1,6 @@
 """First weights, with the variances and the bits of jax.nn.initializers.
 
-weight = he_normal(random.key(0), (784, 256))
+    weight = he_normal(wl.random.key(0), (784, 256))
 
 Shapes: (..., inputs, outputs); what stands before is the receptive field of a convolution. The
 normal ones are truncated at two standard deviations and scaled to keep the variance.

@@ -1,9 +1,9 @@
 """Optimizers as pairs of pure functions, as in optax: the update compiles into the training step.
 
-optimizer = chain(clip_by_global_norm(1.0), adamw(cosine_decay_schedule(1e-3, 1000)))
-state = optimizer.init(params)
-updates, state = optimizer.update(grads, state, params)
-params = apply_updates(params, updates)
+    optimizer = chain(clip_by_global_norm(1.0), adamw(cosine_decay_schedule(1e-3, 1000)))
+    state = optimizer.init(params)
+    updates, state = optimizer.update(grads, state, params)
+    params = apply_updates(params, updates)
 
 A learning rate is a number, or a schedule: a function of the number of steps taken.
 """

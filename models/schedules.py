@@ -1,7 +1,7 @@
 """Learning rates as functions of the number of steps taken, as in optax.
 
-rate = warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=100, decay_steps=1000)
-optimizer = adam(rate)
+    rate = warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=100, decay_steps=1000)
+    optimizer = wl.optim.adam(rate)
 
 A schedule is a function of the count, which may be traced: its value is part of the training step.
 """

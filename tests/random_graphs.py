@@ -136,21 +136,27 @@ class Unfit(Exception):
     """This attempt leads nowhere; the next may."""
 
 
+def random_names() -> list[str]:
+    """The ops that graphs begin with, seed by seed."""
+    return sorted({*BUILDERS, *(n for n, op in Op.registry.items() if issubclass(op, Elementwise))})
+
+
 def random_graph(seed: int, nodes: int = 12, halves: bool = True, loops: bool = True) -> Graph:
     """A graph of at most `nodes` nodes (at least 6), the same for the same seed.
 
     Without `halves` none of f16 and bf16, whose rounding hides small errors; without `loops` no op
     that holds graphs."""
-    names = sorted(
-        BUILDERS | {n: elementwise for n, op in Op.registry.items() if issubclass(op, Elementwise)}
-    )
-    names = [n for n in names if loops or n not in CONTROL]
+    names = [n for n in random_names() if loops or n not in CONTROL]
     with sourced(None):
         for attempt in range(100):
             maker = Maker(np.random.default_rng([seed, attempt]), halves)
             if maker.grow(names[seed % len(names)], names, nodes):
                 return maker.graph(f"g{seed}")
-    raise AssertionError(f"no graph for seed {seed}")
+    name = names[seed % len(names)]
+    raise AssertionError(
+        f"no graph for seed {seed}, which begins with op '{name}': its class says by `domain` and "
+        "`interval` what it takes; an op of no family needs an entry in BUILDERS"
+    )
 
 
 def random_arrays(graph: Graph, seed: int) -> tuple[np.ndarray, ...]:
@@ -350,7 +356,7 @@ def elementwise(m: Maker, name: str) -> Value:
             m.within(x, *((0.5, 8) if floats else (0, 6))),
             m.within(args[1], *((-2, 2) if floats else (0, 3))),
         ]
-    args = [m.within(a, *DOMAIN[name, i]) if (name, i) in DOMAIN else a for i, a in enumerate(args)]
+    args = [m.within(a, *r) if (r := domain_of(op, i)) else a for i, a in enumerate(args)]
     try:
         bounds = bounds_of(name, [m.bounds[a] for a in args], args)
     except ArithmeticError:  # beyond what a float bounds
@@ -358,6 +364,23 @@ def elementwise(m: Maker, name: str) -> Value:
     variants = {"sinc": 4, "share": 2, "share2": 2}
     made = op(int(m.rng.integers(variants[name]))) if name in variants else op()  # pyright: ignore[reportCallIssue]
     return m.note(apply(made, *args), bounds)
+
+
+def domain_of(op: type[Elementwise], i: int) -> Range | None:
+    """What operand `i` must lie in: by the table, else, of one operand, where samples are taken."""
+    told = op.arity > 1 or op.interval == Elementwise.interval or not set(op.domain) <= set(INEXACT)
+    return DOMAIN.get((op.name, i)) or (None if told else op.interval)
+
+
+def sampled(name: str, given: list[Range], args: list[Value]) -> Range:
+    """Bounds by the op's reference on a grid, twice as wide: for ops that the table below lacks."""
+    if args[0].type.is_complex or not all(np.isfinite(r).all() for r in given):
+        return -math.inf, math.inf
+    ends = [np.linspace(*r, 17).astype(args[0].type.numpy) for r in given]
+    grid = np.meshgrid(*ends, indexing="ij")
+    found = np.asarray(Op.registry[name]().reference(*grid), np.float64)
+    middle, half = (found.max() + found.min()) / 2, found.max() - found.min()
+    return float(middle - half), float(middle + half)
 
 
 def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
@@ -437,7 +460,7 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
         case "maximum" | "minimum" | "select":
             (a, b), (c, d) = given[-2:]
             return min(a, c), max(b, d)
-    return -math.inf, math.inf
+    return sampled(name, given, args)
 
 
 # ---------------------------------------------------------------- the others

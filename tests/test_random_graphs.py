@@ -1,12 +1,16 @@
 """The generator of random graphs: covers every op, keeps values tame, and is repeatable."""
 
-import numpy as np
+from typing import Any
 
-from tests.random_graphs import random_arrays, random_graph
+import numpy as np
+import pytest
+
+from tests.random_graphs import random_arrays, random_graph, random_names
 from wonderland.compiler.interpreter import interpret
 from wonderland.compiler.ir import Op
 from wonderland.compiler.ops.collective import Collective
 from wonderland.compiler.types import NUMPY
+from wonderland.extend import Elementwise, Expr, scalar
 
 SEEDS = range(250)  # each op begins two graphs or more
 
@@ -33,3 +37,35 @@ def test_the_same_seed_gives_the_same_graph_and_finite_results() -> None:
         assert graph == random_graph(s)
         for result in interpret(graph, *random_arrays(graph, s)):
             assert result.dtype.kind not in "fc" or np.all(np.abs(result) < 200)
+
+
+@pytest.mark.parametrize("interval", [(-2.0, 2.0), (0.25, 0.75), (3.0, 40.0)])
+def test_an_op_that_nobody_told_of_has_graphs(interval: tuple[float, float]) -> None:
+    """Its class says what it takes; how large its results are its reference tells."""
+    known = dict(Op.registry)
+    try:
+
+        class Untold(Elementwise):
+            """x^3"""
+
+            arity = 1
+            domain = ("f32", "f64")
+
+            def reference(self, *args: np.ndarray) -> Any:
+                assert args[0].dtype == bool or (np.abs(args[0]) <= interval[1] + 0.01).all()
+                return args[0] ** 3
+
+            def expression(self, *args: Expr) -> Expr:
+                return scalar("mul", args[0], scalar("mul", args[0], args[0]))
+
+        Untold.interval = interval
+        names = random_names()
+        at = names.index("untold")
+        graphs = {seed: random_graph(seed) for seed in range(at, 6 * len(names), len(names))}
+        assert any(n.op.name == "untold" for g in graphs.values() for n in g.nodes)
+        for seed, graph in graphs.items():
+            for result in interpret(graph, *random_arrays(graph, seed)):
+                assert result.dtype.kind not in "fc" or np.isfinite(result).all()
+    finally:
+        Op.registry.clear()
+        Op.registry.update(known)

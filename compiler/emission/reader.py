@@ -125,7 +125,7 @@ class Reader:
             args = []
             for a in node.args:
                 args.append((yield a, at, guards))
-            return op.expression(*args)
+            return op.emitted(*args)
         if isinstance(op, View):
             return (yield from self.view(op, node, at, guards))
         if isinstance(op, Computed):

@@ -142,6 +142,10 @@ class Elementwise(OneResult, abstract=True):
         out = scalar(self.scalar or self.name, *map(in_f32, args))
         return scalar("cast", out, param=dtype) if dtype in HALVES and out.dtype == "f32" else out
 
+    def emitted(self, *args: Expr) -> Expr:
+        """What a kernel computes: the expression of its operands."""
+        return self.expression(*args)
+
     def lifted(self, size: int) -> Op:
         return self
 

@@ -124,7 +124,7 @@ def by_kernel(op: Op, arrays: tuple[np.ndarray, ...], out: Type) -> np.ndarray:
         return Load(buffers[i], plain, at=tuple(parts))
 
     if isinstance(op, Elementwise):
-        expr = op.expression(*(read(i, at) for i in range(len(arrays))))
+        expr = op.emitted(*(read(i, at) for i in range(len(arrays))))
     else:
         assert isinstance(op, Computed)
         expr = op.element(at, types, out, read)
