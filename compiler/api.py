@@ -36,7 +36,7 @@ from .precision import factors_of
 from .retrace import Key, reason
 from .settings import Settings, active, bytes_of, changed
 from .static import Ints, Static, Strings, places, places_and_names
-from .trace import PYTHON, Traced, aval, call, trace, trace_tree
+from .trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
 from .tracer import Again, current
 from .types import NUMPY, Type, dtype_name
 
@@ -160,7 +160,7 @@ class Jitted:
         if current() is not None:  # part of the function being traced
             return call(self.traced(static, dynamic), *dynamic)
         leaves, structure = tree.flatten(dynamic)
-        arrays, kinds = self.kind(leaves)
+        arrays, kinds = self.kind(leaves, dynamic)
         settings = self.settings(arrays)
         if settings.disable_jit or settings.device in ("", "cpu"):
             arrays = on_host(arrays)
@@ -184,6 +184,12 @@ class Jitted:
     def __repr__(self) -> str:
         return f"<jit of {self.name}>"
 
+    def __deepcopy__(self, memo: Any) -> Jitted:
+        return self  # as of functions
+
+    def __reduce__(self) -> str:
+        return getattr(self, "__qualname__", self.name)  # as functions, by where it is
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
@@ -195,7 +201,7 @@ class Jitted:
         """The program for arguments of this kind, which are not read: types will do."""
         static, dynamic = self.parted(args, options)
         leaves, structure = tree.flatten(dynamic)
-        arrays, kinds = self.kind(leaves)
+        arrays, kinds = self.kind(leaves, dynamic)
         return self.entry(Key(static, structure, kinds, self.settings(arrays)), dynamic)
 
     # ---- keys
@@ -210,7 +216,18 @@ class Jitted:
         dynamic = {n: v for n, v in options.items() if n not in self.static_names}
         return tuple(static), (rest, dynamic)
 
-    def kind(self, leaves: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def array(self, x: Any, leaves: Sequence[Any], dynamic: Any) -> np.ndarray:
+        """A leaf as an array; the error names the argument."""
+        try:
+            return array(x)
+        except ProgramError:
+            structure = tree.structure(dynamic if isinstance(dynamic[-1], dict) else (dynamic, {}))
+            for leaf, place in zip(leaves, names_of(self.function, structure), strict=True):
+                if leaf is x:
+                    aval(x, place)
+            raise
+
+    def kind(self, leaves: Sequence[Any], dynamic: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """The leaves as arrays of the host or a device, and what of them decides the program."""
         arrays, kinds = [], []
         for x in leaves:
@@ -222,7 +239,7 @@ class Jitted:
                 kinds.append((x.numpy, x.shape))
             else:
                 found = array_on_device(x)
-                a = array(x) if found is None else found
+                a = self.array(x, leaves, dynamic) if found is None else found
                 arrays.append(a)
                 kinds.append((type(x) if type(x) in PYTHON else a.dtype, a.shape))
         return tuple(arrays), tuple(kinds)

@@ -29,7 +29,7 @@ from .ops.source import full
 from .passes import jvp as forward_mode
 from .passes.linearize import linearize as linearize_graph
 from .passes.transpose import transpose
-from .trace import Traced, aval, call, trace_tree
+from .trace import Traced, aval, call, names_of, static, trace_tree
 from .tracer import Tracer
 from .tree import Structure
 
@@ -78,7 +78,8 @@ def value_and_grad(
     def differentiated(*args: Any, **options: Any) -> Any:
         chosen, others, bound = parted(function, args, options, argnums)
         traced = trace_tree(bound, (chosen, others), name_of(function))
-        made = gradient_of(traced, has_aux, holomorphic)
+        names = functools.partial(chosen_names, function, args, argnums)
+        made = gradient_of(traced, has_aux, holomorphic, names)
         found, slopes = call(made, chosen, others)
         return found, slopes[0] if isinstance(argnums, int) else slopes
 
@@ -97,7 +98,7 @@ def jvp(
     """
     for what, found in (("primals", primals), ("tangents", tangents)):
         if not isinstance(found, (tuple, list)):
-            got = aval(found, "")[0] if np.ndim(found) else type(found).__name__
+            got = aval(found)[0] if np.ndim(found) else type(found).__name__
             raise ProgramError(
                 f"jvp: {what} in a tuple or list are required, got {got}",
                 where(user_source()),
@@ -209,10 +210,15 @@ def stop_gradient(x: Any) -> Any:
 # ---------------------------------------------------------------- graphs of derivatives
 
 
-def gradient_of(traced: Traced, has_aux: bool, holomorphic: bool = False) -> Traced:
+def gradient_of(
+    traced: Traced,
+    has_aux: bool,
+    holomorphic: bool = False,
+    names: Callable[[], list[str]] | None = None,
+) -> Traced:
     """(chosen, others) -> (value, gradient of the chosen), from a function to scalars."""
     chosen = traced.inputs.children[0]
-    differentiable("grad", traced.args[: chosen.size], chosen, holomorphic)
+    differentiable("grad", traced.args[: chosen.size], chosen, holomorphic, names)
     wanted = parts(traced, has_aux, "grad")
     graph, outputs = traced.graph, traced.graph.outputs
     if wanted.container is not None or outputs[0].shape or not outputs[0].type.is_inexact:
@@ -313,13 +319,20 @@ def parted(
     function: Function, args: tuple[Any, ...], options: dict[str, Any], argnums: int | Sequence[int]
 ) -> tuple[tuple[Any, ...], list[Any], Function]:
     """The arguments to differentiate, the arrays among the others, and the function of both."""
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers = tuple(argnums) if isinstance(argnums, (tuple, list, range)) else (argnums,)
+    if bad := [n for n in numbers if not isinstance(n, int | np.integer)]:
+        raise ProgramError(
+            f"grad: argnums of ints are required, got {bad[0]!r:.40}", where(user_source())
+        )
     if wrong := [n for n in numbers if not -len(args) <= n < len(args)]:
         raise ProgramError(
             f"grad: argnums within {len(args)} positional arguments is required, got {wrong[0]}",
             where(user_source()),
         )
     places = [n % len(args) for n in numbers]
+    for k, x in enumerate(tree.leaves([args[n] for n in places])):
+        if not isinstance(x, Tracer | np.ndarray | float):
+            aval(x, chosen_names(function, args, argnums)[k])
     if len(set(places)) < len(places):
         raise ProgramError(
             f"grad: different argnums are required, got {tuple(numbers)}", where(user_source())
@@ -339,23 +352,42 @@ def parted(
     return tuple(args[n] for n in places), [leaves[i] for i in arrays], bound
 
 
+def chosen_names(
+    function: Function, args: tuple[Any, ...], argnums: int | Sequence[int]
+) -> list[str]:
+    """What the leaves of the arguments to differentiate are called."""
+    structures = [tree.structure(a) for a in args]
+    paths = names_of(function, tree.structure((args, {})))
+    each = [[paths.pop(0) for _ in range(s.size)] for s in structures]
+    numbers = (argnums,) if isinstance(argnums, int) else argnums
+    return [name for n in numbers for name in each[n]]
+
+
 def differentiable(
-    name: str, args: Sequence[Value], structure: Structure, holomorphic: bool = False
+    name: str,
+    args: Sequence[Value],
+    structure: Structure,
+    holomorphic: bool = False,
+    names: Callable[[], list[str]] | None = None,
 ) -> None:
     """Refuses integers and bools among the arguments to differentiate; with `holomorphic` reals."""
-    for v, path in zip(args, tree.paths(structure), strict=True):
+    for k, (v, path) in enumerate(zip(args, tree.paths(structure), strict=True)):
+        if v.type.is_complex if holomorphic else v.type.is_inexact:
+            continue
+        place = names()[k] if names else f"args{path}"
         if holomorphic and not v.type.is_complex:
             raise ProgramError(
                 f"{name}: complex inputs are required with holomorphic=True, "
-                f"got {v.type} at args{path}",
+                f"got {v.type} at {place}",
                 where(user_source()),
                 "x.astype(np.complex64)",
             )
         if not v.type.is_inexact:
             raise ProgramError(
-                f"{name}: float inputs are required, got {v.type} at args{path}",
+                f"{name}: float inputs are required, got {v.type} at {place}",
                 where(user_source()),
-                "x.astype(np.float32), or argnums without it",
+                "x.astype(np.float32), or argnums without it"
+                + (f", or {static(place)}" if "." in place else ""),
             )
 
 
@@ -369,7 +401,7 @@ def matched(what: str, given: Any, structure: Structure, values: Sequence[Value]
         )
     for x, v, path in zip(leaves, values, tree.paths(structure), strict=True):
         if v.type.is_inexact:
-            got, weak = aval(x, path)
+            got, weak = aval(x, f"args{path}")
             if got != v.type and not (weak and got.shape == v.shape):
                 raise ProgramError(
                     f"{what} of type {v.type} is required, got {got}{path and f' at {path}'}",

@@ -68,9 +68,18 @@ def known_names(function: Callable[..., Any], names: Sequence[str]) -> None:
         )
 
 
+def several(what: str, kind: type, given: Any) -> tuple[Any, ...]:
+    """One of a kind, or a sequence of them, as a tuple."""
+    found = (given,) if isinstance(given, kind) else given
+    fits = isinstance(found, (tuple, list, range, set, frozenset))
+    if not fits or not all(isinstance(x, kind) for x in found):
+        raise ProgramError(f"jit: {what} of type {kind.__name__} are required, got {given!r:.40}")
+    return tuple(found)
+
+
 def places(function: Callable[..., Any], given: Ints) -> tuple[int, ...]:
     """Places of arguments, from 0; a negative one counts from the last parameter."""
-    numbers = (given,) if isinstance(given, int) else tuple(given)
+    numbers = several("argument places", int, given)
     if min(numbers, default=0) < 0:
         count = len(positional(function))
         if min(numbers) < -count:
@@ -86,7 +95,7 @@ def places_and_names(
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """The arguments that are meant, by place and by name where a parameter has both."""
     numbers = places(function, given)
-    names = (named,) if isinstance(named, str) else tuple(named)
+    names = several("static_argnames", str, named)
     known_names(function, names)
     parameters = positional(function) if numbers or names else []
     place = {p.name: k for k, p in enumerate(parameters)}

@@ -9,6 +9,7 @@ graphs is a transformation of functions, in any nesting.
 from __future__ import annotations
 
 import functools
+import inspect
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,8 +56,8 @@ def traced_leaves(leaves: Sequence[Any]) -> bool:
     return any(isinstance(x, Tracer) for x in leaves)
 
 
-def aval(x: Any, path: str = "") -> tuple[Type, bool]:
-    """The type of an argument's leaf, and whether it is weak."""
+def aval(x: Any, place: str = "args") -> tuple[Type, bool]:
+    """The type of an argument's leaf, and whether it is weak; errors name its place."""
     if isinstance(x, Tracer):
         return x.type, x.weak
     if isinstance(x, Type):
@@ -72,11 +73,43 @@ def aval(x: Any, path: str = "") -> tuple[Type, bool]:
     if found is None:
         raise ProgramError(
             "trace: arrays and numbers are required as arguments, "
-            f"got {type(x).__name__} {x!r:.40} at args{path}",
+            f"got {type(x).__name__} {x!r:.40} at {place}",
             where(user_source()),
-            "static_argnums, or close over it; np.asarray(x) where it is memory of numbers",
+            f"{static(place)}, or close over it; np.asarray(x) where it is memory of numbers",
         )
     return Type(dtype_name(found.dtype), found.shape), False
+
+
+def static(place: str) -> str:
+    """How the argument at a place becomes static: by jit, or as a field of a dataclass."""
+    if place.isidentifier() and place != "args":
+        return f"static_argnames={place!r}"
+    field = place.rpartition(".")[2]
+    in_field = "." in place and field.isidentifier()
+    return f'{field}: Any = field(metadata={{"static": True}})' if in_field else "static_argnums"
+
+
+def names_of(fun: Callable[..., Any], structure: Structure) -> list[str]:
+    """What each leaf of (args, options) is called in messages: `params['w'][0]`."""
+    args, options = structure.children
+    names = [f"argument {i}" for i in range(len(args.children))]
+    try:
+        parameters = list(inspect.signature(fun).parameters.values())
+    except (TypeError, ValueError):  # a builtin
+        parameters = []
+    for i, p in enumerate(parameters[: len(names)]):
+        if p.kind is p.VAR_POSITIONAL:
+            names[i:] = [f"{p.name}[{k}]" for k in range(len(names) - i)]
+            break
+        names[i] = p.name
+    found = [
+        name + path
+        for name, child in zip(names, args.children, strict=True)
+        for path in tree.paths(child)
+    ]
+    for name, child in zip(options.data, options.children, strict=True):
+        found += [name + path for path in tree.paths(child)]
+    return found
 
 
 def trace(
@@ -99,7 +132,7 @@ def trace_tree(
     try:
         avals = [aval(x) for x in leaves]
     except ProgramError:
-        avals = [aval(x, path) for x, path in zip(leaves, tree.paths(inputs), strict=True)]
+        avals = [aval(x, f"args{p}") for x, p in zip(leaves, tree.paths(inputs), strict=True)]
     name = name if name.isidentifier() else "function"
     with tracing(name, again) as made:
         places = [Value(of) for of, _ in avals]

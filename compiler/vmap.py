@@ -11,7 +11,6 @@ the result is part of the outer graph; outside, the interpreter runs it.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from .ops.family import repeated
 from .ops.source import iota
 from .ops.view import permute
 from .passes import batch
-from .trace import Traced, aval, call, trace_tree
+from .trace import Traced, aval, call, names_of, trace_tree
 from .tracer import Tracer, active
 from .tree import Structure
 from .types import Type
@@ -81,7 +80,7 @@ def vmap(
     def mapped(*args: Any, **options: Any) -> Any:
         leaves, structure = tree.flatten((args, options))
         names = names_of(fun, structure)
-        avals = [aval(x, f" {name}") for x, name in zip(leaves, names, strict=True)]
+        avals = [aval(x, name) for x, name in zip(leaves, names, strict=True)]
         axes = in_axes_of(in_axes, args, structure, [of for of, _ in avals], names)
         size = size_of(axes, avals, names, axis_size)
         traced = traced_once(fun, leaves, structure, axes, (axis_name, size))
@@ -167,29 +166,6 @@ def from_front(x: Value, axis: int) -> Value:
 
 
 # ---------------------------------------------------------------- arguments
-
-
-def names_of(fun: Function, structure: Structure) -> list[str]:
-    """What each leaf of (args, options) is called in messages: `params['w'][0]`."""
-    args, options = structure.children
-    names = [f"argument {i}" for i in range(len(args.children))]
-    try:
-        parameters = list(inspect.signature(fun).parameters.values())
-    except (TypeError, ValueError):  # a builtin
-        parameters = []
-    for i, p in enumerate(parameters[: len(names)]):
-        if p.kind is p.VAR_POSITIONAL:
-            names[i:] = [f"{p.name}[{k}]" for k in range(len(names) - i)]
-            break
-        names[i] = p.name
-    found = [
-        name + path
-        for name, child in zip(names, args.children, strict=True)
-        for path in tree.paths(child)
-    ]
-    for name, child in zip(options.data, options.children, strict=True):
-        found += [name + path for path in tree.paths(child)]
-    return found
 
 
 def in_axes_of(

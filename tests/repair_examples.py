@@ -145,6 +145,10 @@ CALLS: list[Example] = [
     ("@wl.scalar_function\ndef f(x):\n    return x if x > 0 else -x\nwl.jit(f)(x)", "x if x > 0 else -x --> np.where(x > 0, x, -x)", X),
     ("wl.scalar_function(lambda x: x + 1)(x)", "wl.scalar_function(lambda x: x + 1)(x) --> def f(x):\n    return x + 1\nwl.scalar_function(f)(x)", X + 1),
     ("@wl.scalar_function\ndef exp(x):\n    return x + 1\nexp(x)", "def exp(x) --> def my_exp(x) ;; \nexp(x) --> \nmy_exp(x)", X + 1),
+    ("@wl.custom_jvp\ndef f(x):\n    return np.sum(x)\nf.defjvp(lambda x, dx: (f(*x), np.sum(np.sin(dx[0]))))\nwl.grad(f)(x)", "wl.grad(f)(x) --> wl.jvp(f, (x,), (x,))[0]", 7.0),
+    ("wl.jit(lambda x: __import__('pickle').dumps(x + 1))(x)", "__import__('pickle').dumps(x + 1))(x) --> x + 1)(x)", X + 1),
+    ("wl.jit(np.sin, memory_budget=0)(x)", "=0 --> ='none'", np.sin(X)),
+    ("deep = x\nfor _ in range(400):\n    deep = [deep]\nwl.jit(lambda t: wl.tree.leaves(t)[0])(deep)", "deep = [deep] --> deep = [x]", X),
     # ---- effects
     ("f = lambda x: wl.pure_callback(np.sin, np.sin, x)\nf(x)", "wl.pure_callback(np.sin, np.sin, x) --> wl.pure_callback(np.sin, wl.ShapeDtypeStruct((3,), np.float64), x)", np.sin(X)),
     ("f = lambda x: np.sum(wl.pure_callback(np.sin, x, x))\nwl.grad(f)(x)", "(np.sin, x, x) --> (np.sin, x, wl.stop_gradient(x))", [0.0] * 3),

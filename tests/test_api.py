@@ -75,7 +75,7 @@ def test_an_integer_beyond_64_bits_is_refused() -> None:
 def test_what_is_no_array_is_refused_with_a_repair() -> None:
     with pytest.raises(ProgramError, match="arrays and numbers are required as arguments") as error:
         wl.jit(lambda x: x)(object())
-    assert "try: static_argnums" in str(error.value)
+    assert "try: static_argnames='x'" in str(error.value)
 
 
 def test_named_arguments_are_told_by_name_not_order() -> None:

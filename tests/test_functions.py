@@ -248,7 +248,7 @@ def test_a_result_that_is_no_scalar_is_refused():
 
 def test_an_integer_input_is_refused():
     text = message(grad(lambda w: w["n"] * 2.0), {"n": np.arange(3)})
-    assert text.startswith("grad: float inputs are required, got i64[3] at args[0]['n']\n")
+    assert text.startswith("grad: float inputs are required, got i64[3] at w['n']\n")
 
 
 def test_argnums_out_of_range_are_refused():

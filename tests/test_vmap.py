@@ -176,7 +176,7 @@ def test_an_axis_without_elements_gives_none():
         (
             lambda: wl.vmap(lambda x, name: x, in_axes=(0, None)),
             (X, "w"),
-            "arrays and numbers are required as arguments, got str 'w' at args name",
+            "arrays and numbers are required as arguments, got str 'w' at name",
         ),
     ],
 )

@@ -405,7 +405,7 @@ def refuse_rule(op: CustomJvp) -> None:
             "custom_jvp: reverse mode requires a rule that is linear in its tangents, "
             f"got {rule.name} of {op.body.name}: {said}",
             where(next(lines, next((n.source for n in rule.nodes if n.source), None))),
-            "forward mode alone (wl.jvp, wl.jacfwd), or wl.custom_vjp",
+            "wl.jvp or wl.jacfwd, or wl.custom_vjp",
         ) from None
 
 

@@ -259,7 +259,7 @@ def shape_given(name: str, shape: Any, least: int = 0) -> Shape:
     if isinstance(shape, Tracer) or any(isinstance(n, Tracer) for n in several(shape)):
         raise wrong(
             f"{name}: a shape of Python ints is required, got a traced value",
-            "x.shape, which is static",
+            "x.shape, which is static, or static_argnames= for an argument",
         )
     given = [whole(n) for n in several(shape)]
     sizes = tuple(n for n in given if n is not None)
