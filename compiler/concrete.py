@@ -27,6 +27,7 @@ ARRAY: tuple[Rule, ...] = (
 TRUTH: tuple[Rule, ...] = (
     repairs.asserted,
     repairs.turned,
+    repairs.flagged,
     repairs.joined,
     repairs.extreme,
     repairs.chosen,

@@ -32,6 +32,8 @@ BARE = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
 """What Python and NumPy raise for a wrong argument; ProgramError is a TypeError, too."""
+ELSEWHERE = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "axes": "axis"}
+"""Parameters as other libraries name them, and as NumPy does."""
 SPELLED = {
     "int": "an int", "bool": "a bool", "str": "a string", "float": "a number", "None": "None",
     "tuple[int, ...]": "a tuple of ints", "Sequence[int]": "a sequence of ints",
@@ -91,7 +93,8 @@ def explanation(
         return error  # of a function that the user passed
     if not isinstance(error, ProgramError):
         what = said(function, name, args, options, error)
-        return ProgramError(what, where(user_source()), bare=error)
+        repair = _renamed(what)
+        return ProgramError(what, where(user_source()), repair, error)
     if error.bare is not None:
         what = said(function, name, args, options, error.bare)
         return ProgramError(what, error.where, error.repair, error.bare)
@@ -150,6 +153,12 @@ def _call(
         and n not in places[: len(args)]
     ]
     return f"an argument for {missing[0]} is required, got none" if missing else str(error)
+
+
+def _renamed(what: str) -> str:
+    """NumPy's name of a parameter that other libraries call otherwise."""
+    unknown = what.rpartition("got ")[2].removesuffix("=")
+    return f"{ELSEWHERE[unknown]}=" if unknown in ELSEWHERE else ""
 
 
 def shown(x: Any) -> str:

@@ -319,7 +319,9 @@ def parted(
     function: Function, args: tuple[Any, ...], options: dict[str, Any], argnums: int | Sequence[int]
 ) -> tuple[tuple[Any, ...], list[Any], Function]:
     """The arguments to differentiate, the arrays among the others, and the function of both."""
-    numbers = tuple(argnums) if isinstance(argnums, (tuple, list, range)) else (argnums,)
+    numbers: tuple[Any, ...] = (
+        tuple(argnums) if isinstance(argnums, tuple | list | range) else (argnums,)
+    )
     if bad := [n for n in numbers if not isinstance(n, int | np.integer)]:
         raise ProgramError(
             f"grad: argnums of ints are required, got {bad[0]!r:.40}", where(user_source())

@@ -99,7 +99,9 @@ def _paths(node: ast.AST, place: tuple[Any, ...]) -> Iterator[tuple[ast.AST, ...
         if first is not None and not (first <= place[0] and place[1] <= (last or first)):
             continue
         here = (first, last, getattr(child, "col_offset", -1), getattr(child, "end_col_offset", -1))
-        if here == place and isinstance(child, ast.expr | ast.AugAssign):
+        if here == place and isinstance(child, ast.If | ast.While | ast.Assert | ast.IfExp):
+            yield (node, child, child.test)  # a jump on a plain name is at the whole
+        elif here == place and isinstance(child, ast.expr | ast.AugAssign):
             yield (node, child)
         for rest in _paths(child, place):
             yield (node, *rest)
@@ -268,6 +270,20 @@ def _after(at: Failed, statement: ast.stmt) -> list[ast.stmt]:
         if isinstance(inside, list) and statement in inside:
             return inside[inside.index(statement) + 1 :]
     return []
+
+
+def flagged(at: Failed) -> tuple[ast.AST, str] | None:
+    """if train: --> an argument that is static, where it is one by itself"""
+    code = at.frame.f_code
+    match at.node:
+        case ast.Name(id=name) if name in code.co_varnames[: code.co_argcount]:
+            branches = any(isinstance(a, ast.If | ast.IfExp) for a in at.around)
+            given = getattr(at.value(at.node), "_value", None)
+            wl = at.module("wonderland")
+            choice = f"{wl}.lax.cond({name}, f, g, x)"
+            if branches and given is not None and given.node is None:  # an input of the graph
+                return at.statement, f"{wl}.jit(f, static_argnames={name!r}), or {choice}"
+    return None
 
 
 def asserted(at: Failed) -> tuple[ast.AST, str] | None:

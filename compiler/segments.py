@@ -81,6 +81,8 @@ def reduced(
     kind = x.type.dtype
     if kind == "bool":  # as jax has it: of truth values as numbers
         raise wrong(f"{name}: numbers are required, got {x.type}", "data.astype(np.int32)")
+    if x.type.is_complex and combine in ("min", "max"):
+        raise wrong(f"{name}: real numbers are required, got {x.type}")
     shape = (count, *x.shape[places.ndim :])
     start = MONOIDS[FOLDS[combine]].identity("f32" if kind in HALVES else kind)
     zeros = ops.full(start, Type(kind, shape))

@@ -107,6 +107,7 @@ def test_a_session_shows_what_is_printed(file: Path) -> None:
     own = [v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__]
     texts |= {f.__name__: f.__doc__ for f in own if callable(f) and ">>>" in (f.__doc__ or "")}
     for name, text in texts.items():
+        assert text is not None
         session = parser.get_doctest(text, dict(names), name, str(file), 0)
         shown += len(session.examples)
         runner.run(session, out=lambda text: None)

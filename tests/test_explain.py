@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+import numpy
 import pytest
 
-import wonderland as wl
+import wonderland
 from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.trace import trace
 
+np: Any = numpy
+wl: Any = wonderland  # no types: what they forbid is tried
 X = np.ones((2, 3), np.float32)
 KEY = np.zeros(2, np.uint32)
 

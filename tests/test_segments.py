@@ -150,7 +150,7 @@ def truths(d: Any, i: Any) -> Any:
     ("function", "message"),
     [
         (no_count, "segment_sum: num_segments is required where the ids are traced, got i64[10]"),
-        (traced_count, "segment_sum: num_segments known when the function is traced is required"),
+        (traced_count, "segment_sum: an int or None is required for num_segments"),
         (negative_count, "segment_sum: num_segments of 0 or more is required, got -1"),
         (real_ids, "segment_sum: an integer id for each row is required, got f64[10, 3] and ids "),
         (too_few_ids, "got f64[10, 3] and ids i64[3]"),
