@@ -17,10 +17,20 @@ import pytest
 import wonderland as wl
 from tests.repair_examples import EXAMPLES, HINTED, NEVER, START, Example
 from wonderland.compiler.errors import ProgramError
+from wonderland.compiler.ir import Op
 from wonderland.compiler.tracer import FUNCTIONS
 from wonderland.compiler.unsupported import GROUPS, HINTS, OUTSIDE
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    """The registry as it was: programs have ops of their own."""
+    known = dict(Op.registry)
+    yield
+    Op.registry.clear()
+    Op.registry.update(known)
 
 
 def value(source: str, path: Path, scope: dict[str, Any] | None = None) -> Any:
