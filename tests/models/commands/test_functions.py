@@ -132,7 +132,7 @@ MISTAKES = {
     "(4 and 5), model.py:27: return x[:, 0] @ np.ones((5, 2), np.float32)",
     "run model.py:failing --arg f32": "model.py:30: KeyError: 'key'",
     "run model.py:heads --arg f32 --grad": "grad: a scalar float result is required, got {'sum'",
-    "run model.py:root --arg i32[3] --grad": "float inputs are required, got i32[3] at args[0], ",
+    "run model.py:root --arg i32[3] --grad": "float inputs are required, got i32[3] at x, ",
     "run model.py:root --arg f32 --grad --argnums 2": "argnums within 1 positional arguments",
     "check model.py:heads --arg i32": "check: a float argument is required, try: --arg f32[3]",
     "inspect model.py:heads --arg f32 --stage fuze": "no stage 'fuze', did you mean 'fuse'?",
