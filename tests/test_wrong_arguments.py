@@ -46,8 +46,8 @@ MEANINGLESS = (
 """Parameters that mean nothing to traced arrays, or where ours allows more (an empty `out`)."""
 MORE = (
     "a", "a_max", "a_min", "append", "arrays", "ary", "axis", "bins", "choicelist", "condition",
-    "condlist", "correction", "default", "from_", "keepdims", "kth", "many", "nan", "neginf", "posinf",
-    "prepend", "q", "range", "weights", "where", "x", "x1", "x2",
+    "condlist", "correction", "default", "from_", "keepdims", "kth", "many", "nan", "neginf",
+    "posinf", "prepend", "q", "range", "weights", "where", "x", "x1", "x2",
 )  # fmt: skip
 """Parameters for which ours takes more than NumPy: a list of axes, numbers for bools, scalars."""
 SPACES = ("numpy", "numpy.linalg", "lax", "nn", "special", "random", "optim", "ops", "tree")
