@@ -61,7 +61,7 @@ class TurnedTiles(Grid):
                 self.turn(load, result, top, left)
             self.emit(f"barrier({self.device.threads})")
             row, column = (self.slots.axis(a.name) for a in (self.across, self.along))
-            self.turns(f"{row}, {column} = {top} + turn // {TILE}, {left} + turn % {TILE}",
+            self.each_point(f"{row}, {column} = {top} + turn // {TILE}, {left} + turn % {TILE}",
                        lambda: self.statements(self.inner, Reductions(self.values, self.inner,
                                                                       True)))  # fmt: skip
             self.emit(f"barrier({self.device.threads})")
@@ -69,7 +69,7 @@ class TurnedTiles(Grid):
         head = f"for {POINT} in range(block_index(), {total}, block_count())"
         self.within(head, {POINT, *(a.name for a in self.others)}, tile)
 
-    def turns(self, told: str, body: Body) -> None:
+    def each_point(self, told: str, body: Body) -> None:
         """`body` at the points of a tile that exist."""
         axes = {self.across.name, self.along.name}
         row, column = (self.slots.axis(a.name) for a in (self.across, self.along))
@@ -99,4 +99,6 @@ class TurnedTiles(Grid):
             at = f"({row} - {top}) * {TILE + 1} + {column} - {left}"
             self.emit(f"store({name}, {at}, {source})")
 
-        self.turns(f"{row}, {column} = {top} + turn % {TILE}, {left} + turn // {TILE}", element)
+        self.each_point(
+            f"{row}, {column} = {top} + turn % {TILE}, {left} + turn // {TILE}", element
+        )

@@ -250,7 +250,7 @@ def slices(rng: Rng) -> Case:
         put = lax.dynamic_update_slice_in_dim(x, part + part, start, 0)
         return part, put, x[:, ::step], x[::step]
 
-    return f, (x, np.int64(start))
+    return f, (x, np.array(start))
 
 
 def loops(rng: Rng) -> Case:

@@ -197,7 +197,7 @@ def test_another_stream_comes_after_ours(driven: Any) -> None:
 class Ordered(FakeCublasLt):
     """The library, on the driver's streams."""
 
-    def cublasLtMatmul(self, *args: Any) -> int:
+    def cublasLtMatmul(self, *args: Any) -> int:  # type: ignore[override]
         work = super().cublasLtMatmul
         stream_of(driver(), args[-1].value).ask(lambda: work(*args))
         return 0
