@@ -8,6 +8,8 @@ import re
 import tokenize
 
 DIGITS = 4300  # what Python reads of a number
+WORDS = 500_000  # of a line: it takes 500 bytes a word while it is read
+LINE = 10  # characters that a line has on average, at least
 FORMATTED = getattr(tokenize, "FSTRING_START", tokenize.STRING)
 
 
@@ -50,10 +52,21 @@ def too_deep(text: str) -> Unreadable:
 
 
 def comments(text: str) -> dict[int, str]:
-    """By line, up to where the text is no Python any more."""
+    """By line, up to where the text is no Python any more.
+
+    Refused is what takes Python's parser hundreds of times its own size.
+    """
     found: dict[int, str] = {}
+    words, lines, most = 0, 0, 1000 + len(text) // LINE
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            words += 1
+            if token.type == tokenize.NEWLINE:
+                words, lines = 0, lines + 1
+            if words > WORDS:
+                raise Unreadable(*token.start, f"a line of at most {WORDS} words is required")
+            if lines > most:
+                raise Unreadable(*token.start, "lines that say something are required")
             if token.type == tokenize.COMMENT:
                 found[token.start[0]] = token.string
             elif token.type == FORMATTED and re.match("[a-zA-Z]*[fF]", token.string):

@@ -419,6 +419,26 @@ def refused(text: str) -> str:
     return "refused"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def f(a: f32):\n    return " + "a, " * 300_000, "a line of at most 500000 words"),
+        ("def f():\n    " + "a;" * 300_000, "a line of at most 500000 words"),
+        ("def f():\n" + "  a\n" * 300_000, "lines that say something"),
+        ("@a\n" * 300_000, "lines that say something"),
+    ],
+    ids=["values", "statements", "lines", "decorators"],
+)
+def test_a_text_takes_no_memory_out_of_proportion(text, message):
+    def work() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(wl.ProgramError, match=message):
+            parse(text)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+    assert int(bounded(work, 1 << 30)) < 60_000  # kB
+
+
 @pytest.mark.parametrize("name", INSIDE)
 def test_an_expression_that_python_cannot_bear_is_a_short_error(name):
     text = f"def f(a: f32[3]):\n    b: f32[3] = add(a, {INSIDE[name]})\n    return b\n"
