@@ -28,9 +28,10 @@ from ..runtime.program import (
     Slot,
 )
 from .codegen.lowered import Launch, Lowered
-from .emission import AnyWork, BodyWork, HostWork
+from .emission import AnyWork, BodyWork, HostWork, Work
 from .interpreter import interpret
 from .ir import Graph, Value, apply_all
+from .kernel.scalar import NUMPY
 from .ops.bodies import Control
 from .ops.scan import Scan
 from .ops.switch import Switch
@@ -87,7 +88,7 @@ class Rows:
                     inner += seconds
                 else:
                     low, last = self.lowered[id(work)], k == len(wave) - 1
-                    rows.append(kernel_row(self.code[low.text], low, slots, last, work.name))
+                    rows.append(kernel_row(self.code[low.text], low, slots, last, work))
                     outer += seconds_of(low)
         return tuple(rows), inner + outer, outer
 
@@ -215,13 +216,16 @@ class Rows:
 
 
 def kernel_row(
-    code: Any, low: Lowered | Launch, slots: Sequence[Slot], last: bool, name: str
+    code: Any, low: Lowered | Launch, slots: Sequence[Slot], last: bool, work: Work
 ) -> KernelRow | DeviceRow:
     """The row of a kernel; `last` of its wave."""
     if isinstance(low, Lowered):
-        return KernelRow(code, tuple(slots), low.sizes, low.points, low.grain, last, name)
+        nbytes = tuple(b.size * NUMPY[b.dtype].itemsize for b in work.kernel.buffers)
+        memory = nbytes, work.writes, low.scratch_bytes
+        numbers = low.sizes, low.points, low.grain
+        return KernelRow(code, tuple(slots), *numbers, last, work.name, *memory)
     size = low.blocks, low.threads, low.shared_bytes
-    return DeviceRow(code, tuple(slots), low.sizes, *size, last, name, low.product)
+    return DeviceRow(code, tuple(slots), low.sizes, *size, last, work.name, low.product)
 
 
 def seconds_of(low: Lowered | Launch) -> float:

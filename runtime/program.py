@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from . import guarded
 from .border import ACCEPTED
 from .context import Context
 from .executor import team
@@ -76,6 +77,8 @@ class Program:
     argument that is read-only or shares memory with another is copied instead.
     `spare`: calls, beside one, for which the memory of dead results is kept.
     `poison` (WONDERLAND_POISON): arena, scratch and results hold NaN before every call.
+    `guard` (WONDERLAND_GUARD): "end" or "begin", every row runs between pages that may not be
+    touched (guarded.py).
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Program:
         self.rows, self.seconds = tuple(rows), seconds
         self._top = seconds >= TOGETHER_SECONDS if together is None else together
         self.poison = "WONDERLAND_POISON" in os.environ if poison is None else poison
+        self.guard = guarded.checked(os.environ.get("WONDERLAND_GUARD", ""))
         self.table = Table(
             steps=steps_of(self.rows, self._top),
             inputs=tuple(inputs),
@@ -107,7 +111,7 @@ class Program:
         self._make = makers(self.table, spare)
         steps = self.table.steps
         hosts = any(isinstance(s, Host) for s in steps)
-        self._plain = not self.table.donors and not self.poison and not hosts
+        self._plain = not (self.table.donors or self.poison or self.guard or hosts)
         self._together = self._top or any(isinstance(s, Segment) and s.together for s in steps)
         self._contexts: list[Context] = []  # not in flight
 
@@ -185,6 +189,8 @@ class Program:
         return self._new_context(self.table) if stale else context
 
     def _call(self, leaves: tuple[Any, ...], convert: bool) -> Any:
+        if self.guard:
+            return guarded.call(self.rows, self.table, self.guard, leaves, convert)
         context = self._context()
         results = self._run(context, leaves, convert)
         self._contexts.append(context)

@@ -40,7 +40,8 @@ class KernelRow:
 
     `args` is the address of the addresses of `slots`, then `sizes`. The kernel does points start to
     stop; however they are split, the bits are the same. Rows up to and including one with `barrier`
-    are independent of each other and run at the same time.
+    are independent of each other and run at the same time. `nbytes` are behind each slot, the last
+    `writes` of which are written; these and `scratch_bytes` are read by guarded.py only.
     """
 
     address: int
@@ -50,6 +51,9 @@ class KernelRow:
     grain: int
     barrier: bool = True
     name: str = ""
+    nbytes: tuple[int, ...] = ()
+    writes: int = 0
+    scratch_bytes: int = 0
 
     @property
     def chunks(self) -> int:

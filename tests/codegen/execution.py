@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from wonderland.compiler.codegen import twin, words
+from wonderland.compiler.codegen import numpy_words, twin, words
 from wonderland.compiler.codegen.lowered import Lowered
 from wonderland.compiler.kernel import Kernel
 from wonderland.runtime import objects
@@ -54,11 +55,40 @@ def run_machine(
     return run_in_place(k, lowered, {n: a.copy() for n, a in arrays.items()}, splits)
 
 
+def watched(spans: Iterable[tuple[int, int]]) -> dict[str, Any]:
+    """Words over memory, of which every access must lie inside of one of the spans of bytes."""
+    inside = tuple(spans)
+
+    class Watched(numpy_words.Pointer):
+        def elements(self, i: int, n: int) -> np.ndarray:
+            size = numpy_words.NUMPY[self.dtype].itemsize
+            start, end = self.address + i * size, self.address + (i + n) * size
+            found = any(low <= start and end <= high for low, high in inside)
+            assert found or not n, f"elements {i} to {i + n - 1} of {self} are in no buffer"
+            return super().elements(i, n)
+
+    return {
+        "pointer": lambda args, slot, dtype: Watched(numpy_words.integer(args, slot), dtype),
+        "address_pointer": Watched,
+        "at": lambda p, i: Watched(p.address + i * numpy_words.NUMPY[p.dtype].itemsize, p.dtype),
+    }
+
+
 def run_twin(k: Kernel, lowered: Lowered, arrays: Arrays) -> Arrays:
-    """Copies of the arrays after the kernel's text ran as plain Python."""
-    out = {n: a.copy() for n, a in arrays.items()}
-    args = block(k, lowered, out)
-    memory, address = scratch(lowered)
-    twin.run(lowered.text, args.ctypes.data, 0, lowered.points, address)
-    assert np.isnan(memory[-1])
-    return out
+    """Copies of the arrays after the kernel's text ran as plain Python, inside of its memory; the
+    same bits whatever scratch held before."""
+    runs: list[Arrays] = []
+    for held in (np.nan, 7.0):
+        out = {n: a.copy() for n, a in arrays.items()}
+        args = block(k, lowered, out)
+        memory, address = scratch(lowered)
+        memory[:] = held
+        spans = [(a.ctypes.data, a.ctypes.data + a.nbytes) for a in (*out.values(), args)]
+        words = watched([*spans, (address, address + lowered.scratch_bytes)])
+        twin.run(lowered.text, args.ctypes.data, 0, lowered.points, address, words=words)
+        runs.append(out)
+        if not lowered.scratch_bytes:
+            break
+    for name, a in runs[0].items():
+        assert a.tobytes() == runs[-1][name].tobytes(), f"{name} depends on what scratch held"
+    return runs[0]
