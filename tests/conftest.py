@@ -1,4 +1,5 @@
-"""One cache of machine code for the whole run, empty at its start; seeded hypothesis."""
+"""One cache of machine code for the whole run, empty at its start; all that is compiled is proved;
+seeded hypothesis."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import pytest
 
 CACHE = tempfile.mkdtemp(prefix="wonderland-tests-")
 os.environ["WONDERLAND_CACHE"] = CACHE  # before anything is imported that reads it
+os.environ.setdefault("WONDERLAND_VERIFY", "1")
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 gc.set_threshold(50_000, 20, 20)  # compilers make many objects that live: a fifth of the time less

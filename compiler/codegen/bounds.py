@@ -18,7 +18,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from ..kernel.expr import Buffer
@@ -71,8 +71,13 @@ Env = dict[str, Any]
 
 def check_bounds(low: Lowered | Launch, buffers: Sequence[Buffer]) -> None:
     """Raises KernelError where an access of a text is not proved to lie inside its buffer."""
-    if low.points and (found := Walk(low, buffers).faults()):
+    if low.points and (found := faults(low, tuple(buffers))):
         raise KernelError(f"bounds: {found[0]}", low.text)
+
+
+@lru_cache(1 << 12)
+def faults(low: Lowered | Launch, buffers: tuple[Buffer, ...]) -> list[str]:
+    return Walk(low, buffers).faults()
 
 
 @cache

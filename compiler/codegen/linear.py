@@ -55,7 +55,7 @@ class Form:
     def __mul__(self, k: Number) -> Form:
         if not k:
             return Form({})
-        return Form({v: c * k for v, c in self.terms.items()}, self.constant * k)
+        return Form({v: plain(c * k) for v, c in self.terms.items()}, plain(self.constant * k))
 
     @property
     def plain(self) -> bool:
@@ -68,16 +68,16 @@ class Form:
     def without(self, v: Variable) -> Form:
         return Form({u: k for u, k in self.terms.items() if u is not v}, self.constant)
 
-    def by(self, n: int) -> Form | None:
-        """The form divided by `n`, if that leaves no rest for any value of its variables."""
-        divides = all(Fraction(k) % n == 0 for k in (*self.terms.values(), self.constant))
-        return self * Fraction(1, n) if divides else None
-
     def divisor(self) -> int:
         """What divides the form without its constant, for any value of its variables."""
-        if not all(Fraction(k).denominator == 1 for k in (*self.terms.values(), self.constant)):
+        if self.constant.denominator != 1 or any(k.denominator != 1 for k in self.terms.values()):
             return 1
         return math.gcd(*(int(k) * v.multiple for v, k in self.terms.items()))
+
+
+def plain(x: Number) -> Number:
+    """The same, and an integer if it is one: those are faster."""
+    return x.numerator if x.denominator == 1 else x
 
 
 def number(x: Number) -> Form:
