@@ -481,10 +481,16 @@ class Cast(Elementwise):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
+        ends = np.array([[math.nan, -math.inf, -1.7, -4e9, 2.9], [300, math.inf, 7e4, 5e9, -129]])
         for dtype in NUMPY:
             low = 0.0 if dtype in UNSIGNED else -2.0
             for of in NUMPY:
-                yield Sample(cls(dtype), (Type(of, (2, 3)),), low=low)
+                if of in FLOATS and dtype in INTEGERS:
+                    most = 6e4 if of == "f16" else 1e10
+                    given = np.where(np.abs(ends) > most, np.copysign(math.inf, ends), ends)
+                    yield Sample(cls(dtype), (Type(of, (2, 5)),), values=(given,))
+                else:
+                    yield Sample(cls(dtype), (Type(of, (2, 3)),), low=low)
         yield Sample(cls("f64"), (Type("f64", (0, 3)),))
         yield Sample(
             cls("f8"),

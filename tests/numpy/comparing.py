@@ -52,8 +52,8 @@ def ours(call: Call, plain: bool = False) -> Any:
     return outcome(run, *call.args, **call.keywords(not plain))
 
 
-def difference(call: Call, got: Any, want: Any) -> str:
-    """What of two outcomes differs; empty where nothing does."""
+def difference(call: Call, got: Any, want: Any, more: float = 1.0) -> str:
+    """What of two outcomes differs by `more` than its tolerance; empty where nothing does."""
     if isinstance(want, Exception):
         if isinstance(got, Exception):
             return (
@@ -70,17 +70,22 @@ def difference(call: Call, got: Any, want: Any) -> str:
                 return f"gives {g}, NumPy {w}"
         elif (g.dtype, g.shape) != (w.dtype, w.shape):
             return f"is {g.dtype}{list(g.shape)}, NumPy's {w.dtype}{list(w.shape)}"
-        elif not same(g, w, tolerance(call), scale(call, w)):
+        elif not same(g, w, tolerance(call) * more, scale(call, w)):
             return f"gives {g.ravel()[:6].tolist()}, NumPy {w.ravel()[:6].tolist()}"
     return ""
 
 
+SCALED = "linspace interp std var"
+"""What is as exact as its greatest part."""
+
+
 def scale(call: Call, want: np.ndarray) -> float:
     """The number of whose last place the units are at least: of lines that of their ends."""
-    if want.dtype.kind not in "fc" or call.name not in ("linspace", "interp") or not want.size:
+    kind, name = want.dtype.kind, call.name.rpartition(":")[2]
+    if kind not in "fc" or not want.size or not (kind == "c" or name in SCALED.split()):
         return 0.0
     size = np.abs(want[np.isfinite(want)])
-    return float(np.max(size, initial=0.0))
+    return float(np.max(size, initial=1.0 if name in ("std", "var") else 0.0))
 
 
 def tolerance(call: Call) -> float:

@@ -127,7 +127,7 @@ def compiled(given: list[Call]) -> list[str]:
             part, wl.jit(run)(arrays), wl.jit(run, disable_jit=True)(arrays), strict=True
         ):
             pair = [[np.asarray(v) for v in tree.leaves(x)] for x in (got, want)]
-            if what := comparing.difference(c, *pair):
+            if what := comparing.difference(c, *pair, more=16.0):
                 found.append(f"{c}\n    {what}")
     return found
 
