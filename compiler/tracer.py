@@ -196,6 +196,9 @@ def _in_place(function: Any) -> Callable[[Tracer, Any], Any]:
     return operator
 
 
+_power = _operator(np.power)
+
+
 class Tracer(Concrete):
     """A value of the graph being made, with an ndarray's attributes and operators.
 
@@ -361,7 +364,7 @@ class Tracer(Concrete):
     __floordiv__, __rfloordiv__ = _operator(np.floor_divide), _reflected(np.floor_divide)
     __mod__, __rmod__ = _operator(np.remainder), _reflected(np.remainder)
     __divmod__, __rdivmod__ = _operator(np.divmod), _reflected(np.divmod)
-    __pow__, __rpow__ = _operator(np.power), _reflected(np.power)
+    __rpow__ = _reflected(np.power)
     __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
     __and__, __rand__ = _operator(np.bitwise_and), _reflected(np.bitwise_and)
     __or__, __ror__ = _operator(np.bitwise_or), _reflected(np.bitwise_or)
@@ -381,6 +384,11 @@ class Tracer(Concrete):
     __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
     __hash__ = Concrete.__hash__
+
+    def __pow__(self, other: Any) -> Tracer:
+        if type(other) is int and other == 2 and self.type.dtype == "bool":
+            return FUNCTIONS[np.square](self)  # as ndarrays have it: in i8
+        return _power(self, other)
 
     def __round__(self, digits: int = 0) -> Tracer:
         return FUNCTIONS[np.round](self, digits)

@@ -178,7 +178,7 @@ def logsumexp(
 @explained
 def one_hot(x: Any, num_classes: int, *, dtype: Any = "float32", axis: int = -1) -> Any:
     """1 at the place that x names along a new axis, 0 elsewhere; all 0 where x is out of range."""
-    return _chosen(x, num_classes, axis).astype(dtype)
+    return np.astype(_chosen(x, num_classes, axis), dtype)
 
 
 def _chosen(labels: Any, num_classes: int, axis: int) -> Any:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import array
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import wonderland as wl
 import wonderland.nn as nn
 import wonderland.numpy as wnp
 import wonderland.optim as optim
+import wonderland.random as random
 from wonderland import lax
 from wonderland.compiler import tree
 from wonderland.compiler.types import NUMPY
@@ -154,6 +155,72 @@ def test_a_loop_of_bounds_known_and_traced_is_one(start: Any) -> None:
             loop = functools.partial(lax.fori_loop, body_fun=lambda i, c: c + i, init_val=start)
             known = made(functools.partial(loop, low, high))
             assert known == made(loop, low, high), (low, high)
+
+
+# ---------------------------------------------------------------- names of dtypes
+
+STRINGS = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16", "f")
+KEYWORDS = {"dtype", "new_dtype", "index_dtype", "preferred_element_type"}
+KEY, KEYED = random.key(0), np.array([0.5, 0.5])
+NAMED: dict[str, Callable[..., Any]] = {
+    "argmax argmin": lambda f, d: f(X, 0, d),
+    "broadcasted_iota": lambda f, d: f(d, (2,), 0),
+    "iota": lambda f, d: f(d, 2),
+    "convert_element_type": lambda f, d: f(X, d),
+    "dot": lambda f, d: f(X, X, preferred_element_type=d),
+    "dot_general": lambda f, d: f(X, X, (((0,), (0,)), ((), ())), preferred_element_type=d),
+    "full": lambda f, d: f((2,), 1, d),
+    "full_like": lambda f, d: f(X, 1, d),
+    "one_hot": lambda f, d: f(PLACES, 2, dtype=d),
+    "orthogonal": lambda f, d: f()(KEY, (2, 2), d),
+    "randint": lambda f, d: f(KEY, (2,), 0, 2, d),
+}
+"""How functions of lax, random and nn are given a dtype, beside `dtype=`."""
+
+
+def taking_dtypes() -> Iterator[tuple[str, Any]]:
+    for module in (lax, random, nn, wl):
+        for name, function in vars(module).items():
+            own = inspect.isfunction(function) and function.__module__.startswith("wonderland")
+            if name[0] != "_" and own and KEYWORDS & set(inspect.signature(function).parameters):
+                yield f"{module.__name__}.{name}", function
+
+
+def given(parameters: Any) -> list[Any]:
+    """What the parameters without defaults get."""
+    known = {"key": KEY, "shape": (2,), "n": 2.0, "p": 0.5}
+    free = [p for p in parameters.values() if p.default is p.empty and p.kind < p.VAR_POSITIONAL]
+    return [known.get(p.name, 1.0) for p in free if p.name not in KEYWORDS]
+
+
+def dtype_of(function: Any, name: str, dtype: Any) -> Any:
+    call = next((c for names, c in NAMED.items() if name in names.split()), None)
+    try:
+        if call is not None:
+            return dtypes(call(function, dtype))
+        return dtypes(function(*given(inspect.signature(function).parameters), dtype=dtype))
+    except wl.ProgramError:
+        return "refused"
+
+
+@pytest.mark.parametrize("name", [n for n, _ in taking_dtypes()])
+def test_a_string_means_what_it_means_to_numpy(name: str) -> None:
+    function = dict(taking_dtypes())[name]
+    plain = name.rpartition(".")[2]
+    for string in STRINGS:
+        got = dtype_of(function, plain, string)
+        assert got == dtype_of(function, plain, np.dtype(string)), string
+    for ours in set(NUMPY) - {"bool", "i8", "u8", "f16"}:
+        assert dtype_of(function, plain, ours) == dtype_of(function, plain, NUMPY[ours]), ours
+
+
+def test_strings_that_numpy_has_no_meaning_for_are_ours_everywhere() -> None:
+    for string, dtype in (("f32", np.float32), ("bf16", BF16), ("u16", np.uint16)):
+        for make in (lambda d: wnp.zeros(2, d), lambda d: wnp.full(2, 1, dtype=d)):
+            assert make(string).dtype == dtype  # pyright: ignore[reportAttributeAccessIssue]
+            assert wl.eval_shape(lambda d=string, make=make: make(d)).numpy == dtype
+    with pytest.raises(wl.ProgramError, match=r"float128(.|\n)*try: np.float16, or"):
+        wl.eval_shape(lambda x: x.astype("f16"), X)
 
 
 # ---------------------------------------------------------------- bf16

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wonderland.compiler.errors import ProgramError
 from wonderland.compiler.trace import call, trace
 from wonderland.compiler.types import FLOATS, HALVES, INTEGERS, NAMES, NUMPY
 
@@ -170,3 +171,23 @@ def test_every_half_is_squared_and_rooted_as_in_f32(half: str) -> None:
 def test_casts_of_floats_are_those_of_numpy(dtype: str) -> None:
     for to in FLOATS:
         agree(lambda x, to=to: x.astype(NUMPY[to]), numbers(dtype))
+
+
+EXPONENTS = (0, 1, 2, 3, -1, -2, 0.5, 1.0, 2.0, -1.0, True, 2 + 0j, 1j, np.int8(2), np.float32(0.5))
+
+
+@pytest.mark.parametrize("dtype", "?bBhHiIlLefdFD")
+def test_powers_have_the_dtype_of_numpys(dtype: str) -> None:
+    x = np.array([0, 1, 3, 2], dtype)
+    for n in EXPONENTS:
+        for power in (lambda x, n=n: x**n, lambda x, n=n: np.power(x, n), lambda x, n=n: n**x):
+            with np.errstate(all="ignore"):
+                try:
+                    want = np.asarray(power(x))
+                except (TypeError, ValueError, OverflowError):
+                    with pytest.raises(ProgramError):
+                        trace(power, x)
+                    continue
+            got = call(trace(power, x), x)
+            assert got.dtype == want.dtype, (n, got.dtype, want.dtype)
+            np.testing.assert_allclose(got, want, 2e-3 if dtype == "e" else 1e-6)
