@@ -179,10 +179,11 @@ def linspace(
     ends = operand(start), operand(stop)
     low, high = (tracer(x, promoted("linspace", *ends, 1.0)) for x in ends)
     at = np.arange(num).reshape(num, *(1,) * max(low.ndim, high.ndim))
-    size = high - low
-    found = low + at.astype(low.dtype) * (size / max(steps, 1))
-    if endpoint and num > 1:
-        found = where(at == steps, high, found)
+    size, turn = high - low, at.astype(low.dtype)
+    step = size / max(steps, 1)
+    # NumPy's numbers to the bit: with a choice in between the product is rounded before the sum
+    found = low + where(step == 0, turn / max(steps, 1) * size, turn * step)
+    found = where(at == steps, high, found) if endpoint and num > 1 else found
     kind = None if dtype is None else NUMPY[dtype_name(dtype)]
     found = found if kind is None else (floor(found) if kind.kind in "iu" else found).astype(kind)
     found = FUNCTIONS[np.moveaxis](found, 0, axis)

@@ -141,6 +141,7 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = "raise") -> None:
     if values.size != count:
         values = FUNCTIONS[np.resize](values, count)
     places = ravel(places) if isinstance(places, Tracer) else np.ravel(places)
+    places = FUNCTIONS[np.maximum](places, 0) if mode == "clip" else places
     flat = updated(
         ravel(x), places, values, "set", mode_of("put", None if mode == "raise" else mode)
     )

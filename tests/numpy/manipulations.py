@@ -332,7 +332,9 @@ def written(name: str) -> Callable[..., Any]:
 @made("put")
 def put(d: Draw) -> Made:
     x = d.array(shape=d.shape(1, 2, empty=False))
-    return (x, d.indices(x.size, d.pick((), (2,))), d.pick(1, x[..., 0], [1, 2])), {}
+    at = d.indices(x.size, d.pick((), (2,)))
+    far = {"mode": d.pick("clip", "wrap")} if d.chance(0.5) else {}
+    return (x, at * (3 if far else 1), d.pick(1, x[..., 0], [1, 2])), far
 
 
 @made("put_along_axis")
