@@ -17,6 +17,7 @@ import struct
 import traceback
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -272,22 +273,34 @@ def npy(descr: str, shape: tuple[int, ...], content: bytes = b"") -> bytes:
 
 
 def overlapping(file: bytes) -> bytes:
-    """A zip whose directory names one large entry under many names."""
-    large, count = npy("|u1", (4 << 20,), bytes(4 << 20)), 100
-    data = zipped([*entries(file).items(), ("constants/" + "0" * 16 + ".npy", large)])
-    end = data.rindex(b"PK\x05\x06")
-    start = struct.unpack("<I", data[end + 16 : end + 20])[0]
-    last = data.rindex(b"PK\x01\x02")
-    name_at = last + 46 + len("constants/")
-    more = [
-        data[last:name_at] + b"%016x" % k + data[name_at + 16 : end] for k in range(1, count + 1)
+    """A zip of a hundred arrays of four megabytes, each with all that follow in its data."""
+    names = [f"constants/{k:016x}.npy" for k in range(100)]
+    data, local = bytes(4 << 20), b""
+    central: list[bytes] = []
+    ends: list[int] = []  # from the end of the data to the header of each entry
+    for name in reversed(names):
+        content = npy("|u1", (len(local + data),), local + data)
+        facts = struct.pack(
+            "<HHHHHIIIHH", 20, 0, 0, 0, 0, zlib.crc32(content), *[len(content)] * 2, len(name), 0
+        )
+        local, data = b"PK\x03\x04" + facts + name.encode(), content
+        ends.append(len(local) + len(data))
+        central.append(b"PK\x01\x02" + struct.pack("<H", 20) + facts + bytes(10))
+    whole = zipped(entries(file).items())
+    start, end = whole.index(b"PK\x01\x02"), whole.rindex(b"PK\x05\x06")
+    body = whole[:start] + local + data
+    listed = [
+        head + struct.pack("<I", len(body) - back) + name.encode()
+        for head, back, name in zip(central, ends, reversed(names), strict=True)
     ]
-    names = len(entries(file)) + 1 + count
-    local = data[:start]
-    tail = bytearray(data[end:])
-    central = data[start:end] + b"".join(more)
-    tail[8:16] = struct.pack("<HHI", names, names, len(central))
-    return local + central + bytes(tail)
+    directory = whole[start:end] + b"".join(listed)
+    count = len(entries(file)) + len(names)
+    return (
+        body
+        + directory
+        + b"PK\x05\x06"
+        + struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), len(body), 0)
+    )
 
 
 def with_array(content: bytes) -> Callable[[bytes], bytes]:
