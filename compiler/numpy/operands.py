@@ -166,10 +166,9 @@ def constant(x: Any, dtype: str) -> np.ndarray:
     """A concrete operand as an array of `dtype`; a Python scalar must be within it."""
     try:
         with np.errstate(all="ignore"):
-            if type(x) is float and dtype in INTEGERS:
-                return scalar_cast(x, dtype)
             if type(x) in SCALARS:
-                return np.asarray(x, NUMPY[dtype] if dtype else None)
+                cut = type(x) is float and dtype in INTEGERS
+                return scalar_cast(x, dtype) if cut else np.asarray(x, NUMPY.get(dtype))
             wanted = dtype or named("array", x.dtype)
             return x if x.dtype == NUMPY[wanted] else scalar_cast(x, wanted)
     except (OverflowError, TypeError) as error:  # too great, complex for real

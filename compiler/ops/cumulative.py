@@ -136,7 +136,8 @@ class Cumprod(Running):
     domain = (*INTEGERS, *WIDE, *COMPLEX)
 
     def pair(self, *args: Parts) -> Parts:
-        return self.in_turn(*pairs(*args), None)
+        (x,) = pairs(*args)
+        return self.in_turn(x, None)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         (x,) = operands(out)
@@ -192,7 +193,8 @@ class LinearRecurrence(Cumulative):
     arity = 2
 
     def pair(self, *args: Parts) -> Parts:
-        return self.in_turn(*pairs(*args))
+        a, b = pairs(*args)
+        return self.in_turn(a, b)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         a, _ = operands(out)

@@ -69,8 +69,8 @@ class Draw:
             return self.rng.random(shape) < 0.5
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)
-            small = [max(int(low), int(limits.min)), 4]
-            found = self.rng.integers(*small, shape, endpoint=True).astype(dtype)
+            least = max(int(low), int(limits.min))
+            found = self.rng.integers(least, 5, shape).astype(dtype)
             ends = np.array([limits.min, limits.min + 1, limits.max, limits.max - 1, 7, 9], dtype)
         else:
             limits = np.finfo(dtype)

@@ -158,7 +158,7 @@ def average(d: Draw) -> Made:
     options = d.some(axis=axis, keepdims=(..., True))
     if d.chance(0.6):
         whole = axis is None or not x.ndim or d.chance(0.5)
-        options["weights"] = d.array(REAL, x.shape if whole else (x.shape[axis],), 0, 1.0)
+        options["weights"] = d.array(REAL, x.shape if whole else (x.shape[axis or 0],), 0, 1.0)
     return (x,), options
 
 
