@@ -72,9 +72,9 @@ def jit(
     the one used longest ago goes.
 
     Arguments: trees of arrays and numbers. An array is an ndarray, one of NumPy's scalars, or what
-    gives one by `__array__` (tensors of PyTorch on the host, arrays of JAX, columns of pandas); what
-    is memory alone (array.array, memoryview) is none, nor a subclass of ndarray whose arithmetic is
-    its own (masked arrays, matrices).
+    gives one by `__array__` (tensors of PyTorch on the host, arrays of JAX, columns of pandas).
+    What is memory alone (array.array, memoryview) is none, nor a subclass of ndarray whose
+    arithmetic is its own (masked arrays, matrices).
     Errors: a ProgramError that names the user's line; the next call starts afresh.
     Settings: `check_nans`, `disable_jit`, `dump`, `verify`, `memory_budget`, `device`,
     `default_matmul_precision`, as in settings.py; None leaves them as they are.

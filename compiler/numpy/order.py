@@ -18,6 +18,7 @@ from ..explain import explained, shown
 from ..ops import order as ops
 from ..ops.gather import take_add
 from ..tracer import FUNCTIONS, Tracer, current
+from ..types import NAMES, NUMPY, is_float
 from .creation import linspace
 from .elementwise import where as where_
 from .operands import (
@@ -246,7 +247,7 @@ def _unique(x: Any, equal_nan: bool) -> tuple[Any, Any, Any]:
     order = np.argsort(x, stable=True)
     s = np.take(x, order)
     differs = s[1:] != s[:-1]
-    if equal_nan and np.issubdtype(s.dtype, np.floating):
+    if equal_nan and is_float(NAMES[s.dtype]):
         differs = differs & ~(np.isnan(s[1:]) & np.isnan(s[:-1]))
     return s, order, np.concatenate([np.ones(1, bool), differs])
 
@@ -309,7 +310,7 @@ def union1d(ar1: Any, ar2: Any, *, size: int, fill_value: Any) -> Any:
 def _of_first(name: str, ar1: Any, ar2: Any, among: bool, size: int, fill: Any) -> Any:
     x = _flat(name, ar1)
     if among:
-        x = x.astype(np.result_type(x, _array(ar2)))
+        x = x.astype(NUMPY[promoted(name, x, _array(ar2))])
     s, _, first = _unique(x, True)
     return _chosen(s, first & np.isin(s, _array(ar2), invert=not among), size, fill)
 
@@ -337,7 +338,7 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int, fill
     a, b = np.ravel(_array(ar1)), np.ravel(_array(ar2))
     s, _, first = _unique(_flat("setxor1d", np.concatenate([a, b])), True)
     chosen = first & (np.isin(s, a) != np.isin(s, b))
-    if np.issubdtype(s.dtype, np.floating):  # NaN equals nothing: that of each is in one only
+    if is_float(NAMES[s.dtype]):  # NaN equals nothing: that of each is in one only
         missing = np.isnan(s)
         count = 0 + np.any(np.isnan(a)) + np.any(np.isnan(b))
         chosen = chosen & ~missing | missing & (np.cumsum(missing) <= count)
@@ -399,7 +400,8 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
         range = (0.0, 1.0)
     dtype = x.dtype if x.type.is_float else np.dtype(np.float64)
     if range is not None and not any(isinstance(v, Tracer) for v in range):
-        return tracer(np.histogram_bin_edges(np.empty(0, dtype), count, range))
+        of = np.float32 if x.type.dtype == "bf16" else dtype
+        return tracer(np.histogram_bin_edges(np.empty(0, of), count, range)).astype(dtype)
     low, high = (np.min(x), np.max(x)) if range is None else range
     low, high = tracer(low).astype(dtype), tracer(high).astype(dtype)
     same, half = low == high, dtype.type(0.5)

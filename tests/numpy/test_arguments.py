@@ -236,6 +236,8 @@ MIXED: tuple[Callable[[Any], Any], ...] = (
     lambda x: wnp.linspace(x[0, 0], 1.0, 3),
     lambda x: wnp.median(x),
     lambda x: wnp.round(x, 1),
+    lambda x: wnp.intersect1d(x, np.arange(3, dtype=np.int8), size=1),
+    lambda x: wnp.histogram_bin_edges(x, 4, (0.0, 1.0)),
 )
 
 
