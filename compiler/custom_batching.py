@@ -1,15 +1,15 @@
 """Functions with batch rules of your own, as jax.custom_batching names them.
 
-    @wl.custom_vmap
-    def energy(a, x):
-        return x @ a @ x
+@wl.custom_vmap
+def energy(a, x):
+    return x @ a @ x
 
-    @energy.def_vmap
-    def energies(axis_size, in_batched, a, x):
-        assert in_batched == (False, True)
-        return np.sum(x @ a * x, axis=1), True
+@energy.def_vmap
+def energies(axis_size, in_batched, a, x):
+    assert in_batched == (False, True)
+    return np.sum(x @ a * x, axis=1), True
 
-    wl.vmap(energy, in_axes=(None, 0))(a, rows)
+wl.vmap(energy, in_axes=(None, 0))(a, rows)
 """
 
 from __future__ import annotations

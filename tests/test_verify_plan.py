@@ -225,3 +225,13 @@ def test_the_setting_proves_what_is_compiled(monkeypatch: pytest.MonkeyPatch) ->
     with wl.verify():
         wl.jit(lambda x: x + 1)(X)
     assert len(seen) == 2
+
+
+def test_what_has_no_elements_is_not_written_beside_a_sum_of_none() -> None:
+    def f(a: Any, b: Any) -> Any:
+        total = np.sum(np.where(b, 1, 2))
+        return total, np.sin(a) * total, total * np.ones((0,), F32)
+
+    with wl.verify():
+        total, *rest = wl.jit(f)(np.zeros((0, 3)), np.zeros((2, 0), np.int8))
+    assert total == 0 and all(x.size == 0 for x in rest)

@@ -336,7 +336,7 @@ class Walk:
             case ast.RShift() if y.plain:
                 return facts.quotient(x, 1 << int(y.constant))
             case ast.Mod() if known:
-                return x - facts.quotient(x, int(y.constant)) * y.constant
+                return facts.remainder(x, int(y.constant))
             case ast.FloorDiv() | ast.Mod():
                 if facts.at_least(x, 0) and facts.at_least(y, 1):
                     return (facts.part if isinstance(op, ast.FloorDiv) else facts.rest)(x, y)

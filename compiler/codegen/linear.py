@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 Number = int | Fraction
 FURTHER = 3
@@ -90,8 +91,8 @@ def tightened(e: Form) -> Form:
     return Form(e.terms, e.constant // g * g) if g > 1 else e
 
 
-Mark = tuple[list[tuple["Form", ...]], int]
-"""Bounds of a variable, and how many there were."""
+Mark = tuple[list[Any], int]
+"""Bounds of a variable, or what is known, and how many there were."""
 
 
 def divisor(*forms: Form) -> int:
@@ -105,6 +106,8 @@ class Facts:
     def __init__(self) -> None:
         self.count = 0
         self.left = 0
+        self.known: list[tuple[Any, Form]] = []  # quotients, by what they are of
+        self.begins = [0]  # of those that were made with the same facts
 
     def variable(
         self,
@@ -118,7 +121,8 @@ class Facts:
     def assume(self, *facts: Form, further: int = FURTHER) -> list[Mark]:
         """Takes every fact for at least 0 till it is forgotten, and what follows from it of
         variables that were there before."""
-        marks: list[Mark] = []
+        marks: list[Mark] = [(self.known, len(self.known)), (self.begins, len(self.begins))]
+        self.begins.append(len(self.known))
         for e in map(tightened, facts):
             if e.plain:
                 continue
@@ -228,6 +232,10 @@ class Facts:
         e, exact = e - exact, exact * Fraction(1, n)
         if e.plain:
             return exact + e.constant // n
+        key = frozenset(e.terms.items()), e.constant, n
+        here = self.known[self.begins[-1] :]
+        if same := next((form for k, form in here if k == key), None):
+            return exact + same
         part, (least, most) = Fraction(1, n), self.extent(e)
         below, above = [((e - (n - 1)) * part,)], [(e * part,)]
         below += [] if least is None else [(number(least // n),)]
@@ -237,7 +245,17 @@ class Facts:
         for forms in v.above if k > 0 and further else ():
             if len(forms) == 1:
                 above.append((self.quotient(rest + forms[0] * k, n, further - 1),))
-        return exact + self.variable(below, above)
+        found = self.variable(below, above)
+        self.known.append((key, found))
+        return exact + found
+
+    def remainder(self, e: Form, n: int) -> Form:
+        """e % n: what the quotient leaves, and no more than n - 1."""
+        left = e - self.quotient(e, n) * n
+        if left.plain:
+            return left
+        below, above = (number(0),), (number(n - 1),)
+        return self.variable([below, (left,)], [above, (left,)], divisor(left, number(n)))
 
     def part(self, e: Form, of: Form) -> Form:
         """e // of for a form from 1 on, of `e` from 0 on: below the least multiple that is more."""

@@ -80,15 +80,15 @@ class Domain:
             return self.at(every)
         for dims in (every, self.outer):
             over = tuple(self.shape[k] for k in dims)
-            fits = dims is every and math.prod(over) == math.prod(shape)
+            fits = dims is every and math.prod(over) == math.prod(shape) > 0
             if fits or squeezed(over) == squeezed(shape):
                 return unravel(linear(self.at(dims), over), shape, self.sizes)
         raise CannotFuse
 
     def has(self, shape: tuple[int, ...]) -> bool:
         """Whether an array of `shape` has the points of the domain, or those of its outer part."""
-        outer = squeezed(shape) == squeezed(self.outer_shape)
-        return outer or math.prod(shape) == self.points
+        same = squeezed(shape) in (squeezed(self.outer_shape), squeezed(self.shape))
+        return same or math.prod(shape) == self.points > 0
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

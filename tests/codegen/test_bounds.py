@@ -158,3 +158,20 @@ def settle(form: Form, value: int, known: dict[Variable, int]) -> None:
 
 def evaluated(form: Form, known: dict[Variable, int]) -> int:
     return int(form.constant + sum(k * known[v] for v, k in form.terms.items()))
+
+
+def test_indices_of_many_parallel_axes_belong_together() -> None:
+    """A point of four axes is told apart and put together again."""
+    k = samples.kernel("""
+        def four(x: f32[1600], y: f32[200]):
+            for a in parallel(2):
+                for b in parallel(4):
+                    for c in parallel(5):
+                        for d in parallel(5):
+                            for j in stage(8):
+                                r = sum(x[800*a + 200*b + 40*c + 8*d + j] * x[8*a + 40*c + j])
+                            if stage():
+                                y[100*a + 25*b + 5*c + d] = r
+    """)
+    for low in texts(k):
+        check_bounds(low, k.buffers)
