@@ -328,11 +328,18 @@ def implements(
     return register
 
 
+def _common(x: Any) -> bool:
+    """Whether an argument is one of nearly all: an ndarray not of bf16, or a number."""
+    return x.dtype != BF16 if type(x) is np.ndarray else type(x) in SCALARS
+
+
 def eager(
     function: Any, implementation: Any, args: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     """NumPy's function, or where an array of bf16 is among the arguments the traced form, run at
     once: NumPy's promotes bf16 and Python numbers to f32 or f64."""
+    if not options and all(map(_common, args)):
+        return function(*args)
     given = (*args, *options.values())
     refuse_subclasses(given)
     narrow = any(isinstance(x, (np.ndarray, np.generic)) and x.dtype == BF16 for x in given)
