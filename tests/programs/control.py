@@ -168,7 +168,7 @@ def switch_(w: Writer) -> None:
 @kind(1.5)
 def guarded(w: Writer) -> None:
     """A branch that must not be taken for all: its function has no value there."""
-    x = w.float_(filled, lambda a: np.ndim(a) > 0 and a.size < 80)
+    x = w.float_(has_axes, filled, lambda a: a.size < 80 and w.dtype(a) == "F")
     z, r, result = w.fresh(), w.fresh(), w.fresh()
     safe = w.pick(("np.sqrt({z})", "np.log({z})", "F(1) / {z}", "{z} ** F(0.5)", "np.log1p({z})"))
     text = safe.format(z=f"({z} * F(4))")

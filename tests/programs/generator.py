@@ -38,6 +38,7 @@ def written(seed: int, rng: np.random.Generator) -> Program:
     smooth = derived and bool(rng.random() < 0.5)
     w = Writer(rng, {}, dtypes, [], derived=derived, smooth=smooth)
     w.scope.update(Program(seed, dtypes, (), (), ()).scope(wide=False, ours=False))
+    w.special = not derived and not large and w.chance(0.1)
     arguments = large_arguments(w) if large else small_arguments(w)
     for name, text in arguments.items():
         w.scope[name] = eval(text, w.scope)
@@ -56,7 +57,7 @@ def written(seed: int, rng: np.random.Generator) -> Program:
         tuple(Argument(n, t) for n, t in arguments.items()),
         tuple(w.statements),
         (),
-        facts={"large": large, **({"divided": True} if w.chance(0.4) else {})},
+        facts={"large": large, **({"divided": True} if not large and w.chance(0.4) else {})},
     )
     return derivative(w, made) if derived else results(w, made)
 
@@ -78,6 +79,9 @@ def array_text(w: Writer, shape: tuple[int, ...], dtype: str) -> str:
         return f"{rng}.integers({low}, {high}, {shape}, np.{dtype}, endpoint=True)"
     if dtype == "C":
         return f"({rng}.normal(size={shape}) + 1j * {rng}.random({shape})).astype(C)"
+    if w.special and dtype == "F" and drawn > 0.3:
+        odd = f"{rng}.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.5, 3.0], {shape})"
+        return f"np.where({rng}.random({shape}) < 0.2, {odd}, {rng}.normal(size={shape})).astype(F)"
     if drawn < 0.2:  # exact numbers, with ties
         return f"{rng}.integers(-3, 4, {shape}).astype({dtype})"
     return f"{rng}.normal(size={shape}).astype({dtype})"
@@ -178,7 +182,7 @@ def derivative(w: Writer, made: Program) -> Program:
     given = ", ".join(made.names)
     single = f"lambda {x}: program({given})"
     base = replace(made, statements=tuple(w.statements), outputs=(loss,), scalar=True)
-    asked = w.pick(("value_and_grad",) * 4 + ("grad", "jvp", "hvp", "hvp", "rows"))
+    asked = w.pick(("value_and_grad",) * 4 + ("grad", "jvp", "hvp", "hvp", "rows", "twice"))
     match asked:
         case "value_and_grad" | "grad":
             entry, more = f"wl.{asked}(program, {numbers})({given})", {"numbers": numbers}
@@ -188,6 +192,8 @@ def derivative(w: Writer, made: Program) -> Program:
             entry = f"wl.grad(lambda b: np.sum(wl.vmap({single})(b)))({stacked})"
             return pruned(replace(base, entry=entry, facts={**made.facts, "of": "rows", "x": x}))
     entry = f"wl.{asked}({single}, ({x},), ({t},))"
+    if asked == "twice":  # the same by reverse mode of reverse mode
+        entry = f"wl.grad(lambda {x}: np.sum(wl.grad({single})({x}) * {t}))({x})"
     return pruned(
         replace(
             base, arguments=(*made.arguments, along), operands=made.names, entry=entry,

@@ -170,6 +170,8 @@ def differs(
                 known &= np.isfinite(native)
             wide = got.astype(exact.dtype)
             bad = known & ~(np.abs(wide - exact) <= tolerance)
+            if native is not None:
+                bad |= ~np.isfinite(exact) & apart(wide, [exact, native, *others])
         wanted = exact
     if not np.any(bad):
         return ""
@@ -178,6 +180,14 @@ def differs(
         f"at {list(i)}: {got[i]!r} for {wanted[i]!r}, off by more than {tolerance[i]:.2g}; "
         f"{np.sum(bad)} of {bad.size} elements"
     )
+
+
+def apart(got: np.ndarray, wanted: list[np.ndarray]) -> np.ndarray:
+    """Where all that is wanted are alike, infinite or NaN, and what there is is neither."""
+    if got.dtype.kind == "c":
+        return np.zeros(got.shape, bool)
+    alike = [(w == wanted[0]) | (np.isnan(w) & np.isnan(wanted[0])) for w in wanted]
+    return np.all(alike, axis=0) & ~((got == wanted[0]) | (np.isnan(got) & np.isnan(wanted[0])))
 
 
 # ---------------------------------------------------------------- the interpreter

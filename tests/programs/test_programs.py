@@ -150,7 +150,7 @@ def test_what_cancels_is_known_to() -> None:
 
 
 def test_a_number_that_rounding_does_not_make_is_found() -> None:
-    x = np.float32([1, 2, 3])
+    x = np.array([1, 2, 3], np.float32)
     exact = np.sqrt(x.astype(np.float64))
     others = [exact * (1 + k * 1e-7) for k in (-1, 1)]
 
@@ -158,7 +158,8 @@ def test_a_number_that_rounding_does_not_make_is_found() -> None:
         return bool(differs(y, exact, others, np.sqrt(x), np.dtype(np.float32)))
 
     assert not found(np.sqrt(x))
-    assert found(np.sqrt(x) + np.float32([0, 0, 1e-4])) and found(np.float32([1, np.nan, 1]))
+    assert found(np.sqrt(x) + np.array([0, 0, 1e-4], np.float32))
+    assert found(np.array([1, np.nan, 1], np.float32))
     assert differs(np.array([1, 2]), np.array([1, 3]), [], np.array([1, 3]), np.dtype(np.float32))
 
 

@@ -16,6 +16,7 @@ from .writer import (
     is_number,
     is_real,
     kind,
+    whole_fits,
 )
 
 SMOOTH = (
@@ -251,6 +252,8 @@ def cast(w: Writer) -> None:
     to = ["F", "F", "F" if w.derived else "bool"]
     to += [] if w.smooth else ["G", "np.int32", "np.int8", "np.uint8"]
     d = w.pick(to)
+    if d.startswith("np.") and not whole_fits(a):
+        raise Unfit
     if is_float(a) and d == "np.uint8":
         x = f"np.abs({x})"
     w.give(f"{x}.astype({d})")

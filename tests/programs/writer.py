@@ -60,6 +60,7 @@ class Writer:
     depth: int = 0
     derived: bool = False  # derivatives are asked for: nothing is equal to be told apart
     smooth: bool = False  # nor are there functions with kinks
+    special: bool = False  # there are infinities and NaN
     leave: frozenset[str] = frozenset()  # kinds that are not written here
 
     # ---- choices
@@ -149,7 +150,8 @@ class Writer:
         if x.size > self.elements or x.ndim > 5:
             raise Unfit(f"{name} is large")
         inexact = x.dtype.kind in "fc"
-        if inexact and not np.all(np.abs(x) <= self.high):
+        size = np.abs(x[np.isfinite(x)] if self.special else x)
+        if inexact and not np.all(size <= self.high):
             raise Unfit(f"{name} is wild")
 
     def statement(self) -> bool:
@@ -176,7 +178,7 @@ class Writer:
         child = Writer(
             self.rng, {**self.scope, **params}, self.dtypes, [*around, *params], self.sizes,
             self.elements, self.high, self.counter, [], self.depth + 1,
-            self.derived, self.smooth,
+            self.derived, self.smooth, self.special,
             frozenset({*self.leave, *(DEEP if self.depth else ()), *leave}),
         )  # fmt: skip
         for _ in range(statements):
@@ -243,6 +245,11 @@ def has_axes(x: Array) -> bool:
 
 def filled(x: Array) -> bool:
     return np.size(x) > 0
+
+
+def whole_fits(x: Array) -> bool:
+    """Whether it may become an integer."""
+    return x.dtype.kind not in "fc" or bool(np.all(np.isfinite(x)))
 
 
 def factors(n: int) -> list[int]:
