@@ -62,9 +62,9 @@ class Rounded(np.ndarray):
         return np.asarray(x, wide).view(cls)
 
     @classmethod
-    def moved(cls, x: np.ndarray, scale: Any, floor: float = 0.0) -> Any:
+    def moved(cls, x: np.ndarray, scale: Any, floor: float = 0.0, added: bool = False) -> Any:
         """x, moved by up to `scale` units in the last place of `low`, but for what that holds; by
-        up to `floor` at least."""
+        up to `floor` at least. What is `added` up of numbers of that scale must be as coarse."""
         if not cls.units or x.dtype.kind not in "fc" or not x.size:
             return cls.of(x)
         parts = (np.real(x), np.imag(x)) if x.dtype.kind == "c" else (x,)
@@ -73,6 +73,9 @@ class Rounded(np.ndarray):
         for part in parts:
             with np.errstate(all="ignore"):
                 held = held_by(cls.low, part) if not floor else np.zeros(part.shape, bool)
+                if added:  # chance holds a sum that cancels
+                    whole = 2 * np.exp2(np.ceil(np.log2(np.maximum(plain(scale), 1e-30))))
+                    held &= held_by(cls.low, part + whole) | (part == 0)
             step = cls.rng.uniform(-1, 1, part.shape) * np.maximum(unit * plain(scale), floor)
             found.append(np.where(held | ~np.isfinite(part), part, part + step))
         return cls.of(found[0] if len(found) == 1 else found[0] + 1j * found[1])
@@ -113,6 +116,7 @@ class Rounded(np.ndarray):
         if not cls.units or found.dtype.kind not in "fc" or ufunc in KEEPS:
             return cls.of(found)
         size = np.abs(found)
+        added = ufunc is np.matmul or (ufunc is np.add and method != "__call__")
         if method in ("reduce", "accumulate", "reduceat"):
             if ufunc is np.add:
                 plainly = {k: v for k, v in options.items() if k != "out"}
@@ -124,14 +128,14 @@ class Rounded(np.ndarray):
             size = np.matmul(np.abs(given[0]), np.abs(given[1])) * cls.of_sum(given[0])
         elif ufunc not in ROUNDED_ONCE:
             size = size * FUNCTION_UNITS
-        return cls.moved(found, size)
+        return cls.moved(found, size, added=added)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         cls = type(self)
         found = super().__array_function__(func, types, args, kwargs)
         if cls.units and func in SUMS:
             size = func(*(magnitude(a) for a in args), **{k: plain(v) for k, v in kwargs.items()})
-            return cls.moved(plain(found), size * cls.of_sum(*args))
+            return cls.moved(plain(found), size * cls.of_sum(*args), added=True)
         if cls.units and func in FUNCTIONS:
             return cls.moved(plain(found), np.abs(plain(found)) * 4 * FUNCTION_UNITS)
         return wrapped(cls, found)

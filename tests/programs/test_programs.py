@@ -149,6 +149,12 @@ def test_what_cancels_is_known_to() -> None:
     assert spread("(np.sin(x) + 1000) - 1000", x=NUMBERS) > 100 * spread("np.sin(x)", x=NUMBERS)
 
 
+@pytest.mark.parametrize("text", ["np.sum(x)", "x @ [1, 1, 1]", "np.einsum('i->', x)"])
+def test_a_sum_is_not_taken_for_exact_because_its_value_is_short(text: str) -> None:
+    assert spread(text, x=np.array([1, 2**-30, -1], np.float32)) > 0
+    assert spread(text, x=np.array([3, 4, -5], np.float32)) == 0
+
+
 def test_a_number_that_rounding_does_not_make_is_found() -> None:
     x = np.array([1, 2, 3], np.float32)
     exact = np.sqrt(x.astype(np.float64))
