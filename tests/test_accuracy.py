@@ -41,7 +41,7 @@ def wide(x: Array) -> Array:
     return x.astype(np.float64 if x.dtype == np.float32 else np.longdouble)
 
 
-SUMS: dict[str, tuple[Callable[[Any], Any], Callable[[Array, Array], Array]]] = {
+SUMS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
     # a function of an array, and what its error is measured in, from the exact array and result
     "sum": (np.sum, lambda x, y: np.sum(abs(x))),
     "mean": (np.mean, lambda x, y: np.mean(abs(x))),

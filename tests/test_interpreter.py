@@ -2,6 +2,8 @@
 
 import weakref
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -94,7 +96,11 @@ def test_an_error_names_the_node_and_the_line() -> None:
     assert "model.py:12" in str(caught.value)
 
 
-def test_a_reference_that_fails_says_so() -> None:
+def test_a_reference_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(op: Any, *args: np.ndarray) -> np.ndarray:
+        raise ValueError("no such power")
+
     graph = graph_of(ops.pow, Type("i32"), Type("i32"))
+    monkeypatch.setattr(type(graph.nodes[0].op), "reference", fails)
     with pytest.raises(CompilerError, match=r"pow.*the reference failed: ValueError"):
         interpret(graph, np.int32(2), np.int32(-1))
