@@ -1,7 +1,6 @@
 """The interpreter: right results, freed values, errors that name the node."""
 
 import weakref
-
 from typing import Any
 
 import numpy as np
