@@ -200,7 +200,11 @@ def interp(
         x0, x1, y0, y1 = xs[at - 1], xs[at], ys[at - 1], ys[at]
         width = x1 - x0
         slope = (y1 - y0) / where(width == 0, 1.0, width)
-        inside = where(width == 0, y0, y0 + (x - x0) * slope)
+        # where an infinite value makes it NaN: a point's own value there, else from the other end
+        near, far = y0 + (x - x0) * slope, y1 + (x - x1) * slope
+        far = where(np.isnan(far) & (y0 == y1), y0, far)
+        far = where(x == x0, y0, where(x == x1, y1, far))
+        inside = where(width == 0, y0, where(np.isnan(near), far, near))
     if period is not None:
         return inside
     found = where(x < xs[0], ys[0] if left is None else left, inside)

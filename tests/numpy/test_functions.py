@@ -619,3 +619,13 @@ def test_every_function_of_the_table_is_tried_above() -> None:
 def _names(code: Any) -> set[str]:
     inner = (c for c in code.co_consts if hasattr(c, "co_names"))
     return set(code.co_names).union(*(_names(c) for c in inner))
+
+
+def test_interpolation_meets_infinite_values_as_numpy_does() -> None:
+    rng, values = np.random.default_rng(0), [1.0, 2.0, -1.0, 0.0, np.inf, -np.inf, np.nan]
+    for _ in range(60):
+        xs = np.unique(rng.integers(-3, 4, int(rng.integers(1, 6))).astype(float))
+        ys = rng.choice(values, xs.size)
+        x = np.concatenate([rng.uniform(-4, 4, 5), xs])
+        got = wl.jit(np.interp, disable_jit=True)(x, xs, ys)
+        np.testing.assert_allclose(got, np.interp(x, xs, ys), 1e-12)
