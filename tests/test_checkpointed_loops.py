@@ -520,8 +520,8 @@ def test_a_number_of_checkpoints_is_a_python_int_of_one_or_more(name: str):
 
     one = f"{name}: 1 checkpoint or more is required, got "
     assert words(loop, 0) == one + "0" and words(loop, -3) == one + "-3"
-    for wrong in (2.0, "2"):
-        assert words(loop, wrong) == f"{name}: an int or None is required for checkpoints, got {wrong!r}"
+    kind = f"{name}: an int or None is required for checkpoints, got "
+    assert words(loop, 2.0) == f"{kind}2.0" and words(loop, "2") == f"{kind}'2'"
     whole = f"{name}: a number of checkpoints of one Python int is required, got "
     assert words(loop, True) == whole + "bool True"
     assert words(wl.jit(loop), 2).startswith(name)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import wonderland as wl
 import wonderland.compiler.numpy as wnp
 from wonderland.compiler import tree
 from wonderland.compiler.trace import call, trace
