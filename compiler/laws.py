@@ -245,7 +245,18 @@ def concatenate_one(x, *, axis): return op.concatenate(x, axis=axis), x
 
 SUMS = {"a": (1,), "b": (0, 1)}
 SPREAD = {"shape": (2, 3, 5), "axes": (0, 2)}
+NOTHING = [{"axes": (1,), "x": "f32[2, 0, 3]"}, {"axes": (0,), "x": "i32[0]"}]
+NO_TRUTH = [{"axes": (1,), "x": "bool[2, 0]"}]
 
+
+@law(exact=True, on=(*INTEGERS, *FLOATS), samples=NOTHING)
+def sum_nothing(x, *, axes): return op.sum(x, axes=axes), lambda: 0 if 0 in x.shape else None
+@law(exact=True, on=(*INTEGERS, *FLOATS), samples=NOTHING)
+def prod_nothing(x, *, axes): return op.prod(x, axes=axes), lambda: 1 if 0 in x.shape else None
+@law(exact=True, samples=NO_TRUTH)
+def any_nothing(x, *, axes): return op.any(x, axes=axes), lambda: False if 0 in x.shape else None
+@law(exact=True, samples=NO_TRUTH)
+def all_nothing(x, *, axes): return op.all(x, axes=axes), lambda: True if 0 in x.shape else None
 
 @law(exact=True, on=INTEGERS, samples=[{"x": "i32[2, 3]", "axes": ()}])
 def sum_none_integer(x, *, axes): return op.sum(x, axes=axes), lambda: None if axes else x
