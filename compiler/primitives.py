@@ -19,6 +19,7 @@ from . import numpy as wnp
 from .arrays import plain
 from .explain import explained
 from .numpy.operands import wrong
+from .ops.elementwise import Cast
 from .tracer import Tracer
 from .types import INTEGERS, NUMPY, dtype_name
 
@@ -202,8 +203,9 @@ def select_n(which: Any, *cases: Any) -> Any:
 
 @explained
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
-    """The elements in another dtype."""
-    return array(operand).astype(NUMPY[dtype_name(new_dtype)])
+    """The elements in another dtype; floats beyond an integer dtype saturate, NaN gives 0."""
+    x, dtype = array(operand), dtype_name(new_dtype)
+    return x.astype(NUMPY[dtype]) if isinstance(x, Tracer) else Cast(dtype).reference(np.asarray(x))
 
 
 # ---------------------------------------------------------------- reductions

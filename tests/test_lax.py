@@ -263,3 +263,10 @@ def test_padding_is_differentiable_in_both_operands() -> None:
 def test_what_does_not_fit_is_named(call: Callable[[], Any], error: str) -> None:
     with pytest.raises(ProgramError, match=error):
         call()
+
+
+def test_constants_are_cast_as_traced_values_are() -> None:
+    x = np.array([1.7, -1.7, 300.0, -5.0, 1e20, np.nan, np.inf])
+    for dtype in (np.uint8, np.int8, np.int32, np.uint64, np.float16, np.bool_):
+        traced = wl.jit(lambda x, d=dtype: lax.convert_element_type(x, d), disable_jit=True)(x)
+        np.testing.assert_array_equal(lax.convert_element_type(x, dtype), traced)

@@ -78,7 +78,7 @@ MEANINGS = {
 @pytest.mark.parametrize("name", MEANINGS)
 def test_functions_are_precise_beside_their_branch_points(name: str, dtype: Any) -> None:
     """Within 3 units of |result|, as kernels compute it by parts."""
-    z = BESIDE.astype(dtype)
+    z: Any = BESIDE.astype(dtype)
     z = z[(z.real != 0) & (z.imag != 0)]
     (real,) = interpret(parts(trace(getattr(np, name), z).graph), in_memory(z))
     for x, found in zip(z, np.asarray(real).view(dtype).reshape(z.shape), strict=True):
