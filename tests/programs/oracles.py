@@ -109,7 +109,7 @@ class Oracle:
                 return found
             first = results(node, [magnitude(a) for a in args]) if node.op.name in LINEAR else found
             return tuple(
-                np.asarray(plain(kind.moved(y, 2 * np.abs(z))), y.dtype)
+                np.asarray(plain(kind.moved(y, 2 * np.abs(z), added=z is not y)), y.dtype)
                 if y.dtype.kind in "fc"
                 else y
                 for y, z in zip(found, first, strict=True)
