@@ -95,6 +95,7 @@ LINES: list[Example] = [
 ]
 
 CALLS: list[Example] = [
+    ("wl.lax.reduce_or(np.array([0, 1]), (0,))", "np.array([0, 1]) --> np.array([0, 1]) != 0", True),
     # ---- arguments
     ("class Odd:\n    def __array__(self, *_):\n        raise ValueError('odd')\nwl.jit(lambda x: x + 1)(Odd())", "(Odd()) --> (np.ones(2))", [2.0, 2.0]),
     ("y = np.ma.array([1.0, 2.0], mask=[0, 1])\nwl.jit(lambda x: x + 1)(y)", "(y) --> (y.filled(0))", [2.0, 1.0]),

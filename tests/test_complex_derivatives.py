@@ -129,7 +129,7 @@ ERRORS = [
     ),
     (
         lambda: wl.grad(lambda x: x * 1j, holomorphic=True)(np.float32(1)),
-        "grad: complex inputs are required with holomorphic=True, got f32 at args",
+        "grad: complex inputs are required with holomorphic=True, got f32 at x",
         "x.astype(np.complex64)",
     ),
     (

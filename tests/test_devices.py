@@ -359,7 +359,8 @@ class Backwards(Op, abstract=True):
 def test_what_has_no_kernel_runs_on_the_host_between_graphs(fake):
     x = Value(Type("f32", (5,)))
     y = ops.exp(apply(Backwards(), ops.sin(x)))
-    compiled = compile_graph(Graph.of("f", (x,), (y,)), device=fake)
+    with wl.verify(False):  # which asks for ops of the registry
+        compiled = compile_graph(Graph.of("f", (x,), (y,)), device=fake)
     values = np.arange(5, dtype=np.float32)
     close(compiled.program((values,)), (np.exp(np.sin(values)[::-1]),))
     log = [e for e in fake.log if e.startswith(("launch", "download", "upload"))]

@@ -78,6 +78,7 @@ ELSEWHERE = {
     "passes.fold.LIMIT": "elements of a constant: tests/passes/test_fold.py",
     "passes.fuse.LARGE": "nodes of a kernel",
     "passes.hoist.SMALL_BYTES": "bytes that leave a loop: tests/passes/test_loops.py",
+    "roots.WAITING": "elements that wait for a sum: tests/passes/test_running_sums.py",
     "roots.CHEAP": "weight of an expression",
     "roots.PIECES": "operands of a concatenation",
     "roots.CHAIN": "nodes in a chain",

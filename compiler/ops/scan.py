@@ -157,6 +157,8 @@ class Scan(Control):
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """A scan of the body and its tangent: carries move that do, by fixed point."""
+        if not any(moving(tangents)):
+            return (None,) * len(node.values)
         k, (consts, carries, sequences) = self.carries, self.parts(moving(tangents))
 
         def step(carries: Marks) -> tuple[bool, ...]:
