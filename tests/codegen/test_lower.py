@@ -42,8 +42,8 @@ PAIRS: dict[str, tuple[Kernel, Kernel]] = {
     "square": (samples.elementwise(45, 45), samples.elementwise(128, 45)),
     "padded": (samples.padded(4, 39), samples.padded(17, 80)),
     "gathered": (samples.gathered(6, 39), samples.gathered(100, 64)),
-    "softmax of long rows": (samples.softmax(9, 2000), samples.softmax(5, 30_000)),
-    "long column sums": (samples.column_sums(33, 50), samples.column_sums(1024, 512)),
+    "softmax of long rows": (samples.softmax(9, 5000), samples.softmax(5, 30_000)),
+    "long column sums": (samples.column_sums(65, 50), samples.column_sums(1024, 512)),
     "sum by chunks": (samples.sum_chunks(1000), samples.sum_chunks(64000)),
 }
 
