@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,11 +75,11 @@ def dtype_name(dtype: Any) -> str:
 
     What a string means to NumPy it means here: "i8" is i64.
     """
-    try:
+    given: Any = dtype
+    found: Any = None
+    with suppress(TypeError):  # what is no dtype, or one whose elements have no order of bytes
         given = np.dtype(own(dtype))
-    except TypeError:
-        given = dtype
-    found = given.newbyteorder("=") if isinstance(given, np.dtype) else None
+        found = given.newbyteorder("=")
     if found not in NAMES:
         names = ", ".join(d.name for d in NUMPY.values())
         raise ProgramError(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from wonderland.compiler.errors import ProgramError
 
 RNG = np.random.default_rng(0)
 
@@ -212,3 +213,8 @@ def test_an_axis_too_many_is_an_error_with_the_line():
     for f in (lambda x: x[None], lambda x: np.stack([x, x]), lambda x: np.reshape(x, (1,) * 65)):
         with pytest.raises(wl.ProgramError, match=r"at most 64 axes are possible, got 65\n.*test_"):
             wl.jit(f)(np.ones((1,) * 64))
+
+
+def test_strings_of_numpy_are_no_numbers():
+    with pytest.raises(ProgramError, match=r"one of bool, .* is required, got StringDType"):
+        wl.jit(lambda x: x)(np.array(["a"], dtype=np.dtypes.StringDType()))
