@@ -155,7 +155,7 @@ class Apart:
         rows = by_rows(self.kernel, stage) and not stores
         chunks, axes, split = of_axes(stage.axes) if rows else of_longest(stage.axes)
         partial = [(s, self.fresh(s.exprs[0].dtype, points(chunks))) for s in reduces]
-        place = affine(dict(behind(outer).strides) | dict(behind(chunks, self.points).strides))
+        place = behind((*chunks, *outer))
         if rows:
             sums = (Accumulate(p.buffer, place, split.expr(s.exprs[0])) for s, p in partial)
             self.add(name, (*chunks, *axes), [Stage(outer, tuple(sums))], len(chunks))
@@ -181,7 +181,7 @@ class Apart:
         dtypes = {s.names[0]: s.exprs[0].dtype for s, _ in partial}
         if partial:
             c = Axis("c", points(chunks))
-            place = affine(dict(behind(outer).strides) | {c.name: self.points})
+            place = behind((c, *outer))
             stages.append(Stage((c,), tuple(
                 Reduce(s.names, s.monoid, (Load(p.buffer, place),)) for s, p in partial
             )))  # fmt: skip
@@ -255,7 +255,7 @@ def long_product(work: Work, p: Product) -> list[Work]:
             continue
         part = Partial.of(f"p{k}", p.dtype, points(chunks), results)
         values[part.buffer.name] = part.value
-        place = affine(dict(behind(p.outer).strides) | dict(behind(chunks, results).strides))
+        place = behind((*chunks, *p.outer))
         lhs, rhs = (from_step(x, p.depth, start, chunks, steps) for x in (p.lhs, p.rhs))
         factors = tuple(dict.fromkeys((lhs.buffer, rhs.buffer)))
         alone = replace(

@@ -12,7 +12,6 @@ error of a chain grows with its length.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from .apart import LEAST_WORK, MOST_ROWS, Apart, divisible, long_product, of_axes
@@ -142,9 +141,8 @@ def blocked(kernel: Kernel) -> Kernel:
     Every element is still combined in the order of the rows.
     """
     (stage,) = kernel.stages
-    points = math.prod(a.size for a in kernel.free)
-    elements = math.prod(a.size for a in (*kernel.ordered, *stage.axes))
-    if not stage.axes or points > 1 or elements < LEAST_WORK:
+    free, elements = points(kernel.free), points((*kernel.ordered, *stage.axes))
+    if not stage.axes or free > 1 or elements < LEAST_WORK:
         return kernel
     row = stage.axes[-1]
     size = -(-max(row.size // BLOCKS_OF_ROW, LEAST_OF_ROW) // LEAST_OF_ROW) * LEAST_OF_ROW
