@@ -12,7 +12,7 @@ test: $(VENV)/test lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/test
-	$(BIN)/ruff check compiler runtime models wonderland/*.py tests bench
+	$(BIN)/ruff check compiler runtime models wonderland tests bench
 	$(BIN)/pyright
 
 bench: $(VENV)/bench

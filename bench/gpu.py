@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 import wonderland as wl
-from wonderland.models import mlp
+from wonderland.models.families import mlp
 from wonderland.models.train import train_step
-from wonderland.runtime import cuda
+from wonderland.runtime.gpu import cuda
 
 from . import mlp_step, peers
 from .harness import Figure, spelled, table

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import wonderland as wl
-from wonderland.models import mlp
+from wonderland.models.families import mlp
 from wonderland.models.train import train_step
 
 from . import peers

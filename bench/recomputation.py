@@ -62,7 +62,7 @@ class Budgeted:
 
 def work_of(program: Any) -> int:
     """Operations of all kernels, as often as they run."""
-    rows = importlib.import_module("wonderland.compiler.rows")
+    rows = importlib.import_module("wonderland.compiler.plan.rows")
     flops = {id(work): low.flops for work, low in program.compiled.lowered}
 
     def count(works: Any) -> int:

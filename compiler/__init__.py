@@ -1,0 +1,8 @@
+"""A compiler for differentiable programs: README.md follows one program through the rooms.
+
+    a user's function --trace/--> graph --front/functions, transform/--> graph --optimise/--> graph
+      --fuse/--> kernels --plan/--> waves, places --codegen/--> texts --plan/rows--> table of rows
+
+`ir/`, `kernel/` and `ops/` are what flows, `front/` is what users write in, `jit/` what they call,
+`pipeline` the list of passes. tests/test_architecture.py says which room may import which.
+"""

@@ -15,57 +15,59 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime import cubins, making, objects
-from ..runtime.cubins import Artifact
-from ..runtime.device import Device as RuntimeDevice
-from ..runtime.device_program import DeviceProgram
-from ..runtime.executor import thread_count
-from ..runtime.program import TOGETHER_SECONDS, ArraySpec, Program, Row, Slot
-from ..runtime.table import printed
-from .codegen import gpu_words
-from .codegen.bounds import check_bounds
-from .codegen.library import for_library
-from .codegen.lower import lower
-from .codegen.lower_grid import lower_grid
+from ..runtime.cpu.executor import thread_count
+from ..runtime.cpu.program import Program
+from ..runtime.gpu import cubins
+from ..runtime.gpu.cubins import Artifact
+from ..runtime.gpu.device import Device as RuntimeDevice
+from ..runtime.gpu.device_program import DeviceProgram
+from ..runtime.native import making, objects
+from ..runtime.rows import TOGETHER_SECONDS, Row, Slot, printed
+from ..runtime.spec import ArraySpec
+from .codegen.cpu.lower import lower
+from .codegen.cpu.prefix import lower_prefix
+from .codegen.cpu.product import lower_product
+from .codegen.cpu.sort import lower_search, lower_sort
+from .codegen.gpu.library import for_library
+from .codegen.gpu.lower import lower_grid
+from .codegen.gpu.prefix import lower_prefix_grid
+from .codegen.gpu.product import lower_product_grid
+from .codegen.gpu.sort import lower_search_grid, lower_sort_grid
 from .codegen.lowered import Launch, Lowered
-from .codegen.prefix_grid import lower_prefix_grid
-from .codegen.prefix_source import lower_prefix
-from .codegen.product_grid import lower_product_grid
-from .codegen.product_source import lower_product
-from .codegen.sort_grid import lower_search_grid, lower_sort_grid
-from .codegen.sort_source import lower_search, lower_sort
+from .codegen.proof.bounds import check_bounds
 from .codegen.target import Device, Target, host, of_architecture
-from .codegen.words import KEY, WORDS
-from .emission import AnyWork, BodyWork, Work
-from .ir import Graph, Value
+from .codegen.words import gpu_words
+from .codegen.words.words import KEY, WORDS
+from .fuse.emission import AnyWork, BodyWork, Work
+from .fuse.fuse import fuse
+from .ir.graph import Graph, Value
+from .ir.lazy import lazy
+from .ir.verify import verify
 from .kernel import Kernel
 from .kernel import verify as verify_kernel
-from .lazy import lazy
-from .memory import Memory
-from .passes.buffers import buffers
-from .passes.cse import cse
-from .passes.dead import dead
-from .passes.detach import detach
-from .passes.fit_rows import fit_rows
-from .passes.fold import fold
-from .passes.fuse import fuse
-from .passes.hoist import hoist
-from .passes.inline import inline
-from .passes.layout import layout
-from .passes.parts import parts
-from .passes.recompute import recompute
-from .passes.schedule import schedule
-from .passes.simplify import simplify
-from .passes.sink import sink
-from .passes.unmark import unmark
-from .plan import Plan, Schedule, aligned
-from .prefix import Prefix
-from .product import Product
-from .rows import Around, Rows, seconds_of, turns
+from .kernel.prefix import Prefix
+from .kernel.product import Product
+from .kernel.sorting import Searching, Sorting
+from .optimise.cse import cse
+from .optimise.dead import dead
+from .optimise.fold import fold
+from .optimise.hoist import hoist
+from .optimise.inline import inline
+from .optimise.layout import layout
+from .optimise.parts import parts
+from .optimise.simplify import simplify
+from .optimise.sink import sink
+from .optimise.unmark import unmark
+from .plan.buffers import buffers
+from .plan.detach import detach
+from .plan.fit_rows import fit_rows
+from .plan.memory import Memory
+from .plan.plan import Plan, Schedule, aligned
+from .plan.recompute import recompute
+from .plan.rows import Around, Rows, seconds_of, turns
+from .plan.schedule import schedule
+from .plan.verify import verify_plan
 from .settings import active
-from .sorting import Searching, Sorting
-from .verify import verify
-from .verify_plan import verify_plan
 
 GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     inline,

@@ -21,7 +21,7 @@ The runtime reads variables of its own: WONDERLAND_NUM_THREADS (threads of a pro
 processors of the process), WONDERLAND_CACHE (the folder of machine code; the user's cache folder),
 WONDERLAND_CACHE_SIZE (the bytes it may have, used longest ago goes first; 1 GB),
 WONDERLAND_POISON (memory holds NaN before it is written; off), WONDERLAND_GUARD (`end` or `begin`:
-rows run between pages that may not be touched, see runtime/guarded.py; off).
+rows run between pages that may not be touched, see runtime/cpu/fenced.py; off).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .errors import ProgramError
-from .precision import factors_of
+from .ir.errors import ProgramError
+from .ir.precision import factors_of
 
 FLAGS = {"1": True, "true": True, "on": True, "": False, "0": False, "false": False, "off": False}
 

@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from . import tree
-from .errors import ProgramError
-from .functions import jvp, vjp
-from .interpreter import interpret
-from .ir import Graph, Node, Op, Sample, Value
-from .numpy.operands import operand
-from .passes.batch import batch
-from .passes.jvp import jvp as jvp_graph
-from .passes.linearize import linearize
-from .passes.transpose import transpose
-from .text import constants_of, parse
-from .trace import trace
-from .types import INEXACT, NAMES, NUMPY, UNSIGNED, Type, dtype_name, type_of
-from .verify import verify
+from .front.functions.derivatives import jvp, vjp
+from .ir.errors import ProgramError
+from .ir.graph import Graph, Node, Op, Sample, Value
+from .ir.text import constants_of, parse
+from .ir.types import INEXACT, NAMES, NUMPY, UNSIGNED, Type, dtype_name, type_of
+from .ir.verify import verify
+from .trace import tree
+from .trace.operands import operand
+from .trace.trace import trace
+from .transform.batch import batch
+from .transform.interpreter import interpret
+from .transform.jvp import jvp as jvp_graph
+from .transform.linearize import linearize
+from .transform.transpose import transpose
 
 Function = Callable[..., Any]
 Arrays = Sequence[np.ndarray]

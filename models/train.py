@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler import random
-from ..compiler.api import jit
-from ..compiler.functions import value_and_grad
+from ..compiler.front import random
+from ..compiler.front.functions.derivatives import value_and_grad
+from ..compiler.jit.jit import jit
 from .data import Split, minibatches
-from .optim import Optimizer, apply_updates
+from .optim.optimisers import Optimizer, apply_updates
 
 Loss = Callable[[Any, Any, Any], Any]
 

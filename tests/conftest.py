@@ -32,7 +32,7 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     A test that the driver refuses something, or in which a kernel faults, fails: `mended` forgets.
     """
     from tests import driver
-    from wonderland.runtime import cuda
+    from wonderland.runtime.gpu import cuda
 
     if driver.missing():
         pytest.skip(driver.missing())

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland.compiler.apart import (
+from wonderland.compiler.codegen.cascade import CHAIN, cascade
+from wonderland.compiler.fuse.apart import (
     DEPTH,
     DEPTH_OF_FEW,
     LEAST_STEPS,
@@ -23,8 +24,7 @@ from wonderland.compiler.apart import (
     MOST_ROWS,
     MOST_STEPS,
 )
-from wonderland.compiler.codegen.cascade import CHAIN, cascade
-from wonderland.runtime.executor import threads
+from wonderland.runtime.cpu.executor import threads
 
 OF_SUMS, OF_PRODUCTS = 6, 512  # eps: times log2(n); and that much for the chain of a block
 Array = np.ndarray[Any, Any]

@@ -1,131 +1,155 @@
-"""The layers of the project: lower never imports higher, and importing it costs little."""
+"""The rooms of the project: what each may import, local imports counted, and no circle anywhere."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = [
-    "runtime",
-    "compiler.errors compiler.lazy",
-    "compiler.precision",
-    "compiler.types compiler.settings compiler.static compiler.parameters compiler.syntax",
-    "compiler.ir",
-    "compiler.unsupported",
-    "compiler.explain compiler.repairs",
-    "compiler.text compiler.kernel",
-    "compiler.prefix compiler.product compiler.sorting",
-    "compiler.ops",
-    "compiler.law compiler.interpreter compiler.verify compiler.index compiler.tree",
-    "compiler.arrays",
-    "compiler.laws compiler.emission compiler.nans compiler.retrace",
-    "compiler.partial",
-    "compiler.apart",
-    "compiler.chunks compiler.roots compiler.groups compiler.order",
-    "compiler.plan compiler.rematerialise compiler.minimum_cut",
-    "compiler.memory compiler.low_peak",
-    "compiler.saved",
-    "compiler.passes compiler.codegen",
-    "compiler.nested compiler.rows",
-    "compiler.verify_plan",
-    "compiler.pipeline",
-    "compiler.aliases compiler.concrete compiler.devices",
-    "compiler.tracer compiler.lint",
-    "compiler.numpy",
-    "compiler.collectives compiler.primitives",
-    "compiler.trace",
-    "compiler.control_flow",
-    "compiler.lax compiler.functions",
-    "compiler.rule_checks compiler.checkpoint_policies",
-    "compiler.custom compiler.checkpoint compiler.effects",
-    "compiler.debug compiler.extend",
-    "compiler.scalar_function",
-    "compiler.dimension_numbers compiler.segments",
-    "compiler.executable compiler.budget",
-    "compiler.vmap compiler.jacobians compiler.custom_batching",
-    "compiler.profile compiler.archive",
-    "compiler.random compiler.special compiler.testing compiler.api",
-    "compiler.rejection",
-    "models",
-    "wonderland",
-]
-"""Lowest first; modules of one line are independent, unless they are one package."""
 
-RANK = {name: k for k, line in enumerate(LAYERS) for name in line.split()}
-FILES = sorted(f for part in ("compiler", "runtime", "models") for f in (ROOT / part).rglob("*.py"))
+ROOMS = {
+    "runtime.native": "",
+    "runtime.spec": "",
+    "runtime.rows": "spec",
+    "runtime.steps": "rows spec",
+    "runtime.cpu": "native rows spec steps",
+    "runtime.gpu": "native rows spec",
+    "compiler.ir": "",
+    "compiler.settings": "ir",
+    "compiler.kernel": "ir",
+    "compiler.transform": "ir",
+    "compiler.ops": "ir kernel transform",
+    "compiler.codegen": "ir kernel runtime.native runtime.rows runtime.gpu",
+    "compiler.optimise": "ir transform ops",
+    "compiler.fuse": "ir kernel ops",
+    "compiler.trace": "ir settings kernel transform ops runtime.gpu",
+    "compiler.front": "ir settings kernel transform ops trace",
+    "compiler.plan": "ir kernel transform ops fuse codegen runtime.rows",
+    "compiler.pipeline": "ir settings kernel optimise fuse codegen plan "
+    "runtime.native runtime.rows runtime.spec runtime.cpu runtime.gpu",
+    "compiler.jit": "ir settings transform ops trace fuse codegen pipeline "
+    "runtime.native runtime.spec runtime.gpu",
+    "compiler.testing": "ir transform trace front pipeline",
+    "models": "compiler.ir compiler.trace compiler.front compiler.jit",
+    "wonderland.commands": "models compiler.ir compiler.settings compiler.transform compiler.ops "
+    "compiler.codegen compiler.trace compiler.front compiler.plan compiler.jit compiler.testing "
+    "runtime.native runtime.cpu runtime.gpu",
+}
+"""Of every room those that its files may import; names without a dot are of the same folder."""
+
+FILES = sorted(
+    f for part in ("compiler", "runtime", "models", "wonderland/commands")
+    for f in (ROOT / part).rglob("*.py")
+)  # fmt: skip
 
 
 def module_of(file: Path) -> str:
     return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def layer_of(module: str) -> str | None:
-    """The longest name of a layer that the module is or lies in."""
-    return max(
-        (n for n in RANK if module == n or module.startswith(n + ".")), key=len, default=None
-    )
+MODULES = {module_of(f) for f in FILES}
 
 
-def imports(file: Path) -> Iterator[tuple[str, int]]:
-    """Modules of the project that a file imports when it is imported, with the line."""
-    package = (
-        module_of(file).split(".")
-        if file.name == "__init__.py"
-        else module_of(file).split(".")[:-1]
-    )
+def room_of(module: str) -> str:
+    """The room that a module is, or lies in; empty for the package around all rooms."""
+    return next((r for r in ROOMS if module == r or module.startswith(r + ".")), "")
+
+
+def allowed(room: str, names: str | None = None) -> set[str]:
+    folder = room.rpartition(".")[0]
+    beside = {name: f"{folder}.{name}" for name in (names or ROOMS[room]).split()}
+    return {near if near in ROOMS else name for name, near in beside.items()}
+
+
+def type_only(tree: ast.Module) -> set[ast.AST]:
+    """What stands below `if TYPE_CHECKING`: it is never imported."""
+    return {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+
+
+@cache
+def imports(file: Path) -> tuple[tuple[str, int], ...]:
+    """Modules of the project that a file imports, at its top or later, with the line."""
+    return tuple(imported(file))
+
+
+def imported(file: Path) -> Iterator[tuple[str, int]]:
+    package = module_of(file).split(".")
+    if file.name != "__init__.py":
+        package.pop()
     tree = ast.parse(file.read_text())
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            full = ".".join((*base, *(node.module or "").split("."))).rstrip(".")
-            for name in node.names:
-                inside = ROOT.joinpath(*full.split("."), name.name)
-                is_module = inside.is_dir() or inside.with_suffix(".py").exists()
-                yield (f"{full}.{name.name}" if is_module else full).lstrip("."), node.lineno
+    skipped = type_only(tree)
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            full = ".".join((*base, *(node.module or "").split("."))).strip(".")
+            names = [f"{full}.{n.name}".strip(".") for n in node.names]
+        elif isinstance(node, ast.Import):
+            full, names = "", [n.name for n in node.names]
+        else:
+            continue
+        for name in names:
+            found = name if name.removeprefix("wonderland.") in MODULES or name in MODULES else full
+            found = found if found in MODULES else found.removeprefix("wonderland.")
+            if found in MODULES:
+                yield found, node.lineno
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)
-def test_a_file_imports_no_higher_layer(file: Path) -> None:
-    own = layer_of(module_of(file))
-    if own is None:
-        assert file.read_text().strip() == "" or file.name == "__init__.py", (
-            f"{file} is in no layer"
-        )
+def test_a_file_imports_what_its_room_may(file: Path) -> None:
+    room = room_of(module_of(file))
+    if not room:
+        assert not ast.parse(file.read_text()).body[1:], f"{file} is in no room"
         return
     for module, line in imports(file):
-        other = layer_of(module)
-        assert other is not None, f"{file}:{line} imports {module}, which is in no layer"
-        assert RANK[other] < RANK[own] or other == own, f"{file}:{line} imports {module}"
+        other = room_of(module)
+        assert other == room or other in allowed(room), f"{file}:{line} imports {module}"
 
 
-def test_the_runtime_imports_nothing_of_the_compiler() -> None:
-    found = [
-        m
-        for f in FILES
-        if "runtime" in f.parts
-        for m, _ in imports(f)
-        if not m.startswith("runtime")
-    ]
-    assert found == []
+def test_every_room_needs_what_it_may_import() -> None:
+    needed = {room: set[str]() for room in ROOMS}
+    for file in FILES:
+        if room := room_of(module_of(file)):
+            needed[room] |= {room_of(m) for m, _ in imports(file)} - {room}
+    assert needed == {room: allowed(room) for room in ROOMS}
 
 
-def test_only_the_code_generator_and_the_pipeline_import_the_runtime() -> None:
-    names = "api", "codegen", "devices", "executable", "pipeline", "rows", "verify_plan"
-    allowed = tuple(f"compiler.{name}" for name in names)
-    found = [
-        f"{f}: {m}"
-        for f in FILES
-        if "compiler" in f.parts and not module_of(f).startswith(allowed)
-        for m, _ in imports(f)
-        if m.startswith("runtime")
-    ]
-    assert found == []
+def test_there_is_no_circle_of_files_and_few_floors_of_rooms() -> None:
+    files, rooms = nx.DiGraph(), nx.DiGraph()
+    for file in FILES:
+        files.add_edges_from((module_of(file), m) for m, _ in imports(file))
+    for room in ROOMS:
+        rooms.add_edges_from((room, other) for other in allowed(room))
+    assert list(nx.simple_cycles(files)) == []
+    inside = rooms.subgraph(r for r in ROOMS if r.startswith("compiler."))
+    assert nx.dag_longest_path_length(inside) < 8
+    loose = [f for f in (ROOT / "compiler").glob("*.py") if f.name != "__init__.py"]
+    assert len(loose) <= 4
+
+
+@pytest.mark.parametrize("room", [r for r in ROOMS if (ROOT / r.replace(".", "/")).is_dir()])
+def test_a_room_says_what_it_is_for_and_what_it_imports(room: str) -> None:
+    text = ast.get_docstring(ast.parse((ROOT / room.replace(".", "/") / "__init__.py").read_text()))
+    said = re.search(
+        r"In: .*Out: .*Begin with\s.*\n\nImports: ([\w ,.\n]+)\.$", text or "", re.DOTALL
+    )
+    assert said, f"{room} says what comes in, what goes out, where to begin, what it imports"
+    names = said[1].replace(",", " ").replace("nothing", "")
+    assert allowed(room, names) == allowed(room)
 
 
 def test_importing_the_front_door_loads_no_heavy_library() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 import wonderland
 import wonderland as wl
-from wonderland.compiler.ir import Op
+from wonderland.compiler.ir.graph import Op
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(f for part in ("compiler", "models") for f in (ROOT / part).rglob("*.py"))

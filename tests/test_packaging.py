@@ -26,7 +26,7 @@ TRAINING = """
 import sys
 import numpy as np
 import wonderland as wl
-from wonderland.models import mlp
+from wonderland.models.families import mlp
 from wonderland.models.train import train_step
 
 rng = np.random.default_rng(0)
@@ -105,6 +105,7 @@ def test_the_wheel_holds_all_of_the_package_and_nothing_else(wheel: Path) -> Non
     shipped = {n for n in contents(wheel) if ".dist-info/" not in n}
     modules = {f"wonderland/{f.relative_to(ROOT)}" for p in PARTS for f in (ROOT / p).rglob("*.py")}
     front = {f"wonderland/{f.name}" for f in (ROOT / "wonderland").glob("*.py")}
+    front |= {f"wonderland/commands/{f.name}" for f in (ROOT / "wonderland/commands").glob("*.py")}
     assert shipped == modules | front | {"wonderland/py.typed"}
     assert any(n.endswith("dist-info/licenses/LICENSE") for n in contents(wheel))
 

@@ -17,9 +17,9 @@ import pytest
 
 import wonderland as wl
 from wonderland.compiler import settings
-from wonderland.compiler.errors import ProgramError
+from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.settings import Settings, active, from_environment
-from wonderland.runtime import objects
+from wonderland.runtime.native import objects
 
 ROOT = Path(__file__).parent.parent
 X = np.array([1.0, -2.0, 3.0], np.float32)

@@ -6,12 +6,12 @@ import hypothesis
 import numpy as np
 import pytest
 
-from wonderland.compiler.errors import ProgramError
-from wonderland.compiler.functions import stop_gradient
-from wonderland.compiler.ir import Op, Sample, Value
+from wonderland.compiler.front.functions.derivatives import stop_gradient
+from wonderland.compiler.ir.errors import ProgramError
+from wonderland.compiler.ir.graph import Op, Sample, Value
+from wonderland.compiler.ir.types import Type
 from wonderland.compiler.ops.transcendental import Sin
 from wonderland.compiler.testing import arrays, check_gradients, check_op, shapes
-from wonderland.compiler.types import Type
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 

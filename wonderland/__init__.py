@@ -11,22 +11,18 @@ Example:
 """
 
 from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree
-from .compiler import checkpoint_policies
-from .compiler.api import ShapeDtypeStruct, eval_shape, jit
-from .compiler.archive import load
-from .compiler.checkpoint import (
+from .compiler.front.effects import check, debug_print, io_callback, pure_callback
+from .compiler.front.functions import checkpoint_policies
+from .compiler.front.functions.checkpoint import (
     checkpoint,
     checkpoint_name,
     print_saved_residuals,
     remat,
     saved_residuals,
 )
-from .compiler.custom import custom_jvp, custom_vjp
-from .compiler.custom_batching import custom_vmap
-from .compiler.devices import device_get, device_put, devices
-from .compiler.effects import check, debug_print, io_callback, pure_callback
-from .compiler.errors import CompilerError, OverBudget, ProgramError
-from .compiler.functions import (
+from .compiler.front.functions.custom import custom_jvp, custom_vjp
+from .compiler.front.functions.custom_batching import custom_vmap
+from .compiler.front.functions.derivatives import (
     grad,
     jvp,
     linear_transpose,
@@ -35,9 +31,13 @@ from .compiler.functions import (
     value_and_grad,
     vjp,
 )
-from .compiler.jacobians import hessian, hvp, jacfwd, jacrev
-from .compiler.lint import WideningWarning
-from .compiler.scalar_function import scalar_function
+from .compiler.front.functions.jacobians import hessian, hvp, jacfwd, jacrev
+from .compiler.front.functions.scalar_function import scalar_function
+from .compiler.front.functions.vmap import vmap
+from .compiler.ir.errors import CompilerError, OverBudget, ProgramError
+from .compiler.jit.devices import device_get, device_put, devices
+from .compiler.jit.executable import load
+from .compiler.jit.jit import ShapeDtypeStruct, eval_shape, jit
 from .compiler.settings import (
     check_nans,
     default_matmul_precision,
@@ -47,8 +47,8 @@ from .compiler.settings import (
     memory_budget,
     verify,
 )
-from .compiler.trace import trace
-from .compiler.vmap import vmap
+from .compiler.trace.lint import WideningWarning
+from .compiler.trace.trace import trace
 
 __all__ = [
     "CompilerError",

@@ -2,6 +2,6 @@
 
 import sys
 
-from .models.commands import main
+from .commands import main
 
 sys.exit(main())

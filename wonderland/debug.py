@@ -1,5 +1,5 @@
-"""The names of wonderland.compiler.debug."""
+"""The names of wonderland.compiler.front.debug."""
 
-from .compiler.debug import callback, print
+from .compiler.front.debug import callback, print
 
 __all__ = ["callback", "print"]

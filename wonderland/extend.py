@@ -1,3 +1,3 @@
-"""The names of wonderland.compiler.extend."""
+"""The names of wonderland.compiler.front.functions.extend."""
 
-from .compiler.extend import *  # noqa: F403
+from .compiler.front.functions.extend import *  # noqa: F403

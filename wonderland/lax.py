@@ -1,6 +1,6 @@
-"""The names of wonderland.compiler.lax, primitives and collectives: jax.lax's."""
+"""The names of wonderland.compiler.front.lax.lax, primitives and collectives: jax.lax's."""
 
-from .compiler.collectives import *  # noqa: F403
-from .compiler.dimension_numbers import *  # noqa: F403
-from .compiler.lax import *  # noqa: F403
-from .compiler.primitives import *  # noqa: F403
+from .compiler.front.lax.collectives import *  # noqa: F403
+from .compiler.front.lax.dimension_numbers import *  # noqa: F403
+from .compiler.front.lax.lax import *  # noqa: F403
+from .compiler.front.lax.primitives import *  # noqa: F403

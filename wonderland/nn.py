@@ -1,3 +1,3 @@
-"""The names of wonderland.models.nn."""
+"""The names of wonderland.models.nn.functions."""
 
-from .models.nn import *  # noqa: F403
+from .models.nn.functions import *  # noqa: F403

@@ -1,3 +1,3 @@
-"""The names of wonderland.compiler.segments, as jax.ops has them."""
+"""The names of wonderland.compiler.front.segments, as jax.ops has them."""
 
-from .compiler.segments import *  # noqa: F403
+from .compiler.front.segments import *  # noqa: F403

@@ -1,3 +1,3 @@
-"""The names of wonderland.models.optim."""
+"""The names of wonderland.models.optim.optimisers."""
 
-from .models.optim import *  # noqa: F403
+from .models.optim.optimisers import *  # noqa: F403

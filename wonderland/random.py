@@ -1,4 +1,4 @@
-"""The names of wonderland.compiler.random and wonderland.compiler.rejection."""
+"""The names of wonderland.compiler.front.random and wonderland.compiler.front.rejection."""
 
-from .compiler.random import *  # noqa: F403
-from .compiler.rejection import *  # noqa: F403
+from .compiler.front.random import *  # noqa: F403
+from .compiler.front.rejection import *  # noqa: F403

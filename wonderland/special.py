@@ -1,3 +1,3 @@
-"""The names of wonderland.compiler.special."""
+"""The names of wonderland.compiler.front.special."""
 
-from .compiler.special import *  # noqa: F403
+from .compiler.front.special import *  # noqa: F403

@@ -1,3 +1,3 @@
-"""The names of wonderland.compiler.tree."""
+"""The names of wonderland.compiler.trace.tree."""
 
-from .compiler.tree import *  # noqa: F403
+from .compiler.trace.tree import *  # noqa: F403

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...runtime.device import MatrixProduct
+from ...runtime.rows import MatrixProduct
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ..ir.types import FLOATS, SIGNED
 from ..kernel.scalar import NUMPY
-from ..sorting import Searching, Sorting
-from ..types import FLOATS, SIGNED
+from ..kernel.sorting import Searching, Sorting
 from .printer import Node, Suite
 from .slots import Slots
 

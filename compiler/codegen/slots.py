@@ -17,7 +17,7 @@ import numpy as np
 from ..kernel.expr import Axis, Buffer, Const, Expr, Guard, Map
 from ..kernel.scalar import FLOATS, HALVES, NUMPY
 from ..kernel.text import Numbers
-from .words import WORDS
+from .words.words import WORDS
 
 LANGUAGE = {"args", "start", "stop", "scratch", "point", "min", "max", "range"}
 PLAIN = (0.0, 0.5, 1.0, 2.0, float("inf"))  # numbers, but for their sign, that the text says itself

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ...runtime.architectures import architecture
-from ...runtime.objects import processor
-from .simd import DTYPES
+from ...runtime.gpu.architectures import architecture
+from ...runtime.native.objects import processor
+from .words.simd import DTYPES
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 OWN_BYTES = 4 << 10  # of shared memory, for what the warps of a block exchange

@@ -1,7 +1,11 @@
-"""Level 2: kernels of stages, between the graph and the loops.
+"""What a kernel is, between graph and loops: stages over a domain, products, prefixes, sorts.
+
+In: nothing. Out: forms that fusing makes and code generation lowers.
 
 `Kernel` is the form, `verify` its rules, `reference` its meaning, `str(kernel)` and `parse_kernel`
-its text, `normalise` its simplest form.
+its text, `normalise` its simplest form. Begin with `stages`.
+
+Imports: ir.
 """
 
 from .expr import (

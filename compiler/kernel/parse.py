@@ -9,8 +9,8 @@ import ast
 import math
 from typing import Any
 
-from .. import syntax
-from ..syntax import shortened, unparsed
+from ..ir import syntax
+from ..ir.syntax import shortened, unparsed
 from .expr import At, Axis, Buffer, Const, Expr, Guard, Index, Load, Map, Result, apply
 from .scalar import NUMPY, OPS, KernelError
 from .stages import MONOIDS, Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import types
-from ..errors import CompilerError
+from ..ir import types
+from ..ir.errors import CompilerError
 from .functions import digamma, erf, erfc, erfinv, lgamma
 
 NUMPY = {d: types.NUMPY[d] for d in types.REAL}

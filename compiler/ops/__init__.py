@@ -1,4 +1,11 @@
-"""The primitives: importing this package fills the registry, its functions apply ops to values."""
+"""The primitives, a class each with all its rules; importing this fills the registry.
+
+In: values. Out: values of nodes of these ops. `family` is what kinds of ops share; a file is a kind
+of op, `nested/` holds those that hold graphs: loops, branches, custom rules, checkpoints. The
+functions of this package apply ops to values. Begin with `cumulative`, then `family`.
+
+Imports: ir, kernel, transform.
+"""
 
 from .collective import all_gather, own, psum
 from .contract import dot_general
@@ -57,6 +64,9 @@ from .gather import (
     take_along,
 )
 from .guard import guard
+from .nested.scan import Scan
+from .nested.switch import Switch
+from .nested.while_loop import While
 from .order import argsort, searchsorted, sort
 from .random import random_bits, threefry
 from .reduce import (
@@ -69,9 +79,7 @@ from .reduce import (
     reduce_prod,
     reduce_sum,
 )
-from .scan import Scan
 from .source import constant, full, iota
-from .switch import Switch
 from .transcendental import (
     acos,
     acosh,
@@ -116,7 +124,6 @@ from .view import (
     reshape,
     slice_,
 )
-from .while_loop import While
 
 __all__ = [
     "Scan",

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CompilerError, ProgramError
-from ..ir import Node, Parts, Sample, Value, apply
+from ..ir.errors import CompilerError, ProgramError
+from ..ir.graph import Node, Parts, Sample, Value, apply
+from ..ir.symbolic import repeated
+from ..ir.types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type
 from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
-from ..types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type
+from ..kernel.index import Index, Read, Shifted, dims
 from .elementwise import cast, eq, mul, operands, select
-from .family import Computed, Index, Read, Shifted, dims, of_domain, partwise, repeated
+from .family import Computed, of_domain, partwise
 from .reduce import reduce_sum
 from .source import full, iota
 from .view import broadcast, permute, reshape, slice_

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Node, Pair, Parts, Sample, Value, apply
-from ..precision import FACTORS
-from ..types import COMPLEX, WIDE, Type, spelled
+from ..ir.errors import ProgramError
+from ..ir.graph import Node, Pair, Parts, Sample, Value, apply
+from ..ir.precision import FACTORS
+from ..ir.types import COMPLEX, WIDE, Type, spelled
 from .elementwise import add, cast, operands, pairs, product, sub
 from .family import OneResult, behind, of_domain
 from .reduce import reduce_sum

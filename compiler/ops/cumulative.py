@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Graph, Node, Pair, Parts, Sample, Value, apply, apply_all
-from ..prefix import running
-from ..types import COMPLEX, HALVES, INTEGERS, WIDE, Type, spelled
+from ..ir.errors import ProgramError
+from ..ir.graph import Graph, Node, Pair, Parts, Sample, Value, apply, apply_all
+from ..ir.types import COMPLEX, HALVES, INTEGERS, WIDE, Type, spelled
+from ..kernel.prefix import running
 from .elementwise import add, cast, eq, gt, mul, operands, pairs, product, select, sub
 from .family import OneResult, of_domain, partwise
-from .scan import Scan
+from .nested.scan import Scan
 from .source import full
 from .transcendental import exp
 from .view import broadcast, concatenate, pad, permute, reshape, slice_

@@ -10,30 +10,21 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import (
-    Foreign,
-    Graph,
-    Node,
-    Op,
-    Pair,
-    Parts,
-    Sample,
-    Value,
-    apply,
-    apply_all,
-    graphs_in,
-    where,
-)
+from ..ir.errors import ProgramError
+from ..ir.graph import Node, Op, Pair, Parts, Sample, Value, apply, apply_all
+from ..ir.parameters import Foreign
+from ..ir.source import where
+from ..ir.symbolic import repeated
+from ..ir.types import Type, spelled, type_of
 from ..kernel import Const, Expr
-from ..types import Type, spelled, type_of
-from .bodies import by_row
+from ..kernel.index import Index, Read
 from .elementwise import and_
-from .family import Computed, Index, OneResult, Read, repeated
+from .family import Computed, OneResult
+from .nested.bodies import by_row
 
 TOKEN = Type("bool", (0,))
 """The type of what orders effects."""
@@ -110,7 +101,8 @@ class Outside(Op, abstract=True):
     is `optional`, the first operand but a token says whether it runs at all; else it gives zeros.
     """
 
-    effect: ClassVar[bool] = True  # the first operand and the first result are tokens
+    effect = True
+    outside = True
 
     batches: Batches
     optional: bool = field(default=False, kw_only=True)
@@ -453,30 +445,6 @@ class IoCallback(Callback):
 
 class DebugCallback(Callback):
     """Calls a Python function of the primal values: derivatives pass it by."""
-
-
-# ---------------------------------------------------------------- which nodes have effects
-
-
-def has_effect(op: Op) -> bool:
-    """Whether the op, or a node of a graph that it holds, has an effect."""
-    return holds(op, True)
-
-
-def runs_outside(op: Op) -> bool:
-    """Whether the op, or a node of a graph that it holds, runs code of the user's, or prints."""
-    return holds(op, False)
-
-
-def holds(op: Op, effect: bool) -> bool:
-    if isinstance(op, Outside):
-        return op.effect or not effect
-    return any(holds(n.op, effect) for graph in graphs_in(op) for n in graph.nodes)
-
-
-def effects_in(graph: Graph) -> bool:
-    """Whether a node of the graph has an effect."""
-    return any(has_effect(n.op) for n in graph.nodes)
 
 
 # ---------------------------------------------------------------- user functions

@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Node, Op, Pair, Parts, Sample, Value, apply
-from ..kernel import Expr
-from ..kernel import apply as scalar
-from ..kernel.scalar import cast as scalar_cast
-from ..types import (
+from ..ir.errors import ProgramError
+from ..ir.graph import Node, Op, Pair, Parts, Sample, Value, apply
+from ..ir.types import (
     COMPLEX,
     FLOATS,
     INEXACT,
@@ -31,7 +28,11 @@ from ..types import (
     Type,
     spelled,
 )
-from .family import Elementwise, Index, OneResult, Piece, View, partwise
+from ..kernel import Expr
+from ..kernel import apply as scalar
+from ..kernel.index import Index, Piece
+from ..kernel.scalar import cast as scalar_cast
+from .family import Elementwise, OneResult, View, partwise
 from .source import Full, Number, full
 
 BITS = ("bool", *INTEGERS)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import CompilerError, ProgramError
-from ..ir import Node, Op, Pair, Parts, Sample, Value, apply
-from ..kernel import MONOIDS, OPS, Const, Expr, Map
-from ..kernel import apply as scalar
-from ..types import (
+from ..ir.errors import CompilerError, ProgramError
+from ..ir.graph import Node, Op, Pair, Parts, Sample, Value, apply
+from ..ir.symbolic import accumulate, repeated
+from ..ir.types import (
     COMPLEX,
     FLOATS,
     HALVES,
@@ -24,22 +23,9 @@ from ..types import (
     is_inexact,
     spelled,
 )
-
-
-def accumulate(x: Value | None, y: Value | None) -> Value | None:
-    """x + y, where None is zero."""
-    if x is None or y is None:
-        return y if x is None else x
-    return apply(Op.registry["add"](), x, y)
-
-
-def repeated(args: Sequence[Value], batched: Sequence[bool], size: int) -> tuple[Value, ...]:
-    """`args`, those that are not batched repeated along a new leading axis of `size`."""
-    lead: Any = Op.registry["broadcast"]
-    return tuple(
-        a if yes else apply(lead((size, *a.shape), (0,)), a)
-        for a, yes in zip(args, batched, strict=True)
-    )
+from ..kernel import MONOIDS, OPS, Const, Expr
+from ..kernel import apply as scalar
+from ..kernel.index import Index, Piece, Read
 
 
 def behind(axes: Iterable[int]) -> tuple[int, ...]:
@@ -245,65 +231,10 @@ class Reduce(OneResult, abstract=True):
         yield Sample(cls((0,)), (Type(wrong, (2,)),), error=f"is required, got {wrong}[2]")
 
 
-@dataclass(frozen=True)
-class Flat:
-    """An index into an array read as one row: element `map` in C order."""
-
-    map: Map
-
-
-Index = tuple[Map, ...] | Flat
-"""Where an element stands, affine in the axes of a kernel: a map per dimension, or a flat one."""
-
-
-def affine(strides: Mapping[str, int], offset: int = 0) -> Map:
-    """The map in the one form that compares equal for equal maps."""
-    return Map(tuple(sorted((a, s) for a, s in strides.items() if s)), offset)
-
-
-def plus(x: Map, y: Map, times: int = 1) -> Map:
-    """x + times * y."""
-    strides = dict(x.strides)
-    for a, s in y.strides:
-        strides[a] = strides.get(a, 0) + times * s
-    return affine(strides, x.offset + times * y.offset)
-
-
-def moved(m: Map, by: int, times: int = 1) -> Map:
-    """by + times * m"""
-    return plus(Map((), by), m, times)
-
-
-def linear(at: Index, shape: tuple[int, ...]) -> Map:
-    """The flat C-order index of `at` in an array of `shape`."""
-    if isinstance(at, Flat):
-        return at.map
-    total, stride = Map(), 1
-    for m, n in zip(reversed(at), reversed(shape), strict=True):
-        total = plus(total, m, stride)
-        stride *= n
-    return total
-
-
-def dims(at: Index) -> tuple[Map, ...]:
-    """The map per dimension of an index that is not flat."""
-    if isinstance(at, Flat):
-        raise CompilerError("a flat index reached a view that is no reshape")
-    return at
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Elements that come from `operand` at `index`, where each guard has low <= map < high."""
-
-    operand: int
-    index: Index
-    guards: tuple[tuple[Map, int, int], ...] = ()
-
-
 class View(OneResult, abstract=True):
     """Moves elements and computes none: an index map, folded into the loads of whoever reads it."""
 
+    costless = True
     fill: ClassVar[Any] = 0  # where no piece's guards hold; pad gives a property
 
     def pair(self, *args: Parts) -> Parts:
@@ -315,22 +246,6 @@ class View(OneResult, abstract=True):
         At most one piece's guards hold. `at` is Flat for a reshape only.
         """
         raise CompilerError(f"op '{self.name}' has no index map")
-
-
-@dataclass(frozen=True)
-class Shifted:
-    """An index along one axis: `map`, moved by `by`, of which the values 0 to size - 1 are within.
-
-    What is read where it is not is the nearest element; nothing is written there.
-    """
-
-    map: Map
-    by: Expr
-    size: int
-
-
-Read = Callable[[int, Sequence[Map | Shifted]], Expr]
-"""read(i, index): element `index` of operand `i`."""
 
 
 class Computed(OneResult, abstract=True):

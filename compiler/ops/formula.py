@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Node, Sample, Value, apply
+from ..ir.graph import Node, Sample, Value, apply
+from ..ir.types import FLOATS, HALVES, INEXACT, NAMES, NUMPY, Type, finfo
 from ..kernel import OPS, Const, Expr, Result, walk
 from ..kernel import apply as scalar
-from ..types import FLOATS, HALVES, INEXACT, NAMES, NUMPY, Type, finfo
 from .elementwise import (
     abs,
     add,

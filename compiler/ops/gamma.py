@@ -21,12 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Op, Sample, Value, apply
-from ..types import WIDE, Type, finfo, spelled
+from ..ir.errors import ProgramError
+from ..ir.graph import Op, Sample, Value, apply
+from ..ir.types import WIDE, Type, finfo, spelled
+from ..kernel.index import Index, Piece
 from .elementwise import abs as abs_
 from .elementwise import add, cast, div, le, maximum, mul, neg, select, sub
-from .family import Index, Piece, View, of_domain
+from .family import View, of_domain
 from .reduce import reduce_sum
 from .source import constant, full
 from .transcendental import digamma, exp, expm1, log, sqrt

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Node, Pair, Parts, Sample, Value, apply, where
+from ..ir.errors import ProgramError
+from ..ir.graph import Node, Pair, Parts, Sample, Value, apply
+from ..ir.source import where
+from ..ir.symbolic import accumulate, repeated
+from ..ir.types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type, is_inexact, spelled
 from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
-from ..types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type, is_inexact, spelled
+from ..kernel.index import Index, Read, Shifted
 from .elementwise import add, cast, div, eq, mul, operands, pairs, product, select
-from .family import Computed, Index, Read, Shifted, accumulate, of_domain, partwise, repeated
+from .family import Computed, of_domain, partwise
 from .places import Indexed, Ints, batched_params, computed
 from .source import Iota, full, iota, zero_of
 from .view import reshape

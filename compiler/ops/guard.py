@@ -1,24 +1,19 @@
-"""What keeps the derivatives of some applications of a batch out of those of the others.
-
-A branch that an element does not take is computed for it all the same where others take it. Its
-values are dropped, but a derivative of it may be infinite or NaN, and zero times that is NaN: what
-comes back from it must be dropped as well, at every value that others read.
-"""
+"""The op that keeps a cotangent out of rows of a batch which take no part: see transform/rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Node, Parts, Sample, Value, apply
-from ..types import Type, spelled
-from .elementwise import like, operands, select
-from .family import OneResult, partwise, repeated
-from .reduce import reduce_any
-from .view import broadcast
+from ..ir.errors import ProgramError
+from ..ir.graph import Node, Parts, Sample, Value
+from ..ir.symbolic import repeated
+from ..ir.types import Type, spelled
+from ..transform.rows import cleared, guard
+from .elementwise import operands
+from .family import OneResult, partwise
 
 
 class Guard(OneResult):
@@ -67,54 +62,3 @@ class Guard(OneResult):
                 cls(), (on, Type("f64", (2, 3))),
                 error="guard: a mask of the leading axes of the second operand is required, got",
             )  # fmt: skip
-
-
-def guard(on: Value, x: Value) -> Value:
-    return apply(Guard(), on, x)
-
-
-def cleared(on: Value, x: Value) -> Value:
-    """`x`, zero where `on` does not hold."""
-    new = range(on.type.ndim, x.type.ndim)
-    return select(broadcast(on, x.shape, new) if new else on, x, like(x, 0.0))
-
-
-def moves(x: Value) -> bool:
-    """Whether there may be a derivative in `x`."""
-    return x.type.is_inexact and (x.node is None or bool(x.node.args))
-
-
-def entered(args: Sequence[Value], batched: Sequence[bool], on: Value) -> tuple[Value, ...]:
-    """Operands of what is computed for the rows `on` alone."""
-    some: list[Value] = []
-
-    def found(x: Value, yes: bool) -> Value:
-        if not moves(x):
-            return x
-        if not yes and not some:
-            some.append(reduce_any(on, (0,)))
-        return guard(on if yes else some[0], x)
-
-    return tuple(map(found, args, batched))
-
-
-def apart(
-    args: Sequence[Value], batched: Sequence[bool], size: int, on: Value, shares: bool
-) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
-    """The operands of one op among those, and which are batched: the derivative in one that all
-    rows share sums over rows, of which only those of `on` shall count.
-
-    An op that reads it as it is (`shares`) is linear in it, with the others as factors: these are
-    zero in other rows. Another op gets a copy for every row.
-    """
-    common = [moves(x) and not yes for x, yes in zip(args, batched, strict=True)]
-    if not any(common):
-        return tuple(args), tuple(batched)
-    if shares:
-        pairs = zip(args, batched, strict=True)
-        kept = (cleared(on, x) if yes and x.type.is_inexact else x for x, yes in pairs)
-        return tuple(kept), tuple(batched)
-    copies = repeated(args, [not yes for yes in common], size)
-    pairs = zip(copies, common, strict=True)
-    marks = (yes or new for yes, new in zip(batched, common, strict=True))
-    return tuple(guard(on, x) if new else x for x, new in pairs), tuple(marks)

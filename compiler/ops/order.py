@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Node, Op, Pair, Parts, Sample, Value, apply, apply_all
-from ..sorting import places, search
-from ..types import NUMPY, REAL, Type, spelled
+from ..ir.errors import ProgramError
+from ..ir.graph import Node, Op, Pair, Parts, Sample, Value, apply, apply_all
+from ..ir.types import NUMPY, REAL, Type, spelled
+from ..kernel.sorting import places, search
 from .elementwise import add, cast, ne
 from .family import of_domain
 from .gather import take_along

@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..errors import ProgramError
+from ..ir.errors import ProgramError
+from ..ir.types import Type
 from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
-from ..types import Type
-from .family import Index, OneResult, Read, Shifted, dims, moved
+from ..kernel.index import Index, Read, Shifted, dims, moved
+from .family import OneResult
 
 INDICES = ("i32", "i64")
 Ints = tuple[int, ...]

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Op, Sample, Value, apply
+from ..ir.errors import ProgramError
+from ..ir.graph import Op, Sample, Value, apply
+from ..ir.types import Type, spelled
 from ..kernel import OPS, Const, Expr, Map
 from ..kernel import Index as IndexOf
 from ..kernel import apply as scalar
-from ..types import Type, spelled
-from .family import Computed, Index, Read, dims, linear
+from ..kernel.index import Index, Read, dims, linear
+from .family import Computed
 from .view import broadcast
 
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)

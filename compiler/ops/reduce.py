@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Pair, Parts, Sample, Value, apply
-from ..types import COMPLEX, HALVES, INTEGERS, WIDE, Type
+from ..ir.errors import ProgramError
+from ..ir.graph import Pair, Parts, Sample, Value, apply
+from ..ir.types import COMPLEX, HALVES, INTEGERS, WIDE, Type
 from .elementwise import add, cast, div, eq, mul, operands, product
 from .family import Reduce, partwise
 from .source import full

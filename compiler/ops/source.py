@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Array, Op, Pair, Parts, Sample, Value, apply
+from ..ir.errors import ProgramError
+from ..ir.graph import Op, Pair, Parts, Sample, Value, apply
+from ..ir.parameters import Array
+from ..ir.types import COMPLEX, FLOATS, INTEGERS, Type, type_of
 from ..kernel import Const, Expr
 from ..kernel import Index as IndexOf
 from ..kernel import apply as scalar
-from ..types import COMPLEX, FLOATS, INTEGERS, Type, type_of
-from .family import Computed, Index, OneResult, Read, dims, of_domain
+from ..kernel.index import Index, Read, dims
+from .family import Computed, OneResult, of_domain
 
 Number = bool | int | float | complex
 

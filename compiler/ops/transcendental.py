@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 
-from ..ir import Pair, Parts, Value, apply
-from ..types import FLOATS, INEXACT, finfo
+from ..ir.graph import Pair, Parts, Value, apply
+from ..ir.types import FLOATS, INEXACT, finfo
 from .elementwise import (
     NUMBERS,
     Div,

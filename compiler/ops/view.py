@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import ProgramError
-from ..ir import Op, Pair, Parts, Sample, Value, apply
-from ..types import HALVES, NUMPY, Type, is_inexact, spelled
+from ..ir.errors import ProgramError
+from ..ir.graph import Op, Pair, Parts, Sample, Value, apply
+from ..ir.types import HALVES, NUMPY, Type, is_inexact, spelled
+from ..kernel.index import Flat, Index, Piece, dims, linear, moved
 from .elementwise import cast, operands
-from .family import Flat, Index, Linear, Piece, View, behind, dims, linear, moved, of_axes
+from .family import Linear, View, behind, of_axes
 from .source import Number, full, number, of_kind, zero_of
 
 Ints = tuple[int, ...]

@@ -10,7 +10,7 @@ import pytest
 
 from bench import gpu, mlp_step
 from tests.runtime.fake_device import FakeDevice
-from wonderland.runtime import cuda
+from wonderland.runtime.gpu import cuda
 
 
 def test_without_a_gpu_it_says_so_and_is_content():

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from wonderland.compiler.codegen import numpy_words, twin, words
 from wonderland.compiler.codegen.lowered import Lowered
+from wonderland.compiler.codegen.words import numpy_words, twin, words
 from wonderland.compiler.kernel import Kernel
-from wonderland.runtime import objects
+from wonderland.runtime.native import objects
 
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)
 Arrays = dict[str, np.ndarray]

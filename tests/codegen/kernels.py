@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from wonderland.compiler.codegen import twin
-from wonderland.compiler.codegen.words import KEY, WORDS
-from wonderland.compiler.types import FLOATS, HALVES, NAMES, NUMPY
-from wonderland.runtime import objects
+from wonderland.compiler.codegen.words import twin
+from wonderland.compiler.codegen.words.words import KEY, WORDS
+from wonderland.compiler.ir.types import FLOATS, HALVES, NAMES, NUMPY
+from wonderland.runtime.native import objects
 
 SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)
 

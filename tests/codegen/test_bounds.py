@@ -13,12 +13,12 @@ import pytest
 from tests.codegen.test_product import product, with_stores
 from tests.kernel import samples
 from tests.kernel.samples import CASES
-from wonderland.compiler.codegen.bounds import check_bounds
-from wonderland.compiler.codegen.linear import Facts, Form, Variable, number
-from wonderland.compiler.codegen.lower import lower
-from wonderland.compiler.codegen.lower_grid import lower_grid
+from wonderland.compiler.codegen.cpu.lower import lower
+from wonderland.compiler.codegen.cpu.product import lower_product
+from wonderland.compiler.codegen.gpu.lower import lower_grid
 from wonderland.compiler.codegen.lowered import Launch, Lowered
-from wonderland.compiler.codegen.product_source import lower_product
+from wonderland.compiler.codegen.proof.bounds import check_bounds
+from wonderland.compiler.codegen.proof.linear import Facts, Form, Variable, number
 from wonderland.compiler.codegen.target import DEVICES, Target
 from wonderland.compiler.codegen.values import Values
 from wonderland.compiler.kernel import Kernel, KernelError

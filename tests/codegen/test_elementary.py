@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from wonderland.compiler.types import NUMPY
+from wonderland.compiler.ir.types import NUMPY
 
 from .kernels import Case, compiled, evaluate
 

@@ -8,7 +8,7 @@ import pytest
 import scipy.special
 
 import wonderland as wl
-from wonderland.compiler.types import HALVES, NUMPY, WIDE
+from wonderland.compiler.ir.types import HALVES, NUMPY, WIDE
 
 from .kernels import Case, compiled, evaluate, same
 

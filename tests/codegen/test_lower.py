@@ -11,7 +11,7 @@ import pytest
 from tests.codegen.execution import machine, run_in_place, run_machine, run_twin
 from tests.kernel import samples
 from tests.kernel.samples import CASES, arrays_for
-from wonderland.compiler.codegen.lower import lower, lower_body
+from wonderland.compiler.codegen.cpu.lower import lower, lower_body
 from wonderland.compiler.codegen.lowered import Lowered
 from wonderland.compiler.codegen.printer import Suite, function
 from wonderland.compiler.codegen.slots import Slots

@@ -9,8 +9,8 @@ import mmap
 import numpy as np
 import pytest
 
-from wonderland.compiler.codegen import twin
-from wonderland.compiler.codegen.numpy_words import NUMPY
+from wonderland.compiler.codegen.words import twin
+from wonderland.compiler.codegen.words.numpy_words import NUMPY
 
 from .kernels import compiled
 

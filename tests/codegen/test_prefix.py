@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.codegen.execution import Arrays, run_machine, run_twin
-from wonderland.compiler.codegen.prefix_source import lower_prefix
+from wonderland.compiler.codegen.cpu.prefix import lower_prefix
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import Axis, Buffer, Kernel, Load, Map
-from wonderland.compiler.prefix import KINDS, Prefix, running
+from wonderland.compiler.kernel.prefix import KINDS, Prefix, running
 
 TARGETS = [Target(bits) for bits in (128, 256)] + [host()]
 

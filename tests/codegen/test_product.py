@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tests.codegen.execution import Arrays, run_machine, run_twin
-from wonderland.compiler import product as level2
-from wonderland.compiler.codegen.product_source import lower_product
+from wonderland.compiler.codegen.cpu.product import lower_product
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import Axis, Buffer, KernelError, Load, Map, Store, apply
-from wonderland.compiler.product import Product, as_kernel, normal, reference, result
+from wonderland.compiler.kernel import product as level2
+from wonderland.compiler.kernel.product import Product, as_kernel, normal, reference, result
 
 NUMPY = {"f32": np.float32, "f64": np.float64, "i32": np.int32}
 TOLERANCE = {

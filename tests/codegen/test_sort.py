@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.codegen.execution import Arrays, run_machine, run_twin
+from wonderland.compiler.codegen.cpu.sort import SHORT, lower_search, lower_sort
 from wonderland.compiler.codegen.lowered import Lowered
-from wonderland.compiler.codegen.sort_source import SHORT, lower_search, lower_sort
 from wonderland.compiler.codegen.target import Target, host
+from wonderland.compiler.ir.types import FLOATS, NUMPY, REAL
 from wonderland.compiler.kernel import Axis, Buffer, Kernel
-from wonderland.compiler.sorting import Searching, Sorting, places, search
-from wonderland.compiler.types import FLOATS, NUMPY, REAL
+from wonderland.compiler.kernel.sorting import Searching, Sorting, places, search
 
 TARGETS = [Target(bits) for bits in (128, 256)] + [host()]
 

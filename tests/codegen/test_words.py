@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wonderland.compiler.types import HALVES, INTEGERS, SIGNED, UNSIGNED
-from wonderland.compiler.types import WIDE as FLOATS
+from wonderland.compiler.ir.types import HALVES, INTEGERS, SIGNED, UNSIGNED
+from wonderland.compiler.ir.types import WIDE as FLOATS
 
 from .kernels import Case, both, combinations, compiled, same
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from tests.runtime.fake_device import FakeDevice
 from wonderland.compiler.codegen.target import DEVICES, Device
-from wonderland.compiler.ir import Graph
+from wonderland.compiler.ir.graph import Graph
+from wonderland.compiler.ir.types import HALVES
 from wonderland.compiler.ops.contract import DotGeneral
 from wonderland.compiler.pipeline import Compiled, compile_graph
-from wonderland.compiler.types import HALVES
-from wonderland.runtime.device_array import put
-from wonderland.runtime.guard import ArraySpec
+from wonderland.runtime.gpu.device_array import put
+from wonderland.runtime.spec import ArraySpec
 
 SM80 = DEVICES["sm_80"]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from tests.runtime.fake_device import Code
 from wonderland.compiler.codegen.target import DEVICES, Device
 from wonderland.compiler.pipeline import Compiled
-from wonderland.runtime import architectures, cubins, ptx
-from wonderland.runtime.cubins import Artifact
+from wonderland.runtime.gpu import architectures, cubins, ptx
+from wonderland.runtime.gpu.cubins import Artifact
 
 Written = Code | Artifact  # what has PTX of one kernel
 TOGETHER = 64  # kernels of one module: half the time of a small one is the linker's start

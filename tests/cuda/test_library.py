@@ -16,8 +16,8 @@ from tests.runtime.fake_cublaslt import FakeCublasLt
 from tests.runtime.fake_device import WORKSPACE_BYTES, FakeDevice
 from wonderland import lax
 from wonderland.compiler.pipeline import Compiled, compile_graph
-from wonderland.runtime import cublaslt, cuda
-from wonderland.runtime.device import DeviceError
+from wonderland.runtime.gpu import cublaslt, cuda
+from wonderland.runtime.gpu.device import DeviceError
 
 
 @pytest.fixture

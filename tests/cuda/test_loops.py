@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from tests import test_control_flow as control
 from tests.cuda.test_programs import agree_on, normal
+from tests.front import test_control_flow as control
 from wonderland import lax
-from wonderland.runtime import device_walk
+from wonderland.runtime.gpu import device_walk
 
 F32 = np.float32
 

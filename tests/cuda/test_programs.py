@@ -15,24 +15,24 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from tests import test_programs as programs
 from tests.cuda.interpreted import compiled_for, rounded, run
 from tests.cuda.resources import keep_in_registers
 from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.ops.test_derivatives import FORWARD_ONLY
-from tests.random_graphs import random_arrays, random_graph
-from wonderland.compiler import tree
-from wonderland.compiler.interpreter import interpret
-from wonderland.compiler.ir import Graph, Op
+from tests.programs import test_written as programs
+from tests.programs.random_graphs import random_arrays, random_graph
+from wonderland.compiler.ir.graph import Graph, Op
+from wonderland.compiler.ir.types import FLOATS, NAMES, NUMPY
 from wonderland.compiler.kernel import Kernel, Reduce
-from wonderland.compiler.passes.linearize import linearize
-from wonderland.compiler.passes.parts import in_memory
-from wonderland.compiler.passes.transpose import transpose
+from wonderland.compiler.kernel.prefix import Prefix
+from wonderland.compiler.kernel.product import Product
+from wonderland.compiler.optimise.parts import in_memory
 from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
-from wonderland.compiler.prefix import Prefix
-from wonderland.compiler.product import Product
-from wonderland.compiler.types import FLOATS, NAMES, NUMPY
-from wonderland.models import mlp
+from wonderland.compiler.trace import tree
+from wonderland.compiler.transform.interpreter import interpret
+from wonderland.compiler.transform.linearize import linearize
+from wonderland.compiler.transform.transpose import transpose
+from wonderland.models.families import mlp
 
 GRAPHS = 100
 # sums of up to a few thousand terms, in another order; f16 and bf16 round what f32 summed

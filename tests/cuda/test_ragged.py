@@ -15,7 +15,7 @@ import wonderland as wl
 from tests.cuda.interpreted import compiled_for, run
 from wonderland import lax
 from wonderland.compiler.codegen.target import DEVICES, Device
-from wonderland.compiler.interpreter import interpret
+from wonderland.compiler.transform.interpreter import interpret
 
 Rng = np.random.Generator
 Case = tuple[Callable[..., Any], tuple[np.ndarray, ...]]

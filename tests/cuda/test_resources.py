@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from tests import test_programs as programs
 from tests.cuda.interpreted import compiled_for
 from tests.cuda.resources import keep_in_registers, keeps_in_registers, linked, missing_linker
 from tests.cuda.test_programs import REVERSIBLE, forward_and_backward, training_step
 from tests.ops.sampling import sample_graph, samples
-from tests.random_graphs import random_graph
+from tests.programs import test_written as programs
+from tests.programs.random_graphs import random_graph
 from tests.runtime.fake_device import Code
 from wonderland.compiler.codegen.target import DEVICES
-from wonderland.compiler.ir import Graph, Op
+from wonderland.compiler.ir.graph import Graph, Op
 from wonderland.compiler.pipeline import compile_graph
 
 if missing_linker():

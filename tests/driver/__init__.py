@@ -1,10 +1,10 @@
 """A CUDA driver for machines without a GPU: cuda.core itself runs, on memory of the host.
 
-runtime/cuda.py talks to cuda.core, that to libcuda.so.1. Here is such a library: library.py makes
-the object that the system's loader finds, the other files are its functions in Python, by kind,
-and kernels are executed from their PTX by tests/ptx. So every name, order of arguments, handle and
-life time between our code and the driver is as on a machine with a GPU; nothing of cuda.core or of
-runtime/cuda.py is replaced.
+runtime/gpu/cuda.py talks to cuda.core, that to libcuda.so.1. Here is such a library: library.py
+makes the object that the system's loader finds, the other files are its functions in Python, by
+kind, and kernels are executed from their PTX by tests/ptx. So every name, order of arguments,
+handle and life time between our code and the driver is as on a machine with a GPU; nothing of
+cuda.core or of runtime/gpu/cuda.py is replaced.
 
 It refuses what the documentation of the driver's interface says that it refuses: launches beyond
 the limits of the device or of the kernel's attributes, code of another architecture, handles and

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from wonderland.runtime import cuda
+from wonderland.runtime.gpu import cuda
 
 from .driver import (
     INVALID_DEVICE,

@@ -7,7 +7,7 @@ import functools
 from typing import Any
 
 from tests.cuda.resources import missing_linker
-from wonderland.runtime import cuda
+from wonderland.runtime.gpu import cuda
 
 from . import allocations, contexts, graphs, kernels, order  # their functions register themselves
 from .driver import ENTRIES, NOT_FOUND, Driver, callback, i32, place, text, to, u64

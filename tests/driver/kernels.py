@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.ptx import launch
 from tests.ptx.decoding import Code, load
-from wonderland.runtime import cubins
-from wonderland.runtime.cubins import Artifact
+from wonderland.runtime.gpu import cubins
+from wonderland.runtime.gpu.cubins import Artifact
 
 from .contexts import (
     ARCHITECTURE,

@@ -19,9 +19,9 @@ from tests import driver as tested
 from tests.driver import driver
 from tests.driver.driver import ENTRIES, Driver
 from tests.driver.graphs import UserObject
-from wonderland.compiler.codegen import gpu_words
-from wonderland.runtime import cubins, cuda
-from wonderland.runtime.device import DeviceError, Launch
+from wonderland.compiler.codegen.words import gpu_words
+from wonderland.runtime.gpu import cubins, cuda
+from wonderland.runtime.gpu.device import DeviceError, Launch
 
 TEXT = """\
 def add(x: pointer(f32), y: pointer(f32), n: integer, c: number(f32)):

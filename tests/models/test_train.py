@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from wonderland.compiler import tree
-from wonderland.compiler.interpreter import interpret
-from wonderland.compiler.trace import trace
-from wonderland.models import linear, mlp
+from wonderland.compiler.trace import tree
+from wonderland.compiler.trace.trace import trace
+from wonderland.compiler.transform.interpreter import interpret
+from wonderland.models.families import linear, mlp
 from wonderland.models.train import Epoch, compiled_step, start, train, train_step
 
 pytest.importorskip("sklearn")

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wonderland.compiler import nested, ops  # noqa: F401  fill the registry
-from wonderland.compiler.ir import Graph, Node, Op, Sample, Value, sourced
-from wonderland.compiler.types import UNSIGNED, Type
+from wonderland.compiler import ops  # noqa: F401  fill the registry
+from wonderland.compiler.ir.graph import Graph, Node, Op, Sample, Value
+from wonderland.compiler.ir.source import sourced
+from wonderland.compiler.ir.types import UNSIGNED, Type
+from wonderland.compiler.ops import nested  # noqa: F401  fill the registry
 
 
 def samples(name: str, rejected: bool = False) -> Iterator[Sample]:

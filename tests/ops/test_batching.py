@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from tests.ops.sampling import sample_arrays, sample_graph, samples
-from wonderland.compiler.interpreter import interpret
-from wonderland.compiler.ir import Graph, Op, Sample
+from wonderland.compiler.ir.graph import Graph, Op, Sample
+from wonderland.compiler.ir.types import INEXACT, NAMES
+from wonderland.compiler.ir.verify import verify
 from wonderland.compiler.ops.collective import Collective
-from wonderland.compiler.passes.batch import batch
 from wonderland.compiler.pipeline import compile_graph, machine_code
-from wonderland.compiler.types import INEXACT, NAMES
-from wonderland.compiler.verify import verify
+from wonderland.compiler.transform.batch import batch
+from wonderland.compiler.transform.interpreter import interpret
 
 WITH_OPERANDS = [n for n in sorted(Op.registry) if any(s.types for s in samples(n))]
 
 
 def marked(sample: Sample) -> Iterator[tuple[bool, ...]]:
     """Every choice of batched operands but none; of a collective op's x alone, see
-    tests/test_collectives.py for what it reads of others.
+    tests/front/test_collectives.py for what it reads of others.
     """
     count = len(sample.types)
     if isinstance(sample.op, Collective):

@@ -12,9 +12,9 @@ import pytest
 
 import wonderland as wl
 import wonderland.numpy as wnp
-from wonderland.compiler.codegen import numpy_words
+from wonderland.compiler.codegen.words import numpy_words
+from wonderland.compiler.ir.types import FLOATS, INTEGERS, NUMPY
 from wonderland.compiler.kernel.scalar import cast
-from wonderland.compiler.types import FLOATS, INTEGERS, NUMPY
 
 
 def edges(of: str) -> np.ndarray:

@@ -10,13 +10,13 @@ import pytest
 
 from tests.ops.sampling import sample_arrays, sample_graph, samples
 from wonderland.compiler import ops
-from wonderland.compiler.interpreter import interpret
-from wonderland.compiler.ir import Graph, Op, Sample, Value, graphs_in
+from wonderland.compiler.ir.graph import Graph, Op, Sample, Value
+from wonderland.compiler.ir.types import NAMES, Type
 from wonderland.compiler.kernel import KernelError
-from wonderland.compiler.passes.jvp import jvp
-from wonderland.compiler.passes.linearize import linearize
-from wonderland.compiler.passes.transpose import transpose
-from wonderland.compiler.types import NAMES, Type
+from wonderland.compiler.transform.interpreter import interpret
+from wonderland.compiler.transform.jvp import jvp
+from wonderland.compiler.transform.linearize import linearize
+from wonderland.compiler.transform.transpose import transpose
 
 STEP = 1e-6  # of central differences in f64: truncation 1e-12, rounding 1e-10
 TOLERANCE = 1e-7
@@ -70,7 +70,7 @@ def central(
 
 def differences(op: Op, arrays: Arrays, along: list[np.ndarray | None]) -> tuple[Arrays, float]:
     """The directional derivative and its tolerance: by a complex step where that has a meaning."""
-    if op.name not in STEPPED and not any((*graphs_in(op), *map(np.iscomplexobj, arrays))):
+    if op.name not in STEPPED and not any((*op.graphs, *map(np.iscomplexobj, arrays))):
         try:
             with warnings.catch_warnings(action="error"):
                 found = op.reference(*moved(arrays, along, 1e-30j))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from wonderland.compiler import ops
-from wonderland.compiler.interpreter import interpret
-from wonderland.compiler.ir import Graph, Value
-from wonderland.compiler.types import Type
+from wonderland.compiler.ir.graph import Graph, Value
+from wonderland.compiler.ir.types import Type
+from wonderland.compiler.transform.interpreter import interpret
 
 KEY = Type("u32", (2,))
 

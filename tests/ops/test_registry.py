@@ -8,26 +8,19 @@ import numpy as np
 import pytest
 
 from tests.ops.sampling import sample_arrays, sample_graph, samples
-from wonderland.compiler.errors import ProgramError
-from wonderland.compiler.interpreter import interpret
-from wonderland.compiler.ir import Node, Op, Value
+from wonderland.compiler.ir.errors import ProgramError
+from wonderland.compiler.ir.graph import Node, Op, Value
+from wonderland.compiler.ir.types import Type, type_of
 from wonderland.compiler.kernel import Axis, Buffer, Kernel, Load, Map, Stage, Store, reference
-from wonderland.compiler.ops.family import (
-    Computed,
-    Elementwise,
-    Flat,
-    Index,
-    Shifted,
-    View,
-    linear,
-    plus,
-)
+from wonderland.compiler.kernel.index import Flat, Index, Shifted, linear, plus
+from wonderland.compiler.ops.family import Computed, Elementwise, View
 from wonderland.compiler.ops.order import Sort
 from wonderland.compiler.ops.source import Constant
 from wonderland.compiler.ops.view import Reshape
-from wonderland.compiler.passes.inline import inline
-from wonderland.compiler.passes.parts import has_complex, in_memory, memory, parts
-from wonderland.compiler.types import Type, type_of
+from wonderland.compiler.optimise.inline import inline
+from wonderland.compiler.optimise.parts import in_memory, memory, parts
+from wonderland.compiler.transform.interpreter import interpret
+from wonderland.compiler.transform.pairs import has_complex
 
 NAMES = sorted(Op.registry)
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from unittest import mock
 
-from wonderland.compiler import apart, chunks
+from wonderland.compiler.fuse import apart, chunks
 
 SIZES = {
     "CHUNKS": 5, "LEAST_STEPS": 3, "MOST_STEPS": 20, "LEAST_WORK": 30, "LONG_ROW": 20,

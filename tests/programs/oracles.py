@@ -19,11 +19,11 @@ from unittest import mock
 import numpy as np
 
 import wonderland as wl
-from wonderland.compiler import interpreter
-from wonderland.compiler.interpreter import results
-from wonderland.compiler.ir import Graph, Node
-from wonderland.compiler.ops.bodies import Control
-from wonderland.runtime.executor import threads
+from wonderland.compiler.ir.graph import Graph, Node
+from wonderland.compiler.ops.nested.bodies import Control
+from wonderland.compiler.transform import interpreter
+from wonderland.compiler.transform.interpreter import results
+from wonderland.runtime.cpu.executor import threads
 
 from .divided import divided
 from .plain import Kink, jumps, leaves, slope

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from wonderland.runtime import atomic, objects
-from wonderland.runtime.program import ArraySpec, KernelRow, Program, Slot
+from wonderland.runtime.cpu.program import Program
+from wonderland.runtime.native import atomic, objects
+from wonderland.runtime.rows import KernelRow, Slot
+from wonderland.runtime.spec import ArraySpec
 
 I64 = np.dtype(np.int64)
 

@@ -17,11 +17,12 @@ import numpy as np
 
 from tests.ptx import Memory, launch
 from tests.runtime.fake_cublaslt import FakeCublasLt
-from wonderland.runtime import dlpack
-from wonderland.runtime.architectures import architecture
-from wonderland.runtime.cublaslt import Products
-from wonderland.runtime.cuda import signed
-from wonderland.runtime.device import DeviceError, Launch, MatrixProduct, OutOfDeviceMemory
+from wonderland.runtime.gpu import dlpack
+from wonderland.runtime.gpu.architectures import architecture
+from wonderland.runtime.gpu.cublaslt import Products
+from wonderland.runtime.gpu.cuda import signed
+from wonderland.runtime.gpu.device import DeviceError, Launch, OutOfDeviceMemory
+from wonderland.runtime.rows import MatrixProduct
 
 ALIGN = 256
 WORKSPACE_BYTES = 512
@@ -151,7 +152,7 @@ class FakeDevice:
     # ---- kernels
 
     def code(self, texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, Any]:
-        from wonderland.runtime import ptx  # brings LLVM
+        from wonderland.runtime.gpu import ptx  # brings LLVM
 
         found = {}
         for text in dict.fromkeys(texts):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wonderland.runtime.guard import ArraySpec
-from wonderland.runtime.table import Cell, Slot
+from wonderland.runtime.rows import Cell, Slot
+from wonderland.runtime.spec import ArraySpec
 
 I64 = np.dtype(np.int64)
 N = 6

@@ -10,7 +10,7 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 
-from wonderland.compiler.functions import grad, jvp
+from wonderland.compiler.front.functions.derivatives import grad, jvp
 
 STEP = 12  # decimal digits between a scale and the step of differences: they err by their square
 

@@ -118,7 +118,7 @@ def test_sinc_of_complex_numbers_is_smooth(z: complex) -> None:
     function = np.sinc
     for order in range(4):
         with mp.workdps(60):
-            want = mp.diff(lambda t: mp.sinc(mp.pi * t), mp.mpc(z), order)
+            want = mp.diff(lambda t: mp.sinc(mp.pi * t), mp.mpmathify(z), order)
         np.testing.assert_allclose(function(np.array(z)), complex(want), rtol=1e-12, atol=1e-13)
         function = forward(function, 0)
 

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland.runtime import cache_size, executor, objects
+from wonderland.runtime.cpu import executor
+from wonderland.runtime.native import cache_size, objects
 
 from .process import PRELUDE, ROOT, run
 
@@ -373,7 +374,7 @@ def test_processes_that_trim_at_once_give_the_right_numbers(cache):
         PRELUDE
         + """
 import ctypes
-from wonderland.runtime import objects
+from wonderland.runtime.native import objects
 objects.WRITES, objects.UNHELD_BYTES = 1, 0
 sys.stdin.readline()
 call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
@@ -402,7 +403,8 @@ for k in [*range(12), *range(12)]:
 def test_kill_9_at_any_step_of_writing_leaves_a_cache_that_works(cache):
     """An object and the entries of two texts; each is written in two steps, renamed in a third."""
     run("""
-from wonderland.runtime import executor, objects
+from wonderland.runtime.cpu import executor
+from wonderland.runtime.native import objects
 f = lambda x: (x + 1, x.reshape(6, 10).sum(axis=1))
 class InSteps:
     def __init__(self, file):
@@ -459,7 +461,7 @@ def test_two_processes_that_write_at_once_leave_a_cache_that_works(cache):
     script = (
         PRELUDE
         + """
-from wonderland.runtime import objects
+from wonderland.runtime.native import objects
 objects.native  # imported before the start
 sys.stdin.readline()
 for k in range(2):

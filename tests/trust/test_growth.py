@@ -15,7 +15,7 @@ from .process import run
 
 RESIDENT = """
 import gc
-from wonderland.runtime import objects
+from wonderland.runtime.native import objects
 def resident():
     gc.collect()
     with open("/proc/self/status") as file:

@@ -29,9 +29,9 @@ import pytest
 
 import wonderland as wl
 from wonderland import lax
-from wonderland.compiler.ir import Op
+from wonderland.compiler.ir.graph import Op
+from wonderland.compiler.ir.text import parse
 from wonderland.compiler.kernel import KernelError, parse_kernel
-from wonderland.compiler.text import parse
 
 ROOM = 256 << 20  # bytes that a child may take beside what its parent has
 SECONDS = 20  # of the processor, for all the cases of a child

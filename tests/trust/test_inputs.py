@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland.compiler.errors import ProgramError
+from wonderland.compiler.ir.errors import ProgramError
 
 RNG = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland.runtime import executor
+from wonderland.runtime.cpu import executor
 
 from .process import run
 
@@ -111,7 +111,7 @@ assert good(f, small)
 
 @pytest.mark.parametrize(
     "names",
-    [["wonderland.compiler.passes.fuse"], ["numba.core.cpu", "numba.core.codegen"]],
+    [["wonderland.compiler.fuse.fuse"], ["numba.core.cpu", "numba.core.codegen"]],
     ids=lambda names: names[0],
 )  # fmt: skip
 def test_ctrl_c_while_a_package_is_imported_breaks_nothing(names):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland.compiler import tree
+from wonderland.compiler.trace import tree
 
 LARGE = 1 << 16  # of f64: results come from a pool
 

@@ -73,7 +73,7 @@ def test_a_fork_while_another_thread_imports_the_compiler_works():
 begun = threading.Event()
 class Slow:
     def find_spec(name, path, target=None):
-        if name.endswith(".passes.fuse"):
+        if name.endswith(".fuse.fuse"):
             begun.set()
             time.sleep(0.5)
 sys.meta_path.insert(0, Slow)
@@ -110,7 +110,7 @@ assert good(f, small)
 def test_a_fork_while_another_thread_finds_an_attribute_works():
     """Python 3.11's cached attributes hold a lock for all objects of a class."""
     run("""
-from wonderland.compiler.lazy import lazy
+from wonderland.compiler.ir.lazy import lazy
 inside, go_on = threading.Event(), threading.Event()
 class Slow:
     @lazy
@@ -139,7 +139,7 @@ for name in [name for name in sys.modules if name.startswith("wonderland")]:
 def test_the_interpreter_exits_with_sleeping_workers():
     run("""
 assert good(wl.jit(formula), large)
-team = sys.modules["wonderland.runtime.executor"].team()
+team = sys.modules["wonderland.runtime.cpu.executor"].team()
 while not team.state.view(np.int64)[128 // 8]:  # asleep
     time.sleep(0.001)
 """)

@@ -12,10 +12,12 @@ import pytest
 
 import wonderland as wl
 from wonderland.compiler import ops
-from wonderland.compiler.ir import Source, sourced
-from wonderland.compiler.types import Type
-from wonderland.runtime import executor
-from wonderland.runtime.program import ArraySpec, HostRow, Program, Slot
+from wonderland.compiler.ir.source import Source, sourced
+from wonderland.compiler.ir.types import Type
+from wonderland.runtime.cpu import executor
+from wonderland.runtime.cpu.program import Program
+from wonderland.runtime.rows import HostRow, Slot
+from wonderland.runtime.spec import ArraySpec
 
 F64 = np.dtype(np.float64)
 MAIN = threading.main_thread().ident or 0

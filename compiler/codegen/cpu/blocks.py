@@ -1,0 +1,196 @@
+"""How a product is cut: tile by a model of its cost, blocks by the caches, units by the work.
+
+Everything follows from sizes and target facts, never from the number of threads. The measured
+surface is flat: depths of 256 to 512 and strips of 32 to 128 rows are within a few per cent of each
+other. Two cliffs are avoided. A factor read by long steps falls out of L1, so its depth is shorter.
+Few rows leave nothing to reuse, so rhs is streamed in runs as long as a row, no more rows at a time
+than L1 has ways: they may all fall on one set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...ir.types import ALIGNMENT
+from ..target import Target
+from ..words.tile import DOTS_SUMS
+
+DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 4 bytes
+FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
+MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
+DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
+UNIT_FLOPS = 1 << 20  # what is worth a unit of its own: some 12 us, a hundred barriers
+UNITS = 16  # enough to share evenly
+GRAIN_FLOPS = 1 << 20  # a claim: some 10 us, so that claiming costs less than a per cent
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the cut depends on."""
+
+    batch: int
+    rows: int
+    columns: int
+    depth: int
+    element_bytes: int
+    by_steps: bool  # lhs along depth
+    contiguous: bool  # rhs along columns
+    dots: bool  # both factors along depth
+    direct: bool  # sums may stay in the output
+
+    @property
+    def few(self) -> bool:
+        """Whether rhs is streamed: it is read once or twice, so packing it would not pay."""
+        return self.rows <= FEW_ROWS and self.contiguous
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Tile of `rows` by `vecs * lanes`; blocks in elements; columns from `packed` on are packed."""
+
+    sizes: Sizes
+    rows: int
+    vecs: int
+    lanes: int
+    block_rows: int
+    block_columns: int
+    block_depth: int
+    strip: int
+    packed: int
+    dots: bool  # lanes follow depth
+
+    @property
+    def width(self) -> int:
+        return self.vecs * self.lanes
+
+    @property
+    def down(self) -> int:
+        """Blocks of rows of one matrix."""
+        return blocks_of(self.sizes.rows, self.block_rows)
+
+    @property
+    def across(self) -> int:
+        return blocks_of(self.sizes.columns, self.block_columns)
+
+    @property
+    def units(self) -> int:
+        return self.sizes.batch * self.down * self.across
+
+    @property
+    def grain(self) -> int:
+        s = self.sizes
+        elements = min(self.block_rows, s.rows) * min(self.block_columns, s.columns)
+        return max(1, min(self.units, GRAIN_FLOPS // max(2 * elements * s.depth, 1)))
+
+    @property
+    def panel_bytes(self) -> int:
+        """Scratch of the packed panels; columns read in place have a place there too, untouched."""
+        if self.dots:
+            return 0
+        return aligned(self.block_columns * self.block_depth * self.sizes.element_bytes)
+
+    @property
+    def sums_in_scratch(self) -> bool:
+        """Whether sums of a whole unit wait there for the next block of depth."""
+        return not self.sizes.direct and self.sizes.depth > self.block_depth
+
+    @property
+    def sums_pitch(self) -> int:
+        """Elements from row to row of the sums in scratch."""
+        return self.block_columns if self.sums_in_scratch else self.width
+
+    @property
+    def scratch_bytes(self) -> int:
+        rows = self.block_rows if self.sums_in_scratch else self.rows
+        return self.panel_bytes + aligned(rows * self.sums_pitch * self.sizes.element_bytes)
+
+
+def cut(s: Sizes, target: Target) -> Blocks:
+    """The blocks for these sizes."""
+    lanes = target.bits // 8 // s.element_bytes
+    if s.dots and s.rows <= DOTS_ROWS and s.depth >= DOTS_DEPTH * s.rows:
+        return cut_dots(s, lanes)
+    rows, vecs = tile_shape(s, lanes, target.registers)
+    width = vecs * lanes
+    in_place = s.contiguous and (s.few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
+    depth = block_depth(s, target)
+    strip = divided(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
+    block_rows, block_columns = unit_shape(s, rows, width, depth, target)
+    packed = s.columns // width * width if in_place else 0
+    shape = rows, vecs, lanes, block_rows, block_columns
+    return Blocks(s, *shape, depth, strip, packed, dots=False)
+
+
+def cut_dots(s: Sizes, lanes: int) -> Blocks:
+    """Few rows of dots: all of depth at once, nothing packed, units of columns."""
+    rows = 1 if s.rows <= 1 else 2 if s.rows == 2 else 4
+    vecs, depth = DOTS_SUMS // rows, max(s.depth, 1)
+    block_rows = divided(s.rows, s.rows, rows)
+    most_columns = max(1, UNIT_FLOPS // 2 // (block_rows * depth))
+    block_columns = divided(s.columns, most_columns, vecs * lanes)
+    shape = rows, vecs, lanes, block_rows, block_columns
+    return Blocks(s, *shape, depth, block_rows, s.columns, dots=True)
+
+
+def block_depth(s: Sizes, target: Target) -> int:
+    if s.few and s.depth * s.columns * s.element_bytes > 4 * target.l2_bytes:
+        return min(s.depth, DEPTH_OF_FEW)
+    most = (DEPTH_BY_STEPS if s.by_steps or s.few else DEPTH) * 4 // s.element_bytes
+    return divided(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
+
+
+def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> tuple[int, int]:
+    """Rows and columns of a unit: panels within half of L2, and units enough for a team."""
+    if s.few:
+        return divided(s.rows, s.rows, rows), divided(s.columns, FEW_COLUMNS, width)
+    most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
+    block_columns = divided(s.columns, most_columns, width)
+    most_rows = MOST_ROWS
+    if not s.direct and s.depth > depth:  # their sums wait in scratch
+        most_rows = min(most_rows, target.l2_bytes // 2 // (block_columns * s.element_bytes))
+    block_rows = divided(s.rows, max(rows, most_rows), rows)
+
+    def shareable() -> bool:
+        units = s.batch * blocks_of(s.rows, block_rows) * blocks_of(s.columns, block_columns)
+        return units < UNITS and 2 * block_rows * block_columns * s.depth >= 2 * UNIT_FLOPS
+
+    while shareable() and block_columns >= 4 * width:
+        block_columns = divided(s.columns, block_columns // 2, width)
+    while shareable() and block_rows >= 128:
+        block_rows = divided(s.rows, block_rows // 2, rows)
+    return block_rows, block_columns
+
+
+def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
+    """Rows and vectors of the tile that covers the matrix in the fewest cycles."""
+
+    def cycles(shape: tuple[int, int]) -> tuple[float, int]:
+        rows, vecs = shape
+        down, across = blocks_of(s.rows, rows), blocks_of(s.columns, vecs * lanes)
+        ragged = down * (s.columns % (vecs * lanes) > 0) + across * (s.rows % rows > 0)
+        step = max(rows * vecs / 2, (rows + vecs) / 2, 4) + 0.5  # fma, loads, latency; the loop
+        step += 0.5 * (s.by_steps and rows % 4 > 0)  # rows side by side straddle cache lines
+        writing = 2 * rows * vecs + 20
+        return down * across * (step * max(s.depth, 1) + writing) + ragged * writing, -rows * vecs
+
+    return min(tile_shapes(registers), key=cycles)
+
+
+def tile_shapes(registers: int) -> list[tuple[int, int]]:
+    """Shapes whose sums, vectors of rhs and one broadcast fit the registers."""
+    if registers >= 32:
+        return [(8, 3), (12, 2), (8, 2), (4, 4), (8, 1), (4, 2), (2, 8), (1, 16)]
+    return [(6, 2), (4, 3), (4, 2), (8, 1), (2, 4), (1, 8)]
+
+
+def blocks_of(total: int, block: int) -> int:
+    return -(-total // block)
+
+
+def divided(total: int, most: int, step: int) -> int:
+    """The block of about `most`, a multiple of `step`, that divides `total` most evenly."""
+    return max(step, blocks_of(blocks_of(total, blocks_of(total, most) or 1), step) * step)
+
+
+def aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

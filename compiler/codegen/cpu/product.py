@@ -1,0 +1,270 @@
+"""A product as text: register tiles, panels of the right factor in scratch, blocks for the caches.
+
+    unit: a block of rows and columns of one matrix       what members of the team claim
+      block of depth                                      sums wait where the tile writes
+        pack columns of rhs into panels of tile width     unless they are read in place
+        strip of rows, panel, tile                        panel in L1, strip of lhs in L2
+          the last block of depth: the stores             on the tile that was just written
+
+lhs is never packed: the tile reads it by two strides. A product that is stored as it is goes from
+the tile to the output, its last rows and columns over a corner of scratch; any other waits in
+scratch until its stores are computed. All sizes are arguments; the text knows the registers of the
+tile, which way the factors are contiguous, and what is stored.
+
+Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008; here without
+a packed lhs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from ...kernel.expr import Load
+from ...kernel.product import Product, as_kernel, normal, verify
+from ...kernel.scalar import KernelError
+from ...kernel.stages import Stage, Store
+from ..fma import with_fma
+from ..lanes import weight
+from ..lowered import Lowered
+from ..printer import Node, Suite, function
+from ..slots import Named, Slots
+from ..target import Target
+from ..values import Level, Row, Values
+from ..words.simd import DTYPES
+from .blocks import Blocks, Sizes, cut
+
+NUMBERS = ("i32", "u32", "i64", "f32", "f64")
+LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
+          "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
+          "height", "left", "place", "tail"}  # fmt: skip
+HEAVY = 60  # weight of stores from which on their vectors are narrower
+
+
+def lower_product(product: Product, target: Target) -> Lowered:
+    """The text of a product for one target, and the numbers of this instance."""
+    p = normal(verify(product))
+    if p.dtype not in NUMBERS:
+        raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
+    p = replace(p, stores=with_fma(Stage((), p.stores)).body)
+    b, slots = cut(sizes_of(p), target), slots_of(p)
+    text = ProductPrinter(p, b, slots).text()
+    return Lowered(text, tuple(slots.values), b.units, b.grain, b.scratch_bytes, *work(p))
+
+
+def sizes_of(p: Product) -> Sizes:
+    depth, columns = p.depth.name, p.columns.name
+    by_steps, contiguous = p.lhs.map.stride(depth) != 1, p.rhs.map.stride(columns) == 1
+    return Sizes(
+        batch=prod(a.size for a in p.batch),
+        rows=p.rows.size,
+        columns=p.columns.size,
+        depth=p.depth.size,
+        element_bytes=DTYPES[p.dtype].bytes,
+        by_steps=by_steps,
+        contiguous=contiguous,
+        dots=not by_steps and not contiguous and p.rhs.map.stride(depth) == 1,
+        direct=direct(p),
+    )
+
+
+def direct(p: Product) -> bool:
+    """Whether the tile may write the output itself."""
+    return p.plain and p.stores[0].map.stride(p.columns.name) == 1 and not p.stores[0].at
+
+
+def work(p: Product) -> tuple[int, int]:
+    """Operations, and bytes that must move at least once."""
+    s = sizes_of(p)
+    elements = s.rows * s.depth + s.depth * s.columns + s.rows * s.columns * len(p.stores)
+    return 2 * s.batch * s.rows * s.columns * s.depth, s.batch * elements * s.element_bytes
+
+
+def slots_of(p: Product) -> Slots:
+    """Slots in which buffers and axes hide no name of the text."""
+    slots = Slots(())
+    slots.names.taken.update(LOCALS)
+    slots.axes = {a.name: slots.names.fresh(a.name) for a in (*p.outer, p.depth)}
+    slots.buffers = {b.name: (slots.names.fresh(b.name), b.dtype) for b in p.buffers}
+    return slots
+
+
+class ProductPrinter:
+    """Spells one product; every number it meets becomes a slot."""
+
+    def __init__(self, p: Product, blocks: Blocks, slots: Slots) -> None:
+        self.p, self.blocks, self.slots = p, blocks, slots
+        self.rows, self.columns, self.depth = map(slots.extent, (p.rows, p.columns, p.depth))
+        self.lhs_row, self.lhs_step = self.strides(p.lhs, p.rows.name, p.depth.name)
+        self.rhs_step, self.rhs_column = self.strides(p.rhs, p.depth.name, p.columns.name)
+        self.contiguous = blocks.sizes.contiguous  # rhs along columns
+        self.width = blocks.width
+        self.panel_shape = f"{blocks.vecs}, {blocks.lanes}"
+        self.tile_shape = f"{blocks.rows}, {self.panel_shape}"
+
+    def strides(self, x: Load, *axes: str) -> list[str]:
+        return [self.slots.stride(x.buffer.name, x.map, a) for a in axes]
+
+    def block(self, name: str) -> str:
+        """The argument for a number of the cut."""
+        return self.slots.number(("cut", name), name, int(getattr(self.blocks, name)))
+
+    # ---- the function
+
+    def text(self) -> str:
+        root = Level([], frozenset())
+        unit = Level(self.unit(), frozenset(a.name for a in self.p.batch))
+        unit.body.append(self.depth_loop([root, unit]))
+        dtype, sums = self.p.dtype, f"scratch + {self.block('panel_bytes')}"
+        body = [
+            *self.slots.lines(),
+            f"panels = address_pointer(scratch, {dtype})",
+            f"sums = address_pointer({sums}, {dtype})",
+            *root.body,
+            Suite("for unit in range(start, stop)", unit.body),
+        ]
+        return function(self.p.name, as_kernel(self.p).spelled(Named(self.slots)), body)
+
+    def unit(self) -> list[Node]:
+        """Which rows, columns and matrix of the batch a unit is."""
+        numbers = ("down", "across", "block_rows", "block_columns")
+        down, across, rows, columns = map(self.block, numbers)
+        lines: list[Node] = [
+            f"first_row = unit % {down} * {rows}",
+            f"end_row = min(first_row + {rows}, {self.rows})",
+            f"first_column = unit // {down} % {across} * {columns}",
+            f"end_column = min(first_column + {columns}, {self.columns})",
+        ]
+        rest = f"unit // ({down} * {across})"
+        for a in reversed(self.p.batch):
+            lines.append(f"{self.slots.axis(a.name)} = {rest} % {self.slots.extent(a)}")
+            rest = f"{rest} // {self.slots.extent(a)}"
+        lines += [self.matrix("lhs", self.p.lhs), self.matrix("rhs", self.p.rhs)]
+        return [*lines, self.matrix("out", self.p.stores[0])] if direct(self.p) else lines
+
+    def matrix(self, name: str, x: Load | Store) -> str:
+        """The first element of this unit's matrix."""
+        slots, buffer, m = self.slots, x.buffer.name, x.map
+        batch = [a.name for a in self.p.batch if m.stride(a.name)]
+        terms = [f"{slots.axis(a)} * {slots.stride(buffer, m, a)}" for a in batch]
+        terms += [slots.offset(buffer, m)] if m.offset else []
+        return f"{name} = at({slots.buffer(buffer)}, {' + '.join(terms) or 0})"
+
+    def depth_loop(self, outer: list[Level]) -> Suite:
+        """Blocks of depth, strips of rows, panels, tiles."""
+        rows, block, strip = self.blocks.rows, self.block("block_depth"), self.block("strip")
+        results = self.to_output() if direct(self.p) else self.through_scratch(outer)
+        tile = [
+            f"height = min({rows}, end_row - row)",
+            f"left = at(lhs, row * {self.lhs_row} + from_step * {self.lhs_step})",
+            *results,
+        ]
+        tiles = Suite(f"for row in range(top, min(top + {strip}, end_row), {rows})", tile)
+        panel = [*self.panel(), tiles]
+        panels = Suite(f"for column in range(first_column, end_column, {self.width})", panel)
+        body = [
+            f"steps = min({block}, {self.depth} - from_step)",
+            *self.packing(),
+            Suite(f"for top in range(first_row, end_row, {strip})", [panels]),
+        ]
+        return Suite(f"for from_step in range(0, max({self.depth}, 1), {block})", body)
+
+    # ---- factors
+
+    def packing(self) -> list[Node]:
+        """Packs the panels of this block, by how rhs lies in memory."""
+        if self.blocks.dots:
+            return []
+        start, into = f"max(first_column, {self.block('packed')})", self.packed_panel()
+        factor = f"at(rhs, from_step * {self.rhs_step} + column * {self.rhs_column})"
+        if self.contiguous:
+            into += f", {self.width} * {self.block('block_depth')}"
+            sizes = f"{self.rhs_step}, steps, end_column - column"
+            call = f"pack({self.panel_shape}, {into}, {factor}, {sizes})"
+            return [f"column = {start}", Suite("if column < end_column", [call])]
+        word, strides = "pack_strided", f"{self.rhs_step}, {self.rhs_column}"
+        if self.p.rhs.map.stride(self.p.depth.name) == 1:
+            word, strides = "pack_turned", self.rhs_column
+        sizes = f"{strides}, steps, {self.columns} - column"
+        call = f"{word}({self.panel_shape}, {into}, {factor}, {sizes})"
+        return [Suite(f"for column in range({start}, end_column, {self.width})", [call])]
+
+    def packed_panel(self) -> str:
+        return f"at(panels, (column - first_column) * {self.block('block_depth')})"
+
+    def panel(self) -> list[Node]:
+        """Where the tile finds rhs: packed, or in place where that is contiguous."""
+        if self.blocks.dots:
+            return [f"panel = at(rhs, column * {self.rhs_column})"]
+        lines: list[Node] = [f"panel = {self.packed_panel()}", f"pitch = {self.width}"]
+        if self.contiguous:
+            place = f"panel = at(rhs, from_step * {self.rhs_step} + column)"
+            in_place: list[Node] = [place, f"pitch = {self.rhs_step}"]
+            lines.append(Suite(f"if column < {self.block('packed')}", in_place))
+        return lines
+
+    def tile(self, target: str, pitch: str, height: str) -> str:
+        """The call of the tile; `target` and `pitch` say where it writes."""
+        if self.blocks.dots:
+            factors = f"steps, left, {self.lhs_row}, panel, {self.rhs_column}"
+            sizes = f"{height}, min({self.width}, {self.columns} - column)"
+            return f"tile_of_dots({self.tile_shape}, {factors}, {target}, {pitch}, {sizes})"
+        factors = f"steps, left, {self.lhs_row}, {self.lhs_step}, panel, pitch"
+        return f"tile({self.tile_shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
+
+    # ---- results
+
+    def to_output(self) -> list[Node]:
+        """The tile writes the output; at the border of the matrix, a corner that is copied."""
+        rows, store, left = self.blocks.rows, self.p.stores[0], f"{self.columns} - column"
+        pitch = self.slots.stride(store.buffer.name, store.map, self.p.rows.name)
+        out = f"at(out, row * {pitch} + column)"
+        border = f"height, min({self.width}, {left})"
+        before = f"pack({self.panel_shape}, sums, 0, {out}, {pitch}, {border})"
+        corner: list[Node] = [
+            *([] if self.blocks.dots else [Suite("if from_step > 0", [before])]),
+            self.tile("sums", str(self.width), "height"),
+            f"unpack({self.panel_shape}, {out}, {pitch}, sums, {border})",
+        ]
+        inside = f"if height == {rows} and {left} >= {self.width}"
+        return [Suite(inside, [self.tile(out, pitch, str(rows))]), Suite("else", corner)]
+
+    def through_scratch(self, outer: list[Level]) -> list[Node]:
+        """The tile writes scratch; after the last block of depth the stores read it there."""
+        pitch, kept = self.block("sums_pitch"), self.block("sums_in_scratch")
+        j, lanes = self.slots.axis(self.p.columns.name), self.store_lanes()
+        end, left = f"min(column + {self.width}, {self.columns})", f"{self.columns} - {j}"
+        mask = f"tail = first({left}, {lanes})"
+        stores: list[Node] = [
+            Suite(f"if {left} >= {lanes}", self.stores(outer, lanes)),
+            Suite("else", [mask, *self.stores(outer, lanes, "tail")]),
+        ]
+        vectors = Suite(f"for {j} in range(column, {end}, {lanes})", stores)
+        return [
+            f"place = ((row - first_row) * {pitch} + column - first_column) * {kept}",
+            self.tile("at(sums, place)", pitch, "height"),
+            Suite(f"if from_step + steps >= {self.depth}", [vectors]),
+        ]
+
+    def store_lanes(self) -> int:
+        """Lanes of a stored vector: registers for independent chains, not so many that they spill.
+
+        Powers of two, because LLVM rounds other vectors up to them.
+        """
+        most = 2 if weight(Stage((), self.p.stores)) >= HEAVY else 4
+        vecs = max(n for n in (1, 2, 4) if n <= most and self.blocks.vecs % n == 0)
+        return vecs * self.blocks.lanes
+
+    def stores(self, outer: list[Level], lanes: int, mask: str | None = None) -> list[Node]:
+        """The stores of some columns of a tile: what varies along columns only, then its rows."""
+        p, slots = self.p, self.slots
+        i, j = (slots.axis(a.name) for a in (p.rows, p.columns))
+        along, row = (Level([], frozenset((a.name,))) for a in (p.columns, p.rows))
+        axes, levels = {a.name: a for a in p.outer}, [*outer, along, row]
+        values = Values(slots, axes, frozenset(axes), levels, p.columns.name, lanes, mask)
+        acc = slots.names.fresh("acc")
+        place = f"place + ({i} - row) * {self.block('sums_pitch')} + {j} - column"
+        row.body.append(f"{acc} = load(sums, {place}, {lanes})")
+        values.results["acc"] = Row(acc, wide=True)
+        values.stores(p.stores)
+        return [*along.body, Suite(f"for {i} in range(row, row + height)", row.body)]

@@ -1,0 +1,310 @@
+"""Memory in the native language: pointers to elements, vectors read from and written to them.
+
+    x = pointer(args, 0, f32)          # the address in slot 0 of the argument block
+    a = load(x, i, 32)                 # elements i .. i + 31
+    store_where(y, i, a, first(n, 32)) # lanes outside the mask are neither read nor written
+
+Elements two apart, as the parts of complex numbers are, are read and written by whole vectors:
+    a = load_strided(x, i, 2, 32)      # with a literal 2
+    store_pairs(y, i, a, b)            # a[0], b[0], a[1], b[1], ...
+
+Indices and strides count elements. Addresses need only the alignment of an element. A bool is a
+byte in memory, 0 or 1, and a mask in lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.ir as ir
+
+from ....runtime.native.language import Emitter, Integer, Kind, NativeError, Value
+from .simd import DTYPES, I8, I32, I64, LLVM, Splat, Vector, joined, mangled, shuffle, spread, widen
+
+Place = Any  # a Value whose kind is a Pointer
+REGISTER = 64  # bytes of the widest
+
+
+@dataclass(frozen=True)
+class Pointer(Kind):
+    """The address of elements of `dtype` in one of LLVM's address spaces, 0 where there is one."""
+
+    dtype: str
+    space: int = 0
+
+    @property
+    def llvm(self) -> ir.Type:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return DTYPES[self.dtype].memory.as_pointer(self.space)
+
+    @property
+    def bytes(self) -> int:
+        return DTYPES[self.dtype].bytes
+
+    def __str__(self) -> str:
+        return f"{self.dtype}*"
+
+
+def pointer(e: Emitter, args: Any, slot: Any, dtype: str) -> Value:
+    """The address in slot `slot` (8 bytes each) of the argument block."""
+    block = e.builder.inttoptr(e.i64(args), I64.as_pointer())
+    address = e.builder.load(e.builder.gep(block, [e.i64(slot)]), align=8)
+    return address_pointer(e, Value(Integer(64), address), dtype)
+
+
+def address_pointer(e: Emitter, address: Any, dtype: str) -> Value:
+    """An address, e.g. of scratch, as a pointer."""
+    kind = Pointer(dtype)
+    return Value(kind, e.builder.inttoptr(e.i64(address), kind.llvm))
+
+
+def at(e: Emitter, p: Place, i: Any) -> Value:
+    """The pointer to element i."""
+    return Value(p.kind, element(e, p, i))
+
+
+def element(e: Emitter, p: Place, i: Any) -> LLVM:
+    if not isinstance(p, Value) or not isinstance(p.kind, Pointer):
+        raise NativeError(f"a pointer is required, got {p.kind if isinstance(p, Value) else p!r}")
+    return e.builder.gep(p.llvm, [e.i64(i)], inbounds=True)
+
+
+# ------------------------------------------------------------------ lanes and their form in memory
+
+
+def in_memory(kind: Vector) -> ir.VectorType:
+    return ir.VectorType(DTYPES[kind.dtype].memory, kind.lanes)
+
+
+def from_memory(e: Emitter, kind: Vector, v: LLVM) -> Value:
+    return Value(
+        kind,
+        e.builder.icmp_unsigned("!=", v, ir.Constant(v.type, None)) if kind.dtype == "bool" else v,
+    )
+
+
+def to_memory(e: Emitter, kind: Vector, v: LLVM) -> LLVM:
+    return e.builder.zext(v, in_memory(kind)) if kind.dtype == "bool" else v
+
+
+def stored(e: Emitter, p: Place, v: Any, lanes: int = 1) -> tuple[Vector, LLVM]:
+    """`v` as elements of `p`; a number is one lane, or `lanes`."""
+    if isinstance(v, Value) and isinstance(v.kind, Vector):
+        lanes = max(lanes, v.kind.lanes)
+    kind = Vector(p.kind.dtype, lanes)
+    return kind, to_memory(e, kind, widen(e, v, kind))
+
+
+def as_vectors(e: Emitter, p: Place, address: LLVM, t: ir.Type) -> LLVM:
+    """The address as that of a `t`."""
+    return e.builder.bitcast(address, t.as_pointer(p.kind.space))
+
+
+def masked(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[LLVM]) -> LLVM:
+    return e.builder.call(
+        e.declare(f"llvm.masked.{name}.{suffix}", result, [a.type for a in args]), args
+    )
+
+
+# ------------------------------------------------------------------ neighbours
+
+
+def load(e: Emitter, p: Place, i: Any, lanes: int) -> Value:
+    """Elements i, i + 1, ..."""
+    address = element(e, p, i)
+    kind = Vector(p.kind.dtype, lanes)
+    at = as_vectors(e, p, address, in_memory(kind))
+    return from_memory(e, kind, e.builder.load(at, align=p.kind.bytes))
+
+
+def store(e: Emitter, p: Place, i: Any, v: Any) -> None:
+    address = element(e, p, i)
+    _, value = stored(e, p, v)
+    e.builder.store(value, as_vectors(e, p, address, value.type), align=p.kind.bytes)
+
+
+def load_where(e: Emitter, p: Place, i: Any, mask: Value, other: Any) -> Value:
+    """Elements i, i + 1, ...; lanes outside `mask` are not read and hold `other`."""
+    address = element(e, p, i)
+    kind = Vector(p.kind.dtype, joined(mask).lanes)
+    t = in_memory(kind)
+    at = as_vectors(e, p, address, t)
+    rest = to_memory(e, kind, widen(e, other, kind))
+    args = [at, ir.Constant(I32, p.kind.bytes), mask.llvm, rest]
+    return from_memory(e, kind, masked(e, "load", t, f"{mangled(t)}.p{p.kind.space}", args))
+
+
+def store_where(e: Emitter, p: Place, i: Any, v: Any, mask: Value) -> None:
+    address = element(e, p, i)
+    _, value = stored(e, p, v, joined(mask).lanes)
+    at = as_vectors(e, p, address, value.type)
+    args = [value, at, ir.Constant(I32, p.kind.bytes), mask.llvm]
+    masked(e, "store", ir.VoidType(), f"{mangled(value.type)}.p{p.kind.space}", args)
+
+
+# ------------------------------------------------------------------ strides and indices
+
+
+def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> LLVM:
+    """i, i + stride, ... as a vector of i64."""
+    counts = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+    return e.builder.add(
+        spread(e, e.i64(i), lanes), e.builder.mul(spread(e, e.i64(stride), lanes), counts)
+    )
+
+
+def addresses(e: Emitter, p: Place, indices: LLVM) -> LLVM:
+    base = spread(e, e.builder.ptrtoint(element(e, p, 0), I64), indices.type.count)
+    size = Splat(Vector("i64", indices.type.count), p.kind.bytes)
+    places = e.builder.add(base, e.builder.mul(indices, size))
+    return e.builder.inttoptr(places, ir.VectorType(p.kind.llvm, indices.type.count))
+
+
+def gather_lanes(e: Emitter, p: Place, indices: LLVM) -> Value:
+    """One scalar load a lane: as fast as gather instructions where those exist, or faster."""
+    kind = Vector(p.kind.dtype, indices.type.count)
+    v = ir.Constant(in_memory(kind), ir.Undefined)
+    for k in range(kind.lanes):
+        place = Value(Integer(64), e.builder.extract_element(indices, ir.Constant(I32, k)))
+        one = e.builder.load(element(e, p, place), align=p.kind.bytes)
+        v = e.builder.insert_element(v, one, ir.Constant(I32, k))
+    return from_memory(e, kind, v)
+
+
+def gather_lanes_where(e: Emitter, p: Place, indices: LLVM, mask: Value, other: Any) -> Value:
+    kind = Vector(p.kind.dtype, indices.type.count)
+    t = in_memory(kind)
+    rest = to_memory(e, kind, widen(e, other, kind))
+    where = widen(e, mask, Vector("bool", kind.lanes))
+    args = [addresses(e, p, indices), ir.Constant(I32, p.kind.bytes), where, rest]
+    return from_memory(e, kind, masked(e, "gather", t, f"{mangled(t)}.v{kind.lanes}p0", args))
+
+
+def scatter_lanes_where(e: Emitter, p: Place, indices: LLVM, v: Any, mask: LLVM) -> None:
+    _, value = stored(e, p, v, indices.type.count)
+    args = [value, addresses(e, p, indices), ir.Constant(I32, p.kind.bytes), mask]
+    masked(e, "scatter", ir.VoidType(), f"{mangled(value.type)}.v{value.type.count}p0", args)
+
+
+def load_strided(e: Emitter, p: Place, i: Any, stride: Any, lanes: int) -> Value:
+    """Elements i, i + stride, ..."""
+    if type(stride) is int and stride == 2 and lanes > 1:
+        return every_other(e, p, i, lanes)
+    return gather_lanes(e, p, steps(e, i, stride, lanes))
+
+
+def every_other(e: Emitter, p: Place, i: Any, lanes: int) -> Value:
+    """Elements i, i + 2, ...: of two vectors, which reach to the last of them and no further."""
+    first = load(e, p, i, lanes)
+    last = load(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(lanes - 1))), lanes)
+    picked = [2 * k if 2 * k < lanes else 2 * k + 1 for k in range(lanes)]
+    return Value(first.kind, shuffle(e, first.llvm, picked, last.llvm))
+
+
+def load_strided_where(e: Emitter, p: Place, i: Any, stride: Any, mask: Value, other: Any) -> Value:
+    return gather_lanes_where(e, p, steps(e, i, stride, joined(mask).lanes), mask, other)
+
+
+def store_strided(e: Emitter, p: Place, i: Any, stride: Any, v: Any) -> None:
+    kind, value = stored(e, p, v)
+    places = steps(e, i, stride, kind.lanes)
+    for k in range(kind.lanes):
+        lane = ir.Constant(I32, k)
+        place = Value(Integer(64), e.builder.extract_element(places, lane))
+        e.builder.store(
+            e.builder.extract_element(value, lane), element(e, p, place), align=p.kind.bytes
+        )
+
+
+def store_strided_where(e: Emitter, p: Place, i: Any, stride: Any, v: Any, mask: Value) -> None:
+    scatter_lanes_where(e, p, steps(e, i, stride, joined(mask).lanes), v, mask.llvm)
+
+
+def store_pairs(e: Emitter, p: Place, i: Any, v: Any, w: Any) -> None:
+    """Elements i, i + 2, ... and i + 1, i + 3, ..."""
+    for k, both, _ in in_turns(e, p, joined(v, w).lanes, v, w, None):
+        address = element(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
+        at = as_vectors(e, p, address, both.type)
+        e.builder.store(both, at, align=p.kind.bytes)
+
+
+def store_pairs_where(e: Emitter, p: Place, i: Any, v: Any, w: Any, mask: Value) -> None:
+    """As `store_pairs`, those pairs whose lane is in the mask."""
+    for k, both, inside in in_turns(e, p, joined(mask).lanes, v, w, mask):
+        address = element(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
+        at = as_vectors(e, p, address, both.type)
+        args = [both, at, ir.Constant(I32, p.kind.bytes), inside]
+        masked(e, "store", ir.VoidType(), f"{mangled(both.type)}.p0", args)
+
+
+def in_turns(
+    e: Emitter, p: Place, lanes: int, v: Any, w: Any, mask: Value | None
+) -> Iterator[tuple[int, LLVM, LLVM]]:
+    """v[k], w[k], v[k + 1], w[k + 1], ... a register a time, and which of them are in the mask.
+
+    LLVM takes longer vectors apart lane by lane.
+    """
+    x, y = (stored(e, p, given, lanes)[1] for given in (v, w))
+    inside = mask.llvm if mask else ir.Constant(ir.VectorType(ir.IntType(1), lanes), [1] * lanes)
+    step = min(lanes, max(REGISTER // p.kind.bytes, 1))
+    for k in range(0, lanes, step):
+        turns = [n + side for n in range(k, k + step) for side in (0, lanes)]
+        yield k, shuffle(e, x, turns, y), shuffle(e, inside, turns, inside)
+
+
+def gather(e: Emitter, p: Place, indices: Value) -> Value:
+    """Elements at `indices`, a vector of i64."""
+    return gather_lanes(e, p, widen(e, indices, Vector("i64", joined(indices).lanes)))
+
+
+def gather_where(e: Emitter, p: Place, indices: Value, mask: Value, other: Any) -> Value:
+    return gather_lanes_where(
+        e, p, widen(e, indices, Vector("i64", joined(indices, mask).lanes)), mask, other
+    )
+
+
+# ------------------------------------------------------------------ cache
+
+
+def prefetch(e: Emitter, p: Place, i: Any) -> None:
+    """Asks for the cache line of element i; any address is harmless."""
+    byte = I8.as_pointer()
+    f = e.declare("llvm.prefetch.p0", ir.VoidType(), [byte, I32, I32, I32])
+    line = e.builder.bitcast(e.builder.gep(p.llvm, [e.i64(i)]), byte)
+    e.builder.call(f, [line, *(ir.Constant(I32, n) for n in (0, 3, 1))])
+
+
+def transpose(
+    e: Emitter, p: Place, i: Any, stride: Any, q: Place, k: Any, pitch: Any, n: int
+) -> None:
+    """The n by n tile at p[i] with rows `stride` apart, transposed to q[k] with rows `pitch` apart.
+
+    n is a power of two. Rows held in registers exchange off-diagonal blocks of growing size."""
+    b = e.builder
+
+    def row(start: Any, step: Any, r: int) -> Value:
+        return Value(Integer(64), b.add(e.i64(start), b.mul(e.i64(step), e.i64(r))))
+
+    rows = [load(e, p, row(i, stride, r), n).llvm for r in range(n)]
+    size = 1
+    while size < n:
+        low = [c + n - size if c & size else c for c in range(n)]
+        high = [c + n if c & size else c + size for c in range(n)]
+        for r in range(n):
+            if not r & size:
+                x, y = rows[r], rows[r + size]
+                rows[r], rows[r + size] = shuffle(e, x, low, y), shuffle(e, x, high, y)
+        size *= 2
+    for r in range(n):
+        store(e, q, row(k, pitch, r), Value(Vector(p.kind.dtype, n), rows[r]))
+
+
+MEMORY_WORDS: dict[str, Any] = {
+    "pointer": pointer, "address_pointer": address_pointer, "at": at,
+    "load": load, "store": store, "load_where": load_where, "store_where": store_where,
+    "load_strided": load_strided, "load_strided_where": load_strided_where,
+    "store_strided": store_strided, "store_strided_where": store_strided_where,
+    "store_pairs": store_pairs, "store_pairs_where": store_pairs_where,
+    "gather": gather, "gather_where": gather_where, "prefetch": prefetch, "transpose": transpose,
+}  # fmt: skip

@@ -1,0 +1,3 @@
+"""What takes functions and gives functions: derivatives, matrices of them, vmap, custom rules,
+checkpoints.
+"""

@@ -1,0 +1,107 @@
+"""What an op of your own is made of: a class with all its rules, in a file of yours.
+
+    from wonderland import extend as ex
+
+    class Cube(ex.Elementwise):
+        "x^3"
+
+        arity = 1
+        domain = ex.FLOATS
+
+        def reference(self, x):
+            return x * x * x
+
+        def expression(self, x):  # in kernels
+            return ex.scalar("mul", x, ex.scalar("mul", x, x))
+
+        def tangent(self, i, dx, out):
+            (x,) = out.node.args
+            return ex.ops.mul(dx, ex.ops.mul(ex.ops.full(3.0, x.type), ex.ops.mul(x, x)))
+
+    cube = ex.function_of(Cube())
+
+`Op` is the general class, its docstrings say what each rule gives; families (`Elementwise`,
+`OneResult`, `Linear`, `View`) supply what their members share. An op that no kernel can compute
+runs by its reference, on the host. `wl.testing.check_op(Cube)` compares all rules on the op's
+samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import ops
+from ...ir.errors import ProgramError
+from ...ir.graph import Graph, Node, Op, Sample, Value, apply, apply_all
+from ...ir.parameters import Array
+from ...ir.types import FLOATS, HALVES, INTEGERS, Type, type_of
+from ...kernel import Expr
+from ...kernel import apply as scalar
+from ...kernel.index import Piece
+from ...ops import family
+from ...ops.family import Linear, OneResult, View, in_f32
+from ...trace.operands import new, operand, value
+from ...trace.trace import noted
+from ...trace.tracer import current
+from ...transform.interpreter import interpret
+
+__all__ = [
+    "FLOATS",
+    "INTEGERS",
+    "Array",
+    "Elementwise",
+    "Expr",
+    "Graph",
+    "Linear",
+    "Node",
+    "OneResult",
+    "Op",
+    "Piece",
+    "ProgramError",
+    "Sample",
+    "Type",
+    "Value",
+    "View",
+    "apply",
+    "apply_all",
+    "function_of",
+    "ops",
+    "scalar",
+]
+
+
+class Elementwise(family.Elementwise, abstract=True):
+    """Operands of one type, a result of their shape: `expression` says what a kernel computes.
+
+    It is given f32 for f16 and bf16, and its result is rounded to them once.
+    """
+
+    def emitted(self, *args: Expr) -> Expr:
+        wanted = self.type(*(Type(a.dtype) for a in args))
+        found = self.expression(*map(in_f32, args))
+        assert isinstance(wanted, Type)
+        narrow = wanted.dtype in HALVES and found.dtype == "f32"
+        return scalar("cast", found, param=wanted.dtype) if narrow else found
+
+
+def function_of(op: Op) -> Callable[..., Any]:
+    """The op as a function of arrays or traced values: one result, or a tuple of several."""
+
+    def function(*args: Any) -> Any:
+        xs = [operand(x) for x in args]
+        if current() is None:
+            arrays = [np.asarray(x) for x in xs]
+            inputs = [Value(type_of(a)) for a in arrays]
+            found: Any = interpret(Graph.of(op.name, inputs, apply_all(op, *inputs)), *arrays)
+        else:
+            values = apply_all(op, *map(value, xs))
+            noted(values)
+            found = tuple(map(new, values))
+        return found[0] if len(found) == 1 else found
+
+    function.__name__ = op.name
+    function.__doc__ = type(op).__doc__
+    return function

@@ -1,0 +1,1 @@
+"""The names of jax.lax: primitives, loops and branches, named axes, gathers."""

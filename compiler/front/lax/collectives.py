@@ -1,0 +1,264 @@
+"""Values of all applications of a function that vmap maps over a named axis, by jax.lax's names.
+
+    def step(w, x, y):
+        return w - 0.1 * wl.lax.pmean(wl.grad(loss)(w, x, y), "batch")
+
+    wl.vmap(step, in_axes=(None, 0, 0), out_axes=None, axis_name="batch")(w, xs, ys)
+
+Arguments may be trees. Several names in a tuple are one axis, the first name outermost. All of them
+are differentiable, in both modes. As in JAX, the derivative of what an application gives to another
+counts: the gradient of a psum is the psum of gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...ir.explain import explained
+from ...ir.graph import Value
+from ...ops.collective import all_gather as gathered
+from ...ops.collective import own as element
+from ...ops.collective import psum as summed
+from ...ops.gather import take
+from ...ops.reduce import reduce_max, reduce_min
+from ...ops.source import constant
+from ...trace import tree
+from ...trace.operands import axis_of, new, tracer, value, wrong
+from ...trace.tracer import Tracer, named_axes
+
+__all__ = [
+    "all_gather",
+    "all_to_all",
+    "axis_index",
+    "axis_size",
+    "pmax",
+    "pmean",
+    "pmin",
+    "ppermute",
+    "psum",
+    "psum_scatter",
+]
+
+Names = str | Sequence[str]
+
+
+def axes(function: str, axis_name: Names) -> list[tuple[str, Value, int]]:
+    """Name, place and size of each axis, outermost first."""
+    known = named_axes()
+    names = list(axis_name) if isinstance(axis_name, tuple | list) else [axis_name]
+    found = []
+    for name in names:
+        if name not in known:
+            raise wrong(
+                f"{function}: an axis of {', '.join(map(repr, known)) or 'a vmap around it'} "
+                f"is required, got {name!r}",
+                f"wl.vmap(f, axis_name={name!r})",
+            )
+        place, size = known[name]
+        found.append((name, value(place), size))
+    return found
+
+
+def ungrouped(function: str, groups: Any) -> None:
+    if groups is not None:
+        raise wrong(f"{function}: axis_index_groups has no form here, got {groups!r:.40}")
+
+
+@explained
+def axis_size(axis_name: Names) -> int:
+    """The number of applications along the axis: a Python int."""
+    return int(np.prod([size for _, _, size in axes("axis_size", axis_name)], dtype=np.int64))
+
+
+@explained
+def axis_index(axis_name: Names) -> Tracer:
+    """The place of this application on the axis, i32."""
+    index = None
+    for _, place, size in axes("axis_index", axis_name):
+        index = new(place) if index is None else index * size + new(place)
+    if index is None:
+        raise wrong("axis_index: the name of an axis is required, got none")
+    return index
+
+
+@explained
+def psum(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
+    """The sum over the axis; of a Python number its multiple, a Python number."""
+    ungrouped("psum", axis_index_groups)
+    named = axes("psum", axis_name)
+
+    def total(leaf: Any) -> Any:
+        if isinstance(leaf, bool | int | float):
+            return leaf * axis_size(axis_name)
+        found = tracer(leaf)
+        v = value(found, "i32" if found.value.dtype == "bool" else "")
+        for name, place, size in reversed(named):
+            v = summed(v, place, name, size)
+        return new(v, found.weak)
+
+    return tree.map(total, x)
+
+
+@explained
+def pmean(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
+    """The mean over the axis."""
+    size = axis_size(axis_name)
+    return tree.map(lambda v: v / size, psum(x, axis_name, axis_index_groups=axis_index_groups))
+
+
+@explained
+def pmax(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
+    """The greatest over the axis; the greatest share the derivative."""
+    ungrouped("pmax", axis_index_groups)
+    return tree.map(lambda leaf: extreme("pmax", reduce_max, leaf, axis_name), x)
+
+
+@explained
+def pmin(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
+    """The least over the axis; the least share the derivative."""
+    ungrouped("pmin", axis_index_groups)
+    return tree.map(lambda leaf: extreme("pmin", reduce_min, leaf, axis_name), x)
+
+
+def extreme(function: str, reduce: Any, leaf: Any, axis_name: Names) -> Tracer:
+    found = tracer(leaf)
+    v = found.value
+    for name, place, size in reversed(axes(function, axis_name)):
+        v = reduce(gathered(v, place, name, size), (0,))
+    return new(v, found.weak)
+
+
+@explained
+def all_gather(
+    x: Any, axis_name: Names, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
+) -> Any:
+    """The values of all applications along a new `axis`; `tiled`, one after another along it."""
+    ungrouped("all_gather", axis_index_groups)
+    named = axes("all_gather", axis_name)
+
+    def everyone(leaf: Any) -> Tracer:
+        found = tracer(leaf)
+        v = found.value
+        for name, place, size in reversed(named):
+            v = gathered(v, place, name, size)
+        count = axis_size(axis_name)
+        y = new(v, found.weak).reshape(count, *found.shape)
+        return placed("all_gather", y, 0, axis, tiled)
+
+    return tree.map(everyone, x)
+
+
+def placed(function: str, y: Any, source: int, axis: int, tiled: bool) -> Any:
+    """The axis `source` moved to `axis`; `tiled`, merged there with the axis that it comes before.
+
+    Shapes: the rest of the axes keep their order.
+    """
+    at = axis_of(function, axis, y.ndim - 1 if tiled else y.ndim)
+    y = np.moveaxis(y, source, at)
+    if not tiled:
+        return y
+    return y.reshape(*y.shape[:at], y.shape[at] * y.shape[at + 1], *y.shape[at + 2 :])
+
+
+@explained
+def ppermute(x: Any, axis_name: Names, perm: Sequence[tuple[int, int]]) -> Any:
+    """Every application's value at another one: `perm` has pairs (source, destination).
+
+    Who is no destination gets zeros.
+    """
+    size = axis_size(axis_name)
+    pairs = [(int(a), int(b)) for a, b in perm]
+    sources, destinations = ([p[k] for p in pairs] for k in (0, 1))
+    if any(not 0 <= n < size for p in pairs for n in p) or any(
+        len(set(ends)) < len(ends) for ends in (sources, destinations)
+    ):
+        raise wrong(
+            f"ppermute: pairs of different sources and different destinations below {size} are "
+            f"required, got {pairs}"
+        )
+    at = np.zeros(size, np.int32)
+    at[destinations] = sources
+    given = np.zeros(size, bool)
+    given[destinations] = True
+    here = own(new(constant(at)), 0, axis_name)
+
+    def moved(leaf: Any) -> Any:
+        y = all_gather(leaf, axis_name)
+        found = new(take(y.value, here.value, 0), y.weak)
+        if given.all():
+            return found
+        return np.where(own(new(constant(given)), 0, axis_name), found, np.zeros_like(found))
+
+    return tree.map(moved, x)
+
+
+@explained
+def psum_scatter(
+    x: Any,
+    axis_name: Names,
+    *,
+    scatter_dimension: int = 0,
+    axis_index_groups: Any = None,
+    tiled: bool = False,
+) -> Any:
+    """This application's part, along `scatter_dimension`, of the sum over the axis.
+
+    Shapes: the dimension is of the size of the axis and goes; `tiled`, it is a multiple of that.
+    """
+    ungrouped("psum_scatter", axis_index_groups)
+
+    def part(leaf: Any) -> Any:
+        y = parted("psum_scatter", tracer(leaf), scatter_dimension, axis_name, tiled)
+        at = scatter_dimension % (y.ndim - tiled)
+        return own(psum(y, axis_name), at, axis_name)
+
+    return tree.map(part, x)
+
+
+@explained
+def all_to_all(
+    x: Any,
+    axis_name: Names,
+    split_axis: int,
+    concat_axis: int,
+    *,
+    axis_index_groups: Any = None,
+    tiled: bool = False,
+) -> Any:
+    """This application's part, along `split_axis`, of every application's value, along
+    `concat_axis`.
+    """
+    ungrouped("all_to_all", axis_index_groups)
+
+    def exchanged(leaf: Any) -> Any:
+        y = parted("all_to_all", tracer(leaf), split_axis, axis_name, tiled)
+        at = split_axis % (y.ndim - tiled)
+        everyone = own(all_gather(y, axis_name), at + 1, axis_name)
+        return placed("all_to_all", everyone, 0, concat_axis, tiled)
+
+    return tree.map(exchanged, x)
+
+
+def parted(function: str, y: Any, axis: int, axis_name: Names, tiled: bool) -> Any:
+    """`y` with `axis` as large as the named axis; `tiled`, as two, the first of them so large."""
+    size, at = axis_size(axis_name), axis_of(function, axis, y.ndim)
+    n = y.shape[at]
+    if n % max(size, 1) if tiled else n != size:
+        raise wrong(
+            f"{function}: {'a multiple of ' if tiled else ''}{size} elements along axis {axis} "
+            f"are required, got {y.type}"
+        )
+    return y.reshape(*y.shape[:at], size, n // size, *y.shape[at + 1 :]) if tiled else y
+
+
+def own(y: Any, axis: int, axis_name: Names) -> Any:
+    """The element of this application along an axis as large as the named one."""
+    named = axes("axis_index", axis_name)
+    y = np.moveaxis(y, axis, 0)
+    v = y.reshape(*(size for _, _, size in named), *y.shape[1:]).value
+    for name, place, _ in named:
+        v = element(v, place, name)
+    return new(v, y.weak)

@@ -1,0 +1,156 @@
+"""Products of matrices and tensors: all are `dot_general` between reshapes and permutations.
+
+`precision=` of those of wonderland.numpy is as in JAX; see compiler/ir/precision.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ir.graph import Value
+from ...ops.contract import dot_general
+from ...settings import active
+from ...trace.operands import (
+    broadcasted,
+    common_shape,
+    ignored,
+    implements,
+    named,
+    new,
+    operand,
+    promoted,
+    tracer,
+    unsupported,
+    value,
+    wrong,
+)
+from ...trace.tracer import Tracer
+from .elementwise import conj
+from .shapes import moveaxis, ravel, reshape
+
+Axes = tuple[int, ...]
+
+
+def _pair(name: str, a: Any, b: Any, dtype: Any = None) -> tuple[Tracer, Tracer]:
+    x, y = operand(a), operand(b)
+    common = named(name, dtype) if dtype else promoted(name, x, y)
+    return tracer(x, common), tracer(y, common)
+
+
+def contract(
+    x: Value, y: Value, contracting: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ())
+) -> Value:
+    """dot_general of the precision that is set; booleans are counted and compared with 0, as
+    NumPy's `or` of `and`."""
+    if x.dtype != "bool":
+        return dot_general(x, y, contracting, batch, active().default_matmul_precision)
+    counts = dot_general(value(new(x), "i32"), value(new(y), "i32"), contracting, batch)
+    return value(new(counts), "bool")
+
+
+def _matmul(x: Tracer, y: Tracer) -> Tracer:
+    """Of matrices: the last axes contract, all before are batches."""
+    if not x.ndim or not y.ndim:
+        raise wrong(
+            f"matmul: arrays of one axis or more are required, got {x.type} and {y.type}", "x * y"
+        )
+    inner = (x.shape[-1], y.shape[-2 if y.ndim > 1 else 0])
+    if inner[0] != inner[1]:
+        raise wrong(
+            f"matmul: inner sizes differ, {x.type} and {y.type} ({inner[0]} and {inner[1]})",
+            _repair(x, y),
+        )
+    last, first = (x.ndim - 1,), (max(y.ndim - 2, 0),)
+    if y.ndim <= 2:
+        return new(contract(x.value, y.value, (last, first)))
+    if x.ndim == 1:
+        return new(contract(x.value, y.value, ((0,), first)))
+    batch = common_shape("matmul", x.shape[:-2], y.shape[:-2])
+    count = len(batch)
+    lhs = broadcasted(x.value, (*batch, *x.shape[-2:]))
+    rhs = broadcasted(y.value, (*batch, *y.shape[-2:]))
+    axes = tuple(range(count))
+    return new(contract(lhs, rhs, ((count + 1,), (count,)), (axes, axes)))
+
+
+def _repair(x: Tracer, y: Tracer) -> str:
+    if y.ndim == 2 and x.shape[-1] == y.shape[-1]:
+        return "x @ y.T"
+    return (
+        "x.T @ y"
+        if x.ndim == 2 and y.ndim and x.shape[0] == y.shape[-2 if y.ndim > 1 else 0]
+        else ""
+    )
+
+
+@implements(np.matmul, precise=True)
+def matmul(x1: Any, x2: Any, /, out: Any = None, *, dtype: Any = None, **options: Any) -> Tracer:
+    unsupported("matmul", out=out)
+    ignored("matmul", options)
+    return _matmul(*_pair("matmul", x1, x2, dtype))
+
+
+@implements(np.dot, precise=True)
+def dot(a: Any, b: Any, out: Any = None) -> Tracer:
+    unsupported("dot", out=out)
+    x, y = _pair("dot", a, b)
+    if not x.ndim or not y.ndim:
+        return x * y
+    if y.ndim <= 2:
+        return _matmul(x, y)
+    return tensordot(x, y, ((x.ndim - 1,), (y.ndim - 2,)))
+
+
+@implements(np.vdot, precise=True)
+def vdot(a: Any, b: Any, /) -> Tracer:
+    x = ravel(a)
+    return dot(conj(x) if x.type.is_complex else x, ravel(b))
+
+
+@implements(np.vecdot, precise=True)
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Tracer:
+    ignored("vecdot", options)
+    x, y = (moveaxis(v, axis, -1) for v in _pair("vecdot", x1, x2))
+    x = conj(x) if x.type.is_complex else x
+    return _matmul(x[..., None, :], y[..., :, None])[..., 0, 0]
+
+
+@implements(np.inner, precise=True)
+def inner(a: Any, b: Any, /) -> Tracer:
+    x, y = _pair("inner", a, b)
+    return x * y if not x.ndim or not y.ndim else tensordot(x, y, ((-1,), (-1,)))
+
+
+@implements(np.outer)
+def outer(a: Any, b: Any, out: Any = None) -> Tracer:
+    unsupported("outer", out=out)
+    return ravel(a)[:, None] * ravel(b)[None, :]
+
+
+@implements(np.kron)
+def kron(a: Any, b: Any) -> Tracer:
+    x, y = _pair("kron", a, b)
+    ndim = max(x.ndim, y.ndim)
+    left, right = ((1,) * (ndim - v.ndim) + v.shape for v in (x, y))
+    product = reshape(x, [m for n in left for m in (n, 1)]) * reshape(
+        y, [m for n in right for m in (1, n)]
+    )
+    return reshape(product, [n * m for n, m in zip(left, right, strict=True)])
+
+
+@implements(np.tensordot, precise=True)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
+    x, y = _pair("tensordot", a, b)
+    if isinstance(axes, int):
+        left, right = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
+    else:
+        given = [tuple(v) if isinstance(v, (tuple, list)) else (v,) for v in axes]
+        left, right = tuple(i % x.ndim for i in given[0]), tuple(i % y.ndim for i in given[1])
+    sizes = [x.shape[i] for i in left], [y.shape[i] for i in right]
+    if sizes[0] != sizes[1]:
+        raise wrong(
+            f"tensordot: contracted sizes differ, {x.type} and {y.type} ({sizes[0]} and {sizes[1]})"
+        )
+    return new(contract(x.value, y.value, (left, right)))

@@ -1,0 +1,202 @@
+"""Writing to traced arrays, as NumPy writes to arrays.
+
+What an op of the trace made may be written to; arguments, constants and views may not. A write
+gives the tracer another value, and makes what shares its memory stale: see trace/aliases.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ir.explain import explained
+from ...trace.aliases import same_view
+from ...trace.operands import SCALARS, implements, operand, shape_of, tracer, value, wrong
+from ...trace.repairs import our_array, our_maker, repaired
+from ...trace.tracer import FUNCTIONS, Tracer, current
+from .indexing import along_axis, getitem
+from .selection import mode_of
+from .shapes import ravel, reshape
+from .updates import updated
+
+METHODS = {
+    np.add: "add",
+    np.multiply: "mul",
+    np.minimum: "min",
+    np.maximum: "max",
+}
+"""What ufunc.at does, as a scatter."""
+
+
+def writable(x: Any, what: str) -> Tracer:
+    """`x`, which may be written to."""
+    if not isinstance(x, Tracer):
+        raise wrong(
+            f"{what}: a traced array is required, got an array {list(np.shape(x))}",
+            repaired(
+                (our_maker, our_array),
+                "x = wonderland.numpy.array(x).copy() before, or wl.numpy.at(x)[i].set(v)",
+            ),
+        )
+    _ = x.value  # not stale
+    refusal = x.refusal() or ("" if x.ndim else "a number")
+    if refusal:
+        x.refuse_write(what, refusal)
+    return x
+
+
+def setitem(x: Tracer, at: Any, given: Any) -> None:
+    """x[at] = given
+
+    x[at] += y comes here after `+=` wrote to the view x[at]: that is the write which is done now.
+    """
+    if isinstance(given, Tracer) and completes(x, at, given):
+        x.seen = x.memory.writes
+    writable(x, "x[i] = v")
+    x.write(updated(x, at, given, "set").value)
+
+
+def completes(x: Tracer, at: Any, given: Tracer) -> bool:
+    """Whether `given` is what the last write to the memory of x made of x[at]."""
+    if given.replaced is None or x.memory.writes != x.seen + 1 or x.owner is not current():
+        return False
+    memory, view = given.replaced
+    return memory is x.memory and same_view(getitem(Tracer(x._value, x.owner), at).value, view)
+
+
+def into(x: Tracer, found: Tracer, name: str) -> Tracer:
+    """`x`, written over by `found`, which an op `name` made for it."""
+    writable(x, f"{name} into x")
+    if found.shape != x.shape:
+        raise wrong(
+            f"{name} into x: a result of the shape of {x.type} is required, got {found.type}"
+        )
+    if not np.can_cast(found.dtype, x.dtype, "same_kind"):
+        raise wrong(
+            f"{name} into x: a result that casts to {x.type} is required, got {found.type}",
+            f"x = x.astype(np.{found.dtype}) before",
+        )
+    x.write(found.astype(x.dtype).value)
+    return x
+
+
+FUNCTIONS["setitem"] = explained(setitem, "x[i] = v")
+FUNCTIONS["into"] = into
+
+
+def _at(function: np.ufunc, combine: str) -> Any:
+    def implementation(x: Any, indices: Any, b: Any) -> None:
+        x = writable(x, f"{function.__name__}.at")
+        x.write(updated(x, indices, b, combine).value)
+
+    return implementation
+
+
+for _function, _combine in METHODS.items():
+    FUNCTIONS[_function.at] = _at(_function, _combine)
+
+
+def _subtract_at(x: Any, indices: Any, b: Any) -> None:
+    FUNCTIONS[np.add.at](x, indices, FUNCTIONS[np.negative](tracer(b)))
+
+
+FUNCTIONS[np.subtract.at] = explained(_subtract_at, "subtract.at")
+
+
+KINDS = {k: i for i, ks in enumerate(("b", "iu", "fV", "c")) for k in ks}
+"""How much each kind of numbers holds; V is bf16."""
+
+
+@implements(np.copyto, writes=True)
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    """dst[where] = src"""
+    dst, source = writable(dst, "copyto"), operand(src)
+    found = tracer(source)
+    fits = KINDS[found.dtype.kind] <= KINDS[dst.dtype.kind]
+    if not (fits if found.weak else np.can_cast(found.dtype, dst.dtype, casting)):  # pyright: ignore[reportArgumentType]
+        raise wrong(f"copyto: values that cast to {dst.type} are required, got {found.type}")
+    given = source if type(source) in SCALARS else found  # which must be within the dtype
+    whole = updated(dst, ..., given, "set")
+    dst.write(whole.value if where is True else FUNCTIONS[np.where](where, whole, dst).value)
+
+
+@implements(np.putmask, writes=True)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    """a[mask] = values, of which the element in the same place is taken"""
+    x, mask = writable(a, "putmask"), tracer(mask)
+    flat = ravel(tracer(values))
+    if flat.size != 1 and flat.size != x.size:
+        flat = FUNCTIONS[np.resize](flat, x.size)
+    spread = reshape(flat, x.shape if flat.size == x.size else ())
+    x.write(FUNCTIONS[np.where](mask, spread.astype(x.dtype), x).value)
+
+
+@implements(np.put, writes=True)
+def put(a: Any, ind: Any, v: Any, mode: str | None = "raise") -> None:
+    """a.flat[ind] = v, repeated as often as needed"""
+    x = writable(a, "put")
+    places, values = operand(ind), ravel(tracer(v))
+    count = int(np.prod(shape_of(places)))
+    if values.size != count:
+        values = FUNCTIONS[np.resize](values, count)
+    places = ravel(places) if isinstance(places, Tracer) else np.ravel(places)
+    places = FUNCTIONS[np.maximum](places, 0) if mode == "clip" else places
+    flat = updated(
+        ravel(x), places, values, "set", mode_of("put", None if mode == "raise" else mode)
+    )
+    x.write(reshape(flat, x.shape).value)
+
+
+@implements(np.fill_diagonal, writes=True)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """a[i, i, ...] = val"""
+    x = writable(a, "fill_diagonal")
+    if x.ndim < 2 or (x.ndim > 2 and len(set(x.shape)) > 1):
+        raise wrong(f"fill_diagonal: a matrix or equal axes are required, got {x.type}")
+    step = 1 + sum(int(np.prod(x.shape[k:])) for k in range(1, x.ndim))
+    end = None if wrap or x.ndim > 2 else x.shape[1] * x.shape[1]
+    count = len(range(*slice(None, end, step).indices(x.size)))
+    given = ravel(tracer(val))
+    if given.size not in (1, count):
+        given = FUNCTIONS[np.resize](given, count)
+    flat = updated(ravel(x), slice(None, end, step), given, "set")
+    x.write(reshape(flat, x.shape).value)
+
+
+def put_along_axis(
+    arr: Any,
+    indices: Any,
+    values: Any,
+    axis: int | None,
+    inplace: bool = True,
+    *,
+    mode: str | None = None,
+) -> Any:
+    """arr[..., indices[..., j, ...], ...] = values with j along `axis`
+
+    `inplace=False` gives a new array, as jax.numpy's does.
+    """
+    if current() is None:
+        made = arr if inplace else np.array(arr)
+        np.put_along_axis(made, indices, values, axis)  # pyright: ignore[reportArgumentType]
+        return None if inplace else made
+    x = writable(arr, "put_along_axis") if inplace else tracer(arr)
+    places = operand(indices)
+    flat = axis is None
+    inside = ravel(x) if flat else x
+    if flat:
+        places = ravel(places) if isinstance(places, Tracer) else np.ravel(places)
+    at = along_axis("put_along_axis", inside, places, axis or 0)
+    given = value(values, x.type.dtype)
+    made = reshape(
+        updated(inside, at, Tracer(given, current()), "set", mode_of("put_along_axis", mode)),  # pyright: ignore[reportArgumentType]
+        x.shape,
+    )
+    if not inplace:
+        return made
+    x.write(made.value)
+    return None
+
+
+FUNCTIONS[np.put_along_axis] = put_along_axis = explained(put_along_axis)

@@ -1,0 +1,90 @@
+"""Products with epilogues: the operands are plain views of memory, the stores what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+from ...ir.graph import Node, Value
+from ...kernel import Axis, Load, Map, Store
+from ...kernel.index import CannotFuse, affine
+from ...kernel.product import Product, normal, result
+from ...ops.contract import DotGeneral
+from ..work import Work
+from .cluster import Emission
+from .domain import Domain
+from .reader import Reader
+
+DEPTH = "k"
+"""The axis that a product contracts."""
+
+
+def emit_product(
+    name: str,
+    node: Node,
+    nodes: Sequence[Node],
+    domain: Domain,
+    stored: Container[Value],
+    wanted: Container[Value],
+) -> Work:
+    """The product `node`, which contracts one axis, with the `nodes` of its epilogue.
+
+    Raises CannotFuse where an operand is no plain view of memory.
+    """
+    op = node.op
+    assert isinstance(op, DotGeneral)
+    (contracted,), _ = op.contracting
+    depth = Axis(DEPTH, node.args[0].shape[contracted])
+    own = frozenset(v for n in (node, *nodes) for v in n.values)
+    reader = Reader(stored, domain.sizes | {DEPTH: depth.size}, own)
+    lhs, rhs = operands(reader, node, op, domain, affine({DEPTH: int(depth.size != 1)}))
+    emission = Emission(name, domain, reader, wanted)
+    reader.results[node.out] = domain.whole(node.out.shape), result(node.out.dtype)
+    emission.values((node, *nodes))
+    if any(i.name for i in emission.items):
+        raise CannotFuse
+    stores = tuple(s for i in emission.items if isinstance(s := i.make(i.expr), Store))
+    points = [Axis(domain.name(k), n) for k, n in enumerate(domain.shape)]
+    batch = len(op.batching[0])
+    free = [a.type.ndim - batch - 1 for a in node.args]
+    rows = points[batch + free[0] - 1] if free[0] else Axis("row", 1)
+    columns = points[-1] if free[1] else Axis("column", 1)
+    rest = tuple(a for a in points if a not in (rows, columns) and a.size != 1)
+    axes = rest, rows, columns, depth
+    product = Product(name, emission.buffers, *axes, lhs, rhs, stores, op.precision)
+    return emission.work(normal(product))
+
+
+def operands(
+    reader: Reader, node: Node, op: DotGeneral, domain: Domain, depth: Map
+) -> tuple[Load, Load]:
+    """What a point of the product reads of both sides."""
+    point = domain.at(range(len(domain.shape)))
+    batch = len(op.batching[0])
+    loads = []
+    of_free = batch
+    for value, (contracted,), batched in zip(node.args, op.contracting, op.batching, strict=True):
+        at = dict(zip(batched, point[:batch], strict=True)) | {contracted: depth}
+        for d in range(value.type.ndim):
+            if d not in at:
+                at[d] = point[of_free]
+                of_free += 1
+        loads.append(plain_load(reader, value, tuple(at[d] for d in range(value.type.ndim))))
+    return loads[0], loads[1]
+
+
+def plain_load(reader: Reader, value: Value, at: tuple[Map, ...]) -> Load:
+    """A load of its own through an affine map alone, or CannotFuse."""
+    load = reader.read(value, at)
+    if not isinstance(load, Load) or load.guards or load.at:
+        raise CannotFuse
+    return Load(load.buffer, load.map)
+
+
+def plain_operand(value: Value, base: Value) -> bool:
+    """Whether `value` is a view of `base` that affine strides describe."""
+    domain = Domain(value.shape)
+    try:
+        plain_load(Reader({base}, domain.sizes, ()), value, domain.at(range(len(value.shape))))
+    except CannotFuse:
+        return False
+    return True

@@ -1,0 +1,368 @@
+"""Groups nodes into kernels.
+
+What: decides which values live in memory (the roots), computes every other value where it is read,
+and merges roots over one domain into one kernel: a softmax with its gradient is one, an epilogue is
+part of its product.
+Why here: after all algebra and differentiation, so that whatever they leave is fused alike; before
+schedule and buffers, which see kernels and memory only.
+Before: a verified graph whose products contract one axis. After: works whose reads are inputs,
+constants or written by a work before them.
+Cost: a merge is tried by reading it: (edges between roots) * (size of a group, at most LARGE).
+Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Halide's compute_at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from ..ir.errors import CompilerError
+from ..ir.facts import has_effect
+from ..ir.graph import Graph, Node, Op, Value
+from ..ir.printing import value_names
+from ..ir.source import source, sourced
+from ..kernel.index import CannotFuse
+from ..ops.contract import DotGeneral
+from ..ops.cumulative import Cumulative
+from ..ops.effects import Outside
+from ..ops.family import Reduce
+from ..ops.gather import Scatter
+from ..ops.nested.bodies import Control
+from ..ops.order import SearchSorted, Sort
+from ..ops.source import Constant
+from ..ops.view import Interleave, Reshape
+from .chunks import chunked
+from .edges import Waits, edges
+from .emission import (
+    AnyWork,
+    BodyWork,
+    Domain,
+    HostWork,
+    Work,
+    clustered,
+    emit,
+    emit_order,
+    emit_prefix,
+    emit_product,
+    emit_scatter,
+    squeezed,
+)
+from .groups import Group, Groups, joined
+from .roots import Roots
+from .saved import Change, Savings
+
+T = TypeVar("T")
+
+
+def place(value: Value) -> tuple[int, int]:
+    """Of a value that a node computes, in the order of the program."""
+    assert value.node is not None
+    return value.node.serial, value.index
+
+
+LARGE = 256
+"""Nodes of a kernel: more cost more to compile than they save."""
+SMALL = 4096
+"""Elements that one point may do alone."""
+
+
+@dataclass(frozen=True)
+class Fused:
+    """The works of a graph in a valid order, and what they compute again rather than read."""
+
+    graph: Graph
+    works: tuple[AnyWork, ...]
+    saved: tuple[Change, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [*map(str, self.works)]
+        if self.saved:
+            names = dict(value_names(self.graph))
+            parts.append("\n    ".join(["saved:", *(c.line(names) for c in self.saved)]))
+        return "\n\n".join(parts)
+
+
+def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
+    """The works that compute `graph`; `known` are those of graphs that occur in it before."""
+    known = {} if known is None else known
+    graph, waits = edges(graph)
+    graph = distinct_outputs(graph)
+    forced = {v for values in waits.values() for v in values}
+    host = {n for n in graph.nodes if on_the_host(n.op)}
+    while True:
+        try:
+            fusion = Fusion(graph, Roots(graph, forced, host), waits, known)
+            return Fused(graph, fusion.works(), tuple(fusion.saved))
+        except Unreadable as failed:
+            before = frozenset(forced)
+            for nodes in failed.apart():
+                root = nodes[-1]
+                read = {a for n in nodes for a in n.args}
+                wanted = {a for a in read if a.node and not isinstance(a.node.op, Constant)}
+                if wanted <= before:
+                    if root in host:
+                        raise CompilerError(f"fuse: no kernel for {root!r}", str(graph)) from None
+                    host.add(root)
+                forced |= wanted
+
+
+def on_the_host(op: Op) -> bool:
+    """Whether Python runs the op: of a loop or a branch with effects only the effects."""
+    return isinstance(op, Outside) or (has_effect(op) and not isinstance(op, Control))
+
+
+class Unreadable(Exception):
+    """Roots can't be emitted: what they read must be in memory.
+
+    Of each `every` has all that it computes, the root last.
+    """
+
+    def __init__(self, every: list[tuple[Node, ...]]) -> None:
+        super().__init__(", ".join(repr(nodes[-1]) for nodes in every))
+        self.every = every
+
+    def apart(self) -> Iterator[tuple[Node, ...]]:
+        """Those that have nothing to do with one before, which may be all that is wrong."""
+        seen: set[Node] = set()
+        for nodes in self.every:
+            near = {*nodes, *(a.node for n in nodes for a in n.args if a.node)}
+            if seen.isdisjoint(near):
+                yield nodes
+            seen |= near
+
+
+def distinct_outputs(graph: Graph) -> Graph:
+    """Outputs that are inputs, constants or repeated become copies: results share no memory."""
+    seen: set[Value] = set()
+    outputs, copies = [], []
+    for v in graph.outputs:
+        if v.node is None or isinstance(v.node.op, Constant) or v in seen:
+            with sourced(v.node.source if v.node else None):
+                copy = Node(Reshape(v.shape), (v,), source())
+            copies.append(copy)
+            v = copy.out
+        seen.add(v)
+        outputs.append(v)
+    return Graph(graph.name, graph.inputs, (*graph.nodes, *copies), tuple(outputs))
+
+
+class Fusion:
+    """The state of one attempt."""
+
+    def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]) -> None:
+        self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
+        self.known = known
+        self.saved: list[Change] = []
+        self.groups = Groups(map(self.single, roots.nodes))
+
+    def single(self, node: Node) -> Group:
+        computed = self.roots.computed_by(node)
+        if isinstance(node.op, Control) and node not in self.roots.host:
+            reads = frozenset(v for v, _ in self.roots.read_by(node))
+        else:
+            reads = frozenset(a for n in computed for a in n.args if a in self.roots.stored)
+        waits = frozenset[Value]().union(*(self.waits.get(n, ()) for n in computed))
+        shape = node.values[0].shape
+        if isinstance(node.op, Interleave):
+            shape = node.args[0].shape  # a point stores a pair
+        if isinstance(node.op, DotGeneral):
+            return Group((), Domain(shape), node, reads, len(computed), waits)
+        domain = Domain(shape)
+        if isinstance(node.op, Reduce):
+            domain = Domain(node.args[0].shape, frozenset(node.op.axes))
+        return Group((node,), domain, None, reads, len(computed), waits)
+
+    def works(self) -> tuple[AnyWork, ...]:
+        """Sums over leading axes come last: they join kernels that are there already."""
+        self.merge(lambda g: not g.leading)
+        for deepest in (True, False):
+            for group in [g for g in self.groups.made if g.product]:
+                self.epilogue(group, deepest)
+        self.merge(lambda g: g.leading)
+        self.save()
+        works: list[AnyWork] = []
+        failed: list[tuple[Node, ...]] = []
+        for group in self.groups.ordered():
+            waits = tuple(sorted(group.waits, key=place))
+            try:
+                works += (replace(work, waits=waits) for work in self.emitted(group))
+            except Unreadable as one:
+                failed += one.every
+        if failed:
+            raise Unreadable(failed)
+        return tuple(works)
+
+    # ---- merging
+
+    def merge(self, chosen: Callable[[Group], bool]) -> None:
+        for group in sorted(filter(chosen, self.groups.made), key=lambda g: g.last):
+            if group in self.groups and not self.opaque(group):
+                self.grow(group)
+
+    def opaque(self, group: Group) -> bool:
+        """Whether the group is a kernel of its own kind, or the host's."""
+        return group.product is not None or not self.roots.fusible(group.nodes[0])
+
+    def grow(self, group: Group) -> None:
+        """Merges `group` with what it reads from, latest first, then with what reads the same."""
+        while True:
+            for other in (*self.producers(group), *self.siblings(group)):
+                if merged := self.merged(other, group):
+                    group = merged
+                    break
+            else:
+                return
+
+    def producers(self, group: Group) -> list[Group]:
+        found = sorted(self.groups.sources[group], key=lambda g: -g.last)
+        return [g for g in found if not self.opaque(g)]
+
+    def siblings(self, group: Group) -> list[Group]:
+        """Groups over the same points that read a large value with it: together they do it once."""
+        large = [v for v in group.reads if v.type.size == group.domain.points > 1]
+        return [
+            g
+            for g in self.groups.reading(large)
+            if g is not group and g.domain.shape == group.domain.shape and not self.opaque(g)
+        ]
+
+    def merged(self, a: Group, b: Group) -> Group | None:
+        """One group of both, if that is a kernel."""
+        if any(v in self.roots.running and v in a.reads | b.reads for v in (*a.values, *b.values)):
+            return None  # the next summand comes later
+        domain = joined(a, b)
+        if domain is None or self.groups.between(a, b) or self.groups.between(b, a):
+            return None
+        return self.tried(a.merged(b, domain), (a, b))
+
+    def tried(self, group: Group, parts: tuple[Group, Group]) -> Group | None:
+        """`group` in place of its parts, if that is a kernel."""
+        if group.size > LARGE or self.serial_stores(group, parts):
+            return None
+        if not group.waits.isdisjoint(group.values):
+            return None
+        try:
+            self.emit(group, parts, clustered)
+        except CannotFuse:
+            return None
+        self.groups.replace(group, parts)
+        return group
+
+    def serial_stores(self, group: Group, parts: tuple[Group, ...]) -> bool:
+        """Whether a kernel of one point would do large stores alone."""
+        points = group.domain.points
+        if not group.folds or points <= SMALL or Domain(group.domain.outer_shape).points > 1:
+            return False
+        return any(v.type.size > 1 for v in self.wanted(group, parts))
+
+    def epilogue(self, group: Group, deepest: bool) -> None:
+        """Merges elementwise readers of a product into its stores; those alone that need no deeper
+        product, of which they had better be part, or all."""
+        assert group.product is not None
+        out = group.product.out
+        while True:
+            for reader in self.readers(group, out):
+                fits = squeezed(reader.domain.shape) == squeezed(out.shape)
+                if deepest and self.reads_deeper(reader, out):
+                    continue
+                if fits and not self.groups.between(group, reader):
+                    both = group.merged(reader, group.domain)
+                    if self.tried(both, (group, reader)):
+                        group = both
+                        break
+            else:
+                return
+
+    def reads_deeper(self, reader: Group, out: Value) -> bool:
+        """Whether a group reads a product of the size of another one that needs more before it."""
+        depth = self.roots.depth
+        return any(
+            depth[v] > depth[out] and v.type.size == out.type.size
+            for v in reader.reads
+            if v in self.groups.of and self.groups.of[v].product is not None
+        )
+
+    def readers(self, group: Group, out: Value) -> list[Group]:
+        """The elementwise groups that read the product, then those that read its epilogue."""
+        others = [v for v in group.values if v is not out]
+        found = (*self.groups.reading([out]), *self.groups.reading(others))
+        return [g for g in found if not self.opaque(g) and not g.folds]
+
+    # ---- what is read, and what is computed again
+
+    def save(self) -> None:
+        """Each group reads what is cheapest to read; what none reads any more is not written."""
+        savings = Savings(self.groups, self.roots, self.waits)
+        for group in savings.ordered:
+            change = savings.change(self.groups.of[group.roots[-1].values[0]])
+            if change and change.size <= LARGE and self.changed(change):
+                savings.places |= {v: savings.place(g) for v, g in change.kept.items()}
+                self.saved.append(change)
+        for group in reversed(savings.ordered):
+            group = self.groups.of[group.roots[-1].values[0]]
+            if savings.flexible(group) and not self.wanted(group, (group,)):
+                self.groups.remove(group)
+
+    def changed(self, change: Change) -> bool:
+        """Whether the groups as they are to be are kernels; then they are the program's."""
+        new: dict[Group, Group] = {}
+        for v, writer in change.kept.items():
+            assert v.node is not None
+            last = new.get(writer, writer)
+            nodes = tuple(sorted((*last.nodes, v.node), key=lambda n: n.serial))
+            new[writer] = replace(last, nodes=nodes, size=last.size + 1)
+        new[change.group] = replace(change.group, reads=change.reads, size=change.size)
+        for old, group in new.items():
+            self.groups.replace(group, (old,))
+        try:
+            for group in new.values():
+                self.emit(group, (group,), clustered)
+        except CannotFuse:
+            for old, group in new.items():
+                self.groups.replace(old, (group,))
+            return False
+        return True
+
+    # ---- results
+
+    def wanted(self, group: Group, parts: tuple[Group, ...]) -> set[Value]:
+        """The values of `group`, made of `parts`, that must be stored."""
+        return self.groups.read_outside(group, parts) | self.outputs.intersection(group.values)
+
+    def emitted(self, group: Group) -> tuple[AnyWork, ...]:
+        root = group.roots[-1]
+        if all(v.type.size == 0 for v in group.values) and not has_effect(root.op):
+            return ()
+        if root in self.roots.host:
+            return (HostWork.of(root),)
+        if isinstance(root.op, Control):
+            bodies = tuple(map(self.fused, root.op.graphs))
+            return (BodyWork.of(root, bodies, self.roots.read_by(root)),)
+        try:
+            if isinstance(root.op, Scatter):
+                works = emit_scatter(root, self.roots.stored)
+                return tuple(part for work in works for part in chunked(work))
+            if isinstance(root.op, Cumulative):
+                return (emit_prefix(root, self.roots.stored),)
+            if isinstance(root.op, (Sort, SearchSorted)):
+                return (emit_order(root, self.wanted(group, (group,))),)
+            work = self.emit(group, (group,), emit)
+        except CannotFuse:
+            found = (m for n in group.roots for m in self.roots.computed_by(n))
+            raise Unreadable([tuple(found)]) from None
+        return chunked(work)
+
+    def fused(self, body: Graph) -> Fused:
+        """The works of a body: the same for equal ones."""
+        if body not in self.known:
+            self.known[body] = fuse(body, self.known)
+        return self.known[body]
+
+    def emit(self, group: Group, parts: tuple[Group, ...], cluster: Callable[..., T]) -> Work | T:
+        """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""
+        name, nodes, domain = group.title, group.nodes, group.domain
+        stored, wanted = group.reads, self.wanted(group, parts)
+        if group.product is not None:
+            return emit_product(name, group.product, nodes, domain, stored, wanted)
+        return cluster(name, nodes, domain, stored, wanted)

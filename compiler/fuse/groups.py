@@ -1,0 +1,211 @@
+"""Groups of nodes that become one kernel each, and which of them read from which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
+
+from ..ir.graph import Node, Value
+from ..ir.lazy import lazy
+from ..ops.family import Reduce, View
+from ..ops.view import Interleave
+from .emission import Domain, squeezed
+
+
+@dataclass(eq=False)
+class Group:
+    """Roots of one kernel over `domain`.
+
+    `product` is the product whose epilogue they are, `reads` the stored values that the kernel
+    reads, `size` a bound of the nodes that it computes, `waits` the values that must have been
+    written before it runs, beside what it reads.
+    """
+
+    nodes: tuple[Node, ...]
+    domain: Domain
+    product: Node | None
+    reads: frozenset[Value]
+    size: int
+    waits: frozenset[Value] = frozenset()
+
+    @lazy
+    def roots(self) -> tuple[Node, ...]:
+        """The nodes, and the product last."""
+        return (*self.nodes, *([self.product] if self.product else []))
+
+    @lazy
+    def values(self) -> tuple[Value, ...]:
+        return tuple(v for n in self.roots for v in n.values)
+
+    @lazy
+    def first(self) -> int:
+        """The serial number of its first root."""
+        return min(n.serial for n in self.roots)
+
+    @lazy
+    def last(self) -> int:
+        return max(n.serial for n in self.roots)
+
+    @lazy
+    def needs(self) -> frozenset[Value]:
+        """What must be in memory before it runs."""
+        return self.reads | self.waits
+
+    @property
+    def folds(self) -> bool:
+        return any(isinstance(n.op, Reduce) for n in self.nodes)
+
+    @property
+    def leading(self) -> bool:
+        """Whether the group reduces over leading axes only."""
+        inner = self.domain.inner
+        return bool(inner) and len(self.domain.shape) - 1 not in inner
+
+    @property
+    def title(self) -> str:
+        """A name by what the kernel is and its last ops: what a reader looks for."""
+        folds = [n.op.name for n in self.nodes if isinstance(n.op, Reduce)]
+        computed = (n for n in self.nodes if not isinstance(n.op, (View, Reduce)))
+        pairs = (n for n in self.nodes if isinstance(n.op, Interleave))
+        ops = [n.op.name.rstrip("_") for n in (*pairs, *computed)]
+        kind = "product" if self.product else "fold" if folds else "map" if ops else "copy"
+        return "_".join([kind, *folds[-1:], *ops[-1:]])
+
+    def merged(self, other: Group, domain: Domain) -> Group:
+        """One group of both."""
+        nodes = tuple(sorted((*self.nodes, *other.nodes), key=lambda n: n.serial))
+        reads = (self.reads | other.reads).difference(self.values, other.values)
+        product = self.product or other.product
+        size, waits = self.size + other.size, self.waits | other.waits
+        return Group(nodes, domain, product, reads, size, waits)
+
+
+class Groups:
+    """All groups of a program, in the order in which they were made."""
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        self.made: dict[Group, int] = {}
+        self.of: dict[Value, Group] = {}
+        self.readers: dict[Value, set[Group]] = {}
+        self.sources: dict[Group, set[Group]] = {}
+        self.users: dict[Group, set[Group]] = {}
+        self.latest: dict[Group, int] = {}  # the last root of a group and of all it needs
+        self.count = 0
+        for g in groups:
+            self.add(g)
+        for g in self.made:
+            self.link(g)
+        for g in self.made:
+            self.latest[g] = max([g.last, *(self.latest[s] for s in self.sources[g])])
+
+    def __contains__(self, group: Group) -> bool:
+        return group in self.made
+
+    def add(self, group: Group) -> None:
+        self.made[group] = self.count
+        self.count += 1
+        self.of |= dict.fromkeys(group.values, group)
+        for v in group.needs:
+            self.readers.setdefault(v, set()).add(group)
+
+    def link(self, group: Group) -> None:
+        """Notes the groups that `group` reads from, and those that read from it."""
+        self.sources[group] = {self.of[v] for v in group.needs if v in self.of} - {group}
+        self.users[group] = {g for v in group.values for g in self.readers.get(v, ())} - {group}
+
+    def note(self, group: Group) -> None:
+        """Brings `latest` up to date, of `group` and of what needs it."""
+        stack = [group]
+        while stack:
+            g = stack.pop()
+            found = max([g.last, *(self.latest[s] for s in self.sources[g])])
+            if found > self.latest.get(g, -1):
+                self.latest[g] = found
+                stack += self.users[g]
+
+    def replace(self, group: Group, old: Collection[Group]) -> None:
+        """`group` in place of the `old` ones, of which it was made."""
+        for g in old:
+            self.remove(g)
+        self.add(group)
+        self.link(group)
+        for g in self.users[group]:
+            self.sources[g].add(group)
+        for g in self.sources[group]:
+            self.users[g].add(group)
+        self.note(group)
+
+    def remove(self, group: Group) -> None:
+        """Without `group`; what reads from it is another's, or not there."""
+        for g in self.sources[group]:
+            self.users[g].discard(group)
+        for g in self.users[group]:
+            self.sources[g].discard(group)
+        for v in group.needs:
+            self.readers[v].discard(group)
+        for v in group.values:
+            del self.of[v]
+        del self.made[group], self.sources[group], self.users[group], self.latest[group]
+
+    def between(self, a: Group, b: Group) -> bool:
+        """Whether b needs a through a third group: merged they would wait for each other."""
+        seen: set[Group] = set()
+        stack = [g for g in self.sources[b] if g is not a]
+        while stack:
+            g = stack.pop()
+            if g is a:
+                return True
+            if g not in seen and self.latest[g] >= self.latest[a]:
+                seen.add(g)
+                stack += self.sources[g]
+        return False
+
+    def reading(self, values: Iterable[Value]) -> list[Group]:
+        """The groups that read any of `values`, in the order in which they were made."""
+        found = {g for v in values for g in self.readers.get(v, ())}
+        return sorted(found, key=self.made.__getitem__)
+
+    def read_outside(self, group: Group, inside: Collection[Group]) -> set[Value]:
+        """The values of `group` that others than those `inside` it read."""
+        readers = {v: self.readers.get(v, set()) for v in group.values}
+        return {v for v, found in readers.items() if not found.issubset(inside)}
+
+    def ordered(self) -> list[Group]:
+        """Groups after the groups they read from, in program order where that leaves a choice."""
+        sorter = TopologicalSorter(self.sources)
+        sorter.prepare()
+        ready: list[tuple[int, Group]] = []
+        out: list[Group] = []
+        while sorter:
+            for g in sorter.get_ready():
+                heappush(ready, (g.last, g))
+            out.append(heappop(ready)[1])
+            sorter.done(out[-1])
+        return out
+
+
+def joined(a: Group, b: Group) -> Domain | None:
+    """The domain of both, if there is one."""
+    one, two = a.domain, b.domain
+    if one.inner and two.inner:
+        if one.shape == two.shape and one.inner == two.inner:
+            return one
+        return one if within(two, one) else two if within(one, two) else None
+    if two.inner:
+        one, two = two, one
+    if one.inner:
+        return one if one.has(two.shape) else None
+    return a.domain if squeezed(a.domain.shape) == squeezed(b.domain.shape) else None
+
+
+def within(part: Domain, rows: Domain) -> bool:
+    """Whether a kernel over `rows` can reduce over `part` too.
+
+    Either `part` is the same points, reduced over the outer dimensions of `rows`, or it is one
+    value a row, all of which are reduced.
+    """
+    if squeezed(part.shape) == squeezed(rows.outer_shape) and len(part.inner) == len(part.shape):
+        return True
+    return bool(rows.outer) and part.shape == rows.shape and part.inner >= set(rows.outer)

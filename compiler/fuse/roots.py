@@ -1,0 +1,206 @@
+"""Which values live in memory; every other value is computed where it is read.
+
+outputs       and whatever the caller forces
+reductions    and what no expression can compute: products, prefixes, scatters, nodes of the host
+operands      that their reader can read from memory only; of loops what these are a part of
+shared        elementwise values of several readers, unless they are cheap
+repeated      such values that a reader would compute again for each of its outer points
+long chains   every so many nodes
+running sums  what a sum has so far, where the next summand comes much later: all of them would wait
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+
+from ..ir.graph import Graph, Node, Value
+from ..ir.types import ALIGNMENT
+from ..ops.contract import DotGeneral
+from ..ops.cumulative import Cumulative
+from ..ops.elementwise import Add
+from ..ops.family import Computed, Elementwise, Reduce, View
+from ..ops.gather import Scatter
+from ..ops.nested.bodies import Control
+from ..ops.source import Constant
+from ..ops.view import Broadcast, Permute, Reshape, Slice
+from .emission import plain_operand
+
+CHEAP = 4
+"""Multiply-adds up to which a value is computed again by each of its readers."""
+PIECES = 64
+"""Operands of a view that may be computed where it is read: more are copied from memory."""
+CHAIN = 48
+"""Nodes in a chain before it is cut."""
+WAITING = 1024
+"""Elements from which on it counts that they wait for a sum."""
+
+
+class Roots:
+    """`nodes`: those whose values are in memory, in order; `stored`: all that is there."""
+
+    def __init__(self, graph: Graph, forced: Set[Value], host: Set[Node]) -> None:
+        self.graph, self.host = graph, host
+        constants = (v for n in graph.nodes if isinstance(n.op, Constant) for v in n.values)
+        self.memory = {*graph.inputs, *constants}
+        self.depth = self.depths()
+        self.running = self.running_sums()
+        self.required = {*graph.outputs, *forced, *self.operands(), *self.running}
+        self.nodes = self.found()
+        self.stored = self.memory | {v for n in self.nodes for v in n.values}
+
+    def depths(self) -> dict[Value, int]:
+        """How many nodes that no kernel of several computes one needs, one after the other."""
+        found = dict.fromkeys(self.graph.inputs, 0)
+        for n in self.graph.nodes:
+            new = max((found[a] for a in n.args), default=0)
+            apart = not self.fusible(n) and not isinstance(n.op, Constant)
+            found |= dict.fromkeys(n.values, new + apart)
+        return found
+
+    def running_sums(self) -> set[Value]:
+        """The sums so far of which the next summand comes later.
+
+        Of these the last one is large, or made of what is: as with gradients of a weight that
+        is used often. A product that is read for that alone has the sum written in its place.
+        """
+        users, depth = self.graph.users(), self.depth
+
+        def large(v: Value) -> bool:
+            while v.node is not None and isinstance(v.node.op, Permute | Reshape | Reduce):
+                if v.type.size >= WAITING:
+                    return True
+                (v,) = v.node.args
+            alone = v.node is not None and not self.fusible(v.node) and len(users[v]) == 1
+            return alone or v.type.size >= WAITING
+
+        found: set[Value] = set()
+        for n in self.graph.nodes:
+            if not isinstance(n.op, Add) or n.out in self.graph.outputs or len(users[n.out]) != 1:
+                continue
+            (reader,) = users[n.out]
+            if isinstance(reader.op, Add):
+                later = depth[reader.out] > depth[n.out] > 0
+                if later and large(max(n.args, key=depth.__getitem__)):
+                    found.add(n.out)
+        return found
+
+    def operands(self) -> set[Value]:
+        """Values that their readers can read from memory only."""
+        out: set[Value] = set()
+        for n in self.graph.nodes:
+            if isinstance(n.op, DotGeneral):
+                out |= {base(a) for a in n.args}
+            elif isinstance(n.op, Computed):
+                out |= set(n.op.in_memory(n.args))
+            elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
+                continue
+            elif isinstance(n.op, Control) and n not in self.host:
+                out |= {v for v, _ in self.read_by(n)}
+            elif not self.fusible(n) or (isinstance(n.op, View) and len(n.args) > PIECES):
+                out |= set(n.args)
+        return out
+
+    def read_by(self, node: Node) -> list[tuple[Value, int]]:
+        """What a loop or a branch reads of memory for each operand, and from which byte on.
+
+        Constants and sequences may be parts of other values; carries may be written over.
+        """
+        assert isinstance(node.op, Control)
+        kinds = node.op.kinds(len(node.args))
+        return [
+            self.part(v) if kind in ("constant", "sequence") else (v, 0)
+            for v, kind in zip(node.args, kinds, strict=True)
+        ]
+
+    def part(self, value: Value) -> tuple[Value, int]:
+        """The value whose bytes from some place on are those of `value`.
+
+        That is in memory anyway, or no larger.
+        """
+        found, v, at = (value, 0), value, 0
+        while v.node is not None and isinstance(v.node.op, Reshape | Slice):
+            start = leading(v.node.op, v.node.args[0])
+            if start is None:
+                break
+            v, at = v.node.args[0], at + start
+            there = v in self.memory or (v.node is not None and not self.fusible(v.node))
+            if at % ALIGNMENT == 0 and (there or v.type.size == value.type.size):
+                found = v, at
+        return found
+
+    def found(self) -> list[Node]:
+        users = self.graph.users()
+        roots: list[Node] = []
+        weight = dict.fromkeys(self.memory, 0)  # multiply-adds since the last value in memory
+        length = dict(weight)  # and nodes
+        for n in self.graph.nodes:
+            if isinstance(n.op, Constant):
+                continue
+            w = sum(weight[a] for a in n.args)
+            d = 1 + max((length[a] for a in n.args), default=0)
+            root = not self.fusible(n) or isinstance(n.op, Reduce) or d > CHAIN
+            if isinstance(n.op, Elementwise):
+                w += n.op.weight
+                readers = set(users[n.out])
+                root |= w > CHEAP and (len(readers) > 1 or any(repeats(u, users) for u in readers))
+            root |= not self.required.isdisjoint(n.values)
+            if root:
+                roots.append(n)
+            weight |= dict.fromkeys(n.values, 0 if root else w)
+            length |= dict.fromkeys(n.values, 0 if root else d)
+        return roots
+
+    def fusible(self, node: Node) -> bool:
+        """Whether a kernel of several nodes can compute the node."""
+        families = Elementwise, View, Computed, Reduce
+        return isinstance(node.op, families) and node not in self.host
+
+    def computed_by(self, root: Node) -> tuple[Node, ...]:
+        """The nodes that a kernel computes for `root`, itself last."""
+        seen: dict[Node, None] = {}
+        stack = [root]
+        while stack:
+            n = stack.pop()
+            if n not in seen:
+                seen[n] = None
+                stack += [a.node for a in n.args if a.node and a not in self.stored]
+        return tuple(reversed(seen))
+
+
+def repeats(node: Node, users: Mapping[Value, Sequence[Node]]) -> bool:
+    """Whether a view repeats its operand along an axis outside of a loop over one of its own.
+
+    Axes that a reader reduces over are inside of all others; else the last one is.
+    """
+    if isinstance(node.op, Permute | Reshape):
+        return any(repeats(u, users) for u in users[node.out])
+    if not isinstance(node.op, Broadcast):
+        return False
+    long = [d for d, n in enumerate(node.op.shape) if n > 1]
+    new = {d for d in long if d in node.op.axes}
+    own = [d for d in long if d not in new]
+    readers = [r for u in users[node.out] for r in (u, *(x for v in u.values for x in users[v]))]
+    for r in readers:
+        if isinstance(r.op, Reduce) and r.args[0].shape == node.op.shape:
+            inside = set(r.op.axes)
+            if not new <= inside and not inside.isdisjoint(own):
+                return True
+    return bool(new) and bool(own) and min(new) < max(own)
+
+
+def leading(op: Reshape | Slice, x: Value) -> int | None:
+    """The byte of `x` from which on its view is all that follows, if it is that."""
+    if isinstance(op, Reshape):
+        return 0
+    whole = x.shape[1:] == op.stop[1:] and not any(op.start[1:])
+    if not whole or set(op.step) != {1} or not x.shape[0]:
+        return None
+    return op.start[0] * (x.type.nbytes // x.shape[0])
+
+
+def base(value: Value) -> Value:
+    """What a product must find in memory: the value under plain views, or the value itself."""
+    v = value
+    while v.node is not None and isinstance(v.node.op, View) and len(v.node.args) == 1:
+        v = v.node.args[0]
+    return v if plain_operand(value, v) else value

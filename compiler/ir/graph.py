@@ -1,0 +1,359 @@
+"""Typed, static, immutable program graphs.
+
+A `Graph` is inputs, nodes in program order and outputs. A `Node` is one application of an `Op` to
+values; its types are inferred when it is made, so an ill-typed graph cannot be built. A `Value` is
+one result of a node, or an input; it is compared by identity. Passes never change a graph, they
+make another.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, NamedTuple, dataclass_transform
+
+import numpy as np
+
+from .errors import CompilerError, ProgramError
+from .lazy import lazy
+from .parameters import Parameter, bits
+from .printing import print_graph
+from .source import Source, source, where
+from .types import MAX_AXES, Type
+
+# ---------------------------------------------------------------- ops
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Operands and parameters to test an op on.
+
+    `error` is what the message of the rejected application contains.
+    """
+
+    op: Op
+    types: tuple[Type, ...]
+    low: float = -2.0
+    high: float = 2.0
+    values: tuple[Any, ...] = ()
+    error: str = ""
+    smooth: bool = True  # differences are a fair check of the derivative here
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
+class Op:
+    """One primitive.
+
+    A subclass is a frozen dataclass, registered under its name; its fields are its parameters.
+    Whatever a pass asks of an op stands here: facts, then rules. A rule that few ops have is none
+    by default; `inlines` and `splits` tell which ops have theirs.
+    """
+
+    registry: ClassVar[dict[str, type[Op]]] = {}
+    name: ClassVar[str] = ""
+    commutative: ClassVar[bool] = False
+    arity: ClassVar[int] = -1  # number of operands; -1: the type rule decides
+    shares: ClassVar[bool] = False  # the batch rule reads what all applications share as it is
+    costless: ClassVar[bool] = (
+        False  # moves elements and computes none: made again, it costs no work
+    )
+    effect: ClassVar[bool] = False  # does something; the first operand and result are tokens
+    outside: ClassVar[bool] = False  # runs outside of kernels, on arrays: code of the user's
+    inlines: ClassVar[bool] = False  # has a rule `inlined`
+    splits: ClassVar[bool] = False  # has a rule `split`
+
+    def __init_subclass__(cls, abstract: bool = False, name: str = "") -> None:
+        if inspect.get_annotations(cls) or not is_dataclass(cls):  # else it has its parent's fields
+            dataclass(frozen=True, eq=False, repr=False)(cls)
+        cls.inlines = cls.inlined is not Op.inlined
+        cls.splits = cls.split is not Op.split
+        if not abstract:
+            cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+            Op.registry[cls.name] = cls
+
+    # ---- the block of an op
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        """The types of the results, or a ProgramError."""
+        raise CompilerError(f"op '{self.name}' has no type rule")
+
+    def reference(self, *args: np.ndarray) -> Any:
+        """The results by NumPy."""
+        raise CompilerError(f"op '{self.name}' has no reference")
+
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        """Tangents of the results; None is zero, and always None for integers and bools."""
+        raise ProgramError(f"{self.name}: has no derivative rule", where(node.source))
+
+    def transpose(
+        self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
+    ) -> tuple[Value | None, ...]:
+        """Cotangents of the operands marked `linear`; reads only the types of those."""
+        raise ProgramError(
+            f"{self.name}: is not linear, it has no transpose rule", where(node.source)
+        )
+
+    def batch(
+        self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
+    ) -> tuple[Value, ...]:
+        """The results of `size` applications at once; some operand is batched.
+
+        A batched operand has one more axis, the leading one, of `size`; so have all results but
+        those that are the same for all applications, which may stay as they are.
+        """
+        raise CompilerError(f"op '{self.name}' has no batch rule")
+
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+        """The results by real values, where an operand or a result is complex."""
+        raise ProgramError(
+            f"{self.name}: has no compiled form for complex values",
+            where(node.source),
+            "np.real and np.imag of them",
+        )
+
+    def inlined(self, node: Node) -> tuple[Value, ...]:
+        """The values that stand for the node's once every derivative and batch is taken."""
+        raise CompilerError(f"op '{self.name}' is not made of others")
+
+    def split(
+        self, node: Node, marked: tuple[bool, ...]
+    ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
+        """The results by nodes that are each wholly early or wholly late, and which are late.
+
+        Late is what depends on an operand that is marked.
+        """
+        raise CompilerError(f"op '{self.name}' is not divided")
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value | None,
+    ) -> tuple[Value, ...] | None:
+        """The results on a batch of which the rows `on` count; None: nothing in it runs by rows."""
+        return None
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        raise CompilerError(f"op '{cls.name}' has no samples")
+
+    # ---- graphs among the parameters
+
+    @lazy
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graphs among the parameters, in order."""
+        found: list[Graph] = []
+        stack = list(reversed(self.params.values()))
+        while stack:
+            x = stack.pop()
+            if isinstance(x, Graph):
+                found.append(x)
+            elif isinstance(x, tuple):
+                stack += reversed(x)
+        return tuple(found)
+
+    # ---- identity by bits
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # pyright: ignore[reportArgumentType]
+
+    @property
+    def spoken(self) -> dict[str, Any]:
+        """The parameters that do not have their default."""
+        default = {f.name: f.default for f in fields(self)}  # pyright: ignore[reportArgumentType]
+
+        def same(v: Any, d: Any) -> bool:  # numbers that are not whole are told by bits elsewhere
+            return v is d or (isinstance(v, int | str) and type(v) is type(d) and v == d)
+
+        return {k: v for k, v in self.params.items() if not same(v, default[k])}
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        found = self.__dict__.get("_key")
+        if found is None:
+            found = (self.name, *(bits(v) for v in self.params.values()))
+            object.__setattr__(self, "_key", found)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Op) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.params.items())})"
+
+
+# ---------------------------------------------------------------- nodes and values
+
+
+class Value:
+    """One result of a node, or an input of a graph (`node` is None). Compared by identity."""
+
+    __slots__ = ("index", "node", "type")
+
+    def __init__(self, type: Type, node: Node | None = None, index: int = 0) -> None:
+        self.type, self.node, self.index = type, node, index
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.type.dtype
+
+    def __repr__(self) -> str:
+        return f"<{self.node.op.name if self.node else 'input'}: {self.type}>"
+
+
+class Pair(NamedTuple):
+    """A complex value as its real and its imaginary part."""
+
+    re: Value
+    im: Value
+
+
+Parts = Value | Pair
+"""A value once complex ones are pairs."""
+
+
+_serial = itertools.count()
+
+
+class Node:
+    """One application of an op. `serial` orders nodes as they were made."""
+
+    __slots__ = ("args", "op", "serial", "source", "values")
+
+    def __init__(self, op: Op, args: tuple[Value, ...], source: Source | None = None) -> None:
+        try:
+            if op.arity not in (-1, len(args)):
+                raise ProgramError(f"{op.name}: {op.arity} operands are required, got {len(args)}")
+            types = op.type(*(a.type for a in args))
+            several = types if isinstance(types, tuple) else (types,)
+            for t in several:
+                if excess := t.excess(MAX_AXES + 1):  # one more than a user's, for parts
+                    raise ProgramError(f"{op.name}: {excess}")
+        except ProgramError as error:
+            if error.where or source is None:
+                raise
+            raise ProgramError(error.what, where(source), error.repair) from None
+        self.op, self.args, self.source, self.serial = op, args, source, next(_serial)
+        self.values = tuple(Value(t, self, i) for i, t in enumerate(several))
+
+    @property
+    def out(self) -> Value:
+        """The only result."""
+        (value,) = self.values
+        return value
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        return tuple(v.type for v in self.values)
+
+    def __repr__(self) -> str:
+        return f"<{self.op!r}: {', '.join(map(str, self.types))}>"
+
+
+def apply_all(op: Op, *args: Value) -> tuple[Value, ...]:
+    """All results of `op` applied to `args`."""
+    return Node(op, args, source()).values
+
+
+def apply(op: Op, *args: Value) -> Value:
+    """The only result of `op` applied to `args`."""
+    return Node(op, args, source()).out
+
+
+# ---------------------------------------------------------------- graphs
+
+
+@dataclass(frozen=True, eq=False)
+class Graph(Parameter):
+    """A program: `outputs` computed from `inputs` by `nodes` in order."""
+
+    name: str
+    inputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Value, ...]
+
+    @staticmethod
+    def of(name: str, inputs: Sequence[Value], outputs: Sequence[Value]) -> Graph:
+        """The graph of what `outputs` need, in the order it was made."""
+        seen: set[Node] = set()
+        stack = [v.node for v in outputs if v.node]
+        while stack:
+            node = stack.pop()
+            if node not in seen:
+                seen.add(node)
+                stack += [a.node for a in node.args if a.node and a.node not in seen]
+        return Graph(
+            name, tuple(inputs), tuple(sorted(seen, key=lambda n: n.serial)), tuple(outputs)
+        )
+
+    @property
+    def values(self) -> Iterator[Value]:
+        """Every value, inputs first, in program order."""
+        yield from self.inputs
+        for n in self.nodes:
+            yield from n.values
+
+    @lazy
+    def known(self) -> dict[tuple[Any, ...], Graph]:
+        """What passes that meet it again and again have made of it."""
+        return {}
+
+    @property
+    def types(self) -> tuple[tuple[Type, ...], tuple[Type, ...]]:
+        """Types of inputs and of outputs."""
+        return tuple(v.type for v in self.inputs), tuple(v.type for v in self.outputs)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for equal programs: numbered in order, ops, types and parameters agree.
+
+        Names and sources take no part.
+        """
+        found = self.__dict__.get("_key")
+        if found is None:
+            number = {v: i for i, v in enumerate(self.values)}
+            nodes = tuple((n.op.key, tuple(number[a] for a in n.args), n.types) for n in self.nodes)
+            found = (
+                tuple(v.type for v in self.inputs),
+                nodes,
+                tuple(number[o] for o in self.outputs),
+            )
+            object.__setattr__(self, "_key", found)
+        return found
+
+    @property
+    def bits(self) -> tuple[Any, ...]:
+        return "graph", self.key
+
+    def spelled(self, functions: Mapping[int, str]) -> str:
+        return functions[id(self)]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Graph) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __str__(self) -> str:
+        return print_graph(self)
+
+    def users(self) -> dict[Value, list[Node]]:
+        """The nodes that read each value, once per operand place."""
+        found: dict[Value, list[Node]] = {v: [] for v in self.values}
+        for n in self.nodes:
+            for a in n.args:
+                found[a].append(n)
+        return found

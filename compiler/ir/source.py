@@ -1,0 +1,105 @@
+"""Lines of a user: where a node comes from, and whose a file is."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import linecache
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+import numpy as np
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OWN = (
+    *(os.path.join(PACKAGE, part, "") for part in ("compiler", "runtime")),
+    *(os.path.join(PACKAGE, "models", part, "") for part in ("nn", "optim")),
+    *(os.path.join(os.path.dirname(np.__path__[0]), name, "") for name in ("numpy", "scipy")),
+    *(module.__file__ for module in (contextlib, functools)),
+    "<string>",
+    "<frozen ",
+    "<__array_function__",
+)
+"""How paths of files begin that are the compiler's or NumPy's, and names of what no file holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The user's line behind a node. Takes no part in equality of nodes."""
+
+    path: str
+    line: int
+
+    @property
+    def file(self) -> str:
+        return os.path.basename(self.path)
+
+    @property
+    def text(self) -> str:
+        return linecache.getline(self.path, self.line).strip()
+
+    @property
+    def variable(self) -> str:
+        """The name that the line assigns, if it assigns one."""
+        found = re.match(r"([A-Za-z_]\w*)(?:\s*:[^=]+)?\s*[-+*/@]?=(?!=)", self.text)
+        return found[1] if found else ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.variable}".rstrip()
+
+
+@functools.cache
+def is_own(path: str) -> bool:
+    """Whether a file is the compiler's own, or NumPy's or SciPy's, rather than the user's."""
+    return path.startswith(OWN) or os.path.dirname(path) == PACKAGE
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame outside the compiler."""
+    frame = sys._getframe(1)
+    while frame is not None and is_own(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def user_source() -> Source | None:
+    """The innermost line outside the compiler."""
+    frame = user_frame()
+    return Source(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+class _Sources(threading.local):
+    """What is inherited, of each thread."""
+
+    def __init__(self) -> None:
+        self.stack: list[Source | None] = []
+
+
+_sources = _Sources()
+
+
+def source() -> Source | None:
+    """Of a node that is made now."""
+    stack = _sources.stack
+    return stack[-1] if stack else user_source()
+
+
+@contextlib.contextmanager
+def sourced(source: Source | None) -> Iterator[None]:
+    """Nodes made inside inherit `source`, that of the node which they come from."""
+    stack = _sources.stack
+    stack.append(source)
+    try:
+        yield
+    finally:
+        stack.pop()
+
+
+def where(source: Source | None) -> str:
+    """The user's file, line and text, for messages."""
+    return f"  {source.file}:{source.line}: {source.text}" if source else ""

@@ -1,0 +1,9 @@
+"""From a function to a program that is called: kept by kind of arguments, saved, profiled.
+
+In: a Python function. Out: a callable; `executable` is one program of it, `archive` its file,
+`profile` its times, `budget` the fastest program within bytes. Passes are reached through the
+pipeline alone, which is imported when something is compiled. Begin with `jit`.
+
+Imports: ir, settings, transform, ops, trace, fuse, codegen, pipeline, runtime.native,
+runtime.spec, runtime.gpu.
+"""

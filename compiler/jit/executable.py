@@ -1,0 +1,170 @@
+"""A compiled program for arguments of one kind, for those who want it in their hands.
+
+compiled = wl.jit(step).compile(params, batch)
+print(compiled.profile(params, batch))
+compiled.save("step.zip")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...runtime.gpu.devices import array_on_device
+from ..ir.errors import ProgramError
+from ..ir.lazy import lazy
+from ..ir.types import Type
+from ..trace import tree
+from ..trace.arrays import argument
+from ..trace.trace import Traced, aval
+from ..trace.tree import Structure
+
+if TYPE_CHECKING:
+    from ...runtime.cpu.program import Program
+    from ..pipeline import Compiled
+    from .profile import Profile
+
+
+@dataclass(frozen=True, eq=False)
+class Executable:
+    """A program for one kind of arguments, and how its results are put together.
+
+    A call takes the arguments without the static ones, whose values are part of the program. It
+    never traces or compiles: arguments of another kind are an error.
+    """
+
+    traced: Traced
+    compiled: Compiled
+    static: tuple[int, ...] = ()  # places of static arguments among the positional ones
+
+    @lazy
+    def program(self) -> Program:
+        return self.compiled.program
+
+    @lazy
+    def read(self) -> Callable[[Any], tuple[Any, ...] | None]:
+        """The leaves of arguments of this structure, or None."""
+        return tree.reader(self.traced.inputs)
+
+    @property
+    def results(self) -> Structure:
+        return self.traced.outputs
+
+    @lazy
+    def single(self) -> bool:
+        return self.results.container is None
+
+    @property
+    def name(self) -> str:
+        return self.traced.graph.name
+
+    def __repr__(self) -> str:
+        inputs, outputs = (", ".join(map(str, types)) for types in self.traced.graph.types)
+        return f"<compiled {self.name}({inputs}) -> ({outputs})>"
+
+    # ---- calls
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.together(self.program(self.leaves(args, options)))
+
+    def bind(self, *args: Any, **options: Any) -> Callable[[], Any]:
+        """A function of nothing that runs the program on the memory of these arrays, unchecked.
+
+        Change the arrays in place between calls. Every call gives the same result arrays,
+        overwritten; a donated argument is updated in place and is its result. Binding runs the
+        program once. Not for several threads at once.
+
+        On a GPU the arrays are there already (`wl.device_put`), a call does not wait, and what
+        another library writes to them must be done before a call.
+        """
+        leaves = self.leaves(args, options)
+        for leaf, v, path in zip(leaves, self.traced.args, self.paths, strict=True):
+            if refusal := self.program.refusal(leaf):
+                required, repair = refusal
+                raise ProgramError(
+                    f"bind: an array {v.type} {required} is required at {path}, "
+                    f"got {type(leaf).__name__}",
+                    repair=repair,
+                )
+        bound = self.program.bind(leaves)
+        results = self.together(bound.results)
+
+        def run() -> Any:
+            bound()
+            return results
+
+        return run
+
+    def together(self, outputs: tuple[Any, ...]) -> Any:
+        if self.single:
+            return outputs[0]
+        return tree.unflatten(self.results, outputs if self.results.size else ())
+
+    def leaves(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        """The arrays of arguments of the program's kind, else an error that names what is not."""
+        places = list(args)
+        for i in sorted(self.static):
+            places.insert(i, None)
+        given, structure = tree.flatten((tuple(places), options))
+        if structure != self.traced.inputs:
+            found = tree.difference(self.traced.inputs, structure)
+            raise ProgramError(
+                f"{self.name}: the arguments it was compiled for are required, {found}"
+            )
+        given = [x if type(x) is np.ndarray else known(x) for x in given]
+        for x, v, path in zip(given, self.traced.args, self.paths, strict=True):
+            got, weak = aval(x, path)
+            if got != v.type and not (weak and got.shape == v.shape):
+                raise ProgramError(f"{self.name}: {v.type} is required at {path}, got {got}")
+        return tuple(given)
+
+    @lazy
+    def paths(self) -> list[str]:
+        """How each array is reached: `args[0]['w']`, `options['x']`."""
+        return [
+            f"{'args' if path.startswith('[0]') else 'options'}{path[3:]}"
+            for path in tree.paths(self.traced.inputs)
+        ]
+
+    # ---- reading and keeping
+
+    def profile(self, *args: Any, **options: Any) -> Profile:
+        """Times of every kernel on these arguments; `print` shows them as a table."""
+        from .profile import profile  # brings the back end
+
+        return profile(self.name, self.compiled, self.leaves(args, options))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the graph as text and its constants to a file that `wl.load` reads anywhere."""
+        from .archive import save  # brings the back end
+
+        save(self.traced, self.compiled, self.static, path)
+
+
+def load(
+    path: str | os.PathLike[str],
+    types: Iterable[type] = (),
+    *,
+    memory_budget: int | str | None = None,
+) -> Executable:
+    """The executable of a file that `save` wrote.
+
+    `types`: the named tuples and dataclasses among its arguments and results; a file names them,
+    but never brings them. A program keeps its budget of memory, which counts the threads of the
+    machine that loads it; `memory_budget` is another one, "none" none.
+    """
+    from .archive import read  # brings the back end
+
+    return Executable(*read(path, types, memory_budget))
+
+
+def known(x: Any) -> Any:
+    """What another library holds as an array of the host or a device, all else as it is."""
+    found = array_on_device(x)
+    if found is None and not isinstance(x, (np.ndarray, Type)):
+        found = argument(x)
+    return x if found is None else found

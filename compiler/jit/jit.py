@@ -1,0 +1,442 @@
+"""jit: a function compiled on its first call with arguments of some kind, native on the next.
+
+step = wl.jit(train_step, donate_argnums=(0,))
+params, loss = step(params, batch)
+print(step.inspect(params, batch))
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import itertools
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...runtime.gpu.device_array import DeviceArray
+from ...runtime.gpu.devices import array_on_device
+from ...runtime.native import making
+from ..ir.errors import ProgramError
+from ..ir.graph import Graph
+from ..ir.lazy import lazy
+from ..ir.precision import factors_of
+from ..ir.types import NUMPY, Type, dtype_name
+from ..settings import Settings, active, bytes_of, changed
+from ..trace import tree
+from ..trace.arguments import Ints, Static, Strings, places, places_and_names
+from ..trace.arrays import plain
+from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
+from ..trace.tracer import Again, current
+from ..transform.interpreter import interpret
+from . import nans
+from .budget import Candidate, fitted
+from .devices import accelerator, device_of, on_host
+from .executable import Executable
+from .retrace import Key, reason
+
+if TYPE_CHECKING:
+    from ..pipeline import Compiled
+
+log = logging.getLogger("wonderland")
+
+PROGRAMS = 1024
+"""Of one function that are kept; what was used longest ago is compiled again when it is needed."""
+PRECISION = "default_matmul_precision"  # the setting that tracing heeds
+
+
+def jit(
+    function: Callable[..., Any] | None = None,
+    *,
+    static_argnums: Ints = (),
+    static_argnames: Strings = (),
+    donate_argnums: Ints = (),
+    check_nans: bool | None = None,
+    disable_jit: bool | None = None,
+    dump: str | os.PathLike[str] | None = None,
+    verify: bool | None = None,
+    memory_budget: int | str | None = None,
+    device: Any = None,
+    default_matmul_precision: Any = None,
+) -> Any:
+    """`function` compiled to native code, once per kind of arguments.
+
+    The kind is the structure of the arguments, the element type and shape of every array in them,
+    and the values of static arguments, which must be hashable. What the function closes over is
+    read at the first call. Programs die with the function that `jit` gave; of 1024 kinds and more
+    the one used longest ago goes.
+
+    Arguments: trees of arrays and numbers. An array is an ndarray, one of NumPy's scalars, or what
+    gives one by `__array__` (tensors of PyTorch on the host, arrays of JAX, columns of pandas).
+    What is memory alone (array.array, memoryview) is none, nor a subclass of ndarray whose
+    arithmetic is its own (masked arrays, matrices).
+    Errors: a ProgramError that names the user's line; the next call starts afresh.
+    Settings: `check_nans`, `disable_jit`, `dump`, `verify`, `memory_budget`, `device`,
+    `default_matmul_precision`, as in settings.py; None leaves them as they are.
+    Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
+    and everything between, threads included; what does not fit is computed again, by the same
+    kernels, so the results are the same bits. Where that is faster, or the only way, the function
+    is traced again with loops that keep less for reverse mode: then sums over turns, as of the
+    gradients of weights, may be taken in another order. A budget that cannot be kept is an error
+    that names the least, and what is in memory then.
+    Devices: it runs on `device` ("cpu", "cuda", "cuda:1", one of `wl.devices()`), else where its
+    arguments are. Results on a GPU stay there, and a call does not wait for them.
+    Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
+    what of the arguments made it necessary.
+    Donation: arrays in the arguments `donate_argnums` may be overwritten by results; don't read
+    them, or views of them, after the call. What is read-only, not contiguous or also part of
+    another argument is copied instead.
+    Results: new arrays that share memory with nothing.
+    Threads: any number may call it at once. A fork waits until nothing is being compiled; the child
+    may go on calling.
+    Ctrl-C: while native code runs it is seen between two turns of a loop, and when the call is
+    done, as a KeyboardInterrupt in place of the results. While a function is traced or compiled it
+    is seen at once, and the next call starts afresh.
+    """
+    if function is None:
+        return functools.partial(
+            jit,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            donate_argnums=donate_argnums,
+            check_nans=check_nans,
+            disable_jit=disable_jit,
+            dump=dump,
+            verify=verify,
+            memory_budget=memory_budget,
+            device=device,
+            default_matmul_precision=default_matmul_precision,
+        )
+    static, names = places_and_names(function, static_argnums, static_argnames)
+    donated = places(function, donate_argnums)
+    folder = None if dump is None else os.fspath(dump)
+    place = None if device is None else str(device)
+    given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder, "device": place,
+             "verify": verify}  # fmt: skip
+    own = {name: value for name, value in given.items() if value is not None}
+    if memory_budget is not None:
+        own["memory_budget"] = bytes_of(memory_budget)
+    if default_matmul_precision is not None:
+        own[PRECISION] = factors_of(default_matmul_precision, PRECISION)
+    return Jitted(function, static, names, donated, own)
+
+
+@dataclass(eq=False, repr=False)
+class Jitted:
+    """A function that compiles itself; see `jit`."""
+
+    function: Callable[..., Any]
+    static: tuple[int, ...]
+    static_names: tuple[str, ...]
+    donated: tuple[int, ...]
+    own: dict[str, Any]  # settings by keyword
+    entries: dict[Key, Executable] = field(default_factory=dict)
+    turns: dict[int, int] = field(default_factory=dict)  # when each was last looked up, by id
+    clock: Iterator[int] = field(default_factory=itertools.count)
+    recent: Executable | None = None
+    seen: Settings | None = None  # of the thread that called the recent one
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        # without its attributes, which a function made of a compiled one has taken from that
+        functools.update_wrapper(self, self.function, updated=())
+        _functions.add(self)
+        if not callable(self.function):
+            raise ProgramError(f"jit: a function is required, got {self.function!r}")
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        recent = self.recent
+        if recent is not None and active() is self.seen and current() is None:
+            leaves = recent.read((args, options))
+            outputs = None if leaves is None else recent.program.attempt(leaves)
+            if outputs is not None:
+                return outputs[0] if recent.single else recent.together(outputs)
+        return self.call(args, options)
+
+    def call(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A call in general: finds or makes the program for its kind."""
+        static, dynamic = self.parted(args, options)
+        if current() is not None:  # part of the function being traced
+            return call(self.traced(static, dynamic), *dynamic)
+        leaves, structure = tree.flatten(dynamic)
+        arrays, kinds = self.kind(leaves, dynamic)
+        settings = self.settings(arrays)
+        if settings.disable_jit or settings.device in ("", "cpu"):
+            arrays = on_host(arrays)
+        if settings.disable_jit:
+            traced = self.traced(static, dynamic)
+            graph, results, outputs = traced.graph, traced.outputs, interpret(traced.graph, *arrays)
+        else:
+            entry = self.entry(Key(static, structure, kinds, settings), dynamic)
+            exact = (np.ndarray, DeviceArray)
+            if settings.native and not static and all(type(x) in exact for x in leaves):
+                # its guard knows the kind as well as the key does
+                self.recent, self.seen = entry, active()
+            graph, results, outputs = entry.traced.graph, entry.results, entry.program(arrays)
+        if settings.check_nans:
+            nans.check(graph, on_host(arrays), on_host(outputs))
+        if results.container is None:
+            return outputs[0]
+        # a program without results has what stands for its effects
+        return tree.unflatten(results, outputs if results.size else ())
+
+    def __repr__(self) -> str:
+        return f"<jit of {self.name}>"
+
+    def __deepcopy__(self, memo: Any) -> Jitted:
+        return self  # as of functions
+
+    def __reduce__(self) -> str:
+        return getattr(self, "__qualname__", self.name)  # as functions, by where it is
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def inspect(self, *args: Any, **options: Any) -> Inspection:
+        """Every stage of the program for these arguments, which are not run."""
+        return Inspection(self.compile(*args, **options).compiled)
+
+    def compile(self, *args: Any, **options: Any) -> Executable:
+        """The program for arguments of this kind, which are not read: types will do."""
+        static, dynamic = self.parted(args, options)
+        leaves, structure = tree.flatten(dynamic)
+        arrays, kinds = self.kind(leaves, dynamic)
+        return self.entry(Key(static, structure, kinds, self.settings(arrays)), dynamic)
+
+    # ---- keys
+
+    def parted(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
+        """Static values, told apart to the bit, and everything else: by position, then by name."""
+        if not self.static and not self.static_names:
+            return (), (args, options)
+        static = [Static.of(i, args[i]) for i in self.static if i < len(args)]
+        static += [Static.of(n, options[n]) for n in self.static_names if n in options]
+        rest = tuple(None if i in self.static else a for i, a in enumerate(args))
+        dynamic = {n: v for n, v in options.items() if n not in self.static_names}
+        return tuple(static), (rest, dynamic)
+
+    def array(self, x: Any, leaves: Sequence[Any], dynamic: Any) -> np.ndarray:
+        """A leaf as an array; the error names the argument."""
+        try:
+            return array(x)
+        except ProgramError:
+            structure = tree.structure(dynamic if isinstance(dynamic[-1], dict) else (dynamic, {}))
+            for leaf, place in zip(leaves, names_of(self.function, structure), strict=True):
+                if leaf is x:
+                    aval(x, place)
+            raise
+
+    def kind(self, leaves: Sequence[Any], dynamic: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """The leaves as arrays of the host or a device, and what of them decides the program."""
+        arrays, kinds = [], []
+        for x in leaves:
+            if type(x) is np.ndarray or type(x) is DeviceArray:
+                arrays.append(x)
+                kinds.append((x.dtype, x.shape))
+            elif isinstance(x, Type):
+                arrays.append(x)
+                kinds.append((x.numpy, x.shape))
+            else:
+                found = array_on_device(x)
+                a = self.array(x, leaves, dynamic) if found is None else found
+                arrays.append(a)
+                kinds.append((type(x) if type(x) in PYTHON else a.dtype, a.shape))
+        return tuple(arrays), tuple(kinds)
+
+    def settings(self, arrays: Sequence[Any]) -> Settings:
+        """What holds for a call now; the device is that of the arguments if none is set."""
+        found = replace(active(), **self.own) if self.own else active()
+        device = found.device or device_of(arrays)
+        return found if device == found.device else replace(found, device=device)
+
+    # ---- compiling
+
+    def entry(self, key: Key, dynamic: Any) -> Executable:
+        """The program of a key."""
+        found = self.entries.get(key)
+        if found is None:
+            with self.lock:
+                found = self.entries.get(key) or self.added(key, dynamic)
+        self.turns[id(found)] = next(self.clock)
+        return found
+
+    def added(self, key: Key, dynamic: Any) -> Executable:
+        """A new program; those used longest ago go where there are more than PROGRAMS."""
+        if self.entries and log.isEnabledFor(logging.INFO):
+            why = reason(self.function, key, self.entries)
+            log.info("jit: %s is traced again: %s", self.name, why)
+        made = self.entries[key] = self.made(key, dynamic)
+        if len(self.entries) > PROGRAMS:
+            kept = {id(made), id(self.recent)}  # the recent one is called without looking it up
+            others = [k for k, e in self.entries.items() if id(e) not in kept]
+            for gone in sorted(others, key=self.turn)[: len(self.entries) - PROGRAMS]:
+                del self.entries[gone]
+            self.turns = {id(e): self.turns.get(id(e), 0) for e in self.entries.values()}
+        return made
+
+    def turn(self, key: Key) -> int:
+        """When a program was last looked up."""
+        return self.turns.get(id(self.entries[key]), 0)
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def traced(self, static: Any, dynamic: Any, again: Again | None = None) -> Traced:
+        with changed(**{k: v for k, v in self.own.items() if k == PRECISION}):
+            return trace(self.bound(static), *dynamic, name=self.name, again=again)
+
+    def bound(self, static: Any) -> Callable[..., Any]:
+        """The function of the dynamic tree."""
+        given = {s.where: s.value for s in static}
+
+        def function(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+            full = [given.get(i, a) for i, a in enumerate(args)]
+            named = {n: v for n, v in given.items() if isinstance(n, str)}
+            return self.function(*full, **options, **named)
+
+        return function
+
+    def made(self, key: Key, dynamic: Any) -> Executable:
+        device = accelerator(key.settings.device)
+
+        def lowered(again: Again) -> Candidate:
+            traced = self.traced(key.static, dynamic, again)
+            # to find where a NaN was born, the arguments must be as they were
+            donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
+            lowering = back_end().Lowering.of(traced.graph, donated=donated, device=device)
+            return Candidate(traced, lowering)
+
+        with changed(verify=key.settings.verify):
+            traced, compiled = fitted(lowered, key.settings.memory_budget)
+        back_end().dumped(compiled, key.settings.dump)
+        static = tuple(s.where for s in key.static if isinstance(s.where, int))
+        return Executable(traced, compiled, static)
+
+    def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
+        """Pairs of a donated input and an output of its type, in order."""
+        pairs: list[tuple[int, int]] = []
+        start = 0
+        for k, argument in enumerate(dynamic[0]):
+            size = len(tree.leaves(argument))
+            if k in self.donated:
+                for i in range(start, start + size):
+                    taken = {o for _, o in pairs}
+                    fits = (
+                        o
+                        for o, v in enumerate(graph.outputs)
+                        if o not in taken and v.type == graph.inputs[i].type
+                    )
+                    if (o := next(fits, None)) is not None:
+                        pairs.append((i, o))
+            start += size
+        return tuple(pairs)
+
+
+@functools.cache
+@making.locked  # so that no child of a fork begins with half of it
+def back_end() -> Any:
+    """The pipeline, imported when something is compiled: only that needs it."""
+    return making.apart(functools.partial(importlib.import_module, "..pipeline", __package__))
+
+
+_functions: weakref.WeakSet[Jitted] = weakref.WeakSet()
+
+
+def forked() -> None:
+    """In the child of a fork: the threads that were tracing are the parent's."""
+    for function in list(_functions):
+        function.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forked)
+
+
+def array(x: Any) -> np.ndarray:
+    """A leaf as an array; weak Python scalars as bool, i64, f64, c128."""
+    if isinstance(x, int) and not -(2**63) <= x < 2**63:
+        raise ProgramError(f"jit: an integer of 64 bits is required, got {x}")
+    for kind, name in PYTHON.items():
+        if isinstance(x, kind):
+            return np.array(x, NUMPY[name])
+    aval(x)
+    return plain(x)
+
+
+def eval_shape(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """The types of the results of `function`, in their tree; it is traced, nothing is computed.
+
+    Arguments are arrays, numbers, or types: `wl.ShapeDtypeStruct(shape, dtype)`.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    traced = trace_tree(lambda a, o: function(*a, **o), (args, options), name)
+    return tree.unflatten(traced.outputs, [v.type for v in traced.graph.outputs])
+
+
+def ShapeDtypeStruct(shape: Sequence[int], dtype: Any) -> Type:
+    """The type of an array that need not exist; a function, named as JAX's class."""
+    return Type(dtype_name(dtype), tuple(shape))
+
+
+# ---------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The stages of a program as text: `stages[name]`, `differences`, `str(...)` for all."""
+
+    compiled: Compiled
+
+    @lazy
+    def stages(self) -> dict[str, str]:
+        """Name to text, in order; a pass that ran twice has a number."""
+        out: dict[str, str] = {}
+        for name, text in back_end().texts_of(self.compiled):
+            k = sum(n == name or n.startswith(f"{name} ") for n in out)
+            out[f"{name} {k + 1}" if k else name] = text
+        return out
+
+    @lazy
+    def differences(self) -> dict[str, str]:
+        """What each graph pass changed, as a unified difference."""
+        out: dict[str, str] = {}
+        graphs = [
+            (n, t)
+            for n, t in self.stages.items()
+            if t.startswith("def ") and n not in ("fuse", "sources")
+        ]
+        for (a, before), (b, after) in itertools.pairwise(graphs):
+            lines = difflib.unified_diff(
+                before.splitlines(), after.splitlines(), a, b, lineterm="", n=1
+            )
+            if text := "\n".join(lines):
+                out[b] = text
+        return out
+
+    @property
+    def program(self) -> Any:
+        return self.compiled.program
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stages)
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self.stages:
+            raise KeyError(f"no stage '{name}'; the stages are {', '.join(self.stages)}")
+        return self.stages[name]
+
+    def __str__(self) -> str:
+        parts = []
+        for name, text in self.stages.items():
+            if name in self.differences:
+                text = f"{text}\n\nchanged:\n{self.differences[name]}"
+            parts.append(f"# {name}\n{text}")
+        return "\n\n".join(parts)

@@ -1,0 +1,92 @@
+"""Prefixes: the kernels of level 2 that combine the elements along an axis in order.
+
+    y[i, k, j] = combine(y[i, k - 1, j], x[i, k, j])      k from either end
+
+`x` is any expression over the axes, so what computes the operand is part of the kernel. A linear
+recurrence has two: y[k] = factor[k] * y[k - 1] + term[k].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import MONOIDS, OPS, Axis, Buffer, Expr, Load, Map, walk
+from .text import PLAIN, Numbers, Texts, spell_extent
+
+KINDS = ("sum", "prod", "max", "min", "logsumexp", "recurrence")
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """`kind` of `exprs` along `steps`, from its last point on if `reverse`, stored at `place`."""
+
+    name: str
+    buffers: tuple[Buffer, ...]
+    outer: tuple[Axis, ...]
+    steps: Axis
+    kind: str
+    exprs: tuple[Expr, ...]
+    out: Buffer
+    place: Map
+    reverse: bool
+
+    @property
+    def dtype(self) -> str:
+        return self.out.dtype
+
+    @property
+    def axes(self) -> dict[str, Axis]:
+        return {a.name: a for a in (*self.outer, self.steps)}
+
+    def loads(self) -> list[Load]:
+        return [e for e in walk(*self.exprs) if isinstance(e, Load)]
+
+    def __str__(self) -> str:
+        return self.spelled(PLAIN)
+
+    def spelled(self, numbers: Numbers) -> str:
+        """The text, with numbers spelled by `numbers`."""
+        lines = [f"def {self.name}({', '.join(map(numbers.buffer, self.buffers))}):"]
+        for a in self.outer:
+            indent = "    " * len(lines)
+            lines.append(f"{indent}for {a.name} in parallel({spell_extent(a, numbers)}):")
+        indent = "    " * len(lines)
+        order = "backward" if self.reverse else "forward"
+        lines.append(
+            f"{indent}for {self.steps.name} in {order}({spell_extent(self.steps, numbers)}):"
+        )
+        texts = Texts(self.exprs, {b.name for b in self.buffers} | set(self.axes), numbers)
+        of = ", ".join(map(texts, self.exprs))
+        texts.lines.append(f"{texts.place(self.out, self.place, ())} = running_{self.kind}({of})")
+        return "\n".join([*lines, *(f"{indent}    {line}" for line in texts.lines)])
+
+
+def identity(kind: str, dtype: str) -> float:
+    """What changes nothing; a recurrence begins at 0."""
+    if kind == "recurrence":
+        return 0
+    return -math.inf if kind == "logsumexp" else MONOIDS[kind].identity(dtype)
+
+
+def running(kind: str, axis: int, reverse: bool, *xs: np.ndarray) -> np.ndarray:
+    """The prefixes of arrays by NumPy."""
+    turned = [np.flip(x, axis) if reverse else x for x in xs]
+    with np.errstate(all="ignore"):
+        if kind == "recurrence":
+            out = recurrence(*(np.moveaxis(x, axis, 0) for x in turned))
+            out = np.moveaxis(out, 0, axis)
+        else:
+            combine: Any = np.logaddexp if kind == "logsumexp" else OPS[MONOIDS[kind].op].function
+            out = combine.accumulate(turned[0], axis, dtype=xs[0].dtype)
+    return np.ascontiguousarray(np.flip(out, axis) if reverse else out)
+
+
+def recurrence(factor: np.ndarray, term: np.ndarray) -> np.ndarray:
+    out = term.copy()
+    for k in range(1, len(term)):
+        out[k] += factor[k] * out[k - 1]
+    return out

@@ -1,0 +1,180 @@
+"""The loop over sequences of whose turns reverse mode computes the first ones again, in segments.
+
+Nothing knows of it but reverse mode: forward mode and vmap make one of one. Divided, it becomes a
+loop over segments, each a region that keeps nothing (`Checkpoint`), and a loop over the turns that
+are left, which keeps everything. So the carries before each segment are kept, and what is read of
+the turns of one segment while that is worked on; each of its turns runs once more. With two levels
+a segment is such a loop again, and so on: less is kept, and every level runs all turns once more.
+Loops inside of it have a level less, and are plain where there is none left.
+
+Of m turns, c bytes of carries and r that are read of each turn, segments of about sqrt(m c / r)
+turns need the least, 2 sqrt(m c r) instead of m r.
+Source: Chen, Xu, Zhang and Guestrin, Training deep nets with sublinear memory cost, 2016.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from ...ir.errors import ProgramError
+from ...ir.graph import Graph, Node, Sample, Value, apply_all
+from ...ir.types import Type
+from ...ir.walk import everywhere, rebuild
+from ...transform.split import divided_at
+from ..elementwise import add, mul
+from ..transcendental import sin
+from ..view import concatenate, reshape, slice_
+from .bodies import Marks, body_of, fresh
+from .checkpoint import Checkpoint
+from .late import DirectedScan
+from .scan import Scan
+
+WEIGHED = 32  # lengths of segments that are weighed, and numbers of segments
+
+
+class SegmentedScan(DirectedScan):
+    """A scan of which reverse mode computes the first `again` turns in segments, again"""
+
+    again: int
+    levels: int
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        if not 0 <= self.again <= self.length or self.levels < 1:
+            raise ProgramError(
+                f"segmented_scan: at most {self.length} turns again in 1 level or more are "
+                f"required, got {self.again} in {self.levels}"
+            )
+        return super().type(*args)
+
+    def split(
+        self, node: Node, marked: tuple[bool, ...]
+    ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
+        """That of the loop over segments."""
+        op = replace(self.plain, body=with_levels(self.body, self.levels - 1))
+        inputs = fresh(node.args)
+        found = looped(op, inputs, self.again, self.levels, costs_of(op, node.args, marked))
+        return divided_at(node, Graph.of(self.body.name, inputs, found), marked)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        v = Type("f64", (3,))
+
+        def rnn(w: Value, h: Value, x: Value) -> tuple[Value, ...]:
+            y = sin(add(mul(w, h), x))
+            return mul(y, h), mul(sin(y), sin(mul(x, x)))
+
+        body = body_of("step", (v, v, v), rnn)
+        for length, again, levels, reverse in (
+            (7, 7, 1, False), (7, 5, 1, True), (9, 9, 2, False), (1, 1, 1, False), (0, 0, 1, False),
+        ):  # fmt: skip
+            types = v, v, Type("f64", (length, 3))
+            yield Sample(cls(body, 1, 1, length, reverse, again, levels), types)
+        element = body_of("element", (v,), lambda x: (mul(x, sin(x)),))
+        yield Sample(cls(element, 0, 0, 4, False, 4, 1), (Type("f64", (4, 3)),))
+        yield Sample(
+            cls(element, 0, 0, 4, False, 5, 1), (Type("f64", (4, 3)),),
+            error="segmented_scan: at most 4 turns again in 1 level or more are required, got 5",
+        )  # fmt: skip
+
+
+@everywhere
+def with_levels(graph: Graph, levels: int) -> Graph:
+    """The graph whose loops have no more levels than that; with none they are plain."""
+
+    def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
+        op = node.op
+        if isinstance(op, SegmentedScan):
+            op = replace(op, levels=min(op.levels, levels)) if levels else op.plain
+        return apply_all(op, *args)
+
+    return rebuild(graph, step)
+
+
+def looped(
+    op: Scan, args: Sequence[Value], turns: int, levels: int, costs: Costs
+) -> tuple[Value, ...]:
+    """The results of `op`: the first `turns` in segments, whose regions keep nothing."""
+    size = costs.segment(turns, levels)
+    if not size:
+        return apply_all(op, *args)
+    count = turns // size
+    consts, carries, sequences = op.parts(args)
+    first, rest = parted(op, sequences, count * size)
+    stacks = [reshape(x, (count, size, *x.shape[1:])) for x in first]
+    given = *consts, *carries, *stacks
+    inputs = tuple(map(Value, op.inside([x.type for x in given])))
+    own, inner = fresh(inputs), replace(op, length=size)
+    segment = Graph.of(op.body.name, own, looped(inner, own, size, levels - 1, costs))
+    region = apply_all(Checkpoint(segment, ("nothing_saveable",), 0, False), *inputs)
+    outer = replace(op, body=Graph.of(op.body.name, inputs, region), length=count)
+    found = apply_all(outer, *given)
+    last = found[: op.carries]
+    ys = [reshape(y, (count * size, *y.shape[2:])) for y in found[op.carries :]]
+    if not (left := op.length - count * size):
+        return *last, *ys
+    found = apply_all(replace(op, length=left), *consts, *last, *rest)
+    pairs = zip(ys, found[op.carries :], strict=True)
+    joined = (concatenate(*pair[:: -1 if op.reverse else 1], axis=0) for pair in pairs)
+    return *found[: op.carries], *joined
+
+
+def parted(op: Scan, sequences: Sequence[Value], turns: int) -> tuple[list[Value], list[Value]]:
+    """The elements of the first `turns`, and those of the others."""
+    border = op.length - turns if op.reverse else turns
+
+    def between(x: Value, start: int, stop: int) -> Value:
+        within = x.shape[1:]
+        return slice_(x, (start, *(0 for _ in within)), (stop, *within))
+
+    before = [between(x, 0, border) for x in sequences]
+    after = [between(x, border, op.length) for x in sequences]
+    return (after, before) if op.reverse else (before, after)
+
+
+# ---------------------------------------------------------------- how long segments are
+
+
+class Costs(NamedTuple):
+    """Bytes of the carries, and of what reverse mode reads of each turn."""
+
+    carries: int
+    turn: int
+
+    def segment(self, turns: int, levels: int) -> int:
+        """How many turns a segment has; 0 where it takes the least to keep everything."""
+        return least(self, turns, levels)[1]
+
+
+@functools.lru_cache(1024)
+def least(costs: Costs, turns: int, levels: int) -> tuple[int, int]:
+    """The fewest bytes for `turns`, and the length of the segments that need them."""
+    everything = turns * costs.turn, 0
+    if not levels or not everything[0]:
+        return everything
+    ratio = costs.carries / costs.turn
+    near = max(1.0, turns ** (levels / (levels + 1)) * ratio ** (1 / (levels + 1)))
+    sizes = {*spaced(near, turns), *(turns // count for count in spaced(turns / near, turns))}
+    found = [everything]
+    for size in sorted(sizes):
+        kept = turns // size * costs.carries + turns % size * costs.turn
+        found.append((kept + least(costs, size, levels - 1)[0], size))
+    return min(found)
+
+
+def spaced(near: float, most: int) -> range:
+    """Numbers from half to twice of one."""
+    low, high = max(1, min(most, int(near / 2))), min(most, int(2 * near) + 1)
+    return range(low, high + 1, max(1, (high - low) // WEIGHED))
+
+
+def costs_of(op: Scan, args: Sequence[Value], marked: Marks) -> Costs:
+    """What a scan would keep, divided at marked operands."""
+    carries = sum(v.type.nbytes for v in op.parts(args)[1])
+    node = op.halves(Node(op, tuple(args)), marked).node
+    if node is None or not isinstance(node.op, Scan):
+        return Costs(carries, 0)
+    read = (x for x in node.op.parts(node.args)[2] if x not in args)
+    return Costs(carries, sum(x.type.nbytes for x in read) // max(op.length, 1))

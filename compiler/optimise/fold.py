@@ -1,0 +1,76 @@
+"""Constant folding: what depends on constants only, and is small, becomes a constant.
+
+What: an elementwise op or a view on operands that are each one number repeated gives one number
+repeated, whatever the shape; any other op without order or effect is folded where its operands are
+constants and its result has at most `LIMIT` elements. An array of one number becomes the number.
+Order: before simplify, whose literals match what this makes; after differentiation, whose factors
+it computes.
+Before and after: a well-formed graph of the same meaning, by the references of the ops, which are
+what the interpreter runs.
+Cost: O(n), and the arithmetic of what is folded.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir.graph import Graph, Node, Op, Value, apply_all
+from ..ir.types import Type
+from ..ir.walk import everywhere, rebuild
+from ..ops.family import Computed, Elementwise, Reduce, View
+from ..ops.source import Constant, constant, full
+from .law import uniform
+
+LIMIT = 16
+
+
+@everywhere
+def fold(graph: Graph) -> Graph:
+    """The graph with small constant values computed."""
+    return rebuild(graph, step)
+
+
+def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+    found = None
+    if isinstance(old.op, Constant):
+        found = repeated(old.op.array.data, old.out.type)
+    elif given and isinstance(old.op, Elementwise | View | Reduce | Computed):
+        found = folded(old.op, given, old.out.type)
+    return apply_all(old.op, *given) if found is None else (found,)
+
+
+def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
+    """The value of `op` on constants, or None where it has to be computed at run time."""
+    numbers = [n for v in given if (n := uniform(v)) is not None]
+    if len(numbers) == len(given) and of.size:
+        if isinstance(op, Elementwise):
+            scalars = [np.asarray(n, v.type.numpy) for n, v in zip(numbers, given, strict=True)]
+            return full(np.asarray(op.reference(*scalars)).item(), of)
+        if isinstance(op, View) and all(same(n, numbers[0]) for n in (*numbers, *fills(op))):
+            return full(numbers[0], of)
+    made = (v.node.op for v in given if v.node and not v.node.args)
+    makers = [op for op in made if isinstance(op, Computed | Constant)]
+    if len(makers) < len(given) or max(v.type.size for v in given) > LIMIT:
+        return None
+    if not 0 < of.size <= LIMIT:
+        return None
+    array = np.asarray(op.reference(*(made.reference() for made in makers)))
+    number = repeated(array, of)
+    return constant(array) if number is None else number
+
+
+def repeated(array: np.ndarray, of: Type) -> Value | None:
+    """The constant of the one number that `array` repeats, if it does."""
+    first = array.ravel()[:1]
+    if array.size and array.tobytes() == first.tobytes() * array.size:
+        return full(first.item(), of)
+    return None
+
+
+def fills(op: View) -> tuple[bool | int | float, ...]:
+    """What a view puts where no operand's element stands."""
+    return () if type(op).fill is View.fill else (op.fill,)
+
+
+def same(x: bool | int | float, y: bool | int | float) -> bool:
+    return np.asarray(x).tobytes() == np.asarray(y).tobytes()

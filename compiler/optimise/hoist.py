@@ -1,0 +1,105 @@
+"""Work that is the same in every turn leaves the loop, where that pays.
+
+What: a value of a body that depends on constants of the loop only becomes one more constant, made
+once outside. It pays where the loop reads no more than before: the value is no larger than what it
+is made of, and either it is small, or it takes a sum or a product to make. Views cost nothing where
+they are read; they stay. In the other cases the loop would read a second large array in every turn.
+Order: after cse; inner loops first, so that work may leave several loops.
+Before and after: a well-formed graph of the same meaning and bits. The body of a while loop that
+makes no turn is not run; what was hoisted from it is computed all the same.
+Cost: O(n).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..ir.facts import has_effect
+from ..ir.graph import Graph, Node, Value, apply_all
+from ..ir.walk import everywhere, inline, rebuild
+from ..ops.elementwise import After
+from ..ops.family import Computed, Elementwise, View
+from ..ops.nested.bodies import Control
+from ..ops.source import Constant
+from ..transform.split import dependents
+
+SMALL_BYTES = 16 << 10
+"""What stays in the nearest cache beside everything else."""
+
+
+@everywhere
+def hoist(graph: Graph) -> Graph:
+    """The graph with work outside of loops that need not do it every turn."""
+    return rebuild(graph, step)
+
+
+def step(old: Node, given: tuple[Value, ...]) -> Sequence[Value]:
+    op = old.op
+    loop = isinstance(op, Control) and not has_effect(op)
+    if not loop or "carry" not in (kinds := op.kinds(len(given))):
+        return apply_all(op, *given)
+    count = kinds.count("constant")
+    found = [list(invariants(g, count)) for g in op.graphs]
+    if not any(found):
+        return apply_all(op, *given)
+    made: list[Value] = []
+    for graph, values in zip(op.graphs, found, strict=True):
+        made += inline(Graph.of(graph.name, graph.inputs[:count], values), given[:count])
+    graphs = []
+    for graph, values in zip(op.graphs, found, strict=True):
+        further = {v: Value(v.type) for several in found for v in several}
+        graphs.append(reading(graph, count, further, values))
+    new = op.of_graphs(tuple(graphs), count + len(made))
+    return apply_all(new, *given[:count], *made, *given[count:])
+
+
+def reading(
+    graph: Graph, count: int, further: dict[Value, Value], values: Sequence[Value]
+) -> Graph:
+    """The graph with inputs behind the first `count` that stand for `values`."""
+    inputs = tuple(Value(v.type) for v in graph.inputs)
+
+    def step(old: Node, given: tuple[Value, ...]) -> Sequence[Value]:
+        if any(v in values for v in old.values):
+            return [further[v] for v in old.values]
+        return apply_all(old.op, *given)
+
+    outputs = inline(graph, inputs, step)
+    return Graph.of(graph.name, (*inputs[:count], *further.values(), *inputs[count:]), outputs)
+
+
+def invariants(graph: Graph, count: int) -> Iterator[Value]:
+    """Values that depend on the first `count` inputs only, and pay outside."""
+    varying = dependents(graph, [i >= count for i in range(len(graph.inputs))])
+    read = {a for n in graph.nodes if any(v in varying for v in n.values) for a in n.args}
+    read.update(graph.outputs)
+    for node in graph.nodes:
+        fixed = len(node.values) == 1 and node.out in read and node.out not in varying
+        if fixed and pays(node):
+            yield node.out
+
+
+def pays(node: Node) -> bool:
+    """Whether the loop should read the result of a node rather than make it."""
+    cone: dict[Node, None] = {}
+    sources: set[Value] = set()
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if here in cone:
+            continue
+        cone[here] = None
+        if isinstance(here.op, Constant):
+            sources.add(here.out)
+        stack += [a.node for a in here.args if a.node]
+        sources.update(a for a in here.args if a.node is None)
+    if any(has_effect(n.op) for n in cone):
+        return False
+    work = [n.op for n in cone if n.args and not isinstance(n.op, View)]
+    if not work or isinstance(node.op, Constant | After) or not sources:
+        return False
+    if any(map(has_effect, work)):
+        return False
+    heavy = any(not isinstance(op, Elementwise | Computed) for op in work)
+    nbytes = node.out.type.nbytes
+    return nbytes <= sum(v.type.nbytes for v in sources) and (heavy or nbytes <= SMALL_BYTES)

@@ -1,0 +1,185 @@
+"""Chooses the order of axes where the program leaves it open.
+
+What: a product whose result is only read transposed computes the transposed product; one whose
+axes of rhs are only read before those of lhs computes a product for each of them, of the same lhs,
+so what reads it can fuse; products contract one axis; a product without contraction is a
+multiplication of broadcasts, which fuses; a small one is the sum of such a multiplication, which
+fuses too: a product's own kernel packs its operands before it begins.
+Why here: after the laws, before fusion, which reads operands through strides and materialises what
+has none.
+Before: any graph. After: every dot_general contracts exactly one axis, and has work for its kernel.
+Cost: linear in nodes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..ir.graph import Graph, Node, Value, apply, apply_all
+from ..ir.walk import everywhere, rebuild
+from ..ops.contract import DotGeneral
+from ..ops.elementwise import mul
+from ..ops.reduce import reduce_sum
+from ..ops.view import Permute, broadcast, permute, reshape
+
+SMALL, SMALL_VECTOR = 512, 4096
+"""Multiply-adds up to which a sum was measured to be faster: of matrices, and of a matrix and a
+vector. Of two vectors it always is."""
+
+
+@everywhere
+def layout(graph: Graph) -> Graph:
+    """`graph` with products in the form that lowering takes."""
+    users = graph.users()
+    products = [n for n in graph.nodes if isinstance(n.op, DotGeneral)]
+    inside = [n for n in products if n.out not in graph.outputs and len(users[n.out]) == 1]
+    swapped = {n: transposed(n) for n in inside if transposes(users[n.out][0], n)}
+    several = {
+        n: first
+        for n in inside
+        if n not in swapped and (first := leading(users[n.out][0], n)) is not None
+    }
+    dropped = {users[n.out][0] for n in (*swapped, *several)}
+
+    def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
+        if node in dropped:
+            return args
+        if isinstance(node.op, DotGeneral):
+            op = swapped.get(node, node.op)
+            lhs, rhs = args[::-1] if node in swapped else args
+            if node in several:
+                op, lhs = one_for_each(op, several[node], lhs, rhs)
+            return (one_axis(op, lhs, rhs),)
+        return apply_all(node.op, *args)
+
+    return rebuild(graph, step)
+
+
+def ranks(node: Node) -> tuple[int, int, int]:
+    """Number of batch axes, free axes of lhs, free axes of rhs."""
+    op = node.op
+    assert isinstance(op, DotGeneral)
+    batch = len(op.batching[0])
+    lhs, rhs = (
+        a.type.ndim - batch - len(c) for a, c in zip(node.args, op.contracting, strict=True)
+    )
+    return batch, lhs, rhs
+
+
+def transposes(user: Node, product: Node) -> bool:
+    """Whether `user` puts the free axes of rhs before those of lhs and changes nothing else."""
+    batch, lhs, rhs = ranks(product)
+    order = (*range(batch), *range(batch + lhs, batch + lhs + rhs), *range(batch, batch + lhs))
+    return isinstance(user.op, Permute) and tuple(user.op.axes) == order
+
+
+def transposed(product: Node) -> DotGeneral:
+    op = product.op
+    assert isinstance(op, DotGeneral)
+    (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
+    return replace(op, contracting=(rhs_k, lhs_k), batching=(rhs_batch, lhs_batch))
+
+
+def leading(user: Node, product: Node) -> tuple[int, ...] | None:
+    """The axes of the result that `user` puts before those of lhs, where it changes nothing else:
+    the batch axes and the first free axes of rhs in any order.
+    """
+    batch, lhs, rhs = ranks(product)
+    if not isinstance(user.op, Permute) or not lhs:
+        return None
+    axes, end = user.op.axes, user.op.axes.index(batch)
+    first, moved = axes[:end], end - batch
+    rest = (*range(batch, batch + lhs), *range(batch + lhs + moved, batch + lhs + rhs))
+    return first if 0 < moved < rhs and axes[end:] == rest else None
+
+
+def one_for_each(
+    op: DotGeneral, first: tuple[int, ...], lhs: Value, rhs: Value
+) -> tuple[DotGeneral, Value]:
+    """The product whose batch axes are `first`, and lhs repeated along those that were of rhs."""
+    (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
+    batch = len(lhs_batch)
+    free = op.free(1, rhs.type.ndim)
+    before = lhs.type.ndim - len(lhs_k)  # axes of the result that are not of rhs alone
+    moved = [free[d - before] for d in first if d >= batch]
+    count = len(moved)
+    shape = (*(rhs.shape[d] for d in moved), *lhs.shape)
+    new = iter(range(count))
+    lhs_first = tuple(next(new) if d >= batch else lhs_batch[d] + count for d in first)
+    rhs_first = tuple(free[d - before] if d >= batch else rhs_batch[d] for d in first)
+    contracting = tuple(d + count for d in lhs_k), rhs_k
+    found = replace(op, contracting=contracting, batching=(lhs_first, rhs_first))
+    return found, broadcast(lhs, shape, range(count))
+
+
+def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
+    """The product with its contracted axes as one, or as a sum if it is small."""
+    (of_lhs, of_rhs), (lhs_batch, rhs_batch) = op.contracting, op.batching
+    if len(of_lhs) > 1:
+        pairs = sorted(zip(of_lhs, of_rhs, strict=True))
+        sides = [
+            merged(value, batch, [p[k] for p in pairs])
+            for k, (value, batch) in enumerate(((lhs, lhs_batch), (rhs, rhs_batch)))
+        ]
+        (lhs, left_at, left_batch), (rhs, right_at, right_batch) = sides
+        contracting, batching = ((left_at,), (right_at,)), (left_batch, right_batch)
+        op = replace(op, contracting=contracting, batching=batching)
+    if small(op, lhs, rhs):
+        return as_sum(op, lhs, rhs)
+    return apply(op, lhs, rhs)
+
+
+def small(op: DotGeneral, lhs: Value, rhs: Value) -> bool:
+    """Whether each product of the batch is done before its own kernel would begin."""
+    if not op.contracting[0]:
+        return True
+    rows, columns = (
+        math.prod(x.shape[d] for d in op.free(side, x.type.ndim))
+        for side, x in enumerate((lhs, rhs))
+    )
+    vectors = (rows == 1) + (columns == 1)
+    work = rows * columns * math.prod(lhs.shape[d] for d in op.contracting[0])
+    return vectors == 2 or work <= (SMALL_VECTOR if vectors else SMALL)
+
+
+def merged(
+    value: Value, batch: Sequence[int], axes: Sequence[int]
+) -> tuple[Value, int, tuple[int, ...]]:
+    """An operand with its contracted axes as one, which that is, and which are the batch axes.
+
+    Axes that stand side by side become one where they are; others are brought to the end.
+    """
+    ndim, count, first = value.type.ndim, len(axes), axes[0]
+    if list(axes) != list(range(first, first + count)):
+        free = [d for d in range(ndim) if d not in (*batch, *axes)]
+        value = permute(value, (*batch, *free, *axes))
+        first, batch = ndim - count, range(len(batch))
+    shape = value.shape[:first], value.shape[first : first + count], value.shape[first + count :]
+    one = reshape(value, (*shape[0], math.prod(shape[1]), *shape[2]))
+    return one, first, tuple(d if d < first else d - count + 1 for d in batch)
+
+
+def as_sum(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
+    """The operands times each other at every point of batch, free and contracted axes, summed."""
+    batch, depth = len(op.batching[0]), len(op.contracting[0])
+    rows, columns = op.free(0, lhs.type.ndim), op.free(1, rhs.type.ndim)
+    before = batch + len(rows)
+    ndim = before + len(columns) + depth
+    shape = (
+        *(lhs.shape[d] for d in (*op.batching[0], *rows)),
+        *(rhs.shape[d] for d in (*columns, *op.contracting[1])),
+    )
+    left = arranged(lhs, (*op.batching[0], *rows, *op.contracting[0]))
+    right = arranged(rhs, (*op.batching[1], *columns, *op.contracting[1]))
+    found = mul(
+        broadcast(left, shape, range(before, ndim - depth)),
+        broadcast(right, shape, range(batch, before)),
+    )
+    return reduce_sum(found, range(ndim - depth, ndim)) if depth else found
+
+
+def arranged(value: Value, order: Sequence[int]) -> Value:
+    """The value with its axes in this order."""
+    return value if list(order) == sorted(order) else permute(value, order)

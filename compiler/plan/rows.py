@@ -1,0 +1,271 @@
+"""The rows of a plan, as the runtime runs them: every place becomes the slot that it is.
+
+A body's inputs and outputs are slots of what is around it. Constants of a loop are the operands
+themselves. An element is its sequence, moved on by a stride each turn, and so is what is stacked: a
+turn reads x[i] and writes y[i] where they are. A carry is written over the one before, where the
+plan allows it, or there are two buffers that change places; the last turn of a scan writes the
+result. Nothing is copied between turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ...runtime.rows import (
+    TOGETHER_SECONDS,
+    BranchRow,
+    Cell,
+    DeviceRow,
+    HostRow,
+    KernelRow,
+    LoopRow,
+    Row,
+    Settled,
+    Slot,
+)
+from ..codegen.lowered import Launch, Lowered
+from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
+from ..ir.graph import Graph, Value, apply_all
+from ..kernel.scalar import NUMPY
+from ..ops.nested.bodies import Control
+from ..ops.nested.scan import Scan
+from ..ops.nested.switch import Switch
+from ..ops.nested.while_loop import While
+from ..transform.interpreter import interpret
+from .plan import BodyMemory, Place, Plan
+
+FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7
+"""Cautious rates of one core, and seconds of a row: they only decide whether to wake the team."""
+CHECK_SECONDS, MOST_TURNS = 0.02, 1 << 20  # between two looks for Ctrl-C
+UNKNOWN_TURNS = 1000  # of a loop whose length is not known
+
+
+@dataclass(frozen=True)
+class Around:
+    """The slots of a body's inputs and outputs, and where its arena begins."""
+
+    inputs: Sequence[Slot]
+    outputs: Sequence[Slot]
+    arena: Slot
+
+
+@dataclass
+class Carries:
+    """The cells of carries, their slots inside of the loop, and what is copied before and after."""
+
+    cells: list[Cell] = field(default_factory=list)
+    inputs: list[Slot] = field(default_factory=list)
+    outputs: list[Slot] = field(default_factory=list)
+    results: list[Settled] = field(default_factory=list)
+    starts: list[Settled] = field(default_factory=list)
+
+
+@dataclass
+class Rows:
+    """Makes the rows of plans; counts cells, and gathers constants and seconds."""
+
+    code: Mapping[str, Any]  # by text: the address of machine code, or what a device loads
+    lowered: Mapping[int, Lowered | Launch]  # by identity of the work
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    cells: int = 0
+
+    def of(self, plan: Plan, around: Around) -> tuple[tuple[Row, ...], float, float]:
+        """The rows, the seconds of all, and those of the rows that are in no loop."""
+        rows: list[Row] = []
+        inner = outer = 0.0
+        for wave in plan.schedule.waves:
+            for k, work in enumerate(wave):
+                slots = [self.slot(plan.places[v], plan, around) for v in operands(work)]
+                if isinstance(work, HostWork):
+                    rows.append(host_row(work, slots))
+                elif isinstance(work, BodyWork):
+                    row, seconds = self.body(work, slots)
+                    rows.append(row)
+                    inner += seconds
+                else:
+                    low, last = self.lowered[id(work)], k == len(wave) - 1
+                    rows.append(kernel_row(self.code[low.text], low, slots, last, work))
+                    outer += seconds_of(low)
+        return tuple(rows), inner + outer, outer
+
+    def slot(self, place: Place, plan: Plan, around: Around) -> Slot:
+        """Where a place of a plan is."""
+        match place.space:
+            case "arena":
+                return moved(around.arena, place.offset)
+            case "input":
+                return around.inputs[place.index]
+            case "output":
+                return moved(around.outputs[place.index], place.offset)
+        node = plan.constants[place.index].node
+        assert node is not None
+        array = node.op.params["array"]
+        self.constants.setdefault(array.digest, array.data)
+        return Slot("constant", list(self.constants).index(array.digest))
+
+    # ---- bodies
+
+    def body(self, work: BodyWork, slots: list[Slot]) -> tuple[Row, float]:
+        """The row of a loop or a branch, and the seconds that it takes."""
+        count, results = len(work.node.args), len(work.node.values)
+        memory = slots[count + results] if work.memory else Slot("arena")
+        args, outs = slots[:count], slots[count : count + results]
+        args = [moved(slot, at) for slot, at in zip(args, work.starts, strict=True)]
+        match work.op:
+            case Scan():
+                return self.scan(work, work.op, args, outs, memory)
+            case While():
+                return self.while_loop(work, work.op, args, outs, memory)
+            case Switch():
+                found = [self.of(p, Around(args[1:], outs, memory)) for p in work.bodies]
+                seconds = max(s for _, s, _ in found)
+                together = max(s for *_, s in found) >= TOGETHER_SECONDS
+                cases = tuple(rows for rows, *_ in found)
+                return BranchRow(args[0], cases, together, work.name), seconds
+        raise AssertionError(work.op)
+
+    def cell(self, first: Slot, even: Slot, odd: Slot, stride: int = 0) -> Cell:
+        self.cells += 1
+        return Cell(self.cells - 1, first, even, odd, stride)
+
+    def carries(
+        self,
+        work: BodyWork,
+        plan: Plan,
+        init: Sequence[Slot],
+        outs: Sequence[Slot],
+        memory: Slot,
+        even: bool,
+    ) -> Carries:
+        """Where each turn reads and writes; the turn before an `even` number ends in place."""
+        seconds = BodyMemory.of(work).seconds
+        found = Carries()
+        for j, (start, end) in enumerate(zip(init, outs, strict=True)):
+            other = moved(memory, seconds[j]) if j in seconds else end
+            in_even, in_odd = (other, end) if even else (end, other)
+            read = self.cell(start, in_odd, in_even)
+            written = self.cell(in_even, in_even, in_odd)
+            settled = len(found.cells), end, work.node.values[j].type.nbytes
+            found.results.append(settled)
+            if j in plan.kept:  # it is in place in every turn
+                found.starts.append(settled)
+            found.inputs.append(end if j in plan.kept else inside(read))
+            found.outputs.append(inside(written))
+            found.cells += [read, written]
+        return found
+
+    def elements(self, slots: Sequence[Slot], values: Sequence[Value], reverse: bool) -> list[Cell]:
+        """Cells of the elements of sequences or stacks."""
+        found: list[Cell] = []
+        for slot, value in zip(slots, values, strict=True):
+            length = value.shape[0]
+            stride = value.type.nbytes // max(length, 1)
+            start = moved(slot, stride * max(length - 1, 0)) if reverse else slot
+            found.append(self.cell(start, start, start, -stride if reverse else stride))
+        return found
+
+    def scan(
+        self, work: BodyWork, op: Scan, args: list[Slot], outs: list[Slot], memory: Slot
+    ) -> tuple[Row, float]:
+        (plan,), k = work.bodies, op.carries
+        consts, init, sequences = op.parts(args)
+        carries = self.carries(work, plan, init, outs[:k], memory, op.length % 2 == 0)
+        elements = self.elements(sequences, op.parts(work.node.args)[2], op.reverse)
+        stacked = self.elements(outs[k:], work.node.values[k:], op.reverse)
+        inputs = *consts, *carries.inputs, *map(inside, elements)
+        outputs = *carries.outputs, *map(inside, stacked)
+        rows, seconds, own = self.of(plan, Around(inputs, outputs, memory))
+        row = LoopRow(
+            rows,
+            (*carries.cells, *elements, *stacked),
+            op.length,
+            tuple(carries.results),
+            tuple(carries.starts),
+            check=check(seconds),
+            together=own >= TOGETHER_SECONDS,
+            name=work.name,
+        )
+        return row, op.length * seconds
+
+    def while_loop(
+        self, work: BodyWork, op: While, args: list[Slot], outs: list[Slot], memory: Slot
+    ) -> tuple[Row, float]:
+        condition, body = work.bodies
+        carries = self.carries(work, body, args[op.consts :], outs, memory, True)
+        inputs = *args[: op.consts], *carries.inputs
+        test = moved(memory, BodyMemory.of(work).test)
+        tests, testing, _ = self.of(condition, Around(inputs, (test,), memory))
+        rows, seconds, own = self.of(body, Around(inputs, carries.outputs, memory))
+        row = LoopRow(
+            rows,
+            tuple(carries.cells),
+            None,
+            tuple(carries.results),
+            tuple(carries.starts),
+            tests,
+            test,
+            check(seconds + testing),
+            own >= TOGETHER_SECONDS,
+            work.name,
+        )
+        return row, UNKNOWN_TURNS * (seconds + testing)
+
+
+def kernel_row(
+    code: Any, low: Lowered | Launch, slots: Sequence[Slot], last: bool, work: Work
+) -> KernelRow | DeviceRow:
+    """The row of a kernel; `last` of its wave."""
+    if isinstance(low, Lowered):
+        nbytes = tuple(b.size * NUMPY[b.dtype].itemsize for b in work.kernel.buffers)
+        memory = nbytes, work.writes, low.scratch_bytes
+        numbers = low.sizes, low.points, low.grain
+        return KernelRow(code, tuple(slots), *numbers, last, work.name, *memory)
+    size = low.blocks, low.threads, low.shared_bytes
+    return DeviceRow(code, tuple(slots), low.sizes, *size, last, work.name, low.product)
+
+
+def seconds_of(low: Lowered | Launch) -> float:
+    """A cautious estimate of one run on one core."""
+    return max(low.flops / FLOPS, low.bytes / BYTES) + ROW
+
+
+def turns(op: Control) -> int:
+    """How often the bodies run, as far as that is known."""
+    return op.length if isinstance(op, Scan) else UNKNOWN_TURNS if isinstance(op, While) else 1
+
+
+def operands(work: AnyWork) -> tuple[Value, ...]:
+    """The values of a row, what it reads first."""
+    return (*work.reads, *work.written)
+
+
+def moved(slot: Slot, nbytes: int) -> Slot:
+    return replace(slot, offset_bytes=slot.offset_bytes + nbytes)
+
+
+def inside(cell: Cell) -> Slot:
+    """What a row inside of a loop reads or writes."""
+    return Slot("cell", cell.number)
+
+
+def check(seconds: float) -> int:
+    """After how many turns of so many seconds to look for Ctrl-C."""
+    return max(1, min(int(CHECK_SECONDS / max(seconds, 1e-9)), MOST_TURNS))
+
+
+def host_row(work: HostWork, slots: list[Slot]) -> HostRow:
+    """A node by its NumPy reference."""
+    node = work.node
+    inputs = tuple(Value(a.type) for a in node.args)
+    graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
+    found = [(slot, v.type.numpy, v.shape) for slot, v in zip(slots, operands(work), strict=True)]
+    count = len(work.reads)
+
+    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        return interpret(graph, *arrays)
+
+    return HostRow(run, tuple(found[:count]), tuple(found[count:]), node.op.name)

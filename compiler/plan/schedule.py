@@ -1,0 +1,103 @@
+"""Orders works in waves.
+
+What: works in program order, those independent of each other gathered into waves of one barrier;
+a result that may take a donated argument's memory waits for the other readers of the argument. In
+the body of a loop a carry is a donated argument.
+Why here: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
+Before: works of which each reads inputs, constants and what others write. After: every work stands
+in a later wave than all it reads from or waits for.
+Cost: n * LOOKAHEAD, and n for each donated argument.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..fuse.emission import AnyWork, BodyWork
+from ..fuse.fuse import Fused
+from ..ir.graph import Graph, Value
+from .plan import Schedule
+
+LOOKAHEAD = 8  # works looked at for a wave: farther ones would lengthen lifetimes
+
+
+def schedule(fused: Fused, donated: Sequence[tuple[int, int]] = ()) -> Schedule:
+    """The works of `fused` in waves.
+
+    `donated` are pairs of an input and the output that may take its memory.
+    """
+    return arranged(fused, donated, {})
+
+
+def arranged(
+    fused: Fused, donated: Sequence[tuple[int, int]], known: dict[Any, Schedule]
+) -> Schedule:
+    """The same, with what is `known` of the works of bodies."""
+    works = [within(w, known) if isinstance(w, BodyWork) else w for w in fused.works]
+    return Schedule(fused.graph, waves_of(fused.graph, works, donated))
+
+
+def together(
+    alone: Schedule, donated: Sequence[tuple[int, int]], lookahead: int = LOOKAHEAD
+) -> Schedule:
+    """A schedule with its works in waves, of `lookahead` works at most."""
+    works = [w for _, w in alone.works]
+    return replace(alone, waves=waves_of(alone.graph, works, donated, lookahead))
+
+
+def waves_of(
+    graph: Graph,
+    works: Sequence[AnyWork],
+    donated: Sequence[tuple[int, int]],
+    lookahead: int = LOOKAHEAD,
+) -> tuple[tuple[AnyWork, ...], ...]:
+    donors = {graph.outputs[o]: graph.inputs[i] for i, o in donated}
+    left = list(works)
+    pending = Counter(v for w in left for v in w.written)
+    waves: list[tuple[AnyWork, ...]] = []
+    while left:
+        wave = next_wave(left[:lookahead], left, pending, donors) or (
+            next_wave(left[:lookahead], left, pending, {})
+        )
+        for w in wave:
+            left.remove(w)
+            pending.subtract(w.written)
+        waves.append(wave)
+    return tuple(waves)
+
+
+def within(work: BodyWork, known: dict[Any, Schedule]) -> BodyWork:
+    """The work with its bodies in waves, in which a carry may take the place of the one before."""
+    bodies: list[Schedule] = []
+    for body, carried in zip(work.bodies, work.op.carried, strict=True):
+        key = id(body), carried
+        if key not in known:
+            known[key] = arranged(body, carried, known)
+        bodies.append(known[key])
+    return replace(work, bodies=tuple(bodies))
+
+
+def next_wave(
+    near: Sequence[AnyWork],
+    left: Sequence[AnyWork],
+    pending: Mapping[Value, int],
+    donors: Mapping[Value, Value],
+) -> tuple[AnyWork, ...]:
+    """The works of `near`, which are the first `left`, that can run now and at once.
+
+    None if all wait for readers of donated arguments.
+    """
+    wave: list[AnyWork] = []
+    earlier: set[Value] = set()  # written by works before this one that are not done
+    for w in near:
+        free = earlier.isdisjoint((*w.reads, *w.waits, *w.written))
+        ready = free and not any(pending[v] for v in (*w.reads, *w.waits) if v not in w.written)
+        given = {donors[v] for v in w.written if v in donors}
+        read = any(x in other.reads for x in given for other in left if other is not w)
+        if ready and not read:
+            wave.append(w)
+        earlier.update(w.written)
+    return tuple(wave)

@@ -1,0 +1,121 @@
+"""What a traced value cannot do, because it has no numbers yet, and what to write instead.
+
+Python and NumPy ask an object for numbers through `__array__`, `__bool__`, `__float__`, `__index__`
+and a few more. Each of them raises here, with the user's line and the line repaired.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..ir.errors import ProgramError
+from ..ir.source import user_source, where
+from ..ir.types import Type
+from . import repairs
+from .repairs import Rule, repaired
+
+ARRAY: tuple[Rule, ...] = (
+    repairs.itself,
+    repairs.scalar_type,
+    repairs.our_function,
+    repairs.hinted,
+    repairs.our_table,
+    repairs.our_array,
+)
+TRUTH: tuple[Rule, ...] = (
+    repairs.asserted,
+    repairs.turned,
+    repairs.flagged,
+    repairs.joined,
+    repairs.extreme,
+    repairs.chosen,
+)
+NUMBER: tuple[Rule, ...] = (repairs.by_numpy, repairs.as_type, repairs.our_array)
+INDEX: tuple[Rule, ...] = (repairs.counted, repairs.our_slice, repairs.our_table)
+WRITE: tuple[Rule, ...] = (repairs.copied,)
+
+
+def refuse(what: str, rules: tuple[Rule, ...], otherwise: str) -> NoReturn:
+    """Raise the error that shows the user's line and its repair."""
+    raise ProgramError(what, where(user_source()), repaired(rules, otherwise))
+
+
+class Concrete:
+    """The protocols that ask for numbers. All of them refuse."""
+
+    __slots__ = ()
+    type: Type
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        refuse(
+            f"array: numbers are required, got a traced {self.type}",
+            ARRAY,
+            "",
+        )
+
+    def __bool__(self) -> bool:
+        refuse(
+            f"bool: a truth value is required, got a traced {self.type}",
+            TRUTH,
+            "np.where(condition, a, b)",
+        )
+
+    def _number(self, kind: str) -> NoReturn:
+        refuse(
+            f"{kind}: a number is required, got a traced {self.type}", NUMBER, f"x.astype({kind})"
+        )
+
+    def __float__(self) -> float:
+        self._number("float")
+
+    def __int__(self) -> int:
+        self._number("int")
+
+    def __complex__(self) -> complex:
+        self._number("complex")
+
+    def item(self, *at: int) -> Any:
+        self._number("item")
+
+    def tolist(self) -> Any:
+        self._number("tolist")
+
+    def __index__(self) -> int:
+        refuse(
+            f"index: a Python int is required, got a traced {self.type}",
+            INDEX,
+            "static_argnums=, for an argument that is a Python int",
+        )
+
+    def refuse_write(self, what: str, kind: str) -> NoReturn:
+        """The array may not be written to."""
+        refuse(
+            f"{what}: a writable array is required, got {kind} {self.type}",
+            WRITE,
+            "x = x.copy() before, or x = x.at[i].set(v)",
+        )
+
+    def __contains__(self, item: Any) -> bool:
+        refuse(
+            f"in: numbers are required, got a traced {self.type}",
+            (repairs.member,),
+            "np.any(x == item)",
+        )
+
+    def __hash__(self) -> int:
+        refuse(
+            f"hash: a number is required, got a traced {self.type}",
+            (repairs.member,),
+            "np.isin(x, [a, b]) in place of x in {a, b}, or id(x) as a key",
+        )
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            refuse(
+                f"format: a number is required, got a traced {self.type}",
+                (),
+                "print the results of the function",
+            )
+        return str(self)

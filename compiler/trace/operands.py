@@ -1,0 +1,434 @@
+"""From what a user passes to values of the graph: NumPy's promotion, casts, broadcasting, and the
+table of functions.
+
+Operands are tracers, Python scalars (weak), NumPy scalars, arrays and lists. A function is written
+once, on tracers, and decorated with the NumPy functions that it computes; what the decorator gives
+is the function of wonderland.numpy: traced inside of a trace, NumPy's own outside.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir.errors import ProgramError
+from ..ir.explain import explained, shown
+from ..ir.graph import Value
+from ..ir.source import user_source, where
+from ..ir.types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, own
+from ..kernel.scalar import cast as scalar_cast
+from ..ops.elementwise import cast, ne
+from ..ops.source import full
+from ..ops.source import kind_of as kind_of_dtype
+from ..ops.view import broadcast, reshape
+from ..settings import default_matmul_precision
+from .arrays import plain, refuse_subclasses
+from .lint import widening
+from .repairs import added, repaired, returned
+from .tracer import FUNCTIONS, Tracer, active, current
+
+Shape = tuple[int, ...]
+WEAK = (int, float, complex)
+SCALARS = (bool, *WEAK)
+BF16, HALF = NUMPY["bf16"], tuple(NUMPY[d] for d in HALVES)
+
+
+def wrong(what: str, repair: str = "") -> ProgramError:
+    """An error of the user's program, with the line."""
+    return ProgramError(what, where(user_source()), repair)
+
+
+# ---------------------------------------------------------------- operands
+
+
+def holds_tracer(x: Any) -> bool:
+    return isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and any(map(holds_tracer, x)))
+
+
+def operand(x: Any) -> Any:
+    """A tracer, a Python scalar, or an array; a list may hold tracers."""
+    if isinstance(x, Tracer) or type(x) in SCALARS or type(x) is np.ndarray:
+        return x
+    if isinstance(x, (list, tuple)) and holds_tracer(x):
+        return FUNCTIONS[np.array](x)
+    array = plain(x)
+    if array.dtype not in NAMES and array.dtype.kind not in "biufc":
+        raise wrong(f"array: numbers are required, got {type(x).__name__} {x!r:.60}")
+    return array
+
+
+def is_weak(x: Any) -> bool:
+    """Whether an operand takes the dtype of its partner."""
+    return x.weak if isinstance(x, Tracer) else type(x) in WEAK
+
+
+def shape_of(x: Any) -> Shape:
+    return x.shape if isinstance(x, (Tracer, np.ndarray)) else ()
+
+
+def kind_of(x: Any) -> Any:
+    """What NumPy's promotion asks for: a dtype, or Python's type for weak operands."""
+    if isinstance(x, Tracer):
+        return kind_of_dtype(x.type.dtype) if x.weak and x.type.dtype != "bool" else x.dtype
+    return type(x) if type(x) in WEAK else np.dtype(bool) if type(x) is bool else x.dtype
+
+
+def named(name: str, dtype: Any) -> str:
+    """The language's name of a result's dtype."""
+    found = NAMES.get(np.dtype(own(dtype)))
+    if found is None:
+        raise wrong(
+            f"{name}: a result of {', '.join(NUMPY)} is required, got {np.dtype(dtype)}",
+            "x.astype(np.float32) before",
+        )
+    return found
+
+
+def promoted(name: str, *operands: Any) -> str:
+    """The common dtype by NumPy's rules."""
+    kinds = tuple(kind_of(x) for x in operands)
+    found = named(name, common(kinds))
+    lint(name, operands, found)
+    return found
+
+
+def by_value(operands: list[Any]) -> list[Any]:
+    """Operands of a comparison: integers are compared as numbers, so that a Python int may be
+    beyond the dtype beside it, and one that is traced keeps its 64 bits (NEP 50)."""
+    strong = [x.dtype for x in operands if not is_weak(x) and type(x) is not bool]
+    if not strong or any(d.kind not in "iub" for d in strong):
+        return operands
+    limits = np.iinfo(strong[0] if strong[0].kind in "iu" else np.int64)
+
+    def exact(x: Any) -> Any:
+        if isinstance(x, Tracer):
+            return new(x.value) if x.weak and x.type.dtype == "i64" else x
+        if type(x) is not int or limits.min <= x <= limits.max:
+            return x
+        wide = next((d for d in (np.int64, np.uint64) if _within(x, d)), None)
+        return np.asarray(x, wide) if wide else math.copysign(math.inf, x)
+
+    return [exact(x) for x in operands]
+
+
+def _within(x: int, dtype: Any) -> bool:
+    return np.iinfo(dtype).min <= x <= np.iinfo(dtype).max
+
+
+@functools.cache
+def common(kinds: tuple[Any, ...]) -> np.dtype[Any]:
+    if all(isinstance(k, type) for k in kinds):
+        return np.result_type(*(np.dtype(k) for k in kinds))
+    kinds, narrow = without_bf16(kinds)
+    found = np.result_type(*(k(0) if isinstance(k, type) else k for k in kinds))
+    return BF16 if narrow and found == np.float16 else found
+
+
+def without_bf16(kinds: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
+    """The kinds with f16 for bf16, which NumPy promotes with less, and whether it stands for it.
+
+    Beside another float, f16 too, it is f32 that stands there."""
+    if BF16 not in kinds:
+        return kinds, False
+    alone = not any(k.kind in "fc" for k in kinds if not isinstance(k, type))
+    place = np.dtype(np.float16 if alone else np.float32)
+    return tuple(place if k == BF16 else k for k in kinds), alone
+
+
+def lint(name: str, operands: Sequence[Any], common: str) -> None:
+    """Look at operands whose common dtype is f64 or c128."""
+    if common in ("f64", "c128"):
+        types = [x.type for x in operands if isinstance(x, Tracer) and not x.weak]
+        widening(name, common, types, [x for x in operands if not isinstance(x, Tracer)])
+
+
+# ---------------------------------------------------------------- values
+
+
+def value(x: Any, dtype: str = "", shape: Shape | None = None) -> Value:
+    """An operand as a value of the current trace, cast to `dtype` and broadcast to `shape`."""
+    x = operand(x)
+    if isinstance(x, Tracer):
+        found = casted(active().lift(x), dtype or x.type.dtype)
+    else:
+        array = constant(x, dtype)
+        if not array.ndim:
+            return full(array.item(), Type(dtype_name(array.dtype), shape or ()))
+        found = active().constant(array)
+    return found if shape is None else broadcasted(found, shape)
+
+
+def constant(x: Any, dtype: str) -> np.ndarray:
+    """A concrete operand as an array of `dtype`; a Python scalar must be within it."""
+    try:
+        with np.errstate(all="ignore"):
+            if type(x) in SCALARS:
+                cut = type(x) is float and dtype in INTEGERS
+                return scalar_cast(x, dtype) if cut else np.asarray(x, NUMPY.get(dtype))
+            wanted = dtype or named("array", x.dtype)
+            return x if x.dtype == NUMPY[wanted] else scalar_cast(x, wanted)
+    except (OverflowError, TypeError) as error:  # too great, complex for real
+        raise wrong(f"array: {error}") from None
+
+
+def casted(x: Value, dtype: str) -> Value:
+    if x.dtype == dtype:
+        return x
+    if dtype == "bool":
+        return ne(x, full(0, x.type))
+    return cast(x, dtype)
+
+
+def broadcasted(x: Value, shape: Shape, name: str = "broadcast_to") -> Value:
+    """`x` repeated to `shape` by NumPy's rules."""
+    if x.shape == shape:
+        return x
+    missing = len(shape) - len(x.shape)
+    fits = missing >= 0 and all(a in (1, b) for a, b in zip(x.shape, shape[missing:], strict=True))
+    if not fits:
+        raise wrong(f"{name}: a shape that broadcasts to {list(shape)} is required, got {x.type}")
+    kept = [i for i, n in enumerate(x.shape) if n == shape[missing + i]]
+    new = tuple(i for i in range(len(shape)) if i - missing not in kept)
+    x = reshape(x, tuple(x.shape[i] for i in kept)) if len(kept) < len(x.shape) else x
+    return broadcast(x, shape, new) if new else x
+
+
+def common_shape(name: str, *shapes: Shape) -> Shape:
+    if all(s == shapes[0] for s in shapes):
+        return shapes[0]
+    ndim = max(map(len, shapes))
+    columns = list(zip(*((1,) * (ndim - len(s)) + tuple(s) for s in shapes), strict=True))
+    sizes = [next((n for n in column if n != 1), 1) for column in columns]
+    if any(n not in (1, size) for column, size in zip(columns, sizes, strict=True) for n in column):
+        texts = " and ".join(str(list(s)) for s in shapes)
+        raise wrong(f"{name}: shapes that broadcast together are required, got {texts}")
+    return tuple(sizes)
+
+
+def new(found: Value, weak: bool = False) -> Tracer:
+    """A value of the current trace as a tracer."""
+    return Tracer(found, active(), weak)
+
+
+def tracer(x: Any, dtype: str = "") -> Tracer:
+    """An operand as a tracer of the current trace."""
+    x = operand(x)
+    return new(value(x, dtype), is_weak(x) and not dtype)
+
+
+def whole(x: Any) -> int | None:
+    """A Python int, or what stands for one (as NumPy's integers); else None."""
+    try:
+        return None if isinstance(x, (Tracer, bool)) else operator.index(x)
+    except TypeError:
+        return None
+
+
+def several(x: Any) -> Sequence[Any]:
+    """What is given as one or as a sequence, as a sequence."""
+    if isinstance(x, np.ndarray) and x.ndim:
+        return x.tolist()
+    return x if isinstance(x, (tuple, list, range)) else (x,)
+
+
+def axis_of(name: str, axis: Any, ndim: int) -> int:
+    """An axis counted from the front."""
+    at = whole(axis)
+    if at is None or not -ndim <= at < ndim:
+        raise wrong(f"{name}: an axis within {ndim} dimensions is required, got {shown(axis)}")
+    return at % ndim
+
+
+def axes_of(name: str, axis: Any, ndim: int) -> Shape:
+    """Axes counted from the front; None is all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = tuple(axis_of(name, a, ndim) for a in several(axis))
+    if len(set(axes)) < len(axes):
+        raise wrong(f"{name}: different axes are required, got {axis}")
+    return axes
+
+
+def shape_given(name: str, shape: Any, least: int = 0) -> Shape:
+    """A static shape from an int or a sequence of ints, from `least` on."""
+    if isinstance(shape, Tracer) or any(isinstance(n, Tracer) for n in several(shape)):
+        raise wrong(
+            f"{name}: a shape of Python ints is required, got a traced value",
+            "x.shape, which is static, or static_argnames= for an argument",
+        )
+    given = [whole(n) for n in several(shape)]
+    sizes = tuple(n for n in given if n is not None)
+    if len(sizes) < len(given):
+        raise wrong(f"{name}: an int or a tuple of ints is required, got {shown(shape)}")
+    if any(n < least for n in sizes):
+        raise wrong(f"{name}: sizes of {least} or more are required, got {shown(shape)}")
+    return sizes
+
+
+def unsupported(name: str, **options: Any) -> None:
+    """Refuse options of NumPy's signature that have no traced form."""
+    for option, given in options.items():
+        if given is not None:
+            raise wrong(
+                f"{name}: {option}= has no form for traced arrays, got {given!r:.40}",
+                f"{name} without {option}=",
+            )
+
+
+IGNORED = frozenset(("casting", "copy", "device", "like", "order", "signature", "subok"))
+
+
+def ignored(name: str, options: dict[str, Any]) -> None:
+    """Refuse keywords other than NumPy's that mean nothing to traced arrays."""
+    for option in options:
+        if option not in IGNORED:
+            raise wrong(f"{name}: a parameter of NumPy's is required, got {option}=")
+
+
+# ---------------------------------------------------------------- the table
+
+
+def implements(
+    *functions: Any, precise: bool = False, writes: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter the decorated function in the table as these NumPy functions.
+
+    What it becomes is the function of wonderland.numpy: outside of a trace, the first of them. With
+    `precise` that takes `precision=` too: the setting default_matmul_precision of one call. What
+    `writes` into an argument is NumPy's own for every dtype.
+    """
+
+    def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        numpys = functions[0]
+        traced = explained(implementation, numpys.__name__)
+        for function in functions:
+            FUNCTIONS[function] = traced
+
+        @functools.wraps(numpys, updated=())
+        def public(*args: Any, **options: Any) -> Any:
+            if current() is not None:
+                return traced(*args, **options)
+            if writes:
+                return numpys(*args, **options)
+            return eager(numpys, implementation, args, options)
+
+        @functools.wraps(numpys, updated=())
+        def with_precision(*args: Any, precision: Any = None, **options: Any) -> Any:
+            if precision is None:
+                return public(*args, **options)
+            with default_matmul_precision(precision):
+                return public(*args, **options)
+
+        return with_precision if precise else public
+
+    return register
+
+
+def _common(x: Any) -> bool:
+    """Whether an argument is one of nearly all: an ndarray not of bf16, or a number."""
+    return x.dtype != BF16 if type(x) is np.ndarray else type(x) in SCALARS
+
+
+def eager(
+    function: Any, implementation: Any, args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """NumPy's function, or where an array of bf16 is among the arguments the traced form, run at
+    once: NumPy's promotes bf16 and Python numbers to f32 or f64."""
+    if not options and all(map(_common, args)):
+        return function(*args)
+    given = (*args, *options.values())
+    refuse_subclasses(given)
+    narrow = any(isinstance(x, (np.ndarray, np.generic)) and x.dtype == BF16 for x in given)
+    if narrow and options.get("out") is None:
+        return FUNCTIONS["run"](implementation, args, options)
+    return function(*map(own, args), **{k: own(v) for k, v in options.items()})
+
+
+@functools.cache
+def loop(
+    function: np.ufunc, kinds: tuple[Any, ...], dtype: Any
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """NumPy's choice of dtypes for operands and results."""
+    if all(isinstance(k, type) for k in kinds):
+        kinds = tuple(np.dtype(k) for k in kinds)
+    results = (None,) * function.nout
+    options: dict[str, Any] = (
+        {"signature": (*(None,) * function.nin, *(dtype,) * function.nout)} if dtype else {}
+    )
+    kinds, narrow = without_bf16(kinds)
+    found = function.resolve_dtypes((*kinds, *results), **options)
+    if narrow:
+        found = tuple(BF16 if d == np.float16 else d for d in found)
+    return found[: function.nin], found[function.nin :]
+
+
+def ufunc(
+    *functions: np.ufunc, python: bool = False, single: bool = True, among: Any = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a rule on values of the loop's dtypes and one shape; the operands are promoted as NumPy
+    promotes them.
+
+    A rule with `python` gets the Python scalars among the operands too, as the keyword `given`;
+    `among` makes operands of operands before they are promoted.
+    """
+    function = functions[0]
+    name = function.__name__
+
+    def enter(rule: Callable[..., Any]) -> Callable[..., Any]:
+        def implementation(
+            *args: Any, dtype: Any = None, out: Any = None, where: Any = True, **options: Any
+        ) -> Any:
+            if options:
+                ignored(name, options)
+            into = refuse_places(name, out, where)
+            operands = [operand(x) for x in args]
+            operands = among(operands) if among else operands
+            try:
+                inputs, outputs = loop(
+                    function, tuple(kind_of(x) for x in operands), dtype and np.dtype(own(dtype))
+                )
+            except TypeError as error:
+                raise wrong(f"{name}: {error}") from None
+            wanted = [named(name, d) for d in inputs]
+            for d in outputs:
+                named(name, d)
+            lint(name, operands, wanted[0])
+            shape = common_shape(name, *(shape_of(x) for x in operands))
+            values = [value(x, d, shape) for x, d in zip(operands, wanted, strict=True)]
+            if single:  # halves are computed with in f32, and rounded once
+                values = [cast(v, "f32") if v.dtype in HALVES else v for v in values]
+            weak = all(is_weak(x) for x in operands) and outputs[0].kind != "b"
+            found = rule(*values, given=operands) if python else rule(*values)
+            several = isinstance(found, tuple)
+            made = [
+                new(cast(v, NAMES[d]) if d in HALF else v, weak)
+                for v, d in zip(found if several else (found,), outputs, strict=True)
+            ]
+            if into is not None:
+                return FUNCTIONS["into"](into, made[0], name)
+            return tuple(made) if several else made[0]
+
+        return implements(*functions)(implementation)
+
+    return enter
+
+
+def refuse_places(name: str, out: Any, mask: Any) -> Tracer | None:
+    """The traced array that `out=` names; an array can't be written to while tracing, and `where=`
+    would read what was there before."""
+    places = [o for o in (out if isinstance(out, tuple) else (out,)) if o is not None]
+    if len(places) > 1 or any(not isinstance(o, Tracer) for o in places):
+        raise wrong(
+            f"{name}: a new result is required, got out=, which writes into an array",
+            repaired((added, returned), "x = x + y, not x += y"),
+        )
+    if mask is not True:
+        raise wrong(
+            f"{name}: where= has no form for traced arrays", "np.where(mask, result, other)"
+        )
+    return places[0] if places else None

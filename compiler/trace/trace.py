@@ -1,0 +1,316 @@
+"""From functions to graphs.
+
+`trace(f, *args)` runs `f` once on tracers and gives its graph. The graph is closed: arrays that `f`
+reads from around it are constants of it, values of an outer trace are further inputs, listed in
+`captured`. `call` puts a graph into the trace at hand, or runs it: with it every transformation of
+graphs is a transformation of functions, in any nesting.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...runtime.gpu.devices import array_on_device
+from ..ir.errors import ProgramError
+from ..ir.explain import BARE, shown
+from ..ir.facts import effects_in, has_effect
+from ..ir.graph import Graph, Node, Value, apply_all
+from ..ir.source import Source, is_own, user_source, where
+from ..ir.types import NUMPY, Type, dtype_name
+from ..ir.walk import inline
+from ..ops.effects import Tie, tie, token
+from ..transform.interpreter import interpret
+from . import tree
+from .arrays import argument, refuse_subclasses
+from .operands import operand, value
+from .tracer import FUNCTIONS, Again, Tracer, active, current, tracing
+from .tree import Structure
+
+PYTHON = {bool: "bool", int: "i64", float: "f64", complex: "c128"}
+"""The dtype of a Python number that has no partner."""
+Run = Callable[..., Sequence[np.ndarray]]
+"""What runs a graph on arrays: the interpreter, or compiled code."""
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """A function's graph: its inputs are leaves of arguments, then what stands for `captured`."""
+
+    graph: Graph
+    inputs: Structure
+    outputs: Structure
+    captured: tuple[Tracer, ...] = ()
+
+    @property
+    def args(self) -> tuple[Value, ...]:
+        """The inputs that are leaves of the arguments."""
+        return self.graph.inputs[: self.inputs.size]
+
+
+def traced_leaves(leaves: Sequence[Any]) -> bool:
+    """Whether a tracer is among the leaves."""
+    return any(isinstance(x, Tracer) for x in leaves)
+
+
+def aval(x: Any, place: str = "args") -> tuple[Type, bool]:
+    """The type of an argument's leaf, and whether it is weak; errors name its place."""
+    if isinstance(x, Tracer):
+        return x.type, x.weak
+    if isinstance(x, Type):
+        return x, False
+    if type(x) in PYTHON:
+        return Type(PYTHON[type(x)]), type(x) is not bool
+    refuse_subclasses(x)
+    shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
+    if isinstance(shape, tuple) and isinstance(dtype, np.dtype):
+        return Type(dtype_name(dtype), shape), False
+    found = array_on_device(x)
+    found = argument(x) if found is None else found
+    if found is None:
+        raise ProgramError(
+            "trace: arrays and numbers are required as arguments, "
+            f"got {type(x).__name__} {x!r:.40} at {place}",
+            where(user_source()),
+            f"{static(place)}, or close over it; np.asarray(x) where it is memory of numbers",
+        )
+    return Type(dtype_name(found.dtype), found.shape), False
+
+
+def static(place: str) -> str:
+    """How the argument at a place becomes static: by jit, or as a field of a dataclass."""
+    if place.isidentifier() and place != "args":
+        return f"static_argnames={place!r}"
+    field = place.rpartition(".")[2]
+    in_field = "." in place and field.isidentifier()
+    return f'{field}: Any = field(metadata={{"static": True}})' if in_field else "static_argnums"
+
+
+def names_of(fun: Callable[..., Any], structure: Structure) -> list[str]:
+    """What each leaf of (args, options) is called in messages: `params['w'][0]`."""
+    args, options = structure.children
+    names = [f"argument {i}" for i in range(len(args.children))]
+    try:
+        parameters = list(inspect.signature(fun).parameters.values())
+    except (TypeError, ValueError):  # a builtin
+        parameters = []
+    for i, p in enumerate(parameters[: len(names)]):
+        if p.kind is p.VAR_POSITIONAL:
+            names[i:] = [f"{p.name}[{k}]" for k in range(len(names) - i)]
+            break
+        names[i] = p.name
+    found = [
+        name + path
+        for name, child in zip(names, args.children, strict=True)
+        for path in tree.paths(child)
+    ]
+    for name, child in zip(options.data, options.children, strict=True):
+        found += [name + path for path in tree.paths(child)]
+    return found
+
+
+def trace(
+    function: Callable[..., Any], *args: Any, name: str | None = None, again: Again | None = None
+) -> Traced:
+    """The graph of `function` for arguments of the types of `args`.
+
+    Those are trees of arrays, numbers, types or tracers. `again`: of loops, what reverse mode
+    computes again.
+    """
+    name = name or getattr(function, "__name__", type(function).__name__)
+    return trace_tree(function, args, name, again)
+
+
+def trace_tree(
+    function: Callable[..., Any], args: tuple[Any, ...], name: str, again: Again | None = None
+) -> Traced:
+    """As `trace`, of arguments as one tuple."""
+    leaves, inputs = tree.flatten(args)
+    try:
+        avals = [aval(x) for x in leaves]
+    except ProgramError:
+        avals = [aval(x, f"args{p}") for x, p in zip(leaves, tree.paths(inputs), strict=True)]
+    name = name if name.isidentifier() else "function"
+    with tracing(name, again) as made:
+        places = [Value(of) for of, _ in avals]
+        tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
+        results, outputs = tree.flatten(_run(function, tree.unflatten(inputs, tracers)))
+        values = tied([_result(x, i, outputs, name) for i, x in enumerate(results)], made.effects)
+    captured = tuple(outer for outer, _ in made.captured.values())
+    further = (inner for _, inner in made.captured.values())
+    return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured)
+
+
+def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """The function's results.
+
+    Errors about tracers that lack the user's line get it: NumPy and Python replace some of ours,
+    and some of what fails in our own functions is bare.
+    """
+    try:
+        return function(*args)
+    except BARE as error:
+        cause = error if isinstance(error, ProgramError) else error.__cause__
+        if isinstance(cause, ProgramError):
+            if cause is error and cause.where:
+                raise
+            raise ProgramError(cause.what, cause.where or _place(error), cause.repair) from None
+        if what := _inside(error):
+            what, _, repair = what.partition("\ntry: ")
+            raise ProgramError(what.splitlines()[0], _place(error), repair, error) from None
+        if "Tracer" not in str(error):
+            raise
+        raise ProgramError(
+            f"trace: {error}", _place(error), "Python numbers, known when the function is traced"
+        ) from None
+
+
+def _inside(error: BaseException) -> str:
+    """What a bare error says that came up in a function of ours which the user called."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    users = [k for k, f in enumerate(frames) if not is_own(f.f_code.co_filename)]
+    if not users or users[-1] == len(frames) - 1:
+        return ""
+    called = frames[users[-1] + 1]
+    code = called.f_code
+    if code.co_name == "__getattr__":
+        return str(error)
+    given = {n: called.f_locals.get(n) for n in code.co_varnames[: code.co_argcount]}
+    came = ", ".join(f"{n}={shown(x)}" for n, x in given.items() if n != "self")
+    return f"{code.co_name}: {str(error).splitlines()[0]}, got {came}"
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of the user's that the error went through."""
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not is_own(frame.f_code.co_filename):
+            found = where(Source(frame.f_code.co_filename, line))
+    return found
+
+
+def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:
+    if not isinstance(x, (Tracer, *PYTHON, np.ndarray, np.generic)):
+        path = tree.paths(outputs)[i] or ""
+        raise ProgramError(
+            f"{name}: arrays are required as results, got {type(x).__name__} {x!r:.40} "
+            f"at result{path}",
+            where(user_source()),
+            "return arrays in dicts, lists, tuples or dataclasses",
+        )
+    return value(x)
+
+
+def eagerly(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """A function of traced arrays on arrays, interpreted; other arguments are what they are."""
+    leaves, structure = tree.flatten((args, options))
+    arrays = {i: x for i, x in enumerate(leaves) if isinstance(x, (np.ndarray, np.generic))}
+    found: Any = None
+
+    def body(given: dict[int, Any]) -> Any:
+        nonlocal found
+        own, named = tree.unflatten(structure, [given.get(i, x) for i, x in enumerate(leaves)])
+        found = function(*own, **named)
+        return found if traced_leaves(tree.leaves(found)) else ()
+
+    ran = call(trace_tree(body, (arrays,), function.__name__), arrays)
+    return ran if traced_leaves(tree.leaves(found)) else found
+
+
+FUNCTIONS["run"] = eagerly
+
+
+def keeps_bf16(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as it is in a trace, where Python numbers leave bf16 what it is; outside, NumPy's
+    operators make f32 of it."""
+
+    @functools.wraps(function)
+    def kept(*args: Any, **options: Any) -> Any:
+        if current() is None and any(map(_is_bf16, tree.leaves((args, options)))):
+            return eagerly(function, args, options)
+        return function(*args, **options)
+
+    return kept
+
+
+def _is_bf16(x: Any) -> bool:
+    return isinstance(x, (np.ndarray, np.generic)) and x.dtype == NUMPY["bf16"]
+
+
+def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
+    """The traced function on arguments of the types it was traced for.
+
+    It becomes part of the trace at hand where it reads a tracer; else it runs at once.
+    """
+    leaves, inputs = tree.flatten(args)
+    if inputs != traced.inputs:
+        found = tree.difference(traced.inputs, inputs)
+        raise ProgramError(
+            f"{traced.graph.name}: the arguments it was traced for are required, {found}"
+        )
+    operands = (*leaves, *traced.captured)
+    types = [v.type for v in traced.graph.inputs]
+    if traced_leaves(operands):
+        given = [
+            _fitting(value(x, t.dtype), t, traced) for x, t in zip(operands, types, strict=True)
+        ]
+        results = [_tracer(v) for v in placed(traced.graph, given)]
+    else:
+        results = list(
+            run(traced.graph, *(_array(x, t, traced) for x, t in zip(operands, types, strict=True)))
+        )
+    return tree.unflatten(traced.outputs, results[: traced.outputs.size])
+
+
+def tied(values: Sequence[Value], effects: Sequence[Value]) -> list[Value]:
+    """The results of a trace with the effects of it; a token with them if it has no results."""
+    if not effects:
+        return list(values)
+    return [tie(values[0] if values else token(), *effects), *values[1:]]
+
+
+def placed(graph: Graph, args: Sequence[Value]) -> list[Value]:
+    """The results of a graph in the trace at hand, of which its effects become part."""
+    if not effects_in(graph):
+        return list(inline(graph, args))
+
+    def step(node: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+        values = apply_all(node.op, *given)
+        noted(values)
+        return values
+
+    found = inline(graph, args, step)
+    return [v.node.args[0] if v.node and isinstance(v.node.op, Tie) else v for v in found]
+
+
+def noted(values: Sequence[Value]) -> None:
+    """Keeps the effects of a node of these results, which may be read by nothing."""
+    node = values[0].node if values else None
+    if node is not None and has_effect(node.op):
+        trace = active()
+        trace.effects = [*(v for v in trace.effects if v not in node.args[:1]), values[0]]
+
+
+def _tracer(found: Value) -> Tracer:
+    trace = current()
+    assert trace is not None, "a tracer among the operands was lifted into the current trace"
+    return Tracer(found, trace)
+
+
+def _fitting(given: Any, expected: Type, traced: Traced) -> Any:
+    if given.shape != expected.shape:
+        raise ProgramError(
+            f"{traced.graph.name}: {expected} is required, as traced, "
+            f"got a shape {list(given.shape)}"
+        )
+    return given
+
+
+def _array(x: Any, expected: Type, traced: Traced) -> np.ndarray:
+    return _fitting(np.asarray(operand(x), NUMPY[expected.dtype]), expected, traced)

@@ -1,0 +1,447 @@
+"""Traced values: what a function sees in place of its arrays while its graph is made.
+
+A `Tracer` is a value of the graph that behaves as an ndarray. Plain NumPy functions reach it
+through `__array_ufunc__` and `__array_function__`; both, the operators and the methods look the
+function up in one table, `FUNCTIONS`, that compiler/numpy fills. A `Trace` is one function being
+traced. Traces nest, per thread: a tracer of an outer trace that an inner one reads is captured, it
+becomes a further input of the inner graph. A tracer is weak where it came from Python scalars only:
+then it takes the dtype of its partner, as the scalar would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from ..ir.errors import ProgramError
+from ..ir.graph import Value, apply
+from ..ir.parameters import Array
+from ..ir.source import user_source, where
+from ..ir.types import MAX_AXES, NUMPY, Type
+from ..ops.nested.bodies import Control
+from ..ops.source import Constant
+from .aliases import Memories, Memory, kind
+from .concrete import Concrete
+from .unsupported import HINTS
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""What computes a NumPy function on tracers."""
+
+
+class Again(NamedTuple):
+    """What reverse mode computes again of loops: the first `part` of the turns, by `levels`; see
+    nested/segmented_scan.py."""
+
+    part: float = 0.0
+    levels: int = 1
+
+
+class Trace:
+    """A function being traced."""
+
+    def __init__(self, name: str, parent: Trace | None) -> None:
+        self.name, self.parent = name, parent
+        self.ended = False
+        self.again = parent.again if parent else Again()
+        self.opened: Any = None  # a call whose rule is traced here, see custom.py
+        self.effects: list[Value] = []  # what stands for the effects so far, see effects.py
+        self.captured: dict[Value, tuple[Tracer, Value]] = {}
+        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
+        self.mapped: tuple[int, frozenset[Value]] | None = None  # by vmap: its size, what differs
+        self.batches: Trace | None = None  # the trace for whose vmap a batch rule is traced here
+        self.memories = Memories()
+        self._constants: dict[str, Value] = {}
+
+    def constant(self, array: np.ndarray) -> Value:
+        """A closed-over array: copied now, once per content."""
+        parameter = Array(array)
+        if parameter.digest not in self._constants:
+            self._constants[parameter.digest] = apply(Constant(parameter))
+        return self._constants[parameter.digest]
+
+    def lift(self, tracer: Tracer) -> Value:
+        """The value of `tracer` here: its own, or an input that stands for an outer trace's."""
+        if tracer.owner is self:
+            return tracer.value
+        outer = self.parent
+        while outer is not None and outer is not tracer.owner:
+            outer = outer.parent
+        if outer is None:
+            refuse_foreign(tracer)
+        value = tracer.value
+        if value not in self.captured:
+            node = value.node
+            if node is not None and not node.args and not isinstance(node.op, Control):
+                return apply(node.op)  # a constant is made again, so that it is known to be one
+            self.captured[value] = tracer, Value(value.type)
+        return self.captured[value][1]
+
+
+def refuse_foreign(tracer: Tracer) -> NoReturn:
+    node = tracer._value.node
+    made = node.source if node else None
+    origin = f", made at {made.file}:{made.line}," if made else ""
+    state = "after its trace ended" if tracer.owner.ended else "in another thread's trace"
+    raise ProgramError(
+        f"trace: a value of the trace of {tracer.owner.name}{origin} is used {state}, "
+        f"got {tracer.type}",
+        where(user_source()),
+        "return it from the traced function, or pass it as an argument",
+    )
+
+
+class _State(threading.local):
+    current: Trace | None = None
+
+
+_state = _State()
+
+
+def current() -> Trace | None:
+    """The innermost trace of this thread, if any."""
+    return _state.current
+
+
+def active() -> Trace:
+    """The innermost trace of this thread. There is one wherever a tracer may be used."""
+    if _state.current is None:
+        raise ProgramError(
+            "trace: a traced value is used outside of the function it was made in",
+            where(user_source()),
+            "return it from the traced function",
+        )
+    return _state.current
+
+
+def named_axes() -> dict[str, tuple[Tracer, int]]:
+    """The named axes of vmap around this line: the place of an application on each, its size."""
+    found: dict[str, tuple[Tracer, int]] = {}
+    trace = _state.current
+    while trace is not None:
+        found = {**trace.axes, **found}
+        trace = trace.parent
+    return found
+
+
+@contextlib.contextmanager
+def tracing(name: str, again: Again | None = None) -> Iterator[Trace]:
+    """A new innermost trace of this thread; `again` holds in those inside of it too."""
+    outer = _state.current
+    trace = _state.current = Trace(name, outer)
+    trace.again = again or trace.again
+    try:
+        yield trace
+    finally:
+        _state.current = outer
+        trace.ended = True
+        trace.memories = Memories()
+
+
+OPERANDS = (bool, int, float, complex, np.ndarray, np.generic, list, tuple)
+"""What may stand beside a tracer."""
+
+
+def _function(function: Any) -> Callable[..., Any]:
+    """A method that is a NumPy function on the array."""
+
+    def method(self: Tracer, *args: Any, **options: Any) -> Any:
+        return FUNCTIONS[function](self, *args, **options)
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"numpy.{function.__name__} of the array."
+    return method
+
+
+def _operator(function: Any) -> Callable[[Tracer, Any], Any]:
+    def operator(self: Tracer, other: Any) -> Any:
+        if isinstance(other, (Tracer, *OPERANDS)):
+            return FUNCTIONS[function](self, other)
+        return NotImplemented
+
+    return operator
+
+
+def _reflected(function: Any) -> Callable[[Tracer, Any], Any]:
+    def operator(self: Tracer, other: Any) -> Any:
+        if isinstance(other, OPERANDS):
+            return FUNCTIONS[function](other, self)
+        return NotImplemented
+
+    return operator
+
+
+def _unary(function: Any) -> Callable[[Tracer], Any]:
+    return lambda self: FUNCTIONS[function](self)
+
+
+def _in_place(function: Any) -> Callable[[Tracer, Any], Any]:
+    """`x += y`: a write to x if that may be written to; else another array by the name of x."""
+
+    def operator(self: Tracer, other: Any) -> Any:
+        if not isinstance(other, (Tracer, *OPERANDS)):
+            return NotImplemented
+        found = FUNCTIONS[function](self, other)
+        if not self.ndim:
+            return found  # as of NumPy's scalars
+        if self.refusal():
+            self.memory.writes += 1
+            found.replaced = self.memory, self._value
+            return found
+        return FUNCTIONS["into"](self, found, function.__name__)
+
+    return operator
+
+
+_power = _operator(np.power)
+
+
+class Tracer(Concrete):
+    """A value of the graph being made, with an ndarray's attributes and operators.
+
+    What an op of this trace made may be written to: the tracer then stands for another value, and
+    tracers that share its memory are stale. One of no dimensions is a number, as NumPy's scalars.
+    """
+
+    __slots__ = ("_value", "memory", "owner", "replaced", "seen", "weak")
+
+    def __init__(self, value: Value, owner: Trace, weak: bool = False) -> None:
+        if len(value.type.shape) >= MAX_AXES and (excess := value.type.excess()):
+            name = value.node.op.name if value.node else "trace"
+            at = value.node.source if value.node else user_source()
+            raise ProgramError(f"{name}: {excess}", where(at))
+        self._value, self.owner, self.weak = value, owner, weak
+        self.memory = owner.memories[value] if value.type.shape else Memory()
+        self.seen = self.memory.writes
+        self.replaced: tuple[Memory, Value] | None = None  # what `x += y` made this of
+
+    @property
+    def value(self) -> Value:
+        if self.seen != self.memory.writes:
+            raise ProgramError(
+                f"trace: memory of {self.type} was written to, of which this is another view",
+                where(user_source()),
+                "use the array that was written to, or x.copy() before the write",
+            )
+        return self._value
+
+    def refusal(self) -> str:
+        """What the array is, where it is none that may be written to."""
+        if self.owner is not current():
+            return "a value of an outer function"
+        return kind(self._value)
+
+    def write(self, value: Value) -> None:
+        """Stands for `value` from here on."""
+        self.replaced = self.memory, self._value
+        self.memory.writes += 1
+        self._value, self.seen = self.owner.memories.own(value, self.memory), self.memory.writes
+
+    @property
+    def type(self) -> Type:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._value.type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._value.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return NUMPY[self._value.type.dtype]
+
+    @property
+    def ndim(self) -> int:
+        return len(self._value.type.shape)
+
+    @property
+    def size(self) -> int:
+        return self._value.type.size
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._value.type.nbytes
+
+    @property
+    def T(self) -> Tracer:
+        return FUNCTIONS[np.transpose](self)
+
+    @property
+    def mT(self) -> Tracer:
+        return FUNCTIONS[np.matrix_transpose](self)
+
+    @property
+    def at(self) -> Any:
+        """x.at[i].set(v) and its kin: x, but updated at i."""
+        return FUNCTIONS["at"](self)
+
+    @property
+    def real(self) -> Tracer:
+        return FUNCTIONS[np.real](self)
+
+    @property
+    def imag(self) -> Tracer:
+        return FUNCTIONS[np.imag](self)
+
+    def __repr__(self) -> str:
+        return f"Tracer<{self._value.type}{', weak' if self.weak else ''}>"
+
+    # ---- NumPy's protocols
+
+    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        called = function if method == "__call__" else getattr(function, method)
+        found = FUNCTIONS.get(called)
+        if found is None:
+            refuse_function(
+                function.__name__ if method == "__call__" else f"{function.__name__}.{method}", self
+            )
+        return found(*inputs, **options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        found = FUNCTIONS.get(function)
+        if found is None:
+            refuse_function(
+                f"{function.__module__}.{function.__name__}".removeprefix("numpy."), self
+            )
+        return found(*args, **options)
+
+    # ---- methods
+
+    sum, prod, mean = _function(np.sum), _function(np.prod), _function(np.mean)
+    max, min, any, all = _function(np.max), _function(np.min), _function(np.any), _function(np.all)
+    var, std = _function(np.var), _function(np.std)
+    argmax, argmin = _function(np.argmax), _function(np.argmin)
+    cumsum, cumprod = _function(np.cumsum), _function(np.cumprod)
+    argsort, searchsorted = _function(np.argsort), _function(np.searchsorted)
+    clip, round = _function(np.clip), _function(np.round)
+    dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
+    squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)
+    copy, diagonal, trace = _function(np.copy), _function(np.diagonal), _function(np.trace)
+
+    def conj(self) -> Tracer:
+        return FUNCTIONS[np.conjugate](self) if self.type.is_complex else self
+
+    conjugate = conj
+
+    def __copy__(self) -> Tracer:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ProgramError(
+            f"trace: an array is required to be pickled, got a traced value of {self.type}",
+            where(user_source()),
+            "return it from the traced function, and pickle the result",
+        )
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Tracer:
+        return FUNCTIONS[np.astype](self, dtype, copy=copy)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Tracer:
+        return FUNCTIONS[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def flatten(self, order: str = "C") -> Tracer:
+        return FUNCTIONS[np.ravel](self, order).copy()
+
+    def transpose(self, *axes: Any) -> Tracer:
+        one = len(axes) == 1 and (axes[0] is None or np.ndim(axes[0]) > 0)
+        return FUNCTIONS[np.transpose](self, axes[0] if one else axes or None)
+
+    # ---- operators
+
+    __add__, __radd__ = _operator(np.add), _reflected(np.add)
+    __sub__, __rsub__ = _operator(np.subtract), _reflected(np.subtract)
+    __mul__, __rmul__ = _operator(np.multiply), _reflected(np.multiply)
+    __truediv__, __rtruediv__ = _operator(np.true_divide), _reflected(np.true_divide)
+    __floordiv__, __rfloordiv__ = _operator(np.floor_divide), _reflected(np.floor_divide)
+    __mod__, __rmod__ = _operator(np.remainder), _reflected(np.remainder)
+    __divmod__, __rdivmod__ = _operator(np.divmod), _reflected(np.divmod)
+    __rpow__ = _reflected(np.power)
+    __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
+    __and__, __rand__ = _operator(np.bitwise_and), _reflected(np.bitwise_and)
+    __or__, __ror__ = _operator(np.bitwise_or), _reflected(np.bitwise_or)
+    __xor__, __rxor__ = _operator(np.bitwise_xor), _reflected(np.bitwise_xor)
+    __lshift__, __rlshift__ = _operator(np.left_shift), _reflected(np.left_shift)
+    __rshift__, __rrshift__ = _operator(np.right_shift), _reflected(np.right_shift)
+    __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
+    __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.true_divide)
+    __ifloordiv__, __imod__ = _in_place(np.floor_divide), _in_place(np.remainder)
+    __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
+    __iand__, __ior__ = _in_place(np.bitwise_and), _in_place(np.bitwise_or)
+    __ixor__ = _in_place(np.bitwise_xor)
+    __ilshift__, __irshift__ = _in_place(np.left_shift), _in_place(np.right_shift)
+    __lt__, __le__ = _operator(np.less), _operator(np.less_equal)
+    __gt__, __ge__ = _operator(np.greater), _operator(np.greater_equal)
+    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)  # pyright: ignore[reportAssignmentType]
+    __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
+    __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
+    __hash__ = Concrete.__hash__
+
+    def __pow__(self, other: Any) -> Tracer:
+        if type(other) is int and other == 2 and self.type.dtype == "bool":
+            return FUNCTIONS[np.square](self)  # as ndarrays have it: in i8
+        return _power(self, other)
+
+    def __round__(self, digits: int = 0) -> Tracer:
+        return FUNCTIONS[np.round](self, digits)
+
+    # ---- as a sequence
+
+    def __getitem__(self, at: Any) -> Tracer:
+        return FUNCTIONS["getitem"](self, at)
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        FUNCTIONS["setitem"](self, at, value)
+
+    def fill(self, value: Any) -> None:
+        """Every element becomes `value`."""
+        FUNCTIONS["setitem"](self, ..., value)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and hasattr(np.ndarray, name):
+            refuse_function(name, self, AttributeError)
+        raise AttributeError(f"'Tracer' object has no attribute '{name}'", name=name, obj=self)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ProgramError(
+                f"len: an array of one axis or more is required, got {self.type}",
+                where(user_source()),
+            )
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tracer]:
+        if not self.shape:
+            raise ProgramError(
+                f"iteration: an array of one axis or more is required, got {self.type}",
+                where(user_source()),
+            )
+        return (self[i] for i in range(self.shape[0]))
+
+
+def nearest(name: str) -> str:
+    """What to write in place of a NumPy function that has no traced form."""
+    for space in ("special", "nn", "lax"):
+        if name not in HINTS and hasattr(sys.modules.get(f"wonderland.{space}"), name):
+            return f"wl.{space}.{name}"
+    names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.75)
+    return HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
+
+
+def refuse_function(name: str, got: Tracer, kind: type[Exception] = ProgramError) -> NoReturn:
+    """A NumPy function or method that has no traced form."""
+    what = f"{name}: has no form for traced arrays, got {got.type}"
+    repair = nearest(name)
+    error = ProgramError(what, where(user_source()), repair)
+    raise error if kind is ProgramError else kind(str(error))

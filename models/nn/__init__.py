@@ -1,0 +1,1 @@
+"""Activations, losses and initial weights: the names of wonderland.nn."""

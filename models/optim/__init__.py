@@ -1,0 +1,1 @@
+"""Optimisers and schedules of their rates: the names of wonderland.optim."""

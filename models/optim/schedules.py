@@ -1,0 +1,149 @@
+"""Learning rates as functions of the number of steps taken, as in optax.
+
+    rate = warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=100, decay_steps=1000)
+    optimizer = wl.optim.adam(rate)
+
+A schedule is a function of the count, which may be traced: its value is part of the training step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ...compiler.front import numpy as np
+from ...compiler.ir.errors import ProgramError
+from ...compiler.ir.explain import explained
+from ...compiler.ir.source import user_source, where
+
+__all__ = [
+    "Schedule",
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "exponential_decay",
+    "join_schedules",
+    "linear_schedule",
+    "piecewise_constant_schedule",
+    "warmup_cosine_decay_schedule",
+]
+
+Schedule = Callable[[Any], Any]
+
+
+def _at_least_one(name: str, what: str, steps: Any) -> None:
+    if not steps > 0:
+        raise ProgramError(
+            f"{name}: {what} of 1 or more is required, got {steps!r:.40}", where(user_source())
+        )
+
+
+@explained
+def constant_schedule(value: float) -> Schedule:
+    """value"""
+    return lambda count: value
+
+
+@explained
+def linear_schedule(
+    init_value: float, end_value: float, transition_steps: float, transition_begin: float = 0
+) -> Schedule:
+    """From init_value, over transition_steps from transition_begin on, to end_value."""
+
+    def schedule(count: Any) -> Any:
+        done = np.clip((count - transition_begin) / max(transition_steps, 1), 0.0, 1.0)
+        return init_value + done * (end_value - init_value)
+
+    return schedule
+
+
+@explained
+def exponential_decay(
+    init_value: float,
+    transition_steps: float,
+    decay_rate: float,
+    transition_begin: float = 0,
+    staircase: bool = False,
+    end_value: float | None = None,
+) -> Schedule:
+    """init_value * decay_rate^((count - transition_begin) / transition_steps).
+
+    Before transition_begin it is init_value; a staircase rounds the exponent down; end_value is a
+    bound that it does not pass.
+    """
+    _at_least_one("exponential_decay", "transition_steps", transition_steps)
+
+    def schedule(count: Any) -> Any:
+        exponent = np.maximum((count - transition_begin) / transition_steps, 0.0)
+        exponent = np.floor(exponent) if staircase else exponent
+        found = init_value * np.exp(exponent * math.log(decay_rate))
+        if end_value is None:
+            return found
+        return (np.maximum if decay_rate < 1 else np.minimum)(found, end_value)
+
+    return schedule
+
+
+@explained
+def cosine_decay_schedule(
+    init_value: float, decay_steps: float, alpha: float = 0.0, exponent: float = 1.0
+) -> Schedule:
+    """init_value * ((1 - alpha) * ((1 + cos(pi * count / decay_steps)) / 2)^exponent + alpha).
+
+    Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017.
+    """
+    _at_least_one("cosine_decay_schedule", "decay_steps", decay_steps)
+
+    def schedule(count: Any) -> Any:
+        done = np.minimum(count / decay_steps, 1.0)
+        falling = 0.5 * (1 + np.cos(math.pi * done))
+        return init_value * ((1 - alpha) * falling**exponent + alpha)
+
+    return schedule
+
+
+@explained
+def warmup_cosine_decay_schedule(
+    init_value: float,
+    peak_value: float,
+    warmup_steps: float,
+    decay_steps: float,
+    end_value: float = 0.0,
+    exponent: float = 1.0,
+) -> Schedule:
+    """Linear to peak_value over warmup_steps, then a cosine to end_value at decay_steps."""
+    left = "decay_steps beyond warmup_steps"
+    _at_least_one("warmup_cosine_decay_schedule", left, decay_steps - warmup_steps)
+    alpha = end_value / peak_value if peak_value else 0.0
+    falling = cosine_decay_schedule(peak_value, decay_steps - warmup_steps, alpha, exponent)
+    return join_schedules(
+        [linear_schedule(init_value, peak_value, warmup_steps), falling], [warmup_steps]
+    )
+
+
+@explained
+def piecewise_constant_schedule(
+    init_value: float, boundaries_and_scales: Mapping[int, float] | None = None
+) -> Schedule:
+    """init_value times every scale whose boundary the count has reached."""
+
+    def schedule(count: Any) -> Any:
+        found: Any = init_value
+        for boundary, scale in sorted((boundaries_and_scales or {}).items()):
+            found = found * np.where(count >= boundary, scale, 1.0)
+        return found
+
+    return schedule
+
+
+@explained
+def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
+    """Each schedule from its boundary on, counting from there; the first from 0."""
+
+    def schedule(count: Any) -> Any:
+        found = schedules[0](count)
+        for boundary, later in zip(boundaries, schedules[1:], strict=True):
+            found = np.where(count < boundary, found, later(count - boundary))
+        return found
+
+    return schedule

@@ -1,0 +1,172 @@
+"""Programs between pages that may not be touched, to find what leaves its memory: WONDERLAND_GUARD.
+
+Every row runs on copies of its operands, results and scratch, of which each ends right before such
+a page (`end`), or begins right behind one (`begin`); operands may be read only. Arena and results
+hold NaN before anything is written. An access outside ends the process, so whoever looks for one
+runs programs in a child. The walk is Python's, row by row, one thread: some thousand times slower.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..rows import BranchRow, HostRow, KernelRow, LoopRow, Row, Settled, Slot
+from ..spec import POISON, accept, fits
+from ..steps import Table
+from .host_calls import call_host
+
+SIDES = ("end", "begin")
+NONE, READ, WRITE = 0, 1, 3  # of mprotect
+KERNEL = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)
+
+
+def checked(side: str) -> str:
+    """The side, if there is one of that name."""
+    if side not in ("", *SIDES):
+        raise ValueError(f"WONDERLAND_GUARD: end or begin is required, got {side!r}")
+    return side
+
+
+def protect(address: int, nbytes: int, mode: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(nbytes), mode):
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
+class Block:
+    """Bytes of some pages, with a page before and behind that may not be touched."""
+
+    def __init__(self, pages: int) -> None:
+        self.nbytes, page = pages * mmap.PAGESIZE, mmap.PAGESIZE
+        self.memory = mmap.mmap(-1, self.nbytes + 2 * page)
+        self.first = ctypes.addressof(ctypes.c_char.from_buffer(self.memory)) + page
+        protect(self.first - page, page, NONE)
+        protect(self.first + self.nbytes, page, NONE)
+
+    def place(self, nbytes: int, side: str) -> int:
+        """Where so many bytes begin."""
+        return self.first + (self.nbytes - nbytes if side == "end" else 0)
+
+
+class Walk:
+    """One call: the addresses of slots, and the cells of the loops that it is in."""
+
+    blocks: dict[int, list[Block]] = {}  # noqa: RUF012 (by pages, of the process)
+
+    def __init__(self, table: Table, side: str, spaces: dict[str, Sequence[int]]) -> None:
+        self.table, self.side = table, side
+        self.cells: dict[int, int] = {}
+        self.spaces: dict[str, Any] = {**spaces, "cell": self.cells}
+
+    def address(self, slot: Slot) -> int:
+        return self.spaces[slot.space][slot.index] + slot.offset_bytes
+
+    def rows(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if isinstance(row, KernelRow):
+                self.kernel(row)
+            elif isinstance(row, HostRow):
+                slots = (slot for slot, _, _ in (*row.inputs, *row.outputs))
+                call_host(row, tuple(map(self.address, slots)))
+            elif isinstance(row, LoopRow):
+                self.loop(row)
+            elif isinstance(row, BranchRow):
+                index = ctypes.c_int32.from_address(self.address(row.index)).value
+                self.rows(row.cases[min(max(index, 0), len(row.cases) - 1)])
+
+    def kernel(self, row: KernelRow) -> None:
+        """A kernel on copies; what has one address has one copy."""
+        if not row.points:
+            return
+        addresses = [self.address(slot) for slot in row.slots]
+        sizes = dict.fromkeys(addresses, 0)
+        for a, nbytes in zip(addresses, row.nbytes, strict=True):
+            sizes[a] = max(sizes[a], nbytes)
+        written = set(addresses[len(addresses) - row.writes :])
+        taken = {a: self.taken(n) for a, n in sizes.items()}
+        scratch = self.taken(row.scratch_bytes)
+        places = {a: block.place(sizes[a], self.side) for a, block in taken.items()}
+        for a, place in places.items():
+            ctypes.memmove(place, a, sizes[a])
+            if a not in written:
+                protect(taken[a].first, taken[a].nbytes, READ)
+        ctypes.memset(scratch.first, POISON, scratch.nbytes)
+        args = np.array([*(places[a] for a in addresses), *row.sizes], np.int64)
+        run, rows = KERNEL(row.address), scratch.place(row.scratch_bytes, self.side)
+        for start in range(0, row.points, row.grain):
+            run(args.ctypes.data, start, min(start + row.grain, row.points), rows)
+        for a, place in places.items():
+            if a in written:
+                ctypes.memmove(a, place, sizes[a])
+            else:
+                protect(taken[a].first, taken[a].nbytes, WRITE)
+        for block in (*taken.values(), scratch):
+            self.blocks[block.nbytes // mmap.PAGESIZE].append(block)
+
+    def taken(self, nbytes: int) -> Block:
+        """A block for so many bytes that nothing else uses."""
+        pages = max(1, -(-nbytes // mmap.PAGESIZE))
+        free = self.blocks.setdefault(pages, [])
+        return free.pop() if free else Block(pages)
+
+    def loop(self, row: LoopRow) -> None:
+        """Turn by turn, as walker.py does it."""
+        self.settle(row, row.starts, 0)
+        turn = 0
+        while turn != row.length:
+            for cell in row.cells:
+                self.cells[cell.number] = self.address(cell.at(turn))
+            self.rows(row.test_rows)
+            if row.test and not ctypes.c_uint8.from_address(self.address(row.test)).value:
+                break
+            self.rows(row.rows)
+            turn += 1
+        self.settle(row, row.results, turn)
+
+    def settle(self, row: LoopRow, settled: Sequence[Settled], turn: int) -> None:
+        for index, slot, nbytes in settled:
+            source, target = self.address(row.cells[index].at(turn)), self.address(slot)
+            if source != target:
+                ctypes.memmove(target, source, nbytes)
+
+
+def call(
+    rows: Sequence[Row], table: Table, side: str, leaves: tuple[Any, ...], convert: bool
+) -> tuple[np.ndarray, ...] | None:
+    """The results; None where a leaf is none of its kind and may not be converted."""
+    donated = table.donated
+    if len(leaves) != len(table.inputs):
+        raise TypeError(f"{len(table.inputs)} arguments are required, got {len(leaves)}")
+    given = list(leaves)
+    for k, (leaf, spec) in enumerate(zip(leaves, table.inputs, strict=True)):
+        if not fits(leaf, spec, k in donated):
+            if not convert:
+                return None
+            given[k] = accept(leaf, spec, k, k in donated)
+    for i in donated:
+        if any(np.may_share_memory(given[i], x) for k, x in enumerate(given) if k != i):
+            given[i] = given[i].copy()
+    arena = np.full(table.arena_bytes, POISON, np.uint8)
+    outputs = [
+        given[table.donors[k]] if k in table.donors else poisoned(spec.shape, spec.dtype)
+        for k, spec in enumerate(table.outputs)
+    ]
+    spaces: dict[str, Sequence[int]] = {
+        "arena": [arena.ctypes.data],
+        "input": [x.ctypes.data for x in given],
+        "output": [x.ctypes.data for x in outputs],
+        "constant": [x.ctypes.data for x in table.constants],
+    }
+    Walk(table, side, spaces).rows(rows)
+    return tuple(outputs)
+
+
+def poisoned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    array = np.empty(shape, dtype)
+    ctypes.memset(array.ctypes.data, POISON, array.nbytes)
+    return array

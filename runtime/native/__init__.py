@@ -1,0 +1,8 @@
+"""From printed text to machine code, for kernels and for the executor alike.
+
+In: a module of restricted Python (`language`) and the words that it may use. Out: addresses of
+native functions, from a cache on disk that is private, verified and bounded (`objects`, `atomic`,
+`cache_size`), made where a fork cannot see half of it (`making`). Begin with `language`.
+
+Imports: nothing.
+"""

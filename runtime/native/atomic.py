@@ -1,0 +1,125 @@
+"""Words of the native language for threads: atomic integers, waiting, calls, processors.
+
+Every atomic is sequentially consistent where it writes: the sleep protocol of the team (announce,
+look again, sleep) needs the total order, and on x86 it costs the same as less.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+from llvmlite import ir
+
+from .language import BOOL, I64, LLVM_I64, MEMORY, Emitter, Value, Word
+
+FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
+FUTEX_WAIT, FUTEX_WAKE = 128, 129  # private to the process
+SLEEP_MICROSECONDS = 100  # between two looks, where there is no futex
+
+
+def pointer(e: Emitter, address: Any) -> Any:
+    return e.builder.inttoptr(e.i64(address), LLVM_I64.as_pointer())
+
+
+def load(e: Emitter, address: Any) -> Value:
+    """The integer at `address`; what its writer wrote before is visible."""
+    return Value(I64, e.builder.load_atomic(pointer(e, address), "acquire", 8))
+
+
+def store(e: Emitter, address: Any, value: Any) -> None:
+    e.builder.atomic_rmw("xchg", pointer(e, address), e.i64(value), "seq_cst")
+
+
+def add(e: Emitter, address: Any, value: Any) -> Value:
+    """Adds; gives the value before."""
+    return Value(I64, e.builder.atomic_rmw("add", pointer(e, address), e.i64(value), "seq_cst"))
+
+
+def swap(e: Emitter, address: Any, old: Any, new: Any) -> Value:
+    """Writes `new` where `old` stands; gives the value before."""
+    pair = e.builder.cmpxchg(pointer(e, address), e.i64(old), e.i64(new), "seq_cst", "acquire")
+    return Value(I64, e.builder.extract_value(pair, 0))
+
+
+def pause(e: Emitter) -> None:
+    """Tells the processor that this is a spinning loop."""
+    if platform.machine() in ("x86_64", "AMD64"):
+        e.builder.call(e.declare("llvm.x86.sse2.pause", ir.VoidType(), []), [])
+    elif platform.machine() in ("aarch64", "arm64"):
+        hint = ir.IntType(32)
+        e.builder.call(e.declare("llvm.aarch64.hint", ir.VoidType(), [hint]), [hint(1)])
+
+
+def has(e: Emitter, flags: Any, mask: Any) -> Value:
+    """Whether all bits of `mask` are in `flags`."""
+    m = e.i64(mask)
+    return Value(BOOL, e.builder.icmp_signed("==", e.builder.and_(e.i64(flags), m), m))
+
+
+def external(name: str) -> Word:
+    """A C function of integers and pointers."""
+
+    def word(e: Emitter, *args: Any) -> Value:
+        function = e.declare(name, LLVM_I64, [LLVM_I64] * len(args))
+        return Value(I64, e.builder.call(function, [e.i64(a) for a in args]))
+
+    return word
+
+
+def system_call(e: Emitter, *args: Any) -> None:
+    kind = ir.FunctionType(LLVM_I64, [LLVM_I64], var_arg=True)
+    function = e.module.globals.get("syscall") or ir.Function(e.module, kind, "syscall")
+    e.builder.call(function, [e.i64(a) for a in args])
+
+
+def wait(e: Emitter, address: Any, value: Any) -> None:
+    """Sleeps while the 32 bits at `address` are `value`; may return early."""
+    if sys.platform == "linux" and platform.machine() in FUTEX:
+        system_call(e, FUTEX[platform.machine()], address, FUTEX_WAIT, value, 0)
+    else:
+        external("usleep")(e, SLEEP_MICROSECONDS)
+
+
+def wake(e: Emitter, address: Any, count: Any) -> None:
+    """Wakes up to `count` threads that sleep at `address`."""
+    if sys.platform == "linux" and platform.machine() in FUTEX:
+        system_call(e, FUTEX[platform.machine()], address, FUTEX_WAKE, count)
+
+
+def processor(e: Emitter) -> Value:
+    """The number of the processor this thread runs on; -1 where the system does not say."""
+    if sys.platform != "linux":
+        return Value(I64, ir.Constant(LLVM_I64, -1))
+    function = e.declare("sched_getcpu", ir.IntType(32), [])
+    return Value(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
+
+
+def place_thread(e: Emitter, thread: Any, nbytes: Any, places: Any) -> None:
+    """Lets a thread run on the processors of a set of bits."""
+    if sys.platform == "linux":
+        external("sched_setaffinity")(e, thread, nbytes, places)
+
+
+def signals(e: Emitter) -> Value:
+    """Lets Python handle its signals; not 0 where that set an error."""
+    function = e.declare("PyErr_CheckSignals", ir.IntType(32), [])
+    return Value(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
+
+
+def call(e: Emitter, address: Any, *args: Any) -> Value:
+    """Calls the function at `address`."""
+    kind = ir.FunctionType(LLVM_I64, [LLVM_I64] * len(args))
+    function = e.builder.inttoptr(e.i64(address), kind.as_pointer())
+    return Value(I64, e.builder.call(function, [e.i64(a) for a in args]))
+
+
+PYTHON = ("PyLong_AsLongLong", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
+WORDS = (load, store, add, swap, has, pause, wait, wake, processor, place_thread, signals, call)
+
+ATOMIC: dict[str, Any] = {
+    **MEMORY,
+    **{word.__name__: word for word in WORDS},
+    **{name: external(name) for name in (*PYTHON, "memcpy")},
+}

@@ -1,0 +1,429 @@
+"""Machine code by content: texts of the native language in, addresses of their functions out.
+
+A text is compiled once per machine. It is found by the hash of its content and of all that decides
+its code (the key of its words, the language's own source, versions of Numba, llvmlite and LLVM,
+processor and features): first in memory, then on disk, else all missing texts of a call are
+compiled as one module. Numba's code generator compiles and is imported only then; loading needs
+llvmlite alone.
+
+Memory: machine code lives as long as an address of it that was given out. Of what nobody holds the
+most recently held stays, up to UNHELD_BYTES; more is freed when code is next asked for, under the
+lock that a fork waits for.
+
+Disk: a folder that only this user may write, `WONDERLAND_CACHE` or `wonderland` in the user's cache
+folder; `off` is none. `<hash>.text` names the object that holds a text's functions, `<hash>.object`
+is one, named by its own hash. Each file begins with the hash of the rest, is readable by its owner
+only and is written whole or not at all. What is missing, damaged, another user's, a link or no file
+is compiled again, silently; so is everything where the disk is full or may not be written. Now and
+then, when something was compiled, the folder is trimmed to WONDERLAND_CACHE_SIZE (cache_size.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import stat
+import tempfile
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+
+from . import cache_size, making
+from . import language as native
+
+SETTINGS = (
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+    "NUMBA_ENABLE_AVX",
+    "NUMBA_OPT",
+)  # what moves Numba's code generator
+
+
+UNHELD_BYTES = 32 << 20  # machine code that is kept for who may ask for it again
+LOADED_BYTES = 64 << 10  # what an object takes beside its code, about
+
+WRITES = 64  # of how many compilations one trims the folder, the first of a process among them
+
+
+class CompilerError(RuntimeError):
+    """Ours is wrong: a text was accepted but gives no valid machine code."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How many functions this process compiled, and how many it loaded from disk."""
+
+    compiled: int = 0
+    loaded: int = 0
+
+
+# ------------------------------------------------------------------ addresses
+
+
+class Held:
+    """Lives as long as somebody has an address in an object, and the object with it."""
+
+    __slots__ = ("__weakref__", "engine")
+
+    def __init__(self, engine: llvm.ExecutionEngine) -> None:
+        self.engine = engine
+
+
+class Address(int):
+    """The address of a function, whose machine code is not freed as long as this number lives."""
+
+    held: Held
+
+    @classmethod
+    def of(cls, number: int, held: Held) -> Address:
+        made = cls(number)
+        made.held = held
+        return made
+
+
+@dataclass
+class Object:
+    """Machine code in memory: one engine each, since symbols of one engine must be unique."""
+
+    engine: llvm.ExecutionEngine
+    nbytes: int
+    texts: list[str]  # hashes of those whose functions are known
+    held: weakref.ref[Held] | None = None  # dead where nobody has an address
+
+
+@dataclass
+class Loaded:
+    """What this process holds; changed under `lock` only, but `released`, which is atomic."""
+
+    lock: threading.RLock
+    addresses: dict[str, tuple[str, dict[str, int]]]  # by hash of a text: its object, its functions
+    objects: dict[str, Object]  # by name
+    statistics: Statistics
+    writes: int = 0  # compilations that wrote to the disk
+    released: deque[str] = field(default_factory=deque)  # names of objects, in the order of time
+    unheld: dict[str, None] = field(default_factory=dict)  # names of objects, oldest first
+
+
+HELD = Loaded(making.LOCK, {}, {}, Statistics())
+
+
+def statistics() -> Statistics:
+    return HELD.statistics
+
+
+def addresses(texts: Mapping[str, str], words: Mapping[str, Any], key: str) -> dict[str, int]:
+    """The address of the only function of each text, by the text's name in `texts`.
+
+    `key` names the version of `words`."""
+    found = code(texts.values(), words, key)
+    out: dict[str, int] = {}
+    for name, text in texts.items():
+        functions = found[text]
+        if len(functions) != 1:
+            raise ValueError(
+                f"{name}: one function is required, got {', '.join(functions) or 'none'}"
+            )
+        (out[name],) = functions.values()
+    return out
+
+
+def functions(text: str, words: Mapping[str, Any], key: str) -> dict[str, int]:
+    """The addresses of all functions of a text, which may call each other."""
+    return code([text], words, key)[text]
+
+
+def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, dict[str, int]]:
+    """The addresses of the functions of each text."""
+    environment = key + target_key()
+    hashes = {
+        text: hashlib.sha256(f"{environment}\n{text}".encode()).hexdigest()
+        for text in dict.fromkeys(texts)
+    }
+    with HELD.lock:
+        for name in hashes.values():
+            if name not in HELD.addresses:
+                load(name)
+        missing = {name: text for text, name in hashes.items() if name not in HELD.addresses}
+        if missing:
+            compile_together(missing, words)
+        found = {text: held(name) for text, name in hashes.items()}
+        free()
+        return found
+
+
+def held(name: str) -> dict[str, int]:
+    """The addresses of the functions of a text, which hold its object."""
+    place, functions = HELD.addresses[name]
+    of, released = HELD.objects[place], HELD.released
+    holder = of.held() if of.held else None
+    if holder is None:
+        holder = Held(of.engine)
+        of.held = weakref.ref(holder, lambda _: released.append(place))
+        HELD.unheld.pop(place, None)
+    return {f: Address.of(number, holder) for f, number in functions.items()}
+
+
+def free() -> None:
+    """Frees what nobody has held for the longest time, as long as it is too much."""
+    while HELD.released:
+        place = HELD.released.popleft()
+        if place in HELD.objects and is_free(place):
+            HELD.unheld.pop(place, None)
+            HELD.unheld[place] = None
+    total = sum(HELD.objects[place].nbytes for place in HELD.unheld)
+    for place in list(HELD.unheld):
+        if total <= UNHELD_BYTES:
+            break
+        del HELD.unheld[place]
+        gone = HELD.objects.pop(place)
+        for name in gone.texts:
+            HELD.addresses.pop(name, None)
+        gone.engine.close()
+        total -= gone.nbytes
+
+
+def is_free(place: str) -> bool:
+    of = HELD.objects[place]
+    return of.held is None or of.held() is None
+
+
+def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
+    """Compiles the texts, by hash, as one module, keeps it on disk and loads it."""
+    module = ir.Module("wonderland")
+    defined = {
+        name: list(native.emit_module(text, words, module, prefix(name)))
+        for name, text in missing.items()
+    }
+    try:
+        data = making.apart(partial(machine_code, module))
+    except RuntimeError as error:
+        raise CompilerError(
+            f"LLVM refuses a text: {str(error).strip()}\nplease report it with the text:\n"
+            + "\n".join(missing.values())
+        ) from error
+    place = hashlib.sha256(data).hexdigest()
+    sweep()
+    write(f"{place}.object", data)
+    for name, found in defined.items():
+        write(f"{name}.text", json.dumps({"object": place, "functions": found}).encode())
+    for name, found in defined.items():
+        know(name, place, resolve(engine(place, data), name, found))
+    count = sum(map(len, defined.values()))
+    HELD.statistics = replace(HELD.statistics, compiled=HELD.statistics.compiled + count)
+
+
+def load(name: str) -> None:
+    """The text of hash `name` from disk, if it is there and whole."""
+    entry = read(f"{name}.text")
+    place, found = contents(entry) if entry else ("", [])
+    if not found:
+        return
+    data = None if place in HELD.objects else read(f"{place}.object")
+    if place not in HELD.objects and (data is None or hashlib.sha256(data).hexdigest() != place):
+        return
+    addresses = resolve(engine(place, data or b""), name, found)
+    if all(addresses.values()):  # else the entry is another text's
+        for file in (f"{name}.text", f"{place}.object"):
+            use(file)
+        know(name, place, addresses)
+        HELD.statistics = replace(HELD.statistics, loaded=HELD.statistics.loaded + len(found))
+
+
+def contents(entry: bytes) -> tuple[str, list[str]]:
+    """The object and the functions that an entry names; none if it is no entry."""
+    try:
+        match json.loads(entry):
+            case {"object": str(place), "functions": [*names]}:
+                if re.fullmatch("[0-9a-f]{64}", place) and all(isinstance(n, str) for n in names):
+                    return place, names
+    except (ValueError, RecursionError):
+        pass
+    return "", []
+
+
+def prefix(name: str) -> str:
+    """Symbols are unique by content, and the function's name stays readable in a profiler."""
+    return f"w{name[:20]}_"
+
+
+def resolve(held: llvm.ExecutionEngine, name: str, found: list[str]) -> dict[str, int]:
+    return {f: held.get_function_address(prefix(name) + f) for f in found}
+
+
+def know(name: str, place: str, functions: dict[str, int]) -> None:
+    """The functions of a text, which are those of a loaded object."""
+    HELD.addresses[name] = place, functions
+    HELD.objects[place].texts.append(name)
+
+
+def engine(place: str, data: bytes) -> llvm.ExecutionEngine:
+    """The engine of the object `place`, which is loaded."""
+    if place not in HELD.objects:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+        made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        made.add_object_file(llvm.ObjectFileRef.from_data(data))
+        made.finalize_object()
+        HELD.objects[place] = Object(made, len(data) + LOADED_BYTES, [])
+        HELD.unheld[place] = None  # until an address is given out
+    return HELD.objects[place].engine
+
+
+# ------------------------------------------------------------------ the code generator
+
+
+@cache
+def processor() -> tuple[str, str]:
+    """Name and features Numba generates code for, found without importing Numba."""
+    name, features = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None and (name or "").lower() == "generic":
+        features = ""
+    if features is None:
+        host = llvm.get_host_cpu_features()
+        if os.environ.get("NUMBA_ENABLE_AVX", "1") == "0":
+            host = type(host)({f: on and not f.startswith("avx") for f, on in host.items()})
+        features = host.flatten()
+    return name or llvm.get_host_cpu_name(), features
+
+
+@cache
+def target_key() -> str:
+    """Everything but text and words that decides the machine code."""
+    versions = [importlib.metadata.version(p) for p in ("numba", "llvmlite")] + [
+        str(llvm.llvm_version_info)
+    ]
+    sources = [Path(f).read_text() for f in (__file__, native.__file__)]
+    settings = [f"{s}={os.environ.get(s)}" for s in SETTINGS]
+    return "\n".join([*processor(), *versions, *settings, *sources, platform.machine()])
+
+
+def machine_code(module: ir.Module) -> bytes:
+    """The object file of a module; the only place that knows inner names of Numba.
+
+    By the target machine of its code generator, not by its engine, which keeps every module.
+    """
+    from numba.core.compiler_lock import (
+        global_compiler_lock,
+    )  # imported here: half a second, and most runs compile nothing
+    from numba.core.registry import cpu_target
+
+    with global_compiler_lock:
+        context: Any = cpu_target.target_context
+        generator = context.codegen()
+        # one of its own, since a context keeps all types and constants that it ever saw
+        place = llvm.create_context()
+        try:
+            with llvm.parse_assembly(str(module), place) as parsed:
+                parsed.data_layout = generator._data_layout
+                parsed.triple = llvm.get_process_triple()
+                parsed.verify()
+                optimize(parsed, generator._tm)
+                parsed.verify()
+                return generator._tm.emit_object(parsed)
+        finally:
+            place.close()
+
+
+def optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
+    """Variables to registers, equal expressions, simple loops; vectors are written as meant."""
+    options = llvm.PipelineTuningOptions(speed_level=2)
+    with llvm.create_pass_builder(machine, options) as builder:  # it knows the module's parts
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_loop_rotate_pass()
+        passes.add_new_gvn_pass()
+        passes.add_simplify_cfg_pass()
+        passes.run(module, builder)
+
+
+# ------------------------------------------------------------------ disk
+
+
+@cache
+def folder() -> Path | None:
+    """The cache's folder, made if need be; None where none belongs to this user alone."""
+    chosen = os.environ.get("WONDERLAND_CACHE")
+    if chosen in ("", "off"):
+        return None
+    try:
+        place = (
+            Path(chosen)
+            if chosen
+            else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wonderland"
+        ).absolute()
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = place.lstat()
+        return place if stat.S_ISDIR(facts.st_mode) and mine(facts) else None
+    except (OSError, RuntimeError):  # the user may have no home
+        return None
+
+
+def mine(facts: os.stat_result) -> bool:
+    """Whether nobody but this user can have written it."""
+    return facts.st_uid == os.getuid() and not facts.st_mode & 0o022
+
+
+def write(name: str, data: bytes) -> None:
+    """All of it or, silently, nothing."""
+    place = folder()
+    if place is None:
+        return
+    try:
+        number, part = tempfile.mkstemp(cache_size.PART, dir=place)
+    except OSError:
+        return
+    try:
+        with open(number, "wb") as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        os.replace(part, place / name)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(part)
+        if not isinstance(error, OSError):
+            raise
+
+
+def sweep() -> None:
+    """Trims the folder, one time of WRITES."""
+    place = folder()
+    if place is not None and HELD.writes % WRITES == 0:
+        cache_size.trim(place, cache_size.limit())
+    HELD.writes += 1
+
+
+def use(name: str) -> None:
+    """A file that was read is the last to go."""
+    if place := folder():
+        cache_size.used(place / name)
+
+
+def read(name: str) -> bytes | None:
+    """What `write` wrote; None if there is nothing that can be relied on."""
+    place = folder()
+    if place is None:
+        return None
+    try:  # never through a link; a pipe must not be waited for
+        number = os.open(place / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(number, "rb") as file:
+            facts = os.fstat(number)
+            content = file.read() if stat.S_ISREG(facts.st_mode) and mine(facts) else b""
+    except OSError:
+        return None
+    digest, data = content[:32], content[32:]
+    return data if content and hashlib.sha256(data).digest() == digest else None

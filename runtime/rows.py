@@ -1,0 +1,265 @@
+"""The rows of a program: what runs, on which memory. The compiler makes them, programs run them.
+
+Rows nest: a loop holds the rows of one turn, a branch those of each case. The addresses that change
+from turn to turn are *cells* of their loop; a slot of a row inside names a cell as its memory. The
+rows of a GPU are launches in place of kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from .spec import ArraySpec, spelled
+
+TOGETHER_SECONDS = 50e-6  # a shorter program never wakes the team: waking takes 25 microseconds
+
+Space = Literal["input", "output", "constant", "arena", "cell"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Memory of a row: `offset_bytes` into an argument, a result, a constant, the arena, or from
+    where a cell of a loop around it is."""
+
+    space: Space
+    index: int = 0
+    offset_bytes: int = 0
+
+    def __str__(self) -> str:
+        name = self.space if self.space == "arena" else f"{self.space}{self.index}"
+        return f"{name}+{self.offset_bytes}" if self.offset_bytes or self.space == "arena" else name
+
+
+@dataclass(frozen=True)
+class KernelRow:
+    """A call of machine code, `kernel(args, start, stop, scratch)`, on points in chunks of `grain`.
+
+    `args` is the address of the addresses of `slots`, then `sizes`. The kernel does points start to
+    stop; however they are split, the bits are the same. Rows up to and including one with `barrier`
+    are independent of each other and run at the same time. `nbytes` are behind each slot, the last
+    `writes` of which are written; these and `scratch_bytes` are read by guarded.py only.
+    """
+
+    address: int
+    slots: tuple[Slot, ...]
+    sizes: tuple[int, ...]
+    points: int
+    grain: int
+    barrier: bool = True
+    name: str = ""
+    nbytes: tuple[int, ...] = ()
+    writes: int = 0
+    scratch_bytes: int = 0
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.points // self.grain)
+
+    def __str__(self) -> str:
+        words = " ".join(map(str, (*self.slots, *self.sizes)))
+        end = "" if self.barrier else ", no barrier"
+        return f"{self.name or 'kernel'}({words})  {self.points} by {self.grain}{end}"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix in C order from element `offset` of a slot on, `pitch` elements a row; `turned`: it
+    is the transpose of that one. Matrices of a batch are `step` elements apart."""
+
+    slot: int
+    offset: int
+    pitch: int
+    turned: bool = False
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class MatrixProduct:
+    """out = lhs @ rhs, `batch` times, as a library of the device may compute it.
+
+    Factors of f32 may be rounded to `factors`: f32, tf32, bf16. All matrices begin at multiples of
+    `aligned` bytes.
+    """
+
+    dtype: str
+    factors: str
+    rows: int
+    columns: int
+    depth: int
+    batch: int
+    lhs: Matrix
+    rhs: Matrix
+    out: Matrix
+    aligned: int
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    """A launch: `code` on the addresses of `slots`, then `sizes`, as numbers of 64 bits.
+
+    Rows up to and including one with `barrier` are independent of each other. `product` is the same
+    for a library of products, where the device has one.
+    """
+
+    code: Any
+    slots: tuple[Slot, ...]
+    sizes: tuple[int, ...]
+    blocks: int
+    threads: int
+    shared_bytes: int = 0
+    barrier: bool = True
+    name: str = ""
+    product: MatrixProduct | None = None
+
+    def __str__(self) -> str:
+        words = " ".join(map(str, (*self.slots, *self.sizes)))
+        shared = f", {self.shared_bytes} bytes shared" if self.shared_bytes else ""
+        end = "" if self.barrier else ", no barrier"
+        return f"{self.name or 'kernel'}({words})  {self.blocks} by {self.threads}{shared}{end}"
+
+
+Operand = tuple[Slot, np.dtype, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class HostRow:
+    """A call of Python on the calling thread.
+
+    `function(*inputs)` gives an array, a tuple of arrays, or None. It receives copies, so it may
+    keep them; what it gives is copied to `outputs`.
+    """
+
+    function: Callable[..., Any]
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Operand, ...]
+    name: str = ""
+
+    def __str__(self) -> str:
+        def text(operands: tuple[Operand, ...]) -> str:
+            return ", ".join(f"{slot}: {spelled(dtype, shape)}" for slot, dtype, shape in operands)
+
+        return f"host {self.name}({text(self.inputs)}) -> ({text(self.outputs)})"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An address of each turn of a loop: `first` in turn 0, later `even` or `odd` as the number of
+    the turn is, and in every case `stride_bytes` further a turn."""
+
+    number: int  # of all cells of a program; the index of slots that mean it
+    first: Slot
+    even: Slot
+    odd: Slot
+    stride_bytes: int = 0
+
+    def at(self, turn: int) -> Slot:
+        """Where it is in a turn."""
+        slot = self.first if turn == 0 else self.odd if turn % 2 else self.even
+        return replace(slot, offset_bytes=slot.offset_bytes + turn * self.stride_bytes)
+
+    def __str__(self) -> str:
+        places = dict.fromkeys((self.first, self.even, self.odd))
+        moved = f" by {self.stride_bytes}" if self.stride_bytes else ""
+        return f"cell{self.number}: {' '.join(map(str, places))}{moved}"
+
+
+Settled = tuple[int, Slot, int]
+"""Index into the cells of a loop, slot, bytes."""
+
+
+@dataclass(frozen=True)
+class LoopRow:
+    """Rows that run `length` times; without a length while the bool at `test` holds.
+
+    `rows` run in every turn. `test_rows` run before each turn, and write `test`. When the loop ends
+    the `results` are copied from their cell, as it is then, to their slot, unless they are there;
+    before it begins so are the `starts`.
+    `check`: turns between two looks for Ctrl-C. `together`: a turn is worth waking the team.
+    """
+
+    rows: tuple[Row, ...]
+    cells: tuple[Cell, ...]
+    length: int | None
+    results: tuple[Settled, ...] = ()
+    starts: tuple[Settled, ...] = ()
+    test_rows: tuple[Row, ...] = ()
+    test: Slot | None = None
+    check: int = 1
+    together: bool = False
+    name: str = ""
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """What the loop itself reads addresses of, in the order of its block."""
+        cells = (slot for c in self.cells for slot in (c.first, c.even, c.odd))
+        settled = (slot for _, slot, _ in (*self.results, *self.starts))
+        return (*cells, *settled, *([self.test] if self.test else []))
+
+    def __str__(self) -> str:
+        turns = f"{self.length} turns" if self.test is None else f"while {self.test}"
+        return f"loop {self.name}({', '.join(map(str, self.cells))})  {turns}"
+
+
+@dataclass(frozen=True)
+class BranchRow:
+    """The rows of the case that the i32 at `index` says, clamped to their number."""
+
+    index: Slot
+    cases: tuple[tuple[Row, ...], ...]
+    together: bool = False
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"branch {self.name}({self.index})  {len(self.cases)} cases"
+
+
+Row = KernelRow | DeviceRow | HostRow | LoopRow | BranchRow
+
+
+def printed(rows: Iterable[Row], indent: int = 0) -> Iterator[str]:
+    """A line a row, what is inside of a row indented below it."""
+    for row in rows:
+        yield "    " * indent + str(row)
+        if isinstance(row, LoopRow):
+            if row.test_rows:
+                yield from printed(row.test_rows, indent + 1)
+                yield "    " * (indent + 1) + f"test {row.test}"
+            yield from printed(row.rows, indent + 1)
+        elif isinstance(row, BranchRow):
+            for k, case in enumerate(row.cases):
+                yield "    " * indent + f"case {k}"
+                yield from printed(case, indent + 1)
+
+
+def donors(
+    inputs: tuple[ArraySpec, ...],
+    outputs: tuple[ArraySpec, ...],
+    donated: tuple[tuple[int, int], ...],
+) -> dict[int, int]:
+    """Output: the input whose memory it takes."""
+    for i, k in donated:
+        if inputs[i] != outputs[k]:
+            raise ValueError(f"donation: input {i} is {inputs[i]} and output {k} is {outputs[k]}")
+    if len({i for i, _ in donated}) < len(donated):
+        raise ValueError("donation: an input is donated twice")
+    return {k: i for i, k in donated}
+
+
+def host_results(row: HostRow, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """What the function gives. Errors: ValueError if that is not what the row says."""
+    results = row.function(*arrays)
+    if not isinstance(results, tuple):
+        results = () if results is None else (results,)
+    if len(results) != len(row.outputs):
+        required = f"{len(row.outputs)} results are required"
+        raise ValueError(f"{row.name}: {required}, got {len(results)}")
+    results = tuple(map(np.asarray, results))
+    for result, (_, dtype, shape) in zip(results, row.outputs, strict=True):
+        if result.dtype != dtype or result.shape != shape:
+            required, got = spelled(dtype, shape), spelled(result.dtype, result.shape)
+            raise ValueError(f"{row.name}: {required} is required, got {got}")
+    return results

@@ -1,0 +1,164 @@
+"""The steps of a program: its rows laid out flat, with jumps, as a walker goes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .rows import BranchRow, HostRow, KernelRow, LoopRow, Row, Slot
+from .spec import ArraySpec
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Kernels between two other steps; `together`: by the team, where the program has one."""
+
+    rows: tuple[KernelRow, ...]
+    together: bool
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The first turn of a loop, or the step `exit` where there is none."""
+
+    loop: LoopRow
+    exit: int
+
+
+@dataclass(frozen=True)
+class Test:
+    """Leaves the loop that began at step `begin` unless its bool holds."""
+
+    begin: int
+
+
+@dataclass(frozen=True)
+class End:
+    """The next turn of the loop that began at step `begin`."""
+
+    begin: int
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Goes on at the step of the case."""
+
+    index: Slot
+    cases: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Jump:
+    to: int
+
+
+@dataclass(frozen=True)
+class Host:
+    """Leaves the walker for a call of Python, or, without a row, to look at the clock."""
+
+    row: HostRow | None
+
+
+@dataclass(frozen=True)
+class Stop:
+    pass
+
+
+Step = Segment | Begin | Test | End | Choose | Jump | Host | Stop
+
+
+class Steps:
+    """The steps as they are laid out."""
+
+    def __init__(self, alone: bool) -> None:
+        self.made: list[Step] = []
+        self.alone = alone
+
+    def add(self, rows: tuple[Row, ...], together: bool, top: bool = False) -> None:
+        """Steps of `rows`; at the top, where they are to run alone, each ends at the clock."""
+        waiting: list[KernelRow] = []
+        for row in rows:
+            if isinstance(row, KernelRow):
+                if row.points > 0:
+                    waiting.append(row)
+                    if top and self.alone:
+                        self.flush(waiting, together)
+                        self.made.append(Host(None))
+                continue
+            self.flush(waiting, together)
+            if isinstance(row, HostRow):
+                self.made.append(Host(row))
+            elif isinstance(row, LoopRow):
+                self.loop(row)
+            elif isinstance(row, BranchRow):
+                self.branch(row)
+            if top and self.alone:
+                self.made.append(Host(None))
+        self.flush(waiting, together)
+
+    def flush(self, waiting: list[KernelRow], together: bool) -> None:
+        if waiting:
+            self.made.append(Segment(tuple(waiting), together))
+            waiting.clear()
+
+    def loop(self, row: LoopRow) -> None:
+        begin = len(self.made)
+        self.made.append(Stop())
+        if row.test is not None:
+            self.add(row.test_rows, row.together)
+            self.made.append(Test(begin))
+        self.add(row.rows, row.together)
+        self.made.append(End(begin))
+        self.made[begin] = Begin(row, len(self.made))
+
+    def branch(self, row: BranchRow) -> None:
+        choice, begins, ends = len(self.made), [], []
+        self.made.append(Stop())
+        for case in row.cases:
+            begins.append(len(self.made))
+            self.add(case, row.together)
+            ends.append(len(self.made))
+            self.made.append(Stop())
+        self.made[choice] = Choose(row.index, tuple(begins))
+        for end in ends:
+            self.made[end] = Jump(len(self.made))
+
+
+def steps_of(rows: tuple[Row, ...], together: bool = True, alone: bool = False) -> tuple[Step, ...]:
+    """The steps of a program; `alone`: Python looks at the clock before and after every row."""
+    steps = Steps(alone)
+    if alone:
+        steps.made.append(Host(None))
+    steps.add(rows, together, top=True)
+    return *steps.made, Stop()
+
+
+def phases_of(rows: Iterable[KernelRow]) -> list[list[KernelRow]]:
+    """Rows between barriers."""
+    phases: list[list[KernelRow]] = []
+    barrier = True
+    for row in rows:
+        if barrier:
+            phases.append([])
+        phases[-1].append(row)
+        barrier = row.barrier
+    return phases
+
+
+@dataclass(frozen=True)
+class Table:
+    """What all calls of a program share."""
+
+    steps: tuple[Step, ...]
+    inputs: tuple[ArraySpec, ...]
+    outputs: tuple[ArraySpec, ...]
+    constants: tuple[np.ndarray, ...]
+    arena_bytes: int
+    scratch_bytes: int
+    donors: dict[int, int]  # output: input whose memory it takes
+
+    @property
+    def donated(self) -> set[int]:
+        return set(self.donors.values())

@@ -1,0 +1,102 @@
+"""Layout: products in the order in which they are read."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tests.texts import expect
+from wonderland.compiler.ir.graph import Graph, Value
+from wonderland.compiler.ir.types import Type
+from wonderland.compiler.ir.verify import verify
+from wonderland.compiler.ops import dot_general, permute
+from wonderland.compiler.optimise.layout import layout
+from wonderland.compiler.transform.interpreter import interpret
+
+
+def test_a_product_that_is_read_transposed_is_the_transposed_product():
+    expect(
+        layout,
+        """
+        def f(a: f32[30, 50], b: f32[50, 40]):
+            c: f32[30, 40] = dot_general(a, b, contracting=((1,), (0,)), batching=((), ()))
+            d: f32[40, 30] = permute(c, axes=(1, 0))
+            return d""",
+        """
+        def f(a: f32[30, 50], b: f32[50, 40]):
+            c: f32[40, 30] = dot_general(b, a, contracting=((0,), (1,)), batching=((), ()))
+            return c""",
+    )
+
+
+def test_a_product_with_many_matrices_is_one_for_each():
+    expect(
+        layout,
+        """
+        def f(a: f32[30, 50], b: f32[8, 50, 40]):
+            c: f32[30, 8, 40] = dot_general(a, b, contracting=((1,), (1,)), batching=((), ()))
+            d: f32[8, 30, 40] = permute(c, axes=(1, 0, 2))
+            return d""",
+        """
+        def f(a: f32[30, 50], b: f32[8, 50, 40]):
+            c: f32[8, 30, 50] = broadcast(a, shape=(8, 30, 50), axes=(0,))
+            d: f32[8, 30, 40] = dot_general(c, b, contracting=((2,), (1,)), batching=((0,), (0,)))
+            return d""",
+    )
+
+
+def test_a_product_that_is_also_read_as_it_stands_stays():
+    text = """
+        def f(a: f32[30, 50], b: f32[8, 50, 40]):
+            c: f32[30, 8, 40] = dot_general(a, b, contracting=((1,), (1,)), batching=((), ()))
+            d: f32[8, 30, 40] = permute(c, axes=(1, 0, 2))
+            return d, c"""
+    expect(layout, text, text)
+
+
+def test_a_small_product_is_a_sum():
+    expect(
+        layout,
+        """
+        def f(a: f32[3, 5], b: f32[5, 4]):
+            c: f32[3, 4] = dot_general(a, b, contracting=((1,), (0,)), batching=((), ()))
+            return c""",
+        """
+        def f(a: f32[3, 5], b: f32[5, 4]):
+            c: f32[4, 5] = permute(b, axes=(1, 0))
+            d: f32[3, 4, 5] = broadcast(a, shape=(3, 4, 5), axes=(1,))
+            e: f32[3, 4, 5] = broadcast(c, shape=(3, 4, 5), axes=(0,))
+            f: f32[3, 4, 5] = mul(d, e)
+            g: f32[3, 4] = sum(f, axes=(2,))
+            return g""",
+    )
+
+
+def test_products_of_vectors_are_sums_and_of_a_vector_and_a_small_matrix():
+    def ops(*shapes: tuple[int, ...]) -> set[str]:
+        lhs, rhs = (Value(Type("f32", s)) for s in shapes)
+        batch = tuple(range(len(lhs.shape) - 2))
+        contracting = (len(lhs.shape) - 1,), (len(rhs.shape) - 2,)
+        out = dot_general(lhs, rhs, contracting, (batch, batch))
+        return {n.op.name for n in layout(Graph.of("f", (lhs, rhs), (out,))).nodes}
+
+    assert "dot_general" not in ops((1, 9000), (9000, 1)) | ops((7, 1, 900), (7, 900, 1))
+    assert "dot_general" not in ops((1, 64), (64, 64)) | ops((64, 64), (64, 1))
+    assert "dot_general" in ops((1, 64), (64, 65)) & ops((65, 64), (64, 1))
+    assert "dot_general" not in ops((8, 8), (8, 8)) and "dot_general" in ops((8, 9), (9, 8))
+
+
+@pytest.mark.parametrize("depth", [1, 6, 600])
+def test_products_of_every_order_keep_their_meaning(depth: int):
+    rng = np.random.default_rng(0)
+    for batches, rows, columns in itertools.product(range(2), range(1, 3), range(1, 3)):
+        lhs = Value(Type("f64", (*(2, 3, 4, 5)[: batches + rows], depth)))
+        rhs = Value(Type("f64", (*(2,) * batches, depth, *(4, 5)[:columns])))
+        pair = (batches + rows,), (batches,)
+        batch = tuple(range(batches))
+        for axes in itertools.permutations(range(batches + rows + columns)):
+            out = permute(dot_general(lhs, rhs, pair, (batch, batch)), axes)
+            graph = Graph.of("f", (lhs, rhs), (out,))
+            arrays = [rng.normal(size=v.shape) for v in graph.inputs]
+            found = interpret(verify(layout(graph)), *arrays)
+            np.testing.assert_allclose(found[0], interpret(graph, *arrays)[0], 1e-12, 1e-12)

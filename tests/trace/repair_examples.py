@@ -1,0 +1,746 @@
+# ruff: noqa: E501  a program stands in one line
+"""Programs that fail, what follows the repair that their error recommends, and what it must give.
+
+A program begins with `START`; its last line is an expression. Where nothing else is said the line
+that failed is replaced by the repair; otherwise `old --> new` says what a user makes of the program
+who reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+START = """\
+import math
+import numpy as np
+import wonderland as wl
+x = np.array([1.0, 4.0, 2.0])
+m = np.arange(6.0).reshape(2, 3)
+n, t = np.int32(1), np.float64(2.0)
+table = np.array([5.0, 6.0, 7.0])
+key = np.zeros(2, np.uint32)
+"""
+X = np.array([1.0, 4.0, 2.0])
+M = np.arange(6.0).reshape(2, 3)
+
+Example = tuple[str, str, Any]
+"""The program, what follows its repair, what that gives."""
+
+LINES: list[Example] = [
+    # ---- arrays of numbers
+    ("def f(t):\n    return np.array([t, 2.0 * t])\nwl.jit(f)(t)", "", [2.0, 4.0]),
+    ("def f(t):\n    y = np.asarray(t)\n    return y\nwl.jit(f)(x)", "", X),
+    ("def f(t):\n    return np.full(2, t)\nwl.jit(f)(t)", "", [2.0, 2.0]),
+    ("def f(t):\n    return np.full_like(m, t)\nwl.jit(f)(t)", "", np.full((2, 3), 2.0)),
+    ("def f(t):\n    return np.max([t, t + 1, 0.0])\nwl.jit(f)(t)", "", 3.0),
+    ("def f(t):\n    return np.float32(t + 0) + 1\nwl.jit(f)(t)", "", 3.0),
+    ("def f(i):\n    return table[i]\nwl.jit(f)(n)", "", 6.0),
+    (
+        "def f(i):\n    return m[1, i] + m[i, 0]\nwl.jit(f)(n)",
+        "m[1, i] --> wl.numpy.asarray(m)[1, i] ;; m[i, 0] --> wl.numpy.asarray(m)[i, 0]",
+        7.0,
+    ),
+    (
+        "class Box:\n    data = table\n    def f(self, i):\n        return 2 * self.data[i]\nwl.jit(Box().f)(n)",
+        "",
+        12.0,
+    ),
+    (
+        "def f(t):\n    y = np.zeros(3)\n    y[1] = t * 2\n    return y\nwl.jit(f)(t)",
+        "",
+        [0, 4.0, 0],
+    ),
+    ("def f(t):\n    y = np.zeros(3)\n    y[:] = t\n    return y\nwl.jit(f)(x)", "", X),
+    ("def f(t):\n    y = np.zeros(3)\n    y[0] += t\n    return y\nwl.jit(f)(t)", "", [2.0, 0, 0]),
+    ("def f(t):\n    y = np.zeros(3)\n    y += t\n    return y\nwl.jit(f)(x)", "", X),
+    (
+        "def f(t):\n    y = np.zeros(3)\n    np.add(t, 1.0, out=y)\n    return y\nwl.jit(f)(x)",
+        "",
+        X + 1,
+    ),
+    ("def f(t):\n    return np.add(t, 1.0, out=np.zeros(3))\nwl.jit(f)(x)", "", X + 1),
+    # ---- truth
+    ("def f(t):\n    return t > 0 and t < 3\nwl.jit(f)(t)", "", True),
+    (
+        "def f(t):\n    return t > 5 or t < 3 or t == 4\nwl.jit(f)(t)",
+        "t > 5 or t < 3 or t == 4 --> np.logical_or(np.logical_or(t > 5, t < 3), t == 4)",
+        True,
+    ),
+    ("def f(t):\n    return 0 < t < 3\nwl.jit(f)(t)", "", True),
+    ("def f(t):\n    return not t > 0\nwl.jit(f)(t)", "", False),
+    ("def f(t):\n    return max(t, 3.0)\nwl.jit(f)(t)", "", 3.0),
+    ("def f(t):\n    return min(t, 3.0, 1.0)\nwl.jit(f)(t)", "", 1.0),
+    ("def f(t):\n    return -t if t > 0 else t * 3\nwl.jit(f)(t)", "", -2.0),
+    ("def f(t):\n    if t > 0:\n        return -t\n    return t\nwl.jit(f)(t)", "", -2.0),
+    (
+        "def f(t):\n    if t > 0:\n        y = -t\n    else:\n        y = t\n    return y\nwl.jit(f)(t)",
+        "",
+        -2.0,
+    ),
+    ("def f(t):\n    y = t\n    if t > 3:\n        y = -t\n    return y\nwl.jit(f)(t)", "", 2.0),
+    ("def f(t):\n    assert t > 0, 'a positive number'\n    return t\nwl.jit(f)(t)", "", 2.0),
+    (
+        "def f(t):\n    while t < 9:\n        t = t * 2\n    return t\nwl.jit(f)(t)",
+        "    while t < 9:\n        t = t * 2\n --> ;; return t --> return wl.lax.while_loop(lambda t: t < 9, lambda t: t * 2, t)",
+        16.0,
+    ),
+    (
+        "def f(t):\n    return [s for s in (1.0, 2.0) if t > s]\nwl.jit(f)(t)",
+        "[s for s in (1.0, 2.0) if t > s] --> [np.where(t > s, s, 0) for s in (1.0, 2.0)]",
+        [1.0, 0.0],
+    ),
+    ("def f(t):\n    return t in {1.0, 2.0}\nwl.jit(f)(t)", "", True),
+    ("def f(t):\n    return t not in {1.0, 2.0}\nwl.jit(f)(t)", "", False),
+    ("def f(t):\n    return 4.0 in t\nwl.jit(f)(x)", "", True),
+    ("def f(t):\n    return {t: 1.0}[t]\nwl.jit(f)(t)", "{t: 1.0}[t] --> {id(t): 1.0}[id(t)]", 1.0),
+    (
+        "def f(x, train):\n    if train:\n        x = x * 2\n        x = x + 1\n    return x\nwl.jit(f)(x, True)",
+        "wl.jit(f) --> wl.jit(f, static_argnames='train')",
+        2 * X + 1,
+    ),
+    (
+        "def f(x, train):\n    if train:\n        x = x * 2\n        x = x + 1\n    return x\nwl.jit(f)(x, True)",
+        "    if train:\n        x = x * 2\n        x = x + 1\n    return x -->     return wl.lax.cond(train, lambda x: x * 2 + 1, lambda x: x, x)",
+        2 * X + 1,
+    ),
+    (
+        "wl.jit(lambda x: x.sum(dim=1, keepdim=True))(m)",
+        "dim=1, keepdim=True --> axis=1, keepdims=True",
+        [[3.0], [12.0]],
+    ),
+    ("def f(t):\n    return 1.0 if t else 2.0\nwl.jit(lambda t: f(t > 0))(t)", "", 1.0),
+    (
+        "def f(t):\n    ok = t > 0\n    y = t\n    if ok:\n        y = -t\n    return y\nwl.jit(f)(t)",
+        "",
+        -2.0,
+    ),
+    # ---- one number
+    ("def f(t):\n    return math.exp(t) * 2\nwl.jit(f)(t)", "", np.exp(2.0) * 2),
+    ("def f(t):\n    return math.floor(t)\nwl.jit(f)(t)", "", 2.0),
+    ("def f(t):\n    return float(t + 1) * 2\nwl.jit(f)(t)", "", 6.0),
+    ("def f(t):\n    return int(t)\nwl.jit(f)(t)", "", 2),
+    ("def f(t):\n    return complex(t)\nwl.jit(f)(t)", "", 2 + 0j),
+    ("def f(t):\n    return t.item()\nwl.jit(f)(t)", "", 2.0),
+    ("def f(t):\n    return t.tolist()\nwl.jit(f)(x)", "t.tolist() --> t.astype(float)", X),
+    ("def f(t):\n    return f'{t:.2f}'\nwl.jit(f)(t)", "return f'{t:.2f}' --> return t\n", 2.0),
+    (
+        "def f(t, i):\n    for k in range(i):\n        t = t * 2\n    return t\nwl.jit(f)(t, n)",
+        "    for k in range(i):\n        t = t * 2\n --> ;; return t --> return wl.lax.fori_loop(0, i, lambda k, t: t * 2, t)",
+        4.0,
+    ),
+    (
+        "def f(i):\n    return list(range(i))\nwl.jit(f)(1)",
+        "wl.jit(f) --> wl.jit(f, static_argnums=0)",
+        [0],
+    ),
+    ("def f(i):\n    return [5.0, 6.0][i]\nwl.jit(f)(n)", "", 6.0),
+    (
+        "def f(i):\n    return (1.0, 2.0, 3.0)[i : i + 2]\nwl.jit(f)(n)",
+        "(1.0, 2.0, 3.0) --> np.array((1.0, 2.0, 3.0)) ;; np.array((1.0, 2.0, 3.0))[i : i + 2] --> wl.lax.dynamic_slice_in_dim(np.array((1.0, 2.0, 3.0)), i, 2)",
+        [2.0, 3.0],
+    ),
+    ("def f(i):\n    return table[i : i + 2]\nwl.jit(f)(n)", "", [6.0, 7.0]),
+    (
+        "def f(i):\n    return table[i:3]\nwl.jit(f)(n)",
+        "table[i:3] --> wl.lax.dynamic_slice_in_dim(table, i, 2)",
+        [6.0, 7.0],
+    ),
+    (
+        "def f(i):\n    return np.zeros(i)\nwl.jit(f)(2)",
+        "wl.jit(f) --> wl.jit(f, static_argnums=0)",
+        [0, 0],
+    ),
+    # ---- writes
+    ("def f(t):\n    t[0] = 9.0\n    return t\nwl.jit(f)(x)", "", [9.0, 4, 2]),
+    ("def f(t):\n    t[t > 1] *= 2\n    return t\nwl.jit(f)(x)", "", [1.0, 8, 4]),
+    ("def f(t):\n    np.put(t, [0], 9.0)\n    return t\nwl.jit(f)(x)", "", [9.0, 4, 2]),
+    (
+        "def f(t):\n    def g():\n        t[0] = 9.0\n    g()\n    return t\nwl.jit(f)(x)",
+        "        t[0] = 9.0\n    g()\n    return t -->         return t.at[0].set(9.0)\n    return g()",
+        [9.0, 4, 2],
+    ),
+    (
+        "def f(t):\n    y = np.ones(3)\n    np.copyto(y, t)\n    return y\nwl.jit(f)(x)",
+        "y = np.ones(3) --> y = wl.numpy.array(np.ones(3)).copy()",
+        X,
+    ),
+]
+
+CALLS: list[Example] = [
+    (
+        "wl.lax.reduce_or(np.array([0, 1]), (0,))",
+        "np.array([0, 1]) --> np.array([0, 1]) != 0",
+        True,
+    ),
+    # ---- arguments
+    (
+        "class Odd:\n    def __array__(self, *_):\n        raise ValueError('odd')\nwl.jit(lambda x: x + 1)(Odd())",
+        "(Odd()) --> (np.ones(2))",
+        [2.0, 2.0],
+    ),
+    (
+        "y = np.ma.array([1.0, 2.0], mask=[0, 1])\nwl.jit(lambda x: x + 1)(y)",
+        "(y) --> (y.filled(0))",
+        [2.0, 1.0],
+    ),
+    (
+        "wl.jit(lambda x: x * x)(np.matrix([[1.0, 2.0]]))",
+        "(np.matrix([[1.0, 2.0]])) --> (np.asarray(np.matrix([[1.0, 2.0]])))",
+        [[1.0, 4.0]],
+    ),
+    (
+        "wl.jit(lambda x, mode: x + len(mode))(x, 'ab')",
+        "wl.jit(lambda x, mode: x + len(mode)) --> wl.jit(lambda x, mode: x + len(mode), static_argnames='mode')",
+        X + 2,
+    ),
+    (
+        "wl.jit(lambda x, axes: np.sum(x, tuple(axes)), static_argnums=1)(m, [0, 1])",
+        "[0, 1] --> (0, 1)",
+        15.0,
+    ),
+    (
+        "from collections import OrderedDict\nwl.jit(lambda d: d['a'] + 1)(OrderedDict(a=x))",
+        "OrderedDict(a=x) --> dict(OrderedDict(a=x))",
+        X + 1,
+    ),
+    ("wl.jit(lambda x: {x.size, 2.0})(x)", "{x.size, 2.0} --> [x.size, 2.0]", [3, 2.0]),
+    (
+        "kept = []\nwl.jit(lambda x: kept.append(x) or x)(x)\nkept[0] + 1",
+        "kept = [] -->  ;; wl.jit(lambda x: kept.append(x) or x)(x)\nkept[0] + 1 --> wl.jit(lambda x: x)(x) + 1",
+        X + 1,
+    ),
+    (
+        "kept = []\nwl.jit(lambda x: kept.append(x) or x)(x)\nwl.jit(lambda y: kept[0] + y)(x)",
+        "kept = [] -->  ;; wl.jit(lambda x: kept.append(x) or x)(x)\nwl.jit(lambda y: kept[0] + y)(x) --> wl.jit(lambda x, y: x + y)(x, x)",
+        2 * X,
+    ),
+    (
+        "def f(x):\n    y = x + 0\n    part = y[:2]\n    y[0] = 9.0\n    return part\nwl.jit(f)(x)",
+        "y[:2] --> y[:2].copy()",
+        X[:2],
+    ),
+    ("wl.jit(np.sin, memory_budget='lots')(x)", "'lots' --> '256MB'", np.sin(X)),
+    # ---- transformations
+    ("wl.grad(lambda x: x * 2)(x)", "x * 2 --> np.sum(x * 2)", [2.0, 2, 2]),
+    (
+        "wl.grad(lambda x: x * 2)(x)",
+        "wl.grad(lambda x: x * 2)(x) --> wl.vjp(lambda x: x * 2, x)[1](x)[0]",
+        2 * X,
+    ),
+    (
+        "wl.grad(lambda x: (np.sum(x), x))(x)",
+        "wl.grad(lambda x: (np.sum(x), x))(x) --> wl.grad(lambda x: (np.sum(x), x), has_aux=True)(x)[0]",
+        [1.0, 1, 1],
+    ),
+    (
+        "wl.grad(lambda x: np.sum(x) + 1j)(x)",
+        "np.sum(x) + 1j --> np.real(np.sum(x) + 1j)",
+        [1.0, 1, 1],
+    ),
+    (
+        "wl.grad(lambda x: np.real(np.sum(x * x)), holomorphic=True)(x * (1 + 0j))",
+        ", holomorphic=True --> , holomorphic=False",
+        ...,
+    ),
+    (
+        "wl.grad(lambda x: np.sum(x * x), holomorphic=True)(x)",
+        "True)(x) --> True)(x.astype(np.complex64))",
+        2 * X,
+    ),
+    (
+        "wl.grad(np.sum)(np.arange(3))",
+        "(np.arange(3)) --> (np.arange(3).astype(np.float32))",
+        [1.0, 1, 1],
+    ),
+    (
+        "wl.grad(lambda x: np.sum(x), has_aux=True)(x)",
+        "lambda x: np.sum(x) --> lambda x: (np.sum(x), 1.0)",
+        ...,
+    ),
+    ("wl.jvp(np.sin, x, x)", "wl.jvp(np.sin, x, x) --> wl.jvp(np.sin, (x,), (x,))", ...),
+    (
+        "wl.linear_transpose(lambda x: np.sin(x), x)(x)",
+        "wl.linear_transpose(lambda x: np.sin(x), x)(x) --> wl.vjp(np.sin, x)[1](x)",
+        ...,
+    ),
+    (
+        "wl.jacrev(lambda x: np.arange(3))(x)",
+        "wl.jacrev(lambda x: np.arange(3))(x) --> wl.jacrev(lambda x: (x, np.arange(3)), has_aux=True)(x)[0]",
+        np.eye(3),
+    ),
+    (
+        "wl.jacfwd(lambda x: x * x)(x + 0j)",
+        "lambda x: x * x --> lambda x: x * x, holomorphic=True",
+        np.diag(2 * X),
+    ),
+    ("wl.vmap(np.sin, in_axes=None)(x)", "in_axes=None --> in_axes=0", np.sin(X)),
+    (
+        "wl.vmap(np.sin, in_axes=None)(x[0])",
+        "in_axes=None --> in_axes=None, axis_size=2",
+        [np.sin(1.0)] * 2,
+    ),
+    ("wl.vmap(np.add)(x, 1.0)", "wl.vmap(np.add) --> wl.vmap(np.add, in_axes=(0, None))", X + 1),
+    (
+        "import functools\nwl.vmap(lambda x, *, k: x * k)(x, k=2.0)",
+        "wl.vmap(lambda x, *, k: x * k)(x, k=2.0) --> wl.vmap(functools.partial(lambda x, *, k: x * k, k=2.0))(x)",
+        2 * X,
+    ),
+    ("wl.vmap(np.sin, out_axes=None)(x)", "out_axes=None --> out_axes=0", np.sin(X)),
+    ("wl.vmap(np.sin, in_axes='0')(x)", "'0' --> (0,)", np.sin(X)),
+    (
+        "wl.lax.psum(x, 'i')",
+        "wl.lax.psum(x, 'i') --> wl.vmap(lambda x: wl.lax.psum(x, 'i'), axis_name='i')(x)",
+        [7.0] * 3,
+    ),
+    (
+        "wl.checkpoint(np.sin, policy='all')(x)",
+        "'all' --> wl.checkpoint_policies.everything_saveable",
+        np.sin(X),
+    ),
+    # ---- loops and branches
+    (
+        "wl.lax.while_loop(lambda x: x < 9, lambda x: x * 2, t, checkpoints=0)",
+        ", checkpoints=0 --> ",
+        16.0,
+    ),
+    ("wl.lax.scan(lambda c, _: (c * 2, c), t)", ", t) --> , t, length=3)", (16.0, [2.0, 4, 8])),
+    ("wl.lax.while_loop(lambda x: x < 9, lambda x: x * 2, x)", "x < 9 --> np.all(x < 9)", 4 * X),
+    ("wl.lax.scan(lambda c, y: c + y, t, x)", "c + y --> (c + y, y)", (9.0, X)),
+    (
+        "wl.lax.cond(x > 1, np.sin, np.cos, x)",
+        "wl.lax.cond(x > 1, np.sin, np.cos, x) --> np.where(x > 1, np.sin(x), np.cos(x))",
+        np.where(X > 1, np.sin(X), np.cos(X)),
+    ),
+    (
+        "wl.lax.cond(True, lambda x: x, lambda x: x.astype(np.int32), x)",
+        "x.astype(np.int32) --> x.astype(np.int32).astype(np.float64)",
+        X,
+    ),
+    (
+        "wl.lax.scan(lambda c, y: (c + 0.5, y), np.int32(1), x)[0]",
+        "c + 0.5, y --> (c + 0.5).astype(np.int32), y",
+        1,
+    ),
+    (
+        "f = lambda x: wl.lax.while_loop(lambda x: x < 9, lambda x: x * 2, x)\nwl.grad(f)(t)",
+        "x * 2, x) --> x * 2, x, checkpoints=10)",
+        8.0,
+    ),
+    (
+        "f = lambda x: wl.lax.while_loop(lambda x: x < 9, lambda x: x * x, x, checkpoints=9)\nwl.grad(wl.grad(f))(t)",
+        "wl.grad(wl.grad(f))(t) --> wl.jvp(wl.grad(f), (t,), (t,))[1]",
+        96.0,
+    ),
+    # ---- rules
+    (
+        "import functools\n@functools.partial(wl.custom_jvp, nondiff_argnums=1)\ndef f(x, n):\n    return x * n\nf.defjvps(lambda dx, y, x: dx)\nwl.grad(f)(t, 3)",
+        "f.defjvps(lambda dx, y, x: dx) --> f.defjvp(lambda n, x, dx: (x[0] * n, dx[0] * n))",
+        3.0,
+    ),
+    (
+        "@wl.custom_jvp\ndef f(x):\n    return x * x\nwl.grad(f)(t)",
+        "wl.grad(f) --> f.defjvp(lambda x, dx: (f(*x), 2 * x[0] * dx[0]))\nwl.grad(f)",
+        4.0,
+    ),
+    (
+        "@wl.custom_vjp\ndef f(x):\n    return x * x\nwl.grad(f)(t)",
+        "wl.grad(f) --> f.defvjp(lambda x: (f(x), x), lambda x, ct: (2 * x * ct,))\nwl.grad(f)",
+        4.0,
+    ),
+    (
+        "@wl.custom_vmap\ndef f(x):\n    return x * x\nwl.vmap(f)(x)",
+        "wl.vmap(f) --> f.def_vmap(lambda axis_size, in_batched, x: (x * x, in_batched[0]))\nwl.vmap(f)",
+        X * X,
+    ),
+    (
+        "def g(y, x):\n    f = wl.custom_vmap(lambda x: x * y)\n    f.def_vmap(lambda n, marks, x: (x * y, True))\n    return f(x)\nwl.vmap(g)(x, x)",
+        "lambda x: x * y --> lambda x, y: x * y ;; marks, x: --> marks, x, y: ;; f(x)\n --> f(x, y)\n",
+        X * X,
+    ),
+    (
+        "def g(y):\n    f = wl.custom_jvp(lambda x: x * y)\n    f.defjvp(lambda x, dx: (f(*x), dx[0]))\n    return f(1.0)\nwl.grad(g)(t)",
+        "def g(y):\n --> def g(y):\n    y = wl.stop_gradient(y)\n",
+        0.0,
+    ),
+    (
+        "f = wl.custom_vjp(lambda x: x * x)\nf.defvjp(lambda x: (f(x), x), lambda x, ct: (np.sin(ct) * x,))\nwl.jvp(f, (t,), (t,))",
+        "wl.jvp(f, (t,), (t,)) --> wl.grad(f)(t)",
+        ...,
+    ),
+    (
+        "@wl.scalar_function\ndef f(x):\n    return np.cumsum(x)\nwl.jit(f)(x)",
+        "np.cumsum(x) --> np.where(x > 0, x + 1, x)",
+        X + 1,
+    ),
+    (
+        "@wl.scalar_function\ndef f(x):\n    return x if x > 0 else -x\nwl.jit(f)(x)",
+        "x if x > 0 else -x --> np.where(x > 0, x, -x)",
+        X,
+    ),
+    (
+        "wl.scalar_function(lambda x: x + 1)(x)",
+        "wl.scalar_function(lambda x: x + 1)(x) --> def f(x):\n    return x + 1\nwl.scalar_function(f)(x)",
+        X + 1,
+    ),
+    (
+        "@wl.scalar_function\ndef exp(x):\n    return x + 1\nexp(x)",
+        "def exp(x) --> def my_exp(x) ;; \nexp(x) --> \nmy_exp(x)",
+        X + 1,
+    ),
+    (
+        "@wl.custom_jvp\ndef f(x):\n    return np.sum(x)\nf.defjvp(lambda x, dx: (f(*x), np.sum(np.sin(dx[0]))))\nwl.grad(f)(x)",
+        "wl.grad(f)(x) --> wl.jvp(f, (x,), (x,))[0]",
+        7.0,
+    ),
+    (
+        "wl.jit(lambda x: __import__('pickle').dumps(x + 1))(x)",
+        "__import__('pickle').dumps(x + 1))(x) --> x + 1)(x)",
+        X + 1,
+    ),
+    ("wl.jit(np.sin, memory_budget=0)(x)", "=0 --> ='none'", np.sin(X)),
+    (
+        "deep = x\nfor _ in range(400):\n    deep = [deep]\nwl.jit(lambda t: wl.tree.leaves(t)[0])(deep)",
+        "deep = [deep] --> deep = [x]",
+        X,
+    ),
+    # ---- effects
+    (
+        "f = lambda x: wl.pure_callback(np.sin, np.sin, x)\nf(x)",
+        "wl.pure_callback(np.sin, np.sin, x) --> wl.pure_callback(np.sin, wl.ShapeDtypeStruct((3,), np.float64), x)",
+        np.sin(X),
+    ),
+    (
+        "f = lambda x: np.sum(wl.pure_callback(np.sin, x, x))\nwl.grad(f)(x)",
+        "(np.sin, x, x) --> (np.sin, x, wl.stop_gradient(x))",
+        [0.0] * 3,
+    ),
+    (
+        "wl.vmap(lambda x: wl.pure_callback(np.sin, x, x))(x)",
+        "(np.sin, x, x) --> (np.sin, x, x, vmap_method='sequential')",
+        np.sin(X),
+    ),
+    (
+        "wl.vmap(lambda x: wl.io_callback(np.sin, x, x, ordered=True))(x)",
+        "ordered=True --> ordered=False",
+        np.sin(X),
+    ),
+    # ---- arrays
+    (
+        "wl.jit(lambda x, n: np.reshape(x, (n, 2)))(m, n)",
+        "np.reshape(x, (n, 2)) --> np.reshape(x, (x.shape[1], 2)) ;; (m, n) --> (m, 0)",
+        M.reshape(3, 2),
+    ),
+    (
+        "wl.jit(lambda x, y: wl.numpy.arange(y, y + 3))(x, n)",
+        "wl.numpy.arange(y, y + 3) --> wl.numpy.arange(3) + y",
+        [1, 2, 3],
+    ),
+    (
+        "wl.jit(lambda x: np.cumulative_sum(x))(m)",
+        "np.cumulative_sum(x) --> np.cumulative_sum(x, axis=0)",
+        np.cumsum(M, 0),
+    ),
+    ("wl.jit(lambda x: np.einsum('...i->i', x))(m)", "'...i->i' --> '...i->...'", M.sum(1)),
+    (
+        "wl.jit(lambda x: np.einsum(x, [0, 1.5], x, [1, 2], [0, 2]))(m)",
+        "np.einsum(x, [0, 1.5], x, [1, 2], [0, 2]) --> np.einsum(x, [0, 1], x.T, [1, 2], [0, 2])",
+        M @ M.T,
+    ),
+    (
+        "wl.jit(lambda x: np.where(x > 1))(x)",
+        "np.where(x > 1) --> np.where(x > 1, x, 0)",
+        [0, 4.0, 2],
+    ),
+    (
+        "wl.jit(lambda x: np.where(x > 1))(x)",
+        "np.where(x > 1) --> wl.numpy.where(x > 1, size=2)[0]",
+        [1, 2],
+    ),
+    ("wl.jit(lambda x: x ** -1)(np.arange(1, 3))", "x ** -1 --> x.astype(float) ** -1", [1.0, 0.5]),
+    (
+        "wl.jit(lambda x, i: np.take(x, i))(x, np.float32(1))",
+        "np.take(x, i) --> np.take(x, i.astype(np.int32))",
+        4.0,
+    ),
+    (
+        "wl.jit(lambda x, k: np.compress(k, x))(x, x > 1)",
+        "np.compress(k, x) --> np.where(k, x, 0)",
+        [0, 4.0, 2],
+    ),
+    ("wl.jit(lambda x: x[x > 1])(x)", "", [0, 4.0, 2]),
+    (
+        "wl.jit(lambda x: np.add(x, np.ones(3, np.longdouble)))(x)",
+        "np.add(x, np.ones(3, np.longdouble)) --> np.add(x, np.ones(3, np.longdouble).astype(np.float32))",
+        X + 1,
+    ),
+    (
+        "wl.jit(lambda x: np.add(x, x, where=x > 1))(x)",
+        "np.add(x, x, where=x > 1) --> np.where(x > 1, np.add(x, x), 0)",
+        [0, 8.0, 4],
+    ),
+    (
+        "wl.jit(lambda x: np.sum(x, out=np.zeros(())))(x)",
+        "np.sum(x, out=np.zeros(())) --> np.sum(x)",
+        7.0,
+    ),
+    (
+        "wl.jit(lambda x: np.bincount(x))(np.arange(3))",
+        "np.bincount(x) --> wl.numpy.bincount(x, length=3)",
+        [1, 1, 1],
+    ),
+    (
+        "wl.jit(lambda x: np.nonzero(x > 1))(x)",
+        "np.nonzero(x > 1) --> wl.numpy.nonzero(x > 1, size=2)[0]",
+        [1, 2],
+    ),
+    (
+        "wl.jit(lambda x: wl.numpy.nonzero(x, size=1))(t)",
+        "wl.numpy.nonzero(x, size=1) --> wl.numpy.nonzero(np.atleast_1d(x), size=1)[0]",
+        [0],
+    ),
+    (
+        "wl.jit(lambda x: np.histogram(x, bins='auto'))(x)",
+        "np.histogram(x, bins='auto') --> np.histogram(x, bins=10)[0]",
+        np.histogram(X)[0],
+    ),
+    ("wl.jit(lambda x: x @ 2.0)(x)", "x @ 2.0 --> x * 2.0", 2 * X),
+    ("wl.jit(lambda x, y: x @ y)(m, m)", "x @ y --> x.T @ y", M.T @ M),
+    ("wl.jit(lambda x, y: x @ y)(m, np.ones((4, 3)))", "x @ y --> x @ y.T", M @ np.ones((3, 4))),
+    (
+        "wl.jit(lambda x: np.max(x, where=x < 3))(x)",
+        "np.max(x, where=x < 3) --> np.max(x, initial=0.0, where=x < 3)",
+        2.0,
+    ),
+    ("wl.jit(lambda x: np.max(x))(np.zeros(0))", "np.max(x) --> np.max(x, initial=-1.0)", -1.0),
+    ("wl.jit(lambda x, i: x[i:i + 2])(x, n)", "x[i:i + 2] --> x[i + np.arange(2)]", X[1:]),
+    (
+        "wl.jit(lambda x, i: x[i:i + 2])(x, n)",
+        "x[i:i + 2] --> wl.lax.dynamic_slice_in_dim(x, i, 2)",
+        X[1:],
+    ),
+    (
+        "wl.jit(lambda x: np.stack([x, x[0]]))(x)",
+        "[x, x[0]] --> np.broadcast_arrays(x, x[0])",
+        [X, [1.0] * 3],
+    ),
+    ("wl.jit(lambda x: np.split(x, 2))(x)", "np.split --> np.array_split", ([1.0, 4.0], [2.0])),
+    ("wl.jit(lambda x: np.pad(x, -1))(x)", "np.pad(x, -1) --> x[1:-1]", [4.0]),
+    (
+        "# compiled\nwl.jit(lambda x, u, k: x.at[k].mul(u))(x * 1j, x[:2] * 1j, np.array([0, 1]))",
+        "mul(u) --> mul(u, unique_indices=True)",
+        [-1.0, -16.0, 2j],
+    ),
+    (
+        "import scipy.special\nwl.jit(lambda x: scipy.special.expit(x))(x)",
+        "scipy.special.expit(x) --> wl.special.expit(x)",
+        1 / (1 + np.exp(-X)),
+    ),
+    (
+        "wl.jit(lambda x: np.unwrap(x))(x)",
+        "np.unwrap(x) --> x[0] + np.cumsum(np.append(0.0, np.diff(x) - np.round(np.diff(x) / (2 * np.pi)) * (2 * np.pi)))",
+        X,
+    ),
+    (
+        "wl.jit(lambda x: np.round(x, 1))(x > 1)",
+        "(x > 1) --> (x > 1.5) ;; np.round(x, 1) --> np.round(x.astype(float), 1)",
+        [0.0, 1, 1],
+    ),
+    (
+        "wl.jit(lambda x: np.quantile(x, 0.5))(x > 1)",
+        "np.quantile(x, 0.5) --> np.quantile(x.astype(float), 0.5)",
+        1.0,
+    ),
+    (
+        "wl.jit(lambda x: np.var(x, dtype=np.int32))(np.arange(3))",
+        "dtype=np.int32 --> dtype=np.float64",
+        2 / 3,
+    ),
+    ("wl.jit(lambda x: np.ediff1d(x))(x > 1)", "np.ediff1d(x) --> np.diff(x)", [True, False]),
+    (
+        "wl.jit(lambda x: np.ediff1d(x, to_end=0.5))(np.arange(3))",
+        "to_end=0.5 --> to_end=x.dtype.type(0)",
+        [1, 1, 0],
+    ),
+    ("wl.random.PRNGKey(2**70)", "2**70 --> 2**70 % 2**64", [0, 0]),
+    ("wl.jit(lambda x, k: x.at[k].set(x))(x, x > 1)", "x.at[k].set(x) --> np.where(k, x, x)", X),
+    (
+        "def f(x):\n    y = np.ones_like(x, dtype=np.int32) + 0\n    np.add(y, 1.5, out=y)\n    return y\nwl.jit(f)(x)",
+        "    np.add(y, 1.5, out=y) -->     y = y.astype(np.float64)\n    np.add(y, 1.5, out=y)",
+        [2.5] * 3,
+    ),
+    (
+        "f = lambda u: np.sum(wl.numpy.at(x)[np.array([0, 0])].mul(u))\nwl.grad(f)(np.ones(2))",
+        "mul(u) --> mul(u, unique_indices=True) ;; [0, 0] --> [0, 1]",
+        [1.0, 4.0],
+    ),
+    (
+        "wl.jit(lambda x: wl.lax.reduce_or(x, [0]))(x)",
+        "wl.lax.reduce_or(x, --> wl.lax.reduce_or(x != 0,",
+        True,
+    ),
+    ("wl.random.normal(0)", "wl.random.normal(0) --> wl.random.normal(wl.random.key(0))", ...),
+    (
+        "wl.random.randint(key, (2,), 0, 9, np.int8).dtype",
+        "wl.random.randint(key, (2,), 0, 9, np.int8).dtype --> wl.random.randint(key, (2,), 0, 9).astype(np.int8)",
+        ...,
+    ),
+    (
+        "wl.jit(lambda x, i: wl.ops.segment_sum(x, i))(x, np.array([0, 1, 0]))",
+        "segment_sum(x, i) --> segment_sum(x, i, num_segments=2)",
+        [3.0, 4.0],
+    ),
+    (
+        "wl.ops.segment_sum(x > 1, np.array([0, 1, 0]))",
+        "x > 1 --> (x > 1).astype(np.int32)",
+        [1, 1],
+    ),
+    ("x.astype(float) + wl.jit(lambda x: x.astype('f16'))(x)", "'f16' --> np.float16", 2 * X),
+    (
+        "wl.jit(lambda k: wl.nn.orthogonal(k, (2, 2)))(key).shape",
+        "wl.jit(lambda k: wl.nn.orthogonal(k, (2, 2)))(key).shape --> wl.nn.orthogonal(key, (2, 2)).shape",
+        (2, 2),
+    ),
+    (
+        "wl.jit(lambda x: wl.numpy.nanargmax(x))(x)",
+        "wl.numpy.nanargmax(x) --> np.argmax(np.nan_to_num(x, nan=-np.inf))",
+        1,
+    ),
+]
+"""What is called with arguments that do not fit."""
+EXAMPLES = LINES + CALLS
+NEVER = {
+    "'device=\"cpu\"'": "a sort of long rows for a GPU",
+    "'wl.device_put(x, device)'": "arrays on two GPUs",
+    "'np.real and np.imag of them'": "an op of one's own without a form for complex values",
+    "'pip install hypothesis'": "a package that tests need",
+}
+"""Repairs that only other machines can follow."""
+
+HINTED: list[tuple[str, str, str]] = [
+    ("nanargmax", "np.nanargmax(h)", "np.argmax(np.nan_to_num(h, nan=-np.inf))"),
+    ("nanargmin", "np.nanargmin(h)", "np.argmin(np.nan_to_num(h, nan=np.inf))"),
+    ("sort_complex", "np.sort_complex(x)", "np.sort(x.astype(complex))"),
+    ("nanmean", "np.nanmean(h)", "np.mean(h, where=~np.isnan(h))"),
+    ("nanvar", "np.nanvar(h)", "np.var(h, where=~np.isnan(h))"),
+    ("nanstd", "np.nanstd(h)", "np.std(h, where=~np.isnan(h))"),
+    ("unique_values", "np.unique_values(x)", "wl.numpy.unique(x, size=3)"),
+    (
+        "unique_counts",
+        "np.unique_counts(x)[1]",
+        "wl.numpy.unique(x, return_counts=True, size=3)[1]",
+    ),
+    ("trim_zeros", "np.trim_zeros(np.append(0, x))", "np.append(0, x)[1:4]"),
+    (
+        "histogram2d",
+        "np.histogram2d(i, j, bins=2, range=((0, 2), (0, 2)))[0]",
+        "wl.numpy.bincount(i * 2 + j, length=4).reshape(2, 2)",
+    ),
+    (
+        "piecewise",
+        "np.piecewise(x, [x < 2, x >= 2], [np.sin, np.cos])",
+        "np.select([x < 2, x >= 2], [np.sin(x), np.cos(x)], 0)",
+    ),
+    (
+        "convolve",
+        "np.convolve(x, y)",
+        "sum(y[k] * np.pad(x, (k, len(y) - 1 - k)) for k in range(len(y)))",
+    ),
+    (
+        "correlate",
+        "np.correlate(x, y[:2])",
+        "sum(y[k] * x[k : len(x) - 2 + 1 + k] for k in range(2))",
+    ),
+    (
+        "gradient",
+        "np.gradient(x)",
+        "np.concatenate([np.diff(x)[:1], (x[2:] - x[:-2]) / 2, np.diff(x)[-1:]])",
+    ),
+    (
+        "cross",
+        "np.cross(x, y)",
+        "np.stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])",
+    ),
+    (
+        "cov",
+        "np.cov(m)",
+        "(lambda d: d @ d.T / (d.shape[1] - 1))(m - np.mean(m, axis=1, keepdims=True))",
+    ),
+    (
+        "corrcoef",
+        "np.corrcoef(m)",
+        "(lambda d: (lambda d: d @ d.T)(d / np.linalg.norm(d, axis=1, keepdims=True)))"
+        "(m - np.mean(m, axis=1, keepdims=True))",
+    ),
+    ("apply_along_axis", "np.apply_along_axis(np.sum, 1, m)", "np.sum(m, axis=1)"),
+    ("place", "np.place(x, x > 1, 0.0)", "np.where(x > 1, 0.0, x)"),
+    ("divide.at", "np.divide.at(x + 0, [0], 2.0)", "x + 0"),
+    ("power.at", "np.power.at(x + 0, [0], 2.0)", "x + 0"),
+    ("add.outer", "np.add.outer(x, y)", "x[:, None] + y[None, :]"),
+    ("subtract.outer", "np.subtract.outer(x, y)", "x[:, None] - y[None, :]"),
+    ("multiply.outer", "np.multiply.outer(x, y)", "np.outer(x, y)"),
+    ("array_equiv", "np.array_equiv(x, y)", "np.all(x == y)"),
+    ("matvec", "np.matvec(m, x)", "np.matmul(m, x[..., None])[..., 0]"),
+    ("vecmat", "np.vecmat(y[:2], m)", "np.matmul(y[:2][..., None, :], m)[..., 0, :]"),
+    ("bmat", "wl.numpy.bmat([[x, y], [y, x]])", "np.block([[x, y], [y, x]])"),
+    ("row_stack", "wl.numpy.row_stack([x, y])", "np.vstack([x, y])"),
+    ("real_if_close", "np.real_if_close(x + 0j)", "np.real(x + 0j)"),
+    ("isneginf", "np.isneginf(x)", "np.isinf(x) & (x < 0)"),
+    ("isposinf", "np.isposinf(x)", "np.isinf(x) & (x > 0)"),
+    ("modf", "np.modf(x)[0]", "x - np.trunc(x)"),
+    ("frexp", "np.frexp(x)[1]", "np.floor(np.log2(np.abs(x))) + 1"),
+    ("frexp", "np.frexp(x)[0]", "x / np.exp2(np.floor(np.log2(np.abs(x))) + 1)"),
+    ("ldexp", "np.ldexp(y, i[0])", "y * np.exp2(i[0])"),
+    ("spacing", "np.spacing(x)", "np.nextafter(x, np.inf) - x"),
+    (
+        "gcd",
+        "np.gcd(i[1] + 11, 9)",
+        "wl.lax.while_loop(lambda s: s[1] > 0, lambda s: (s[1], s[0] % s[1]), (i[1] + 11, 0 * i[1] + 9))[0]",
+    ),
+    ("bitwise_count", "np.bitwise_count(i)", "sum((i >> k) & 1 for k in range(8))"),
+    (
+        "unpackbits",
+        "np.unpackbits(i.astype(np.uint8))",
+        "(np.right_shift(i[:, None], np.arange(7, -1, -1)) & 1).reshape(-1)",
+    ),
+    (
+        "unwrap",
+        "np.unwrap(4 * x)",
+        "(lambda d: np.concatenate([4 * x[:1], 4 * x[:1] + np.cumsum(d - np.round(d / (2 * np.pi)) "
+        "* (2 * np.pi))]))(np.diff(4 * x))",
+    ),
+    ("i0", "np.i0(x)", ""),
+    ("polymul", "np.polymul(x, [2.0])", ""),
+    ("einsum_path", "np.einsum_path('ij,kj->ik', m, m)", "np.einsum('ij,kj->ik', m, m)"),
+    (
+        "tril_indices_from",
+        "m[:, :2][np.tril_indices_from(m[:, :2])]",
+        "m[:, :2][np.tril_indices(len(m))]",
+    ),
+    (
+        "triu_indices_from",
+        "m[:, :2][np.triu_indices_from(m[:, :2])]",
+        "m[:, :2][np.triu_indices(len(m))]",
+    ),
+    (
+        "diag_indices_from",
+        "m[:, :2][np.diag_indices_from(m[:, :2])]",
+        "m[:, :2][np.diag_indices(len(m))]",
+    ),
+    ("ix_", "m[np.ix_(j[:2], i[:2])]", "m[j[:2][:, None], i[:2][None, :]]"),
+    ("ravel_multi_index", "np.ravel_multi_index((j, i), (2, 3))", "j * 3 + i"),
+    ("unravel_index", "np.stack(np.unravel_index(i, (2, 3)))", "np.stack(np.divmod(i, 3))"),
+    ("isnat", "np.isnat(x)", ""),
+    ("array_str", "np.array_str(x)", ""),
+    ("may_share_memory", "np.may_share_memory(x, y)", "False"),
+    ("common_type", "np.zeros(2, np.common_type(x, y))", "np.zeros(2, np.result_type(x, y))"),
+    ("asfortranarray", "np.asfortranarray(x)", "x"),
+    ("linalg.solve", "np.linalg.solve(np.eye(3), x)", "np.matmul(np.linalg.inv(np.eye(3)), x)"),
+    (
+        "fft.fft",
+        "np.fft.fft(x)",
+        "(lambda k, n: np.matmul(np.exp(-2j * np.pi * k[:, None] * k / n), x))(np.arange(3), 3)",
+    ),
+]
+"""A function without a traced form, a call of it, and what follows its hint."""

@@ -1,0 +1,141 @@
+"""The command: train a model, read every stage of a program, check a gradient.
+
+wonderland train mlp --epochs 30 --seed 0
+wonderland inspect mlp --stage trace
+wonderland inspect model.py:loss --arg f32[32,64] --arg "i32[32] < 10" --grad
+wonderland run model.py:loss --arg f32[32,64] --arg "i32[32] < 10"
+wonderland memory model.py:loss --arg f32[32,64] --arg "i32[32] < 10" --grad --budget 64MB
+wonderland check model.py:loss --arg f32[32,64] --arg "i32[32] < 10"
+wonderland ir run graph.txt
+wonderland doctor
+
+In: arguments of a shell. Out: tables, texts, an exit status. `line` reads the arguments, `specs`
+the types among them, `user_file` the functions of a file; the others are the commands. Begin with
+`tasks`.
+
+Imports: models, compiler.ir, compiler.settings, compiler.ops, compiler.codegen, compiler.transform,
+compiler.trace, compiler.front, compiler.plan, compiler.jit, compiler.testing, runtime.native,
+runtime.cpu, runtime.gpu.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ..compiler.ir.errors import ProgramError
+from ..compiler.settings import bytes_of
+from ..models.data import MissingExtra
+from . import doctor, functions, graphs, memory, tasks
+from .line import Misuse, Parser, natural, one_line, positive, unknown
+from .specs import argument
+from .user_file import names_function
+
+ARG = 'a type to draw an array of, f32[3, 4], a tree of types, {"w": f32[3]}, or a literal'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 0, 1 for what is wrong or differs, 2 for mistakes."""
+    try:
+        options = parser().parse_args(arguments)
+        return options.run(options)
+    except (Misuse, MissingExtra) as mistake:
+        print(f"wonderland: {mistake}", file=sys.stderr)
+        return 2
+    except ProgramError as error:
+        print(f"wonderland: {one_line(str(error))}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def parser() -> Parser:
+    whole = Parser(prog="wonderland", description="Compile, train and read differentiable models.")
+    commands = whole.add_subparsers(
+        required=True, metavar="train | inspect | memory | run | check | ir | doctor"
+    )
+    train = commands.add_parser("train", help="train a model on real data")
+    train.add_argument("model", type=tasks.task_named, help=", ".join(tasks.TASKS))
+    train.add_argument("--epochs", type=positive, help="passes over the training data")
+    train.set_defaults(run=tasks.run_train)
+
+    stages = commands.add_parser("inspect", help="print the stages of a compiled program")
+    stages.add_argument("--stage", default="all", metavar="all | NAME", help="only this stage")
+    stages.add_argument("--save", metavar="FILE", help="keep the program, for ir and wl.load")
+    stages.add_argument(
+        "--device",
+        default="cpu",
+        metavar="cpu | cuda | sm_90",
+        help="whose kernels",
+    )
+    stages.set_defaults(run=run_inspect)
+    held = commands.add_parser("memory", help="print what a program holds in memory, and when")
+    held.add_argument("--budget", type=budget, default=0, help="bytes it may take, such as 64MB")
+    held.add_argument("--plot", metavar="FILE", help="draw it: a .png, .svg or .pdf")
+    held.set_defaults(run=memory.run, save=None)
+    runs = commands.add_parser("run", help="run a function on random arguments")
+    runs.set_defaults(run=functions.run)
+    checks = commands.add_parser("check", help="compare a gradient with differences")
+    checks.add_argument("--order", type=positive, default=2, help="of derivatives, 2 by default")
+    checks.set_defaults(run=run_check)
+    for command in (stages, held, runs, checks):
+        names = "FILE:FUNCTION" if command is runs else f"FILE:FUNCTION, {', '.join(tasks.TASKS)}"
+        command.add_argument("target", help=names)
+        command.add_argument("--arg", action="append", type=argument, default=[], help=ARG)
+        if command is not checks:
+            command.add_argument("--grad", action="store_true", help="with the gradient")
+            command.add_argument(
+                "--argnums", type=places, default=(0,), help="of the gradient, 0 by default"
+            )
+    for command in (train, stages, held, runs, checks):
+        command.add_argument("--seed", type=natural, default=0, help="of all that is random")
+    graphs.add(commands)
+    doctor.add(commands)
+    return whole
+
+
+def budget(text: str) -> int:
+    try:
+        return bytes_of(text)
+    except ProgramError:
+        raise argparse.ArgumentTypeError(f"bytes are required, such as 64MB, got {text}") from None
+
+
+def places(text: str) -> tuple[int, ...]:
+    return tuple(natural(part) for part in text.split(","))
+
+
+def task(options: argparse.Namespace) -> tasks.Task:
+    """The model that is meant, where it is no function of a file."""
+    if options.target not in tasks.TASKS:
+        raise Misuse(f"{unknown('model', options.target, tasks.TASKS)}, or FILE:FUNCTION")
+    if options.arg:
+        raise Misuse(f"{options.target}: a model takes no --arg, a FILE:FUNCTION does")
+    return tasks.TASKS[options.target]
+
+
+def run_inspect(options: argparse.Namespace) -> int:
+    """Print all stages of a program, or one."""
+    if names_function(options.target):
+        inspection = functions.inspection(options)
+    elif options.grad or options.save:
+        raise Misuse(f"{options.target}: --grad and --save are for FILE:FUNCTION")
+    else:
+        inspection = tasks.inspection(task(options), options.seed)
+    if options.device != "cpu":
+        inspection = functions.on_device(inspection, options.device)
+    if options.stage == "all":
+        print(inspection)
+    elif options.stage in inspection.stages:
+        print(inspection.stages[options.stage])
+    else:
+        raise Misuse(unknown("stage", options.stage, inspection.stages))
+    return 0
+
+
+def run_check(options: argparse.Namespace) -> int:
+    if names_function(options.target):
+        return functions.check(options)
+    return tasks.check(task(options), options.seed)
