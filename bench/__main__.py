@@ -1,7 +1,8 @@
 """Ask every question and print one table: `python -m bench [--quick] [question ...]`.
 
 All of it takes about ten minutes on two cores, `--quick` two: one short round, without the largest
-products and torch.compile. `gpu` is a table of its own (gpu.py), and only where it is asked for.
+products and torch.compile. `gpu` and `costs` are tables of their own, and only where they are
+asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from . import (
     call_overhead,
     compile_time,
+    costs,
     cross_entropy,
     elementwise,
     gpu,
@@ -51,16 +53,23 @@ OTHERS = ("compile_time", "graph_size", "memory", "recomputation")
 """Those that are not of runs side by side in this process."""
 
 
+ALONE = ("gpu", "costs")
+
+
 def main() -> int:
     names = (*QUESTIONS, *OTHERS)
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed against the peers.")
-    parser.add_argument("questions", nargs="*", metavar="question", help=", ".join((*names, "gpu")))
+    parser.add_argument(
+        "questions", nargs="*", metavar="question", help=", ".join((*names, *ALONE))
+    )
     parser.add_argument("--quick", action="store_true", help="one short round")
     options = parser.parse_args()
     if options.questions == ["gpu"]:
         return gpu.report(options.quick)
+    if options.questions == ["costs"]:
+        return costs.report()
     if wrong := [q for q in options.questions if q not in names]:
-        alone = "gpu is asked alone" if wrong[0] == "gpu" else f"no question '{wrong[0]}'"
+        alone = f"{wrong[0]} is asked alone" if wrong[0] in ALONE else f"no question '{wrong[0]}'"
         parser.error(f"{alone}, there are {', '.join(names)}")
     ceilings = Ceilings()
     print(f"{processor()}, {ceilings.threads} threads; {peers.versions()}")

@@ -45,6 +45,7 @@ from .ir.lazy import lazy
 from .ir.verify import verify
 from .kernel import Kernel
 from .kernel import verify as verify_kernel
+from .kernel.costs import HOST_SECONDS
 from .kernel.prefix import Prefix
 from .kernel.product import Product
 from .kernel.sorting import Searching, Sorting
@@ -86,8 +87,6 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
 )
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact, and
 for `parts`: complex arguments and results are arrays of reals from there on, the same bytes."""
-
-HOST = 1e-4  # seconds of a call of the host, for what a budget of memory computes again
 
 
 @dataclass(frozen=True)
@@ -233,7 +232,7 @@ def seconds_by(kernels: Mapping[int, Any]) -> Callable[[AnyWork], float]:
     def seconds(work: AnyWork) -> float:
         if isinstance(work, BodyWork):
             return turns(work.op) * sum(map(seconds, work.inside()))
-        return seconds_of(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST
+        return seconds_of(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST_SECONDS
 
     return seconds
 

@@ -16,6 +16,7 @@ import numpy as np
 from .spec import ArraySpec, spelled
 
 TOGETHER_SECONDS = 50e-6  # a shorter program never wakes the team: waking takes 25 microseconds
+HOLD_SECONDS = 10e-6  # a shorter one keeps Python's lock
 
 Space = Literal["input", "output", "constant", "arena", "cell"]
 

@@ -64,14 +64,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
 }
 ELSEWHERE = {
     "fuse.apart.FEW_RESULTS": "results of a product: its rows times its columns, in test_accuracy",
-    "codegen.cpu.blocks.UNIT_FLOPS": "work, not a size: which units a team takes",
     "codegen.cpu.blocks.UNITS": "how many units a team wants",
-    "codegen.cpu.blocks.GRAIN_FLOPS": "work, not a size: how many units a claim takes",
-    "codegen.cpu.prefix.LOGSUMEXP_WEIGHT": "weight of a step",
-    "codegen.lanes.HEAVY": "weight of a stage",
-    "codegen.lanes.CHUNK_CYCLES": "work, not a size: how many points a claim takes",
-    "codegen.lanes.BYTES_A_CYCLE": "speed of memory",
-    "codegen.lanes.ROW_CYCLES": "cost of a loop",
     "fuse.emission.cluster.SPLITS": "attempts to read a reshape",
     "fuse.emission.kept.WEIGHT": "weight of an expression",
     "fuse.emission.reader.TIMES": "readers of an expression",
@@ -80,7 +73,6 @@ ELSEWHERE = {
     "fuse.fuse.LARGE": "nodes of a kernel",
     "optimise.hoist.SMALL_BYTES": "bytes that leave a loop: tests/optimise/test_loop_passes.py",
     "fuse.roots.WAITING": "elements that wait for a sum: tests/fuse/test_running_sums.py",
-    "fuse.roots.CHEAP": "weight of an expression",
     "fuse.roots.PIECES": "operands of a concatenation",
     "fuse.roots.CHAIN": "nodes in a chain",
 }

@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from ..kernel.costs import BYTES_A_CYCLE, CLAIM_CYCLES, HEAVY, LOOP_CYCLES
 from ..kernel.expr import Axis, Expr, Index, Load, Map, axes_of, walk
 from ..kernel.scalar import NUMPY, OPS
 from ..kernel.stages import Accumulate, Kernel, Reduce, Stage, Store
 from .target import Target
 
 WIDE = 4  # registers a vector
-HEAVY = 60  # weight of a stage from which on vectors are half as wide
-CHUNK_CYCLES = 30_000  # of a claim: some 10 us, a hundred times what claiming costs
-BYTES_A_CYCLE = 6
-ROW_CYCLES = 40  # what a vector loop costs besides its work
 
 
 def accesses(stage: Stage) -> list[tuple[Map, bool]]:
@@ -127,5 +124,5 @@ def grain(kernel: Kernel, points: int, target: Target) -> int:
     native = max(1, target.bits // 32)
     column = columns(kernel)
     rows = points_of(a for a in kernel.outer if a is not column) * len(kernel.stages)
-    cycles = operations(kernel) / native + moved(kernel) / BYTES_A_CYCLE + rows * ROW_CYCLES
-    return max(1, min(points, int(CHUNK_CYCLES * points / max(cycles, 1))))
+    cycles = operations(kernel) / native + moved(kernel) / BYTES_A_CYCLE + rows * LOOP_CYCLES
+    return max(1, min(points, int(CLAIM_CYCLES * points / max(cycles, 1))))

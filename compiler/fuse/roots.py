@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from ..ir.graph import Graph, Node, Value
 from ..ir.types import ALIGNMENT
+from ..kernel.costs import CHEAP
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
 from ..ops.elementwise import Add
@@ -25,8 +26,6 @@ from ..ops.source import Constant
 from ..ops.view import Broadcast, Permute, Reshape, Slice
 from .emission import plain_operand
 
-CHEAP = 4
-"""Multiply-adds up to which a value is computed again by each of its readers."""
 PIECES = 64
 """Operands of a view that may be computed where it is read: more are copied from memory."""
 CHAIN = 48

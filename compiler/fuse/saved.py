@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from ..ir.graph import Node, Value
 from ..ir.types import spelled_bytes
+from ..kernel import costs
 from ..ops.contract import DotGeneral
 from ..ops.family import Computed, Elementwise, View
 from ..ops.source import Constant, Full
@@ -34,10 +35,6 @@ from .groups import Group, Groups
 from .minimum_cut import Choice, cheapest
 from .roots import CHAIN, Roots
 
-NEAR, FAR = 1.25, 0.2
-"""Bytes that take as long as a multiply-add: of a program in caches, and of one in memory."""
-FAR_BYTES = 64 << 20
-"""Bytes of all its values from which on a program is in memory."""
 SMALL = 1024
 """Elements up to which there is nothing to gain."""
 NEW = 1.01
@@ -97,7 +94,7 @@ class Savings:
                 for v in n.values:
                     self.homes.setdefault(v, g.roots[0].values[0])
         total = sum(v.type.nbytes for g in self.ordered for v in g.values)
-        self.rate = NEAR if total < FAR_BYTES else FAR
+        self.rate = costs.NEAR if total < costs.FAR_BYTES else costs.FAR
 
     def place(self, group: Group) -> int:
         """Of a group in the order of the program."""

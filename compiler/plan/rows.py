@@ -30,6 +30,7 @@ from ...runtime.rows import (
 from ..codegen.lowered import Launch, Lowered
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
 from ..ir.graph import Graph, Value, apply_all
+from ..kernel import costs
 from ..kernel.scalar import NUMPY
 from ..ops.nested.bodies import Control
 from ..ops.nested.scan import Scan
@@ -38,8 +39,6 @@ from ..ops.nested.while_loop import While
 from ..transform.interpreter import interpret
 from .plan import BodyMemory, Place, Plan
 
-FLOPS, BYTES, ROW = 20e9, 15e9, 3e-7
-"""Cautious rates of one core, and seconds of a row: they only decide whether to wake the team."""
 CHECK_SECONDS, MOST_TURNS = 0.02, 1 << 20  # between two looks for Ctrl-C
 UNKNOWN_TURNS = 1000  # of a loop whose length is not known
 
@@ -230,7 +229,7 @@ def kernel_row(
 
 def seconds_of(low: Lowered | Launch) -> float:
     """A cautious estimate of one run on one core."""
-    return max(low.flops / FLOPS, low.bytes / BYTES) + ROW
+    return costs.seconds_of(low.flops, low.bytes)
 
 
 def turns(op: Control) -> int:

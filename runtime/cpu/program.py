@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..rows import (
+    HOLD_SECONDS,
     TOGETHER_SECONDS,
     KernelRow,
     Row,
@@ -41,8 +42,6 @@ from .host_calls import call_host
 from .memory import POOLED_BYTES, Pool
 
 Arrays = tuple[np.ndarray, ...]
-
-HOLD_SECONDS = 10e-6  # a shorter one keeps Python's lock
 
 
 class Program:

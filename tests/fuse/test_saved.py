@@ -13,6 +13,7 @@ from wonderland import nn
 from wonderland.compiler.fuse import saved
 from wonderland.compiler.fuse.fuse import Fused, fuse
 from wonderland.compiler.ir.graph import Graph
+from wonderland.compiler.kernel import costs
 from wonderland.compiler.pipeline import Compiled, compile_graph, optimised
 
 F32 = np.float32
@@ -73,7 +74,7 @@ def fused(graph: Graph) -> Fused:
 @pytest.fixture
 def far(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs are compiled as if they were too large for caches."""
-    monkeypatch.setattr(saved, "FAR_BYTES", 0)
+    monkeypatch.setattr(costs, "FAR_BYTES", 0)
 
 
 def as_before(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> Compiled:
@@ -183,7 +184,7 @@ def test_the_same_program_makes_the_same_choices() -> None:
 
 def test_no_kernel_reads_what_none_writes(far: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saved, "SMALL", 0)
-    monkeypatch.setattr(saved, "FAR", 0.0)
+    monkeypatch.setattr(costs, "FAR", 0.0)
     for name in ACTIVATIONS:
         done = fused(traced(name))
         there = {*done.graph.inputs, *(v for n in done.graph.nodes if not n.args for v in n.values)}

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...ir.types import ALIGNMENT
+from ...kernel.costs import CLAIM_FLOPS, UNIT_FLOPS
 from ..target import Target
 from ..words.tile import DOTS_SUMS
 
@@ -19,9 +20,7 @@ DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 
 FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
-UNIT_FLOPS = 1 << 20  # what is worth a unit of its own: some 12 us, a hundred barriers
 UNITS = 16  # enough to share evenly
-GRAIN_FLOPS = 1 << 20  # a claim: some 10 us, so that claiming costs less than a per cent
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Blocks:
     def grain(self) -> int:
         s = self.sizes
         elements = min(self.block_rows, s.rows) * min(self.block_columns, s.columns)
-        return max(1, min(self.units, GRAIN_FLOPS // max(2 * elements * s.depth, 1)))
+        return max(1, min(self.units, CLAIM_FLOPS // max(2 * elements * s.depth, 1)))
 
     @property
     def panel_bytes(self) -> int:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ir.types import FLOATS
+from ...kernel.costs import CLAIM_CYCLES
 from ...kernel.scalar import NUMPY
 from ...kernel.sorting import Sorting
-from .. import lanes as schedule
 from ..lowered import Lowered
 from ..ordinals import Bits, repairs, slots_of
 from ..printer import Node, Suite, function
@@ -47,7 +47,7 @@ def lower_across(s: Sorting, lanes: int) -> Lowered:
     cycles = 6 * exchanges + n * lanes * (2 + len(s.outputs))
     moved = sum(b.size * NUMPY[b.dtype].itemsize for b in s.buffers)
     scratch = -(-n * lanes * NUMPY[printer.word].itemsize // 64) * 64
-    grain = max(1, min(units, schedule.CHUNK_CYCLES // max(cycles, 1)))
+    grain = max(1, min(units, CLAIM_CYCLES // max(cycles, 1)))
     return Lowered(text, tuple(printer.slots.values), units, grain, scratch, units * cycles, moved)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ...kernel.costs import BYTES_A_CYCLE, CLAIM_CYCLES, EXP_WEIGHT, LOOP_CYCLES
 from ...kernel.expr import Axis
 from ...kernel.prefix import Prefix, identity
 from ...kernel.scalar import NUMPY
@@ -28,7 +29,6 @@ from ..target import Target
 from ..values import Level, Values
 
 ANY_ORDER = ("sum", "max", "min", "logsumexp")
-LOGSUMEXP_WEIGHT = 60
 ROWS = 16  # from which on sums of exponentials run in columns: one combination a point, not five
 
 
@@ -38,8 +38,8 @@ def lower_prefix(prefix: Prefix, target: Target) -> Lowered:
     text, points = printer.text(), printer.points()
     flops, moved = printer.weight * prod(a.size for a in prefix.axes.values()), work_bytes(prefix)
     native = max(1, target.bits // 32)
-    cycles = flops / native + moved / schedule.BYTES_A_CYCLE + points * schedule.ROW_CYCLES
-    grain = max(1, min(points, int(schedule.CHUNK_CYCLES * points / max(cycles, 1))))
+    cycles = flops / native + moved / BYTES_A_CYCLE + points * LOOP_CYCLES
+    grain = max(1, min(points, int(CLAIM_CYCLES * points / max(cycles, 1))))
     return Lowered(text, tuple(printer.slots.values), points, grain, 0, flops, moved)
 
 
@@ -72,9 +72,7 @@ class Printer:
         self.p, self.slots, self.names = p, slots, slots.names
         self.unit, self.block = self.names.fresh("unit"), self.names.fresh("block")
         self.stage = Stage((), tuple(Store(p.out, p.place, e) for e in p.exprs))
-        self.weight = schedule.weight(self.stage) + (
-            LOGSUMEXP_WEIGHT if p.kind == "logsumexp" else 2
-        )
+        self.weight = schedule.weight(self.stage) + (EXP_WEIGHT if p.kind == "logsumexp" else 2)
         self.column: Axis | None = None
         self.vector: Axis | None = None
         self.lanes = 1

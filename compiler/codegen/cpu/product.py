@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from ...kernel.costs import HEAVY
 from ...kernel.expr import Load
 from ...kernel.product import Product, as_kernel, normal, verify
 from ...kernel.scalar import KernelError
@@ -38,7 +39,6 @@ NUMBERS = ("i32", "u32", "i64", "f32", "f64")
 LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
           "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
           "height", "left", "place", "tail"}  # fmt: skip
-HEAVY = 60  # weight of stores from which on their vectors are narrower
 
 
 def lower_product(product: Product, target: Target) -> Lowered:

@@ -20,10 +20,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...ir.types import FLOATS
+from ...kernel.costs import CLAIM_CYCLES
 from ...kernel.expr import Buffer
 from ...kernel.scalar import NUMPY
 from ...kernel.sorting import Searching, Sorting
-from .. import lanes as schedule
 from ..lowered import Lowered
 from ..ordinals import Bits, repairs, slots_of
 from ..printer import Node, Suite, function
@@ -45,7 +45,7 @@ def lower_sort(s: Sorting, target: Target) -> Lowered:
     n, rows = s.length.size, s.rows.size
     passes = sum(k.width // 8 for k in printer.bits)
     steps = n * (4 + 2 * passes + len(s.outputs)) if n > SHORT else n * (4 + n // 4)
-    grain = max(1, min(rows, schedule.CHUNK_CYCLES // max(2 * steps, 1)))
+    grain = max(1, min(rows, CLAIM_CYCLES // max(2 * steps, 1)))
     moved = sum(b.size * NUMPY[b.dtype].itemsize for b in s.buffers)
     sizes = tuple(printer.slots.values)
     return Lowered(text, sizes, rows, grain, printer.scratch_bytes(n), rows * steps, moved)
@@ -293,6 +293,6 @@ def lower_search(s: Searching, target: Target) -> Lowered:
     text = function(slots.names.fresh(s.name), s.spelled(Named(slots)), body)
     points = s.rows.size * blocks
     cost = lanes * s.length.size.bit_length() * 6
-    grain = max(1, min(points, schedule.CHUNK_CYCLES // max(cost, 1)))
+    grain = max(1, min(points, CLAIM_CYCLES // max(cost, 1)))
     moved = sum(k.size * NUMPY[k.dtype].itemsize for k in s.buffers)
     return Lowered(text, tuple(slots.values), points, grain, 0, points * cost, moved)

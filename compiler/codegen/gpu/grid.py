@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...kernel.costs import HEAVY
 from ...kernel.expr import Axis, Expr, Index, Load, walk
 from ...kernel.scalar import NUMPY
 from ...kernel.stages import Accumulate, Kernel, Stage, Store
@@ -12,7 +13,6 @@ from ..slots import Named, Parameters
 from ..target import Device
 from ..words.gpu_words import words
 
-HEAVY = 60  # weight from which on a thread does one element at a time: registers
 LOCALS = ("thread", "turn")
 
 
