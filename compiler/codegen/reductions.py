@@ -12,27 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..kernel.expr import Expr, Index, walk
+from ..kernel.monoid import MONOIDS, extremes
 from ..kernel.scalar import FLOATS
-from ..kernel.stages import MONOIDS, Accumulate, Reduce, Stage, Statement, extremes
+from ..kernel.stages import Accumulate, Reduce, Stage, Statement
 from .values import Row, Values
-
-FOLDS = {
-    "sum": "total",
-    "prod": "product",
-    "max": "largest",
-    "min": "smallest",
-    "any": "any_",
-    "all": "all_",
-    "argmax": "largest",
-    "argmin": "smallest",
-}
-COMBINE = {
-    "prod": "{} * {}",
-    "any": "{} | {}",
-    "all": "{} & {}",
-    "max": "maximum({}, {})",
-    "min": "minimum({}, {})",
-}
 
 
 class Reductions:
@@ -111,14 +94,14 @@ class Reductions:
         if len(s.names) == 2:
             self.replace_better(s, of, mask)
             return
-        text = summed(acc, of) if s.monoid == "sum" else COMBINE[s.monoid].format(acc, of[0])
+        text = combined(s.monoid, acc, of)
         self.emit(f"{acc} = select({mask}, {text}, {acc})" if mask else f"{acc} = {text}")
 
     def replace_better(self, s: Reduce, of: list[str], mask: str | None) -> None:
         """Strictly better values replace, so the first of equals stays; the first NaN stays too."""
         best, place = (self.accumulators[n] for n in s.names)
         value, index = of
-        test = f"{value} {'>' if s.monoid == 'argmax' else '<'} {best}"
+        test = f"{value} {MONOIDS[s.monoid].better} {best}"
         if s.exprs[0].dtype in FLOATS:
             test = f"({test}) | ({value} != {value}) & ({best} == {best})"
         better = self.names.numbered("mask")
@@ -143,7 +126,7 @@ class Reductions:
     def folded(self, s: Reduce, accs: list[str]) -> list[str]:
         """Of the lanes that hold the best value, or NaN, the least index wins."""
         results = [self.names.fresh(n) for n in s.names]
-        self.emit(f"{results[0]} = {self.fold.format(FOLDS[s.monoid], accs[0])}")
+        self.emit(f"{results[0]} = {self.fold.format(MONOIDS[s.monoid].fold, accs[0])}")
         if len(accs) == 2:
             hit, most = self.names.numbered("mask"), extremes(s.exprs[1].dtype)[1]
             test = f"{accs[0]} == {results[0]}"
@@ -174,5 +157,9 @@ def factors(s: Statement, products: set[Expr]) -> tuple[Expr, ...]:
     return s.exprs if isinstance(s, Reduce) else s.exprs[:1]
 
 
-def summed(old: str, of: list[str]) -> str:
-    return f"fma({of[0]}, {of[1]}, {old})" if len(of) == 2 else f"{old} + {of[0]}"
+def combined(monoid: str, old: str, of: list[str]) -> str:
+    """What came before combined with a value, which may stand as two factors."""
+    if len(of) == 2:
+        return f"fma({of[0]}, {of[1]}, {old})"
+    (text,) = MONOIDS[monoid].combine
+    return text.format(old, *of)

@@ -20,8 +20,7 @@ from .. import ops
 from ..ir.explain import explained
 from ..ir.graph import Value
 from ..ir.types import HALVES, Type
-from ..kernel import MONOIDS
-from ..ops.gather import rows_of
+from ..ops.gather import COMBINE, rows_of
 from ..trace.arrays import plain
 from ..trace.operands import new, tracer, wrong
 from ..trace.tracer import FUNCTIONS, Tracer
@@ -36,8 +35,6 @@ __all__ = [
     "segment_softmax",
     "segment_sum",
 ]
-
-FOLDS = {"add": "sum", "mul": "prod", "min": "min", "max": "max"}
 
 
 def counted(name: str, ids: Any, num_segments: Any) -> int:
@@ -84,7 +81,7 @@ def reduced(
     if x.type.is_complex and combine in ("min", "max"):
         raise wrong(f"{name}: real numbers are required, got {x.type}")
     shape = (count, *x.shape[places.ndim :])
-    start = MONOIDS[FOLDS[combine]].identity("f32" if kind in HALVES else kind)
+    start = COMBINE[combine].identity("f32" if kind in HALVES else kind)
     zeros = ops.full(start, Type(kind, shape))
     if not count:
         return new(zeros)

@@ -24,11 +24,12 @@ from .expr import (
     rebuilt,
     walk,
 )
+from .monoid import MONOIDS, Monoid
 from .normalise import normalise
 from .parse import parse_kernel
 from .reference import reference
 from .scalar import NUMPY, OPS, KernelError, ScalarOp
-from .stages import MONOIDS, Accumulate, Keep, Kernel, Monoid, Reduce, Stage, Statement, Store
+from .stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
 from .verify import SCRATCH_BYTES, verify
 
 __all__ = [

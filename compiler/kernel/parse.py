@@ -12,8 +12,9 @@ from typing import Any
 from ..ir import syntax
 from ..ir.syntax import shortened, unparsed
 from .expr import At, Axis, Buffer, Const, Expr, Guard, Index, Load, Map, Result, apply
+from .monoid import MONOIDS
 from .scalar import NUMPY, OPS, KernelError
-from .stages import MONOIDS, Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
+from .stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
 
 INFIX = {
     "Add": "add",

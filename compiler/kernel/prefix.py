@@ -8,16 +8,13 @@ recurrence has two: y[k] = factor[k] * y[k - 1] + term[k].
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from . import MONOIDS, OPS, Axis, Buffer, Expr, Load, Map, walk
+from .expr import Axis, Buffer, Expr, Load, Map, walk
+from .monoid import RUNNING, Monoid
 from .text import PLAIN, Numbers, Texts, spell_extent
-
-KINDS = ("sum", "prod", "max", "min", "logsumexp", "recurrence")
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,15 @@ class Prefix:
     @property
     def dtype(self) -> str:
         return self.out.dtype
+
+    @property
+    def monoid(self) -> Monoid:
+        return RUNNING[self.kind]
+
+    @property
+    def identity(self) -> float:
+        """What the first element is combined with."""
+        return self.monoid.identity(self.dtype)
 
     @property
     def axes(self) -> dict[str, Axis]:
@@ -65,28 +71,9 @@ class Prefix:
         return "\n".join([*lines, *(f"{indent}    {line}" for line in texts.lines)])
 
 
-def identity(kind: str, dtype: str) -> float:
-    """What changes nothing; a recurrence begins at 0."""
-    if kind == "recurrence":
-        return 0
-    return -math.inf if kind == "logsumexp" else MONOIDS[kind].identity(dtype)
-
-
 def running(kind: str, axis: int, reverse: bool, *xs: np.ndarray) -> np.ndarray:
     """The prefixes of arrays by NumPy."""
     turned = [np.flip(x, axis) if reverse else x for x in xs]
     with np.errstate(all="ignore"):
-        if kind == "recurrence":
-            out = recurrence(*(np.moveaxis(x, axis, 0) for x in turned))
-            out = np.moveaxis(out, 0, axis)
-        else:
-            combine: Any = np.logaddexp if kind == "logsumexp" else OPS[MONOIDS[kind].op].function
-            out = combine.accumulate(turned[0], axis, dtype=xs[0].dtype)
+        out = RUNNING[kind].accumulated(axis, *turned)
     return np.ascontiguousarray(np.flip(out, axis) if reverse else out)
-
-
-def recurrence(factor: np.ndarray, term: np.ndarray) -> np.ndarray:
-    out = term.copy()
-    for k in range(1, len(term)):
-        out[k] += factor[k] * out[k - 1]
-    return out

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from .expr import At, Const, Expr, Index, Leaf, Load, Map, Result, walk
+from .monoid import MONOIDS
 from .scalar import NUMPY, OPS
-from .stages import MONOIDS, Accumulate, Keep, Kernel, Reduce, Stage, Store
+from .stages import Accumulate, Keep, Kernel, Reduce, Stage, Store
 
 Array = np.ndarray[Any, Any]
-FOLDS = {"sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min, "any": np.any, "all": np.all}
 
 
 def reference(kernel: Kernel, arrays: Mapping[str, Array]) -> None:
@@ -134,19 +134,18 @@ class Reference:
                     flat = self.arrays[s.buffer.name]
                     if not s.at:
                         flat[at[live]] = 0
-                    OPS[MONOIDS[s.monoid].op].function.at(flat, at[here], of[0][here])
+                    MONOIDS[s.monoid].numpy.at(flat, at[here], of[0][here])
 
     def reduce(self, s: Reduce, of: tuple[Array, ...], live: Array, over: tuple[int, ...]) -> None:
         m, dtype = MONOIDS[s.monoid], of[0].dtype
         value = np.where(live, of[0], dtype.type(m.identity(s.exprs[0].dtype)))
         if m.fields == 1:
-            self.results[s.names[0]] = FOLDS[s.monoid](value, axis=over, keepdims=True).astype(
-                dtype
-            )
+            found = m.numpy.reduce(value, axis=over, keepdims=True, dtype=dtype)
+            self.results[s.names[0]] = found
             return
         ends = self.along_ends(value, over)
         flat, places = value.reshape(ends), np.broadcast_to(of[1], value.shape).reshape(ends)
-        best = (np.argmax if s.monoid == "argmax" else np.argmin)(flat, axis=-1, keepdims=True)
+        best = m.numpy(flat, axis=-1, keepdims=True)
         kept = tuple(1 if k in over else n for k, n in enumerate(value.shape))
         for name, field in zip(s.names, (flat, places), strict=True):
             self.results[name] = np.take_along_axis(field, best, -1).reshape(kept)

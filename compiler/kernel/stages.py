@@ -12,55 +12,11 @@ Nothing here knows a device: lowering decides loops and vectors.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from .expr import At, Axis, Buffer, Expr, Map
-from .scalar import NUMPY
 from .text import PLAIN, Numbers, Texts, spell_extent
-
-
-@dataclass(frozen=True)
-class Monoid:
-    """How values combine: by the operation `op`; those of two fields (value, index) have none.
-
-    Of equal values the first index wins, and NaN wins over numbers, as in NumPy.
-    """
-
-    name: str
-    op: str
-    fields: int = 1
-
-    def identity(self, dtype: str) -> float:
-        """The value that changes nothing."""
-        low, high = (False, True) if dtype == "bool" else extremes(dtype)
-        return {"sum": 0, "prod": 1, "max": low, "argmax": low, "min": high, "argmin": high,
-                "any": False, "all": True}[self.name]  # fmt: skip
-
-
-def extremes(dtype: str) -> tuple[float, float]:
-    if dtype in ("f32", "f64"):
-        return -math.inf, math.inf
-    info = np.iinfo(NUMPY[dtype])
-    return int(info.min), int(info.max)
-
-
-MONOIDS = {
-    m.name: m
-    for m in (
-        Monoid("sum", "add"),
-        Monoid("prod", "mul"),
-        Monoid("max", "maximum"),
-        Monoid("min", "minimum"),
-        Monoid("any", "or_"),
-        Monoid("all", "and_"),
-        Monoid("argmax", "", 2),
-        Monoid("argmin", "", 2),
-    )
-}
 
 
 @dataclass(frozen=True)

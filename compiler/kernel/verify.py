@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .expr import At, Axis, Buffer, Const, Expr, Guard, Index, Load, Map, Result, bounds, walk
+from .monoid import MONOIDS
 from .scalar import NUMPY, OPS, KernelError
 from .stages import (
-    MONOIDS,
     Accumulate,
     Keep,
     Kernel,
@@ -140,7 +140,7 @@ class Verifier:
             case _:
                 self.require(s.buffer.dtype == s.expr.dtype, f"stores {s.expr.dtype} to {s.buffer}")
                 if isinstance(s, Accumulate):
-                    known = s.monoid == "sum" or (s.at and s.monoid in ("prod", "max", "min"))
+                    known = s.monoid == "sum" or (s.at and MONOIDS[s.monoid].update)
                     self.require(known, f"accumulates by {s.monoid}")
                 self.access(s.buffer, s.map, s.at, ())
                 self.races(stage, s)
@@ -151,7 +151,7 @@ class Verifier:
         assert m is not None
         self.require(len(s.names) == len(s.exprs) == m.fields, f"{s.monoid} has {m.fields} fields")
         boolean = s.exprs[0].dtype == "bool"
-        self.require(boolean == (s.monoid in ("any", "all")), f"{s.monoid} of {s.exprs[0].dtype}")
+        self.require(boolean == m.boolean, f"{s.monoid} of {s.exprs[0].dtype}")
         if m.fields == 2:
             self.require(
                 isinstance(s.exprs[1], Index), f"the second field of {s.monoid} is an index"

@@ -24,7 +24,7 @@ from .view import broadcast, concatenate, pad, permute, reshape, slice_
 
 
 class Cumulative(OneResult, abstract=True):
-    """Combines the elements along `axis` in order by `kind`, one of prefix.KINDS."""
+    """Combines the elements along `axis` in order by `kind`, one of kernel.monoid.RUNNING."""
 
     kind: ClassVar[str] = ""
     domain: ClassVar[tuple[str, ...]] = (*INTEGERS, *WIDE)

@@ -205,8 +205,7 @@ class Reduce(OneResult, abstract=True):
     def reference(self, *args: np.ndarray) -> Any:
         (x,) = args
         with np.errstate(all="ignore"):
-            fold: Any = OPS[MONOIDS[self.monoid].op].function
-            return fold.reduce(x, axis=self.axes, dtype=x.dtype)
+            return MONOIDS[self.monoid].numpy.reduce(x, axis=self.axes, dtype=x.dtype)
 
     def lifted(self, size: int) -> Op:
         return replace(self, axes=behind(self.axes))

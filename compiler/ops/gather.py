@@ -17,7 +17,7 @@ from ..ir.graph import Node, Pair, Parts, Sample, Value, apply
 from ..ir.source import where
 from ..ir.symbolic import accumulate, repeated
 from ..ir.types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type, is_inexact, spelled
-from ..kernel import Const, Expr, Map
+from ..kernel import MONOIDS, Const, Expr, Map
 from ..kernel import apply as scalar
 from ..kernel.index import Index, Read, Shifted
 from .elementwise import add, cast, div, eq, mul, operands, pairs, product, select
@@ -28,7 +28,7 @@ from .view import reshape
 
 ORDERED = (*INTEGERS, *WIDE)
 NUMBERS = (*ORDERED, *COMPLEX)
-COMBINE: dict[str, Any] = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
+COMBINE = {m.update: m for m in MONOIDS.values() if m.update}
 """How a scatter combines elements that are written to one place; "set" keeps the last."""
 
 
@@ -161,7 +161,7 @@ class Scatter(Indexed):
             if self.combine == "set":
                 y[at] = values
             else:
-                COMBINE[self.combine].at(y, at, values)
+                COMBINE[self.combine].numpy.at(y, at, values)
         return y
 
     # ---- derivatives

@@ -11,6 +11,7 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.graph import Pair, Parts, Sample, Value, apply
 from ..ir.types import COMPLEX, HALVES, INTEGERS, WIDE, Type
+from ..kernel import MONOIDS
 from .elementwise import add, cast, div, eq, mul, operands, product
 from .family import Reduce, partwise
 from .source import full
@@ -118,6 +119,9 @@ class Where(Reduce, abstract=True):
         super().type(*args)
         return Type("i64", tuple(n for i, n in enumerate(args[0].shape) if i not in self.axes))
 
+    def reference(self, *args: np.ndarray) -> Any:
+        return MONOIDS[self.monoid].numpy(args[0], self.axes[0])
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for dtype in cls.domain:
@@ -146,17 +150,11 @@ class Argmax(Where):
 
     monoid = "argmax"
 
-    def reference(self, *args: np.ndarray) -> Any:
-        return np.argmax(args[0], self.axes[0])
-
 
 class Argmin(Where):
     """y[...] = the first position of the least x along the axis"""
 
     monoid = "argmin"
-
-    def reference(self, *args: np.ndarray) -> Any:
-        return np.argmin(args[0], self.axes[0])
 
 
 # ---------------------------------------------------------------- user functions

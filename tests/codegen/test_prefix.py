@@ -9,7 +9,8 @@ from tests.codegen.execution import Arrays, run_machine, run_twin
 from wonderland.compiler.codegen.cpu.prefix import lower_prefix
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import Axis, Buffer, Kernel, Load, Map
-from wonderland.compiler.kernel.prefix import KINDS, Prefix, running
+from wonderland.compiler.kernel.monoid import RUNNING
+from wonderland.compiler.kernel.prefix import Prefix, running
 
 TARGETS = [Target(bits) for bits in (128, 256)] + [host()]
 
@@ -50,7 +51,7 @@ def expected(p: Prefix, arrays: Arrays, shape: tuple[int, int, int]) -> np.ndarr
 SHAPES = [(1, 1, 1), (3, 37, 1), (2, 64, 1), (2, 9, 5), (1, 4, 130), (40, 3, 1), (2, 130, 1)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RUNNING)
 def test_every_form_agrees_with_numpy(kind: str) -> None:
     for seed, shape in enumerate(SHAPES):
         for reverse in (False, True):

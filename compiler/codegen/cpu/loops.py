@@ -20,7 +20,7 @@ from ...kernel.stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement,
 from .. import lanes as schedule
 from ..cascade import PLAIN, Turns, cascade
 from ..printer import Node, Suite, function
-from ..reductions import COMBINE, Reductions, factors, single_products, summed
+from ..reductions import Reductions, combined, factors, single_products
 from ..slots import Named, Slots
 from ..target import Target
 from ..values import Level, Row, Values
@@ -354,8 +354,7 @@ class Lowering:
         old, new = self.names.numbered("v"), self.names.numbered("t")
         mask = values.mask if lanes > 1 else None
         self.emit(f"{old} = {values.read(self.slots.buffer(buffer), place, step, lanes, mask)}")
-        text = summed(old, of) if s.monoid == "sum" else COMBINE[s.monoid].format(old, of[0])
-        self.emit(f"{new} = {text}")
+        self.emit(f"{new} = {combined(s.monoid, old, of)}")
         values.written(s, new)
 
     # ---- rows

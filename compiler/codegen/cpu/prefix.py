@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from math import prod
 
-from ...kernel.costs import BYTES_A_CYCLE, CLAIM_CYCLES, EXP_WEIGHT, LOOP_CYCLES
+from ...kernel.costs import BYTES_A_CYCLE, CLAIM_CYCLES, LOOP_CYCLES
 from ...kernel.expr import Axis
-from ...kernel.prefix import Prefix, identity
+from ...kernel.prefix import Prefix
 from ...kernel.scalar import NUMPY
 from ...kernel.stages import Stage, Store
 from .. import lanes as schedule
@@ -28,8 +28,8 @@ from ..slots import Named, Slots
 from ..target import Target
 from ..values import Level, Values
 
-ANY_ORDER = ("sum", "max", "min", "logsumexp")
-ROWS = 16  # from which on sums of exponentials run in columns: one combination a point, not five
+COSTLY = 16  # multiply-adds of a combination, from which on one a point is better than five
+ROWS = 16  # from which on what combines so runs in columns
 
 
 def lower_prefix(prefix: Prefix, target: Target) -> Lowered:
@@ -56,8 +56,8 @@ class Printer:
     def __init__(self, p: Prefix, target: Target) -> None:
         self.begin(p, Slots(p.buffers, p.axes))
         column = self.widest()
-        along = p.place.stride(p.steps.name) == 1 and p.kind in ANY_ORDER
-        if p.kind == "logsumexp" and column and column.size >= ROWS:
+        along = p.place.stride(p.steps.name) == 1 and p.monoid.any_order
+        if p.monoid.weight >= COSTLY and column and column.size >= ROWS:
             along = False
         self.column = None if along else column
         self.vector = p.steps if along else self.column
@@ -72,7 +72,7 @@ class Printer:
         self.p, self.slots, self.names = p, slots, slots.names
         self.unit, self.block = self.names.fresh("unit"), self.names.fresh("block")
         self.stage = Stage((), tuple(Store(p.out, p.place, e) for e in p.exprs))
-        self.weight = schedule.weight(self.stage) + (EXP_WEIGHT if p.kind == "logsumexp" else 2)
+        self.weight = schedule.weight(self.stage) + p.monoid.weight
         self.column: Axis | None = None
         self.vector: Axis | None = None
         self.lanes = 1
@@ -146,7 +146,7 @@ class Printer:
         found = [values.value(e) for e in p.exprs]
         step.body += self.combined(acc, acc, found)
         values.written(Store(p.out, p.place, p.exprs[-1]), acc)
-        start = f"{acc} = full({identity(p.kind, p.dtype)!r}, {p.dtype}, {self.lanes})"
+        start = f"{acc} = full({p.identity!r}, {p.dtype}, {self.lanes})"
         if p.reverse:
             step.body.insert(0, f"{k} = {size} - 1 - {self.block}")
         head = f"for {self.block if p.reverse else k} in range({size})"
@@ -159,7 +159,7 @@ class Printer:
         p, n = self.p, self.lanes
         k, size = self.slots.axis(p.steps.name), self.slots.extent(p.steps)
         carry, whole, tail = map(self.names.fresh, ("carry", "whole", "tail"))
-        none = f"{identity(p.kind, p.dtype)!r}, {p.dtype}"
+        none = f"{p.identity!r}, {p.dtype}"
         at = f"{k} = {size} - {n} - {self.block}" if p.reverse else f"{k} = {self.block}"
         rest = "0" if p.reverse else whole
         return [
@@ -182,7 +182,7 @@ class Printer:
         step = Level([], frozenset((p.steps.name,)))
         values = self.values([*outer, step], mask)
         (expr,) = p.exprs
-        none = repr(identity(p.kind, p.dtype))
+        none = repr(p.identity)
         name = values.line(step, values.spread(expr, values.value(expr), True), "s")
         if mask:
             before, name = name, self.names.numbered("s")
@@ -204,21 +204,10 @@ class Printer:
 
     def combined(self, name: str, acc: str, of: list[str]) -> list[Node]:
         """`name` = what came before combined with values."""
-        match self.p.kind:
-            case "sum":
-                return [f"{name} = {acc} + {of[0]}"]
-            case "prod":
-                return [f"{name} = {acc} * {of[0]}"]
-            case "max":
-                return [f"{name} = maximum({acc}, {of[0]})"]
-            case "min":
-                return [f"{name} = minimum({acc}, {of[0]})"]
-            case "recurrence":
-                return [f"{name} = {of[0]} * {acc} + {of[1]}"]
-        high, low, sum_ = (self.names.numbered("s") for _ in range(3))
-        return [
-            f"{high} = maximum({acc}, {of[0]})",
-            f"{low} = minimum({acc}, {of[0]}) - {high}",
-            f"{sum_} = {high} + log1p(exp({low}))",
-            f"{name} = select({high} - {high} == 0.0, {sum_}, {high})",
-        ]
+        *steps, last = self.p.monoid.combine
+        given, lines = [acc, *of], list[Node]()
+        made = [self.names.numbered("s") for _ in steps]
+        for step, text in zip([*made, name], [*steps, last], strict=True):
+            lines.append(f"{step} = {text.format(*given)}")
+            given.append(step)
+        return lines

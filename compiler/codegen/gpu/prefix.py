@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from math import prod
 
-from ...kernel.prefix import Prefix, identity
+from ...kernel.prefix import Prefix
 from ...kernel.stages import Store
-from ..cpu.prefix import ANY_ORDER, Printer, work_bytes
+from ..cpu.prefix import Printer, work_bytes
 from ..lowered import Launch
 from ..printer import Node, Suite, function
 from ..slots import Named, Parameters
@@ -43,7 +43,7 @@ class GridPrefix(Printer):
         self.begin(p, Parameters(p.buffers, p.axes, (*words(), *LOCALS)))
         apart = p.place.stride(p.steps.name) != 1 and self.points() >= FEW_ROWS
         long = p.steps.size > device.warp
-        self.together = p.kind in ANY_ORDER and long and not apart
+        self.together = p.monoid.any_order and long and not apart
 
     def text(self) -> str:
         root = Level([], frozenset())
@@ -68,7 +68,7 @@ class GridPrefix(Printer):
         """All steps of a row, as many at a time as the block has threads."""
         p, threads, warp = self.p, self.threads, self.device.warp
         k, size = self.slots.axis(p.steps.name), self.slots.extent(p.steps)
-        none = repr(identity(p.kind, p.dtype))
+        none = repr(p.identity)
         step = Level([], frozenset((p.steps.name,)))
         values = self.values([*outer, step], None)
         (expr,) = p.exprs

@@ -14,6 +14,7 @@ from ...ir.explain import explained
 from ...ir.graph import Graph, Value
 from ...ir.types import Type, type_of
 from ...ops import flip, full, pad, scatter, select
+from ...ops.gather import COMBINE
 from ...ops.source import zero_of
 from ...ops.view import reshape, spaced
 from ...trace.arrays import plain
@@ -194,8 +195,7 @@ def updated(
 
 def combined(combine: str, x: Any, y: Any) -> Any:
     """What a scatter does with an element and an update of it."""
-    names = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
-    return FUNCTIONS[names[combine]](x, y)
+    return FUNCTIONS[COMBINE[combine].numpy](x, y)
 
 
 def fitted(x: Tracer, given: Any, found: Selection) -> Value:

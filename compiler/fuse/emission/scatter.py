@@ -29,14 +29,12 @@ from ...kernel import (
 from ...kernel import apply as scalar
 from ...kernel.expr import At
 from ...kernel.index import CannotFuse, Shifted, SplitAxis, linear
-from ...ops.gather import Scatter
+from ...ops.gather import COMBINE, Scatter
 from ..work import Work
 from .domain import Domain
 from .reader import Reader, place
 from .segments import by_segments, emit_segments
 
-MONOIDS = {"add": "sum", "mul": "prod", "min": "min", "max": "max"}
-SCALARS = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}
 SPLITS = 8
 
 
@@ -93,11 +91,11 @@ def block(node: Node, domain: Domain, stored: Container[Value]) -> Work:
     if not parts:
         expr = in_place(expr, node.args[0], y, plain, reader)
     if not parts and op.combine != "set":
-        expr = scalar(SCALARS[op.combine], Load(y, plain), expr)
+        expr = scalar(COMBINE[op.combine].op, Load(y, plain), expr)
     if not parts or op.combine == "set":
         body = Store(y, plain, expr, parts)
     else:
-        body = Accumulate(y, plain, expr, parts, MONOIDS[op.combine])
+        body = Accumulate(y, plain, expr, parts, COMBINE[op.combine].name)
     windows = frozenset[str]().union(*(t.map.axes for t in target if isinstance(t, Shifted)))
     outer, stage, parallel = space(axes, plain, parts, windows)
     kernel = Kernel(

@@ -12,7 +12,6 @@ from collections.abc import Container
 from ...ir.graph import Node, Value
 from ...ir.types import Type
 from ...kernel import (
-    MONOIDS,
     Axis,
     Buffer,
     Const,
@@ -28,13 +27,11 @@ from ...kernel import (
 )
 from ...kernel import apply as scalar
 from ...kernel.index import CannotFuse, affine, linear
-from ...ops.gather import Scatter
+from ...ops.gather import COMBINE, Scatter
 from ..work import Work
 from .domain import Domain
 from .reader import Reader
 
-FOLDS = {"add": "sum", "mul": "prod", "min": "min", "max": "max"}
-COMBINE = {"add": "add", "mul": "mul", "min": "minimum", "max": "maximum"}
 SEGMENT = "s"
 
 
@@ -43,7 +40,7 @@ def by_segments(node: Node) -> bool:
     op = node.op
     assert isinstance(op, Scatter)
     one = len(op.indexed) == 1 and len(op.along[0]) == 1 and op.axes[op.indexed[0]] < 0
-    return op.sorted and one and op.mode == "drop" and op.combine in FOLDS
+    return op.sorted and one and op.mode == "drop" and op.combine in COMBINE
 
 
 def emit_segments(node: Node, stored: Container[Value]) -> tuple[Work, ...]:
@@ -91,16 +88,16 @@ def reduction(node: Node, starts: Value, stored: Container[Value], d: int, e: in
     message = reader.read(u, tuple(at))
     place = tuple(affine({SEGMENT: 1}) if a < 0 else at[a] for a in op.axes)
     before = reader.read(x, place)
-    fold = FOLDS[op.combine]
+    fold = COMBINE[op.combine]
     value: Expr = Result("r0", (), out.dtype)
-    if not isinstance(before, Const) or before.value != MONOIDS[fold].identity(out.dtype):
-        value = scalar(COMBINE[op.combine], before, value)
+    if not isinstance(before, Const) or before.value != fold.identity(out.dtype):
+        value = scalar(fold.op, before, value)
     y = Buffer("y0", out.dtype, out.type.size)
     inner = Axis(row, u.shape[e], segment=(p, affine({SEGMENT: 1})))
     stages = (
-        Stage((inner,), (Reduce(("r0",), fold, (message,)),)),
+        Stage((inner,), (Reduce(("r0",), fold.name, (message,)),)),
         Stage((), (Store(y, linear(place, out.shape), value),)),
     )
     outer = (Axis(SEGMENT, x.shape[d]), *domain.axes(False))
-    kernel = Kernel(f"segment_{fold}", (*reader.buffers.values(), p, y), outer, stages)
+    kernel = Kernel(f"segment_{fold.name}", (*reader.buffers.values(), p, y), outer, stages)
     return Work(kernel, (*reader.buffers, starts, out), 1)
