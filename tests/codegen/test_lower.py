@@ -11,10 +11,7 @@ import pytest
 from tests.codegen.execution import machine, run_in_place, run_machine, run_twin
 from tests.kernel import samples
 from tests.kernel.samples import CASES, arrays_for
-from wonderland.compiler.codegen.cpu.lower import lower, lower_body
-from wonderland.compiler.codegen.lowered import Lowered
-from wonderland.compiler.codegen.printer import Suite, function
-from wonderland.compiler.codegen.slots import Slots
+from wonderland.compiler.codegen.cpu.lower import lower
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import (
     OPS,
@@ -187,39 +184,6 @@ def test_rows_of_one_value_and_of_infinity_have_their_first_place() -> None:
     arrays["x"][231 + 40] = np.nan
     got = run_machine(k, lower(k, WIDE), arrays)
     assert got["k"].tolist() == got["l"].tolist() == [0, 0, 0, 40]
-
-
-def test_stores_can_be_written_into_the_text_of_another_kernel() -> None:
-    rows, n = 5, 21
-    k = samples.kernel(f"""
-        def epilogue(x: f32[105], b: f32[{n}], d: f32[{rows}], y: f32[105], z: f32[105]):
-            for i in parallel({rows}):
-                for j in parallel({n}):
-                    if stage():
-                        acc[()] = x[{n}*i + j]
-                    if stage():
-                        t0 = acc * 0.3 + b[j]
-                        y[{n}*i + j] = tanh(t0) * (d[i] - 1.5)
-                        z[{n}*i + j] = t0
-    """)
-    stores = tuple(s for s in k.stages[1].body if isinstance(s, Store))
-    slots, variables = Slots(k.buffers), {"i": "row", "j": "column"}
-    pitch, columns = slots.number("pitch", "pitch", n), slots.number("columns", "columns", n)
-    full = lower_body(stores, slots, k.axes, variables, "j", 8, {"acc": "sums"})
-    edge = lower_body(stores, slots, k.axes, variables, "j", 8, {"acc": "rest"}, "inside")
-    body = Suite("for row in range(start, stop)", [
-        *full.before, *edge.before,
-        Suite(f"for column in range(0, {columns} // 8 * 8, 8)", [
-            f"sums = load(x, row * {pitch} + column, 8)", *full.each,
-        ]),
-        f"column = {columns} // 8 * 8", f"inside = first({columns} - column, 8)",
-        f"rest = load_where(x, row * {pitch} + column, inside, 0)", *edge.each,
-    ])  # fmt: skip
-    text = function("epilogue", "an epilogue", [*slots.lines(), body])
-    arrays = arrays_for(k)
-    got = run_machine(k, Lowered(text, tuple(slots.values), rows, 1, 0, 0, 0), arrays)
-    reference(k, arrays)
-    close(got, arrays)
 
 
 def test_masked_lanes_touch_no_memory_outside_the_buffers() -> None:

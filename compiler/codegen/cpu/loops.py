@@ -6,7 +6,7 @@
 The last parallel axis is a loop, the others are told from the point once per row of it. Vector
 loops are full vectors, then one masked copy of the body. Every element meets the same instructions
 in both, and in any split of the points, so bits depend on neither. `values` says where values are
-computed, `schedule` what is decided.
+computed, `lanes` what is decided.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Lowers a kernel to the text of one function for a target.
 
-`schedule` decides; `loops` and `tiles` write loops, `reductions` and `values` what is computed in
+`lanes` decides; `loops` and `tiles` write loops, `reductions` and `values` what is computed in
 them; `slots` keeps the argument block; `printer` spells.
 """
 
@@ -11,14 +11,11 @@ from dataclasses import replace
 from ...kernel.normalise import normalise
 from ...kernel.stages import Kernel
 from .. import lanes as schedule
-from ..embedded import lower_body
 from ..fma import with_fma
 from ..lowered import Lowered
 from ..target import Target
 from .loops import Lowering
 from .tiles import Tiles, crossing
-
-__all__ = ["lower", "lower_body"]
 
 
 def lower(kernel: Kernel, target: Target) -> Lowered:

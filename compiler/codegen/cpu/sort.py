@@ -3,7 +3,7 @@
     keys      elements become unsigned integers in the same order, with their places in the low half
     order     short rows by insertion, others by least significant digits of 8 bits: counts of all
               digits in one pass, then a pass for each digit in which the elements differ; many
-              short rows by a network, in network_source.py
+              short rows by a network, in `network`
     results   the operands by their places; a row alone is decoded from its keys instead
 
 Elements are read as bits, so what has no order of its own (-0.0 and 0.0, NaN) keeps its bits and,
