@@ -422,6 +422,7 @@ CODE_TEXTS = {Target: table_texts, Device: launch_texts}
 
 def launches_text(compiled: Compiled) -> str:
     """What a GPU would launch, in order; then what each kernel uses there."""
+    assert isinstance(compiled.target, Device)
     counts = f"{len(compiled.lowered)} kernels, arena {compiled.plan.arena_bytes} bytes"
     head = f"{compiled.graph.name} on {compiled.target.architecture}: {counts}"
     rows, *_ = rows_of(compiled.graph, compiled.plan, compiled.lowered, compiled.artifacts)

@@ -82,11 +82,8 @@ def host() -> Target:
     # 64-bit ARM has 32 registers of 128 bits, as AVX-512 has of 512
     registers = 32 if wide or "neon" in have else 16
     sizes = cache_sizes()
-    return Target(
-        bits,
-        registers,
-        *(sizes.get(k, d) for k, d in ((1, 32 << 10), (2, 256 << 10), (3, 4 << 20))),
-    )
+    l1, l2, l3 = (sizes.get(k, d) for k, d in ((1, 32 << 10), (2, 256 << 10), (3, 4 << 20)))
+    return Target(bits, registers, l1, l2, l3)
 
 
 def cache_sizes() -> dict[int, int]:

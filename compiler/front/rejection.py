@@ -201,10 +201,10 @@ def t(key: Any, df: Any, shape: Any = (), dtype: Any = np.float32) -> Tracer:
 @eager("key")
 def generalized_normal(key: Any, p: float, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
     """Density proportional to exp(-|x|**p)."""
-    shape, kind, _ = parameters("generalized_normal", shape, dtype, p)
+    sizes, kind, _ = parameters("generalized_normal", shape, dtype, p)
     keys = split(key)
-    drawn = _gamma(keys[0], tracer(kind(1 / p)), shape, False)
-    return rademacher(keys[1], shape, kind) * drawn ** (1 / p)
+    drawn = _gamma(keys[0], tracer(kind(1 / p)), sizes, False)
+    return rademacher(keys[1], sizes, kind) * drawn ** (1 / p)
 
 
 @eager("key")

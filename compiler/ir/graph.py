@@ -133,7 +133,7 @@ class Op:
         args: tuple[Value, ...],
         batched: tuple[bool, ...],
         size: int,
-        on: Value | None,
+        on: Value,
     ) -> tuple[Value, ...] | None:
         """The results on a batch of which the rows `on` count; None: nothing in it runs by rows."""
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from .graph import Node, Op, Pair, Parts, Value, apply
 from .types import Type
@@ -16,6 +16,10 @@ def applied(name: str, *args: Value, **parameters: Any) -> Value:
     return apply(Op.registry[name](**parameters), *args)
 
 
+@overload
+def accumulate(x: Value, y: Value | None) -> Value: ...
+@overload
+def accumulate(x: Value | None, y: Value | None) -> Value | None: ...
 def accumulate(x: Value | None, y: Value | None) -> Value | None:
     """x + y, where None is zero."""
     if x is None or y is None:

@@ -456,7 +456,7 @@ class Cast(Elementwise):
     def reference(self, *args: np.ndarray) -> Any:
         (x,) = args
         if np.iscomplexobj(x) and self.dtype not in ("bool", *COMPLEX):
-            x = x.real
+            x = np.real(x)
         with np.errstate(all="ignore"):
             return scalar_cast(x, self.dtype)
 
@@ -611,7 +611,7 @@ class Real(Parted):
     """The real part"""
 
     def reference(self, *args: np.ndarray) -> Any:
-        return args[0].real
+        return np.real(args[0])
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return complex(ct, like(ct, 0.0))
@@ -624,7 +624,7 @@ class Imag(Parted):
     """The imaginary part"""
 
     def reference(self, *args: np.ndarray) -> Any:
-        return args[0].imag
+        return np.imag(args[0])
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return complex(like(ct, 0.0), neg(ct))

@@ -110,7 +110,9 @@ class Gather(Indexed, Computed):
             (cls((1, 2), (0,), ((0,),), "clip", (3, 2, 2)), (4, 2), (3,)),
         ):
             yield Sample(op, (Type("f64", x), Type("i32", indices)), low=0)
-        yield from wrong_samples(lambda *p: cls(*p, "clip", (2,)), ())
+        yield from wrong_samples(
+            lambda axes, indexed, along: cls(axes, indexed, along, "clip", (2,)), ()
+        )
         yield Sample(
             cls((-1,), (0,), ((0,),), "drop", (2,)),
             (Type("f32", (3,)), Type("i32", (2,))),
@@ -320,7 +322,10 @@ class Scatter(Indexed):
                 at = [0, 1, 2, 3] if unique else [0, 0, 2, 3]
                 op = cls(*rows, "drop", combine, unique, True)
                 yield Sample(op, types, values=(None, None, at))
-        yield from wrong_samples(lambda *p: cls(*p, "drop", "add", False), (Type("f32", (2,)),))
+        yield from wrong_samples(
+            lambda axes, indexed, along: cls(axes, indexed, along, "drop", "add", False),
+            (Type("f32", (2,)),),
+        )
         types = Type("f32", (3,)), Type("f32", (2,)), Type("i32", (2,))
         one = (-1,), (0,), ((0,),)
         for op, given, error in (

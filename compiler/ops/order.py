@@ -29,8 +29,9 @@ def ranks(key: np.ndarray) -> tuple[np.ndarray, ...]:
     """A key by real numbers: complex ones by their parts, those with NaN last, as NumPy has it."""
     if not np.iscomplexobj(key):
         return (key,)
-    with_nan = 2 * np.isnan(key.real) + np.isnan(key.imag)
-    return with_nan.astype(np.int32), key.real, key.imag
+    re, im = np.real(key), np.imag(key)
+    with_nan = 2 * np.isnan(re) + np.isnan(im)
+    return with_nan.astype(np.int32), re, im
 
 
 class Sort(Op):
@@ -140,7 +141,8 @@ class SearchSorted(Op, name="searchsorted"):
         return v.of("i64")
 
     def reference(self, *args: np.ndarray) -> Any:
-        return search(*args, self.right)
+        keys, x = args
+        return search(keys, x, self.right)
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         return (None,)

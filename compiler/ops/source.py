@@ -138,7 +138,7 @@ class Constant(OneResult):
         return self.array.data
 
     def pair(self, *args: Parts) -> Parts:
-        return Pair(constant(self.array.data.real), constant(self.array.data.imag))
+        return Pair(constant(np.real(self.array.data)), constant(np.imag(self.array.data)))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -160,12 +160,14 @@ def full(value: Number, of: Type) -> Value:
 def number(value: Number, of: Type) -> Number:
     """`value` rounded to the dtype of `of`, as the Python number that spells it."""
     kind = kind_of(of.dtype)
-    if isinstance(value, complex) and kind is not complex:
-        raise ProgramError(f"full: a real number is required for {of}, got {value!r}")
-    if kind is int and value != int(value):
+    if isinstance(value, complex):
+        if kind is not complex:
+            raise ProgramError(f"full: a real number is required for {of}, got {value!r}")
+    elif kind is int and value != int(value):
         raise ProgramError(f"full: a whole number is required for {of}, got {value!r}")
     with np.errstate(all="ignore"):
-        return kind(of.numpy.type(value)) if kind in (float, complex) else kind(value)
+        as_kind: Any = kind  # a complex number is rounded by `complex` alone
+        return as_kind(of.numpy.type(value) if kind in (float, complex) else value)
 
 
 def zero_of(x: Type) -> Number:

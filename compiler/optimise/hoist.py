@@ -35,8 +35,10 @@ def hoist(graph: Graph) -> Graph:
 
 def step(old: Node, given: tuple[Value, ...]) -> Sequence[Value]:
     op = old.op
-    loop = isinstance(op, Control) and not has_effect(op)
-    if not loop or "carry" not in (kinds := op.kinds(len(given))):
+    if not isinstance(op, Control) or has_effect(op):
+        return apply_all(op, *given)
+    kinds = op.kinds(len(given))
+    if "carry" not in kinds:
         return apply_all(op, *given)
     count = kinds.count("constant")
     found = [list(invariants(g, count)) for g in op.graphs]

@@ -45,7 +45,7 @@ def in_memory(array: np.ndarray) -> np.ndarray:
     """An array as the reals that it is in memory: what an input of a graph in parts takes."""
     if array.dtype.kind != "c":
         return array
-    return np.ascontiguousarray(array).reshape(*array.shape, 1).view(array.real.dtype)
+    return np.ascontiguousarray(array).reshape(*array.shape, 1).view(np.real(array).dtype)
 
 
 def joined(old: Value, new: Parts) -> Value:

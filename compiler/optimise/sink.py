@@ -17,7 +17,7 @@ from ..ir.types import Type
 from ..ir.walk import inline, rebuild, with_graphs
 from ..ops.nested.bodies import Control
 from ..ops.nested.switch import Switch
-from ..ops.source import Full
+from ..ops.source import Full, Number
 from ..ops.view import Broadcast
 from .dead import dead
 
@@ -72,7 +72,7 @@ def with_inputs(graph: Graph, order: Sequence[int], inside: dict[int, Full]) -> 
     return Graph.of(graph.name, [inputs[i] for i in order], inline(graph, given))
 
 
-def number(v: Value) -> bool | int | float | None:
+def number(v: Value) -> Number | None:
     """The number that a value is, if it is one repeated."""
     return v.node.op.value if v.node and isinstance(v.node.op, Full) else None
 

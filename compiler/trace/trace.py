@@ -123,8 +123,8 @@ def trace(
     Those are trees of arrays, numbers, types or tracers. `again`: of loops, what reverse mode
     computes again.
     """
-    name = name or getattr(function, "__name__", type(function).__name__)
-    return trace_tree(function, args, name, again)
+    called = name or getattr(function, "__name__", type(function).__name__)
+    return trace_tree(function, args, called, again)
 
 
 def trace_tree(

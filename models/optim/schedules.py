@@ -137,7 +137,7 @@ def piecewise_constant_schedule(
 
 
 @explained
-def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
+def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[float]) -> Schedule:
     """Each schedule from its boundary on, counting from there; the first from 0."""
 
     def schedule(count: Any) -> Any:

@@ -215,7 +215,7 @@ class Emitter:
                 slot.align = align
         return slot
 
-    def declare(self, name: str, result: ir.Type, args: list[ir.Type]) -> ir.Function:
+    def declare(self, name: str, result: ir.Type, args: Sequence[ir.Type]) -> ir.Function:
         """An external function or LLVM intrinsic under its full name."""
         return self.module.globals.get(name) or ir.Function(
             self.module, ir.FunctionType(result, args), name

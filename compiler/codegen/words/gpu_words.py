@@ -113,7 +113,7 @@ def shared_tile(e: Emitter, number: int, elements: int, dtype: str) -> Value:
 def in_shared(e: Emitter, name: str, of: ir.ArrayType) -> ir.GlobalVariable:
     name = f"{e.function.name}_{name}"
     if name not in e.module.globals:
-        place = ir.GlobalVariable(e.module, of, name, SHARED)
+        place: Any = ir.GlobalVariable(e.module, of, name, SHARED)
         place.align = 16
         if of.count:
             place.linkage = "internal"
@@ -301,7 +301,7 @@ def mma(shape: str) -> Word:
         words = [b.bitcast(b.extract_element(x.llvm, ir.Constant(I32, 0)), I32) for x in fragments]
         old = [b.extract_element(sums.llvm, ir.Constant(I32, k)) for k in range(4)]
         new = b.call(f, [*words, *old])
-        out = ir.Constant(sums.llvm.type, ir.Undefined)
+        out = ir.Constant(sums.kind.llvm, ir.Undefined)
         for k in range(4):
             out = b.insert_element(out, b.extract_value(new, k), ir.Constant(I32, k))
         return Value(sums.kind, out)

@@ -84,7 +84,7 @@ class ScalarFunction:
             "__module__": fun.__module__,
         }
         self.dtypes: set[str] = set()  # for which the function is known to be an expression
-        self.op: type[Written] = type(Written)(name.title(), (Written,), content, name=name)
+        self.op: type[Written] = type(name.title(), (Written,), content, name=name)
 
     def defjvps(self, *jvps: Function | None) -> None:
         """A rule for each argument, linear in t: `jvp(t, result, *arguments)`; None is zero."""

@@ -48,7 +48,7 @@ Names = str | Sequence[str]
 def axes(function: str, axis_name: Names) -> list[tuple[str, Value, int]]:
     """Name, place and size of each axis, outermost first."""
     known = named_axes()
-    names = list(axis_name) if isinstance(axis_name, tuple | list) else [axis_name]
+    names: list[Any] = list(axis_name) if isinstance(axis_name, tuple | list) else [axis_name]
     found = []
     for name in names:
         if name not in known:

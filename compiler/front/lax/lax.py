@@ -326,7 +326,8 @@ def random_gamma_grad(a: Any, sample: Any) -> Tracer:
     xs = [operand(v) for v in (a, sample)]
     dtype = promoted("random_gamma_grad", *xs)
     shape = common_shape("random_gamma_grad", *(shape_of(v) for v in xs))
-    return new(gamma.random_gamma_grad(*(value(v, dtype, shape) for v in xs)))
+    shapes, draws = (value(v, dtype, shape) for v in xs)
+    return new(gamma.random_gamma_grad(shapes, draws))
 
 
 # ---------------------------------------------------------------- windows

@@ -334,9 +334,9 @@ def slice(
 ) -> Any:
     """The elements from start to before limit, along every axis."""
     x = array(operand)
-    strides = [1] * x.ndim if strides is None else list(strides)
-    ends = list(zip(start_indices, limit_indices, strides, strict=False))
-    lengths = {len(start_indices), len(limit_indices), len(strides)}
+    steps = [1] * x.ndim if strides is None else list(strides)
+    ends = list(zip(start_indices, limit_indices, steps, strict=False))
+    lengths = {len(start_indices), len(limit_indices), len(steps)}
     fits = lengths == {x.ndim} and all(
         0 <= a <= b <= n and s > 0 for (a, b, s), n in zip(ends, x.shape, strict=True)
     )
@@ -344,7 +344,7 @@ def slice(
         raise wrong(
             "slice: 0 <= start <= limit <= size and a positive stride are required for each axis "
             f"of {dtype_name(x.dtype)}{list(x.shape)}, "
-            f"got {tuple(start_indices)}, {tuple(limit_indices)} and {tuple(strides)}"
+            f"got {tuple(start_indices)}, {tuple(limit_indices)} and {tuple(steps)}"
         )
     return x[tuple(builtins.slice(*e) for e in ends)]
 

@@ -79,6 +79,7 @@ from numpy import (
 )
 
 from ...trace.tracer import nearest
+from . import linalg
 from .creation import (
     arange,
     array,

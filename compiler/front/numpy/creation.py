@@ -173,7 +173,9 @@ def linspace(
         raise wrong(f"linspace: 0 numbers or more are required, got {num}")
     steps = num - 1 if endpoint else num
     if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
-        made, step = np.linspace(start, stop, num, endpoint, True, own(dtype), axis)
+        made, step = np.linspace(
+            start, stop, num, endpoint, retstep=True, dtype=own(dtype), axis=axis
+        )
         return (tracer(made), tracer(step)) if retstep else tracer(made)
     num = shape_given("linspace", num)[0]
     ends = operand(start), operand(stop)

@@ -95,7 +95,7 @@ def listed_terms(given: Sequence[Any]) -> tuple[list[Any], list[Term], Term | No
     operands = [operand(x) for x in given[: len(given) // 2 * 2 : 2]]
     lists = list(given[1::2])
     text = ", ".join(map(str, [*lists, *([last] if last is not None else [])]))
-    parts = []
+    parts: list[tuple[list[Any], bool, list[Any]]] = []
     for labels in [*lists, *([] if last is None else [last])]:
         entries = list(labels) if isinstance(labels, list | tuple) else None
         if entries is None or any(
@@ -110,10 +110,9 @@ def listed_terms(given: Sequence[Any]) -> tuple[list[Any], list[Term], Term | No
         parts.append((entries[:at], Ellipsis in entries, entries[at + 1 :]))
     ndims = [len(shape_of(x)) for x in operands]
     count = widest(parts[: len(operands)], ndims)
-    terms = [
-        filled(*part, n, text, count) for part, n in zip(parts[: len(operands)], ndims, strict=True)
-    ]
-    return operands, terms, None if last is None else filled(*parts[-1], None, text, count)
+    sizes = [*ndims, *([] if last is None else [None])]
+    terms = [filled(*part, n, text, count) for part, n in zip(parts, sizes, strict=True)]
+    return operands, terms[: len(operands)], None if last is None else terms[-1]
 
 
 def implied(terms: Sequence[Term]) -> Term:

@@ -166,7 +166,7 @@ def divmod(x: Value, y: Value) -> tuple[Value, Value]:
 def power(x: Value, y: Value, given: list[Any]) -> Value:
     """x ** y; small Python exponents are products (in NumPy, 2 is), whose derivative has no log."""
     exponent = given[1] if type(given[1]) in (int, float) else None
-    if _is_complex(x) and exponent in range(-99, 100):  # as in NumPy
+    if _is_complex(x) and exponent is not None and exponent in range(-99, 100):  # as in NumPy
         return _whole_power(x, int(exponent))
     if not x.type.is_inexact:
         if exponent is not None and exponent < 0:
@@ -340,8 +340,8 @@ invert = bitwise_not = bitwise_invert = ufunc(np.invert)(ops.not_)
 def _shift(rule: Any, x: Value, y: Value, beyond: Value) -> Value:
     """x shifted by y; `beyond` where y is not within the bits of x."""
     bits = 8 * x.type.numpy.itemsize
-    node = y.node
-    if node and isinstance(node.op, Full) and 0 <= node.op.value < bits:
+    by = y.node.op.value if y.node and isinstance(y.node.op, Full) else None
+    if isinstance(by, int) and 0 <= by < bits:
         return rule(x, y)
     inside = ops.lt(y, like(y, bits))
     if y.dtype not in UNSIGNED:

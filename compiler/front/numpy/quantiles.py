@@ -100,8 +100,10 @@ def _quantile(
     low = np.floor(at)
     part = (at - low).astype(dtype)
     places = low.astype(np.int64), np.minimum(np.ceil(at).astype(np.int64), n - 1)
-    ends = [(take_along_axis(s, p, -1) if skip else take(s, p, -1)).astype(dtype) for p in places]
-    found = where(empty, dtype.type(np.nan), _between(*ends, part))
+    below, above = (
+        (take_along_axis(s, p, -1) if skip else take(s, p, -1)).astype(dtype) for p in places
+    )
+    found = where(empty, dtype.type(np.nan), _between(below, above, part))
     found = reshape(moveaxis(found, -1, 0), (*shape, *(kept if keepdims else rest)))
     return found.astype(whole.dtype) if method in DISCRETE else found
 

@@ -135,10 +135,10 @@ class CustomVmap(Op):
         )
 
     def split(
-        self, node: Node, moving: tuple[bool, ...]
+        self, node: Node, marked: tuple[bool, ...]
     ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
         """Reverse mode differentiates the body."""
-        return divided_at(node, self.body, moving)
+        return divided_at(node, self.body, marked)
 
     def transpose(
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]

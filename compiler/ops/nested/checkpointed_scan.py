@@ -175,7 +175,7 @@ class LateScan(Late, CheckpointedScan):
 
 
 def late_scan(op: CheckpointedScan, kept: int) -> LateScan:
-    return LateScan(*op.params.values(), kept)
+    return LateScan(**op.params, kept=kept)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Division:
         carries, residuals = first.outputs[: given[1]], first.outputs[count:]
 
         def step(live: Marks) -> tuple[bool, ...]:
-            return early.parts(read_by(first, (*residuals, *chosen(carries, live))))[1]
+            return tuple(early.parts(read_by(first, (*residuals, *chosen(carries, live))))[1])
 
         live = grown((False,) * given[1], step)
         states = tuple(j for j, yes in enumerate(live) if yes)

@@ -149,13 +149,11 @@ class LateWhile(Late, CheckpointedWhile):
         count = Type("i64")
         for s in CheckpointedWhile.samples():
             if not s.error:
-                op = s.op
-                assert isinstance(op, CheckpointedWhile)
-                yield Sample(late_while(op, 1), (*s.types, count), values=(*s.values, 5))
-                late = late_while(op, 1)
-        yield Sample(
-            late, (*s.types, Type("f64")), error="late_while: how often the loop ran is required"
-        )
+                assert isinstance(s.op, CheckpointedWhile)
+                late = late_while(s.op, 1)
+                yield Sample(late, (*s.types, count), values=(*s.values, 5))
+                wrong = "late_while: how often the loop ran is required"
+                yield Sample(late, (*s.types, Type("f64")), error=wrong)
 
 
 class ReversedWhile(While):
@@ -184,7 +182,7 @@ class ReversedWhile(While):
 
 
 def late_while(op: CheckpointedWhile, kept: int) -> LateWhile:
-    return LateWhile(*op.params.values(), kept)
+    return LateWhile(**op.params, kept=kept)
 
 
 @dataclass(frozen=True)

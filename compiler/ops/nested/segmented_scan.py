@@ -157,7 +157,7 @@ def least(costs: Costs, turns: int, levels: int) -> tuple[int, int]:
     ratio = costs.carries / costs.turn
     near = max(1.0, turns ** (levels / (levels + 1)) * ratio ** (1 / (levels + 1)))
     sizes = {*spaced(near, turns), *(turns // count for count in spaced(turns / near, turns))}
-    found = [everything]
+    found: list[tuple[int, int]] = [everything]
     for size in sorted(sizes):
         kept = turns // size * costs.carries + turns % size * costs.turn
         found.append((kept + least(costs, size, levels - 1)[0], size))
