@@ -49,7 +49,7 @@ def chunked(work: Work) -> tuple[Work, ...]:
     work = replace(work, kernel=kernel)
     if any(a.segment or a.split for a in kernel.axes.values()):
         return (work,)
-    if any(s.at for s in writes(kernel)):
+    if any(s.at for _, s in kernel.writes()):
         return (replace(work, kernel=blocked(kernel)),)
     if kernel.ordered:
         return accumulation(work, kernel)
@@ -131,10 +131,6 @@ def combination(s: Accumulate, part: Partial, chunks: int, values: dict[str, Val
 # ---------------------------------------------------------------- scatters
 
 
-def writes(kernel: Kernel) -> list[Store | Accumulate]:
-    return [s for st in kernel.stages for s in st.body if isinstance(s, (Store, Accumulate))]
-
-
 def blocked(kernel: Kernel) -> Kernel:
     """A scatter of rows, in which every point goes through all rows for a block of their elements.
 
@@ -146,7 +142,7 @@ def blocked(kernel: Kernel) -> Kernel:
         return kernel
     row = stage.axes[-1]
     size = -(-max(row.size // BLOCKS_OF_ROW, LEAST_OF_ROW) // LEAST_OF_ROW) * LEAST_OF_ROW
-    places = [(s.map.stride(row.name), p) for s in writes(kernel) for p in s.at]
+    places = [(s.map.stride(row.name), p) for _, s in kernel.writes() for p in s.at]
     apart = not any(
         row.name in axes_of(index, frozenset(), {})
         or not (pitch > step * (row.size - 1) or pitch * count <= step)  # blocks meet elsewhere

@@ -19,13 +19,15 @@ from ..ops.nested.bodies import Control
 class Work:
     """A kernel and the value behind each of its buffers; the last `writes` of them are written.
 
-    It runs after `waits` are written, of which it need not read any.
+    It runs after `waits` are written, of which it need not read any. Where it does no more than put
+    what it reads one after the other, `offsets` are the bytes of the result at which each begins.
     """
 
     kernel: Kernel | Product | Prefix | Sorting | Searching
     values: tuple[Value, ...]
     writes: int
     waits: tuple[Value, ...] = ()
+    offsets: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -39,9 +41,19 @@ class Work:
     def written(self) -> tuple[Value, ...]:
         return self.values[len(self.values) - self.writes :]
 
+    @property
+    def pieces(self) -> tuple[tuple[Value, int], ...]:
+        """The values that it puts together, and where; of a copy one, at 0."""
+        return tuple(zip(self.reads, self.offsets, strict=True)) if self.offsets else ()
+
     def buffer(self, value: Value) -> Buffer:
         """The buffer behind which the value stands."""
         return self.kernel.buffers[self.values.index(value)]
+
+    def may_overwrite(self, read: Value, written: Value) -> bool:
+        """Whether `written` may be written over `read`."""
+        same = read.type.nbytes == written.type.nbytes
+        return same and self.kernel.may_overwrite(self.buffer(read), self.buffer(written))
 
     def __str__(self) -> str:
         return str(self.kernel)
@@ -70,6 +82,15 @@ class HostWork:
     @property
     def written(self) -> tuple[Value, ...]:
         return self.values[len(self.node.args) :]
+
+    @property
+    def pieces(self) -> tuple[tuple[Value, int], ...]:
+        """None: the host may do anything."""
+        return ()
+
+    def may_overwrite(self, read: Value, written: Value) -> bool:
+        """Never: the node reads arrays as long as it runs."""
+        return False
 
     def __str__(self) -> str:
         return f"host {self.node!r}"
@@ -114,6 +135,23 @@ class BodyWork:
     @property
     def written(self) -> tuple[Value, ...]:
         return (*self.values[len(self.node.args) :], *([self.memory] if self.memory else ()))
+
+    @property
+    def pieces(self) -> tuple[tuple[Value, int], ...]:
+        """None: it runs."""
+        return ()
+
+    def may_overwrite(self, read: Value, written: Value) -> bool:
+        """Whether a carry is written over the one before, and nothing else reads its first value.
+
+        Known when the bodies are planned.
+        """
+        places = [i for i, a in enumerate(self.reads) if a is read]
+        return any(
+            places == [i] and written is self.written[o] and (i, o) in plan.donated
+            for plan, carried in zip(self.bodies, self.op.carried, strict=True)
+            for i, o in carried
+        )
 
     def inside(self) -> Iterator[AnyWork]:
         """The works of the bodies when they are in waves."""

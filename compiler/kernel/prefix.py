@@ -51,6 +51,12 @@ class Prefix:
     def loads(self) -> list[Load]:
         return [e for e in walk(*self.exprs) if isinstance(e, Load)]
 
+    def may_overwrite(self, x: Buffer, y: Buffer) -> bool:
+        """Whether `y` may be written over `x`: elements are read where they are written."""
+        return x.dtype == y.dtype and all(
+            e.map == self.place and not e.guards and not e.at for e in self.loads() if e.buffer == x
+        )
+
     def __str__(self) -> str:
         return self.spelled(PLAIN)
 

@@ -54,6 +54,11 @@ class Product:
         """Whether the product itself is all that is stored."""
         return len(self.stores) == 1 and isinstance(self.stores[0].expr, Result)
 
+    def may_overwrite(self, x: Buffer, y: Buffer) -> bool:
+        """Whether `y` may be written over `x`, which is then none of the factors."""
+        factors = self.lhs.buffer, self.rhs.buffer
+        return x not in factors and as_kernel(self).may_overwrite(x, y)
+
     def __str__(self) -> str:
         return str(as_kernel(self))
 

@@ -40,6 +40,10 @@ class Sorting:
         """Whether one operand is sorted and nothing else: then values need no places."""
         return len(self.inputs) == 1 and self.order is None
 
+    def may_overwrite(self, x: Buffer, y: Buffer) -> bool:
+        """Never: a row is read while it is written."""
+        return False
+
     def __str__(self) -> str:
         return self.spelled(PLAIN)
 
@@ -115,6 +119,10 @@ class Searching:
     v: Buffer
     out: Buffer
     right: bool
+
+    def may_overwrite(self, x: Buffer, y: Buffer) -> bool:
+        """Never: rows are read at computed places."""
+        return False
 
     def __str__(self) -> str:
         return self.spelled(PLAIN)

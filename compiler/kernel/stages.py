@@ -12,10 +12,10 @@ Nothing here knows a device: lowering decides loops and vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from .expr import At, Axis, Buffer, Expr, Map
+from .expr import At, Axis, Buffer, Expr, Load, Map, walk
 from .text import PLAIN, Numbers, Texts, spell_extent
 
 
@@ -108,6 +108,35 @@ class Kernel:
     def axes(self) -> dict[str, Axis]:
         """All axes by name."""
         return {a.name: a for a in (*self.outer, *(a for s in self.stages for a in s.axes))}
+
+    def loads(self) -> Iterator[tuple[int, Load]]:
+        """Every load with the number of its stage."""
+        for k, stage in enumerate(self.stages):
+            for e in walk(*stage.exprs, *(e for a in stage.axes for e in a.ends)):
+                if isinstance(e, Load):
+                    yield k, e
+
+    def writes(self) -> Iterator[tuple[int, Store | Accumulate]]:
+        """Every statement that writes memory, with the number of its stage."""
+        for k, stage in enumerate(self.stages):
+            for s in stage.body:
+                if isinstance(s, (Store, Accumulate)):
+                    yield k, s
+
+    def may_overwrite(self, x: Buffer, y: Buffer) -> bool:
+        """Whether `y` may be written over `x`: every element is read at its own point, before it is
+        written."""
+        stores = [(k, s) for k, s in self.writes() if s.buffer == y]
+        stages, maps = {k for k, _ in stores}, {s.map for _, s in stores}  # of pairs there are two
+        if len(stages) != 1 or x.dtype != y.dtype:
+            return False
+        (last,) = stages
+        stored = all(isinstance(s, Store) and not s.at for _, s in stores)
+        return stored and all(
+            k <= last and e.map in maps and not e.guards and not e.at
+            for k, e in self.loads()
+            if e.buffer == x
+        )
 
     def __str__(self) -> str:
         return self.spelled(PLAIN)

@@ -246,6 +246,11 @@ class View(OneResult, abstract=True):
         """
         raise CompilerError(f"op '{self.name}' has no index map")
 
+    def starts(self, types: tuple[Type, ...]) -> tuple[int, ...]:
+        """The element of the result at which each operand begins, if that is all of them one after
+        the other as they are in memory; else none."""
+        return ()
+
 
 class Computed(OneResult, abstract=True):
     """Every element follows from its index and from elements of the operands at computed places."""

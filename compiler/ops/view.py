@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -56,6 +57,9 @@ class Reshape(OneView):
 
     def lifted(self, size: int) -> Op:
         return Reshape((size, *self.shape))
+
+    def starts(self, types: tuple[Type, ...]) -> tuple[int, ...]:
+        return (0,)
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, Flat(linear(at, out.shape))),)
@@ -250,6 +254,9 @@ class Copy(OneView):
     def lifted(self, size: int) -> Op:
         return self
 
+    def starts(self, types: tuple[Type, ...]) -> tuple[int, ...]:
+        return (0,)
+
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         return (Piece(0, at),)
 
@@ -417,6 +424,11 @@ class Concatenate(View):
 
     def lifted(self, size: int) -> Op:
         return Concatenate(self.axis + 1)
+
+    def starts(self, types: tuple[Type, ...]) -> tuple[int, ...]:
+        if math.prod(types[0].shape[: self.axis]) != 1:
+            return ()
+        return tuple(itertools.accumulate((x.size for x in types[:-1]), initial=0))
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         found, before, k = [], 0, self.axis

@@ -28,7 +28,7 @@ from ..fuse.emission import AnyWork, BodyWork
 from ..ir.errors import CompilerError
 from ..ir.graph import Value
 from ..ir.types import ALIGNMENT, Type
-from .plan import BodyMemory, Place, Plan, Schedule, aligned, constants, copies, may_share, pieces
+from .plan import BodyMemory, Place, Plan, Schedule, aligned, constants
 
 
 @dataclass
@@ -85,7 +85,7 @@ def planned(
     places |= {v: Place("constant", i) for i, v in enumerate(constants(graph))}
     places |= {v: Place("output", i) for i, v in enumerate(graph.outputs)}
     found = blocks(schedule, places, donated, joining=False)
-    if any(pieces(w) for _, w in schedule.works):
+    if any(len(w.pieces) > 1 for _, w in schedule.works):
         joined = blocks(schedule, places, donated, joining=True)
         found = joined if joined.arena_bytes <= found.arena_bytes else found
     places, live, shared = found.places, found.live, found.shared
@@ -163,7 +163,7 @@ def blocks(
             continue
         for v in work.written:
             if v in places or v in found:
-                u = work.reads[0] if copies(work) else v
+                u = work.reads[0] if len(work.pieces) == 1 else v
                 if (
                     v in outputs - donors.keys()
                     and first[v] == k
@@ -175,7 +175,7 @@ def blocks(
             nbytes = aligned(v.type.nbytes)
             for u in work.reads:
                 dies = dying(u, found, last, k, readers)
-                if dies and first[v] == k and may_share(work, u, v):
+                if dies and first[v] == k and work.may_overwrite(u, v):
                     found[u].values.append(v)
                     found[u].parts[v] = found[u].parts.get(u, 0)
                     found[u].last = last[v]
@@ -199,8 +199,8 @@ def joinable(
     Each has a block to itself and begins at a cache line; an argument that is donated to the result
     is read no more when the first is written.
     """
-    parts = pieces(work)
-    if not parts or not all(u in found and at % ALIGNMENT == 0 for u, at in parts):
+    parts = work.pieces
+    if len(parts) < 2 or not all(u in found and at % ALIGNMENT == 0 for u, at in parts):
         return ()
     lives = [found[u] for u, _ in parts]
     alone = len(set(map(id, lives))) == len(lives)
@@ -300,7 +300,7 @@ def may_donate(schedule: Schedule, source: int, target: int) -> bool:
         return False
     writes = [(k, w) for k, w in schedule.works if y in w.written]
     reads = [(k, w) for k, w in schedule.works if x in w.reads]
-    return all(rk < wk or (r is w and may_share(w, x, y)) for wk, w in writes for rk, r in reads)
+    return all(rk < wk or (r is w and w.may_overwrite(x, y)) for wk, w in writes for rk, r in reads)
 
 
 def moot(
@@ -317,11 +317,10 @@ def moot(
     left_out: set[int] = set()
     for _, work in schedule.works:
         whole = place(work.written[0]) if work.written else None
-        parts = ((work.reads[0], 0),) if copies(work) else pieces(work)
         if (
             whole
-            and parts
-            and all(place(u) == replace(whole, offset=whole.offset + at) for u, at in parts)
+            and work.pieces
+            and all(place(u) == replace(whole, offset=whole.offset + at) for u, at in work.pieces)
         ):
             left_out.add(id(work))
             if places[work.reads[0]] in same:

@@ -23,7 +23,7 @@ from ..ir.types import spelled_bytes
 from .buffers import buffers
 from .low_peak import in_order, low_peak
 from .memory import Memory
-from .plan import Plan, Schedule, aligned, may_share
+from .plan import Plan, Schedule, aligned
 from .rematerialise import Tape, Unit, front
 from .schedule import LOOKAHEAD, together
 
@@ -178,7 +178,7 @@ def tape_of(
             for y in w.written
             if y not in outputs
             for x in w.reads
-            if x in reads and x not in outputs and may_share(w, x, y)
+            if x in reads and x not in outputs and w.may_overwrite(x, y)
         )
         again = all(map(pure, step))
         spent = sum(map(seconds, step))

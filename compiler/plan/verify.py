@@ -36,7 +36,7 @@ from ..kernel.scalar import NUMPY
 from ..ops.nested.scan import Scan
 from ..ops.nested.switch import Switch
 from ..ops.nested.while_loop import While
-from .plan import Plan, copies, may_share, pieces, writes
+from .plan import Plan
 from .rows import Around, Rows, moved
 
 Region = tuple[str, int]
@@ -263,7 +263,7 @@ class Proof:
             (whole,) = work.written
             run.left[whole] -= 1
             slot = self.rows.slot(run.plan.places[whole], run.plan, run.around)
-            for v, at in ((work.reads[0], 0),) if copies(work) else pieces(work):
+            for v, at in work.pieces:
                 n = v.type.nbytes
                 self.read(run, moved(slot, at), n, run.expected(v), f"'{v}', left where it is,")
                 region, start = self.place(run, slot)
@@ -295,7 +295,7 @@ class Proof:
         for v, (region, start, n) in zip(work.reads, found, strict=False):
             for u, (other, there, m) in zip(work.written, found[count:], strict=True):
                 meet = region == other and start < there + m and there < start + n
-                safe = (start, n) == (there, m) and may_share(work, v, u)
+                safe = (start, n) == (there, m) and work.may_overwrite(v, u)
                 if meet and not safe and not isinstance(work, HostWork):  # the host has copies
                     raise self.wrong(f"'{u}' is written over '{v}', which it reads elsewhere")
         for k, (region, start, n) in enumerate(found):
@@ -540,4 +540,4 @@ def partly(work: AnyWork) -> set[Value]:
     if not isinstance(work, Work) or not isinstance(work.kernel, Kernel):
         return set()
     named = dict(zip((b.name for b in work.kernel.buffers), work.values, strict=True))
-    return {named[s.buffer.name] for _, s in writes(work.kernel) if s.at}
+    return {named[s.buffer.name] for _, s in work.kernel.writes() if s.at}

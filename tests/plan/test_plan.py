@@ -21,7 +21,7 @@ from wonderland.compiler.ir.types import Type
 from wonderland.compiler.kernel import Kernel, verify
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.plan.buffers import check_overlap
-from wonderland.compiler.plan.plan import Place, may_share
+from wonderland.compiler.plan.plan import Place
 from wonderland.compiler.transform.interpreter import interpret
 
 F32 = np.float32
@@ -133,7 +133,7 @@ def test_an_operand_that_dies_is_written_over() -> None:
 def test_a_kernel_that_reads_elsewhere_shares_nothing() -> None:
     c = compiled(lambda x: np.exp(x).T + x, array(5, 5))
     (work,) = [w for _, w in c.plan.schedule.works]
-    assert not may_share(work, work.reads[0], work.written[0])
+    assert not work.may_overwrite(work.reads[0], work.written[0])
 
 
 def test_donated_memory_is_reused_and_results_are_the_same() -> None:

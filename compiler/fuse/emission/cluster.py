@@ -7,7 +7,7 @@ per outer point, which later stages use; a sum over the outer axes accumulates i
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...ir.graph import Node, Value
 from ...kernel import (
@@ -50,7 +50,10 @@ def emit(
 ) -> Work:
     """One kernel for `nodes` over `domain` that stores the `wanted` values; raises CannotFuse."""
     cluster = clustered(name, nodes, domain, stored, wanted)
-    return cluster.work(cluster.kernel())
+    work = cluster.work(cluster.kernel())
+    if len(work.written) > 1:
+        return work
+    return replace(work, offsets=cluster.reader.offsets(work.written[0]))
 
 
 def clustered(

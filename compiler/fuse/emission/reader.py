@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...ir.graph import Node, Value
-from ...kernel import Buffer, Const, Expr, Guard, Load, Map, apply
+from ...kernel import NUMPY, Buffer, Const, Expr, Guard, Load, Map, apply
 from ...kernel import Index as IndexExpr
 from ...kernel.expr import At
 from ...kernel.index import CannotFuse, Flat, Index, Piece, Shifted, linear, plus, unravel
@@ -83,6 +83,27 @@ class Reader:
                 raise CannotFuse
             self.memo[key] = yield from self.computing(value, at, guards)
         return self.memo[key]
+
+    def offsets(self, value: Value) -> tuple[int, ...]:
+        """Where what is loaded begins in `value`, in bytes of it, if that is all of it one after
+        the other; else none."""
+        begins: dict[Value, int] = {}
+        waiting = [(value, 0)]
+        while waiting:
+            v, start = waiting.pop()
+            if self.loaded(v):
+                if v in begins:
+                    return ()
+                begins[v] = start
+                continue
+            starts = ()
+            if v.node is not None and isinstance(v.node.op, View):
+                starts = v.node.op.starts(tuple(a.type for a in v.node.args))
+            if v.node is None or not starts:
+                return ()
+            waiting += [(a, start + n) for a, n in zip(v.node.args, starts, strict=True)]
+        itemsize = NUMPY[value.dtype].itemsize
+        return tuple(begins[v] * itemsize for v in self.buffers if v in begins)
 
     def repeated(self, at: Index) -> bool:
         """Whether the stages around would compute what is at `at` again at every outer point."""

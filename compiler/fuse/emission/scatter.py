@@ -68,7 +68,8 @@ def array(node: Node, domain: Domain, stored: Container[Value]) -> Work:
     stage = Stage((), (Store(y, linear(at, node.out.shape), expr),))
     name = "copy" if isinstance(expr, Load) else "clear" if not reader.buffers else "map"
     kernel = Kernel(name, (*reader.buffers.values(), y), domain.axes(False), (stage,))
-    return Work(kernel, (*reader.buffers, node.out), 1)
+    offsets = reader.offsets(node.args[0])
+    return Work(kernel, (*reader.buffers, node.out), 1, offsets=offsets)
 
 
 def block(node: Node, domain: Domain, stored: Container[Value]) -> Work:
