@@ -157,9 +157,13 @@ class Cell:
     odd: Slot
     stride_bytes: int = 0
 
+    def slot(self, turn: int) -> Slot:
+        """From where it is `turn` strides further, in a turn."""
+        return self.first if turn == 0 else self.odd if turn % 2 else self.even
+
     def at(self, turn: int) -> Slot:
         """Where it is in a turn."""
-        slot = self.first if turn == 0 else self.odd if turn % 2 else self.even
+        slot = self.slot(turn)
         return replace(slot, offset_bytes=slot.offset_bytes + turn * self.stride_bytes)
 
     def __str__(self) -> str:

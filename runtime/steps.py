@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from .rows import BranchRow, HostRow, KernelRow, LoopRow, Row, Slot
+from .rows import BranchRow, DeviceRow, HostRow, KernelRow, LoopRow, Row, Slot
 from .spec import ArraySpec
+
+Kernel = TypeVar("Kernel", KernelRow, DeviceRow)
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Kernels between two other steps; `together`: by the team, where the program has one."""
+    """Kernels between two other steps; `together`: by the team, where the program has one.
 
-    rows: tuple[KernelRow, ...]
+    A device may run loops of few launches as kernels are run.
+    """
+
+    rows: tuple[Row, ...]
     together: bool
 
 
@@ -69,36 +75,39 @@ class Stop:
 Step = Segment | Begin | Test | End | Choose | Jump | Host | Stop
 
 
-class Steps:
-    """The steps as they are laid out."""
+def is_kernel(row: Row) -> bool:
+    return isinstance(row, KernelRow)
 
-    def __init__(self, alone: bool) -> None:
+
+class Steps:
+    """The steps as they are laid out; `inside`: whether a row is part of a segment."""
+
+    def __init__(self, alone: bool, inside: Callable[[Row], bool]) -> None:
         self.made: list[Step] = []
-        self.alone = alone
+        self.alone, self.inside = alone, inside
 
     def add(self, rows: tuple[Row, ...], together: bool, top: bool = False) -> None:
         """Steps of `rows`; at the top, where they are to run alone, each ends at the clock."""
-        waiting: list[KernelRow] = []
+        waiting: list[Row] = []
         for row in rows:
-            if isinstance(row, KernelRow):
-                if row.points > 0:
-                    waiting.append(row)
-                    if top and self.alone:
-                        self.flush(waiting, together)
-                        self.made.append(Host(None))
+            if isinstance(row, KernelRow) and row.points <= 0:
                 continue
-            self.flush(waiting, together)
-            if isinstance(row, HostRow):
-                self.made.append(Host(row))
-            elif isinstance(row, LoopRow):
-                self.loop(row)
-            elif isinstance(row, BranchRow):
-                self.branch(row)
+            if self.inside(row):
+                waiting.append(row)
+            else:
+                self.flush(waiting, together)
+                if isinstance(row, HostRow):
+                    self.made.append(Host(row))
+                elif isinstance(row, LoopRow):
+                    self.loop(row)
+                elif isinstance(row, BranchRow):
+                    self.branch(row)
             if top and self.alone:
+                self.flush(waiting, together)
                 self.made.append(Host(None))
         self.flush(waiting, together)
 
-    def flush(self, waiting: list[KernelRow], together: bool) -> None:
+    def flush(self, waiting: list[Row], together: bool) -> None:
         if waiting:
             self.made.append(Segment(tuple(waiting), together))
             waiting.clear()
@@ -126,18 +135,23 @@ class Steps:
             self.made[end] = Jump(len(self.made))
 
 
-def steps_of(rows: tuple[Row, ...], together: bool = True, alone: bool = False) -> tuple[Step, ...]:
+def steps_of(
+    rows: tuple[Row, ...],
+    together: bool = True,
+    alone: bool = False,
+    inside: Callable[[Row], bool] = is_kernel,
+) -> tuple[Step, ...]:
     """The steps of a program; `alone`: Python looks at the clock before and after every row."""
-    steps = Steps(alone)
+    steps = Steps(alone, inside)
     if alone:
         steps.made.append(Host(None))
     steps.add(rows, together, top=True)
     return *steps.made, Stop()
 
 
-def phases_of(rows: Iterable[KernelRow]) -> list[list[KernelRow]]:
+def phases_of(rows: Iterable[Kernel]) -> list[list[Kernel]]:
     """Rows between barriers."""
-    phases: list[list[KernelRow]] = []
+    phases: list[list[Kernel]] = []
     barrier = True
     for row in rows:
         if barrier:

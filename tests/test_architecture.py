@@ -16,13 +16,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 ROOMS = {
-    "runtime.native": "",
+    "runtime.errors": "",
+    "runtime.native": "errors",
     "runtime.spec": "",
     "runtime.rows": "spec",
     "runtime.steps": "rows spec",
-    "runtime.cpu": "native rows spec steps",
-    "runtime.gpu": "native rows spec",
-    "compiler.ir": "",
+    "runtime.machine": "rows steps",
+    "runtime.cpu": "native rows spec steps machine",
+    "runtime.gpu": "errors native rows spec steps machine",
+    "compiler.ir": "runtime.errors",
     "compiler.settings": "ir",
     "compiler.kernel": "ir",
     "compiler.transform": "ir",

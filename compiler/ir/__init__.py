@@ -4,5 +4,5 @@ In: nothing. Out: `Graph`, `Node`, `Value`, `Op`, `Type`, for everybody. `text` 
 graphs as text, `verify` their rules, `walk` the ways to make one graph of another, `source` the
 user's lines, `symbolic` values that rules need of ops which stand above. Begin with `graph`.
 
-Imports: nothing.
+Imports: runtime.errors.
 """

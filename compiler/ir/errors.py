@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ...runtime.errors import CompilerError as CompilerError
+
 
 class ProgramError(TypeError):
     """The user's program is wrong: what is required, what came, the user's line, the repair.
@@ -23,14 +25,3 @@ class OverBudget(ProgramError):
     def __init__(self, least: int, what: str, where: str) -> None:
         super().__init__(what, where, f"memory_budget={least}")
         self.least = least
-
-
-class CompilerError(RuntimeError):
-    """The compiler is wrong: a rule of its own was broken. Carries the text that shows it."""
-
-    def __init__(self, what: str, text: str = "") -> None:
-        super().__init__(
-            f"{what}\nthis is a fault of the compiler; please report it with this text:\n{text}"
-            if text
-            else what
-        )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..rows import HostRow, LoopRow, Slot
+from ..rows import HostRow, KernelRow, LoopRow, Slot
 from ..spec import fits
 from ..steps import Begin, Choose, End, Host, Jump, Segment, Step, Table, Test, phases_of
 from . import border, walker
@@ -155,11 +155,12 @@ class Context:
 
     def _segment(self, segment: Segment) -> tuple[int, int, int, int]:
         """Addresses of its rows and of its phases, each the first and behind the last."""
-        rows = self._words(len(segment.rows), walker.ROW_BYTES // 8)
+        kernels = [row for row in segment.rows if isinstance(row, KernelRow)]
+        rows = self._words(len(kernels), walker.ROW_BYTES // 8)
         first_row = rows.ctypes.data
         row_words: list[tuple[int, ...]] = []
         phase_words: list[tuple[int, int]] = []
-        for phase in phases_of(segment.rows):
+        for phase in phases_of(kernels):
             chunks, begin = 0, first_row + walker.ROW_BYTES * len(row_words)
             for row in phase:
                 block = self._block(row.slots, row.sizes).ctypes.data

@@ -3,22 +3,23 @@
 Every row runs on copies of its operands, results and scratch, of which each ends right before such
 a page (`end`), or begins right behind one (`begin`); operands may be read only. Arena and results
 hold NaN before anything is written. An access outside ends the process, so whoever looks for one
-runs programs in a child. The walk is Python's, row by row, one thread: some thousand times slower.
+runs programs in a child. The walk is machine.py's, row by row, one thread: some thousand times
+slower.
 """
 
 from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..rows import BranchRow, HostRow, KernelRow, LoopRow, Row, Settled, Slot
+from ..machine import Address, Machine
+from ..rows import KernelRow
 from ..spec import POISON, accept, fits
-from ..steps import Table
-from .host_calls import call_host
+from ..steps import Segment, Table
+from .host_memory import HostMemory
 
 SIDES = ("end", "begin")
 NONE, READ, WRITE = 0, 1, 3  # of mprotect
@@ -53,37 +54,21 @@ class Block:
         return self.first + (self.nbytes - nbytes if side == "end" else 0)
 
 
-class Walk:
-    """One call: the addresses of slots, and the cells of the loops that it is in."""
+class Fenced:
+    """Kernels on copies between pages that may not be touched."""
 
     blocks: dict[int, list[Block]] = {}  # noqa: RUF012 (by pages, of the process)
 
-    def __init__(self, table: Table, side: str, spaces: dict[str, Sequence[int]]) -> None:
-        self.table, self.side = table, side
-        self.cells: dict[int, int] = {}
-        self.spaces: dict[str, Any] = {**spaces, "cell": self.cells}
+    def __init__(self, side: str) -> None:
+        self.side = side
 
-    def address(self, slot: Slot) -> int:
-        return self.spaces[slot.space][slot.index] + slot.offset_bytes
-
-    def rows(self, rows: Sequence[Row]) -> None:
-        for row in rows:
+    def run(self, _: int, segment: Segment, address: Address) -> None:
+        for row in segment.rows:
             if isinstance(row, KernelRow):
-                self.kernel(row)
-            elif isinstance(row, HostRow):
-                slots = (slot for slot, _, _ in (*row.inputs, *row.outputs))
-                call_host(row, tuple(map(self.address, slots)))
-            elif isinstance(row, LoopRow):
-                self.loop(row)
-            elif isinstance(row, BranchRow):
-                index = ctypes.c_int32.from_address(self.address(row.index)).value
-                self.rows(row.cases[min(max(index, 0), len(row.cases) - 1)])
+                self.kernel(row, [address(slot) for slot in row.slots])
 
-    def kernel(self, row: KernelRow) -> None:
+    def kernel(self, row: KernelRow, addresses: list[int]) -> None:
         """A kernel on copies; what has one address has one copy."""
-        if not row.points:
-            return
-        addresses = [self.address(slot) for slot in row.slots]
         sizes = dict.fromkeys(addresses, 0)
         for a, nbytes in zip(addresses, row.nbytes, strict=True):
             sizes[a] = max(sizes[a], nbytes)
@@ -114,29 +99,9 @@ class Walk:
         free = self.blocks.setdefault(pages, [])
         return free.pop() if free else Block(pages)
 
-    def loop(self, row: LoopRow) -> None:
-        """Turn by turn, as walker.py does it."""
-        self.settle(row, row.starts, 0)
-        turn = 0
-        while turn != row.length:
-            for cell in row.cells:
-                self.cells[cell.number] = self.address(cell.at(turn))
-            self.rows(row.test_rows)
-            if row.test and not ctypes.c_uint8.from_address(self.address(row.test)).value:
-                break
-            self.rows(row.rows)
-            turn += 1
-        self.settle(row, row.results, turn)
-
-    def settle(self, row: LoopRow, settled: Sequence[Settled], turn: int) -> None:
-        for index, slot, nbytes in settled:
-            source, target = self.address(row.cells[index].at(turn)), self.address(slot)
-            if source != target:
-                ctypes.memmove(target, source, nbytes)
-
 
 def call(
-    rows: Sequence[Row], table: Table, side: str, leaves: tuple[Any, ...], convert: bool
+    table: Table, side: str, leaves: tuple[Any, ...], convert: bool
 ) -> tuple[np.ndarray, ...] | None:
     """The results; None where a leaf is none of its kind and may not be converted."""
     donated = table.donated
@@ -156,13 +121,13 @@ def call(
         given[table.donors[k]] if k in table.donors else poisoned(spec.shape, spec.dtype)
         for k, spec in enumerate(table.outputs)
     ]
-    spaces: dict[str, Sequence[int]] = {
+    spaces = {
         "arena": [arena.ctypes.data],
         "input": [x.ctypes.data for x in given],
         "output": [x.ctypes.data for x in outputs],
         "constant": [x.ctypes.data for x in table.constants],
     }
-    Walk(table, side, spaces).rows(rows)
+    Machine(table.steps, spaces, HostMemory(), Fenced(side).run).walk()
     return tuple(outputs)
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..machine import call_host
 from ..rows import (
     HOLD_SECONDS,
     TOGETHER_SECONDS,
@@ -38,7 +39,7 @@ from . import fenced
 from .border import ACCEPTED
 from .context import Context
 from .executor import team
-from .host_calls import call_host
+from .host_memory import HostMemory
 from .memory import POOLED_BYTES, Pool
 
 Arrays = tuple[np.ndarray, ...]
@@ -164,7 +165,7 @@ class Program:
 
     def _call(self, leaves: tuple[Any, ...], convert: bool) -> Any:
         if self.guard:
-            return fenced.call(self.rows, self.table, self.guard, leaves, convert)
+            return fenced.call(self.table, self.guard, leaves, convert)
         context = self._context()
         results = self._run(context, leaves, convert)
         self._contexts.append(context)
@@ -289,7 +290,7 @@ def finish(context: Context, found: int, times: list[float] | None = None) -> No
     while found < ACCEPTED:
         row, addresses, step = context.host(found)
         if row is not None:
-            call_host(row, addresses)
+            call_host(row, addresses, HostMemory())
         elif times is not None:
             times.append(time.perf_counter())
         found = context.resume(step)

@@ -1,8 +1,9 @@
 """Runs a table of rows on an accelerator, behind one small protocol.
 
 In: rows whose kernels are texts of PTX or cubins, arrays in its memory. Out: a `DeviceProgram`,
-`DeviceArray`s. `device` is the protocol, `cuda` its implementation over cuda.core, `cublaslt` the
-library of products, `dlpack` the exchange with other libraries. Begin with `device`.
+`DeviceArray`s. `device` is the protocol, `cuda` its implementation over cuda.core, `segments` what
+it is asked for between two steps, `cublaslt` the library of products, `dlpack` the exchange with
+other libraries. Begin with `device`.
 
-Imports: native, rows, spec.
+Imports: errors, native, rows, spec, steps, machine.
 """

@@ -23,9 +23,9 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from ..errors import CompilerError
 from ..native import language as native
 from ..native import making, objects
-from ..native.objects import CompilerError
 from . import architectures, ptx
 
 LIBRARY = "libnvJitLink.so.13"
@@ -94,7 +94,7 @@ def made(text: str, words: Mapping[str, Any], architecture: str, name: str) -> A
         code = ptx.assembly(text, words, f"{function.name}_{name[:12]}", architecture)
     except RuntimeError as error:
         said = str(error).strip()
-        raise CompilerError(f"LLVM refuses a text: {said}\nplease report it:\n{text}") from error
+        raise CompilerError(f"LLVM refuses a text: {said}", text) from error
     cubin, log = link(code.ptx, architecture)
     objects.sweep()
     out = artifact(code, cubin, log, architecture)

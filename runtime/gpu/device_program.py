@@ -10,7 +10,7 @@ elsewhere than at the call before, the launches that see them are changed in pla
 fails half way leaves no half result: what it was given to overwrite is gone, as if donated.
 
 Cost: a call asks for the memory of its results and sends one graph, where there are no loops of
-many turns, branches and calls of Python (device_walk.py).
+many turns, branches and calls of Python (segments.py).
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from typing import Any
 
 import numpy as np
 
+from ..machine import Spaces
 from ..rows import Row, donors, printed
 from ..spec import POISON, ArraySpec, accept
 from .device import Device, Memory
 from .device_array import DeviceArray, Loan, empty, moved, put
-from .device_walk import Spaces, Walk, steps_of
+from .segments import DeviceCall, DeviceSteps
 
 
 class DeviceProgram:
@@ -51,7 +52,7 @@ class DeviceProgram:
         self.donors = donors(inputs, outputs, donated)
         self.constants = tuple(put(c, device, ArraySpec(c.dtype, c.shape)) for c in constants)
         self.arena: Memory | None = device.allocate(arena_bytes) if arena_bytes else None
-        self.steps = steps_of(device, self.rows)
+        self.steps = DeviceSteps(device, self.rows)
         self._lock = threading.Lock()  # one call at a time asks for its work: the arena is one
 
     def __str__(self) -> str:
@@ -66,21 +67,21 @@ class DeviceProgram:
 
     def __call__(self, leaves: tuple[Any, ...]) -> tuple[DeviceArray, ...]:
         """The results. Errors: TypeError of an argument, before anything has run."""
-        return self._call(leaves, lambda walk: walk.run(self.steps))
+        return self._call(leaves, lambda call: call.walk(self.steps))
 
     def _call(
-        self, leaves: tuple[Any, ...], run: Callable[[Walk], None]
+        self, leaves: tuple[Any, ...], run: Callable[[DeviceCall], None]
     ) -> tuple[DeviceArray, ...]:
         with self._lock:
             given = self._arguments(leaves)
             results, taken = self._results(given)
-            walk = Walk(self.device, self._spaces(given, results))
+            call = DeviceCall(self.device, self._spaces(given, results))
             done = False
             try:
-                run(walk)
+                run(call)
                 done = True
             finally:
-                if walk.began or done:
+                if call.began or done:
                     for x in taken:
                         x.donate()
             return results
@@ -104,13 +105,13 @@ class DeviceProgram:
 
         Runs once, and once more for each of the leaves in `again`; the least seconds count.
         """
-        alone = [steps_of(self.device, (row,)) for row in self.rows]
+        alone = [DeviceSteps(self.device, (row,)) for row in self.rows]
         least = np.full(len(self.rows), np.inf)
 
-        def run(walk: Walk) -> None:
+        def run(call: DeviceCall) -> None:
             marks = [self.device.mark(timed=True)]
             for steps in alone:
-                walk.run(steps)
+                call.walk(steps)
                 marks.append(self.device.mark(timed=True))
             times = [after.seconds_since(before) for before, after in itertools.pairwise(marks)]
             np.minimum(least, times, out=least)
@@ -208,7 +209,7 @@ class DeviceBound:
         # so that no other program takes this memory for its results
         self._kept = [Loan(device, x.storage, None) for x in (*leaves, *self.results)]
         self._spaces = program._spaces(leaves, self.results)
-        self._steps = steps_of(device, program.rows, fixed=True)
+        self._steps = DeviceSteps(device, program.rows, fixed=True)
         before = {i: leaves[i].copy() for i in donated}
         try:
             self()
@@ -218,5 +219,5 @@ class DeviceBound:
 
     def __call__(self) -> tuple[DeviceArray, ...]:
         with self.program._lock:
-            Walk(self.program.device, self._spaces).run(self._steps)
+            DeviceCall(self.program.device, self._spaces).walk(self._steps)
         return self.results

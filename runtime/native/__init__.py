@@ -4,5 +4,5 @@ In: a module of restricted Python (`language`) and the words that it may use. Ou
 native functions, from a cache on disk that is private, verified and bounded (`objects`, `atomic`,
 `cache_size`), made where a fork cannot see half of it (`making`). Begin with `language`.
 
-Imports: nothing.
+Imports: errors.
 """

@@ -41,6 +41,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
+from ..errors import CompilerError
 from . import cache_size, making
 from . import language as native
 
@@ -56,10 +57,6 @@ UNHELD_BYTES = 32 << 20  # machine code that is kept for who may ask for it agai
 LOADED_BYTES = 64 << 10  # what an object takes beside its code, about
 
 WRITES = 64  # of how many compilations one trims the folder, the first of a process among them
-
-
-class CompilerError(RuntimeError):
-    """Ours is wrong: a text was accepted but gives no valid machine code."""
 
 
 @dataclass(frozen=True)
@@ -211,8 +208,7 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
         data = making.apart(partial(machine_code, module))
     except RuntimeError as error:
         raise CompilerError(
-            f"LLVM refuses a text: {str(error).strip()}\nplease report it with the text:\n"
-            + "\n".join(missing.values())
+            f"LLVM refuses a text: {str(error).strip()}", "\n".join(missing.values())
         ) from error
     place = hashlib.sha256(data).hexdigest()
     sweep()

@@ -16,7 +16,7 @@ import wonderland as wl
 from tests.cuda.test_programs import agree_on, normal
 from tests.front import test_control_flow as control
 from wonderland import lax
-from wonderland.runtime.gpu import device_walk
+from wonderland.runtime.gpu import segments
 
 F32 = np.float32
 
@@ -24,7 +24,7 @@ F32 = np.float32
 @pytest.fixture(autouse=True, params=["in a graph", "turn by turn"])
 def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "turn by turn":
-        monkeypatch.setattr(device_walk, "UNROLLED", 0)
+        monkeypatch.setattr(segments, "UNROLLED", 0)
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 5])

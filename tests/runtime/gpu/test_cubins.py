@@ -90,7 +90,7 @@ def test_a_broken_entry_is_made_again(empty_cache: Path, monkeypatch) -> None:
 
 
 def test_what_the_assembler_refuses_is_a_fault_of_ours() -> None:
-    with pytest.raises(objects.CompilerError, match="nvJitLink fails with 4"):
+    with pytest.raises(wl.CompilerError, match="nvJitLink fails with 4"):
         cubins.link(".version 8.0\n.target sm_80\n.address_size 64\nnonsense", "sm_80")
 
 

@@ -21,7 +21,7 @@ from tests.runtime.loop_rows import (
     cell,
     nested,
 )
-from wonderland.runtime.gpu import device_walk
+from wonderland.runtime.gpu import segments
 from wonderland.runtime.gpu.device import DeviceError
 from wonderland.runtime.gpu.device_array import put
 from wonderland.runtime.gpu.device_program import DeviceProgram
@@ -65,7 +65,7 @@ def powers(length: int | None, *rows: Row, **more: object) -> LoopRow:
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FakeDevice:
     """Loops of known length are laid out in the graph, or the host turns them."""
     if request.param == "turn by turn":
-        monkeypatch.setattr(device_walk, "UNROLLED", 0)
+        monkeypatch.setattr(segments, "UNROLLED", 0)
     return FakeDevice()
 
 
@@ -99,14 +99,14 @@ def test_loops_nest_and_inner_cells_follow_the_outer_ones(device):
     for _ in range(2):
         assert program((x,))[0].tolist() == x.sum(1).tolist()
     graphs = asked(device, "graph", "launch", "run")
-    if device_walk.UNROLLED:
+    if segments.UNROLLED:
         assert graphs == ["graph " + "+".join(["1"] * 12), "launch", "launch"]
     else:
         assert graphs == ["run plus"] * 24
 
 
 def test_only_a_loop_of_few_launches_is_part_of_a_graph():
-    device, most = FakeDevice(), device_walk.UNROLLED
+    device, most = FakeDevice(), segments.UNROLLED
     for length, kind in ((most, "launch"), (most + 1, "run")):
         device.log.clear()
         DeviceProgram(device, (powers(length),), (SPEC,), (SPEC,), (), 48)((X,))
@@ -191,7 +191,7 @@ def test_a_loop_that_is_left_half_way_takes_the_donated_array_with_it(device, er
 def test_a_donated_array_stays_where_nothing_has_run(device):
     program = DeviceProgram(device, (powers(3),), (SPEC,), (SPEC,), (), 48, ((0, 0),))
     x = put(X, device, SPEC)
-    device.failing = "graph" if device_walk.UNROLLED else "run"
+    device.failing = "graph" if segments.UNROLLED else "run"
     with pytest.raises(DeviceError, match="planted"):
         program((x,))
     assert x.tolist() == X.tolist()
