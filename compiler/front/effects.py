@@ -37,7 +37,7 @@ from ..ops.effects import (
 from ..trace import tree
 from ..trace.arrays import refuse_subclasses
 from ..trace.operands import new, operand, value
-from ..trace.trace import noted
+from ..trace.trace import effects_of, noted
 from ..trace.tracer import Tracer, active, current
 
 Function = Callable[..., Any]
@@ -173,7 +173,7 @@ def effect(
     op: DebugPrint | DebugCallback | IoCallback | Check, arrays: list[Any]
 ) -> tuple[Value, ...]:
     """The results of a node with an effect, after the effects so far of the trace at hand."""
-    tokens = [v for v in active().effects if v.type == TOKEN]
+    tokens = [v for v in effects_of(active()) if v.type == TOKEN]
     found = apply_all(op, tokens[-1] if tokens else token(), *map(value, arrays))
     noted(found)
     return found[1:]

@@ -21,7 +21,7 @@ from ..ir.graph import Graph
 from ..ir.lazy import lazy
 from ..ops.nested.scan import Scan
 from ..trace.trace import Traced
-from ..trace.tracer import Again
+from ..trace.tracer import Recomputed
 
 if TYPE_CHECKING:
     from ..pipeline import Compiled, Lowering
@@ -43,9 +43,9 @@ class Candidate:
         return self.lowering.compiled()
 
 
-def fitted(lowered: Callable[[Again], Candidate], budget: int) -> tuple[Traced, Compiled]:
+def fitted(lowered: Callable[[Recomputed], Candidate], budget: int) -> tuple[Traced, Compiled]:
     """The fastest program within a budget; 0 is none. OverBudget names the least of all."""
-    plain = lowered(Again())
+    plain = lowered(Recomputed())
     if not budget:
         return plain.traced, plain.free
     if not loops_in(plain.traced.graph) or fits(plain, budget):
@@ -66,21 +66,21 @@ def fitted(lowered: Callable[[Again], Candidate], budget: int) -> tuple[Traced, 
 
 
 def candidates(
-    plain: Candidate, lowered: Callable[[Again], Candidate], budget: int
+    plain: Candidate, lowered: Callable[[Recomputed], Candidate], budget: int
 ) -> Iterator[Candidate]:
     """The programs that may be the fastest, those first that compute the least again."""
     yield plain
-    most = lowered(Again(1.0))
+    most = lowered(Recomputed(1.0))
     if fits(most, budget):
         yield least_again(plain, most, lowered, budget)
     else:
         yield most
-        yield from (lowered(Again(1.0, levels)) for levels in range(2, LEVELS + 1))
-    yield lowered(Again(0.5))
+        yield from (lowered(Recomputed(1.0, levels)) for levels in range(2, LEVELS + 1))
+    yield lowered(Recomputed(0.5))
 
 
 def least_again(
-    plain: Candidate, most: Candidate, lowered: Callable[[Again], Candidate], budget: int
+    plain: Candidate, most: Candidate, lowered: Callable[[Recomputed], Candidate], budget: int
 ) -> Candidate:
     """The first that fits of those that compute so many sixteenths again.
 
@@ -88,7 +88,7 @@ def least_again(
     """
     over, room = plain.free.memory.nbytes - budget, budget - most.free.memory.nbytes
     for part in range(math.ceil(PARTS * over / (over + room)), PARTS):
-        candidate = lowered(Again(part / PARTS))
+        candidate = lowered(Recomputed(part / PARTS))
         if fits(candidate, budget):
             return candidate
     return most

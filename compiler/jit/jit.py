@@ -34,7 +34,7 @@ from ..trace import tree
 from ..trace.arguments import Ints, Static, Strings, places, places_and_names
 from ..trace.arrays import plain
 from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
-from ..trace.tracer import Again, current
+from ..trace.tracer import Recomputed, current
 from ..transform.interpreter import interpret
 from . import nans
 from .budget import Candidate, fitted
@@ -81,7 +81,7 @@ def jit(
     Settings: `check_nans`, `disable_jit`, `dump`, `verify`, `memory_budget`, `device`,
     `default_matmul_precision`, as in settings.py; None leaves them as they are.
     Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
-    and everything between, threads included; what does not fit is computed again, by the same
+    and everything between, threads included; what does not fit is computed recomputed, by the same
     kernels, so the results are the same bits. Where that is faster, or the only way, the function
     is traced again with loops that keep less for reverse mode: then sums over turns, as of the
     gradients of weights, may be taken in another order. A budget that cannot be kept is an error
@@ -289,9 +289,9 @@ class Jitted:
     def name(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def traced(self, static: Any, dynamic: Any, again: Again | None = None) -> Traced:
+    def traced(self, static: Any, dynamic: Any, recomputed: Recomputed | None = None) -> Traced:
         with changed(**{k: v for k, v in self.own.items() if k == PRECISION}):
-            return trace(self.bound(static), *dynamic, name=self.name, again=again)
+            return trace(self.bound(static), *dynamic, name=self.name, recomputed=recomputed)
 
     def bound(self, static: Any) -> Callable[..., Any]:
         """The function of the dynamic tree."""
@@ -307,8 +307,8 @@ class Jitted:
     def made(self, key: Key, dynamic: Any) -> Executable:
         device = accelerator(key.settings.device)
 
-        def lowered(again: Again) -> Candidate:
-            traced = self.traced(key.static, dynamic, again)
+        def lowered(recomputed: Recomputed) -> Candidate:
+            traced = self.traced(key.static, dynamic, recomputed)
             # to find where a NaN was born, the arguments must be as they were
             donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
             lowering = back_end().Lowering.of(traced.graph, donated=donated, device=device)

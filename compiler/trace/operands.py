@@ -30,7 +30,7 @@ from ..settings import default_matmul_precision
 from .arrays import plain, refuse_subclasses
 from .lint import widening
 from .repairs import added, repaired, returned
-from .tracer import FUNCTIONS, Tracer, active, current
+from .tracer import FUNCTIONS, SYNTAX, Tracer, active, current
 
 Shape = tuple[int, ...]
 WEAK = (int, float, complex)
@@ -345,7 +345,7 @@ def eager(
     refuse_subclasses(given)
     narrow = any(isinstance(x, (np.ndarray, np.generic)) and x.dtype == BF16 for x in given)
     if narrow and options.get("out") is None:
-        return FUNCTIONS["run"](implementation, args, options)
+        return SYNTAX.eagerly(implementation, args, options)
     return function(*map(own, args), **{k: own(v) for k, v in options.items()})
 
 
@@ -410,7 +410,7 @@ def ufunc(
                 for v, d in zip(found if several else (found,), outputs, strict=True)
             ]
             if into is not None:
-                return FUNCTIONS["into"](into, made[0], name)
+                return SYNTAX.overwrite(into, made[0], name)
             return tuple(made) if several else made[0]
 
         return implements(*functions)(implementation)

@@ -30,7 +30,7 @@ from ..transform.interpreter import interpret
 from . import tree
 from .arrays import argument, refuse_subclasses
 from .operands import operand, value
-from .tracer import FUNCTIONS, Again, Tracer, active, current, tracing
+from .tracer import SYNTAX, Recomputed, Trace, Tracer, active, current, tracing
 from .tree import Structure
 
 PYTHON = {bool: "bool", int: "i64", float: "f64", complex: "c128"}
@@ -116,19 +116,25 @@ def names_of(fun: Callable[..., Any], structure: Structure) -> list[str]:
 
 
 def trace(
-    function: Callable[..., Any], *args: Any, name: str | None = None, again: Again | None = None
+    function: Callable[..., Any],
+    *args: Any,
+    name: str | None = None,
+    recomputed: Recomputed | None = None,
 ) -> Traced:
     """The graph of `function` for arguments of the types of `args`.
 
-    Those are trees of arrays, numbers, types or tracers. `again`: of loops, what reverse mode
-    computes again.
+    Those are trees of arrays, numbers, types or tracers. `recomputed`: of loops, what reverse
+    mode computes again.
     """
     called = name or getattr(function, "__name__", type(function).__name__)
-    return trace_tree(function, args, called, again)
+    return trace_tree(function, args, called, recomputed)
 
 
 def trace_tree(
-    function: Callable[..., Any], args: tuple[Any, ...], name: str, again: Again | None = None
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    name: str,
+    recomputed: Recomputed | None = None,
 ) -> Traced:
     """As `trace`, of arguments as one tuple."""
     leaves, inputs = tree.flatten(args)
@@ -137,11 +143,13 @@ def trace_tree(
     except ProgramError:
         avals = [aval(x, f"args{p}") for x, p in zip(leaves, tree.paths(inputs), strict=True)]
     name = name if name.isidentifier() else "function"
-    with tracing(name, again) as made:
+    with tracing(name, recomputed) as made:
         places = [Value(of) for of, _ in avals]
         tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
         results, outputs = tree.flatten(_run(function, tree.unflatten(inputs, tracers)))
-        values = tied([_result(x, i, outputs, name) for i, x in enumerate(results)], made.effects)
+        values = tied(
+            [_result(x, i, outputs, name) for i, x in enumerate(results)], effects_of(made)
+        )
     captured = tuple(outer for outer, _ in made.captured.values())
     further = (inner for _, inner in made.captured.values())
     return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured)
@@ -223,7 +231,7 @@ def eagerly(function: Callable[..., Any], args: tuple[Any, ...], options: dict[s
     return ran if traced_leaves(tree.leaves(found)) else found
 
 
-FUNCTIONS["run"] = eagerly
+SYNTAX.eagerly = eagerly
 
 
 def keeps_bf16(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -268,6 +276,19 @@ def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
     return tree.unflatten(traced.outputs, results[: traced.outputs.size])
 
 
+@dataclass(frozen=True)
+class Effects:
+    """A note of a trace: values that stand for its effects so far."""
+
+    values: tuple[Value, ...]
+
+
+def effects_of(trace: Trace) -> tuple[Value, ...]:
+    """What stands for the effects of a trace so far, in order."""
+    found = trace.noted(Effects)
+    return found.values if found else ()
+
+
 def tied(values: Sequence[Value], effects: Sequence[Value]) -> list[Value]:
     """The results of a trace with the effects of it; a token with them if it has no results."""
     if not effects:
@@ -294,7 +315,8 @@ def noted(values: Sequence[Value]) -> None:
     node = values[0].node if values else None
     if node is not None and has_effect(node.op):
         trace = active()
-        trace.effects = [*(v for v in trace.effects if v not in node.args[:1]), values[0]]
+        before = (v for v in effects_of(trace) if v not in node.args[:1])
+        trace.note(Effects((*before, values[0])))
 
 
 def _tracer(found: Value) -> Tracer:

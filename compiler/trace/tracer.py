@@ -2,7 +2,7 @@
 
 A `Tracer` is a value of the graph that behaves as an ndarray. Plain NumPy functions reach it
 through `__array_ufunc__` and `__array_function__`; both, the operators and the methods look the
-function up in one table, `FUNCTIONS`, that compiler/numpy fills. A `Trace` is one function being
+function up in one table, `FUNCTIONS`, that front/numpy fills. A `Trace` is one function being
 traced. Traces nest, per thread: a tracer of an outer trace that an inner one reads is captured, it
 becomes a further input of the inner graph. A tracer is weak where it came from Python scalars only:
 then it takes the dtype of its partner, as the scalar would.
@@ -15,7 +15,7 @@ import difflib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
@@ -30,33 +30,55 @@ from .aliases import Memories, Memory, kind
 from .concrete import Concrete
 from .unsupported import HINTS
 
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+N = TypeVar("N")
+
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """What computes a NumPy function on tracers."""
 
 
-class Again(NamedTuple):
+class Syntax:
+    """What Python's own syntax means on tracers: who can do it gives each a function."""
+
+    getitem: Callable[[Tracer, Any], Tracer]
+    setitem: Callable[[Tracer, Any, Any], None]
+    overwrite: Callable[[Tracer, Tracer, str], Tracer]  # x += y, where x may be written to
+    at: Callable[[Any], Any]
+    eagerly: Callable[..., Any]  # a function of tracers on arrays, at once
+
+
+SYNTAX = Syntax()
+
+
+class Recomputed(NamedTuple):
     """What reverse mode computes again of loops: the first `part` of the turns, by `levels`; see
-    nested/segmented_scan.py."""
+    ops/nested/segmented_scan.py."""
 
     part: float = 0.0
     levels: int = 1
 
 
 class Trace:
-    """A function being traced."""
+    """A function being traced.
+
+    What a feature of the front keeps of it is a note of a class of its own, which stands there.
+    """
 
     def __init__(self, name: str, parent: Trace | None) -> None:
         self.name, self.parent = name, parent
         self.ended = False
-        self.again = parent.again if parent else Again()
-        self.opened: Any = None  # a call whose rule is traced here, see custom.py
-        self.effects: list[Value] = []  # what stands for the effects so far, see effects.py
+        self.recomputed = parent.recomputed if parent else Recomputed()
         self.captured: dict[Value, tuple[Tracer, Value]] = {}
-        self.axes: dict[str, tuple[Tracer, int]] = {}  # by name: the place on it, its size
-        self.mapped: tuple[int, frozenset[Value]] | None = None  # by vmap: its size, what differs
-        self.batches: Trace | None = None  # the trace for whose vmap a batch rule is traced here
         self.memories = Memories()
         self._constants: dict[str, Value] = {}
+        self._notes: dict[type, Any] = {}
+
+    def note(self, note: Any) -> None:
+        """Keeps a note, in place of another one of its class."""
+        self._notes[type(note)] = note
+
+    def noted(self, kind: type[N]) -> N | None:
+        """The note of a class, if there is one."""
+        return self._notes.get(kind)
 
     def constant(self, array: np.ndarray) -> Value:
         """A closed-over array: copied now, once per content."""
@@ -119,22 +141,20 @@ def active() -> Trace:
     return _state.current
 
 
-def named_axes() -> dict[str, tuple[Tracer, int]]:
-    """The named axes of vmap around this line: the place of an application on each, its size."""
-    found: dict[str, tuple[Tracer, int]] = {}
+def enclosing_traces() -> Iterator[Trace]:
+    """The traces of this thread, innermost first."""
     trace = _state.current
     while trace is not None:
-        found = {**trace.axes, **found}
+        yield trace
         trace = trace.parent
-    return found
 
 
 @contextlib.contextmanager
-def tracing(name: str, again: Again | None = None) -> Iterator[Trace]:
-    """A new innermost trace of this thread; `again` holds in those inside of it too."""
+def tracing(name: str, recomputed: Recomputed | None = None) -> Iterator[Trace]:
+    """A new innermost trace of this thread; `recomputed` holds in those inside of it too."""
     outer = _state.current
     trace = _state.current = Trace(name, outer)
-    trace.again = again or trace.again
+    trace.recomputed = recomputed or trace.recomputed
     try:
         yield trace
     finally:
@@ -193,7 +213,7 @@ def _in_place(function: Any) -> Callable[[Tracer, Any], Any]:
             self.memory.writes += 1
             found.replaced = self.memory, self._value
             return found
-        return FUNCTIONS["into"](self, found, function.__name__)
+        return SYNTAX.overwrite(self, found, function.__name__)
 
     return operator
 
@@ -281,7 +301,7 @@ class Tracer(Concrete):
     @property
     def at(self) -> Any:
         """x.at[i].set(v) and its kin: x, but updated at i."""
-        return FUNCTIONS["at"](self)
+        return SYNTAX.at(self)
 
     @property
     def real(self) -> Tracer:
@@ -398,14 +418,14 @@ class Tracer(Concrete):
     # ---- as a sequence
 
     def __getitem__(self, at: Any) -> Tracer:
-        return FUNCTIONS["getitem"](self, at)
+        return SYNTAX.getitem(self, at)
 
     def __setitem__(self, at: Any, value: Any) -> None:
-        FUNCTIONS["setitem"](self, at, value)
+        SYNTAX.setitem(self, at, value)
 
     def fill(self, value: Any) -> None:
         """Every element becomes `value`."""
-        FUNCTIONS["setitem"](self, ..., value)
+        SYNTAX.setitem(self, ..., value)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(np.ndarray, name):

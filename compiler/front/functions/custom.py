@@ -32,7 +32,7 @@ from ...trace import tree
 from ...trace.arguments import Ints, exact, places
 from ...trace.operands import new, operand, value
 from ...trace.trace import Traced, aval, noted, trace_tree
-from ...trace.tracer import Tracer, active, current
+from ...trace.tracer import Tracer, active, current, enclosing_traces
 from ...trace.tree import Structure
 from .derivatives import FLOAT0, name_of
 from .rule_checks import Checked, described, line_of
@@ -209,7 +209,7 @@ class WithRule:
 
             def marked(function: Function, opened: Opened = opened) -> Function:
                 def inside(*args: Any) -> Any:
-                    active().opened = opened
+                    active().note(opened)
                     return function(*args)
 
                 return inside
@@ -403,13 +403,12 @@ class Residuals:
 
 def enclosing(key: tuple[Any, ...]) -> tuple[int, Opened | None]:
     """The call of this key whose rule is being traced, and how many rules out that is."""
-    trace, level = current(), 0
-    while trace is not None:
-        if trace.opened is not None:
-            if trace.opened.key == key:
-                return level, trace.opened
+    level = 0
+    for trace in enclosing_traces():
+        if opened := trace.noted(Opened):
+            if opened.key == key:
+                return level, opened
             level += 1
-        trace = trace.parent
     return level, None
 
 

@@ -24,6 +24,7 @@ from ...ir.graph import Graph, Value, apply_all
 from ...ir.source import where
 from ...ops.nested.batched import BatchRule, CustomVmap
 from ...trace import tree
+from ...trace.mapped import Mapped
 from ...trace.operands import new, operand, value
 from ...trace.trace import Traced, aval, trace_tree
 from ...trace.tracer import Trace, Tracer, active, current
@@ -110,9 +111,9 @@ class WithVmap:
         self, outer: Trace, leaves: Sequence[Any], inputs: Structure, body: Traced
     ) -> tuple[Traced, int, tuple[bool, ...], tuple[bool, ...]] | None:
         """The rule for the vmap whose trace is `outer`, and what is batched; None if nothing is."""
-        rule, mapped = self.rule, outer.mapped
+        rule, mapped = self.rule, outer.noted(Mapped)
         assert rule is not None and mapped is not None
-        size, values = mapped
+        size, values = mapped.size, mapped.differs
         marks = tuple(isinstance(x, Tracer) and depends(x, outer, values) for x in leaves)
         if not any(marks):
             return None
@@ -120,7 +121,7 @@ class WithVmap:
         wide: list[bool] = []
 
         def function(*args: Any) -> Any:
-            active().batches = outer
+            active().note(RuleFor(outer))
             told = tree.unflatten(inputs, marks)
             found = rule(size, list(told), *args)
             if not isinstance(found, (tuple, list)) or len(found) != 2:
@@ -151,16 +152,23 @@ class WithVmap:
 # ---------------------------------------------------------------- what is batched
 
 
+@dataclass(frozen=True)
+class RuleFor:
+    """A note of a trace: a batch rule is traced in it for the vmap of another one."""
+
+    mapped: Trace
+
+
 def mapped_traces() -> Iterator[Trace]:
     """The traces of the vmaps around this line, innermost first; in a rule, of those around the
     vmap that it is for.
     """
     trace = current()
     while trace is not None:
-        if trace.batches is not None:
-            trace = trace.batches.parent
+        if rule := trace.noted(RuleFor):
+            trace = rule.mapped.parent
             continue
-        if trace.mapped is not None:
+        if trace.noted(Mapped):
             yield trace
         trace = trace.parent
 

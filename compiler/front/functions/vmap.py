@@ -23,6 +23,7 @@ from ...ir.types import Type
 from ...ops.source import iota
 from ...ops.view import permute
 from ...trace import tree
+from ...trace.mapped import Mapped
 from ...trace.trace import Traced, aval, call, names_of, trace_tree
 from ...trace.tracer import Tracer, active
 from ...trace.tree import Structure
@@ -98,11 +99,9 @@ def traced_once(
     name, size = axis
 
     def placed(place: Any, given: Any) -> Any:
-        if name is not None:
-            active().axes[name] = place, size
         slices = zip(tree.leaves(given), axes, strict=True)
         differs = (x.value for x, axis in slices if axis is not None)
-        active().mapped = size, frozenset((place.value, *differs))
+        active().note(Mapped(size, frozenset((place.value, *differs)), name, place))
         args, options = given
         return fun(*args, **options)
 

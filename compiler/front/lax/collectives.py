@@ -26,8 +26,9 @@ from ...ops.gather import take
 from ...ops.reduce import reduce_max, reduce_min
 from ...ops.source import constant
 from ...trace import tree
+from ...trace.mapped import named_axes
 from ...trace.operands import axis_of, new, tracer, value, wrong
-from ...trace.tracer import Tracer, named_axes
+from ...trace.tracer import Tracer
 
 __all__ = [
     "all_gather",

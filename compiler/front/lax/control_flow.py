@@ -120,7 +120,7 @@ def _scan(
     k = len(loop.types)
     body = loop.body
     params = body.graph, len(body.consts), k, length, bool(reverse)
-    again = active().again
+    again = active().recomputed
     if checkpoints:
         op = CheckpointedScan(*params, checkpoints)
     elif (turns := round(again.part * length)) and not effects_in(body.graph):

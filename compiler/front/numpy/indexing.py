@@ -30,7 +30,7 @@ from ...trace.operands import (
     value,
     wrong,
 )
-from ...trace.tracer import FUNCTIONS, Tracer
+from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer
 from .creation import eye
 from .elementwise import where
 from .selection import Selection, from_front, mode_of, selection
@@ -132,7 +132,7 @@ def bounds_of(found: Selection) -> tuple[list[int], list[int], list[int], list[i
     return start, stop, step, flipped
 
 
-FUNCTIONS["getitem"] = explained(getitem, "x[i]")
+SYNTAX.getitem = explained(getitem, "x[i]")
 
 
 @implements(np.take)

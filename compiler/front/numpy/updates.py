@@ -19,7 +19,7 @@ from ...ops.source import zero_of
 from ...ops.view import reshape, spaced
 from ...trace.arrays import plain
 from ...trace.operands import new, shape_of, tracer, value, wrong
-from ...trace.tracer import FUNCTIONS, Tracer, current, tracing
+from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current, tracing
 from ...transform.interpreter import interpret
 from .indexing import bounds_of, read, values_of
 from .selection import Selection, mode_of, selection
@@ -51,7 +51,7 @@ def at(x: Any) -> At:
     return At(x if isinstance(x, Tracer) else plain(x))
 
 
-FUNCTIONS["at"] = at
+SYNTAX.at = at
 
 
 class Place:

@@ -14,7 +14,7 @@ from ...ir.explain import explained
 from ...trace.aliases import same_view
 from ...trace.operands import SCALARS, implements, operand, shape_of, tracer, value, wrong
 from ...trace.repairs import our_array, our_maker, repaired
-from ...trace.tracer import FUNCTIONS, Tracer, current
+from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current
 from .indexing import along_axis, getitem
 from .selection import mode_of
 from .shapes import ravel, reshape
@@ -65,7 +65,7 @@ def completes(x: Tracer, at: Any, given: Tracer) -> bool:
     return memory is x.memory and same_view(getitem(Tracer(x._value, x.owner), at).value, view)
 
 
-def into(x: Tracer, found: Tracer, name: str) -> Tracer:
+def overwrite(x: Tracer, found: Tracer, name: str) -> Tracer:
     """`x`, written over by `found`, which an op `name` made for it."""
     writable(x, f"{name} into x")
     if found.shape != x.shape:
@@ -81,8 +81,7 @@ def into(x: Tracer, found: Tracer, name: str) -> Tracer:
     return x
 
 
-FUNCTIONS["setitem"] = explained(setitem, "x[i] = v")
-FUNCTIONS["into"] = into
+SYNTAX.setitem, SYNTAX.overwrite = explained(setitem, "x[i] = v"), overwrite
 
 
 def _at(function: np.ufunc, combine: str) -> Any:

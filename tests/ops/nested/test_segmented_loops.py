@@ -31,17 +31,17 @@ from wonderland.compiler.jit.budget import Candidate, fitted, loops_in
 from wonderland.compiler.ops.nested.segmented_scan import Costs, SegmentedScan, least
 from wonderland.compiler.pipeline import Lowering, compile_graph
 from wonderland.compiler.plan.buffers import check_overlap
-from wonderland.compiler.trace.tracer import Again
+from wonderland.compiler.trace.tracer import Recomputed
 from wonderland.compiler.transform.interpreter import interpret
 
-KINDS = [Again(1.0), Again(0.6), Again(1.0, 2), Again(0.7, 3)]
+KINDS = [Recomputed(1.0), Recomputed(0.6), Recomputed(1.0, 2), Recomputed(0.7, 3)]
 
 
-def segmented(f: Callable[..., Any], again: Again) -> Callable[..., Any]:
+def segmented(f: Callable[..., Any], recomputed: Recomputed) -> Callable[..., Any]:
     """`f`, compiled from a trace whose loops compute turns again."""
 
     def run(*args: Any) -> Any:
-        traced = wl.trace(f, *args, again=again)
+        traced = wl.trace(f, *args, recomputed=recomputed)
         arrays = [np.asarray(x) for x in wl.tree.leaves(args)]
         found = compile_graph(traced.graph).program(tuple(arrays))
         close(found, interpret(traced.graph, *arrays))
@@ -84,7 +84,7 @@ def test_every_turn_runs_once_more_that_is_not_kept(part: float, levels: int, ag
     def f(h):
         return lax.scan(lambda h, _: (np.sin(h) * counted(h), None), h, None, 20)[0]
 
-    graph = wl.trace(wl.value_and_grad(f), 0.5, again=Again(part, levels)).graph
+    graph = wl.trace(wl.value_and_grad(f), 0.5, recomputed=Recomputed(part, levels)).graph
     compile_graph(graph).program((np.array(0.5),))
     assert counted.calls == 20 + again
 
@@ -96,8 +96,8 @@ def test_every_turn_runs_once_more_that_is_not_kept(part: float, levels: int, ag
 def test_the_gradient_is_that_of_the_plain_loop(f: Callable[..., Any]):
     gradient = wl.value_and_grad(f, (0, 1, 2))
     plain = gradient(W, H, XS)
-    for again in KINDS:
-        close(segmented(gradient, again)(W, H, XS), plain)
+    for recomputed in KINDS:
+        close(segmented(gradient, recomputed)(W, H, XS), plain)
 
 
 @pytest.mark.parametrize("f", PROGRAMS)
@@ -120,22 +120,22 @@ def test_all_mixes_of_modes_and_batches_are_those_of_the_plain_loop(f: Callable[
     ]
     for h, several in ((H, mixes), (np.stack([H, -H]), batches)):
         for mix in several:
-            close(segmented(mix, Again(0.8, 2))(W, h, XS), mix(W, h, XS), 1e-10)
+            close(segmented(mix, Recomputed(0.8, 2))(W, h, XS), mix(W, h, XS), 1e-10)
 
 
 def test_where_nothing_is_summed_over_turns_the_gradient_has_the_bits_of_the_plain_loop():
     gradient = wl.grad(elementwise_chain, (0, 1))
     plain = wl.jit(gradient)(H, XS)
-    for again in KINDS:
-        bits(segmented(gradient, again)(H, XS), plain)
+    for recomputed in KINDS:
+        bits(segmented(gradient, recomputed)(H, XS), plain)
 
 
 @pytest.mark.parametrize("length", [0, 1, 2])
 @pytest.mark.parametrize("f", PROGRAMS[:2])
 def test_short_loops(f: Callable[..., Any], length: int):
     gradient = wl.grad(f, (0, 1, 2))
-    for again in KINDS:
-        close(segmented(gradient, again)(W, H, XS[:length]), gradient(W, H, XS[:length]))
+    for recomputed in KINDS:
+        close(segmented(gradient, recomputed)(W, H, XS[:length]), gradient(W, H, XS[:length]))
 
 
 def test_turns_with_effects_run_once(capsys: pytest.CaptureFixture[str]):
@@ -146,7 +146,9 @@ def test_turns_with_effects_run_once(capsys: pytest.CaptureFixture[str]):
 
         return lax.scan(step, h, None, 6)[0]
 
-    compile_graph(wl.trace(wl.grad(f), 0.5, again=Again(1.0)).graph).program((np.array(0.5),))
+    compile_graph(wl.trace(wl.grad(f), 0.5, recomputed=Recomputed(1.0)).graph).program(
+        (np.array(0.5),)
+    )
     assert capsys.readouterr().out.count("turn") == 6
 
 
@@ -163,8 +165,8 @@ def test_loops_inside_are_plain_where_there_is_no_level_left():
         return np.sum(lax.scan(lambda h, x: lax.scan(inner, h, x), h, xs)[0])
 
     args = np.ones(3), np.ones((5, 4, 3))
-    assert segments(wl.trace(f, *args, again=Again(1.0, 2)).graph) == [2, 2]
-    assert segments(wl.trace(f, *args, again=Again()).graph) == []
+    assert segments(wl.trace(f, *args, recomputed=Recomputed(1.0, 2)).graph) == [2, 2]
+    assert segments(wl.trace(f, *args, recomputed=Recomputed()).graph) == []
 
 
 # ---------------------------------------------------------------- budgets
@@ -247,11 +249,11 @@ def test_within_a_smaller_budget_nothing_is_estimated_to_be_faster():
     ws = [rng.normal(size=(8, 8)) for _ in range(5)]
     args = ws, np.zeros((4, 8)), rng.normal(size=(60, 4, 8))
 
-    def lowered(again: Again) -> Candidate:
-        traced = wl.trace(wl.grad(model), *args, again=again)
+    def lowered(recomputed: Recomputed) -> Candidate:
+        traced = wl.trace(wl.grad(model), *args, recomputed=recomputed)
         return Candidate(traced, Lowering.of(traced.graph))
 
-    plain = lowered(Again())
+    plain = lowered(Recomputed())
     most, seconds = plain.free.memory.nbytes, []
     with pytest.raises(OverBudget) as caught:
         fitted(lowered, 1)
