@@ -7,9 +7,7 @@ print(step.inspect(params, batch))
 
 from __future__ import annotations
 
-import difflib
 import functools
-import importlib
 import itertools
 import logging
 import os
@@ -23,10 +21,8 @@ import numpy as np
 
 from ...runtime.gpu.device_array import DeviceArray
 from ...runtime.gpu.devices import array_on_device
-from ...runtime.native import making
 from ..ir.errors import ProgramError
 from ..ir.graph import Graph
-from ..ir.lazy import lazy
 from ..ir.precision import factors_of
 from ..ir.types import NUMPY, Type, dtype_name
 from ..settings import Settings, active, bytes_of, changed
@@ -37,13 +33,15 @@ from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tre
 from ..trace.tracer import Recomputed, current
 from ..transform.interpreter import interpret
 from . import nans
+from .back_end import back_end
 from .budget import Candidate, fitted
 from .devices import accelerator, device_of, on_host
 from .executable import Executable
-from .retrace import Key, reason
+from .inspection import Inspection
+from .keys import Key, reason
 
 if TYPE_CHECKING:
-    from ..pipeline import Compiled
+    pass
 
 log = logging.getLogger("wonderland")
 
@@ -340,13 +338,6 @@ class Jitted:
         return tuple(pairs)
 
 
-@functools.cache
-@making.locked  # so that no child of a fork begins with half of it
-def back_end() -> Any:
-    """The pipeline, imported when something is compiled: only that needs it."""
-    return making.apart(functools.partial(importlib.import_module, "..pipeline", __package__))
-
-
 _functions: weakref.WeakSet[Jitted] = weakref.WeakSet()
 
 
@@ -384,59 +375,3 @@ def eval_shape(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
 def ShapeDtypeStruct(shape: Sequence[int], dtype: Any) -> Type:
     """The type of an array that need not exist; a function, named as JAX's class."""
     return Type(dtype_name(dtype), tuple(shape))
-
-
-# ---------------------------------------------------------------- reading
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """The stages of a program as text: `stages[name]`, `differences`, `str(...)` for all."""
-
-    compiled: Compiled
-
-    @lazy
-    def stages(self) -> dict[str, str]:
-        """Name to text, in order; a pass that ran twice has a number."""
-        out: dict[str, str] = {}
-        for name, text in back_end().texts_of(self.compiled):
-            k = sum(n == name or n.startswith(f"{name} ") for n in out)
-            out[f"{name} {k + 1}" if k else name] = text
-        return out
-
-    @lazy
-    def differences(self) -> dict[str, str]:
-        """What each graph pass changed, as a unified difference."""
-        out: dict[str, str] = {}
-        graphs = [
-            (n, t)
-            for n, t in self.stages.items()
-            if t.startswith("def ") and n not in ("fuse", "sources")
-        ]
-        for (a, before), (b, after) in itertools.pairwise(graphs):
-            lines = difflib.unified_diff(
-                before.splitlines(), after.splitlines(), a, b, lineterm="", n=1
-            )
-            if text := "\n".join(lines):
-                out[b] = text
-        return out
-
-    @property
-    def program(self) -> Any:
-        return self.compiled.program
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.stages)
-
-    def __getitem__(self, name: str) -> str:
-        if name not in self.stages:
-            raise KeyError(f"no stage '{name}'; the stages are {', '.join(self.stages)}")
-        return self.stages[name]
-
-    def __str__(self) -> str:
-        parts = []
-        for name, text in self.stages.items():
-            if name in self.differences:
-                text = f"{text}\n\nchanged:\n{self.differences[name]}"
-            parts.append(f"# {name}\n{text}")
-        return "\n\n".join(parts)

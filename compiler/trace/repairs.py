@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.source import user_frame
-from .unsupported import HINTS
+from .hints import HINTS
 
 
 @dataclass(frozen=True)

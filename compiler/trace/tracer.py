@@ -28,7 +28,7 @@ from ..ops.nested.bodies import Control
 from ..ops.source import Constant
 from .aliases import Memories, Memory, kind
 from .concrete import Concrete
-from .unsupported import HINTS
+from .hints import HINTS
 
 N = TypeVar("N")
 

@@ -18,8 +18,8 @@ import wonderland as wl
 from tests.trace.repair_examples import EXAMPLES, HINTED, NEVER, START, Example
 from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.ir.graph import Op
+from wonderland.compiler.trace.hints import GROUPS, HINTS, OUTSIDE
 from wonderland.compiler.trace.tracer import FUNCTIONS
-from wonderland.compiler.trace.unsupported import GROUPS, HINTS, OUTSIDE
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,9 @@ import numpy as np
 from ..compiler import testing
 from ..compiler.front.functions.derivatives import value_and_grad
 from ..compiler.ir.errors import ProgramError
-from ..compiler.jit.jit import Inspection, back_end, jit
+from ..compiler.jit.back_end import back_end
+from ..compiler.jit.inspection import Inspection
+from ..compiler.jit.jit import jit
 from ..compiler.trace import tree
 from .line import Misuse, missing, unknown
 from .results import call_seconds, spelled, summary

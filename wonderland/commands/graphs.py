@@ -26,7 +26,7 @@ from ..compiler.ir.text import parse
 from ..compiler.ir.types import type_of
 from ..compiler.ir.verify import excerpt, faults
 from ..compiler.jit.archive import TEXT
-from ..compiler.jit.jit import back_end
+from ..compiler.jit.back_end import back_end
 from ..compiler.transform.interpreter import interpret
 from .line import Misuse, missing, natural, one_line, unknown
 from .results import call_seconds, spelled, summary

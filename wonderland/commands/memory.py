@@ -9,7 +9,7 @@ import argparse
 from typing import Any
 
 from ..compiler.ir.types import spelled_bytes
-from ..compiler.jit.jit import Inspection
+from ..compiler.jit.inspection import Inspection
 from ..compiler.plan.memory import Memory
 from ..compiler.settings import memory_budget
 from ..models.data import MissingExtra

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..compiler import testing
-from ..compiler.jit.jit import Inspection
+from ..compiler.jit.inspection import Inspection
 from ..compiler.trace import tree
 from ..models.data import MissingExtra
 from ..models.families import linear, mlp

@@ -12,9 +12,9 @@ import wonderland as wl
 import wonderland.compiler.front.numpy as wnp
 from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.trace import tree
+from wonderland.compiler.trace.hints import HINTS
 from wonderland.compiler.trace.trace import call, trace
 from wonderland.compiler.trace.tracer import FUNCTIONS
-from wonderland.compiler.trace.unsupported import HINTS
 
 RNG = np.random.default_rng(3)
 V, X, B = (RNG.uniform(-3, 3, shape) for shape in ((4,), (3, 4), (2, 3, 4)))

@@ -1,4 +1,4 @@
-"""Why a compiled function is traced again: what of its arguments is new, in words.
+"""What decides a program, and why a compiled function is traced again, in words.
 
 The key of a program is its static values, the structure of the other arguments, the kind of each of
 their leaves, and the settings.
