@@ -159,7 +159,8 @@ class Scan(Control):
 
         carries = grown(carries, step)
         primals, slopes, outs, out_slopes = self.pushed((*consts, *carries, *sequences))
-        if self.length and not any(moving(out_slopes)):  # else the first is last
+        still = self.length or not any(carries)  # else the first is last
+        if still and not any(moving(out_slopes)):
             return (None,) * len(node.values)
         last = present(filled(out_slopes[:k], outs[:k], carries))
         ys, y_slopes = outs[k:], out_slopes[k:]

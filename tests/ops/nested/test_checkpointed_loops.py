@@ -544,3 +544,13 @@ def test_the_gradient_of_a_while_loop_has_no_gradient():
         "while_loop: its gradient has no derivative in reverse mode, only in forward mode"
     )
     assert "lax.while_loop(" in caught.value.where and "wl.jacfwd" in caught.value.repair
+
+
+def test_a_loop_of_no_turns_through_which_nothing_moves_is_none_of_the_derivative() -> None:
+    def f(x: Any) -> Any:
+        step = lambda c, y: (c + 1, c + y.astype(np.int32))  # noqa: E731
+        count, _ = lax.scan(step, np.int32(2), x[:0], checkpoints=2)
+        return np.sum(np.sin(x)) * count
+
+    x = np.array([0.3, 2.0])
+    close(wl.jit(wl.grad(f))(x), 2 * np.cos(x))
