@@ -33,6 +33,7 @@ expit, gammaln, psi = logistic, lgamma, digamma
 
 logit = unary(ops.log_odds, "logit", "log(p / (1 - p)), the inverse of expit.")
 entr = unary(ops.entr, "entr", "-x log(x), 0 at 0 and -inf below.")
+log1mexp = unary(ops.log1mexp, "log1mexp", "log(1 - e ** x) of x below 0; SciPy has no such name.")
 xlogy = binary(ops.xlogy, "xlogy", "x log(y), and 0 where x is 0 (but for NaN).")
 xlog1py = binary(ops.xlog1py, "xlog1py", "x log(1 + y), and 0 where x is 0 (but for NaN).")
 

@@ -52,7 +52,7 @@ from .elementwise import (
     trunc,
     xor,
 )
-from .formula import entr, fmod, log_odds, logaddexp, logaddexp2, sinc, xlog1py, xlogy
+from .formula import entr, fmod, log1mexp, log_odds, logaddexp, logaddexp2, sinc, xlog1py, xlogy
 from .gamma import gamma_draw
 from .gather import (
     dynamic_slice,
@@ -193,6 +193,7 @@ __all__ = [
     "lgamma",
     "linear_recurrence",
     "log",
+    "log1mexp",
     "log1p",
     "log2",
     "log10",

@@ -158,6 +158,7 @@ class Abs(Elementwise):
 
     arity = 1
     domain = NUMBERS
+    bounds = (0.0, math.inf)
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         super().type(*args)
@@ -421,7 +422,7 @@ class Select(Elementwise):
         mask, zero = operands(out)[0], like(ct, 0.0)
         return select(mask, ct, zero) if i == 1 else select(mask, zero, ct)
 
-    def expression(self, *args: Expr) -> Expr:
+    def emitted(self, *args: Expr) -> Expr:
         return scalar("select", *args)
 
     @classmethod
@@ -460,7 +461,7 @@ class Cast(Elementwise):
         with np.errstate(all="ignore"):
             return scalar_cast(x, self.dtype)
 
-    def expression(self, *args: Expr) -> Expr:
+    def emitted(self, *args: Expr) -> Expr:
         return scalar("cast", *args, param=self.dtype)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -97,7 +98,10 @@ class Elementwise(OneResult, abstract=True):
 
     scalar: ClassVar[str] = ""  # name in kernel.OPS; the op's own name where empty
     domain: ClassVar[tuple[str, ...]] = (*INTEGERS, *FLOATS)
-    interval: ClassVar[tuple[float, float]] = (-2.0, 2.0)  # of the samples
+    interval: ClassVar[tuple[float, float]] = (-2.0, 2.0)
+    """Where samples lie; another one than this says too where the last operand is at home."""
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """Of all results that are real numbers."""
     arity = 2
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
@@ -123,14 +127,17 @@ class Elementwise(OneResult, abstract=True):
         return 8 if known is None else known.weight
 
     def expression(self, *args: Expr) -> Expr:
-        """The scalar operation in a kernel; on f16 and bf16 in f32, then rounded."""
-        dtype = args[-1].dtype
-        out = scalar(self.scalar or self.name, *map(in_f32, args))
-        return scalar("cast", out, param=dtype) if dtype in HALVES and out.dtype == "f32" else out
+        """The result in a kernel: the scalar operation. It is given f32 for f16 and bf16."""
+        return scalar(self.scalar or self.name, *args)
 
     def emitted(self, *args: Expr) -> Expr:
-        """What a kernel computes: the expression of its operands."""
-        return self.expression(*args)
+        """What a kernel computes: the expression, of f16 and bf16 in f32, rounded once."""
+        found = self.expression(*map(in_f32, args))
+        if found.dtype != "f32":
+            return found
+        wanted = self.type(*(Type(a.dtype) for a in args))
+        assert isinstance(wanted, Type)
+        return scalar("cast", found, param=wanted.dtype) if wanted.dtype in HALVES else found
 
     def lifted(self, size: int) -> Op:
         return self

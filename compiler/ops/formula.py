@@ -36,42 +36,33 @@ from .elementwise import (
     select,
     sub,
 )
-from .family import Elementwise, in_f32, widened
+from .family import Elementwise, widened
 from .source import full
-from .transcendental import cos, log, log1p, sin
+from .transcendental import cos, exp, expm1, log, log1p, sin
 
 
 class Formula(Elementwise, abstract=True):
-    """An expression of scalar operations: what the reference computes, and what becomes of the op
+    """An `expression` of scalar operations: what the reference computes, and what becomes of the op
     when all derivatives are taken, so that operations are shared with those around."""
 
     domain = FLOATS
-
-    def formula(self, *args: Expr) -> Expr:
-        """The result of scalars of f32 or f64."""
-        raise NotImplementedError
-
-    def expression(self, *args: Expr) -> Expr:
-        found = self.formula(*map(in_f32, args))
-        dtype = args[0].dtype
-        return found if found.dtype == dtype else scalar("cast", found, param=dtype)
 
     def reference(self, *args: np.ndarray) -> Any:
         given = {f"x{i}": np.asarray(widened(a), order="C") for i, a in enumerate(args)}
         names = [Result(n, (), NAMES[a.dtype]) for n, a in given.items()]
         with np.errstate(all="ignore"):
-            return np.asarray(evaluated(self.formula(*names), given)).astype(args[0].dtype)
+            return np.asarray(evaluated(self.expression(*names), given)).astype(args[0].dtype)
 
     def inlined(self, node: Node) -> tuple[Value, ...]:
         wide = [cast(a, "f32") if a.dtype in HALVES else a for a in node.args]
         given = {f"x{i}": a for i, a in enumerate(wide)}
         names = [Result(n, (), a.dtype) for n, a in given.items()]
-        return (cast(expanded(self.formula(*names), given), node.out.dtype),)
+        return (cast(expanded(self.expression(*names), given), node.out.dtype),)
 
     @property
     def weight(self) -> int:
         given = (Result(f"x{i}", (), "f32") for i in range(self.arity))
-        return sum(OPS[e.op].weight for e in walk(self.formula(*given)) if e.op in OPS)
+        return sum(OPS[e.op].weight for e in walk(self.expression(*given)) if e.op in OPS)
 
 
 def evaluated(expr: Expr, given: dict[str, np.ndarray]) -> Any:
@@ -110,7 +101,7 @@ class Logaddexp(Formula):
 
     commutative = True
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         return scalar("maximum", *args) + scalar("log1p", scalar("exp", -distance(*args)))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
@@ -122,7 +113,7 @@ class Logaddexp2(Formula):
 
     commutative = True
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         more = scalar("log1p", scalar("exp2", -distance(*args)))
         return scalar("maximum", *args) + more * (1 / math.log(2))
 
@@ -137,7 +128,7 @@ class Share(Formula):
     base: ClassVar[str] = "exp"
     rate: ClassVar[float] = 1.0
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         less = scalar(self.base, -distance(*args))
         greater = scalar("ge", args[self.of], args[1 - self.of])
         return scalar("select", greater, 1.0, less) / (1.0 + less)
@@ -165,6 +156,27 @@ def distance(x: Expr, y: Expr) -> Expr:
     return scalar("select", scalar("eq", x, y), 0.0, scalar("abs", x - y))
 
 
+class Log1mexp(Formula):
+    """log(1 - e ** x) of x below 0: -inf at 0, NaN above
+
+    Accuracy: 3 ulp, for x near 0 and for large -x.
+    Source: Maechler, Accurately computing log(1 - exp(-|a|)), 2012.
+    """
+
+    arity = 1
+    interval = (-3.0, -0.1)
+
+    def expression(self, *args: Expr) -> Expr:
+        (x,) = args
+        small = scalar("log", -scalar("expm1", x))
+        large = scalar("log1p", -scalar("exp", x))
+        return scalar("select", scalar("gt", x, -math.log(2)), small, large)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        (x,) = operands(out)  # 0 - y is +0 for both zeros, so that the slope at 0 is -inf
+        return mul(dx, neg(div(exp(x), sub(like(x, 0.0), expm1(x)))))
+
+
 # ---------------------------------------------------------------- logarithms that 0 takes away
 
 
@@ -173,7 +185,7 @@ class Xlogy(Formula):
 
     interval = (0.5, 3.0)
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         x, y = args
         return unless_nothing(x, y, scalar("log", y))
 
@@ -187,7 +199,7 @@ class Xlog1py(Formula):
 
     interval = (0.5, 3.0)
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         x, y = args
         return unless_nothing(x, y, scalar("log1p", y))
 
@@ -214,7 +226,7 @@ class Entr(Formula):
     arity = 1
     interval = (0.1, 3.0)
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         (x,) = args
         found = 0.0 - x * scalar("log", scalar("select", scalar("eq", x, 0.0), 1.0, x))
         return scalar("select", scalar("lt", x, 0.0), -math.inf, found)
@@ -235,7 +247,7 @@ class LogOdds(Formula):
     arity = 1
     interval = (0.1, 0.9)
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         (p,) = args
         near = scalar("and_", scalar("ge", p, 0.25), scalar("le", p, 0.75))
         odds = scalar("select", near, (p - 0.5) * 2.0, p) / (1.0 - p)
@@ -258,6 +270,7 @@ class Sinc(Formula):
 
     arity = 1
     domain = INEXACT
+    bounds = (-1.0, 1.0)
     order: int = 0
 
     @property
@@ -290,7 +303,7 @@ class Sinc(Formula):
             found = (turn - found * float(k)) / x
         return found
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         (x,) = args
         if self.order:
             near = scalar("lt", scalar("abs", x), self.edge)
@@ -361,7 +374,7 @@ class Fmod(Formula):
 
     interval = (1.0, 5.0)
 
-    def formula(self, *args: Expr) -> Expr:
+    def expression(self, *args: Expr) -> Expr:
         x, y = args
         return scalar("copysign", scalar("rem", scalar("abs", x), scalar("abs", y)), x)
 
@@ -379,6 +392,10 @@ def logaddexp(x: Value, y: Value) -> Value:
 
 def logaddexp2(x: Value, y: Value) -> Value:
     return apply(Logaddexp2(), x, y)
+
+
+def log1mexp(x: Value) -> Value:
+    return apply(Log1mexp(), x)
 
 
 def xlogy(x: Value, y: Value) -> Value:

@@ -233,6 +233,8 @@ class Rsqrt(Analytic):
 class Sin(Analytic):
     """The sine, in radians"""
 
+    bounds = (-1.0, 1.0)
+
     def pair(self, *args: Parts) -> Parts:
         return unturned(Sinh().of(turned(*pairs(*args))))
 
@@ -242,6 +244,8 @@ class Sin(Analytic):
 
 class Cos(Analytic):
     """The cosine, in radians"""
+
+    bounds = (-1.0, 1.0)
 
     def pair(self, *args: Parts) -> Parts:
         return Cosh().pair(turned(*pairs(*args)))
@@ -379,6 +383,8 @@ class Sinh(Analytic):
 
 class Cosh(Analytic):
     """The hyperbolic cosine"""
+
+    bounds = (1.0, math.inf)
 
     def pair(self, *args: Parts) -> Parts:
         ((x, y),) = pairs(*args)
@@ -539,6 +545,7 @@ class Hypot(Elementwise):
 
     commutative = True
     domain = FLOATS
+    bounds = (0.0, math.inf)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         zero = eq(out, like(out, 0.0))

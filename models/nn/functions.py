@@ -21,6 +21,7 @@ from ...compiler.front.functions.custom import custom_jvp
 from ...compiler.front.functions.derivatives import stop_gradient
 from ...compiler.front.lax.lax import erf
 from ...compiler.front.lax.lax import logistic as sigmoid
+from ...compiler.front.special import log1mexp as _log1mexp
 from ...compiler.ir.explain import explained
 from ...compiler.trace.trace import keeps_bf16
 from .initializers import (
@@ -48,6 +49,7 @@ __all__ = [
     "leaky_relu",
     "lecun_normal",
     "lecun_uniform",
+    "log1mexp",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
@@ -122,6 +124,12 @@ def softplus(x: Any) -> Any:
 def log_sigmoid(x: Any) -> Any:
     """log(sigmoid(x)) = -softplus(-x)."""
     return -softplus(-x)
+
+
+@explained
+def log1mexp(x: Any) -> Any:
+    """log(1 - exp(-x)), precise for every x above 0; -inf at 0, NaN below."""
+    return _log1mexp(-x)
 
 
 # ---------------------------------------------------------------- normalised exponentials

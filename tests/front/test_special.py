@@ -47,6 +47,22 @@ def test_log_odds_are_precise_to_3_units_where_they_are_about_0_too(dtype):
         assert np.max(np.abs(got - want) / units) < 3
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log1mexp_is_precise_to_3_units_near_0_and_far_from_it(dtype):
+    sizes = [10.0**-k for k in range(-2, 30)] + [math.log(2) + d for d in (-1e-6, 0.0, 1e-6)]
+    drawn = np.random.default_rng(0).uniform(0, 40, 400)
+    x = -np.concatenate([sizes, drawn, [0.0, math.inf]]).astype(dtype)
+    with mp.workdps(60):
+        want = np.array([float(mp.log(-mp.expm1(mp.mpf(float(v))))) if v else -math.inf for v in x])
+    units = np.spacing(np.abs(want.astype(dtype)))
+    for got in (special.log1mexp(x), wl.jit(special.log1mexp)(x), wl.jit(wl.nn.log1mexp)(-x)):
+        assert got[-2] == -math.inf and got[-1] == 0
+        assert np.max(np.abs(got[:-2] - want[:-2]) / units[:-2]) < 3
+    assert np.isnan(special.log1mexp(dtype(1)))
+    slope = wl.grad(special.log1mexp)
+    assert slope(dtype(0)) == slope(dtype(-0.0)) == -math.inf and slope(dtype(-math.inf)) == 0
+
+
 @pytest.mark.parametrize("name", ["xlogy", "xlog1py"])
 def test_zero_takes_no_logarithm(name):
     x, y = (g.ravel() for g in np.meshgrid([0.0, 2.0, math.nan], [0.0, 0.5, 3.0, math.nan]))

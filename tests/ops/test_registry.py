@@ -65,6 +65,19 @@ def test_equal_parameters_make_equal_ops_that_can_be_hashed(name: str) -> None:
     assert [hash(s.op) for s in first] == [hash(s.op) for s in second]
 
 
+ELEMENTWISE = [n for n in NAMES if issubclass(Op.registry[n], Elementwise)]
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_results_lie_within_the_bounds_that_the_class_names(name: str) -> None:
+    for s in samples(name):
+        op, out = s.op, np.asarray(s.op.reference(*sample_arrays(s)))
+        assert isinstance(op, Elementwise)
+        if out.dtype.kind != "c":
+            numbers = out[out == out].astype(np.float64)
+            assert np.all((op.bounds[0] <= numbers) & (numbers <= op.bounds[1])), s
+
+
 # ---------------------------------------------------------------- the kernel level
 
 

@@ -8,9 +8,12 @@ does not occur.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -47,6 +50,7 @@ from wonderland.compiler.ops.nested import (
     SegmentedScan,
 )
 from wonderland.compiler.ops.random import Threefry
+from wonderland.compiler.ops.reduce import Where
 from wonderland.compiler.ops.source import number as of_type
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
 
@@ -62,68 +66,11 @@ RANGE = {
 
 Range = tuple[float, float]
 WORDS: Range = (0, 2**32 - 1)
-DOMAIN: dict[tuple[str, int], Range] = {
-    ("log", 0): (0.25, 8),
-    ("log1p", 0): (-0.75, 8),
-    ("log2", 0): (0.25, 8),
-    ("log10", 0): (0.25, 8),
-    ("cbrt", 0): (0.25, 8),
-    ("tan", 0): (-1, 1),
-    ("asin", 0): (-0.75, 0.75),
-    ("acos", 0): (-0.75, 0.75),
-    ("atanh", 0): (-0.75, 0.75),
-    ("erfinv", 0): (-0.75, 0.75),
-    ("acosh", 0): (1.25, 8),
-    ("lgamma", 0): (0.5, 8),
-    ("digamma", 0): (0.5, 8),
-    ("atan2", 1): (0.25, 8),
-    ("sqrt", 0): (0.25, 8),
-    ("rsqrt", 0): (0.25, 8),
-    ("div", 1): (0.5, 8),
-    ("rem", 1): (1, 8),
-    ("fmod", 1): (1, 8),
-    ("entr", 0): (0.25, 8),
-    ("log_odds", 0): (0.125, 0.875),
-    ("xlogy", 1): (0.25, 8),
-    ("xlog1py", 1): (-0.75, 8),
-    ("floordiv", 1): (1, 8),
-    ("shift_left", 1): (0, 6),
-    ("shift_right", 1): (0, 6),
-}
-"""What the operand of an op must lie in, where not every number will do."""
-
 ENTIRE = "add sub mul neg abs eq ne select cast real imag conj exp expm1 exp2 sin cos sinh cosh"
 """What takes complex values here: no branch cuts, poles or zeros that rounding may cross."""
 
-RISING = (
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "tanh",
-    "sigmoid",
-    "sqrt",
-    "erf",
-    "floor",
-    "ceil",
-    "round",
-    "sign",
-    "trunc",
-    "exp2",
-    "log2",
-    "log10",
-    "cbrt",
-    "tan",
-    "asin",
-    "atan",
-    "sinh",
-    "asinh",
-    "acosh",
-    "atanh",
-    "erfinv",
-    "digamma",
-    "log_odds",
-)
+FACTORS = "prod cumprod linear_recurrence"
+"""What multiplies many numbers: they are at most 1, and at most 64."""
 
 
 def limits(dtype: str) -> Range:
@@ -138,9 +85,16 @@ class Unfit(Exception):
     """This attempt leads nowhere; the next may."""
 
 
+def builder_of(name: str) -> Callable[[Maker, str], Value] | None:
+    """How to apply an op: as the table says, or as its family is."""
+    op = Op.registry[name]
+    found = (b for family, b in FAMILIES if issubclass(op, family))
+    return BUILDERS.get(name) or next(found, None)
+
+
 def random_names() -> list[str]:
     """The ops that graphs begin with, seed by seed."""
-    return sorted({*BUILDERS, *(n for n, op in Op.registry.items() if issubclass(op, Elementwise))})
+    return sorted(filter(builder_of, Op.registry))
 
 
 def random_graph(seed: int, nodes: int = 12, halves: bool = True, loops: bool = True) -> Graph:
@@ -149,15 +103,17 @@ def random_graph(seed: int, nodes: int = 12, halves: bool = True, loops: bool = 
     Without `halves` none of f16 and bf16, whose rounding hides small errors; without `loops` no op
     that holds graphs."""
     names = [n for n in random_names() if loops or n not in CONTROL]
+    name, why = names[seed % len(names)], Counter[str]()
     with sourced(None):
         for attempt in range(100):
-            maker = Maker(np.random.default_rng([seed, attempt]), halves)
-            if maker.grow(names[seed % len(names)], names, nodes):
+            maker = Maker(np.random.default_rng([seed, attempt]), halves, why=why)
+            if maker.grow(name, names, nodes):
                 return maker.graph(f"g{seed}")
-    name = names[seed % len(names)]
+    reasons = "; ".join(f"{count} times {reason}" for reason, count in why.most_common(3))
     raise AssertionError(
-        f"no graph for seed {seed}, which begins with op '{name}': its class says by `domain` and "
-        "`interval` what it takes; an op of no family needs an entry in BUILDERS"
+        f"no graph for seed {seed}, which begins with op '{name}' ({reasons}). What an elementwise "
+        "op takes its class says by `domain`, `interval` and `bounds`; an op of no family needs an "
+        "entry in BUILDERS"
     )
 
 
@@ -190,6 +146,7 @@ class Maker:
     pool: list[Value] = field(default_factory=list)
     bounds: dict[Value, Range] = field(default_factory=dict)
     depth: int = 0  # of bodies around it; a body makes no inputs of its own
+    why: Counter[str] = field(default_factory=Counter)  # what first attempts came to nothing by
 
     def grow(self, first: str, names: list[str], nodes: int) -> bool:
         """Applies ops up to `nodes`; False where not even `first` fits."""
@@ -204,8 +161,11 @@ class Maker:
             kept = list(self.inputs), list(self.pool), dict(self.bounds)
             name = first if not self.made() else self.pick(names)
             try:
-                self.tame(BUILDERS.get(name, elementwise)(self, name))
-            except Unfit:
+                build = builder_of(name)
+                assert build is not None
+                self.tame(build(self, name))
+            except Unfit as unfit:
+                self.why[f"{name}: {unfit or 'operands that do not fit'}"] += 1
                 self.inputs, self.pool, self.bounds = kept
                 continue
             if self.made() > nodes:
@@ -268,7 +228,7 @@ class Maker:
         """Large floats scaled down; large integers are no use."""
         bound = max(map(abs, self.bounds[value]))
         if not math.isfinite(bound) or (value.dtype in ("i32", "i64", "u64") and bound > 2**20):
-            raise Unfit
+            raise Unfit("its results may be too large")
         if not value.type.is_inexact or bound <= 8:
             return value
         factor = 2.0 ** -math.ceil(math.log2(bound / 4))
@@ -300,22 +260,26 @@ class Maker:
         return self.note(ops.full(number, t), (number, number))
 
     def within(self, x: Value, low: float, high: float) -> Value:
-        """`x`, brought into the range where it is not; complex numbers are scaled."""
+        """`x`, brought into the range where it is not, by scale or by cuts; complex numbers are
+        scaled."""
         a, b = self.bounds[x]
         if x.type.is_complex:
             return self.note(ops.mul(x, ops.full(high / b, x.type)), (0, high)) if b > high else x
-        if (
-            a < low
-            and x.type.is_float
-            and low > 0
-            and max(abs(a), abs(b)) <= 2
-            and self.chance(0.5)
-        ):
-            x = self.note(ops.add(ops.mul(x, x), ops.full(low, x.type)), (low, low + 4))
+        if low <= a and b <= high:
+            return x
+        if x.type.is_float and self.chance(0.5):
+            if a < low and low > 0 and max(abs(a), abs(b)) <= 2:
+                x = self.note(ops.add(ops.mul(x, x), ops.full(low, x.type)), (low, low + 4))
+            elif high - low < math.inf:
+                by = min((high - low) / max(b - a, 2**-10), 1.0)
+                move = min(max(low - a * by, 0.0), high - b * by)
+                scaled = ops.add(ops.mul(x, ops.full(by, x.type)), ops.full(move, x.type))
+                return self.note(scaled, (a * by + move, b * by + move))
         if self.bounds[x][0] < low:
             x = self.note(ops.maximum(x, ops.full(low, x.type)), (low, max(b, low)))
-        if self.bounds[x][1] > high:
-            x = self.note(ops.minimum(x, ops.full(high, x.type)), (self.bounds[x][0], high))
+        low, most = self.bounds[x]
+        if most > high:
+            x = self.note(ops.minimum(x, ops.full(high, x.type)), (min(low, high), high))
         return x
 
     def like(self, x: Value, out: Value) -> Value:
@@ -352,117 +316,61 @@ def elementwise(m: Maker, name: str) -> Value:
         ):
             raise Unfit
         return m.note(ops.cast(x, dtype), m.bounds[x] if dtype != "bool" else (0, 1))
+    whole = x.dtype in INTEGERS
     if name == "pow":
-        floats = x.type.is_float
-        args = [
-            m.within(x, *((0.5, 8) if floats else (0, 6))),
-            m.within(args[1], *((-2, 2) if floats else (0, 3))),
-        ]
-    args = [m.within(a, *r) if (r := domain_of(op, i)) else a for i, a in enumerate(args)]
-    try:
-        bounds = bounds_of(name, [m.bounds[a] for a in args], args)
-    except ArithmeticError:  # beyond what a float bounds
-        raise Unfit from None
-    variants = {"sinc": 4, "share": 2, "share2": 2}
-    made = op(int(m.rng.integers(variants[name]))) if name in variants else op()  # pyright: ignore[reportCallIssue]
+        args = [m.within(args[0], *((0, 6) if whole else (0.5, 8))), m.within(args[1], -2, 2)]
+        args[1] = m.within(args[1], 0, 3) if whole else args[1]
+    elif op.interval != Elementwise.interval:
+        low, high = op.interval
+        apart = 0 if whole else (high - low) / 16  # from the ends, where functions are steep
+        args[-1] = m.within(args[-1], low + apart, high - apart)
+    made = m.pick(variants(op))
+    bounds = bounds_of(made, tuple((m.bounds[a], a.dtype) for a in args))
     return m.note(apply(made, *args), bounds)
 
 
-def domain_of(op: type[Elementwise], i: int) -> Range | None:
-    """What operand `i` must lie in: by the table, else, of one operand, where samples are taken."""
-    told = op.arity > 1 or op.interval == Elementwise.interval or not set(op.domain) <= set(INEXACT)
-    return DOMAIN.get((op.name, i)) or (None if told else op.interval)
+@cache
+def variants(op: type[Elementwise]) -> list[Op]:
+    """The op with the parameters of its samples."""
+    return list(dict.fromkeys(s.op for s in op.samples() if not s.error))
 
 
-def sampled(name: str, given: list[Range], args: list[Value]) -> Range:
-    """Bounds by the op's reference on a grid, twice as wide: for ops that the table below lacks."""
-    if args[0].type.is_complex or not all(np.isfinite(r).all() for r in given):
+@cache
+def bounds_of(op: Op, given: tuple[tuple[Range, str], ...]) -> Range:
+    """Bounds of a result, by the op's reference on a grid.
+
+    At corners the extremes are those of all values, as of what is monotone; others may be more by
+    what a step of the grid changes. Integers are not followed far."""
+    if any(t in INTEGERS and max(map(abs, r)) > 2**20 for r, t in given):
         return -math.inf, math.inf
-    ends = [np.linspace(*r, 17).astype(args[0].type.numpy) for r in given]
-    grid = np.meshgrid(*ends, indexing="ij")
-    found = np.asarray(Op.registry[name]().reference(*grid), np.float64)
-    middle, half = (found.max() + found.min()) / 2, found.max() - found.min()
-    return float(middle - half), float(middle + half)
+    if not all(np.isfinite(r).all() for r, _ in given):
+        return -math.inf, math.inf
+    with np.errstate(all="ignore"):
+        found = np.asarray(op.reference(*np.meshgrid(*(along(*g) for g in given), indexing="ij")))
+    if not np.isfinite(found).all():
+        raise Unfit(f"it is not finite for all operands within {[r for r, _ in given]}")
+    if found.dtype.kind == "c":
+        return 0, float(np.abs(found).max()) * 1.25
+    found = found.astype(np.float64)
+    corners = found[np.ix_(*((0, -1) for _ in given))]
+    step = max(float(np.abs(np.diff(found, axis=k)).max(initial=0)) for k in range(found.ndim))
+    low, high = (float(e(found) + (e(found) != e(corners)) * s * step)
+                 for e, s in ((np.min, -1), (np.max, 1)))  # fmt: skip
+    if given[0][1] in COMPLEX:
+        low, high = low - step, high + step
+    assert isinstance(op, Elementwise)
+    return max(low, op.bounds[0]), min(high, op.bounds[1])
 
 
-def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
-    """Bounds of an elementwise result."""
-    (a, b), (c, d) = given[0], given[-1]
-    ends = [p * q for p in given[0] for q in given[min(1, len(given) - 1)]]
-    if name in ("eq", "ne", "lt", "le", "gt", "ge") or (
-        args[0].dtype == "bool" and name != "select"
-    ):
-        return 0, 1
-    if args[0].type.is_complex and name in ("exp", "expm1", "exp2", "sin", "cos", "sinh", "cosh"):
-        return 0, 1 + math.exp(b)
-    if name in RISING:
-        low, high = (
-            float(Op.registry[name]().reference(np.asarray(v, np.float64))) for v in (a, b)
-        )
-        return low, high
-    match name:
-        case "sin" | "cos" | "sinc":
-            return -1, 1
-        case "share" | "share2":
-            return 0, 1
-        case "entr":
-            return -b * math.log(8), 1
-        case "xlogy" | "xlog1py":
-            size = max(-a, b) * math.log(9)
-            return -size, size
-        case "logaddexp" | "logaddexp2":
-            return max(a, c), max(b, d) + 1
-        case "fmod":
-            return min(max(a, -d), 0), max(min(b, d), 0)
-        case "real" | "imag" | "conj":
-            return a, b
-        case "cosh":
-            return 1, math.cosh(max(-a, b))
-        case "acos" | "erfc":
-            return 0, 3
-        case "lgamma":
-            return -0.13, 9
-        case "atan2":
-            return -math.pi / 2, math.pi / 2
-        case "hypot" | "complex":
-            return 0, math.hypot(max(-a, b), max(-c, d))
-        case "copysign":
-            return -max(-a, b), max(-a, b)
-        case "nextafter":
-            return min(a, c), max(b, d)
-        case "neg" | "not_":
-            return -b - 1, -a
-        case "abs":
-            return 0, max(-a, b)
-        case "rsqrt":
-            return 1 / math.sqrt(b), 1 / math.sqrt(a)
-        case "add":
-            return a + c, b + d
-        case "sub":
-            return a - d, b - c
-        case "mul":
-            return min(ends), max(ends)
-        case "fma":
-            return min(ends) + c, max(ends) + d
-        case "div" | "floordiv":
-            quotients = [p / q for p in (a, b) for q in (c, d)]
-            return math.floor(min(quotients)), max(quotients)
-        case "rem":
-            return 0, d
-        case "pow":
-            powers = [p**q for p in (a, b) for q in (c, d)] if a else [0, 1, b**d]
-            return min(powers), max(powers)
-        case "shift_left":
-            return min(a * 2**d, a), b * 2**d
-        case "shift_right":
-            return min(a, 0), max(b, 0)
-        case "and_" | "or_" | "xor":
-            bound = 2 ** math.ceil(math.log2(max(map(abs, (a, b, c, d))) + 1))
-            return (-bound if min(a, c) < 0 else 0), bound
-        case "maximum" | "minimum" | "select":
-            (a, b), (c, d) = given[-2:]
-            return min(a, c), max(b, d)
-    return sampled(name, given, args)
+def along(r: Range, dtype: str) -> np.ndarray:
+    """Some values within bounds, from the least to the greatest, in the widest dtype."""
+    if dtype == "bool":
+        return np.array([False, True])
+    if dtype in INTEGERS:
+        return np.unique(np.linspace(*r, 9).astype(np.int64))
+    if dtype in COMPLEX:
+        return np.outer(np.linspace(0, r[1], 5), np.exp(1j * np.arange(16) * math.pi / 8)).ravel()
+    return np.linspace(*r, 9)
 
 
 # ---------------------------------------------------------------- the others
@@ -471,46 +379,46 @@ def bounds_of(name: str, given: list[Range], args: list[Value]) -> Range:
 def reduction(m: Maker, name: str) -> Value:
     op = Op.registry[name]
     assert issubclass(op, Reduce)
-    x = m.any_value(op.domain, least=1)
-    axes = (m.axis(x),) if name.startswith("arg") or not m.chance(0.5) else m.some_axes(x)
+    x, place = m.any_value(op.domain, least=1), issubclass(op, Where)
+    axes = (m.axis(x),) if place or not m.chance(0.5) else m.some_axes(x)
     n = math.prod(x.shape[a] for a in axes)
     if n == 0 and not op.empty:
         raise Unfit
-    if name.startswith("arg") and x.type.is_float:  # which of two is greater by a bit is no meaning
+    if place and x.type.is_float:  # which of two is greater by a bit is no meaning
         low, high = m.bounds[x]
         x = m.note(ops.round(x), (low - 1, high + 1))
-    if name == "prod":
-        if n > 64:
-            raise Unfit
-        x = m.within(x, *((-1, 1) if x.dtype not in UNSIGNED else (0, 1)))
-    low, high = m.bounds[x]
-    bounds = {
-        "sum": (min(low * n, 0), max(high * n, 0)),
-        "prod": (-1, 1),
-        "argmax": (0, n - 1),
-        "argmin": (0, n - 1),
-    }.get(name, (low, high))
-    return m.note(apply(op(axes), x), bounds)
+    if name in FACTORS.split():
+        x = factor(m, x, n)
+        return m.note(apply(op(axes), x), (-1, 1))
+    if x.dtype == "bool":
+        return m.note(apply(op(axes), x), (0, 1))
+    return m.note(apply(op(axes), x), (0, n - 1) if place else repeated(op((0,)), n, m.bounds[x]))
 
 
 def cumulative(m: Maker, name: str) -> Value:
     op = Op.registry[name]
     assert issubclass(op, Cumulative)
     x = m.any_value(op.domain, least=1)
-    k, args = m.axis(x), [x]
+    k = m.axis(x)
     n = x.shape[k]
-    if name in ("cumprod", "linear_recurrence"):
-        if n > 64:
-            raise Unfit
-        args = [m.within(x, *((-1, 1) if x.dtype not in UNSIGNED else (0, 1)))]
-    if name == "linear_recurrence":
-        args.append(m.of(x.type))
-    low, high = m.bounds[args[-1]]
-    if name in ("cumsum", "linear_recurrence"):
-        far = max(abs(low), abs(high)) * max(n, 1)
-        low, high = (min(low * n, low), max(high * n, high)) if name == "cumsum" else (-far, far)
-    bounds = (low, high + math.log(n + 1)) if name == "cumlogsumexp" else (low, high)
+    args = [x, *(m.of(x.type) for _ in range(op.arity - 1))]
+    if name in FACTORS.split():
+        args[0] = factor(m, x, n)
+    bounds = repeated(op(0, False), n, *(m.bounds[a] for a in args))
     return m.note(apply(op(k, m.chance(0.5)), *args), bounds)
+
+
+def factor(m: Maker, x: Value, n: int) -> Value:
+    if n > 64:
+        raise Unfit
+    return m.within(x, -1 if x.dtype not in UNSIGNED else 0, 1)
+
+
+def repeated(op: Op, n: int, *given: Range) -> Range:
+    """Bounds of what combines `n` values in order, by the ends of its operands."""
+    columns = np.array(list(itertools.product(*given)), np.float64).T
+    found = op.reference(*np.repeat(columns[:, None], max(n, 1), axis=1))
+    return float(np.min(found)), float(np.max(found))
 
 
 def sort(m: Maker, name: str) -> Value:
@@ -937,9 +845,6 @@ def switch(m: Maker, name: str) -> Value:
 
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("custom_jvp", "custom_vjp", "custom_vmap", "adjoint"), custom),
-    **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), reduction),
-    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin"), cumulative),
-    **dict.fromkeys(("cumlogsumexp", "linear_recurrence"), cumulative),
     "sort": sort,
     "searchsorted": searchsorted,
     "gamma_draw": gamma_draw,
@@ -972,4 +877,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "equivalent": equivalent,
     "switch": switch,
 }
-"""How to apply each op that is not elementwise."""
+"""How to apply each op of no family."""
+
+FAMILIES = ((Elementwise, elementwise), (Reduce, reduction), (Cumulative, cumulative))
+"""How to apply the ops of a family."""

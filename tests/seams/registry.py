@@ -236,6 +236,14 @@ OF_ONE = [
         {0.0: (0, inf, -inf)},
         positive,
     ),
+    Seam(
+        "nn.log1mexp",
+        wl.nn.log1mexp,
+        lambda x: mp.log(-mp.expm1(-x)),
+        (math.log(2),),
+        ends={0.0: (-inf, inf, -inf, inf)},
+        inside=positive,
+    ),
     Seam("nn.relu", wl.nn.relu, lambda x: max(x, 0), (), {0.0: zero}),
     Seam(
         "nn.leaky_relu",

@@ -11,7 +11,7 @@
         def reference(self, x):
             return x * x * x
 
-        def expression(self, x):  # in kernels
+        def expression(self, x):  # in kernels; of f16 and bf16 in f32
             return ex.scalar("mul", x, ex.scalar("mul", x, x))
 
         def tangent(self, i, dx, out):
@@ -37,12 +37,11 @@ from ... import ops
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Op, Sample, Value, apply, apply_all
 from ...ir.parameters import Array
-from ...ir.types import FLOATS, HALVES, INTEGERS, Type, type_of
+from ...ir.types import FLOATS, INTEGERS, Type, type_of
 from ...kernel import Expr
 from ...kernel import apply as scalar
 from ...kernel.index import Piece
-from ...ops import family
-from ...ops.family import Linear, OneResult, View, in_f32
+from ...ops.family import Elementwise, Linear, OneResult, View
 from ...trace.operands import new, operand, value
 from ...trace.trace import noted
 from ...trace.tracer import current
@@ -71,20 +70,6 @@ __all__ = [
     "ops",
     "scalar",
 ]
-
-
-class Elementwise(family.Elementwise, abstract=True):
-    """Operands of one type, a result of their shape: `expression` says what a kernel computes.
-
-    It is given f32 for f16 and bf16, and its result is rounded to them once.
-    """
-
-    def emitted(self, *args: Expr) -> Expr:
-        wanted = self.type(*(Type(a.dtype) for a in args))
-        found = self.expression(*map(in_f32, args))
-        assert isinstance(wanted, Type)
-        narrow = wanted.dtype in HALVES and found.dtype == "f32"
-        return scalar("cast", found, param=wanted.dtype) if narrow else found
 
 
 def function_of(op: Op) -> Callable[..., Any]:

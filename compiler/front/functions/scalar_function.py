@@ -26,11 +26,11 @@ import numpy as np
 from ...ir.errors import ProgramError
 from ...ir.graph import Op, Value
 from ...ir.source import user_source, where
-from ...ir.types import FLOATS, HALVES, Type
+from ...ir.types import FLOATS, Type
 from ...ir.walk import inline
 from ...kernel import OPS, Expr, Result, walk
 from ...kernel import apply as scalar
-from ...ops.family import Elementwise, in_f32, widened
+from ...ops.family import Elementwise, widened
 from ...trace.operands import common_shape, new, operand, promoted, shape_of, value
 from ...trace.trace import trace_tree
 from ...trace.tracer import current
@@ -108,7 +108,7 @@ class ScalarFunction:
         dtype = dtype if dtype in FLOATS else "f64"
         shape = common_shape(name, *(shape_of(x) for x in xs))
         if dtype not in self.dtypes:  # what no kernel computes is refused before it is used
-            self.op().expression(*(Result(f"x{i}", (), dtype) for i in range(self.op.arity)))
+            self.op().emitted(*(Result(f"x{i}", (), dtype) for i in range(self.op.arity)))
             self.dtypes.add(dtype)
         if current() is None:
             of = Type(dtype, shape)
@@ -138,9 +138,7 @@ class Written(Elementwise, abstract=True):
             return np.broadcast_to(out, args[0].shape).astype(args[0].dtype)
 
     def expression(self, *args: Expr) -> Expr:
-        dtype = args[0].dtype
-        found = self.function(*(Scalar(in_f32(a)) for a in args))
-        wide = "f32" if dtype in HALVES else dtype
+        found, wide = self.function(*map(Scalar, args)), args[0].dtype
         if not isinstance(found, Scalar):
             raise ProgramError(
                 f"{self.name}: a result that depends on its arguments is required, got {found!r}"
@@ -149,7 +147,7 @@ class Written(Elementwise, abstract=True):
             raise ProgramError(
                 f"{self.name}: a result of {wide} is required, got {found.expr.dtype}"
             )
-        return scalar("cast", found.expr, param=dtype) if dtype in HALVES else found.expr
+        return found.expr
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         assert out.node is not None

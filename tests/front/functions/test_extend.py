@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import wonderland as wl
 from wonderland import extend as ex
+from wonderland.compiler.front.functions import extend
 from wonderland.compiler.ir.graph import Op
 from wonderland.compiler.ir.text import parse
 from wonderland.compiler.ir.types import NUMPY
@@ -69,6 +71,15 @@ def test_an_elementwise_class_of_the_users_computes_fuses_and_differentiates() -
     close(wl.jit(wl.grad(lambda x: np.sum(cube(x))))(X), 3 * X**2)
     assert works(lambda x: np.sum(np.exp(-cube(x)) * 2), X) == ["fold_sum"]
     wl.testing.check_op(op)
+
+
+def test_the_example_of_the_module_is_right_for_halves_too() -> None:
+    lines = textwrap.dedent((extend.__doc__ or "").partition("\n\n")[2].partition("\n\n`Op`")[0])
+    names: dict[str, Any] = {}
+    exec(lines, names)
+    wl.testing.check_op(names["Cube"])
+    half = np.array([0.5, -1.5], np.float16)
+    np.testing.assert_array_equal(wl.jit(names["cube"])(half), half**3)
 
 
 def test_check_op_finds_a_wrong_derivative() -> None:
