@@ -9,7 +9,7 @@ demo: $(VENV)/models
 	$(BIN)/wonderland train mlp
 
 test: $(VENV)/test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/test
 	$(BIN)/ruff check compiler runtime models wonderland tests bench

@@ -14,10 +14,11 @@ from typing import Any
 import hypothesis
 import pytest
 
-CACHE = tempfile.mkdtemp(prefix="wonderland-tests-")
-os.environ["WONDERLAND_CACHE"] = CACHE  # before anything is imported that reads it
-os.environ.setdefault("WONDERLAND_VERIFY", "1")
-atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+if "PYTEST_XDIST_WORKER" not in os.environ:  # one of several processes has it from the first
+    CACHE = tempfile.mkdtemp(prefix="wonderland-tests-")
+    os.environ["WONDERLAND_CACHE"] = CACHE  # before anything is imported that reads it
+    os.environ.setdefault("WONDERLAND_VERIFY", "1")
+    atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 gc.set_threshold(50_000, 20, 20)  # compilers make many objects that live: a fifth of the time less
 
