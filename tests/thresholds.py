@@ -15,9 +15,9 @@ COMPILER = "wonderland.compiler"
 MODULES = (
     "fuse.apart", "fuse.chunks", "fuse.roots", "optimise.fold", "fuse.fuse", "optimise.hoist",
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
-    "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.loops",
+    "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.lanes", "codegen.cpu.sort",
-    "codegen.words.tile", "codegen.cpu.tiles",
+    "codegen.target", "codegen.words.tile", "codegen.cpu.tiles",
 )  # fmt: skip
 
 THRESHOLDS: dict[str, tuple[str, ...]] = {
@@ -45,8 +45,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "codegen.cpu.blocks.DOTS_ROWS": ("product rows", "dots"),
     "codegen.cpu.blocks.DOTS_DEPTH": ("dots",),
     "codegen.cascade.CHAIN": ("sum", "rows", "columns", "long rows"),
-    "codegen.cpu.loops.LINE": ("map", "rows"),
-    "codegen.cpu.loops.AHEAD": ("columns", "wide columns"),
+    "codegen.cpu.claim.AHEAD": ("columns", "wide columns"),
+    "codegen.target.LINE": ("map", "rows"),
     "codegen.cpu.network.SHORT": ("sorted",),
     "codegen.cpu.prefix.ROWS": ("running",),
     "codegen.lanes.WIDE": ("map", "rows", "columns"),
@@ -65,6 +65,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "fuse.apart.FEW_RESULTS": "results of a product: its rows times its columns, in test_accuracy",
     "codegen.cpu.blocks.UNITS": "how many units a team wants",
+    "codegen.target.OWN_BYTES": "bytes of a GPU's shared memory",
     "fuse.emission.cluster.SPLITS": "attempts to read a reshape",
     "fuse.emission.kept.WEIGHT": "weight of an expression",
     "fuse.emission.reader.TIMES": "readers of an expression",

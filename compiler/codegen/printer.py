@@ -50,7 +50,7 @@ def lines(nodes: Sequence[Node], indent: str = "") -> list[str]:
 MEMBER = ("args", "start", "stop", "scratch")  # parameters of what a member of a team runs
 
 
-def function(name: str, doc: str, body: Sequence[Node], parameters: Sequence[str] = MEMBER) -> str:
+def function(name: str, doc: str, body: Sequence[Node], parameters: Sequence[str]) -> str:
     """`def name(*parameters)` with the kernel it came from as docstring."""
     text = doc.splitlines()
     head = [f"def {name}({', '.join(parameters)}):", f'    """{text[0]}']

@@ -9,19 +9,30 @@ from __future__ import annotations
 
 import keyword
 import sys
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from ..kernel.expr import Axis, Buffer, Const, Expr, Guard, Map
 from ..kernel.scalar import FLOATS, HALVES, NUMPY
 from ..kernel.text import Numbers
+from .printer import MEMBER, Node, function
 from .words.words import WORDS
 
 LANGUAGE = {"args", "start", "stop", "scratch", "point", "min", "max", "range"}
 PLAIN = (0.0, 0.5, 1.0, 2.0, float("inf"))  # numbers, but for their sign, that the text says itself
 PLAIN_INTEGERS = 16
+
+
+class Spelled(Protocol):
+    """A kernel of any kind."""
+
+    @property
+    def name(self) -> str: ...
+
+    def spelled(self, numbers: Numbers) -> str: ...
 
 
 @dataclass
@@ -49,7 +60,7 @@ class Names:
 
 
 class Slots:
-    """Names for buffers, axes and numbers. `lines` reads them, `values` follow the addresses."""
+    """Names for buffers, axes and numbers; `values` follow the addresses in the block."""
 
     def __init__(
         self, buffers: Iterable[Buffer], axes: Iterable[str] = (), words: Iterable[str] = ()
@@ -121,12 +132,35 @@ class Slots:
             self.values.append(int.from_bytes(memory, sys.byteorder, signed=True))
         return self.numbers[c]
 
-    def lines(self) -> list[str]:
-        """What a function does first."""
+    def unravel(
+        self, point: str, axes: Sequence[Axis], counts: Sequence[str] = (), step: int = 1,
+        bounded: bool = False,
+    ) -> list[str]:  # fmt: skip
+        """Lines that tell where along each axis a point is, of those numbered in C order.
+
+        An axis has as many points as its extent, or `counts` says, the last one `step` apart.
+        `bounded`: points beyond all count from the first again.
+        """
+        lines: list[str] = []
+        for k, a in reversed(list(enumerate(axes))):
+            first = not k and not bounded
+            index = point if first else f"{point} % {counts[k] if counts else self.extent(a)}"
+            times = f" * {step}" if step > 1 and k == len(axes) - 1 else ""
+            lines.append(f"{self.axis(a.name)} = {index}{times}")
+            if not first:
+                point = f"{point} // {counts[k] if counts else self.extent(a)}"
+        return lines
+
+    def function(self, kernel: Spelled, body: Sequence[Node]) -> str:
+        """The text of the function of a kernel: it reads pointers and numbers, then does `body`."""
         pointers = [
             f"{n} = pointer(args, {k}, {d})" for k, (n, d) in enumerate(self.buffers.values())
         ]
-        return pointers + self.reads
+        return self.text(kernel, [*pointers, *self.reads, *body], MEMBER)
+
+    def text(self, kernel: Spelled, body: Sequence[Node], parameters: Sequence[str]) -> str:
+        doc = kernel.spelled(Named(self))
+        return function(self.names.fresh(kernel.name), doc, body, parameters)
 
 
 class Parameters(Slots):
@@ -138,9 +172,9 @@ class Parameters(Slots):
     def read_lane(self, name: str, dtype: str) -> None:
         self.reads.append(f"{name}: number({dtype})")
 
-    def lines(self) -> list[str]:
-        """The parameters, in order."""
-        return [f"{n}: pointer({d})" for n, d in self.buffers.values()] + self.reads
+    def function(self, kernel: Spelled, body: Sequence[Node]) -> str:
+        pointers = [f"{n}: pointer({d})" for n, d in self.buffers.values()]
+        return self.text(kernel, body, [*pointers, *self.reads])
 
 
 def plain(c: Const) -> str | None:

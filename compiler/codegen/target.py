@@ -8,8 +8,10 @@ from pathlib import Path
 
 from ...runtime.gpu.architectures import architecture
 from ...runtime.native.objects import processor
+from ..kernel.scalar import NUMPY
 from .words.simd import DTYPES
 
+LINE = 64  # bytes of a cache line, and the alignment of rows
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 OWN_BYTES = 4 << 10  # of shared memory, for what the warps of a block exchange
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -56,6 +58,11 @@ class Device:
     def rows_bytes(self) -> int:
         """Of a block's shared memory, what the rows of its points may take."""
         return self.shared_bytes - OWN_BYTES
+
+
+def row_bytes(elements: int, dtype: str) -> int:
+    """What a row takes of memory: whole lines."""
+    return -(-elements * NUMPY[dtype].itemsize // LINE) * LINE
 
 
 def of_architecture(name: str, library: bool = False) -> Device:

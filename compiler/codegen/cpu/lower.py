@@ -1,7 +1,7 @@
 """Lowers a kernel to the text of one function for a target.
 
-`lanes` decides; `loops` and `tiles` write loops, `reductions` and `values` what is computed in
-them; `slots` keeps the argument block; `printer` spells.
+`lanes` decides; `loops` writes what a point does, `claim` and `tiles` which points that are;
+`reductions` and `values` what is computed; `slots` keeps the argument block; `printer` spells.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from ...kernel.normalise import normalise
 from ...kernel.stages import Kernel
 from .. import lanes as schedule
 from ..fma import with_fma
+from ..loops import Loops
 from ..lowered import Lowered
+from ..slots import Slots
 from ..target import Target
-from .loops import Lowering
-from .tiles import Tiles, crossing
+from ..tiles import crossing
+from .claim import Claim
+from .tiles import Tiles
 
 
 def lower(kernel: Kernel, target: Target) -> Lowered:
@@ -23,7 +26,8 @@ def lower(kernel: Kernel, target: Target) -> Lowered:
     k = normalise(kernel)
     k = replace(k, stages=tuple(map(with_fma, k.stages)))
     across = crossing(k)
-    lowering = Tiles(k, target, across) if across else Lowering(k, target)
-    text, points = lowering.text(), lowering.points()
-    return Lowered(text, tuple(lowering.slots.values), points, schedule.grain(k, points, target),
-                   lowering.scratch_bytes, schedule.operations(k), schedule.moved(k))  # fmt: skip
+    space = Tiles(k, target, across) if across else Claim(k, target)
+    code = Loops(k, Slots(k.buffers, k.axes), space)
+    text, points = code.text(), space.points
+    return Lowered(text, tuple(code.slots.values), points, schedule.grain(k, points, target),
+                   code.rows_bytes, schedule.operations(k), schedule.moved(k))  # fmt: skip

@@ -17,8 +17,7 @@ from ...kernel.scalar import NUMPY
 from ...kernel.sorting import Sorting
 from ..lowered import Lowered
 from ..ordinals import Bits, repairs, slots_of
-from ..printer import Node, Suite, function
-from ..slots import Named
+from ..printer import Node, Suite
 from ..target import Target
 
 SHORT = 64  # elements of a row up to which a network is faster than digits
@@ -76,12 +75,10 @@ class NetworkPrinter:
             *([self.repaired()] if self.watched else []),
         ]
         body: list[Node] = [
-            *self.slots.lines(),
             f"keys = address_pointer(scratch, {self.word})",
             Suite("for unit in range(start, stop)", unit),
         ]
-        name = self.slots.names.fresh(self.s.name)
-        return function(name, self.s.spelled(Named(self.slots)), body)
+        return self.slots.function(self.s, body)
 
     def either(self, body: Callable[[str], list[Node]]) -> list[Node]:
         """All lanes, or those of the last rows."""

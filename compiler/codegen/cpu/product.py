@@ -22,20 +22,19 @@ from math import prod
 
 from ...kernel.costs import HEAVY
 from ...kernel.expr import Load
-from ...kernel.product import Product, as_kernel, normal, verify
-from ...kernel.scalar import KernelError
-from ...kernel.stages import Stage, Store
+from ...kernel.product import Product, as_kernel
+from ...kernel.stages import Stage
 from ..fma import with_fma
 from ..lanes import weight
 from ..lowered import Lowered
-from ..printer import Node, Suite, function
-from ..slots import Named, Slots
+from ..printer import Node, Suite
+from ..product import matrix, printable, work
+from ..slots import Slots
 from ..target import Target
 from ..values import Level, Row, Values
 from ..words.simd import DTYPES
 from .blocks import Blocks, Sizes, cut
 
-NUMBERS = ("i32", "u32", "i64", "f32", "f64")
 LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
           "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
           "height", "left", "place", "tail"}  # fmt: skip
@@ -43,9 +42,7 @@ LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "
 
 def lower_product(product: Product, target: Target) -> Lowered:
     """The text of a product for one target, and the numbers of this instance."""
-    p = normal(verify(product))
-    if p.dtype not in NUMBERS:
-        raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
+    p = printable(product)
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
     b, slots = cut(sizes_of(p), target), slots_of(p)
     text = ProductPrinter(p, b, slots).text()
@@ -71,13 +68,6 @@ def sizes_of(p: Product) -> Sizes:
 def direct(p: Product) -> bool:
     """Whether the tile may write the output itself."""
     return p.plain and p.stores[0].map.stride(p.columns.name) == 1 and not p.stores[0].at
-
-
-def work(p: Product) -> tuple[int, int]:
-    """Operations, and bytes that must move at least once."""
-    s = sizes_of(p)
-    elements = s.rows * s.depth + s.depth * s.columns + s.rows * s.columns * len(p.stores)
-    return 2 * s.batch * s.rows * s.columns * s.depth, s.batch * elements * s.element_bytes
 
 
 def slots_of(p: Product) -> Slots:
@@ -117,13 +107,12 @@ class ProductPrinter:
         unit.body.append(self.depth_loop([root, unit]))
         dtype, sums = self.p.dtype, f"scratch + {self.block('panel_bytes')}"
         body = [
-            *self.slots.lines(),
             f"panels = address_pointer(scratch, {dtype})",
             f"sums = address_pointer({sums}, {dtype})",
             *root.body,
             Suite("for unit in range(start, stop)", unit.body),
         ]
-        return function(self.p.name, as_kernel(self.p).spelled(Named(self.slots)), body)
+        return self.slots.function(as_kernel(self.p), body)
 
     def unit(self) -> list[Node]:
         """Which rows, columns and matrix of the batch a unit is."""
@@ -135,20 +124,10 @@ class ProductPrinter:
             f"first_column = unit // {down} % {across} * {columns}",
             f"end_column = min(first_column + {columns}, {self.columns})",
         ]
-        rest = f"unit // ({down} * {across})"
-        for a in reversed(self.p.batch):
-            lines.append(f"{self.slots.axis(a.name)} = {rest} % {self.slots.extent(a)}")
-            rest = f"{rest} // {self.slots.extent(a)}"
-        lines += [self.matrix("lhs", self.p.lhs), self.matrix("rhs", self.p.rhs)]
-        return [*lines, self.matrix("out", self.p.stores[0])] if direct(self.p) else lines
-
-    def matrix(self, name: str, x: Load | Store) -> str:
-        """The first element of this unit's matrix."""
-        slots, buffer, m = self.slots, x.buffer.name, x.map
-        batch = [a.name for a in self.p.batch if m.stride(a.name)]
-        terms = [f"{slots.axis(a)} * {slots.stride(buffer, m, a)}" for a in batch]
-        terms += [slots.offset(buffer, m)] if m.offset else []
-        return f"{name} = at({slots.buffer(buffer)}, {' + '.join(terms) or 0})"
+        p, slots = self.p, self.slots
+        lines += slots.unravel(f"unit // ({down} * {across})", p.batch, bounded=True)
+        matrices = {"lhs": p.lhs, "rhs": p.rhs} | ({"out": p.stores[0]} if direct(p) else {})
+        return [*lines, *(matrix(p, slots, name, x) for name, x in matrices.items())]
 
     def depth_loop(self, outer: list[Level]) -> Suite:
         """Blocks of depth, strips of rows, panels, tiles."""

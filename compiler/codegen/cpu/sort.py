@@ -26,8 +26,7 @@ from ...kernel.scalar import NUMPY
 from ...kernel.sorting import Searching, Sorting
 from ..lowered import Lowered
 from ..ordinals import Bits, repairs, slots_of
-from ..printer import Node, Suite, function
-from ..slots import Named
+from ..printer import Node, Suite
 from ..target import Target
 from .network import across, lower_across
 
@@ -79,15 +78,13 @@ class SortPrinter:
         body += self.decoded() if s.plain else self.by_places()
         memory = f"scratch + {self.counts_bytes}"
         head: list[Node] = [
-            *self.slots.lines(),
             "counts = address_pointer(scratch, u32)",
             f"keys = address_pointer({memory}, {self.word})",
         ]
         if self.paired:
             head.append(f"places = address_pointer({memory} + 16 * {self.n}, u32)")
         head.append(Suite("for unit in range(start, stop)", body))
-        name = self.slots.names.fresh(s.name)
-        return function(name, s.spelled(Named(self.slots)), head)
+        return self.slots.function(s, head)
 
     def buffer(self, b: Buffer) -> str:
         return self.slots.buffer(b.name)
@@ -289,8 +286,7 @@ def lower_search(s: Searching, target: Target) -> Lowered:
         Suite(f"for step in range({steps})", bisect),
         f"store_where({y}, row * {m} + i, cast(low, u64), tail)",
     ]
-    body = [*slots.lines(), Suite("for unit in range(start, stop)", unit)]
-    text = function(slots.names.fresh(s.name), s.spelled(Named(slots)), body)
+    text = slots.function(s, [Suite("for unit in range(start, stop)", unit)])
     points = s.rows.size * blocks
     cost = lanes * s.length.size.bit_length() * 6
     grain = max(1, min(points, CLAIM_CYCLES // max(cost, 1)))

@@ -24,14 +24,18 @@ from ...kernel.expr import Axis
 from ...kernel.normalise import contiguous, joined, normalise
 from ...kernel.stages import Keep, Kernel, Stage, Store
 from .. import lanes as schedule
-from ..cpu.tiles import crossing
 from ..fma import with_fma
+from ..loops import Loops
 from ..lowered import Launch
+from ..slots import Parameters
 from ..target import Device
+from ..tiles import crossing
+from ..words.gpu_words import words
 from .teams import Teams
 from .threads import Threads
 from .tiles import TILE, TurnedTiles
 
+LOCALS = ("thread", "turn")
 SHORT = 16  # inner points that one thread does alone
 FEW = 1024  # points that leave most of a GPU idle if each is one thread
 
@@ -43,16 +47,17 @@ def lower_grid(kernel: Kernel, device: Device) -> Launch:
     k = opened(k)
     across = crossing(k)
     if across and across.size >= TILE and k.free[-1].size >= TILE:
-        lowering = TurnedTiles(k, device, across)
+        space = TurnedTiles(k, device, across)
     else:
-        lowering = (Threads if by_threads(k) else Teams)(k, device)
-    text = lowering.text()
+        space = (Threads if by_threads(k) else Teams)(k, device)
+    code = Loops(k, Parameters(k.buffers, k.axes, (*words(), *LOCALS)), space)
+    text = code.text()
     return Launch(
         text,
-        tuple(lowering.slots.values),
-        lowering.blocks(),
-        lowering.threads(),
-        lowering.shared_bytes,
+        tuple(code.slots.values),
+        space.blocks,
+        space.threads,
+        space.shared_bytes(code.rows_bytes),
         schedule.operations(k),
         schedule.moved(k),
     )

@@ -20,19 +20,19 @@ from dataclasses import replace
 from math import prod
 
 from ...kernel.expr import Load
-from ...kernel.product import Product, as_kernel, normal, verify
-from ...kernel.scalar import FLOATS, KernelError
+from ...kernel.product import Product, as_kernel
+from ...kernel.scalar import FLOATS
 from ...kernel.stages import Stage
-from ..cpu.product import NUMBERS, work
 from ..fma import with_fma
 from ..lowered import Launch
-from ..printer import Node, Suite, function
-from ..slots import Named, Parameters
+from ..printer import Node, Suite
+from ..product import matrix, printable, work
+from ..slots import Parameters
 from ..target import Device
 from ..values import Level, Row, Values
 from ..words.gpu_words import words
 from ..words.simd import DTYPES
-from .grid import lanes
+from .lanes import lanes
 from .library import for_library
 from .lower import lower_grid
 
@@ -52,9 +52,7 @@ LOCALS = (
 
 def lower_product_grid(product: Product, device: Device) -> Launch:
     """The text of a product for a GPU, and the numbers of this instance."""
-    p = normal(verify(product))
-    if p.dtype not in NUMBERS:
-        raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
+    p = printable(product)
     results = prod(a.size for a in p.outer)
     if results <= FEW_RESULTS and p.depth.size >= LONG:
         return replace(lower_grid(as_kernel(p), device), product=for_library(p))
@@ -112,8 +110,7 @@ class GridProduct:
             *root.body,
             Suite(f"for unit in range(block_index(), {count}, block_count())", unit.body),
         ]
-        doc = as_kernel(self.p).spelled(Named(self.slots))
-        return function(self.slots.names.fresh(self.p.name), doc, body, self.slots.lines())
+        return self.slots.function(as_kernel(self.p), body)
 
     def places(self) -> list[Node]:
         """What of a tile is this thread's, and where the block keeps it."""
@@ -131,19 +128,9 @@ class GridProduct:
             f"top = unit % down * {self.height}",
             f"first_column = unit // down % right * {COLUMNS}",
         ]
-        rest = "unit // (down * right)"
-        for a in reversed(self.p.batch):
-            lines.append(f"{self.slots.axis(a.name)} = {rest} % {self.slots.extent(a)}")
-            rest = f"{rest} // {self.slots.extent(a)}"
-        return [*lines, self.matrix("lhs", self.p.lhs), self.matrix("rhs", self.p.rhs)]
-
-    def matrix(self, name: str, x: Load) -> str:
-        """The first element of this unit's matrix."""
-        slots, buffer, m = self.slots, x.buffer.name, x.map
-        batch = [a.name for a in self.p.batch if m.stride(a.name)]
-        terms = [f"{slots.axis(a)} * {slots.stride(buffer, m, a)}" for a in batch]
-        terms += [slots.offset(buffer, m)] if m.offset else []
-        return f"{name} = at({slots.buffer(buffer)}, {' + '.join(terms) or 0})"
+        p, slots = self.p, self.slots
+        lines += slots.unravel("unit // (down * right)", p.batch, bounded=True)
+        return [*lines, matrix(p, slots, "lhs", p.lhs), matrix(p, slots, "rhs", p.rhs)]
 
     # ---- sums
 

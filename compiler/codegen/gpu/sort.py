@@ -20,8 +20,8 @@ from ...kernel.scalar import NUMPY
 from ...kernel.sorting import Searching, Sorting
 from ..lowered import Launch
 from ..ordinals import Bits
-from ..printer import Node, Suite, function
-from ..slots import Named, Parameters
+from ..printer import Node, Suite
+from ..slots import Parameters
 from ..target import Device
 from ..words.gpu_words import words
 
@@ -45,8 +45,7 @@ def launch(
     first = f"block_index() * {device.threads} + thread_index()"
     rows, size = elements
     loop = f"for unit in range({first}, {rows} * {size}, block_count() * {device.threads})"
-    doc = k.spelled(Named(slots))
-    text = function(slots.names.fresh(k.name), doc, [Suite(loop, body)], slots.lines())
+    text = slots.function(k, [Suite(loop, body)])
     blocks = max(1, min(-(-count // device.threads), device.blocks))
     moved = sum(b.size * NUMPY[b.dtype].itemsize for b in k.buffers)
     return Launch(text, tuple(slots.values), blocks, device.threads, 0, count * steps, moved)

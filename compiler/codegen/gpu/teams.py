@@ -10,12 +10,13 @@ import math
 
 from ...kernel.expr import Axis
 from ...kernel.scalar import KernelError
-from ...kernel.stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
+from ...kernel.stages import Keep, Kernel, Reduce, Stage
 from ..cascade import PLAIN, cascade
-from ..cpu.loops import POINT, Body
+from ..loops import POINT, Body, Loops
 from ..reductions import Reductions
-from ..target import Device
-from .grid import Grid, lanes, row_bytes
+from ..target import Device, row_bytes
+from .grid import Grid, counts
+from .lanes import lanes
 
 
 class Teams(Grid):
@@ -24,11 +25,14 @@ class Teams(Grid):
     def __init__(self, kernel: Kernel, device: Device) -> None:
         super().__init__(kernel, device)
         longest = max((math.prod(a.size for a in s.axes) for s in kernel.stages), default=1)
-        points = math.prod(a.size for a in kernel.free)
-        short = longest <= device.threads if points > 1 else longest <= device.warp
+        short = longest <= (device.threads if self.points > 1 else device.warp)
         fits = self.kept_bytes() * (device.threads // device.warp) <= device.plain_shared_bytes
-        self.size = device.warp if short and fits else device.threads
-        self.lanes = min((self.stage_lanes(s) for s in self.stages if s.axes), default=1)
+        self.team = device.warp if short and fits else device.threads
+        self.fold = f"team_{{}}({{}}, {self.team})"
+        self.points_a_block = device.threads // self.team if self.points > 1 else 1
+        self.threads = self.team * self.points_a_block
+        inner = [lanes((s,), s.axes[-1], device) for s in kernel.stages if s.axes]
+        self.together = min(inner, default=1)  # neighbours that a thread meets at once
         if self.kept_bytes() > device.rows_bytes:
             raise KernelError(
                 f"{kernel.name}: rows of at most {device.rows_bytes} bytes are required on "
@@ -45,126 +49,77 @@ class Teams(Grid):
         }
         return sum(rows.values())
 
-    def stage_lanes(self, stage: Stage) -> int:
-        return lanes((stage,), stage.axes[-1], self.device)
+    def shared_bytes(self, rows_bytes: int) -> int:
+        return rows_bytes * self.points_a_block
 
     @property
-    def teams(self) -> int:
-        """Teams in a block."""
-        return self.device.threads // self.size if self.points() > 1 else 1
-
-    @property
-    def shared_bytes(self) -> int:
-        return self.scratch_bytes * self.teams
-
     def points(self) -> int:
         return math.prod(a.size for a in self.kernel.free)
 
-    def blocks(self) -> int:
-        return max(1, min(-(-self.points() // self.teams), self.device.blocks))
-
     # ---- points
 
-    def threads(self) -> int:
-        return self.size * self.teams
-
-    def text(self) -> str:
-        self.emit(f"thread = thread_index() % {self.size}")
-        return super().text()
-
-    def parallel(self) -> None:
-        sizes = [(a, self.counted(a, 1), 1) for a in self.kernel.free]
-        total = " * ".join(count for _, count, _ in sizes) or "1"
-        first = "block_index()"
-        step = "block_count()"
-        if self.teams > 1:
-            first = f"block_index() * {self.teams} + thread_index() // {self.size}"
-            step += f" * {self.teams}"
+    def parallel(self, code: Loops) -> None:
+        code.emit(f"thread = thread_index() % {self.team}")
+        free, found = self.kernel.free, counts(code, self.kernel.free, 1)
+        first, step = "block_index()", "block_count()"
+        if self.points_a_block > 1:
+            first += f" * {self.points_a_block} + thread_index() // {self.team}"
+            step += f" * {self.points_a_block}"
 
         def body() -> None:
-            self.place_of(POINT, sizes)
-            self.ordered()
+            code.emit(*code.slots.unravel(POINT, free, found))
+            code.ordered()
 
-        head = f"for {POINT} in range({first}, {total}, {step})"
-        self.within(head, {POINT, *(a.name for a in self.kernel.free)}, body)
+        head = f"for {POINT} in range({first}, {' * '.join(found) or 1}, {step})"
+        code.within(head, {POINT, *(a.name for a in free)}, body)
 
     # ---- stages
 
-    def along_last(self, stage: Stage) -> None:
+    def along(self, stage: Stage) -> tuple[str, int]:
         """One number of lanes in all stages, so that a thread meets the same elements in each."""
-        self.values.follow(stage.axes[-1].name if stage.axes and self.lanes > 1 else "", self.lanes
-                           if stage.axes else 1)  # fmt: skip
+        if not stage.axes:
+            return "", 1
+        return stage.axes[-1].name if self.together > 1 else "", self.together
 
-    def stage(self, stage: Stage) -> None:
-        super().stage(stage)
-        if any(not isinstance(s, Reduce) for s in stage.body):
-            self.emit(f"barrier({self.size})")
-
-    def reductions(self, stage: Stage) -> Reductions:
-        return Reductions(self.values, stage, False, f"team_{{}}({{}}, {self.size})")
-
-    def nest(self, axes: tuple[Axis, ...], body: Body, reductions: Reductions) -> None:
+    def nest(self, code: Loops, axes: tuple[Axis, ...], body: Body, reductions: Reductions) -> None:
         """The threads of the team take turns at the points of a stage; sums are in levels."""
         if not axes:
             body()
             return
-        n, threads = self.lanes, self.size
+        n, threads = self.together, self.team
         steps = -(-math.prod(a.size for a in axes) // (threads * n))
         (levels,) = cascade([steps]) if reductions.sums else [PLAIN]
         sums = levels, reductions.apart
-        sizes = [(a, self.counted(a, n if a is axes[-1] else 1), n if a is axes[-1] else 1)
-                 for a in axes]  # fmt: skip
+        found = counts(code, axes, n)
         if len(axes) == 1:
             first = f"thread * {n}" if n > 1 else "thread"
-            self.turns(axes[0], body, first, self.extent(axes[0]), threads * n, sums)
+            code.turns(axes[0], body, first, code.extent(axes[0]), threads * n, sums)
             return
-        total = " * ".join(count for _, count, _ in sizes)
-        turn = self.names.numbered("turn")
+        turn = code.names.numbered("turn")
 
         def inside() -> None:
-            self.place_of(turn, sizes)
+            code.emit(*code.slots.unravel(turn, axes, found, n))
             body()
 
-        self.steps(turn, {a.name for a in axes}, inside, "thread", total, threads, sums)
+        names = {a.name for a in axes}
+        code.steps(turn, names, inside, "thread", " * ".join(found), threads, sums)
 
-    def statements(self, stage: Stage, reductions: Reductions) -> None:
+    def write(self, code: Loops, stage: Stage, body: Body) -> None:
         """A stage without axes: all threads know its values, one writes them."""
         if stage.axes:
-            super().statements(stage, reductions)
+            body()
             return
-        writes = [s for s in stage.body if isinstance(s, Store | Accumulate)]
-        self.pending: list[tuple[Store | Accumulate, list[str]]] = []
-        super().statements(stage, reductions)
-        if not writes:
-            return
-        pending, self.pending = self.pending, []
+        code.emit(f"barrier({self.team})")
+        code.within("if thread == 0", set(), body)
 
-        def one() -> None:
-            for s, of in pending:
-                super(Teams, self).statement(stage, s, of, reductions)
+    def after(self, code: Loops, stage: Stage) -> None:
+        if any(not isinstance(s, Reduce) for s in stage.body):
+            code.emit(f"barrier({self.team})")
 
-        self.emit(f"barrier({self.size})")
-        self.within("if thread == 0", set(), one)
-
-    def statement(self, stage: Stage, s: Statement, of: list[str], reductions: Reductions) -> None:
-        if not stage.axes and isinstance(s, Store | Accumulate):
-            self.pending.append((s, of))
-        else:
-            super().statement(stage, s, of, reductions)
-
-    # ---- rows
-
-    def with_tail(self, elements: int, padded: bool) -> int:
-        return elements
-
-    def reserve(self, stem: str, dtype: str, elements: int) -> str:
-        """The pointer to a row in shared memory, known before any loop."""
-        start, name = self.scratch_bytes, self.names.fresh(stem)
-        self.scratch_bytes += row_bytes(elements, dtype)
-        terms = [self.slots.number(("start", name), f"{name}_start", start)] if start else []
-        if self.teams > 1:
-            each = self.slots.number("team bytes", "team_bytes", self.kept_bytes())
-            terms.insert(0, f"thread_index() // {self.size} * {each}")
-        place = " + ".join(terms) or "0"
-        self.values.levels[0].body.append(f"{name} = shared({place}, {dtype})")
-        return name
+    def memory(self, code: Loops, name: str, start: int, dtype: str) -> str:
+        """A row in shared memory, of this team."""
+        terms = [code.slots.number(("start", name), f"{name}_start", start)] if start else []
+        if self.points_a_block > 1:
+            each = code.slots.number("team bytes", "team_bytes", self.kept_bytes())
+            terms.insert(0, f"thread_index() // {self.team} * {each}")
+        return f"shared({' + '.join(terms) or 0}, {dtype})"

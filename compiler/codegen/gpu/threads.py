@@ -4,46 +4,47 @@ from __future__ import annotations
 
 import math
 
+from ...kernel.scalar import KernelError
 from ...kernel.stages import Kernel
-from ..cpu.loops import POINT
+from ..loops import POINT, Loops
 from ..target import Device
-from .grid import Grid, lanes
+from .grid import Grid, counts
+from .lanes import lanes
 
 
 class Threads(Grid):
-    """Lanes follow the last parallel axis, if any."""
+    """Lanes follow the last parallel axis, if any. A thread keeps no rows."""
 
     def __init__(self, kernel: Kernel, device: Device) -> None:
         super().__init__(kernel, device)
-        self.column = kernel.free[-1]
+        self.column = last = kernel.free[-1]
+        self.points_a_block = device.threads
         blocks = {a.split[0] for a in kernel.axes.values() if a.split and a.split[1] % a.size}
-        n = 1 if self.column.name in blocks else lanes(kernel.stages, self.column, device)
-        self.values.follow(self.column.name if n > 1 else "", n)
+        self.lanes = 1 if last.name in blocks else lanes(kernel.stages, last, device)
 
+    @property
     def points(self) -> int:
-        return math.prod(a.size for a in self.kernel.free) // self.values.lanes
+        return math.prod(a.size for a in self.kernel.free) // self.lanes
 
-    def blocks(self) -> int:
-        return max(1, min(-(-self.points() // self.device.threads), self.device.blocks))
-
-    def parallel(self) -> None:
-        free, n, threads = self.kernel.free, self.values.lanes, self.device.threads
-        times = f" * {n}" if n > 1 else ""
-        first = f"(block_index() * {threads} + thread_index()){times}"
-        step = f"block_count() * {threads * n}"
+    def parallel(self, code: Loops) -> None:
+        free, n = self.kernel.free, self.lanes
+        first = f"block_index() * {self.threads} + thread_index()"
         if len(free) == 1:
-            head = f"for {self.slots.axis(free[0].name)} in "
-            head += f"range({first}, {self.slots.extent(free[0])}, {step})"
-            self.within(head, {free[0].name}, self.ordered)
+            first = f"({first}) * {n}" if n > 1 else f"({first})"
+            name, end = code.slots.axis(free[0].name), code.slots.extent(free[0])
+            step = f"block_count() * {self.threads * n}"
+            head = f"for {name} in range({first}, {end}, {step})"
+            code.within(head, {free[0].name}, code.ordered)
             return
-        sizes = [(a, self.counted(a, n if a is free[-1] else 1), n if a is free[-1] else 1)
-                 for a in free]  # fmt: skip
-        first, step = first.removesuffix(times), f"block_count() * {threads}"
-        total = " * ".join(count for _, count, _ in sizes)
+        found = counts(code, free, n)
 
         def body() -> None:
-            self.place_of(POINT, sizes)
-            self.ordered()
+            code.emit(*code.slots.unravel(POINT, free, found, n))
+            code.ordered()
 
-        head = f"for {POINT} in range({first}, {total}, {step})"
-        self.within(head, {POINT, *(a.name for a in free)}, body)
+        step = f"block_count() * {self.threads}"
+        head = f"for {POINT} in range(({first}), {' * '.join(found)}, {step})"
+        code.within(head, {POINT, *(a.name for a in free)}, body)
+
+    def memory(self, code: Loops, name: str, start: int, dtype: str) -> str:
+        raise KernelError(f"{self.kernel.name}: rows of a thread are required, there are none")

@@ -1,59 +1,96 @@
-"""Lowers a kernel to the text of one function: loops over vectors whose sizes are arguments.
+"""The code of a kernel of stages: the loops of its axes, around what `values` computes.
 
-    rows       for every parallel point, each stage is a loop of vectors along its last inner axis
-    columns    lanes follow the last parallel axis, all stages run within one vector of it
+A `Space` says which points of the kernel are met where, and what that makes of a stage: points of a
+processor's thread, of a thread of a GPU, of a team of them. `Loops` writes the rest, the same for
+all: what one point does.
 
-The last parallel axis is a loop, the others are told from the point once per row of it. Vector
-loops are full vectors, then one masked copy of the body. Every element meets the same instructions
-in both, and in any split of the points, so bits depend on neither. `values` says where values are
-computed, `lanes` what is decided.
+Vector loops are full vectors, then one masked copy of the body. Every element meets the same
+instructions in both, and in any split of the points, so bits depend on neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
-from ...kernel.expr import Axis, Const, Index, Load, Map, walk
-from ...kernel.scalar import NUMPY
-from ...kernel.stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store, names_of
-from .. import lanes as schedule
-from ..cascade import PLAIN, Turns, cascade
-from ..printer import Node, Suite, function
-from ..reductions import Reductions, combined, factors, single_products
-from ..slots import Named, Slots
-from ..target import Target
-from ..values import Level, Row, Values
+from ..kernel.expr import Axis, Const, Index, Map
+from ..kernel.stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store, names_of
+from .cascade import PLAIN, Turns, cascade
+from .printer import Node, Suite
+from .reductions import Reductions, combined, factors, single_products
+from .slots import Slots
+from .target import row_bytes
+from .values import Level, Row, Values
 
 Body = Callable[[], None]
 Sums = tuple[tuple[Turns, ...], Callable[[bool], AbstractContextManager[None]]]
 """The loops of an axis, and what puts accumulators of their own around some of them."""
 ALONE: Sums = (PLAIN, lambda own: nullcontext())
-LINE = 64  # bytes of a cache line, and the alignment of rows
-AHEAD = 16  # rows
 POINT = "point"  # the name of a parallel space without axes
 
 
-class Lowering:
-    def __init__(self, kernel: Kernel, target: Target) -> None:
-        self.target = target
-        self.begin(kernel, Slots(kernel.buffers, kernel.axes))
-        self.column = schedule.columns(kernel)
-        if self.column:
-            self.values.follow(self.column.name, schedule.lanes(kernel.stages, self.column, target))
+class Space(Protocol):
+    """Who meets which points of a kernel. `column`: the parallel axis that lanes follow, if any.
 
-    def begin(self, kernel: Kernel, slots: Slots) -> None:
-        self.kernel, self.slots = kernel, slots
+    `lanes`: how many along the column. `fold` spells the word that makes one value of all lanes.
+    """
+
+    column: Axis | None = None
+    lanes: int = 1
+    fold: str = "{}({})"
+
+    @property
+    def points(self) -> int:
+        """The number of what is met one by one."""
+        ...
+
+    def parallel(self, code: Loops) -> None:
+        """Writes the loop over the points, around `code.ordered`."""
+        ...
+
+    def memory(self, code: Loops, name: str, start: int, dtype: str) -> str:
+        """The pointer to the row `name` of a point, `start` bytes behind the first row."""
+        ...
+
+    def row_elements(self, elements: int, padded: bool) -> int:
+        """Those of a row; `padded`: with what the last vector of it may touch."""
+        return elements
+
+    def along(self, stage: Stage) -> tuple[str, int]:
+        """The axis that lanes follow in a stage, if not the column, and how many."""
+        return "", 1
+
+    def nest(self, code: Loops, axes: tuple[Axis, ...], body: Body, reductions: Reductions) -> None:
+        """The loops over the inner axes of a stage."""
+        code.nest(axes, body, reductions)
+
+    def ahead(self, code: Loops, stage: Stage) -> None:
+        """Asks for memory that is read soon."""
+
+    def write(self, code: Loops, stage: Stage, body: Body) -> None:
+        """What writes the results of a stage at one point."""
+        body()
+
+    def after(self, code: Loops, stage: Stage) -> None:
+        """What stands behind the loops of a stage."""
+
+
+class Loops:
+    """The code of one kernel."""
+
+    def __init__(self, kernel: Kernel, slots: Slots, space: Space) -> None:
+        self.kernel, self.slots, self.space = kernel, slots, space
         self.names = slots.names
-        root = Level([], frozenset())
         outer = frozenset((POINT, *(a.name for a in kernel.outer)))
-        self.values = Values(self.slots, kernel.axes, outer, [root])
-        self.scratch_bytes = 0
+        self.values = Values(slots, kernel.axes, outer, [Level([], frozenset())])
+        if space.column and space.lanes > 1:
+            self.values.follow(space.column.name, space.lanes)
         self.rows: dict[str, str] = {}  # pointers of kept rows
+        self.rows_bytes = 0
         self.stages = tuple(
             Stage(s.axes, tuple(map(self.with_short_place, s.body))) for s in kernel.stages
         )
-        self.column: Axis | None = None  # the parallel axis that lanes follow, if they do
 
     def with_short_place(self, s: Statement) -> Statement:
         """argmax and argmin with an index of 32 bits where that suffices."""
@@ -65,18 +102,8 @@ class Lowering:
     # ---- the function
 
     def text(self) -> str:
-        root = self.values.here
-        self.parallel()
-        body = [*self.slots.lines(), *root.body]
-        return function(
-            self.names.fresh(self.kernel.name), self.kernel.spelled(Named(self.slots)), body
-        )
-
-    def points(self) -> int:
-        total = 1
-        for a in self.kernel.free:
-            total *= -(-a.size // self.values.lanes) if a is self.column else a.size
-        return total
+        self.space.parallel(self)
+        return self.slots.function(self.kernel, self.values.here.body)
 
     def emit(self, *nodes: Node) -> None:
         self.values.here.body.extend(nodes)
@@ -88,51 +115,6 @@ class Lowering:
         body()
         self.values.levels.pop()
         self.emit(suite)
-
-    def parallel(self) -> None:
-        """The points start..stop."""
-        free = self.kernel.free
-        if not free:
-            self.within(f"for {POINT} in range(start, stop)", {POINT}, self.ordered)
-        elif len(free) == 1:
-            lanes = self.values.lanes if self.column else 1
-            first, last = (
-                ("start", "stop") if lanes == 1 else (f"start * {lanes}", f"stop * {lanes}")
-            )
-            self.last_axis(free[0], first, last)
-        else:
-            self.emit(f"{POINT} = start")
-            self.within(f"while {POINT} < stop", {a.name for a in free[:-1]}, self.one_row)
-
-    def one_row(self) -> None:
-        """The points of one row of the last parallel axis; the other indices are told once."""
-        *others, last = self.kernel.free
-        size, lanes = self.slots.extent(last), self.values.lanes if self.column else 1
-        blocks = size
-        if lanes > 1:
-            above = f"({size} + {lanes - 1}) // {lanes}"
-            blocks = self.values.line(self.values.levels[0], above, "blocks")
-        rest = f"{POINT} // {blocks}"
-        for a in reversed(others[1:]):
-            self.emit(f"{self.slots.axis(a.name)} = {rest} % {self.slots.extent(a)}")
-            rest = f"{rest} // {self.slots.extent(a)}"
-        self.emit(f"{self.slots.axis(others[0].name)} = {rest}")
-        first, count = self.names.fresh("first_point"), self.names.fresh("count")
-        self.emit(
-            f"{first} = {POINT} % {blocks}", f"{count} = min({blocks} - {first}, stop - {POINT})"
-        )
-        times = "" if lanes == 1 else f" * {lanes}"
-        start = first + times
-        stop = f"({first} + {count}){times}" if times else f"{first} + {count}"
-        self.last_axis(last, start, stop)
-        self.emit(f"{POINT} = {POINT} + {count}")
-
-    def last_axis(self, axis: Axis, first: str, last: str) -> None:
-        """The loop over the last parallel axis, along which lanes may run."""
-        if self.column:
-            self.vector_loop(axis, self.ordered, first, f"min({last}, {self.slots.extent(axis)})")
-        else:
-            self.loop(axis, self.ordered, first, last)
 
     def ordered(self) -> None:
         """One parallel point: clears what is accumulated, then runs the stages in order."""
@@ -275,49 +257,48 @@ class Lowering:
     # ---- stages
 
     def stage(self, stage: Stage) -> None:
-        if not self.column:
-            self.along_last(stage)
-        reductions = self.reductions(stage)
+        if not self.space.column:
+            self.values.follow(*self.space.along(stage))
+        reductions = Reductions(self.values, stage, self.space.column is not None, self.space.fold)
         for s in stage.body:
             if isinstance(s, Keep) and stage.axes:
                 self.row(stage, s)
         reductions.begin()
-        self.nest(stage.axes, lambda: self.statements(stage, reductions), reductions)
+        self.space.nest(self, stage.axes, lambda: self.statements(stage, reductions), reductions)
         reductions.finish()
-
-    def reductions(self, stage: Stage) -> Reductions:
-        return Reductions(self.values, stage, self.column is not None)
-
-    def along_last(self, stage: Stage) -> None:
-        """Lanes follow the last inner axis."""
-        if stage.axes:
-            axis = stage.axes[-1]
-            self.values.follow(axis.name, schedule.lanes((stage,), axis, self.target))
-        else:
-            self.values.follow("", 1)
+        self.space.after(self, stage)
 
     def statements(self, stage: Stage, reductions: Reductions) -> None:
         """Every value first: within a point all reads precede the writes."""
-        self.prefetch(stage)
+        self.space.ahead(self, stage)
         products = single_products(stage)
         found = [[self.values.value(e) for e in factors(s, products)] for s in stage.body]
+        if not stage.axes:
+            for s, of in zip(stage.body, found, strict=True):
+                self.named(s, of)
+        if stage.axes or any(isinstance(s, Store | Accumulate) for s in stage.body):
+            self.space.write(self, stage, lambda: self.writes(stage, found, reductions))
+
+    def named(self, s: Statement, of: list[str]) -> None:
+        """The results of a stage without axes are its values."""
+        if isinstance(s, Reduce | Keep):
+            for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
+                row = Row(self.values.spread(e, v, False), self.values.wide(e))
+                self.values.results[name] = row
+
+    def writes(self, stage: Stage, found: list[list[str]], reductions: Reductions) -> None:
+        """The statements, whose values have names."""
         partners = self.values.partners(stage.body)
         for k, s in enumerate(stage.body):
             if k in partners:
                 first, second = (stage.body[n] for n in (k, partners[k]))
                 assert isinstance(first, Store) and isinstance(second, Store)
                 self.values.stored_pair(first, found[k][0], second, found[partners[k]][0])
-            elif k not in partners.values():
-                self.statement(stage, s, found[k], reductions)
+            elif k not in partners.values() and (stage.axes or isinstance(s, Store | Accumulate)):
+                self.statement(s, found[k], reductions)
 
-    def statement(self, stage: Stage, s: Statement, of: list[str], reductions: Reductions) -> None:
-        """One statement whose values have names."""
+    def statement(self, s: Statement, of: list[str], reductions: Reductions) -> None:
         match s:
-            case Reduce() | Keep() if not stage.axes:
-                for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
-                    self.values.results[name] = Row(
-                        self.values.spread(e, v, False), self.values.wide(e)
-                    )
             case Reduce():
                 reductions.combine(s, of)
             case Keep():
@@ -331,8 +312,8 @@ class Lowering:
         """Writes an element of a row."""
         values, row = self.values, self.values.results[s.name]
         assert row.map is not None
-        vector = values.spread(s.expr, value, row.wide or not self.column)
-        step = 1 if self.column else row.map.stride(values.vector)
+        vector = values.spread(s.expr, value, row.wide or not self.space.column)
+        step = 1 if self.space.column else row.map.stride(values.vector)
         values.write(
             row.name,
             values.place(s.name, row.map),
@@ -361,8 +342,8 @@ class Lowering:
 
     def row(self, stage: Stage, s: Keep) -> None:
         """A C-ordered row of scratch; its elements are vectors where lanes are columns."""
-        wide = self.column is not None and self.values.wide(s.expr)
-        padded = not self.column and len(s.axes) == 1
+        wide = self.space.column is not None and self.values.wide(s.expr)
+        padded = not self.space.column and len(s.axes) == 1
         sizes = {a.name: a.size for a in stage.axes}
         pitch = self.values.lanes if wide else 1
         strides: list[tuple[str, int]] = []
@@ -370,65 +351,17 @@ class Lowering:
             strides.append((a, pitch))
             pitch *= sizes[a]
         if s.name not in self.rows:
-            self.rows[s.name] = self.reserve(s.name, s.expr.dtype, self.with_tail(pitch, padded))
+            self.rows[s.name] = self.reserve(
+                s.name, s.expr.dtype, self.space.row_elements(pitch, padded)
+            )
         self.values.results[s.name] = Row(
             self.rows[s.name], wide, Map(tuple(reversed(strides))), padded
         )
 
-    def with_tail(self, elements: int, padded: bool) -> int:
-        """The elements of a row; `padded`: with those that a last vector may touch."""
-        widest = self.target.bits // 32 * schedule.WIDE if padded else 1
-        return -(-elements // widest) * widest
-
     def reserve(self, stem: str, dtype: str, elements: int) -> str:
-        """The pointer to more scratch, known before any loop."""
-        start, name = self.scratch_bytes, self.names.fresh(stem)
-        self.scratch_bytes += -(-elements * NUMPY[dtype].itemsize // LINE) * LINE
-        place = (
-            f"scratch + {self.slots.number(('start', name), f'{name}_start', start)}"
-            if start
-            else "scratch"
-        )
-        self.values.levels[0].body.append(f"{name} = address_pointer({place}, {dtype})")
+        """The pointer to another row, known before any loop."""
+        start, name = self.rows_bytes, self.names.fresh(stem)
+        self.rows_bytes += row_bytes(elements, dtype)
+        pointer = self.space.memory(self, name, start, dtype)
+        self.values.levels[0].body.append(f"{name} = {pointer}")
         return name
-
-    # ---- memory ahead
-
-    def prefetch(self, stage: Stage) -> None:
-        """Asks for memory that is read soon where the processor would not see it coming.
-
-        Rows: passes over one row leave the memory idle while they compute, so the heaviest of
-        several asks for the row that the next point reads first (1.3 to 1.6 times faster on rows
-        from memory). Columns: a strip jumps from row to row, so the first stage that reads it asks
-        for a row `AHEAD` (2 to 2.5 times faster).
-        """
-        values, kernel = self.values, self.kernel
-        if not stage.axes or not kernel.outer or values.mask:
-            return
-        passes = [
-            s for s in self.stages if s.axes and (self.column or s.axes[-1].name == values.vector)
-        ]
-        if self.column and stage is passes[0]:
-            self.ask(stage, stage.axes[-1].name, f"{AHEAD} * ")
-        elif not self.column and len(passes) > 1 and stage is max(passes, key=schedule.weight):
-            self.ask(passes[0], kernel.outer[-1].name, "")
-
-    def ask(self, stage: Stage, axis: str, times: str) -> None:
-        """Prefetches what the loads of `stage` read some points of `axis` later."""
-        values = self.values
-        for e in walk(*stage.exprs):
-            if (
-                isinstance(e, Load)
-                and not e.at
-                and e.map.stride(axis) not in (0, 1)
-                and e.map.stride(values.vector) == 1
-            ):
-                of, p = e.buffer.name, self.slots.buffer(e.buffer.name)
-                ahead = f"{values.place(of, e.map)} + {times}{self.slots.stride(of, e.map, axis)}"
-                each = LINE // NUMPY[e.dtype].itemsize
-                self.emit(
-                    *(
-                        f"prefetch({p}, {ahead}{f' + {k}' if k else ''})"
-                        for k in range(0, values.lanes, each)
-                    )
-                )

@@ -1,0 +1,59 @@
+"""Maps whose operands lie crosswise: a tile of points at a time, its operands turned before it.
+
+Reading such an operand a lane, or a thread, at a time costs many times more: every one of them is
+another line of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..kernel.expr import Axis, Expr, Leaf, Load, Map, Result, rebuilt
+from ..kernel.stages import Kernel, Stage, Store, mapped
+from . import lanes as schedule
+from .slots import Names
+
+Turned = dict[tuple[str, Map], tuple[Load, Result]]
+"""Loads by buffer and map, and the results that stand for them once they are turned."""
+
+
+def crossing(kernel: Kernel) -> Axis | None:
+    """The parallel axis along which operands lie that jump along the last one, if any do."""
+    statements = [s for stage in kernel.stages for s in stage.body]
+    one = len(kernel.stages) == 1 and all(isinstance(s, Store) for s in statements)
+    if not one or kernel.stages[0].axes or kernel.ordered or len(kernel.free) < 2:
+        return None
+    *others, last = kernel.free
+    crossed = [
+        m for m, _ in schedule.accesses(kernel.stages[0]) if m.stride(last.name) not in (0, 1)
+    ]
+    found = [(sum(m.stride(a.name) == 1 for m in crossed), a) for a in others]
+    most, axis = max(found, key=lambda pair: pair[0])
+    return axis if most else None
+
+
+def with_tiles(
+    kernel: Kernel, across: Axis, names: Names, fits: Callable[[Turned, Load], bool] | None = None
+) -> tuple[Stage, Turned]:
+    """The stage with results of tiles in the place of crosswise loads; those, by buffer and map.
+
+    `fits`: whether there is room for one more; a load that has none stays as it is.
+    """
+    axes = (across.name, kernel.free[-1].name)
+    memo: dict[Expr, Expr] = {}
+    turned: Turned = {}
+
+    def leaf(e: Leaf) -> Leaf:
+        if not isinstance(e, Load) or e.guards or e.at:
+            return e
+        if e.map.stride(axes[0]) != 1 or e.map.stride(axes[1]) in (0, 1):
+            return e
+        key = e.buffer.name, e.map
+        if key not in turned:
+            if fits and not fits(turned, e):
+                return e
+            turned[key] = e, Result(names.fresh(f"{e.buffer.name}_tile"), axes, e.dtype)
+        return turned[key][1]
+
+    body = kernel.stages[0].body
+    return Stage((), tuple(mapped(s, lambda e: rebuilt(e, leaf, memo)) for s in body)), turned
