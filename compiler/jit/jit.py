@@ -15,7 +15,19 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 import numpy as np
 
@@ -49,7 +61,40 @@ PROGRAMS = 1024
 """Of one function that are kept; what was used longest ago is compiled again when it is needed."""
 PRECISION = "default_matmul_precision"  # the setting that tracing heeds
 
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
 
+
+class Options(TypedDict, total=False):
+    """What `jit` takes beside the function, for those who check types."""
+
+    static_argnums: Ints
+    static_argnames: Strings
+    donate_argnums: Ints
+    check_nans: bool | None
+    disable_jit: bool | None
+    dump: str | os.PathLike[str] | None
+    verify: bool | None
+    memory_budget: int | str | None
+    device: Any
+    default_matmul_precision: Any
+
+
+class Decorator(Protocol):
+    """`jit` with options, which takes the function."""
+
+    def __call__(self, function: Callable[P, R], /) -> Jitted[P, R]: ...
+
+
+@overload
+def jit(function: np.ufunc, **options: Unpack[Options]) -> Jitted[..., Any]: ...
+@overload
+def jit(function: Callable[P, R], **options: Unpack[Options]) -> Jitted[P, R]: ...
+@overload
+def jit(function: Callable[..., Any], **options: Unpack[Options]) -> Jitted[..., Any]: ...
+@overload
+def jit(**options: Unpack[Options]) -> Decorator: ...
 def jit(
     function: Callable[..., Any] | None = None,
     *,
@@ -127,10 +172,10 @@ def jit(
 
 
 @dataclass(eq=False, repr=False)
-class Jitted:
+class Jitted(Generic[P, R]):
     """A function that compiles itself; see `jit`."""
 
-    function: Callable[..., Any]
+    function: Callable[P, R]
     static: tuple[int, ...]
     static_names: tuple[str, ...]
     donated: tuple[int, ...]
@@ -149,11 +194,11 @@ class Jitted:
         if not callable(self.function):
             raise ProgramError(f"jit: a function is required, got {self.function!r}")
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: P.args, **options: P.kwargs) -> R:
         recent = self.recent
         if recent is not None and active() is self.seen and current() is None:
             leaves = recent.read((args, options))
-            outputs = None if leaves is None else recent.program.attempt(leaves)
+            outputs: Any = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
                 return outputs[0] if recent.single else recent.together(outputs)
         return self.call(args, options)
@@ -188,12 +233,18 @@ class Jitted:
     def __repr__(self) -> str:
         return f"<jit of {self.name}>"
 
-    def __deepcopy__(self, memo: Any) -> Jitted:
+    def __deepcopy__(self, memo: Any) -> Self:
         return self  # as of functions
 
     def __reduce__(self) -> str:
         return getattr(self, "__qualname__", self.name)  # as functions, by where it is
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(
+        self: Jitted[Concatenate[Any, Q], R], instance: object, owner: Any = None
+    ) -> Callable[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
@@ -294,11 +345,12 @@ class Jitted:
     def bound(self, static: Any) -> Callable[..., Any]:
         """The function of the dynamic tree."""
         given = {s.where: s.value for s in static}
+        whole: Callable[..., Any] = self.function
 
         def function(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
             full = [given.get(i, a) for i, a in enumerate(args)]
             named = {n: v for n, v in given.items() if isinstance(n, str)}
-            return self.function(*full, **options, **named)
+            return whole(*full, **options, **named)
 
         return function
 
@@ -338,7 +390,7 @@ class Jitted:
         return tuple(pairs)
 
 
-_functions: weakref.WeakSet[Jitted] = weakref.WeakSet()
+_functions: weakref.WeakSet[Jitted[..., Any]] = weakref.WeakSet()
 
 
 def forked() -> None:

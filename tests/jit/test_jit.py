@@ -151,7 +151,7 @@ def test_results_keep_their_structure() -> None:
 
 
 def test_numbers_are_results_as_arrays() -> None:
-    got = wl.jit(lambda x: (3, 2.5, True))(X)
+    got: Any = wl.jit(lambda x: (3, 2.5, True))(X)
     assert [(a.dtype.kind, a.shape, a.item()) for a in got] == [
         ("i", (), 3), ("f", (), 2.5), ("b", (), True)
     ]  # fmt: skip
@@ -201,7 +201,7 @@ def test_a_value_that_escapes_its_trace_is_told_from_an_array() -> None:
 
 def test_only_functions_are_compiled() -> None:
     with pytest.raises(ProgramError, match="jit: a function is required, got 3"):
-        wl.jit(3)  # pyright: ignore[reportArgumentType]
+        wl.jit(3)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 # ---------------------------------------------------------------- reading

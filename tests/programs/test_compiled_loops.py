@@ -163,7 +163,10 @@ def test_bits_do_not_depend_on_the_number_of_threads():
 
         return lax.scan(step, h, xs)
 
-    c = compiled(wl.value_and_grad(lambda *a: np.sum(f(*a)[0])), w, h, xs)
+    def total(w, h, xs):
+        return np.sum(f(w, h, xs)[0])
+
+    c = compiled(wl.value_and_grad(total), w, h, xs)
     results = []
     for count in (1, 2, 3):
         with executor.threads(count):

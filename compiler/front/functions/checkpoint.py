@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -38,15 +38,18 @@ from .checkpoint_policies import Policy, nothing_saveable, save_only_these_names
 from .derivatives import moving_inputs, name_of
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 def checkpoint(
-    fun: Function,
+    fun: Callable[P, R],
     *,
     policy: Policy | Callable[..., bool] | None = None,
     prevent_cse: bool = True,
     static_argnums: Ints = (),
-) -> Function:
+) -> Callable[P, R]:
     """`fun`, whose derivatives keep its arguments and what `policy` lets them keep, and compute the
     rest again.
 
@@ -64,9 +67,10 @@ def checkpoint(
             "one of wl.checkpoint_policies",
         )
     static = places(fun, static_argnums)
+    whole: Function = fun
 
     @functools.wraps(fun)
-    def region(*args: Any, **options: Any) -> Any:
+    def region(*args: P.args, **options: P.kwargs) -> R:
         if current() is None:
             return fun(*args, **options)
         leaves, structure = tree.flatten(
@@ -80,7 +84,7 @@ def checkpoint(
             given, named = tree.unflatten(
                 structure, [filled.get(i, x) for i, x in enumerate(leaves)]
             )
-            return fun(*(args[i] if i in static else a for i, a in enumerate(given)), **named)
+            return whole(*(args[i] if i in static else a for i, a in enumerate(given)), **named)
 
         arrays = [leaves[i] for i in dynamic]
         traced = trace_tree(inside, (arrays,), name_of(fun))
@@ -120,7 +124,7 @@ def asked(graph: Graph, policy: Callable[..., bool]) -> tuple[Graph, tuple[Any, 
     return rebuild(graph, step), save_only_these_names("kept by the policy").spelling
 
 
-def checkpoint_name(x: Any, name: str) -> Any:
+def checkpoint_name(x: T, name: str) -> T:
     """`x`, a tree, with a name by which policies know its leaves."""
     if not isinstance(name, str):
         raise ProgramError(

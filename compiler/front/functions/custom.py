@@ -19,7 +19,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import numpy as np
 
@@ -38,9 +38,12 @@ from .derivatives import FLOAT0, name_of
 from .rule_checks import Checked, described, line_of
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
 
 
-def custom_jvp(fun: Function, nondiff_argnums: Ints = ()) -> WithJvp:
+def custom_jvp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithJvp[P, R]:
     """`fun` with a forward-mode rule: `f.defjvp(rule)`, where `rule(primals, tangents)` gives the
     results and their tangents.
 
@@ -52,7 +55,7 @@ def custom_jvp(fun: Function, nondiff_argnums: Ints = ()) -> WithJvp:
     return WithJvp(fun, places(fun, nondiff_argnums))
 
 
-def custom_vjp(fun: Function, nondiff_argnums: Ints = ()) -> WithVjp:
+def custom_vjp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithVjp[P, R]:
     """`fun` with a reverse-mode rule: `f.defvjp(fwd, bwd)`.
 
     `fwd(*args)` gives the results and residuals, a tree of anything; `bwd(residuals, ct)` gives a
@@ -102,10 +105,10 @@ class Call:
 
 
 @dataclass(eq=False, repr=False)
-class WithRule:
+class WithRule(Generic[P, R]):
     """A function with a rule of the user's: what both kinds share."""
 
-    function: Function
+    function: Callable[P, R]
     nondiff: tuple[int, ...]
     kind: str = field(default="", init=False)
 
@@ -117,6 +120,12 @@ class WithRule:
     def __repr__(self) -> str:
         return f"<{self.kind} of {self.name}>"
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(
+        self: WithRule[Concatenate[Any, Q], R], instance: object, owner: Any = None
+    ) -> Callable[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
@@ -144,24 +153,28 @@ class WithRule:
         """The op of a call in a rule of its own."""
         raise NotImplementedError
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: P.args, **options: P.kwargs) -> R:
         self.ready()
-        args = positional(self.function, args, options, self.kind)
+        return self.called(positional(self.function, args, options, self.kind))
+
+    def called(self, args: tuple[Any, ...]) -> Any:
+        """The results on all arguments, by position."""
+        function: Function = self.function
         if current() is None:
-            return self.function(*args)
+            return function(*args)
         call = self.parted(args)
         if not any(t.is_float for t in call.types):
-            return self.function(*args)  # nothing that a rule could be asked about
+            return function(*args)  # nothing that a rule could be asked about
         key = self, call.inputs, tuple(map(aval, call.leaves)), tuple(map(identity, call.fixed))
         level, opened = enclosing(key)
         if opened is not None:
             opened.used = True
             return self.applied(call, opened.body, opened.make(level), opened.closed)
 
-        def function(*leaves: Any) -> Any:
-            return self.function(*call.arguments(leaves))
+        def of_leaves(*leaves: Any) -> Any:
+            return function(*call.arguments(leaves))
 
-        body = trace_tree(function, tuple(call.leaves), self.name)
+        body = trace_tree(of_leaves, tuple(call.leaves), self.name)
         op, closed = self.op(call, body, key)
         return self.applied(call, body, op, closed)
 
@@ -224,7 +237,7 @@ class WithRule:
 
 
 @dataclass(eq=False, repr=False)
-class WithJvp(WithRule):
+class WithJvp(WithRule[P, R]):
     """A function with a forward-mode rule; see `custom_jvp`."""
 
     rule: Function | None = field(default=None, init=False)
@@ -248,7 +261,7 @@ class WithJvp(WithRule):
                     f"got {len(jvps)}",
                     where(user_source()),
                 )
-            out = self(*primals)
+            out = self.called(positional(self.function, primals, {}, self.kind))
             pairs = zip(jvps, tangents, strict=True)
             parts = [jvp(t, out, *primals) for jvp, t in pairs if jvp is not None]
             zero = tree.map(lambda x: np.zeros(x.shape, x.dtype), out)
@@ -307,7 +320,7 @@ class WithJvp(WithRule):
 
 
 @dataclass(eq=False, repr=False)
-class WithVjp(WithRule):
+class WithVjp(WithRule[P, R]):
     """A function with a reverse-mode rule; see `custom_vjp`."""
 
     fwd: Function | None = field(default=None, init=False)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Value, apply_all
@@ -35,9 +35,12 @@ from .derivatives import name_of
 from .rule_checks import Checked, described, line_of
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
 
 
-def custom_vmap(fun: Function) -> WithVmap:
+def custom_vmap(fun: Callable[P, R]) -> WithVmap[P, R]:
     """`fun` with a rule for vmap: `f.def_vmap(rule)`, where `rule(axis_size, in_batched, *args)`
     gives the results and which of them are batched.
 
@@ -54,10 +57,10 @@ def custom_vmap(fun: Function) -> WithVmap:
 
 
 @dataclass(eq=False, repr=False)
-class WithVmap:
+class WithVmap(Generic[P, R]):
     """A function with a batch rule; see `custom_vmap`."""
 
-    function: Function
+    function: Callable[P, R]
     rule: Function | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +71,12 @@ class WithVmap:
     def __repr__(self) -> str:
         return f"<custom_vmap of {self.name}>"
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(
+        self: WithVmap[Concatenate[Any, Q], R], instance: object, owner: Any = None
+    ) -> Callable[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
@@ -80,16 +89,20 @@ class WithVmap:
         self.rule = vmap_rule
         return vmap_rule
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: P.args, **options: P.kwargs) -> R:
         if self.rule is None:
             raise ProgramError(
                 f"custom_vmap: {self.name} needs a rule, got none",
                 where(line_of(self.function)),
                 f"@{self.name}.def_vmap above a function of axis_size, in_batched and arguments",
             )
-        args = positional(self.function, args, options, "custom_vmap")
+        return self.called(positional(self.function, args, options, "custom_vmap"))
+
+    def called(self, args: tuple[Any, ...]) -> Any:
+        """The results on all arguments, by position."""
+        function: Function = self.function
         if current() is None:
-            return self.function(*args)
+            return function(*args)
         leaves, inputs = tree.flatten(args)
         for x, path in zip(leaves, tree.paths(inputs), strict=True):
             aval(x, path)  # refuses what is no array

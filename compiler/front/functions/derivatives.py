@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -36,10 +36,43 @@ from ...transform.linearize import linearize as linearize_graph
 from ...transform.transpose import transpose
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
 FLOAT0 = np.dtype([("float0", np.void, 0)])
 """The dtype, of no bits, of tangents of integers and bools."""
 
 
+@overload
+def grad(
+    function: np.ufunc,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Function: ...
+@overload
+def grad(
+    function: Callable[P, Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: Literal[False] = False,
+    holomorphic: bool = False,
+) -> Callable[P, Any]: ...
+@overload
+def grad(
+    function: Callable[P, tuple[Any, S]],
+    argnums: int | Sequence[int] = 0,
+    *,
+    has_aux: Literal[True],
+    holomorphic: bool = False,
+) -> Callable[P, tuple[Any, S]]: ...
+@overload
+def grad(
+    function: Callable[P, Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[P, Any]: ...
 @explained
 def grad(
     function: Function,
@@ -67,6 +100,20 @@ def grad(
     return gradient
 
 
+@overload
+def value_and_grad(
+    function: np.ufunc,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., tuple[Any, Any]]: ...
+@overload
+def value_and_grad(
+    function: Callable[P, R],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[P, tuple[R, Any]]: ...
 @explained
 def value_and_grad(
     function: Function,
@@ -88,6 +135,26 @@ def value_and_grad(
     return differentiated
 
 
+@overload
+def jvp(
+    function: Callable[..., R],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    *,
+    has_aux: Literal[False] = False,
+) -> tuple[R, R]: ...
+@overload
+def jvp(
+    function: Callable[..., tuple[R, S]],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    *,
+    has_aux: Literal[True],
+) -> tuple[R, R, S]: ...
+@overload
+def jvp(
+    function: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool
+) -> tuple[Any, ...]: ...
 @explained
 def jvp(
     function: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
@@ -131,6 +198,16 @@ def jvp(
     return (found[0], tangent, found[1]) if has_aux else (found, tangent)
 
 
+@overload
+def linearize(
+    function: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[R, Callable[..., R]]: ...
+@overload
+def linearize(
+    function: Callable[..., tuple[R, S]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[..., R], S]: ...
+@overload
+def linearize(function: Function, *primals: Any, has_aux: bool) -> tuple[Any, ...]: ...
 @explained
 def linearize(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value at `primals`, and the derivative there as a function of tangents."""
@@ -146,6 +223,16 @@ def linearize(function: Function, *primals: Any, has_aux: bool = False) -> tuple
     return (found[0], pushforward, found[1]) if has_aux else (found, pushforward)
 
 
+@overload
+def vjp(
+    function: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[R, Callable[[Any], tuple[Any, ...]]]: ...
+@overload
+def vjp(
+    function: Callable[..., tuple[R, S]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[[Any], tuple[Any, ...]], S]: ...
+@overload
+def vjp(function: Function, *primals: Any, has_aux: bool) -> tuple[Any, ...]: ...
 @explained
 def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value at `primals`, and the function from its cotangent to the tuple of theirs.
@@ -168,7 +255,7 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, 
 
 
 @explained
-def linear_transpose(function: Function, *primals: Any) -> Function:
+def linear_transpose(function: Function, *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
     """The transpose of a linear function; of `primals` only the types are used.
 
     The result takes a cotangent of the function's result and gives the tuple of cotangents of the
@@ -197,7 +284,7 @@ def linear_transpose(function: Function, *primals: Any) -> Function:
 
 
 @explained
-def stop_gradient(x: Any) -> Any:
+def stop_gradient(x: T) -> T:
     """`x`, a tree, with the derivative 0."""
     return tree.map(
         lambda leaf: (

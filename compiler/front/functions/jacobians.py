@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ParamSpec
 
 from ...ir.errors import CompilerError, ProgramError
 from ...ir.explain import explained
@@ -32,15 +32,16 @@ from ...transform.transpose import pullback
 from .derivatives import asked, differentiable, grad, jvp, name_of, pair, parted, parts
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
 
 
 @explained
 def jacfwd(
-    fun: Function,
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Function:
+) -> Callable[P, Any]:
     """The derivative of every element of the result in every element of the arguments `argnums`,
     by forward mode: for few arguments.
 
@@ -57,22 +58,22 @@ def jacfwd(
 
 @explained
 def jacrev(
-    fun: Function,
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Function:
+) -> Callable[P, Any]:
     """As `jacfwd`, by reverse mode: for few results."""
     return jacobian_of("jacrev", fun, argnums, has_aux, holomorphic)
 
 
 @explained
 def hessian(
-    fun: Function,
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Function:
+) -> Callable[P, Any]:
     """The second derivatives: forward mode over reverse mode.
 
     The result has the tree of the arguments twice, with shapes one after the other.

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
+
+import numpy as np
 
 from ...ir.errors import ProgramError
 from ...ir.explain import explained
@@ -30,9 +32,35 @@ from ...trace.tree import Structure
 from ...transform import batch
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 Axes = list[int | None]
 
 
+@overload
+def vmap(
+    fun: np.ufunc,
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_name: str | None = None,
+    axis_size: int | None = None,
+) -> Function: ...
+@overload
+def vmap(
+    fun: Callable[P, R],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_name: str | None = None,
+    axis_size: int | None = None,
+) -> Callable[P, R]: ...
+@overload
+def vmap(
+    fun: Function,
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_name: str | None = None,
+    axis_size: int | None = None,
+) -> Function: ...
 @explained
 def vmap(
     fun: Function,

@@ -172,7 +172,8 @@ def test_arguments_that_are_not_differentiated_come_first_in_a_rule() -> None:
 
     @apply.defjvp
     def rule(f: Any, n: int, primals: Any, tangents: Any) -> Any:
-        return apply(f, *primals, n), n * tangents[0]
+        (x,) = primals
+        return apply(f, x, n), n * tangents[0]
 
     close(wl.grad(lambda x: np.sum(apply(np.sin, x, n=5)))(X), [5.0, 5.0, 5.0])
 
@@ -487,7 +488,7 @@ def test_a_wrong_cotangent_rule_is_named_with_its_line(fwd: Any, bwd: Any, messa
 
 def test_a_function_without_a_rule_is_refused() -> None:
     for make, repair in ((wl.custom_jvp, "defjvp"), (wl.custom_vjp, "defvjp(fwd, bwd)")):
-        f = make(np.sin)
+        f: Any = make(np.sin)
         with pytest.raises(ProgramError, match="sin needs a rule, got none") as caught:
             f(X)
         assert repair in caught.value.repair
