@@ -38,8 +38,9 @@ from .codegen.proof.bounds import check_bounds
 from .codegen.target import Device, Target, host, of_architecture
 from .codegen.words import gpu_words
 from .codegen.words.words import KEY, WORDS
-from .fuse.emission import AnyWork, BodyWork, Work
 from .fuse.fuse import fuse
+from .fuse.waves import Schedule
+from .fuse.work import AnyWork, BodyWork, Work
 from .ir.graph import Graph, Value
 from .ir.lazy import lazy
 from .ir.verify import verify
@@ -63,7 +64,7 @@ from .plan.buffers import buffers
 from .plan.detach import detach
 from .plan.fit_rows import fit_rows
 from .plan.memory import Memory
-from .plan.plan import Plan, Schedule, aligned
+from .plan.plan import Plan, aligned
 from .plan.recompute import recompute
 from .plan.rows import Around, Rows, seconds_of, turns
 from .plan.schedule import schedule
@@ -96,10 +97,11 @@ class Stage:
     name: str
     state: Graph | Schedule | Plan | object
     seconds: float
+    spell: Callable[[Any], str] = str
 
     @property
     def text(self) -> str:
-        return str(self.state)
+        return self.spell(self.state)
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,6 @@ class Lowering:
     stages: tuple[Stage, ...]
     kernels: Mapping[int, Any]  # Lowered, or Launch if the target is a GPU, by id of the kernel
     target: Target | Device
-    donated: tuple[tuple[int, int], ...]
     device: RuntimeDevice | None
 
     @classmethod
@@ -177,8 +178,8 @@ class Lowering:
     ) -> Lowering:
         """All passes up to the schedule."""
         stages = list(optimised(graph, active().verify))
-        stages.append(timed("fuse", fuse, stages[-1].state))
-        stages.append(timed("schedule", lambda f: schedule(f, donated), stages[-1].state))
+        stages.append(timed("fuse", lambda g: fuse(g, donated), stages[-1].state, kernels_text))
+        stages.append(timed("schedule", schedule, stages[-1].state))
         target = target or (
             host() if device is None else of_architecture(device.architecture, device.has_library)
         )
@@ -196,7 +197,7 @@ class Lowering:
         if active().verify:
             for w in works:
                 prove(w, kernels[id(w.kernel)], target)
-        return cls(graph, tuple(stages), kernels, target, donated, device)
+        return cls(graph, tuple(stages), kernels, target, device)
 
     @property
     def scratch_bytes(self) -> int:
@@ -211,13 +212,13 @@ class Lowering:
         def within(ordered: Schedule) -> Plan:
             if budget:
                 seconds = seconds_by(self.kernels)
-                return recompute(ordered, self.donated, budget, seconds, scratch)
-            return buffers(ordered, self.donated)
+                return recompute(ordered, budget, seconds, scratch)
+            return buffers(ordered)
 
         places = timed("recompute" if budget else "buffers", within, self.stages[-1].state)
         plan = places.state
         assert isinstance(plan, Plan)
-        memory = timed("memory", lambda p: Memory.of(p, scratch), plan)
+        memory = timed("memory", lambda p: Memory(p, scratch), plan)
         works = [w for w in works_of(plan.schedule) if isinstance(w, Work)]
         pairs = tuple((w, self.kernels[id(w.kernel)]) for w in works)
         if active().verify:
@@ -237,11 +238,18 @@ def seconds_by(kernels: Mapping[int, Any]) -> Callable[[AnyWork], float]:
     return seconds
 
 
-def timed(name: str, step: Callable[[Any], Any], before: Any) -> Stage:
+def timed(
+    name: str, step: Callable[[Any], Any], before: Any, spell: Callable[[Any], str] = str
+) -> Stage:
     """The stage after a step."""
     start = time.perf_counter()
     state = step(before)
-    return Stage(name, state, time.perf_counter() - start)
+    return Stage(name, state, time.perf_counter() - start, spell)
+
+
+def kernels_text(fused: Schedule) -> str:
+    """What fusing made."""
+    return fused.kernels
 
 
 def compile_graph(

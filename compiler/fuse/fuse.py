@@ -14,13 +14,12 @@ Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from ..ir.errors import CompilerError
 from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Op, Value
-from ..ir.printing import value_names
 from ..ir.source import source, sourced
 from ..kernel.index import CannotFuse
 from ..ops.contract import DotGeneral
@@ -51,6 +50,7 @@ from .emission import (
 from .groups import Group, Groups, joined
 from .roots import Roots
 from .saved import Change, Savings
+from .waves import Pairs, Schedule
 
 T = TypeVar("T")
 
@@ -67,24 +67,12 @@ SMALL = 4096
 """Elements that one point may do alone."""
 
 
-@dataclass(frozen=True)
-class Fused:
-    """The works of a graph in a valid order, and what they compute again rather than read."""
-
-    graph: Graph
-    works: tuple[AnyWork, ...]
-    saved: tuple[Change, ...] = ()
-
-    def __str__(self) -> str:
-        parts = [*map(str, self.works)]
-        if self.saved:
-            names = dict(value_names(self.graph))
-            parts.append("\n    ".join(["saved:", *(c.line(names) for c in self.saved)]))
-        return "\n\n".join(parts)
+Known = dict[tuple[Graph, Pairs], Schedule]
+"""The works of graphs, and of what may share memory there."""
 
 
-def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
-    """The works that compute `graph`; `known` are those of graphs that occur in it before."""
+def fuse(graph: Graph, donated: Pairs = (), known: Known | None = None) -> Schedule:
+    """The works that compute `graph`, one a wave; `known` are those of bodies before it."""
     known = {} if known is None else known
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
@@ -93,7 +81,8 @@ def fuse(graph: Graph, known: dict[Graph, Fused] | None = None) -> Fused:
     while True:
         try:
             fusion = Fusion(graph, Roots(graph, forced, host), waits, known)
-            return Fused(graph, fusion.works(), tuple(fusion.saved))
+            waves = tuple((work,) for work in fusion.works())
+            return Schedule(graph, waves, donated, saved=tuple(fusion.saved))
         except Unreadable as failed:
             before = frozenset(forced)
             for nodes in failed.apart():
@@ -150,7 +139,7 @@ def distinct_outputs(graph: Graph) -> Graph:
 class Fusion:
     """The state of one attempt."""
 
-    def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: dict[Graph, Fused]) -> None:
+    def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: Known) -> None:
         self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
         self.known = known
         self.saved: list[Change] = []
@@ -337,7 +326,7 @@ class Fusion:
         if root in self.roots.host:
             return (HostWork.of(root),)
         if isinstance(root.op, Control):
-            bodies = tuple(map(self.fused, root.op.graphs))
+            bodies = tuple(map(self.body, root.op.graphs, root.op.carried))
             return (BodyWork.of(root, bodies, self.roots.read_by(root)),)
         try:
             if isinstance(root.op, Scatter):
@@ -353,11 +342,12 @@ class Fusion:
             raise Unreadable([tuple(found)]) from None
         return chunked(work)
 
-    def fused(self, body: Graph) -> Fused:
+    def body(self, graph: Graph, carried: Pairs) -> Schedule:
         """The works of a body: the same for equal ones."""
-        if body not in self.known:
-            self.known[body] = fuse(body, self.known)
-        return self.known[body]
+        key = graph, carried
+        if key not in self.known:
+            self.known[key] = fuse(graph, carried, self.known)
+        return self.known[key]
 
     def emit(self, group: Group, parts: tuple[Group, ...], cluster: Callable[..., T]) -> Work | T:
         """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""

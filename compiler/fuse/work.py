@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from ..ir.graph import Node, Value
 from ..kernel import Buffer, Kernel
@@ -96,24 +96,41 @@ class HostWork:
         return f"host {self.node!r}"
 
 
+class Body(Protocol):
+    """The works of a graph that a work runs: in waves (`Schedule`), later with places (`Plan`)."""
+
+    @property
+    def works(self) -> Iterator[tuple[int, AnyWork]]: ...
+
+    @property
+    def kernels(self) -> str: ...
+
+    @property
+    def donated(self) -> tuple[tuple[int, int], ...]: ...
+
+
+B = TypeVar("B", bound=Body)
+
+
 @dataclass(frozen=True, eq=False)
-class BodyWork:
+class BodyWork(Generic[B]):
     """A node that runs its graphs: a loop or a branch; `values` and `waits` as of a work.
 
     An operand begins so many bytes into the value that is read for it as `starts` says.
-    `bodies`: what the last passes have made of each graph so far: works, works in waves, a plan.
     `memory`: what the bodies need beside operands and results; known when they are planned.
     """
 
     node: Node
-    bodies: tuple[Any, ...]
+    bodies: tuple[B, ...]
     values: tuple[Value, ...]
     starts: tuple[int, ...]
     waits: tuple[Value, ...] = ()
     memory: Value | None = None
 
     @classmethod
-    def of(cls, node: Node, bodies: tuple[Any, ...], read: Sequence[tuple[Value, int]]) -> BodyWork:
+    def of(
+        cls, node: Node, bodies: tuple[B, ...], read: Sequence[tuple[Value, int]]
+    ) -> BodyWork[B]:
         """`read`: for each operand of the node a value, and the byte of it at which it begins."""
         values, starts = zip(*read, strict=True) if read else ((), ())
         return cls(node, bodies, (*values, *node.values), starts)
@@ -148,20 +165,19 @@ class BodyWork:
         """
         places = [i for i, a in enumerate(self.reads) if a is read]
         return any(
-            places == [i] and written is self.written[o] and (i, o) in plan.donated
-            for plan, carried in zip(self.bodies, self.op.carried, strict=True)
+            places == [i] and written is self.written[o] and (i, o) in body.donated
+            for body, carried in zip(self.bodies, self.op.carried, strict=True)
             for i, o in carried
         )
 
     def inside(self) -> Iterator[AnyWork]:
-        """The works of the bodies when they are in waves."""
+        """The works of the bodies."""
         for body in self.bodies:
-            schedule = getattr(body, "schedule", body)
-            yield from (work for _, work in schedule.works)
+            yield from (work for _, work in body.works)
 
     def __str__(self) -> str:
-        bodies = "\n\n".join(map(str, self.bodies))
+        bodies = "\n\n".join(body.kernels for body in self.bodies)
         return f"{self.name}:\n{textwrap.indent(bodies, '    ')}"
 
 
-AnyWork = Work | HostWork | BodyWork
+AnyWork = Work | HostWork | BodyWork[Any]

@@ -20,22 +20,72 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
-from ..fuse.emission import AnyWork, BodyWork
+from ..fuse.waves import Pairs, Schedule, in_bodies
+from ..fuse.work import AnyWork, BodyWork
 from ..ir.errors import CompilerError
 from ..ir.graph import Value
 from ..ir.types import ALIGNMENT, Type
-from .plan import BodyMemory, Place, Plan, Schedule, aligned, constants
+from ..ops.nested.while_loop import While
+from .plan import Place, Plan, aligned, constants
+
+
+@in_bodies
+def buffers(schedule: Schedule) -> Plan:
+    """The plan of `schedule`; what it has as donated shares memory where that is safe."""
+    schedule = replace(schedule, waves=tuple(tuple(map(with_memory, w)) for w in schedule.waves))
+    blocks = best_blocks(schedule)
+    places = blocks.all_places()
+    safe = tuple(pair for pair in schedule.donated if may_donate(schedule, *pair))
+    idle, kept = there_already(schedule, places, safe)
+    waves = [tuple(w for w in wave if id(w) not in idle) for wave in schedule.waves]
+    before = list(itertools.accumulate(map(bool, waves), initial=0))
+    plan = Plan(
+        replace(schedule, waves=tuple(wave for wave in waves if wave)),
+        places,
+        blocks.arena_bytes,
+        tuple(n for n, wave in zip(blocks.live, waves, strict=True) if wave),
+        safe,
+        blocks.shared,
+        kept,
+        blocks.whole,
+        tuple((before[k], w) for k, w in schedule.works if id(w) in idle),
+    )
+    check_overlap(plan)
+    return plan
+
+
+def with_memory(work: AnyWork) -> AnyWork:
+    """The work; one with plans of its bodies with the memory that they need beside operands and
+    results: one arena for all, then second buffers of carries, then the bool of a condition."""
+    if not isinstance(work, BodyWork):
+        return work
+    end = aligned(max(plan.arena_bytes for plan in work.bodies))
+    bodies: list[Plan] = []
+    for plan, carried in zip(work.bodies, work.op.carried, strict=True):
+        beside: dict[int, int] = {}
+        for pair in carried:
+            if pair not in plan.donated:
+                beside[pair[1]] = end
+                end += aligned(plan.graph.outputs[pair[1]].type.nbytes)
+        bodies.append(replace(plan, beside=beside) if beside else plan)
+    if isinstance(work.op, While):
+        bodies[0], end = replace(bodies[0], beside={0: end}), end + aligned(1)
+    memory = Value(Type("u8", (end,))) if end else None
+    return replace(work, bodies=tuple(bodies), memory=memory)
+
+
+# ---------------------------------------------------------------- blocks
 
 
 @dataclass
-class Life:
-    """A block of the arena: its values, the first wave that writes, the last that reads.
+class Block:
+    """Bytes of the arena: their values, the first wave that writes, the last that reads.
 
-    `parts`: where values begin that are pieces of another. A `closed` block is written over by no
+    `starts`: where values begin that are pieces of another. A `closed` block is written over by no
     other value: its pieces are read as long as the whole.
     """
 
@@ -44,216 +94,150 @@ class Life:
     last: int
     nbytes: int
     offset: int = 0
-    parts: dict[Value, int] = field(default_factory=dict)
+    starts: dict[Value, int] = field(default_factory=dict)
     closed: bool = False
 
     def place(self, value: Value) -> Place:
-        return Place("arena", 0, self.offset + self.parts.get(value, 0))
+        return Place("arena", 0, self.offset + self.starts.get(value, 0))
 
 
-@dataclass
+def best_blocks(schedule: Schedule) -> Blocks:
+    """Blocks in which operands of concatenations are written in place, where that is not dearer."""
+    apart = Blocks(schedule, joining=False)
+    if all(len(w.pieces) < 2 for _, w in schedule.works):
+        return apart
+    joined = Blocks(schedule, joining=True)
+    return joined if joined.arena_bytes <= apart.arena_bytes else apart
+
+
 class Blocks:
-    """Blocks of the arena, and the places of what is in outputs; `shared` are values that are
-    written over others, `within` pieces and what they are written in."""
+    """Blocks of the arena for the values of a schedule, work by work.
 
-    lives: list[Life]
-    places: dict[Value, Place]
-    shared: dict[Value, Value]
-    within: dict[Value, Value]
-    live: tuple[int, ...]
-    arena_bytes: int
-
-
-def buffers(schedule: Schedule, donated: tuple[tuple[int, int], ...] = ()) -> Plan:
-    """The plan of `schedule`; `donated` pairs (input, output) share memory where that is safe."""
-    return planned(schedule, donated, {})
-
-
-def planned(
-    schedule: Schedule, donated: tuple[tuple[int, int], ...], known: dict[Any, Plan]
-) -> Plan:
-    """The same, with what is `known` of the plans of bodies."""
-    schedule = replace(
-        schedule,
-        waves=tuple(
-            tuple(within(w, known) if isinstance(w, BodyWork) else w for w in wave)
-            for wave in schedule.waves
-        ),
-    )
-    graph = schedule.graph
-    places = {v: Place("input", i) for i, v in enumerate(graph.inputs)}
-    places |= {v: Place("constant", i) for i, v in enumerate(constants(graph))}
-    places |= {v: Place("output", i) for i, v in enumerate(graph.outputs)}
-    found = blocks(schedule, places, donated, joining=False)
-    if any(len(w.pieces) > 1 for _, w in schedule.works):
-        joined = blocks(schedule, places, donated, joining=True)
-        found = joined if joined.arena_bytes <= found.arena_bytes else found
-    places, live, shared = found.places, found.live, found.shared
-    for life in found.lives:
-        places |= {v: life.place(v) for v in life.values}
-    for _, work in schedule.works:
-        for v in work.reads:
-            if v not in places and v.type.size:
-                what = f"buffers: {work.name} reads {v}, which nobody writes"
-                raise CompilerError(what, str(schedule))
-            places.setdefault(v, Place("arena"))
-    safe = tuple(pair for pair in donated if may_donate(schedule, *pair))
-    idle, kept = moot(schedule, places, safe)
-    waves = [tuple(w for w in wave if id(w) not in idle) for wave in schedule.waves]
-    before = list(itertools.accumulate(map(bool, waves), initial=0))
-    left_out = tuple((before[k], w) for k, w in schedule.works if id(w) in idle)
-    schedule = replace(schedule, waves=tuple(wave for wave in waves if wave))
-    live = tuple(n for n, wave in zip(live, waves, strict=True) if wave)
-    arena, pieces_of = found.arena_bytes, found.within
-    plan = Plan(schedule, places, arena, live, safe, shared, kept, pieces_of, left_out)
-    check_overlap(plan)
-    return plan
-
-
-def within(work: BodyWork, known: dict[Any, Plan]) -> BodyWork:
-    """The work with plans of its bodies, and the memory that they need."""
-    bodies: list[Plan] = []
-    schedules = (b.schedule if isinstance(b, Plan) else b for b in work.bodies)
-    for body, carried in zip(schedules, work.op.carried, strict=True):
-        if id(body) not in known:
-            known[id(body)] = planned(body, carried, known)
-        bodies.append(known[id(body)])
-    work = replace(work, bodies=tuple(bodies))
-    nbytes = BodyMemory.of(work).nbytes
-    return replace(work, memory=Value(Type("u8", (nbytes,))) if nbytes else None)
-
-
-def uses(schedule: Schedule) -> tuple[dict[Value, int], dict[Value, int]]:
-    """The first wave that writes a value, and the last that touches it."""
-    first: dict[Value, int] = {}
-    last: dict[Value, int] = {}
-    for k, work in schedule.works:
-        for v in work.written:
-            first.setdefault(v, k)
-        for v in (*work.reads, *work.written):
-            last[v] = k
-    return first, last
-
-
-def blocks(
-    schedule: Schedule,
-    places: dict[Value, Place],
-    donated: Sequence[tuple[int, int]],
-    joining: bool,
-) -> Blocks:
-    """Blocks of the arena, with values written over dying operands in the operand's block.
-
-    A block that is copied to an output where it dies is that output's memory from the start, and
-    gets its place; an output that is `donated` an argument may hold that till then. With `joining`
-    so are the blocks that make up a value, wherever that is.
+    A value is written over an operand that dies, into the operand's block (`shared`). A block that
+    is copied to an output where it dies is that output's memory from the start; an output that is
+    donated an argument may hold that till then. With `joining` the pieces of a value are one block,
+    or a part of an output, which is then their `whole`.
     """
-    first, last = uses(schedule)
-    outputs, places = set(schedule.graph.outputs), dict(places)
-    donors = {schedule.graph.outputs[o]: schedule.graph.inputs[i] for i, o in donated}
-    found: dict[Value, Life] = {}
-    shared: dict[Value, Value] = {}
-    within: dict[Value, Value] = {}
-    writers = Counter(v for _, w in schedule.works for v in w.written)
-    for k, work in schedule.works:
-        readers = [w for w in schedule.waves[k] if w is not work]
-        parts = joinable(work, found, last, donors) if joining else ()
-        if parts and writers[work.written[0]] == 1:
-            join(work.written[0], parts, found, places, last)
-            within |= {u: work.written[0] for u, _ in parts}
-            continue
+
+    def __init__(self, schedule: Schedule, joining: bool) -> None:
+        graph = schedule.graph
+        self.schedule, self.joining = schedule, joining
+        self.first, self.last = schedule.uses()
+        self.writers = Counter(v for _, w in schedule.works for v in w.written)
+        self.donors = {graph.outputs[o]: graph.inputs[i] for i, o in schedule.donated}
+        self.places = {v: Place("input", i) for i, v in enumerate(graph.inputs)}
+        self.places |= {v: Place("constant", i) for i, v in enumerate(constants(graph))}
+        self.places |= {v: Place("output", i) for i, v in enumerate(graph.outputs)}
+        self.block: dict[Value, Block] = {}
+        self.shared: dict[Value, Value] = {}
+        self.whole: dict[Value, Value] = {}
+        for wave, work in schedule.works:
+            self.add(wave, work)
+        every = list({id(b): b for b in self.block.values()}.values())
+        self.live = live_bytes(every, len(schedule.waves))
+        self.arena_bytes = assign(every, max(self.live, default=0))
+
+    def all_places(self) -> dict[Value, Place]:
+        """Places of all values that are touched."""
+        places = self.places | {v: b.place(v) for v, b in self.block.items()}
+        for _, work in self.schedule.works:
+            for v in work.reads:
+                if v not in places and v.type.size:
+                    what = f"buffers: {work.name} reads {v}, which nobody writes"
+                    raise CompilerError(what, str(self.schedule))
+                places.setdefault(v, Place("arena"))
+        return places
+
+    def add(self, wave: int, work: AnyWork) -> None:
+        """Finds memory for what a work writes."""
+        if self.joining and self.joinable(work):
+            self.join(work.written[0], work.pieces)
+            self.whole |= {u: work.written[0] for u, _ in work.pieces}
+            return
         for v in work.written:
-            if v in places or v in found:
-                u = work.reads[0] if len(work.pieces) == 1 else v
-                if (
-                    v in outputs - donors.keys()
-                    and first[v] == k
-                    and dying(u, found, last, k, readers)
-                ):
-                    join(v, ((u, 0),), found, places, last)
-                    within |= {u: v} if writers[v] == 1 else {}  # else it ends as that begins
+            if v in self.block:  # one that writes a part of it came first
                 continue
-            nbytes = aligned(v.type.nbytes)
-            for u in work.reads:
-                dies = dying(u, found, last, k, readers)
-                if dies and first[v] == k and work.may_overwrite(u, v):
-                    found[u].values.append(v)
-                    found[u].parts[v] = found[u].parts.get(u, 0)
-                    found[u].last = last[v]
-                    found[v], shared[v] = found[u], u
-                    break
+            if v in self.places:
+                self.copied(wave, work, v)
+            elif u := self.overwritten(wave, work, v):
+                block = self.block[v] = self.block[u]
+                block.values.append(v)
+                block.starts[v], block.last = block.starts.get(u, 0), self.last[v]
+                self.shared[v] = u
             else:
-                found[v] = Life([v], first[v], last[v], nbytes)
-    lives = list({id(b): b for b in found.values()}.values())
-    live = live_bytes(lives, len(schedule.waves))
-    return Blocks(lives, places, shared, within, live, assign(lives, max(live, default=0)))
+                nbytes = aligned(v.type.nbytes)
+                self.block[v] = Block([v], self.first[v], self.last[v], nbytes)
+
+    def copied(self, wave: int, work: AnyWork, output: Value) -> None:
+        """Gives what is only copied to an output the output's memory."""
+        plain = output in self.schedule.graph.outputs and output not in self.donors
+        if not plain or len(work.pieces) != 1 or self.first[output] != wave:
+            return
+        ((u, _),) = work.pieces
+        if self.dies(u, wave, work):
+            self.join(output, work.pieces)
+            if self.writers[output] == 1:  # else it ends as that begins
+                self.whole[u] = output
+
+    def overwritten(self, wave: int, work: AnyWork, v: Value) -> Value | None:
+        """The operand that the work writes `v` over, if there is one."""
+        if self.first[v] != wave:
+            return None
+        dying = (u for u in work.reads if self.dies(u, wave, work))
+        return next((u for u in dying if work.may_overwrite(u, v)), None)
+
+    def dies(self, u: Value, wave: int, work: AnyWork) -> bool:
+        """Whether the work is the last that needs `u`, the value that its block holds."""
+        block = self.block.get(u)
+        if block is None or block.closed or block.values[-1] is not u:
+            return False
+        ends = block.last == wave == self.last[u]
+        return ends and not any(u in w.reads for w in self.schedule.waves[wave] if w is not work)
+
+    def joinable(self, work: AnyWork) -> bool:
+        """Whether each piece of what the work puts together can be written there.
+
+        Each has a block to itself and begins at a cache line; an argument that is donated to the
+        result is read no more when the first is written.
+        """
+        pieces = work.pieces
+        if len(pieces) < 2 or self.writers[work.written[0]] > 1:
+            return False
+        if not all(u in self.block and at % ALIGNMENT == 0 for u, at in pieces):
+            return False
+        blocks = [self.block[u] for u, _ in pieces]
+        alone = len(set(map(id, blocks))) == len(blocks)
+        newest = all(b.values[-1] is u for b, (u, _) in zip(blocks, pieces, strict=True))
+        donor = self.donors.get(work.written[0])
+        free = donor is None or self.last.get(donor, -1) < min(b.first for b in blocks)
+        return alone and newest and free
+
+    def join(self, whole: Value, pieces: Sequence[tuple[Value, int]]) -> None:
+        """Makes one block of those of the pieces, or gives them the places in an output."""
+        blocks = [(self.block[u], at) for u, at in pieces]
+        starts = {w: at + b.starts.get(w, 0) for b, at in blocks for w in b.values}
+        if place := self.places.get(whole):
+            for w, start in starts.items():
+                self.places[w] = replace(place, offset=place.offset + start)
+                del self.block[w]
+            return
+        first, last = min(b.first for b, _ in blocks), max(b.last for b, _ in blocks)
+        closed = last >= self.last[whole] or any(b.closed for b, _ in blocks)
+        last, nbytes = max(last, self.last[whole]), aligned(whole.type.nbytes)
+        block = Block([*starts, whole], first, last, nbytes, starts=starts, closed=closed)
+        self.block |= dict.fromkeys(block.values, block)
 
 
-def joinable(
-    work: AnyWork,
-    found: Mapping[Value, Life],
-    last: Mapping[Value, int],
-    donors: Mapping[Value, Value],
-) -> tuple[tuple[Value, int], ...]:
-    """The pieces of what the work puts together, if each can be written there.
-
-    Each has a block to itself and begins at a cache line; an argument that is donated to the result
-    is read no more when the first is written.
-    """
-    parts = work.pieces
-    if len(parts) < 2 or not all(u in found and at % ALIGNMENT == 0 for u, at in parts):
-        return ()
-    lives = [found[u] for u, _ in parts]
-    alone = len(set(map(id, lives))) == len(lives)
-    own = all(b.values[-1] is u for b, (u, _) in zip(lives, parts, strict=True))
-    given = donors.get(work.written[0])
-    free = given is None or last.get(given, -1) < min(b.first for b in lives)
-    return parts if alone and own and free else ()
-
-
-def join(
-    whole: Value,
-    parts: Sequence[tuple[Value, int]],
-    found: dict[Value, Life],
-    places: dict[Value, Place],
-    last: Mapping[Value, int],
-) -> None:
-    """Makes one block of those of the pieces, or gives them the places in an output."""
-    if whole in places:
-        for u, at in parts:
-            life = found[u]
-            for w in life.values:
-                offset = places[whole].offset + at + life.parts.get(w, 0)
-                places[w] = replace(places[whole], offset=offset)
-                found.pop(w, None)
-        return
-    lives = [(found[u], at) for u, at in parts]
-    offsets = {w: at + b.parts.get(w, 0) for b, at in lives for w in b.values}
-    begin, end = min(b.first for b, _ in lives), max(b.last for b, _ in lives)
-    life = Life([*offsets, whole], begin, max(end, last[whole]), aligned(whole.type.nbytes))
-    life.parts, life.closed = offsets, end >= last[whole] or any(b.closed for b, _ in lives)
-    found |= dict.fromkeys(life.values, life)
-
-
-def dying(
-    u: Value, found: dict[Value, Life], last: dict[Value, int], k: int, readers: list[AnyWork]
-) -> bool:
-    """Whether the work of wave `k` beside `readers` is the last that needs `u`, the value that its
-    block holds."""
-    block = found.get(u)
-    ends = block and block.last == k == last[u] and block.values[-1] is u and not block.closed
-    return bool(ends) and not any(u in w.reads for w in readers)
-
-
-def live_bytes(lives: Sequence[Life], waves: int) -> tuple[int, ...]:
+def live_bytes(blocks: Sequence[Block], waves: int) -> tuple[int, ...]:
     """Bytes of the blocks that each wave needs."""
     change = [0] * (waves + 1)
-    for b in lives:
+    for b in blocks:
         change[b.first] += b.nbytes
         change[b.last + 1] -= b.nbytes
     return tuple(itertools.accumulate(change[:-1]))
 
 
-ORDERS: tuple[Callable[[Life], Any], ...] = (
+ORDERS: tuple[Callable[[Block], Any], ...] = (
     lambda b: (-b.nbytes, b.first),
     lambda b: (b.first - b.last, -b.nbytes),
     lambda b: (b.first, -b.nbytes),
@@ -262,34 +246,34 @@ ORDERS: tuple[Callable[[Life], Any], ...] = (
 """Which blocks are placed first: large ones, long-lived ones, early ones, large times long."""
 
 
-def assign(lives: Sequence[Life], least: int) -> int:
+def assign(blocks: Sequence[Block], least: int) -> int:
     """The bytes of the arena, at least `least`: the best of the orders."""
     best, offsets = -1, []
     for order in ORDERS:
-        ordered = sorted(lives, key=order)
-        found = placed(ordered)
-        if best < 0 or found < best:
-            best, offsets = found, [(b, b.offset) for b in ordered]
+        ordered = sorted(blocks, key=order)
+        nbytes = stacked(ordered)
+        if best < 0 or nbytes < best:
+            best, offsets = nbytes, [(b, b.offset) for b in ordered]
         if best <= least:
             break
-    for life, offset in offsets:
-        life.offset = offset
+    for block, offset in offsets:
+        block.offset = offset
     return best
 
 
-def placed(lives: Sequence[Life]) -> int:
+def stacked(blocks: Sequence[Block]) -> int:
     """The bytes that they take, each at the lowest place that is free all its life."""
-    there: list[Life] = []  # by offset
-    for life in lives:
+    below: list[Block] = []  # by offset
+    for block in blocks:
         at = 0
-        for other in there:
-            if at + life.nbytes <= other.offset:
+        for other in below:
+            if at + block.nbytes <= other.offset:
                 break
-            if other.first <= life.last and life.first <= other.last:
+            if other.first <= block.last and block.first <= other.last:
                 at = max(at, other.offset + other.nbytes)
-        life.offset = at
-        bisect.insort(there, life, key=lambda b: b.offset)
-    return max((b.offset + b.nbytes for b in there), default=0)
+        block.offset = at
+        bisect.insort(below, block, key=lambda b: b.offset)
+    return max((b.offset + b.nbytes for b in below), default=0)
 
 
 def may_donate(schedule: Schedule, source: int, target: int) -> bool:
@@ -303,8 +287,8 @@ def may_donate(schedule: Schedule, source: int, target: int) -> bool:
     return all(rk < wk or (r is w and w.may_overwrite(x, y)) for wk, w in writes for rk, r in reads)
 
 
-def moot(
-    schedule: Schedule, places: dict[Value, Place], donated: tuple[tuple[int, int], ...]
+def there_already(
+    schedule: Schedule, places: dict[Value, Place], donated: Pairs
 ) -> tuple[set[int], frozenset[int]]:
     """The works, by identity, that would copy what is there already, and the outputs that count
     on it."""
@@ -330,18 +314,15 @@ def moot(
 
 def check_overlap(plan: Plan) -> None:
     """Raises CompilerError if two values that are live in one wave share memory without leave."""
-    first, last = uses(plan.schedule)
-    last |= dict.fromkeys(plan.graph.outputs, len(plan.schedule.waves))
-    for v in reversed(plan.within):  # what it is in may be a piece itself, and comes later
-        last[v] = max(last[v], last.get(plan.within[v], 0))
+    first, last = plan.uses()
     held = [v for v in first if plan.places[v].space in ("arena", "output") and v.type.nbytes]
     held.sort(key=lambda v: astuple(plan.places[v]))
 
     def over(u: Value, v: Value) -> bool:
         """Whether `u` is written over `v`, or over what that is a piece of."""
         whole, owner = plan.shared.get(u), v
-        while whole is not None and owner is not whole and owner in plan.within:
-            owner = plan.within[owner]
+        while whole is not None and owner is not whole and owner in plan.whole:
+            owner = plan.whole[owner]
         return owner is whole and last[v] == first[u]
 
     for n, v in enumerate(held):

@@ -14,37 +14,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
-from ..fuse.emission import AnyWork, BodyWork, Work
+from ..fuse.waves import Schedule, in_bodies
+from ..fuse.work import AnyWork, Work
 from ..ir.graph import Value
 from ..ir.types import Type
 from ..kernel.product import Product, normal, parted
-from .plan import Schedule
 
 Takes = Callable[[Product], bool]
 
 
+@in_bodies
 def detach(schedule: Schedule, takes: Takes) -> Schedule:
     """The schedule with the products that the library `takes` alone."""
-    return detached(schedule, takes, {})
-
-
-def detached(schedule: Schedule, takes: Takes, known: dict[int, Schedule]) -> Schedule:
-    """The same; bodies that were one stay one, by `known`."""
-    if id(schedule) not in known:
-        waves: list[tuple[AnyWork, ...]] = []
-        for wave in schedule.waves:
-            first: list[AnyWork] = []
-            then: list[AnyWork] = []
-            for work in wave:
-                if isinstance(work, BodyWork):
-                    bodies = tuple(detached(body, takes, known) for body in work.bodies)
-                    work = replace(work, bodies=bodies)
-                pair = two(work, takes) if isinstance(work, Work) else None
-                first.append(pair[0] if pair else work)
-                then += pair[1:] if pair else ()
-            waves += [tuple(first), tuple(then)] if then else [tuple(first)]
-        known[id(schedule)] = replace(schedule, waves=tuple(waves))
-    return known[id(schedule)]
+    waves: list[tuple[AnyWork, ...]] = []
+    for wave in schedule.waves:
+        pairs = [(isinstance(work, Work) and two(work, takes)) or (work,) for work in wave]
+        then = tuple(after for _, *others in pairs for after in others)
+        waves += [tuple(first for first, *_ in pairs), *([then] if then else [])]
+    return replace(schedule, waves=tuple(waves))
 
 
 def two(work: Work, takes: Takes) -> tuple[Work, Work] | None:

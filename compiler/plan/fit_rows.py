@@ -10,43 +10,34 @@ Cost: n.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
-from ..fuse.emission import AnyWork, BodyWork, Work
+from ..fuse.waves import Schedule, in_bodies
+from ..fuse.work import AnyWork, Work
 from ..ir.types import ALIGNMENT
 from ..kernel import NUMPY, Expr, Keep, Kernel, Leaf, Result, Stage, Statement, rebuilt
 from ..kernel.stages import mapped
-from .plan import Schedule
 
 
+@in_bodies
 def fit_rows(schedule: Schedule, most_bytes: int) -> Schedule:
     """The schedule with rows of at most `most_bytes` in every kernel."""
-    return fitted(schedule, most_bytes, {})
+
+    def fitted(work: AnyWork) -> AnyWork:
+        if not isinstance(work, Work) or not isinstance(work.kernel, Kernel):
+            return work
+        kernel = with_rows(work.kernel, most_bytes)
+        return work if kernel is work.kernel else replace(work, kernel=kernel)
+
+    waves = tuple(tuple(map(fitted, wave)) for wave in schedule.waves)
+    pairs = zip(schedule.works, itertools.chain(*waves), strict=True)
+    changed = any(new is not old for (_, old), new in pairs)
+    return replace(schedule, waves=waves) if changed else schedule
 
 
-def fitted(schedule: Schedule, most_bytes: int, known: dict[int, Schedule]) -> Schedule:
-    """The same; bodies that were one stay one, by `known`."""
-
-    def work(w: AnyWork) -> AnyWork:
-        if isinstance(w, BodyWork):
-            bodies = tuple(fitted(body, most_bytes, known) for body in w.bodies)
-            same = all(a is b for a, b in zip(bodies, w.bodies, strict=True))
-            return w if same else replace(w, bodies=bodies)
-        if not isinstance(w, Work) or not isinstance(w.kernel, Kernel):
-            return w
-        kernel = within(w.kernel, most_bytes)
-        return w if kernel is w.kernel else replace(w, kernel=kernel)
-
-    if id(schedule) not in known:
-        waves = tuple(tuple(map(work, wave)) for wave in schedule.waves)
-        pairs = zip(waves, schedule.waves, strict=True)
-        same = all(a is b for new, old in pairs for a, b in zip(new, old, strict=True))
-        known[id(schedule)] = schedule if same else replace(schedule, waves=waves)
-    return known[id(schedule)]
-
-
-def within(kernel: Kernel, most_bytes: int) -> Kernel:
+def with_rows(kernel: Kernel, most_bytes: int) -> Kernel:
     """The kernel with the first rows that fit."""
     left, again = most_bytes, dict[str, Expr]()
     memo: dict[Expr, Expr] = {}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..ir.graph import Value
+from ..ir.lazy import lazy
 from ..ir.types import spelled_bytes
 from .plan import Plan
 
@@ -32,56 +33,70 @@ class Held:
         return f"{self.name}: {self.value.type}{f'  # {source}' if source else ''}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Memory:
-    """`nbytes` in all; `peak` is the wave at which the most is live, `live` the bytes of each."""
+    """A report of a plan whose threads have `scratch_bytes` together."""
 
-    name: str
-    arena_bytes: int
-    output_bytes: int
-    scratch_bytes: int
-    live: tuple[int, ...]
-    held: tuple[Held, ...]
-    works: tuple[str, ...]  # names of what runs in each wave
+    plan: Plan
+    scratch_bytes: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.plan.graph.name
+
+    @property
+    def arena_bytes(self) -> int:
+        return self.plan.arena_bytes
+
+    @property
+    def results(self) -> dict[int, Value]:
+        """The outputs that are new memory, by number."""
+        donated = {o for _, o in self.plan.donated}
+        return {k: o for k, o in enumerate(self.plan.graph.outputs) if k not in donated}
+
+    @property
+    def output_bytes(self) -> int:
+        return sum(o.type.nbytes for o in self.results.values())
 
     @property
     def nbytes(self) -> int:
         return self.arena_bytes + self.output_bytes + self.scratch_bytes
 
+    @lazy
+    def live(self) -> tuple[int, ...]:
+        """The bytes of each wave."""
+        always = self.output_bytes + self.scratch_bytes
+        return tuple(always + n for n in self.plan.live)
+
     @property
     def peak(self) -> int:
+        """The wave at which the most is live."""
         return self.live.index(max(self.live)) if self.live else 0
 
-    @classmethod
-    def of(cls, plan: Plan, scratch_bytes: int = 0) -> Memory:
-        """The memory of a plan whose threads have `scratch_bytes` together."""
-        waves, names = plan.schedule.waves, plan.schedule.names
-        last = {v: k for k, w in plan.schedule.works for v in (*w.reads, *w.written)}
-        first: dict[Value, int] = {}
-        for k, work in plan.schedule.works:
-            for v in work.written:
-                first.setdefault(v, k)
-        for v in reversed(plan.within):  # a piece is there as long as what it is in
-            last[v] = max(last[v], last.get(plan.within[v], 0))
-        given = {o for _, o in plan.donated}
+    @property
+    def works(self) -> tuple[str, ...]:
+        """Names of what runs in each wave."""
+        return tuple(" ".join(w.name for w in wave) for wave in self.plan.schedule.waves)
+
+    @lazy
+    def held(self) -> tuple[Held, ...]:
+        """The values in memory that is not there anyway."""
+        names, (first, last) = self.plan.schedule.names, self.plan.uses()
+        end, results = len(self.plan.schedule.waves) - 1, self.results
         held: list[Held] = []
         for v, k in first.items():
-            place = plan.places[v]
+            place = self.plan.places[v]
             if place.space == "arena":
                 held.append(Held(v, names[v], "arena", k, last[v]))
-            elif place.space == "output" and place.index not in given:
-                held.append(Held(v, names[v], "output", 0, len(waves) - 1))
-        outputs = (o for k, o in enumerate(plan.graph.outputs) if k not in given)
-        output_bytes = sum(o.type.nbytes for o in outputs)
-        works = tuple(" ".join(w.name for w in wave) for wave in waves)
-        live = tuple(output_bytes + scratch_bytes + n for n in plan.live)
-        return cls(plan.graph.name, plan.arena_bytes, output_bytes, scratch_bytes, live,
-                   tuple(held), works)  # fmt: skip
+            elif place.space == "output" and place.index in results:
+                held.append(Held(v, names[v], "output", 0, end))
+        return tuple(held)
 
     def alive(self) -> list[Held]:
         """What is live at the peak, the largest first."""
-        found = [h for h in self.held if h.first <= self.peak <= h.last]
-        return sorted(found, key=lambda h: -h.value.type.nbytes)
+        peak = self.peak
+        alive = [h for h in self.held if h.first <= peak <= h.last]
+        return sorted(alive, key=lambda h: -h.value.type.nbytes)
 
     def lines(self, limit: int = SHOWN) -> Iterator[str]:
         """The values at the peak."""

@@ -16,14 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
+from ..fuse.waves import Schedule
+from ..fuse.work import AnyWork, BodyWork, HostWork, Work
 from ..ir.errors import OverBudget
 from ..ir.graph import Node, Value
 from ..ir.types import spelled_bytes
 from .buffers import buffers
 from .low_peak import in_order, low_peak
 from .memory import Memory
-from .plan import Plan, Schedule, aligned
+from .plan import Plan, aligned
 from .rematerialise import Tape, Unit, front
 from .schedule import LOOKAHEAD, together
 
@@ -31,24 +32,21 @@ LOOKAHEADS = (LOOKAHEAD, 2, 1)
 """Works looked at for a wave: with fewer less is in memory, and less runs at the same time."""
 LAST = 4  # choices of the least memory that are planned though their estimate is over the budget
 
-Pairs = Sequence[tuple[int, int]]
-
 
 def recompute(
     schedule: Schedule,
-    donated: Pairs,
     budget: int,
     seconds: Callable[[AnyWork], float],
     scratch_bytes: int,
 ) -> Plan:
     """The plan of `schedule` that holds at most `budget` bytes.
 
-    `donated` as for buffers; `seconds` estimates a work; `scratch_bytes` is that of all threads.
+    `seconds` estimates a work; `scratch_bytes` is that of all threads.
     """
 
     def planned(candidate: Schedule) -> tuple[Plan, Memory]:
-        plan = buffers(candidate, tuple(donated))
-        return plan, Memory.of(plan, scratch_bytes)
+        plan = buffers(candidate)
+        return plan, Memory(plan, scratch_bytes)
 
     plan, memory = planned(schedule)
     if memory.nbytes <= budget:
@@ -60,7 +58,7 @@ def recompute(
     }
     steps = steps_of(schedule)
     tape = tape_of(schedule, steps, seconds, inside)
-    order = low_peak(tape, waits_of(schedule, steps, donated))
+    order = low_peak(tape, waits_of(schedule, steps))
     steps, tape = [steps[u] for u in order], in_order(tape, order)
     choices = front(tape)
     enough = budget - memory.output_bytes - memory.scratch_bytes
@@ -69,7 +67,7 @@ def recompute(
     for choice in (*likely, *(c for c in choices[-LAST:] if c.nbytes > enough)):
         alone = repeated(schedule, steps, tape.sequence(choice.dropped, choice.scopes))
         for ahead in LOOKAHEADS:
-            plan, memory = planned(together(alone, donated, ahead))
+            plan, memory = planned(together(alone, ahead))
             if memory.nbytes <= budget:
                 return plan
             if least is None or memory.nbytes < least.nbytes:
@@ -86,7 +84,7 @@ def recompute(
 def repeated(schedule: Schedule, steps: Sequence[Step], sequence: Sequence[int]) -> Schedule:
     """The steps one after the other; what a step makes again are new values."""
     newest: dict[Value, Value] = {}
-    again = dict(schedule.again)
+    repeats = dict(schedule.repeats)
     waves: list[tuple[AnyWork, ...]] = []
     done: set[int] = set()
     for number in sequence:
@@ -94,12 +92,12 @@ def repeated(schedule: Schedule, steps: Sequence[Step], sequence: Sequence[int])
         if number in done:
             for v in {v: None for w in step for v in w.written}:
                 copy = Value(v.type, v.node, v.index)
-                again[copy], newest[v] = v, copy
+                repeats[copy], newest[v] = v, copy
         done.add(number)
         for work in step:
             values = tuple(newest.get(v, v) for v in work.values)
             waves.append((replace(work, values=values) if values != work.values else work,))
-    return replace(schedule, waves=tuple(waves), again=again)
+    return replace(schedule, waves=tuple(waves), repeats=repeats)
 
 
 Step = tuple[AnyWork, ...]
@@ -130,14 +128,14 @@ def steps_of(schedule: Schedule) -> list[Step]:
     return sorted((tuple(ws) for ws in found.values()), key=lambda ws: place[id(ws[-1])])
 
 
-def waits_of(schedule: Schedule, steps: Sequence[Step], donated: Pairs) -> list[tuple[int, int]]:
+def waits_of(schedule: Schedule, steps: Sequence[Step]) -> list[tuple[int, int]]:
     """Pairs of steps of which one waits for the other beside what it reads.
 
     For values that it is ordered after, or for a reader of the argument that it writes over.
     """
     graph = schedule.graph
     writers = {v: u for u, step in enumerate(steps) for w in step for v in w.written}
-    given = {graph.inputs[i]: writers.get(graph.outputs[o], -1) for i, o in donated}
+    given = {graph.inputs[i]: writers.get(graph.outputs[o], -1) for i, o in schedule.donated}
     pairs: list[tuple[int, int]] = []
     for u, step in enumerate(steps):
         for w in step:

@@ -37,7 +37,7 @@ from ..ops.nested.scan import Scan
 from ..ops.nested.switch import Switch
 from ..ops.nested.while_loop import While
 from ..transform.interpreter import interpret
-from .plan import BodyMemory, Place, Plan
+from .plan import Place, Plan
 
 CHECK_SECONDS, MOST_TURNS = 0.02, 1 << 20  # between two looks for Ctrl-C
 UNKNOWN_TURNS = 1000  # of a loop whose length is not known
@@ -141,8 +141,7 @@ class Rows:
         even: bool,
     ) -> Carries:
         """Where each turn reads and writes; the turn before an `even` number ends in place."""
-        seconds = BodyMemory.of(work).seconds
-        found = Carries()
+        seconds, found = plan.beside, Carries()
         for j, (start, end) in enumerate(zip(init, outs, strict=True)):
             other = moved(memory, seconds[j]) if j in seconds else end
             in_even, in_odd = (other, end) if even else (end, other)
@@ -196,7 +195,7 @@ class Rows:
         condition, body = work.bodies
         carries = self.carries(work, body, args[op.consts :], outs, memory, True)
         inputs = *args[: op.consts], *carries.inputs
-        test = moved(memory, BodyMemory.of(work).test)
+        test = moved(memory, condition.beside[0])
         tests, testing, _ = self.of(condition, Around(inputs, (test,), memory))
         rows, seconds, own = self.of(body, Around(inputs, carries.outputs, memory))
         row = LoopRow(

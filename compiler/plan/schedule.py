@@ -14,45 +14,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from ..fuse.emission import AnyWork, BodyWork
-from ..fuse.fuse import Fused
+from ..fuse.waves import Pairs, Schedule, in_bodies
+from ..fuse.work import AnyWork
 from ..ir.graph import Graph, Value
-from .plan import Schedule
 
 LOOKAHEAD = 8  # works looked at for a wave: farther ones would lengthen lifetimes
 
 
-def schedule(fused: Fused, donated: Sequence[tuple[int, int]] = ()) -> Schedule:
-    """The works of `fused` in waves.
-
-    `donated` are pairs of an input and the output that may take its memory.
-    """
-    return arranged(fused, donated, {})
+@in_bodies
+def schedule(fused: Schedule) -> Schedule:
+    """The works of `fused` in waves."""
+    return together(fused)
 
 
-def arranged(
-    fused: Fused, donated: Sequence[tuple[int, int]], known: dict[Any, Schedule]
-) -> Schedule:
-    """The same, with what is `known` of the works of bodies."""
-    works = [within(w, known) if isinstance(w, BodyWork) else w for w in fused.works]
-    return Schedule(fused.graph, waves_of(fused.graph, works, donated))
-
-
-def together(
-    alone: Schedule, donated: Sequence[tuple[int, int]], lookahead: int = LOOKAHEAD
-) -> Schedule:
-    """A schedule with its works in waves, of `lookahead` works at most."""
-    works = [w for _, w in alone.works]
-    return replace(alone, waves=waves_of(alone.graph, works, donated, lookahead))
+def together(works: Schedule, lookahead: int = LOOKAHEAD) -> Schedule:
+    """The same works in waves, of `lookahead` works at most; those of bodies stay as they are."""
+    graph, every = works.graph, [w for _, w in works.works]
+    return replace(works, waves=waves_of(graph, every, works.donated, lookahead))
 
 
 def waves_of(
     graph: Graph,
     works: Sequence[AnyWork],
-    donated: Sequence[tuple[int, int]],
-    lookahead: int = LOOKAHEAD,
+    donated: Pairs,
+    lookahead: int,
 ) -> tuple[tuple[AnyWork, ...], ...]:
     donors = {graph.outputs[o]: graph.inputs[i] for i, o in donated}
     left = list(works)
@@ -67,17 +53,6 @@ def waves_of(
             pending.subtract(w.written)
         waves.append(wave)
     return tuple(waves)
-
-
-def within(work: BodyWork, known: dict[Any, Schedule]) -> BodyWork:
-    """The work with its bodies in waves, in which a carry may take the place of the one before."""
-    bodies: list[Schedule] = []
-    for body, carried in zip(work.bodies, work.op.carried, strict=True):
-        key = id(body), carried
-        if key not in known:
-            known[key] = arranged(body, carried, known)
-        bodies.append(known[key])
-    return replace(work, bodies=tuple(bodies))
 
 
 def next_wave(
@@ -95,8 +70,8 @@ def next_wave(
     for w in near:
         free = earlier.isdisjoint((*w.reads, *w.waits, *w.written))
         ready = free and not any(pending[v] for v in (*w.reads, *w.waits) if v not in w.written)
-        given = {donors[v] for v in w.written if v in donors}
-        read = any(x in other.reads for x in given for other in left if other is not w)
+        overwritten = {donors[v] for v in w.written if v in donors}
+        read = any(x in other.reads for x in overwritten for other in left if other is not w)
         if ready and not read:
             wave.append(w)
         earlier.update(w.written)

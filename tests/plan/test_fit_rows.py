@@ -13,11 +13,11 @@ from tests.runtime.fake_device import FakeDevice
 from wonderland.compiler.codegen.target import of_architecture
 from wonderland.compiler.fuse.emission import Work
 from wonderland.compiler.fuse.fuse import fuse
+from wonderland.compiler.fuse.waves import Schedule
 from wonderland.compiler.ir.graph import Graph
 from wonderland.compiler.kernel import Keep, Kernel, verify
 from wonderland.compiler.pipeline import compile_graph, optimised
-from wonderland.compiler.plan.fit_rows import fit_rows, within
-from wonderland.compiler.plan.plan import Schedule
+from wonderland.compiler.plan.fit_rows import fit_rows, with_rows
 from wonderland.compiler.plan.schedule import schedule
 from wonderland.runtime.gpu.device_array import put
 from wonderland.runtime.spec import ArraySpec
@@ -37,7 +37,7 @@ def chain(x: Any) -> Any:
 def scheduled(function: Any, *args: Any) -> Schedule:
     *_, last = optimised(wl.trace(function, *args).graph)
     assert isinstance(last.state, Graph)
-    return schedule(fuse(last.state), ())
+    return schedule(fuse(last.state))
 
 
 X = np.random.default_rng(0).standard_normal((2, ROW))
@@ -55,7 +55,7 @@ def test_as_many_rows_stay_as_fit(room: int, count: int) -> None:
     assert isinstance(kernel, Kernel) and len(rows(kernel)) == count
     assert (after is before) == (count == 4)
     verify(kernel)
-    assert within(kernel, room * X[0].nbytes) is kernel
+    assert with_rows(kernel, room * X[0].nbytes) is kernel
 
 
 def test_bodies_of_loops_have_them_too() -> None:

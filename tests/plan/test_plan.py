@@ -324,7 +324,7 @@ W = array(16, 16) / F32(4)
 
 def test_operands_of_a_concatenation_are_written_in_their_places(poisoned: None) -> None:
     c = in_place(lambda x, w: np.concatenate([x @ w, x @ w.T, w @ w]), array(6, 16), W)
-    assert len(c.plan.within) == 3 and "copy" not in kernels(c)
+    assert len(c.plan.whole) == 3 and "copy" not in kernels(c)
     assert c.plan.arena_bytes == 0
     assert "in output 0+384, in " in str(c.plan)
 
@@ -336,7 +336,7 @@ def test_pieces_in_the_arena_have_other_readers_before_and_after(poisoned: None)
         return joined @ w, np.sum(a), b @ w + joined[:6]
 
     c = in_place(f, array(6, 16), W)
-    assert c.plan.within and "copy" not in kernels(c)
+    assert c.plan.whole and "copy" not in kernels(c)
 
 
 def test_pieces_are_joined_in_a_piece(poisoned: None) -> None:
@@ -359,9 +359,9 @@ def test_pieces_of_what_is_written_again_are_copied(poisoned: None) -> None:
 
 def test_what_begins_at_no_cache_line_is_copied(poisoned: None) -> None:
     c = in_place(lambda x, w: np.concatenate([x @ w, x @ w]), array(3, 5), array(5, 5))
-    assert not c.plan.within
+    assert not c.plan.whole
     c = in_place(lambda x, w: np.concatenate([x @ w, w @ x.T], axis=1), array(16, 16), W)
-    assert not c.plan.within
+    assert not c.plan.whole
 
 
 def test_a_donated_argument_is_read_before_a_piece_is_written_over_it(poisoned: None) -> None:
@@ -385,7 +385,7 @@ def test_slices_are_written_directly_into_stacks_and_carries_of_loops(poisoned: 
 
     c = in_place(f, array(5, 16, 16), W)
     (loop,) = [w for _, w in c.plan.schedule.works if isinstance(w, BodyWork)]
-    assert loop.bodies[0].within
+    assert loop.bodies[0].whole
     in_place(
         wl.grad(lambda xs, w: sum(np.sum(y * y) for y in wl.tree.leaves(f(xs, w))), (0, 1)),
         array(5, 16, 16),
@@ -400,10 +400,10 @@ def test_the_overlap_checker_knows_that_a_piece_lives_as_long_as_the_whole() -> 
         return (joined @ y) @ y / np.sum(y)
 
     plan = compiled(f, array(8, 16), W).plan
-    (piece, whole), *_ = plan.within.items()
+    (piece, whole), *_ = plan.whole.items()
     other = next(
         v for v, p in plan.places.items()
-        if p.space == "arena" and v not in (*plan.within, whole) and v.type.nbytes == 1024
+        if p.space == "arena" and v not in (*plan.whole, whole) and v.type.nbytes == 1024
     )  # fmt: skip
     broken = replace(plan, places=plan.places | {other: plan.places[piece]})
     with pytest.raises(CompilerError, match="share memory while both are live"):

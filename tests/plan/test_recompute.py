@@ -57,7 +57,7 @@ def test_within_a_budget_results_are_the_same_bits(part: float) -> None:
     compiled = kept.compile(*args).compiled
     check_overlap(compiled.plan)
     assert compiled.memory.nbytes <= budget
-    assert bool(compiled.plan.schedule.again) == (part < 1)
+    assert bool(compiled.plan.schedule.repeats) == (part < 1)
     expected, got = wl.tree.leaves(free(*args)), wl.tree.leaves(kept(*args))
     assert all(a.tobytes() == b.tobytes() for a, b in zip(expected, got, strict=True))
 
@@ -254,7 +254,7 @@ def test_random_models_of_random_policies_within_random_budgets(start: int, pois
         graph = wl.trace(wl.value_and_grad(random_model(seed), (0, 1)), *args).graph
         for free, kept in within_budgets(graph, [rng.uniform(0.3, 1), rng.uniform(0.3, 1)]):
             same_bits(free, kept, args)
-            again += len(kept.plan.schedule.again)
+            again += len(kept.plan.schedule.repeats)
     assert again > 10, again
 
 

@@ -17,10 +17,10 @@ from wonderland import lax
 from wonderland.compiler.codegen.target import DEVICES
 from wonderland.compiler.fuse.emission import AnyWork, BodyWork
 from wonderland.compiler.fuse.fuse import Fusion
+from wonderland.compiler.fuse.waves import Schedule
 from wonderland.compiler.ir.errors import CompilerError
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.plan.plan import Place, Plan
-from wonderland.compiler.plan.schedule import Schedule
 from wonderland.compiler.plan.verify import verify_plan
 
 F32 = np.float32
@@ -186,7 +186,7 @@ def test_values_over_what_is_read_later_are_refused(name: str) -> None:
         works = list(plan.schedule.works)
         last = {v: k for k, w in works for v in w.reads if v.type.size}
         wrote = {v: k for k, w in works for v in w.written if v.type.size}
-        pinned = {*plan.shared, *plan.shared.values(), *plan.within, *plan.within.values()}
+        pinned = {*plan.shared, *plan.shared.values(), *plan.whole, *plan.whole.values()}
         here = [v for v in wrote if plan.places[v].space == "arena" and v not in pinned]
         for u in here:
             for v in here:

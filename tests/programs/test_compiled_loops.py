@@ -17,7 +17,6 @@ from wonderland.compiler.ir.types import Type
 from wonderland.compiler.kernel.index import CannotFuse
 from wonderland.compiler.ops import Scan, add
 from wonderland.compiler.pipeline import Compiled, compile_graph
-from wonderland.compiler.plan.plan import BodyMemory
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.runtime.cpu import executor
 
@@ -65,7 +64,7 @@ def test_a_carry_that_may_be_is_written_over_the_one_before():
 
     c = compiled(f, H, H + 1)
     (work,) = bodies(c)
-    assert list(BodyMemory.of(work).seconds) == [0]  # the second reads the first reversed
+    assert list(work.bodies[0].beside) == [0]  # the second reads the first reversed
     agree(c, (H + 2, H + 1))
 
 

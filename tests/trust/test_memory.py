@@ -31,7 +31,7 @@ def measured(function, args, budget):
     for _ in range(3):
         program(*args)
     assert now("VmHWM") - before < 1.01 * first + 2**20  # further calls need no more
-    return memory.nbytes, first, len(program.compiled.plan.schedule.again)
+    return memory.nbytes, first, len(program.compiled.plan.schedule.repeats)
 
 def told(name, scale, part):
     model = MODELS[name](scale)

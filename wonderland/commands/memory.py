@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     inspection = inspected(options)
     memory = inspection.compiled.memory
     print(memory)
-    again = len(inspection.compiled.plan.schedule.again)
+    again = len(inspection.compiled.plan.schedule.repeats)
     if options.budget:
         print(f"within {spelled_bytes(options.budget)}: {again} values are computed again")
     if options.plot:

@@ -51,7 +51,7 @@ def emit(
     """One kernel for `nodes` over `domain` that stores the `wanted` values; raises CannotFuse."""
     cluster = clustered(name, nodes, domain, stored, wanted)
     work = cluster.work(cluster.kernel())
-    if len(work.written) > 1:
+    if work.writes > 1:
         return work
     return replace(work, offsets=cluster.reader.offsets(work.written[0]))
 

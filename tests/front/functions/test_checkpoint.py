@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from wonderland.compiler.fuse.waves import Schedule
 from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.ir.graph import Graph
 from wonderland.compiler.ir.text import parse
@@ -17,7 +18,6 @@ from wonderland.compiler.optimise.cse import cse
 from wonderland.compiler.optimise.dead import dead
 from wonderland.compiler.optimise.inline import inline
 from wonderland.compiler.pipeline import GRAPH_PASSES
-from wonderland.compiler.plan.plan import Schedule
 from wonderland.compiler.transform.batch import batch
 from wonderland.compiler.transform.interpreter import interpret
 
