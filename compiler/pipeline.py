@@ -22,6 +22,7 @@ from ..runtime.gpu.cubins import Artifact
 from ..runtime.gpu.device import Device as RuntimeDevice
 from ..runtime.gpu.device_program import DeviceProgram
 from ..runtime.native import making, objects
+from ..runtime.program import AnyProgram
 from ..runtime.rows import TOGETHER_SECONDS, Row, Slot, printed
 from ..runtime.spec import ArraySpec
 from .codegen.cpu.lower import lower
@@ -128,7 +129,7 @@ class Compiled:
         return found
 
     @lazy
-    def program(self) -> Any:  # a Program, or a DeviceProgram
+    def program(self) -> AnyProgram:
         if self.device is None:
             return assemble(self.graph, self.plan, self.lowered, 0 if self.budget else 1)
         return assemble_on(self.device, self.graph, self.plan, self.lowered, self.artifacts)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .spec import ArraySpec, spelled
+from .spec import spelled
 
 TOGETHER_SECONDS = 50e-6  # a shorter program never wakes the team: waking takes 25 microseconds
 HOLD_SECONDS = 10e-6  # a shorter one keeps Python's lock
@@ -238,20 +238,6 @@ def printed(rows: Iterable[Row], indent: int = 0) -> Iterator[str]:
             for k, case in enumerate(row.cases):
                 yield "    " * indent + f"case {k}"
                 yield from printed(case, indent + 1)
-
-
-def donors(
-    inputs: tuple[ArraySpec, ...],
-    outputs: tuple[ArraySpec, ...],
-    donated: tuple[tuple[int, int], ...],
-) -> dict[int, int]:
-    """Output: the input whose memory it takes."""
-    for i, k in donated:
-        if inputs[i] != outputs[k]:
-            raise ValueError(f"donation: input {i} is {inputs[i]} and output {k} is {outputs[k]}")
-    if len({i for i, _ in donated}) < len(donated):
-        raise ValueError("donation: an input is donated twice")
-    return {k: i for i, k in donated}
 
 
 def host_results(row: HostRow, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:

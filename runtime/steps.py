@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from .rows import BranchRow, DeviceRow, HostRow, KernelRow, LoopRow, Row, Slot
-from .spec import ArraySpec
 
 Kernel = TypeVar("Kernel", KernelRow, DeviceRow)
 
@@ -159,20 +156,3 @@ def phases_of(rows: Iterable[Kernel]) -> list[list[Kernel]]:
         phases[-1].append(row)
         barrier = row.barrier
     return phases
-
-
-@dataclass(frozen=True)
-class Table:
-    """What all calls of a program share."""
-
-    steps: tuple[Step, ...]
-    inputs: tuple[ArraySpec, ...]
-    outputs: tuple[ArraySpec, ...]
-    constants: tuple[np.ndarray, ...]
-    arena_bytes: int
-    scratch_bytes: int
-    donors: dict[int, int]  # output: input whose memory it takes
-
-    @property
-    def donated(self) -> set[int]:
-        return set(self.donors.values())

@@ -20,10 +20,11 @@ ROOMS = {
     "runtime.native": "errors",
     "runtime.spec": "",
     "runtime.rows": "spec",
-    "runtime.steps": "rows spec",
+    "runtime.steps": "rows",
     "runtime.machine": "rows steps",
-    "runtime.cpu": "native rows spec steps machine",
-    "runtime.gpu": "errors native rows spec steps machine",
+    "runtime.program": "rows spec steps",
+    "runtime.cpu": "native rows spec steps machine program",
+    "runtime.gpu": "errors native rows spec steps machine program",
     "compiler.ir": "runtime.errors",
     "compiler.settings": "ir",
     "compiler.kernel": "ir",
@@ -36,7 +37,7 @@ ROOMS = {
     "compiler.front": "ir settings kernel transform ops trace",
     "compiler.plan": "ir kernel transform ops fuse codegen runtime.rows",
     "compiler.pipeline": "ir settings kernel optimise fuse codegen plan "
-    "runtime.native runtime.rows runtime.spec runtime.cpu runtime.gpu",
+    "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",
     "compiler.jit": "ir settings transform ops trace fuse codegen pipeline "
     "runtime.native runtime.spec runtime.gpu",
     "compiler.testing": "ir transform trace front pipeline",

@@ -24,7 +24,7 @@ from ..trace.trace import Traced, aval
 from ..trace.tree import Structure
 
 if TYPE_CHECKING:
-    from ...runtime.cpu.program import Program
+    from ...runtime.program import AnyProgram
     from ..pipeline import Compiled
     from .profile import Profile
 
@@ -42,7 +42,7 @@ class Executable:
     static: tuple[int, ...] = ()  # places of static arguments among the positional ones
 
     @lazy
-    def program(self) -> Program:
+    def program(self) -> AnyProgram:
         return self.compiled.program
 
     @lazy
@@ -91,10 +91,10 @@ class Executable:
                     repair=repair,
                 )
         bound = self.program.bind(leaves)
-        results = self.together(bound.results)
+        results, call = self.together(bound.results), bound.run
 
         def run() -> Any:
-            bound()
+            call()
             return results
 
         return run

@@ -5,5 +5,5 @@ and `guard` look at arguments natively, `context` holds the memory of one call, 
 native loop over steps, `executor` its team of threads, `fenced` the slow walk between pages that
 may not be touched. Begin with `program`.
 
-Imports: native, rows, spec, steps, machine.
+Imports: native, rows, spec, steps, machine, program.
 """

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..program import Table
 from ..rows import HostRow, KernelRow, LoopRow, Slot
-from ..spec import fits
-from ..steps import Begin, Choose, End, Host, Jump, Segment, Step, Table, Test, phases_of
+from ..steps import Begin, Choose, End, Host, Jump, Segment, Step, Test, phases_of
 from . import border, walker
 from .executor import Team, machine_code
 from .guard import ALIGNED, CONTIGUOUS, WRITEABLE, method, verified
@@ -234,17 +234,10 @@ class Context:
 
     def _start_slowly(self, leaves: Any, outputs: tuple[np.ndarray | None, ...]) -> int:
         """What `start` does, in Python."""
+        if (found := self.table.refused(leaves)) >= 0:
+            return found
         inputs = self.table.inputs
-        if type(leaves) is not tuple or len(leaves) != len(inputs):
-            return len(inputs)
-        donated = self.table.donated
-        for i, (leaf, spec) in enumerate(zip(leaves, inputs, strict=True)):
-            if not fits(leaf, spec, i in donated):
-                return i
-            self._pointers[i] = leaf.ctypes.data
-        for i in donated:
-            if any(np.may_share_memory(leaves[i], x) for k, x in enumerate(leaves) if k != i):
-                return i
+        self._pointers[: len(inputs)] = [x.ctypes.data for x in leaves]
         for k, output in enumerate(outputs):
             array = leaves[self.table.donors[k]] if output is None else output
             self._pointers[len(inputs) + k] = array.ctypes.data

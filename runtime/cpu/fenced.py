@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..machine import Address, Machine
+from ..program import Table
 from ..rows import KernelRow
-from ..spec import POISON, accept, fits
-from ..steps import Segment, Table
+from ..spec import POISON
+from ..steps import Segment
 from .host_memory import HostMemory
 
 SIDES = ("end", "begin")
@@ -100,27 +101,15 @@ class Fenced:
         return free.pop() if free else Block(pages)
 
 
-def call(
-    table: Table, side: str, leaves: tuple[Any, ...], convert: bool
-) -> tuple[np.ndarray, ...] | None:
-    """The results; None where a leaf is none of its kind and may not be converted."""
-    donated = table.donated
-    if len(leaves) != len(table.inputs):
-        raise TypeError(f"{len(table.inputs)} arguments are required, got {len(leaves)}")
-    given = list(leaves)
-    for k, (leaf, spec) in enumerate(zip(leaves, table.inputs, strict=True)):
-        if not fits(leaf, spec, k in donated):
-            if not convert:
-                return None
-            given[k] = accept(leaf, spec, k, k in donated)
-    for i in donated:
-        if any(np.may_share_memory(given[i], x) for k, x in enumerate(given) if k != i):
-            given[i] = given[i].copy()
+def call(table: Table, side: str, leaves: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
+    """The results."""
+    given, _ = table.started(leaves, table.refused)
     arena = np.full(table.arena_bytes, POISON, np.uint8)
-    outputs = [
-        given[table.donors[k]] if k in table.donors else poisoned(spec.shape, spec.dtype)
+    made = [
+        None if k in table.donors else poisoned(spec.shape, spec.dtype)
         for k, spec in enumerate(table.outputs)
     ]
+    outputs = table.results(given, made)
     spaces = {
         "arena": [arena.ctypes.data],
         "input": [x.ctypes.data for x in given],
@@ -128,7 +117,7 @@ def call(
         "constant": [x.ctypes.data for x in table.constants],
     }
     Machine(table.steps, spaces, HostMemory(), Fenced(side).run).walk()
-    return tuple(outputs)
+    return outputs
 
 
 def poisoned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

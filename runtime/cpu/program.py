@@ -17,7 +17,7 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,16 +25,19 @@ from typing import Any
 import numpy as np
 
 from ..machine import call_host
-from ..rows import (
-    HOLD_SECONDS,
-    TOGETHER_SECONDS,
-    KernelRow,
-    Row,
+from ..program import (
+    SHARED,
+    Bound,
+    Leaves,
+    Table,
     donors,
-    printed,
+    least_seconds,
+    poisoned,
+    text,
 )
-from ..spec import POISON, ArraySpec, accept, fits
-from ..steps import Host, Segment, Table, steps_of
+from ..rows import HOLD_SECONDS, TOGETHER_SECONDS, KernelRow, Row
+from ..spec import POISON, ArraySpec, fits
+from ..steps import Host, Segment, steps_of
 from . import fenced
 from .border import ACCEPTED
 from .context import Context
@@ -74,7 +77,7 @@ class Program:
     ):
         self.rows, self.seconds = tuple(rows), seconds
         self._top = seconds >= TOGETHER_SECONDS if together is None else together
-        self.poison = "WONDERLAND_POISON" in os.environ if poison is None else poison
+        self.poison = poisoned(poison)
         self.guard = fenced.checked(os.environ.get("WONDERLAND_GUARD", ""))
         self.table = Table(
             steps=steps_of(self.rows, self._top),
@@ -92,12 +95,14 @@ class Program:
         self._together = self._top or any(isinstance(s, Segment) and s.together for s in steps)
         self._contexts: list[Context] = []  # not in flight
 
-    def __call__(self, leaves: tuple[Any, ...]) -> Arrays:
+    def __call__(self, leaves: Leaves) -> Arrays:
         results = self.attempt(leaves)
-        return self._call(leaves, convert=True) if results is None else results
+        if results is None:
+            results = self._call(leaves, convert=True)
+        assert results is not None
+        return results
 
-    def attempt(self, leaves: tuple[Any, ...]) -> Arrays | None:
-        """The results; None where a leaf is no array of exactly its kind, and nothing has run."""
+    def attempt(self, leaves: Leaves) -> Arrays | None:
         if not self._plain:
             return self._call(leaves, convert=False)
         context = self._context()
@@ -107,47 +112,46 @@ class Program:
         return results if accepted else None
 
     def profile(
-        self, leaves: tuple[Any, ...], again: Iterable[tuple[Any, ...]] = ()
+        self, leaves: Leaves, again: Iterable[Leaves] = ()
     ) -> tuple[tuple[str, float], ...]:
-        """Runs row by row: name and seconds of every row that has work.
-
-        Runs once, and once more for each of the leaves in `again`, all in the same memory, which
-        only the first run finds untouched; the least seconds count.
-        """
+        """All in the same memory, which only the first run finds untouched."""
         table = replace(self.table, steps=steps_of(self.rows, self._top, alone=True))
         rows = [row for row in self.rows if not isinstance(row, KernelRow) or row.points > 0]
         context = self._new_context(table)
-        least = np.full(len(rows), np.inf)
-        for given in itertools.chain((leaves,), again):
+
+        def seconds(given: Leaves) -> Sequence[float]:
             times: list[float] = []
             self._run(context, given, True, times)
-            least = np.minimum(least, np.diff(times))
-        return tuple((row.name, float(s)) for row, s in zip(rows, least, strict=True))
+            return [after - before for before, after in itertools.pairwise(times)]
+
+        return least_seconds(rows, seconds, leaves, again)
 
     def finish(self) -> None:
-        """Waits until all calls are done: they are when they return."""
+        """Nothing waits: calls are done when they return."""
 
     # ---- tied to memory
 
-    def bind(self, leaves: Arrays) -> Any:
-        return Bound(self, leaves)
+    def bind(self, leaves: Leaves) -> Bound:
+        for k, (leaf, spec) in enumerate(zip(leaves, self.table.inputs, strict=True)):
+            if not fits(leaf, spec, k in self.table.donated):
+                got = type(leaf).__name__
+                if isinstance(leaf, np.ndarray):
+                    got = "another kind or layout"
+                required = f"{spec} in C order, aligned"
+                raise TypeError(f"argument {k}: {required} is required, got {got}")
+        made = tuple([make() for make in self._make])
+        results = self.table.results(leaves, made)
+        return Bound(self.table, leaves, results, TiedCall(self, leaves, made), np.copyto)
 
     def refusal(self, leaf: Any) -> tuple[str, str] | None:
-        """What is required of an array that is bound, and the repair; None if it is that."""
         flags = leaf.flags if isinstance(leaf, np.ndarray) else None
         if flags is not None and flags.c_contiguous and flags.aligned:
             return None
         return "in C order", "np.ascontiguousarray(x, dtype) before, and bind that"
 
     def __str__(self) -> str:
-        table = self.table
-        head = (
-            f"program: {len(self.rows)} rows, {len(table.inputs)} inputs, "
-            f"{len(table.outputs)} outputs, arena {table.arena_bytes} bytes, "
-            f"scratch {table.scratch_bytes} bytes"
-        )
-        lines = enumerate(printed(self.rows))
-        return "\n".join([head, *(f"{k:4}  {line}" for k, line in lines)])
+        scratch = f", scratch {self.table.scratch_bytes} bytes"
+        return text(self.table, self.rows, memory=scratch)
 
     # ---- one call
 
@@ -163,9 +167,10 @@ class Program:
         stale = self._together and context.team is not team()
         return self._new_context(self.table) if stale else context
 
-    def _call(self, leaves: tuple[Any, ...], convert: bool) -> Any:
+    def _call(self, leaves: Leaves, convert: bool) -> Arrays | None:
         if self.guard:
-            return fenced.call(self.table, self.guard, leaves, convert)
+            fit = convert or self.table.refused(leaves) < 0
+            return fenced.call(self.table, self.guard, leaves) if fit else None
         context = self._context()
         results = self._run(context, leaves, convert)
         self._contexts.append(context)
@@ -174,7 +179,7 @@ class Program:
     def _run(
         self,
         context: Context,
-        leaves: tuple[Any, ...],
+        leaves: Leaves,
         convert: bool,
         times: list[float] | None = None,
     ) -> Arrays | None:
@@ -189,78 +194,31 @@ class Program:
         if found > ACCEPTED:
             if not convert:
                 return None
-            leaves, found = self._start_converted(context, leaves, made)
-        finish(context, found, times)
-        return tuple([leaves[table.donors[k]] if x is None else x for k, x in enumerate(made)])
-
-    def _start_converted(
-        self, context: Context, leaves: tuple[Any, ...], made: tuple[np.ndarray | None, ...]
-    ) -> tuple[Arrays, int]:
-        """Starts after the guard has refused an argument: converts, or says what is wrong."""
-        specs, donated, given = self.table.inputs, self.table.donated, list(leaves)
-        if len(given) != len(specs):
-            raise TypeError(f"{len(specs)} arguments are required, got {len(given)}")
-        while (k := context.start(tuple(given), made)) > ACCEPTED:
-            if not fits(given[k], specs[k], k in donated):
-                given[k] = accept(given[k], specs[k], k, k in donated)
-                shared = {i for i in donated if i != k and meet(given[i], leaves[k])}
-            else:  # it shares memory with a donated argument
-                shared = donated
-            for i in shared:
-                given[i] = given[i].copy()
-        return tuple(given), k
+            leaves, found = table.started(leaves, lambda given: context.start(given, made))
+        if found < ACCEPTED:
+            finish(context, found, times)
+        return table.results(leaves, made)
 
 
-class Bound:
-    """`program` on the memory of `leaves`, which must be arrays of exactly its kinds.
+class TiedCall:
+    """A call of a program on fixed memory: a context whose blocks hold the addresses."""
 
-    Results live in memory of its own that every call overwrites; a donated argument is its result.
-    One call at a time. Making it runs the program once; donated arguments are as before after it.
-    """
+    def __init__(self, program: Program, leaves: Leaves, made: Leaves) -> None:
+        self.program, self.leaves, self.made = program, leaves, made
+        self.context: Context | None = None
 
-    def __init__(self, program: Program, leaves: tuple[Any, ...]):
-        self.program, self.leaves = program, leaves
-        table = program.table
-        for k, (leaf, spec) in enumerate(zip(leaves, table.inputs, strict=True)):
-            if not fits(leaf, spec, k in table.donated):
-                got = type(leaf).__name__
-                if isinstance(leaf, np.ndarray):
-                    got = "another kind or layout"
-                required = f"{spec} in C order, aligned"
-                raise TypeError(f"argument {k}: {required} is required, got {got}")
-        self._own = tuple([make() for make in program._make])
-        self.results: Arrays = tuple(
-            leaves[table.donors[k]] if x is None else x for k, x in enumerate(self._own)
-        )
-        self._begin()
-
-    def _begin(self) -> None:
-        """A context whose blocks hold the addresses."""
-        table = self.program.table
-        kept = {k: self.leaves[k].copy() for k in table.donated}
-        context = self._context = self.program._new_context(table)
-        found = context.start(self.leaves, self._own)
+    def __call__(self) -> None:
+        context = self.context
+        if context is not None and (context.team is None or context.team is team()):
+            if (found := context.proceed()) < ACCEPTED:
+                finish(context, found)
+            return
+        context = self.program._new_context(self.program.table)  # the first call, or after a fork
+        found = context.start(self.leaves, self.made)
         if found > ACCEPTED:
-            raise TypeError("arguments that share memory with a donated one cannot be bound")
-        try:
-            finish(context, found)
-        finally:
-            for k, array in kept.items():
-                self.leaves[k][...] = array
-
-    def __call__(self) -> Arrays:
-        context = self._context
-        if context.team is not None and context.team is not team():  # after a fork
-            self._begin()
-            context = self._context
-        finish(context, context.proceed())
-        return self.results
-
-
-def meet(one: Any, other: Any) -> bool:
-    """Whether two arguments are arrays that may share memory."""
-    arrays = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
-    return arrays and np.may_share_memory(one, other)
+            raise TypeError(SHARED)
+        self.context = context
+        finish(context, found)
 
 
 def makers(table: Table, spare: int) -> tuple[Callable[[], Any], ...]:

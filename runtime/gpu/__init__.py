@@ -5,5 +5,5 @@ In: rows whose kernels are texts of PTX or cubins, arrays in its memory. Out: a 
 it is asked for between two steps, `cublaslt` the library of products, `dlpack` the exchange with
 other libraries. Begin with `device`.
 
-Imports: errors, native, rows, spec, steps, machine.
+Imports: errors, native, rows, spec, steps, machine, program.
 """

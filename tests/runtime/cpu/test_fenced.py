@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,11 @@ import wonderland as wl
 from tests.plan.test_verify import PROGRAMS, compiled
 from tests.programs.random_graphs import random_arrays, random_graph
 from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
+from wonderland.runtime.cpu import fenced
 from wonderland.runtime.cpu.fenced import SIDES, checked
+from wonderland.runtime.cpu.program import Program
+from wonderland.runtime.rows import KernelRow, Slot
+from wonderland.runtime.spec import ArraySpec
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect and fork")
 SEEDS = range(40)  # their machine code is that of other tests
@@ -86,6 +90,20 @@ def test_an_access_outside_ends_the_process(side: str, by: str) -> None:
             planted = replace(c, lowered=(*c.lowered[:k], other, *c.lowered[k + 1 :]))
             assert child(lambda c=planted: guarded(c, (x,), side)) == -signal.SIGSEGV
             assert child(lambda c=c: guarded(c, (x,), side)) == 0
+
+
+def test_a_donated_argument_that_another_sees_is_copied(kernels: Mapping[str, int]) -> None:
+    """The other is a view with steps, of which the program gets a copy anyway."""
+    x, y, out = Slot("input"), Slot("input", 1), Slot("output")
+    row = KernelRow(kernels["plus"], (x, y, out), (), 6, 4, nbytes=(48, 48, 48), writes=1)
+    spec = ArraySpec(np.dtype(np.int64), (6,))
+    table = Program((row,), (spec, spec), (spec,), donated=((1, 0),)).table
+    both = np.arange(12)
+    (total,) = fenced.call(table, "end", (both[::2], both[:6]))
+    np.testing.assert_array_equal(total, np.arange(6) * 3)
+    np.testing.assert_array_equal(both, np.arange(12))
+    (total,) = fenced.call(table, "end", (both[6:], both[:6]))
+    assert total.ctypes.data == both.ctypes.data
 
 
 def test_the_side_is_end_or_begin() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -186,6 +188,21 @@ def test_a_loop_that_is_left_half_way_takes_the_donated_array_with_it(device, er
     with pytest.raises(DeviceError, match="the array was donated"):
         np.asarray(x)
     assert program((put(X, device, SPEC),))[0].tolist() == (X * 8).tolist()
+
+
+def test_a_turn_that_fails_behind_its_first_launch_takes_the_donated_array_with_it() -> None:
+    """The first launch has been asked for, and writes where the argument was."""
+    device = FakeDevice()
+    cells = carry(0, INPUT, OUTPUT, OUTPUT)
+    first = plus(cell(0), cell(0), cell(1))
+    turn = first, replace(first, name="second")
+    loop = LoopRow(turn, cells, segments.UNROLLED)
+    program = DeviceProgram(device, (loop,), (SPEC,), (SPEC,), (), 0, ((0, 0),))
+    x = put(X, device, SPEC)
+    device.failing = "run second"
+    with pytest.raises(DeviceError, match="run second on cuda:0: planted"):
+        program((x,))
+    assert x.is_deleted()
 
 
 def test_a_donated_array_stays_where_nothing_has_run(device):
