@@ -2,256 +2,29 @@
 
 In: values. Out: values of nodes of these ops. `family` is what kinds of ops share; a file is a kind
 of op, `nested/` holds those that hold graphs: loops, branches, custom rules, checkpoints. The
-functions of this package apply ops to values. Begin with `cumulative`, then `family`.
+functions of this package apply ops to values; each file names its own in `__all__`. Begin with
+`cumulative`, then `family`.
 
 Imports: ir, kernel, transform.
 """
 
-from .collective import all_gather, own, psum
-from .contract import dot_general
-from .cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum, linear_recurrence
-from .effects import tie, token
-from .elementwise import (
-    abs,
-    add,
-    after,
-    and_,
-    cast,
-    ceil,
-    complex,
-    conj,
-    copysign,
-    div,
-    eq,
-    floor,
-    floordiv,
-    fma,
-    ge,
-    gt,
-    imag,
-    le,
-    lt,
-    maximum,
-    minimum,
-    mul,
-    named,
-    ne,
-    neg,
-    nextafter,
-    not_,
-    or_,
-    real,
-    rem,
-    round,
-    select,
-    shift_left,
-    shift_right,
-    sign,
-    stop_gradient,
-    sub,
-    trunc,
-    xor,
-)
-from .formula import entr, fmod, log1mexp, log_odds, logaddexp, logaddexp2, sinc, xlog1py, xlogy
-from .gamma import gamma_draw
-from .gather import (
-    dynamic_slice,
-    dynamic_update_slice,
-    gather,
-    scatter,
-    take,
-    take_add,
-    take_along,
-)
-from .guard import guard
-from .nested.scan import Scan
-from .nested.switch import Switch
-from .nested.while_loop import While
-from .order import argsort, searchsorted, sort
-from .random import random_bits, threefry
-from .reduce import (
-    argmax,
-    argmin,
-    reduce_all,
-    reduce_any,
-    reduce_max,
-    reduce_min,
-    reduce_prod,
-    reduce_sum,
-)
-from .source import constant, full, iota
-from .transcendental import (
-    acos,
-    acosh,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    cbrt,
-    cos,
-    cosh,
-    digamma,
-    erf,
-    erfc,
-    erfinv,
-    exp,
-    exp2,
-    expm1,
-    hypot,
-    lgamma,
-    log,
-    log1p,
-    log2,
-    log10,
-    pow,
-    rsqrt,
-    sigmoid,
-    sin,
-    sinh,
-    sqrt,
-    tan,
-    tanh,
-)
-from .view import (
-    broadcast,
-    concatenate,
-    copy,
-    flip,
-    interleave,
-    pad,
-    permute,
-    reshape,
-    slice_,
-)
+# ruff: noqa: F403  each file says its names
 
-__all__ = [
-    "Scan",
-    "Switch",
-    "While",
-    "abs",
-    "acos",
-    "acosh",
-    "add",
-    "after",
-    "all_gather",
-    "and_",
-    "argmax",
-    "argmin",
-    "argsort",
-    "asin",
-    "asinh",
-    "atan",
-    "atan2",
-    "atanh",
-    "broadcast",
-    "cast",
-    "cbrt",
-    "ceil",
-    "complex",
-    "concatenate",
-    "conj",
-    "constant",
-    "copy",
-    "copysign",
-    "cos",
-    "cosh",
-    "cumlogsumexp",
-    "cummax",
-    "cummin",
-    "cumprod",
-    "cumsum",
-    "digamma",
-    "div",
-    "dot_general",
-    "dynamic_slice",
-    "dynamic_update_slice",
-    "entr",
-    "eq",
-    "erf",
-    "erfc",
-    "erfinv",
-    "exp",
-    "exp2",
-    "expm1",
-    "flip",
-    "floor",
-    "floordiv",
-    "fma",
-    "fmod",
-    "full",
-    "gamma_draw",
-    "gather",
-    "ge",
-    "gt",
-    "guard",
-    "hypot",
-    "imag",
-    "interleave",
-    "iota",
-    "le",
-    "lgamma",
-    "linear_recurrence",
-    "log",
-    "log1mexp",
-    "log1p",
-    "log2",
-    "log10",
-    "log_odds",
-    "logaddexp",
-    "logaddexp2",
-    "lt",
-    "maximum",
-    "minimum",
-    "mul",
-    "named",
-    "ne",
-    "neg",
-    "nextafter",
-    "not_",
-    "or_",
-    "own",
-    "pad",
-    "permute",
-    "pow",
-    "psum",
-    "random_bits",
-    "real",
-    "reduce_all",
-    "reduce_any",
-    "reduce_max",
-    "reduce_min",
-    "reduce_prod",
-    "reduce_sum",
-    "rem",
-    "reshape",
-    "round",
-    "rsqrt",
-    "scatter",
-    "searchsorted",
-    "select",
-    "shift_left",
-    "shift_right",
-    "sigmoid",
-    "sign",
-    "sin",
-    "sinc",
-    "sinh",
-    "slice_",
-    "sort",
-    "sqrt",
-    "stop_gradient",
-    "sub",
-    "take",
-    "take_add",
-    "take_along",
-    "tan",
-    "tanh",
-    "threefry",
-    "tie",
-    "token",
-    "trunc",
-    "xlog1py",
-    "xlogy",
-    "xor",
-]
+from .collective import *
+from .contract import *
+from .cumulative import *
+from .effects import *
+from .elementwise import *
+from .formula import *
+from .gamma import *
+from .gather import *
+from .guard import *
+from .nested.scan import Scan as Scan
+from .nested.switch import Switch as Switch
+from .nested.while_loop import While as While
+from .order import *
+from .random import *
+from .reduce import *
+from .source import *
+from .transcendental import *
+from .view import *

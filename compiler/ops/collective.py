@@ -26,6 +26,8 @@ from .reduce import reduce_sum
 from .source import full, iota
 from .view import broadcast, permute, reshape, slice_
 
+__all__ = ["all_gather", "own", "psum"]
+
 PLACE = Type("i32")
 NUMBERS = (*INTEGERS, *WIDE, *COMPLEX)
 

@@ -18,6 +18,8 @@ from .family import OneResult, behind, of_domain
 from .reduce import reduce_sum
 from .view import broadcast, inverse, permute
 
+__all__ = ["dot_general"]
+
 Axes = tuple[tuple[int, ...], tuple[int, ...]]
 
 DOMAIN = ("i32", "i64", "u32", *WIDE, *COMPLEX)

@@ -22,6 +22,8 @@ from .source import full
 from .transcendental import exp
 from .view import broadcast, concatenate, pad, permute, reshape, slice_
 
+__all__ = ["cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "linear_recurrence"]
+
 
 class Cumulative(OneResult, abstract=True):
     """Combines the elements along `axis` in order by `kind`, one of kernel.monoid.RUNNING."""

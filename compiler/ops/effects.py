@@ -26,6 +26,8 @@ from .elementwise import and_
 from .family import Computed, OneResult
 from .nested.bodies import by_row
 
+__all__ = ["tie", "token"]
+
 TOKEN = Type("bool", (0,))
 """The type of what orders effects."""
 

@@ -32,8 +32,15 @@ from ..kernel import Expr
 from ..kernel import apply as scalar
 from ..kernel.index import Index, Piece
 from ..kernel.scalar import cast as scalar_cast
-from .family import Elementwise, OneResult, View, partwise
+from .family import Elementwise, OneResult, View, of_one, of_two, partwise
 from .source import Full, Number, full
+
+__all__ = [
+    "abs", "add", "after", "and_", "cast", "ceil", "complex", "conj", "copysign", "div", "eq",
+    "floor", "floordiv", "fma", "ge", "gt", "imag", "le", "lt", "maximum", "minimum", "mul",
+    "named", "ne", "neg", "nextafter", "not_", "or_", "real", "rem", "round", "select",
+    "shift_left", "shift_right", "sign", "stop_gradient", "sub", "trunc", "xor",
+]  # fmt: skip
 
 BITS = ("bool", *INTEGERS)
 NUMBERS = (*INTEGERS, *INEXACT)
@@ -736,148 +743,57 @@ def operands(out: Value) -> tuple[Value, ...]:
     return out.node.args
 
 
-def add(x: Value, y: Value) -> Value:
-    return apply(Add(), x, y)
-
-
-def sub(x: Value, y: Value) -> Value:
-    return apply(Sub(), x, y)
-
-
-def mul(x: Value, y: Value) -> Value:
-    return apply(Mul(), x, y)
-
-
-def div(x: Value, y: Value) -> Value:
-    return apply(Div(), x, y)
-
-
-def neg(x: Value) -> Value:
-    return apply(Neg(), x)
+add = of_two(Add)
+sub = of_two(Sub)
+mul = of_two(Mul)
+div = of_two(Div)
+neg = of_one(Neg)
 
 
 def fma(x: Value, y: Value, z: Value) -> Value:
     return apply(Fma(), x, y, z)
 
 
-def abs(x: Value) -> Value:
-    return apply(Abs(), x)
-
-
-def maximum(x: Value, y: Value) -> Value:
-    return apply(Maximum(), x, y)
-
-
-def minimum(x: Value, y: Value) -> Value:
-    return apply(Minimum(), x, y)
-
-
-def floordiv(x: Value, y: Value) -> Value:
-    return apply(Floordiv(), x, y)
-
-
-def rem(x: Value, y: Value) -> Value:
-    return apply(Rem(), x, y)
-
-
-def sign(x: Value) -> Value:
-    return apply(Sign(), x)
-
-
-def floor(x: Value) -> Value:
-    return apply(Floor(), x)
-
-
-def ceil(x: Value) -> Value:
-    return apply(Ceil(), x)
-
-
-def round(x: Value) -> Value:
-    return apply(Round(), x)
-
-
-def trunc(x: Value) -> Value:
-    return apply(Trunc(), x)
-
-
-def copysign(x: Value, y: Value) -> Value:
-    return apply(Copysign(), x, y)
-
-
-def nextafter(x: Value, y: Value) -> Value:
-    return apply(Nextafter(), x, y)
-
-
-def eq(x: Value, y: Value) -> Value:
-    return apply(Eq(), x, y)
-
-
-def ne(x: Value, y: Value) -> Value:
-    return apply(Ne(), x, y)
-
-
-def lt(x: Value, y: Value) -> Value:
-    return apply(Lt(), x, y)
-
-
-def le(x: Value, y: Value) -> Value:
-    return apply(Le(), x, y)
-
-
-def gt(x: Value, y: Value) -> Value:
-    return apply(Gt(), x, y)
-
-
-def ge(x: Value, y: Value) -> Value:
-    return apply(Ge(), x, y)
-
-
-def and_(x: Value, y: Value) -> Value:
-    return apply(And(), x, y)
-
-
-def or_(x: Value, y: Value) -> Value:
-    return apply(Or(), x, y)
-
-
-def xor(x: Value, y: Value) -> Value:
-    return apply(Xor(), x, y)
-
-
-def not_(x: Value) -> Value:
-    return apply(Not(), x)
-
-
-def shift_left(x: Value, y: Value) -> Value:
-    return apply(ShiftLeft(), x, y)
-
-
-def shift_right(x: Value, y: Value) -> Value:
-    return apply(ShiftRight(), x, y)
+abs = of_one(Abs)
+maximum = of_two(Maximum)
+minimum = of_two(Minimum)
+floordiv = of_two(Floordiv)
+rem = of_two(Rem)
+sign = of_one(Sign)
+floor = of_one(Floor)
+ceil = of_one(Ceil)
+round = of_one(Round)
+trunc = of_one(Trunc)
+copysign = of_two(Copysign)
+nextafter = of_two(Nextafter)
+eq = of_two(Eq)
+ne = of_two(Ne)
+lt = of_two(Lt)
+le = of_two(Le)
+gt = of_two(Gt)
+ge = of_two(Ge)
+and_ = of_two(And)
+or_ = of_two(Or)
+xor = of_two(Xor)
+not_ = of_one(Not)
+shift_left = of_two(ShiftLeft)
+shift_right = of_two(ShiftRight)
 
 
 def select(mask: Value, x: Value, y: Value) -> Value:
     return apply(Select(), mask, x, y)
 
 
-def real(x: Value) -> Value:
-    return apply(Real(), x)
-
-
-def imag(x: Value) -> Value:
-    return apply(Imag(), x)
-
-
-def conj(x: Value) -> Value:
-    return apply(Conj(), x)
+real = of_one(Real)
+imag = of_one(Imag)
+conj = of_one(Conj)
 
 
 def complex(re: Value, im: Value) -> Value:
     return apply(Complex(), re, im)
 
 
-def stop_gradient(x: Value) -> Value:
-    return apply(StopGradient(), x)
+stop_gradient = of_one(StopGradient)
 
 
 def named(x: Value, tag: str) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -157,6 +157,41 @@ class Elementwise(OneResult, abstract=True):
             yield Sample(
                 cls(), (Type(dtype, (2,)),) * cls.arity, error=f"is required, got {dtype}[2]"
             )
+
+
+class OfOne(Protocol):
+    def __call__(self, x: Value) -> Value: ...
+
+
+class OfTwo(Protocol):
+    def __call__(self, x: Value, y: Value) -> Value: ...
+
+
+def of_one(kind: type[Op]) -> OfOne:
+    """The function of a value that applies an op without parameters."""
+    op = kind()
+
+    def function(x: Value) -> Value:
+        return apply(op, x)
+
+    return known_as(kind, function)
+
+
+def of_two(kind: type[Op]) -> OfTwo:
+    """The function of two values that applies an op without parameters."""
+    op = kind()
+
+    def function(x: Value, y: Value) -> Value:
+        return apply(op, x, y)
+
+    return known_as(kind, function)
+
+
+def known_as(kind: type[Op], function: Any) -> Any:
+    """`function` with the name of an op, what it says of itself, and where it stands."""
+    function.__name__ = function.__qualname__ = kind.name
+    function.__doc__, function.__module__ = kind.__doc__, kind.__module__
+    return function
 
 
 def widened(x: np.ndarray) -> np.ndarray:

@@ -36,9 +36,13 @@ from .elementwise import (
     select,
     sub,
 )
-from .family import Elementwise, widened
+from .family import Elementwise, of_one, of_two, widened
 from .source import full
 from .transcendental import cos, exp, expm1, log, log1p, sin
+
+__all__ = [
+    "entr", "fmod", "log1mexp", "log_odds", "logaddexp", "logaddexp2", "sinc", "xlog1py", "xlogy",
+]  # fmt: skip
 
 
 class Formula(Elementwise, abstract=True):
@@ -386,32 +390,13 @@ class Fmod(Formula):
 # ---------------------------------------------------------------- user functions
 
 
-def logaddexp(x: Value, y: Value) -> Value:
-    return apply(Logaddexp(), x, y)
-
-
-def logaddexp2(x: Value, y: Value) -> Value:
-    return apply(Logaddexp2(), x, y)
-
-
-def log1mexp(x: Value) -> Value:
-    return apply(Log1mexp(), x)
-
-
-def xlogy(x: Value, y: Value) -> Value:
-    return apply(Xlogy(), x, y)
-
-
-def xlog1py(x: Value, y: Value) -> Value:
-    return apply(Xlog1py(), x, y)
-
-
-def entr(x: Value) -> Value:
-    return apply(Entr(), x)
-
-
-def log_odds(p: Value) -> Value:
-    return apply(LogOdds(), p)
+logaddexp = of_two(Logaddexp)
+logaddexp2 = of_two(Logaddexp2)
+log1mexp = of_one(Log1mexp)
+xlogy = of_two(Xlogy)
+xlog1py = of_two(Xlog1py)
+entr = of_one(Entr)
+log_odds = of_one(LogOdds)
 
 
 def sinc(x: Value, order: int = 0) -> Value:
@@ -419,5 +404,4 @@ def sinc(x: Value, order: int = 0) -> Value:
     return apply(Sinc(order), x)
 
 
-def fmod(x: Value, y: Value) -> Value:
-    return apply(Fmod(), x, y)
+fmod = of_two(Fmod)

@@ -33,6 +33,8 @@ from .source import constant, full
 from .transcendental import digamma, exp, expm1, log, sqrt
 from .view import broadcast
 
+__all__ = ["gamma_draw"]
+
 
 class GammaDraw(View):
     """y = x, drawn from the gamma distribution of shape a, with which it moves; its log if `log`"""

@@ -26,6 +26,10 @@ from .places import Indexed, Ints, batched_params, computed
 from .source import Iota, full, iota, zero_of
 from .view import reshape
 
+__all__ = [
+    "dynamic_slice", "dynamic_update_slice", "gather", "scatter", "take", "take_add", "take_along",
+]  # fmt: skip
+
 ORDERED = (*INTEGERS, *WIDE)
 NUMBERS = (*ORDERED, *COMPLEX)
 COMBINE = {m.update: m for m in MONOIDS.values() if m.update}

@@ -15,6 +15,8 @@ from ..transform.rows import cleared, guard
 from .elementwise import operands
 from .family import OneResult, partwise
 
+__all__ = ["guard"]
+
 
 class Guard(OneResult):
     """x, which nobody reads where `on` does not hold: its cotangent there is zero

@@ -16,6 +16,8 @@ from .family import of_domain
 from .gather import take_along
 from .view import broadcast, permute
 
+__all__ = ["argsort", "searchsorted", "sort"]
+
 Values = tuple[Value, ...]
 
 

@@ -21,6 +21,8 @@ from ..kernel.index import Index, Read, dims, linear
 from .family import Computed
 from .view import broadcast
 
+__all__ = ["random_bits", "threefry"]
+
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
 PARITY = 0x1BD11BDA
 

@@ -17,6 +17,11 @@ from .family import Reduce, partwise
 from .source import full
 from .view import broadcast, pad, permute, reshape, slice_
 
+__all__ = [
+    "argmax", "argmin", "reduce_all", "reduce_any", "reduce_max", "reduce_min", "reduce_prod",
+    "reduce_sum",
+]  # fmt: skip
+
 
 class Sum(Reduce):
     """y[...] = sum of x over `axes`"""

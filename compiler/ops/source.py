@@ -17,6 +17,8 @@ from ..kernel import apply as scalar
 from ..kernel.index import Index, Read, dims
 from .family import Computed, OneResult, of_domain
 
+__all__ = ["constant", "full", "iota"]
+
 Number = bool | int | float | complex
 
 

@@ -40,7 +40,13 @@ from .elementwise import (
     stop_gradient,
     sub,
 )
-from .family import Elementwise
+from .family import Elementwise, of_one, of_two
+
+__all__ = [
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "digamma",
+    "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "hypot", "lgamma", "log", "log1p", "log2",
+    "log10", "pow", "rsqrt", "sigmoid", "sin", "sinh", "sqrt", "tan", "tanh",
+]  # fmt: skip
 
 SHIFT = {"f32": 64.0, "f64": 512.0}
 """What e ** x is divided by e to the power of, where x is greater."""
@@ -556,128 +562,42 @@ class Hypot(Elementwise):
 # ---------------------------------------------------------------- user functions
 
 
-def exp(x: Value) -> Value:
-    return apply(Exp(), x)
-
-
-def expm1(x: Value) -> Value:
-    return apply(Expm1(), x)
-
-
-def log(x: Value) -> Value:
-    return apply(Log(), x)
-
-
-def log1p(x: Value) -> Value:
-    return apply(Log1p(), x)
-
-
-def tanh(x: Value) -> Value:
-    return apply(Tanh(), x)
-
-
-def sigmoid(x: Value) -> Value:
-    return apply(Sigmoid(), x)
-
-
-def sqrt(x: Value) -> Value:
-    return apply(Sqrt(), x)
-
-
-def rsqrt(x: Value) -> Value:
-    return apply(Rsqrt(), x)
-
-
-def sin(x: Value) -> Value:
-    return apply(Sin(), x)
-
-
-def cos(x: Value) -> Value:
-    return apply(Cos(), x)
-
-
-def erf(x: Value) -> Value:
-    return apply(Erf(), x)
-
-
-def pow(x: Value, y: Value) -> Value:
-    return apply(Pow(), x, y)
-
-
-def exp2(x: Value) -> Value:
-    return apply(Exp2(), x)
-
-
-def log2(x: Value) -> Value:
-    return apply(Log2(), x)
-
-
-def log10(x: Value) -> Value:
-    return apply(Log10(), x)
-
-
-def cbrt(x: Value) -> Value:
-    return apply(Cbrt(), x)
-
-
-def tan(x: Value) -> Value:
-    return apply(Tan(), x)
-
-
-def asin(x: Value) -> Value:
-    return apply(Asin(), x)
-
-
-def acos(x: Value) -> Value:
-    return apply(Acos(), x)
-
-
-def atan(x: Value) -> Value:
-    return apply(Atan(), x)
-
-
-def sinh(x: Value) -> Value:
-    return apply(Sinh(), x)
-
-
-def cosh(x: Value) -> Value:
-    return apply(Cosh(), x)
-
-
-def asinh(x: Value) -> Value:
-    return apply(Asinh(), x)
-
-
-def acosh(x: Value) -> Value:
-    return apply(Acosh(), x)
-
-
-def atanh(x: Value) -> Value:
-    return apply(Atanh(), x)
-
-
-def erfc(x: Value) -> Value:
-    return apply(Erfc(), x)
-
-
-def erfinv(x: Value) -> Value:
-    return apply(Erfinv(), x)
-
-
-def lgamma(x: Value) -> Value:
-    return apply(Lgamma(), x)
-
-
-def digamma(x: Value) -> Value:
-    return apply(Digamma(), x)
+exp = of_one(Exp)
+expm1 = of_one(Expm1)
+log = of_one(Log)
+log1p = of_one(Log1p)
+tanh = of_one(Tanh)
+sigmoid = of_one(Sigmoid)
+sqrt = of_one(Sqrt)
+rsqrt = of_one(Rsqrt)
+sin = of_one(Sin)
+cos = of_one(Cos)
+erf = of_one(Erf)
+pow = of_two(Pow)
+exp2 = of_one(Exp2)
+log2 = of_one(Log2)
+log10 = of_one(Log10)
+cbrt = of_one(Cbrt)
+tan = of_one(Tan)
+asin = of_one(Asin)
+acos = of_one(Acos)
+atan = of_one(Atan)
+sinh = of_one(Sinh)
+cosh = of_one(Cosh)
+asinh = of_one(Asinh)
+acosh = of_one(Acosh)
+atanh = of_one(Atanh)
+erfc = of_one(Erfc)
+erfinv = of_one(Erfinv)
+lgamma = of_one(Lgamma)
+digamma = of_one(Digamma)
 
 
 def atan2(y: Value, x: Value) -> Value:
     return apply(Atan2(), y, x)
 
 
-def hypot(x: Value, y: Value) -> Value:
-    return apply(Hypot(), x, y)
+hypot = of_two(Hypot)
 
 
 def infinite(x: Value) -> Value:

@@ -14,8 +14,12 @@ from ..ir.graph import Op, Pair, Parts, Sample, Value, apply
 from ..ir.types import HALVES, NUMPY, Type, is_inexact, spelled
 from ..kernel.index import Flat, Index, Piece, dims, linear, moved
 from .elementwise import cast, operands
-from .family import Linear, View, behind, of_axes
+from .family import Linear, View, behind, of_axes, of_one, of_two
 from .source import Number, full, number, of_kind, zero_of
+
+__all__ = [
+    "broadcast", "concatenate", "copy", "flip", "interleave", "pad", "permute", "reshape", "slice_",
+]  # fmt: skip
 
 Ints = tuple[int, ...]
 T = TypeVar("T")
@@ -528,8 +532,7 @@ def spaced(x: Value, axis: int, step: int) -> Value:
     return slice_(x, zeros, (*before, (n - 1) * step + 1, *after), tuple(1 for _ in zeros))
 
 
-def copy(x: Value) -> Value:
-    return apply(Copy(), x)
+copy = of_one(Copy)
 
 
 def reshape(x: Value, shape: Sequence[int]) -> Value:
@@ -569,5 +572,4 @@ def concatenate(*xs: Value, axis: int) -> Value:
     return apply(Concatenate(axis), *xs)
 
 
-def interleave(x: Value, y: Value) -> Value:
-    return apply(Interleave(), x, y)
+interleave = of_two(Interleave)

@@ -33,6 +33,13 @@ from ...trace.tracer import FUNCTIONS, Tracer
 from .elementwise import floor, where
 from .shapes import broadcast_to, ravel, reshape, stack
 
+__all__ = [
+    "arange", "array", "asarray", "blackman", "can_cast", "empty", "empty_like", "eye", "full",
+    "full_like", "geomspace", "hamming", "hanning", "identity", "indices", "linspace", "logspace",
+    "meshgrid", "ones", "ones_like", "polyval", "result_type", "tri", "tril", "triu", "vander",
+    "zeros", "zeros_like",
+]  # fmt: skip
+
 
 def _constant(function: Any, number: int) -> Callable[..., Any]:
     def implementation(shape: Any, dtype: Any = None, order: str = "C", **options: Any) -> Tracer:

@@ -15,6 +15,11 @@ from .reductions import accumulated
 from .reductions import sum as sum_
 from .shapes import atleast_1d, concatenate, diff, moveaxis, ravel
 
+__all__ = [
+    "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "nancumprod", "nancumsum",
+    "trapezoid",
+]  # fmt: skip
+
 
 def _cumulative(name: str, function: Any, rule: Any) -> Any:
     """`rule(value, axis, reverse)` with NumPy's axis, whose default flattens, and dtype."""

@@ -36,6 +36,8 @@ from .products import contract
 from .reductions import sum as sum_
 from .shapes import squeeze, transpose
 
+__all__ = ["einsum"]
+
 Term = tuple[int, ...]
 """A label for each axis. Letters are their code points; axes of an ellipsis are negative."""
 Path = list[tuple[int, ...]]

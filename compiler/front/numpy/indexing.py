@@ -36,6 +36,11 @@ from .elementwise import where
 from .selection import Selection, from_front, mode_of, selection
 from .shapes import broadcast_to, moveaxis, pad, ravel, reshape
 
+__all__ = [
+    "choose", "compress", "diag", "diagflat", "diagonal", "extract", "take", "take_along_axis",
+    "trace",
+]  # fmt: skip
+
 Shape = tuple[int, ...]
 
 

@@ -39,6 +39,12 @@ from .creation import linspace
 from .elementwise import where as where_
 from .shapes import ravel, reshape
 
+__all__ = [
+    "argpartition", "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram",
+    "histogram_bin_edges", "intersect1d", "isin", "lexsort", "nonzero", "partition", "searchsorted",
+    "setdiff1d", "setxor1d", "sort", "union1d", "unique", "where",
+]  # fmt: skip
+
 # ---------------------------------------------------------------- sorts
 
 

@@ -30,6 +30,8 @@ from ...trace.tracer import Tracer
 from .elementwise import conj
 from .shapes import moveaxis, ravel, reshape
 
+__all__ = ["dot", "inner", "kron", "matmul", "outer", "tensordot", "vdot", "vecdot"]
+
 Axes = tuple[int, ...]
 
 

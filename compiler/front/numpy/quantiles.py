@@ -16,6 +16,10 @@ from .order import searchsorted, sort
 from .reductions import reduced_axes
 from .shapes import broadcast_to, moveaxis, reshape
 
+__all__ = [
+    "interp", "median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile",
+]  # fmt: skip
+
 CONTINUOUS = {
     "linear": (1.0, 1.0),
     "hazen": (0.5, 0.5),

@@ -42,6 +42,12 @@ from .elementwise import (
 )
 from .shapes import broadcast_to
 
+__all__ = [
+    "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "average",
+    "count_nonzero", "max", "mean", "min", "nanmax", "nanmin", "nanprod", "nansum", "prod", "ptp",
+    "std", "sum", "var",
+]  # fmt: skip
+
 
 @functools.cache
 def accumulated(function: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -36,6 +36,15 @@ from ...trace.operands import (
 )
 from ...trace.tracer import FUNCTIONS, Tracer
 
+__all__ = [
+    "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "broadcast_arrays",
+    "broadcast_to", "column_stack", "concat", "concatenate", "delete", "diff", "dsplit", "dstack",
+    "ediff1d", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "insert",
+    "matrix_transpose", "moveaxis", "ndim", "pad", "permute_dims", "ravel", "repeat", "reshape",
+    "resize", "roll", "rollaxis", "rot90", "shape", "size", "split", "squeeze", "stack", "swapaxes",
+    "tile", "transpose", "unstack", "vsplit", "vstack",
+]  # fmt: skip
+
 
 def _like(x: Tracer, found: Value) -> Tracer:
     return new(found, x.weak)

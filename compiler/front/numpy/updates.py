@@ -24,6 +24,8 @@ from ...transform.interpreter import interpret
 from .indexing import bounds_of, read, values_of
 from .selection import Selection, mode_of, selection
 
+__all__ = ["at"]
+
 BOOLS = {"add": "max", "mul": "min"}
 """What a sum and a product of truth values are."""
 

@@ -20,6 +20,8 @@ from .selection import mode_of
 from .shapes import ravel, reshape
 from .updates import updated
 
+__all__ = ["copyto", "fill_diagonal", "put", "put_along_axis", "putmask"]
+
 METHODS = {
     np.add: "add",
     np.multiply: "mul",
