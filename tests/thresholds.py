@@ -65,6 +65,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "fuse.apart.FEW_RESULTS": "results of a product: its rows times its columns, in test_accuracy",
     "codegen.cpu.blocks.UNITS": "how many units a team wants",
+    "codegen.cpu.prefix.COSTLY": "work of a combination",
     "codegen.target.OWN_BYTES": "bytes of a GPU's shared memory",
     "fuse.emission.cluster.SPLITS": "attempts to read a reshape",
     "fuse.emission.kept.WEIGHT": "weight of an expression",

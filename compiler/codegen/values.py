@@ -213,14 +213,19 @@ class Values:
         return plain(e) or self.slots.constant(e)
 
     def applied(self, e: Expr) -> str:
-        """A scalar operation; one operand at least is a vector, so that literals have a kind."""
-        names = [self.constant(a) if isinstance(a, Const) else self.name(a) for a in e.args]
-        shifts = e.op in ("shift_left", "shift_right") and isinstance(e.args[1], Const)
-        if shifts and isinstance(e.args[1], Const):
-            names[1] = repr(e.args[1].value)
-        first = 1 if e.op == "select" else 0
-        for k in (0, first):
-            if all(isinstance(a, Const) for a in (e.args[k:] if k == first else e.args[:1])):
+        """The words of an operation.
+
+        A literal takes the dtype of the operand beside it: where all are literals, one is a vector.
+        """
+        names = [self.name(a) for a in e.args]
+        match e.op, e.args:
+            case ("shift_left" | "shift_right"), (_, Const(value=by)):
+                names[1] = repr(by)
+        operands = range(len(e.args))
+        beside = [operands[:1], operands[1:]] if e.op == "select" else [operands]
+        for alike in beside:
+            if all(isinstance(e.args[k], Const) for k in alike):
+                k = alike[0]
                 names[k] = f"full({names[k]}, {e.args[k].dtype}, 1)"
         return operation(e.op, names, e.args[-1].dtype, e.param)
 
