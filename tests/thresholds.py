@@ -16,7 +16,7 @@ MODULES = (
     "fuse.apart", "fuse.chunks", "fuse.roots", "optimise.fold", "fuse.fuse", "optimise.hoist",
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
-    "codegen.cpu.network", "codegen.cpu.prefix", "codegen.lanes", "codegen.cpu.sort",
+    "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
     "codegen.target", "codegen.words.tile", "codegen.cpu.tiles",
 )  # fmt: skip
 
@@ -49,7 +49,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "codegen.target.LINE": ("map", "rows"),
     "codegen.cpu.network.SHORT": ("sorted",),
     "codegen.cpu.prefix.ROWS": ("running",),
-    "codegen.lanes.WIDE": ("map", "rows", "columns"),
+    "codegen.decisions.WIDE": ("map", "rows", "columns"),
     "codegen.cpu.sort.SHORT": ("sorted",),
     "codegen.cpu.sort.DIGITS": ("sorted",),
     "codegen.words.tile.DOTS_SUMS": ("dots",),

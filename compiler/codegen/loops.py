@@ -21,7 +21,7 @@ from .printer import Node, Suite
 from .reductions import Reductions, combined, factors, single_products
 from .slots import Slots
 from .target import row_bytes
-from .values import Level, Row, Values
+from .values import Home, Level, Values
 
 Body = Callable[[], None]
 Sums = tuple[tuple[Turns, ...], Callable[[bool], AbstractContextManager[None]]]
@@ -283,8 +283,8 @@ class Loops:
         """The results of a stage without axes are its values."""
         if isinstance(s, Reduce | Keep):
             for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
-                row = Row(self.values.spread(e, v, False), self.values.wide(e))
-                self.values.results[name] = row
+                home = Home(self.values.spread(e, v, False), self.values.wide(e))
+                self.values.results[name] = home
 
     def writes(self, stage: Stage, found: list[list[str]], reductions: Reductions) -> None:
         """The statements, whose values have names."""
@@ -354,7 +354,7 @@ class Loops:
             self.rows[s.name] = self.reserve(
                 s.name, s.expr.dtype, self.space.row_elements(pitch, padded)
             )
-        self.values.results[s.name] = Row(
+        self.values.results[s.name] = Home(
             self.rows[s.name], wide, Map(tuple(reversed(strides))), padded
         )
 

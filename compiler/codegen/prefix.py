@@ -8,13 +8,13 @@ from ..kernel.expr import Axis
 from ..kernel.prefix import Prefix
 from ..kernel.scalar import NUMPY
 from ..kernel.stages import Stage, Store
-from . import lanes as schedule
+from . import decisions
 from .printer import Node, Suite
 from .slots import Slots
 from .values import Level, Values
 
 
-class Rows:
+class PrefixRows:
     """The rows of a prefix, of which a unit is one, or as many as there are lanes.
 
     Lanes follow the steps, or the axis `column`; a unit is a place along the axes `others`. Every
@@ -90,4 +90,4 @@ def work(p: Prefix) -> tuple[int, int]:
     points = prod(a.size for a in p.axes.values())
     read = {e.buffer for e in p.loads()}
     moved = sum(min(b.size, points) * NUMPY[b.dtype].itemsize for b in (*read, p.out))
-    return (schedule.weight(as_stage(p)) + p.monoid.weight) * points, moved
+    return (decisions.weight(as_stage(p)) + p.monoid.weight) * points, moved

@@ -15,7 +15,7 @@ from ..kernel.expr import Expr, Index, walk
 from ..kernel.monoid import MONOIDS, extremes
 from ..kernel.scalar import FLOATS
 from ..kernel.stages import Accumulate, Reduce, Stage, Statement
-from .values import Row, Values
+from .values import Home, Values
 
 
 class Reductions:
@@ -121,7 +121,7 @@ class Reductions:
                 results = self.folded(s, results)
             wide = self.across and self.wide(s)
             for name, e, result in zip(s.names, s.exprs, results, strict=True):
-                self.values.results[name] = Row(result, wide, dtype=e.dtype)
+                self.values.results[name] = Home(result, wide, dtype=e.dtype)
 
     def folded(self, s: Reduce, accs: list[str]) -> list[str]:
         """Of the lanes that hold the best value, or NaN, the least index wins."""

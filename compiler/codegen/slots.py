@@ -159,7 +159,7 @@ class Slots:
         return self.text(kernel, [*pointers, *self.reads, *body], MEMBER)
 
     def text(self, kernel: Spelled, body: Sequence[Node], parameters: Sequence[str]) -> str:
-        doc = kernel.spelled(Named(self))
+        doc = kernel.spelled(SlotNames(self))
         return function(self.names.fresh(kernel.name), doc, body, parameters)
 
 
@@ -186,7 +186,7 @@ def plain(c: Const) -> str | None:
     return repr(c.value) if abs(c.value) <= PLAIN_INTEGERS else None
 
 
-class Named(Numbers):
+class SlotNames(Numbers):
     """Spells a kernel's numbers by the names of their slots, `n` where the code needed none."""
 
     def __init__(self, slots: Slots) -> None:

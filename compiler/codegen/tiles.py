@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ..kernel.expr import Axis, Expr, Leaf, Load, Map, Result, rebuilt
 from ..kernel.stages import Kernel, Stage, Store, mapped
-from . import lanes as schedule
+from . import decisions
 from .slots import Names
 
 Turned = dict[tuple[str, Map], tuple[Load, Result]]
@@ -25,7 +25,7 @@ def crossing(kernel: Kernel) -> Axis | None:
         return None
     *others, last = kernel.free
     crossed = [
-        m for m, _ in schedule.accesses(kernel.stages[0]) if m.stride(last.name) not in (0, 1)
+        m for m, _ in decisions.accesses(kernel.stages[0]) if m.stride(last.name) not in (0, 1)
     ]
     found = [(sum(m.stride(a.name) == 1 for m in crossed), a) for a in others]
     most, axis = max(found, key=lambda pair: pair[0])

@@ -43,7 +43,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Row:
+class Home:
     """Where a result lives: in the variable `name`, or at that pointer in scratch through `map`.
 
     `wide`: every element has a lane per column. `padded`: the row may be read and written past its
@@ -70,7 +70,7 @@ class Values:
     lanes: int = 1
     mask: str | None = None
     ended: bool = False  # whether lanes outside of the mask are those of points that ended before
-    results: dict[str, Row] = field(default_factory=dict)
+    results: dict[str, Home] = field(default_factory=dict)
     memo: dict[Expr, frozenset[str]] = field(default_factory=dict)
     wides: dict[Expr, bool] = field(default_factory=dict)
 
@@ -219,7 +219,7 @@ class Values:
         """
         names = [self.name(a) for a in e.args]
         match e.op, e.args:
-            case ("shift_left" | "shift_right"), (_, Const(value=by)):
+            case (("shift_left" | "shift_right"), (_, Const(value=by))):
                 names[1] = repr(by)
         operands = range(len(e.args))
         beside = [operands[:1], operands[1:]] if e.op == "select" else [operands]
@@ -262,15 +262,15 @@ class Values:
         return f"{steps}" if dtype == "i64" else f"cast({steps}, {dtype})"
 
     def result(self, e: Result) -> str:
-        row = self.results[e.name]
-        if row.map is None:
-            narrow = row.dtype not in ("", e.dtype)
-            return self.line(self.here, f"cast({row.name}, {e.dtype})") if narrow else row.name
-        mask = self.mask if self.lanes_of(e) > 1 and not row.padded else None
-        step = 1 if row.wide else row.map.stride(self.vector)
-        place = self.place(e.name, row.map)
-        place = place if row.origin == "0" else f"{place} - {row.origin}"
-        text = self.read(row.name, place, self.step(e.name, row.map, step), self.lanes_of(e), mask)
+        home, lanes = self.results[e.name], self.lanes_of(e)
+        if home.map is None:
+            narrow = home.dtype not in ("", e.dtype)
+            return self.line(self.here, f"cast({home.name}, {e.dtype})") if narrow else home.name
+        mask = self.mask if lanes > 1 and not home.padded else None
+        step = 1 if home.wide else home.map.stride(self.vector)
+        place = self.place(e.name, home.map)
+        place = place if home.origin == "0" else f"{place} - {home.origin}"
+        text = self.read(home.name, place, self.step(e.name, home.map, step), lanes, mask)
         return self.line(self.here, text, "v")
 
     # ---- loads

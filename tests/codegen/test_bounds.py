@@ -18,7 +18,7 @@ from wonderland.compiler.codegen.cpu.product import lower_product
 from wonderland.compiler.codegen.gpu.lower import lower_grid
 from wonderland.compiler.codegen.lowered import Launch, Lowered
 from wonderland.compiler.codegen.proof.bounds import check_bounds
-from wonderland.compiler.codegen.proof.linear import Facts, Form, Variable, number
+from wonderland.compiler.codegen.proof.linear import Facts, Form, Unknown, number
 from wonderland.compiler.codegen.target import DEVICES, Target
 from wonderland.compiler.codegen.values import Values
 from wonderland.compiler.kernel import Kernel, KernelError
@@ -150,13 +150,13 @@ def test_what_is_proved_holds_for_all_values_of_small_variables() -> None:
         assert not facts.at_most(goal, max(every) - 1)
 
 
-def settle(form: Form, value: int, known: dict[Variable, int]) -> None:
+def settle(form: Form, value: int, known: dict[Unknown, int]) -> None:
     """What the newest variable is, if the form has that value."""
     if form.terms and (v := form.newest()) not in known:
         known[v] = int((value - evaluated(form.without(v), known)) / form.terms[v])
 
 
-def evaluated(form: Form, known: dict[Variable, int]) -> int:
+def evaluated(form: Form, known: dict[Unknown, int]) -> int:
     return int(form.constant + sum(k * known[v] for v, k in form.terms.items()))
 
 

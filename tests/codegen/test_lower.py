@@ -17,6 +17,7 @@ from wonderland.compiler.kernel import (
     OPS,
     Axis,
     Buffer,
+    Const,
     Expr,
     Kernel,
     Load,
@@ -136,6 +137,19 @@ def test_a_value_is_computed_once_in_the_loop_that_has_all_its_axes() -> None:
     (line,) = (t for t in text.splitlines() if "1.0 / s" in t and "=" in t and "y[" not in t)
     assert line.startswith("        t")  # in the loop over rows
     assert text.count("= exp(") == 3  # the docstring, the full vectors, the tail
+
+
+def test_of_literals_alone_one_is_a_vector() -> None:
+    y, here = Buffer("y", "i32", 8), Map((("i", 1),))
+    one, two, yes = Const(1, "i32"), Const(2, "i32"), Const(1, "bool")
+    added, chosen = Expr("add", (one, two), "i32"), Expr("select", (yes, one, two), "i32")
+    for e, expected in (
+        (added, "full(1, i32, 1) + 2"),
+        (chosen, "select(full(True, bool, 1), full(1, i32, 1), 2)"),
+    ):
+        stages = (Stage((), (Store(y, here, e),)),)
+        k = Kernel("literals", (y,), (Axis("i", 8),), stages)
+        assert f" = {expected}\n" in lower(k, WIDE).text
 
 
 def test_a_product_that_is_added_is_one_operation() -> None:

@@ -44,7 +44,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Blocks:
+class Cut:
     """Tile of `rows` by `vecs * lanes`; blocks in elements; columns from `packed` on are packed."""
 
     sizes: Sizes
@@ -104,7 +104,7 @@ class Blocks:
         return self.panel_bytes + aligned(rows * self.sums_pitch * self.sizes.element_bytes)
 
 
-def cut(s: Sizes, target: Target) -> Blocks:
+def cut(s: Sizes, target: Target) -> Cut:
     """The blocks for these sizes."""
     lanes = target.bits // 8 // s.element_bytes
     if s.dots and s.rows <= DOTS_ROWS and s.depth >= DOTS_DEPTH * s.rows:
@@ -117,10 +117,10 @@ def cut(s: Sizes, target: Target) -> Blocks:
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
     shape = rows, vecs, lanes, block_rows, block_columns
-    return Blocks(s, *shape, depth, strip, packed, dots=False)
+    return Cut(s, *shape, depth, strip, packed, dots=False)
 
 
-def cut_dots(s: Sizes, lanes: int) -> Blocks:
+def cut_dots(s: Sizes, lanes: int) -> Cut:
     """Few rows of dots: all of depth at once, nothing packed, units of columns."""
     rows = 1 if s.rows <= 1 else 2 if s.rows == 2 else 4
     vecs, depth = DOTS_SUMS // rows, max(s.depth, 1)
@@ -128,7 +128,7 @@ def cut_dots(s: Sizes, lanes: int) -> Blocks:
     most_columns = max(1, UNIT_FLOPS // 2 // (block_rows * depth))
     block_columns = divided(s.columns, most_columns, vecs * lanes)
     shape = rows, vecs, lanes, block_rows, block_columns
-    return Blocks(s, *shape, depth, block_rows, s.columns, dots=True)
+    return Cut(s, *shape, depth, block_rows, s.columns, dots=True)
 
 
 def block_depth(s: Sizes, target: Target) -> int:

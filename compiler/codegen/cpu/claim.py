@@ -3,8 +3,7 @@
     rows       for every parallel point, each stage is a loop of vectors along its last inner axis
     columns    lanes follow the last parallel axis, all stages run within one vector of it
 
-The last parallel axis is a loop, the others are told from the point once per row of it. `lanes`
-says what is decided.
+The last parallel axis is a loop, the others are told from the point once per row of it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 from ...kernel.expr import Axis, Load, walk
 from ...kernel.scalar import NUMPY
 from ...kernel.stages import Kernel, Stage
-from .. import lanes as schedule
+from .. import decisions
 from ..loops import POINT, Loops, Space
 from ..target import LINE, Target
 
@@ -24,9 +23,9 @@ class Claim(Space):
 
     def __init__(self, kernel: Kernel, target: Target) -> None:
         self.kernel, self.target = kernel, target
-        self.column = schedule.columns(kernel)
+        self.column = decisions.columns(kernel)
         if self.column:
-            self.lanes = schedule.lanes(kernel.stages, self.column, target)
+            self.lanes = decisions.lanes(kernel.stages, self.column, target)
 
     @property
     def points(self) -> int:
@@ -80,10 +79,10 @@ class Claim(Space):
         if not stage.axes:
             return "", 1
         axis = stage.axes[-1]
-        return axis.name, schedule.lanes((stage,), axis, self.target)
+        return axis.name, decisions.lanes((stage,), axis, self.target)
 
     def row_elements(self, elements: int, padded: bool) -> int:
-        widest = self.target.bits // 32 * schedule.WIDE if padded else 1
+        widest = self.target.bits // 32 * decisions.WIDE if padded else 1
         return -(-elements // widest) * widest
 
     def memory(self, code: Loops, name: str, start: int, dtype: str) -> str:
@@ -110,7 +109,7 @@ class Claim(Space):
         ]
         if self.column and stage is passes[0]:
             ask(code, stage, stage.axes[-1].name, f"{AHEAD} * ")
-        elif not self.column and len(passes) > 1 and stage is max(passes, key=schedule.weight):
+        elif not self.column and len(passes) > 1 and stage is max(passes, key=decisions.weight):
             ask(code, passes[0], kernel.outer[-1].name, "")
 
 

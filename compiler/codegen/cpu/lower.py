@@ -1,6 +1,6 @@
 """Lowers a kernel to the text of one function for a target.
 
-`lanes` decides; `loops` writes what a point does, `claim` and `tiles` which points that are;
+`decisions` come first; `loops` writes what a point does, `claim` and `tiles` which there are,
 `reductions` and `values` what is computed; `slots` keeps the argument block; `printer` spells.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ...kernel.normalise import normalise
 from ...kernel.stages import Kernel
-from .. import lanes as schedule
+from .. import decisions
 from ..fma import with_fma
 from ..loops import Loops
 from ..lowered import Lowered
@@ -29,5 +29,5 @@ def lower(kernel: Kernel, target: Target) -> Lowered:
     space = Tiles(k, target, across) if across else Claim(k, target)
     code = Loops(k, Slots(k.buffers, k.axes), space)
     text, points = code.text(), space.points
-    return Lowered(text, tuple(code.slots.values), points, schedule.grain(k, points, target),
-                   code.rows_bytes, schedule.operations(k), schedule.moved(k))  # fmt: skip
+    return Lowered(text, tuple(code.slots.values), points, decisions.grain(k, points, target),
+                   code.rows_bytes, decisions.operations(k), decisions.moved(k))  # fmt: skip

@@ -19,9 +19,9 @@ from ...kernel.expr import Axis
 from ...kernel.prefix import Prefix
 from ...kernel.scalar import NUMPY
 from ...kernel.stages import Store
-from .. import lanes as schedule
+from .. import decisions
 from ..lowered import Lowered
-from ..prefix import Rows, as_stage, work
+from ..prefix import PrefixRows, as_stage, work
 from ..printer import Node, Suite
 from ..slots import Slots
 from ..target import Target
@@ -33,7 +33,7 @@ ROWS = 16  # from which on what combines so runs in columns
 
 def lower_prefix(p: Prefix, target: Target) -> Lowered:
     """The text of a prefix for one target, and the numbers of this instance."""
-    rows = Rows(p, Slots(p.buffers, p.axes), *vector_of(p, target))
+    rows = PrefixRows(p, Slots(p.buffers, p.axes), *vector_of(p, target))
     levels = root, unit = rows.levels()
     inner = along(rows, levels) if rows.vector is p.steps else columns(rows, levels)
     loop = Suite(f"for {rows.unit} in range(start, stop)", [*rows.told(), *unit.body, *inner])
@@ -51,13 +51,13 @@ def vector_of(p: Prefix, target: Target) -> tuple[Axis | None, int]:
     many = p.monoid.weight >= COSTLY and column and column.size >= ROWS
     if p.place.stride(p.steps.name) == 1 and p.monoid.any_order and not many:
         return p.steps, max(1, target.bits // 8 // max(4, NUMPY[p.dtype].itemsize))
-    return column, schedule.lanes((as_stage(p),), column, target) if column else 1
+    return column, decisions.lanes((as_stage(p),), column, target) if column else 1
 
 
 # ---------------------------------------------------------------- lanes across
 
 
-def columns(rows: Rows, outer: list[Level]) -> list[Node]:
+def columns(rows: PrefixRows, outer: list[Level]) -> list[Node]:
     """The steps of whole vectors of columns, or of the last one under a mask."""
     if rows.column is None or rows.lanes == 1:
         return rows.steps(outer)
@@ -73,7 +73,7 @@ def columns(rows: Rows, outer: list[Level]) -> list[Node]:
 # ---------------------------------------------------------------- lanes along
 
 
-def along(rows: Rows, outer: list[Level]) -> list[Node]:
+def along(rows: PrefixRows, outer: list[Level]) -> list[Node]:
     """Whole vectors, then the rest under a mask; backward the rest has the lowest steps."""
     p, n = rows.p, rows.lanes
     k, size = rows.slots.axis(p.steps.name), rows.slots.extent(p.steps)
@@ -96,7 +96,9 @@ def along(rows: Rows, outer: list[Level]) -> list[Node]:
     ]
 
 
-def vectors(rows: Rows, outer: list[Level], carry: str, mask: str | None = None) -> list[Node]:
+def vectors(
+    rows: PrefixRows, outer: list[Level], carry: str, mask: str | None = None
+) -> list[Node]:
     """The prefixes of one vector, and what the next one begins with."""
     p, n = rows.p, rows.lanes
     step = Level([], frozenset((p.steps.name,)))

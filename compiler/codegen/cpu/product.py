@@ -24,16 +24,16 @@ from ...kernel.costs import HEAVY
 from ...kernel.expr import Load
 from ...kernel.product import Product, as_kernel
 from ...kernel.stages import Stage
+from ..decisions import weight
 from ..fma import with_fma
-from ..lanes import weight
 from ..lowered import Lowered
 from ..printer import Node, Suite
 from ..product import matrix, printable, work
 from ..slots import Slots
 from ..target import Target
-from ..values import Level, Row, Values
+from ..values import Home, Level, Values
 from ..words.simd import DTYPES
-from .blocks import Blocks, Sizes, cut
+from .blocks import Cut, Sizes, cut
 
 LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
           "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
@@ -82,7 +82,7 @@ def slots_of(p: Product) -> Slots:
 class ProductPrinter:
     """Spells one product; every number it meets becomes a slot."""
 
-    def __init__(self, p: Product, blocks: Blocks, slots: Slots) -> None:
+    def __init__(self, p: Product, blocks: Cut, slots: Slots) -> None:
         self.p, self.blocks, self.slots = p, blocks, slots
         self.rows, self.columns, self.depth = map(slots.extent, (p.rows, p.columns, p.depth))
         self.lhs_row, self.lhs_step = self.strides(p.lhs, p.rows.name, p.depth.name)
@@ -244,6 +244,6 @@ class ProductPrinter:
         acc = slots.names.fresh("acc")
         place = f"place + ({i} - row) * {self.block('sums_pitch')} + {j} - column"
         row.body.append(f"{acc} = load(sums, {place}, {lanes})")
-        values.results["acc"] = Row(acc, wide=True)
+        values.results["acc"] = Home(acc, wide=True)
         values.stores(p.stores)
         return [*along.body, Suite(f"for {i} in range(row, row + height)", row.body)]

@@ -6,7 +6,7 @@ from ...kernel.costs import HEAVY
 from ...kernel.expr import Axis, Expr, Index, Load, walk
 from ...kernel.scalar import NUMPY
 from ...kernel.stages import Accumulate, Stage, Store
-from .. import lanes as schedule
+from .. import decisions
 from ..target import Device
 
 
@@ -33,8 +33,8 @@ def lanes(stages: tuple[Stage, ...], axis: Axis, device: Device) -> int:
         along = any(g.stride(axis.name) for g, _, _ in e.guards)
         aligned &= not along and not (e.guards and e.map.stride(axis.name))
         aligned &= not any(axis.name in uses(i) for _, i, _ in e.at)
-    aligned &= axis.name not in schedule.scattered(stages)
-    heavy = sum(map(schedule.weight, stages)) >= HEAVY
+    aligned &= axis.name not in decisions.scattered(stages)
+    heavy = sum(map(decisions.weight, stages)) >= HEAVY
     return n if aligned and not heavy else 1
 
 

@@ -23,7 +23,7 @@ from dataclasses import replace
 from ...kernel.expr import Axis
 from ...kernel.normalise import contiguous, joined, normalise
 from ...kernel.stages import Keep, Kernel, Stage, Store
-from .. import lanes as schedule
+from .. import decisions
 from ..fma import with_fma
 from ..loops import Loops
 from ..lowered import Launch
@@ -58,8 +58,8 @@ def lower_grid(kernel: Kernel, device: Device) -> Launch:
         space.blocks,
         space.threads,
         space.shared_bytes(code.rows_bytes),
-        schedule.operations(k),
-        schedule.moved(k),
+        decisions.operations(k),
+        decisions.moved(k),
     )
 
 
@@ -103,4 +103,4 @@ def by_threads(kernel: Kernel) -> bool:
     points = math.prod(a.size for a in kernel.free)
     if inner <= SHORT:
         return True
-    return schedule.columns(kernel) is not None and (points >= FEW or inner <= FEW)
+    return decisions.columns(kernel) is not None and (points >= FEW or inner <= FEW)

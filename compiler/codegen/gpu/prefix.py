@@ -11,7 +11,7 @@ from __future__ import annotations
 from ...kernel.prefix import Prefix
 from ...kernel.stages import Store
 from ..lowered import Launch
-from ..prefix import Rows, work
+from ..prefix import PrefixRows, work
 from ..printer import Node, Suite
 from ..slots import Parameters
 from ..target import Device
@@ -24,7 +24,7 @@ LOCALS = ("thread", "inside", "totals", "warp", "before", "all")
 
 def lower_prefix_grid(p: Prefix, device: Device) -> Launch:
     """The text of a prefix for a GPU, and the numbers of this instance."""
-    rows = Rows(p, Parameters(p.buffers, p.axes, (*words(), *LOCALS)))
+    rows = PrefixRows(p, Parameters(p.buffers, p.axes, (*words(), *LOCALS)))
     levels = root, unit = rows.levels()
     apart = p.place.stride(p.steps.name) != 1 and rows.units >= FEW_ROWS
     together = p.monoid.any_order and p.steps.size > device.warp and not apart
@@ -46,7 +46,7 @@ def lower_prefix_grid(p: Prefix, device: Device) -> Launch:
     return Launch(text, tuple(rows.slots.values), blocks, device.threads, 0, *work(p))
 
 
-def by_block(rows: Rows, device: Device, outer: list[Level]) -> list[Node]:
+def by_block(rows: PrefixRows, device: Device, outer: list[Level]) -> list[Node]:
     """All steps of a row, as many at a time as the block has threads."""
     p, threads, warp = rows.p, device.threads, device.warp
     k, size = rows.slots.axis(p.steps.name), rows.slots.extent(p.steps)

@@ -29,7 +29,7 @@ from ..printer import Node, Suite
 from ..product import matrix, printable, work
 from ..slots import Parameters
 from ..target import Device
-from ..values import Level, Row, Values
+from ..values import Home, Level, Values
 from ..words.gpu_words import words
 from ..words.simd import DTYPES
 from .lanes import lanes
@@ -210,7 +210,7 @@ class GridProduct:
         values = Values(slots, axes, frozenset(axes), [*outer, here], vector, n)
         acc = slots.names.fresh("acc")
         here.body.append(f"{acc} = load(results, turn, {n})")
-        values.results["acc"] = Row(acc, wide=n > 1)
+        values.results["acc"] = Home(acc, wide=n > 1)
         values.stores(p.stores)
         rows, columns, _ = self.sizes
         lines: list[Node] = [

@@ -10,7 +10,7 @@ from ..loops import POINT, Body, Loops
 from ..reductions import Reductions
 from ..target import Device, row_bytes
 from ..tiles import Turned, with_tiles
-from ..values import Row
+from ..values import Home
 from .grid import Grid
 
 TILE = 32  # points of a tile along both axes: a warp reads and writes whole lines
@@ -88,7 +88,7 @@ class TurnedTiles(Grid):
         name, values = code.reserve(result.name, load.dtype, ELEMENTS), code.values
         place = Map(((self.across.name, TILE + 1), (self.last.name, 1)))
         origin = values.line(values.here, f"{top} * {TILE + 1} + {left}", "origin")
-        values.results[result.name] = Row(name, False, place, True, origin)
+        values.results[result.name] = Home(name, False, place, True, origin)
         row, column = self.names(code)
 
         def element() -> None:

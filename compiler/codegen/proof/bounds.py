@@ -25,7 +25,7 @@ from ...kernel.expr import Buffer
 from ...kernel.scalar import NUMPY, KernelError
 from ..lowered import Launch, Lowered
 from .linear import Form, number
-from .ranges import LANE, Lanes, Place, Ranges, counts, form_of
+from .ranges import LANE, Address, Lanes, Ranges, counts, form_of
 from .touches import MEMORY, block, far
 from .walk import Env, Walk
 
@@ -41,7 +41,7 @@ def check_bounds(low: Lowered | Launch, buffers: Sequence[Buffer]) -> None:
 
 @lru_cache(1 << 12)
 def faults(low: Lowered | Launch, buffers: tuple[Buffer, ...]) -> list[str]:
-    return Proof(low, buffers).faults()
+    return BoundsProof(low, buffers).faults()
 
 
 @cache
@@ -53,7 +53,7 @@ def parsed(text: str) -> ast.FunctionDef:
     return found
 
 
-class Proof:
+class BoundsProof:
     """What the words of one text give and touch, as a walk meets them."""
 
     def __init__(self, low: Lowered | Launch, buffers: Sequence[Buffer]) -> None:
@@ -74,8 +74,9 @@ class Proof:
             start = self.facts.variable([(number(0),)], [(points - 1,)])
             stop = self.facts.variable([(start + 1,)], [(points,)])
             env |= {"start": start, "stop": stop}
-            env["args"] = Place("args", 8 * (len(self.buffers) + len(self.low.sizes)), number(0), 1)
-            env["scratch"] = Place("scratch", self.low.scratch_bytes, number(0), 1)
+            numbers = len(self.buffers) + len(self.low.sizes)
+            env["args"] = Address("args", 8 * numbers, number(0), 1)
+            env["scratch"] = Address("scratch", self.low.scratch_bytes, number(0), 1)
         self.rows(dict(env))
         self.walk.block(self.function.body, env)
         return self.found
@@ -100,10 +101,10 @@ class Proof:
                 next(numbers)
                 env[a.arg] = Lanes(1)
 
-    def buffer(self, k: int) -> Place:
+    def buffer(self, k: int) -> Address:
         b = self.buffers[k]
         size = NUMPY[b.dtype].itemsize
-        return Place(b.name, b.size * size, number(0), size)
+        return Address(b.name, b.size * size, number(0), size)
 
     # ---- words
 
@@ -125,7 +126,7 @@ class Proof:
     def touched(
         self,
         word: str,
-        p: Place,
+        p: Address,
         first: Form,
         last: Form,
         facts: Sequence[Form] = (),
@@ -154,8 +155,8 @@ class Proof:
         return any(self.facts.at_most(e, -1) for e in sums)
 
     def word_pack(
-        self, vecs: Form, lanes: Form, to: Place, apart: Form,
-        source: Place, row: Form, height: Form, width: Form,
+        self, vecs: Form, lanes: Form, to: Address, apart: Form,
+        source: Address, row: Form, height: Form, width: Form,
     ) -> None:  # fmt: skip
         size = number(vecs.constant * lanes.constant)
         panel = self.facts.quotient(width - 1, int(size.constant)) * apart.constant
@@ -163,22 +164,22 @@ class Proof:
         for touch in block(source, number(0), height, row, width, number(1)):
             self.touched("pack", *touch)
 
-    def word_integer(self, block: Place, slot: Form) -> Form:
+    def word_integer(self, block: Address, slot: Form) -> Form:
         return number(self.low.sizes[int(slot.constant) - len(self.buffers)])
 
-    def word_pointer(self, block: Place, slot: Form, dtype: str) -> Place:
+    def word_pointer(self, block: Address, slot: Form, dtype: str) -> Address:
         return self.buffer(int(slot.constant))
 
-    def word_address_pointer(self, p: Place, dtype: str) -> Place:
+    def word_address_pointer(self, p: Address, dtype: str) -> Address:
         size = NUMPY[dtype].itemsize
         return p if p.name == "args" else self.row(p.name, p.room, p.offset, size)
 
-    def word_shared(self, start: Form, dtype: str) -> Place:
+    def word_shared(self, start: Form, dtype: str) -> Address:
         assert isinstance(self.low, Launch)
         size = NUMPY[dtype].itemsize
         return self.row("shared", self.low.shared_bytes, self.ranges.integer(start), size)
 
-    def row(self, name: str, room: int, start: Form, size: int) -> Place:
+    def row(self, name: str, room: int, start: Form, size: int) -> Address:
         """A row of memory that several share, from a byte on to where the next one begins."""
         self.starts.append(start)
         least, most = self.facts.extent(start)
@@ -186,14 +187,15 @@ class Proof:
             raise self.ranges.unsupported(f"a row of {name} from {least} to {most}")
         ends = [s.constant for s in self.starts if s.constant > start.constant]
         end = min([room - int(most - start.constant), *map(int, ends)])
-        return Place(f"{name} from {start.constant} on", end - int(start.constant), number(0), size)
+        name = f"{name} from {start.constant} on"
+        return Address(name, end - int(start.constant), number(0), size)
 
-    def word_shared_tile(self, tile: Form, elements: Form, dtype: str) -> Place:
+    def word_shared_tile(self, tile: Form, elements: Form, dtype: str) -> Address:
         size = NUMPY[dtype].itemsize
-        return Place(f"tile{tile.constant}", int(elements.constant) * size, number(0), size)
+        return Address(f"tile{tile.constant}", int(elements.constant) * size, number(0), size)
 
-    def word_at(self, p: Place, i: Form) -> Place:
-        return Place(p.name, p.room, p.offset + self.ranges.integer(i), p.bytes)
+    def word_at(self, p: Address, i: Form) -> Address:
+        return Address(p.name, p.room, p.offset + self.ranges.integer(i), p.bytes)
 
     def word_thread_index(self) -> Form:
         assert isinstance(self.low, Launch)

@@ -22,7 +22,7 @@ STEPS = 4000
 
 
 @dataclass(eq=False)
-class Variable:
+class Unknown:
     """`above`, `below`: all of these bounds hold; of several forms the largest, or the least, is
     the bound. `holds`: what is at least 0 where the variable is not 0."""
 
@@ -37,7 +37,7 @@ class Variable:
 class Form:
     """`constant` + the sum of coefficient * variable."""
 
-    terms: dict[Variable, Number]
+    terms: dict[Unknown, Number]
     constant: Number = 0
 
     def __add__(self, other: Form | Number) -> Form:
@@ -63,10 +63,10 @@ class Form:
         """Whether it is a number."""
         return not self.terms
 
-    def newest(self) -> Variable:
+    def newest(self) -> Unknown:
         return max(self.terms, key=lambda v: v.number)
 
-    def without(self, v: Variable) -> Form:
+    def without(self, v: Unknown) -> Form:
         return Form({u: k for u, k in self.terms.items() if u is not v}, self.constant)
 
     def divisor(self) -> int:
@@ -116,7 +116,7 @@ class Facts:
         multiple: int = 1,
     ) -> Form:
         self.count += 1
-        return Form({Variable(self.count, list(above), list(below), multiple): 1})
+        return Form({Unknown(self.count, list(above), list(below), multiple): 1})
 
     def assume(self, *facts: Form, further: int = FURTHER) -> list[Mark]:
         """Takes every fact for at least 0 till it is forgotten, and what follows from it of
@@ -166,7 +166,7 @@ class Facts:
                 return True
         return False
 
-    def possible(self, v: Variable, forms: tuple[Form, ...], above: bool) -> Iterator[Form]:
+    def possible(self, v: Unknown, forms: tuple[Form, ...], above: bool) -> Iterator[Form]:
         """Those of several bounds that may be the value: none lies beyond another bound."""
         others = v.below if above else v.above
         for form in forms:

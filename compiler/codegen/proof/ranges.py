@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...kernel.scalar import KernelError
-from .linear import Facts, Form, Variable, number
+from .linear import Facts, Form, Unknown, number
 
-LANE = Variable(1 << 60)
+LANE = Unknown(1 << 60)
 """The number of a lane: that of one vector is that of all at the same place."""
 
 
@@ -44,7 +44,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Place:
+class Address:
     """`offset` elements of `bytes` into memory of a name and `room` bytes."""
 
     name: str
@@ -81,9 +81,9 @@ class Ranges:
             form = self.facts.variable([(number(0),)], [(most,)])
             form.newest().holds = truth.facts
             return form
-        if isinstance(x, Place):
-            return Place(x.name, x.room, x.offset + self.integer(y), x.bytes)
-        if isinstance(y, Place):
+        if isinstance(x, Address):
+            return Address(x.name, x.room, x.offset + self.integer(y), x.bytes)
+        if isinstance(y, Address):
             return self.binary(op, y, x)
         if isinstance(x, Lanes) or isinstance(y, Lanes):
             return self.lanes(op, x, y)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .linear import Form, Variable, number
-from .ranges import LANE, Lanes, Place, Unsupported, counts
+from .linear import Form, Unknown, number
+from .ranges import LANE, Address, Lanes, Unsupported, counts
 
 Touch = tuple[Any, ...]
 """A place, its first and last element, and of lanes the facts and their number."""
@@ -16,7 +16,7 @@ def lane_of(mask: Any) -> tuple[tuple[Form, ...], int]:
     return mask.facts, mask.count
 
 
-def along(p: Place, i: Form, step: Form | None, facts: tuple[Form, ...], lanes: int) -> Touch:
+def along(p: Address, i: Form, step: Form | None, facts: tuple[Form, ...], lanes: int) -> Touch:
     """Lane k at i + k * step."""
     if step is not None and not step.plain:
         raise Unsupported("bounds: a step that is not known")
@@ -24,71 +24,73 @@ def along(p: Place, i: Form, step: Form | None, facts: tuple[Form, ...], lanes: 
     return p, at, at, facts, lanes
 
 
-def neighbours(p: Place, i: Form, v: Any) -> Iterator[Touch]:
+def neighbours(p: Address, i: Form, v: Any) -> Iterator[Touch]:
     yield p, i, i + ((v.count if isinstance(v, Lanes) else 1) - 1)
 
 
-def load(p: Place, i: Form, lanes: Form) -> Iterator[Touch]:
+def load(p: Address, i: Form, lanes: Form) -> Iterator[Touch]:
     yield p, i, i + lanes - 1
 
 
-def load_where(p: Place, i: Form, mask: Any, other: Any) -> Iterator[Touch]:
+def load_where(p: Address, i: Form, mask: Any, other: Any) -> Iterator[Touch]:
     yield along(p, i, None, *lane_of(mask))
 
 
-def store_where(p: Place, i: Form, v: Any, mask: Any) -> Iterator[Touch]:
+def store_where(p: Address, i: Form, v: Any, mask: Any) -> Iterator[Touch]:
     yield along(p, i, None, mask.facts, max(mask.count, counts([v])))
 
 
-def load_strided(p: Place, i: Form, step: Form, lanes: Form) -> Iterator[Touch]:
+def load_strided(p: Address, i: Form, step: Form, lanes: Form) -> Iterator[Touch]:
     yield along(p, i, step, (), int(lanes.constant))
 
 
-def load_strided_where(p: Place, i: Form, step: Form, mask: Any, other: Any) -> Iterator[Touch]:
+def load_strided_where(p: Address, i: Form, step: Form, mask: Any, other: Any) -> Iterator[Touch]:
     yield along(p, i, step, *lane_of(mask))
 
 
-def store_strided(p: Place, i: Form, step: Form, v: Any) -> Iterator[Touch]:
+def store_strided(p: Address, i: Form, step: Form, v: Any) -> Iterator[Touch]:
     yield along(p, i, step, (), counts([v]))
 
 
-def store_strided_where(p: Place, i: Form, step: Form, v: Any, mask: Any) -> Iterator[Touch]:
+def store_strided_where(p: Address, i: Form, step: Form, v: Any, mask: Any) -> Iterator[Touch]:
     yield along(p, i, step, *lane_of(mask))
 
 
-def store_pairs(p: Place, i: Form, v: Any, w: Any) -> Iterator[Touch]:
+def store_pairs(p: Address, i: Form, v: Any, w: Any) -> Iterator[Touch]:
     yield p, i, i + (2 * counts([v, w]) - 1)
 
 
-def store_pairs_where(p: Place, i: Form, v: Any, w: Any, mask: Any) -> Iterator[Touch]:
+def store_pairs_where(p: Address, i: Form, v: Any, w: Any, mask: Any) -> Iterator[Touch]:
     for k in range(2):
         yield along(p, i + k, number(2), *lane_of(mask))
 
 
-def gather(p: Place, places: Lanes) -> Iterator[Touch]:
+def gather(p: Address, places: Lanes) -> Iterator[Touch]:
     yield p, placed(places), placed(places), (), places.count
 
 
-def gather_where(p: Place, places: Lanes, mask: Any, other: Any) -> Iterator[Touch]:
+def gather_where(p: Address, places: Lanes, mask: Any, other: Any) -> Iterator[Touch]:
     yield p, placed(places), placed(places), mask.facts, max(mask.count, places.count)
 
 
 def placed(places: Lanes) -> Form:
-    return Form({Variable(1 << 59): 1}) if places.form is None else places.form
+    return Form({Unknown(1 << 59): 1}) if places.form is None else places.form
 
 
-def prefetch(p: Place, i: Form) -> Iterator[Touch]:
+def prefetch(p: Address, i: Form) -> Iterator[Touch]:
     yield from ()
 
 
 def transpose(
-    p: Place, i: Form, step: Form, q: Place, k: Form, pitch: Form, n: Form
+    p: Address, i: Form, step: Form, q: Address, k: Form, pitch: Form, n: Form
 ) -> Iterator[Touch]:
     for at, start, row in ((p, i, step), (q, k, pitch)):
         yield from block(at, start, n, row, n, number(1))
 
 
-def block(p: Place, i: Form, rows: Form, row: Form, columns: Form, column: Form) -> Iterator[Touch]:
+def block(
+    p: Address, i: Form, rows: Form, row: Form, columns: Form, column: Form
+) -> Iterator[Touch]:
     """All of rows by columns, by two steps that are no less than 0."""
     yield p, i, i + far(rows, row) + far(columns, column)
 
@@ -102,8 +104,8 @@ def far(count: Form, step: Form) -> Form:
 
 
 def tile(
-    rows: Form, vecs: Form, lanes: Form, depth: Form, a: Place, a_row: Form, a_step: Form,
-    b: Place, b_step: Form, c: Place, c_row: Form, height: Form, fresh: Any,
+    rows: Form, vecs: Form, lanes: Form, depth: Form, a: Address, a_row: Form, a_step: Form,
+    b: Address, b_step: Form, c: Address, c_row: Form, height: Form, fresh: Any,
 ) -> Iterator[Touch]:  # fmt: skip
     width = number(vecs.constant * lanes.constant)
     if not (depth.plain and depth.constant <= 0):
@@ -113,8 +115,8 @@ def tile(
 
 
 def tile_of_dots(
-    rows: Form, vecs: Form, lanes: Form, depth: Form, a: Place, a_row: Form,
-    b: Place, b_column: Form, c: Place, c_row: Form, height: Form, width: Form,
+    rows: Form, vecs: Form, lanes: Form, depth: Form, a: Address, a_row: Form,
+    b: Address, b_column: Form, c: Address, c_row: Form, height: Form, width: Form,
 ) -> Iterator[Touch]:  # fmt: skip
     yield from block(a, number(0), height, a_row, depth, number(1))
     yield from block(b, number(0), width, b_column, depth, number(1))
@@ -122,14 +124,14 @@ def tile_of_dots(
 
 
 def pack_turned(
-    vecs: Form, lanes: Form, to: Place, source: Place, column: Form, height: Form, width: Form
+    vecs: Form, lanes: Form, to: Address, source: Address, column: Form, height: Form, width: Form
 ) -> Iterator[Touch]:
     yield from pack_strided(vecs, lanes, to, source, number(1), column, height, width)
 
 
 def pack_strided(
-    vecs: Form, lanes: Form, to: Place,
-    source: Place, row: Form, column: Form, height: Form, width: Form,
+    vecs: Form, lanes: Form, to: Address,
+    source: Address, row: Form, column: Form, height: Form, width: Form,
 ) -> Iterator[Touch]:  # fmt: skip
     size = number(vecs.constant * lanes.constant)
     columns = size
@@ -138,7 +140,7 @@ def pack_strided(
 
 
 def unpack(
-    vecs: Form, lanes: Form, to: Place, row: Form, source: Place, height: Form, width: Form
+    vecs: Form, lanes: Form, to: Address, row: Form, source: Address, height: Form, width: Form
 ) -> Iterator[Touch]:
     size = number(vecs.constant * lanes.constant)
     yield from block(to, number(0), height, row, width, number(1))

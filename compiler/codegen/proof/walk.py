@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .linear import Form, divisor, number
-from .ranges import Place, Ranges, Truth, form_of
+from .ranges import Address, Ranges, Truth, form_of
 
 Env = dict[str, Any]
 
@@ -115,7 +115,7 @@ class Walk:
             ends.append(here)
         if len(ends) == 2:
             names = [n for n in ends[0] if n in ends[1] and ends[0][n] is not ends[1][n]]
-            apart = any(isinstance(ends[0][n], Place) for n in names)
+            apart = any(isinstance(ends[0][n], Address) for n in names)
             if apart:
                 for (_, facts), here in zip(cases, ends, strict=True):
                     marks = self.facts.assume(*facts)
