@@ -19,6 +19,7 @@ import numpy as np
 
 from .errors import CompilerError, ProgramError
 from .lazy import lazy
+from .network import network
 from .parameters import Parameter, bits
 from .printing import print_graph
 from .source import Source, source, where
@@ -349,6 +350,10 @@ class Graph(Parameter):
 
     def __str__(self) -> str:
         return print_graph(self)
+
+    def network(self) -> Any:
+        """The graph as a `networkx.MultiDiGraph`: see `ir.network`."""
+        return network(self)
 
     def users(self) -> dict[Value, list[Node]]:
         """The nodes that read each value, once per operand place."""
