@@ -144,7 +144,7 @@ def annotations_of(cls: type) -> Mapping[str, Any]:
     """The annotations of the fields of a class, inherited ones too; what cannot be found is Any."""
     found: dict[str, Any] = {}
     for part in reversed(cls.__mro__):
-        names = vars(sys.modules[part.__module__])
+        names = getattr(sys.modules.get(part.__module__), "__dict__", {})
         for name, text in inspect.get_annotations(part).items():
             try:  # by the names of the module: those of the class are its methods
                 found[name] = eval(text, dict(names), {}) if isinstance(text, str) else text

@@ -75,7 +75,7 @@ def test_an_elementwise_class_of_the_users_computes_fuses_and_differentiates() -
 
 def test_the_example_of_the_module_is_right_for_halves_too() -> None:
     lines = textwrap.dedent((extend.__doc__ or "").partition("\n\n")[2].partition("\n\n`Op`")[0])
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "a_module_that_is_not_kept"}
     exec(lines, names)
     wl.testing.check_op(names["Cube"])
     half = np.array([0.5, -1.5], np.float16)
