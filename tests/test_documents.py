@@ -22,6 +22,7 @@ from wonderland.compiler.ir.graph import Op
 from wonderland.compiler.kernel.monoid import RUNNING
 
 ROOT = Path(__file__).parent.parent
+DOCUMENTS = ["README.md", "compiler/README.md", "CONTRIBUTING.md"]
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```text( 256-bit)?\n(.*?)```\n)?", re.DOTALL)
 
 
@@ -35,7 +36,7 @@ def tables() -> Iterator[None]:
         table.update(before)
 
 
-@pytest.mark.parametrize("document", ["README.md", "compiler/README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_programs_print_what_the_document_shows(document: str) -> None:
     path = ROOT / document
     text = path.read_text()
@@ -60,3 +61,17 @@ def test_programs_print_what_the_document_shows(document: str) -> None:
             if block[3] is not None:
                 text = text[: block.start(3)] + printed + text[block.end(3) :]
         path.write_text(text)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_that_a_document_names_exist(document: str) -> None:
+    prose = re.sub(r"```.*?```", "", (ROOT / document).read_text(), flags=re.DOTALL)
+    named = re.findall(r"`([\w./]+(?:\.py|\.md|/))(?: [^`]*)?`", prose)
+    named += re.findall(r"^    ([\w/]+\.py)  ", prose, re.MULTILINE)
+    parts = [
+        ROOT / part for part in ("compiler", "runtime", "models", "wonderland", "tests", "bench")
+    ]
+    known = [*ROOT.glob("*"), *parts, *(f for part in parts for f in part.rglob("*"))]
+    paths = [f"/{f.relative_to(ROOT)}" for f in known]
+    for name in named:
+        assert any(p.endswith(f"/{name.rstrip('/')}") for p in paths), f"{document}: {name}"
