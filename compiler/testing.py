@@ -29,6 +29,19 @@ from .transform.jvp import jvp as jvp_graph
 from .transform.linearize import linearize
 from .transform.transpose import transpose
 
+__all__ = [
+    "arrays",
+    "check_batch",
+    "check_compiled",
+    "check_gradients",
+    "check_op",
+    "check_sample",
+    "random_array",
+    "random_normal",
+    "sample_arrays",
+    "shapes",
+]
+
 Function = Callable[..., Any]
 Arrays = Sequence[np.ndarray]
 

@@ -21,7 +21,7 @@ from ..compiler.front import random
 from ..compiler.front.functions.derivatives import value_and_grad
 from ..compiler.jit.jit import jit
 from .data import Split, minibatches
-from .optim.optimisers import Optimizer, apply_updates
+from .optim import Optimizer, apply_updates
 
 Loss = Callable[[Any, Any, Any], Any]
 

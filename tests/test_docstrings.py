@@ -22,6 +22,7 @@ from wonderland.compiler.ir.graph import Op
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(f for part in ("compiler", "models") for f in (ROOT / part).rglob("*.py"))
+FACADES = sorted((ROOT / "wonderland").glob("*.py"))
 NAMES = {f: ".".join(f.relative_to(ROOT).with_suffix("").parts) for f in FILES}
 BLOCK = re.compile(r"(?:^|\n\n|:\n)((?:    .*(?:\n|$)|\n(?=    ))+)")
 
@@ -37,7 +38,7 @@ def docstrings(file: Path) -> Iterator[tuple[str, str]]:
 
 def programs() -> Iterator[tuple[str, str]]:
     """The indented blocks that are programs over `wl`."""
-    for file in (*FILES, ROOT / "wonderland" / "__init__.py"):
+    for file in (*FILES, *FACADES):
         for name, text in docstrings(file):
             for block in BLOCK.findall(text):
                 program = textwrap.dedent(block)

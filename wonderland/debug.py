@@ -1,5 +1,10 @@
-"""The names of wonderland.compiler.front.debug."""
+"""What a program says while it runs, as jax.debug names it.
 
-from .compiler.front.debug import callback, print
+    wl.debug.print("the loss is {}", loss(w, x))
+    wl.debug.callback(lambda x: None, x)
 
-__all__ = ["callback", "print"]
+print and callback happen in the order of the calls, also under derivatives and vmap.
+"""
+
+from .compiler.front.debug import *  # noqa: F403
+from .compiler.front.debug import __all__ as __all__

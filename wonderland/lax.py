@@ -1,6 +1,20 @@
-"""The names of wonderland.compiler.front.lax.lax, primitives and collectives: jax.lax's."""
+"""Loops, branches, named axes, gathers and the primitives that NumPy has no name for, as jax.lax.
 
-from .compiler.front.lax.collectives import *  # noqa: F403
-from .compiler.front.lax.dimension_numbers import *  # noqa: F403
-from .compiler.front.lax.lax import *  # noqa: F403
-from .compiler.front.lax.primitives import *  # noqa: F403
+    def turn(h, x):
+        h = np.tanh(h + x)
+        return h, np.sum(h)
+
+    last, sums = wl.lax.scan(turn, h0, xs)
+    size = wl.lax.cond(np.sum(last) > 0, np.sqrt, np.negative, np.sum(last))
+
+Control flow: scan, while_loop, fori_loop, map, associative_scan, cond, switch.
+Axes that vmap names: psum, pmean, pmax, pmin, all_gather, all_to_all, ppermute, psum_scatter,
+axis_index, axis_size.
+Places: dynamic_slice, dynamic_update_slice, gather, scatter, slice, pad and their like.
+Products and sums: dot_general, batch_matmul, reduce_sum, cumsum, cumlogsumexp and their like.
+Order: sort, top_k, argmax, argmin. Special functions: erf, erf_inv, lgamma, digamma, logistic.
+Elementwise: add, exp, clamp, select, rsqrt, fma, convert_element_type and all others of jax.lax's.
+"""
+
+from .compiler.front.lax import *  # noqa: F403
+from .compiler.front.lax import __all__ as __all__

@@ -12,7 +12,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, ParamSpec, overload
 
 import numpy as np
 
@@ -280,6 +280,7 @@ def unsupported(name: str, **options: Any) -> None:
             )
 
 
+P = ParamSpec("P")
 IGNORED = frozenset(("casting", "copy", "device", "like", "order", "signature", "subok"))
 
 
@@ -293,6 +294,14 @@ def ignored(name: str, options: dict[str, Any]) -> None:
 # ---------------------------------------------------------------- the table
 
 
+@overload
+def implements(
+    *functions: Any, precise: Literal[False] = False, writes: bool = False
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]: ...
+@overload
+def implements(
+    *functions: Any, precise: Literal[True], writes: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
 def implements(
     *functions: Any, precise: bool = False, writes: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...compiler.front import numpy as np
 from ..data import Split, diabetes, diabetes_classes, digits
-from ..nn.functions import (
+from ..nn import (
     Linear,
     accuracy,
     glorot_uniform,
@@ -14,7 +14,7 @@ from ..nn.functions import (
     softmax_cross_entropy_with_integer_labels,
     squared_error,
 )
-from ..optim.optimisers import sgd
+from ..optim import sgd
 from ..train import Task
 
 CLASSES = 10

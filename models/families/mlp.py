@@ -13,8 +13,8 @@ from typing import Any
 from ...compiler.front import numpy as np
 from ...compiler.front import random
 from ..data import Split, digits
-from ..nn.functions import Linear, accuracy, relu, softmax_cross_entropy_with_integer_labels
-from ..optim.optimisers import adam
+from ..nn import Linear, accuracy, relu, softmax_cross_entropy_with_integer_labels
+from ..optim import adam
 from ..train import Task
 
 HIDDEN, CLASSES = (256, 128), 10

@@ -24,15 +24,7 @@ from ...compiler.front.lax.lax import logistic as sigmoid
 from ...compiler.front.special import log1mexp as _log1mexp
 from ...compiler.ir.explain import explained
 from ...compiler.trace.trace import keeps_bf16
-from .initializers import (
-    glorot_normal,
-    glorot_uniform,
-    he_normal,
-    he_uniform,
-    lecun_normal,
-    lecun_uniform,
-    orthogonal,
-)
+from .initializers import he_normal
 
 __all__ = [
     "Linear",
@@ -40,22 +32,15 @@ __all__ = [
     "accuracy",
     "elu",
     "gelu",
-    "glorot_normal",
-    "glorot_uniform",
-    "he_normal",
-    "he_uniform",
     "hinge_loss",
     "huber_loss",
     "leaky_relu",
-    "lecun_normal",
-    "lecun_uniform",
     "log1mexp",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
     "negative_log_likelihood",
     "one_hot",
-    "orthogonal",
     "relu",
     "sigmoid",
     "sigmoid_binary_cross_entropy",

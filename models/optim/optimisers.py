@@ -1,6 +1,6 @@
 """Optimizers as pairs of pure functions, as in optax: the update compiles into the training step.
 
-    optimizer = chain(clip_by_global_norm(1.0), adamw(cosine_decay_schedule(1e-3, 1000)))
+    optimizer = chain(clip_by_global_norm(1.0), adamw(1e-3))
     state = optimizer.init(params)
     updates, state = optimizer.update(grads, state, params)
     params = apply_updates(params, updates)
@@ -20,16 +20,7 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.trace import tree
 from ...compiler.trace.trace import keeps_bf16
-from .schedules import (
-    Schedule,
-    constant_schedule,
-    cosine_decay_schedule,
-    exponential_decay,
-    join_schedules,
-    linear_schedule,
-    piecewise_constant_schedule,
-    warmup_cosine_decay_schedule,
-)
+from .schedules import Schedule
 
 __all__ = [
     "AdamState",
@@ -37,7 +28,6 @@ __all__ = [
     "Momentum",
     "Optimizer",
     "RmsState",
-    "Schedule",
     "Steps",
     "adam",
     "adamw",
@@ -46,20 +36,13 @@ __all__ = [
     "chain",
     "clip",
     "clip_by_global_norm",
-    "constant_schedule",
-    "cosine_decay_schedule",
     "ema",
-    "exponential_decay",
     "global_norm",
     "incremental_update",
-    "join_schedules",
-    "linear_schedule",
-    "piecewise_constant_schedule",
     "rmsprop",
     "scale",
     "scale_by_schedule",
     "sgd",
-    "warmup_cosine_decay_schedule",
 ]
 
 Tree = Any

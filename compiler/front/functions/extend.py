@@ -1,28 +1,8 @@
 """What an op of your own is made of: a class with all its rules, in a file of yours.
 
-    from wonderland import extend as ex
-
-    class Cube(ex.Elementwise):
-        "x^3"
-
-        arity = 1
-        domain = ex.FLOATS
-
-        def reference(self, x):
-            return x * x * x
-
-        def expression(self, x):  # in kernels; of f16 and bf16 in f32
-            return ex.scalar("mul", x, ex.scalar("mul", x, x))
-
-        def tangent(self, i, dx, out):
-            (x,) = out.node.args
-            return ex.ops.mul(dx, ex.ops.mul(ex.ops.full(3.0, x.type), ex.ops.mul(x, x)))
-
-    cube = ex.function_of(Cube())
-
 `Op` is the general class, its docstrings say what each rule gives; families (`Elementwise`,
 `OneResult`, `Linear`, `View`) supply what their members share. An op that no kernel can compute
-runs by its reference, on the host. `wl.testing.check_op(Cube)` compares all rules on the op's
+runs by its reference, on the host. `wl.testing.check_op` compares all rules on the op's
 samples.
 """
 

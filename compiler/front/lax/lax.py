@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, cast
 
 import numpy as np
 
@@ -39,8 +39,6 @@ from .control_flow import associative_scan, cond, fori_loop, map, scan, switch, 
 
 __all__ = [
     "Precision",
-    "argmax",
-    "argmin",
     "associative_scan",
     "broadcast_in_dim",
     "broadcasted_iota",
@@ -83,15 +81,17 @@ __all__ = [
     "while_loop",
 ]
 
+P = ParamSpec("P")
 
-def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+
+def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """Outside of a trace, trace the decorated function for the arguments `names` and run it."""
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(function)
+    def decorate(function: Callable[P, Any]) -> Callable[P, Any]:
+        signature, whole = inspect.signature(function), cast(Callable[..., Any], function)
 
         @functools.wraps(function)
-        def public(*args: Any, **options: Any) -> Any:
+        def public(*args: P.args, **options: P.kwargs) -> Any:
             if current() is not None:
                 return function(*args, **options)
             bound = signature.bind(*args, **options)
@@ -100,7 +100,7 @@ def eager(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
             def body(given: dict[str, Any]) -> Any:
                 bound.arguments.update(given)
-                return function(*bound.args, **bound.kwargs)
+                return whole(*bound.args, **bound.kwargs)
 
             return call(trace_tree(body, (arrays,), function.__name__), arrays)
 

@@ -11,7 +11,7 @@ import pytest
 from wonderland.compiler.front import random
 from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.trace.trace import trace
-from wonderland.models.nn import functions as nn
+from wonderland.models import nn
 
 jax = pytest.importorskip("jax")
 

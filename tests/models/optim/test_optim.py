@@ -11,7 +11,7 @@ from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.trace import tree
 from wonderland.compiler.trace.trace import trace
 from wonderland.compiler.transform.interpreter import interpret
-from wonderland.models.optim import optimisers as optim
+from wonderland.models import optim
 from wonderland.models.optim.optimisers import (
     Optimizer,
     adam,

@@ -10,7 +10,7 @@ import pytest
 
 from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.trace.trace import call, trace
-from wonderland.models.optim import optimisers as optim
+from wonderland.models import optim
 from wonderland.models.optim.schedules import Schedule
 
 CASES: dict[str, tuple[Schedule, dict[int, float]]] = {
