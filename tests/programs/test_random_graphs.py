@@ -1,5 +1,6 @@
 """The generator of random graphs: covers every op, keeps values tame, and is repeatable."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from tests.programs.random_graphs import random_arrays, random_graph, random_nam
 from wonderland.compiler.ir.graph import Op
 from wonderland.compiler.ir.types import NUMPY
 from wonderland.compiler.ops.collective import Collective
+from wonderland.compiler.ops.cumulative import Cummax
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.extend import Elementwise, Expr, scalar
 
@@ -39,33 +41,63 @@ def test_the_same_seed_gives_the_same_graph_and_finite_results() -> None:
             assert result.dtype.kind not in "fc" or np.all(np.abs(result) < 200)
 
 
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    """The registry as it was, after each test."""
+    known = dict(Op.registry)
+    yield
+    Op.registry.clear()
+    Op.registry.update(known)
+
+
+def test_an_op_that_does_not_say_what_it_takes_is_named() -> None:
+    class Halflog(Elementwise):
+        """log(x) / 2, of an interval that is not told"""
+
+        arity = 1
+        domain = ("f32", "f64")
+
+        def reference(self, *args: np.ndarray) -> Any:
+            return np.where(args[0] > 5, np.log(args[0]) / 2, np.nan)
+
+    names = random_names()
+    with pytest.raises(AssertionError) as caught:
+        random_graph(names.index("halflog"))
+    for part in ("begins with op 'halflog'", "halflog: it is not finite for all", "`interval`"):
+        assert part in str(caught.value)
+
+
+def test_an_op_of_a_family_is_drawn_as_its_family() -> None:
+    class Cumlarge(Cummax):
+        """The greatest so far, under another name"""
+
+    names = random_names()
+    graph = random_graph(names.index("cumlarge"))
+    assert any(isinstance(n.op, Cumlarge) for n in graph.nodes)
+
+
 @pytest.mark.parametrize("interval", [(-2.0, 2.0), (0.25, 0.75), (3.0, 40.0)])
 def test_an_op_that_nobody_told_of_has_graphs(interval: tuple[float, float]) -> None:
     """Its class says what it takes; how large its results are its reference tells."""
-    known = dict(Op.registry)
-    try:
 
-        class Untold(Elementwise):
-            """x^3"""
+    class Untold(Elementwise):
+        """x^3"""
 
-            arity = 1
-            domain = ("f32", "f64")
+        arity = 1
+        domain = ("f32", "f64")
 
-            def reference(self, *args: np.ndarray) -> Any:
-                assert args[0].dtype == bool or (np.abs(args[0]) <= interval[1] + 0.01).all()
-                return args[0] ** 3
+        def reference(self, *args: np.ndarray) -> Any:
+            assert args[0].dtype == bool or (np.abs(args[0]) <= interval[1] + 0.01).all()
+            return args[0] ** 3
 
-            def expression(self, *args: Expr) -> Expr:
-                return scalar("mul", args[0], scalar("mul", args[0], args[0]))
+        def expression(self, *args: Expr) -> Expr:
+            return scalar("mul", args[0], scalar("mul", args[0], args[0]))
 
-        Untold.interval = interval
-        names = random_names()
-        at = names.index("untold")
-        graphs = {seed: random_graph(seed) for seed in range(at, 6 * len(names), len(names))}
-        assert any(n.op.name == "untold" for g in graphs.values() for n in g.nodes)
-        for seed, graph in graphs.items():
-            for result in interpret(graph, *random_arrays(graph, seed)):
-                assert result.dtype.kind not in "fc" or np.isfinite(result).all()
-    finally:
-        Op.registry.clear()
-        Op.registry.update(known)
+    Untold.interval = interval
+    names = random_names()
+    at = names.index("untold")
+    graphs = {seed: random_graph(seed) for seed in range(at, 6 * len(names), len(names))}
+    assert any(n.op.name == "untold" for g in graphs.values() for n in g.nodes)
+    for seed, graph in graphs.items():
+        for result in interpret(graph, *random_arrays(graph, seed)):
+            assert result.dtype.kind not in "fc" or np.isfinite(result).all()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ...ir.graph import Node, Value
 from ...kernel import (
+    MONOIDS,
     Accumulate,
     Buffer,
     Const,
@@ -35,8 +36,6 @@ from .domain import Domain
 from .kept import Kept
 from .reader import Reader, axes_of_index
 
-POSITIONS = ("argmax", "argmin")
-"""Monoids of a value and its place."""
 SPLITS = 8
 """Axes of a kernel that become two, at most."""
 
@@ -155,7 +154,7 @@ class Emission:
             return
         if over:
             result = self.fold(op, self.reader.read(operand, at), at)
-        elif op.monoid in POSITIONS:
+        elif MONOIDS[op.monoid].fields > 1:  # of one element, which stands at 0
             result = Const(0, out.dtype)
         else:
             result = self.reader.read(operand, at)
@@ -166,7 +165,7 @@ class Emission:
     def fold(self, op: Fold, expr: Expr, at: tuple[Map, ...]) -> Result:
         """A reduction over the inner axes: its result, a value per outer point."""
         name = f"r{len(self.items)}"
-        if op.monoid in POSITIONS:
+        if MONOIDS[op.monoid].fields > 1:  # a value and its place
             (axis,) = op.axes
             names, position = (f"{name}v", name), IndexExpr(at[axis])
             self.items.append(
