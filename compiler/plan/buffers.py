@@ -116,7 +116,12 @@ class Blocks:
     A value is written over an operand that dies, into the operand's block (`shared`). A block that
     is copied to an output where it dies is that output's memory from the start; an output that is
     donated an argument may hold that till then. With `joining` the pieces of a value are one block,
-    or a part of an output, which is then their `whole`.
+    or a part of an output, which is then their `whole`. Where y is an output of 512 bytes:
+
+        a = x @ w               a block
+        b = exp(a / sum(a))     a dies, element by element: b is over a
+        c = sort(b)             b is read elsewhere: a block of its own
+        y = concatenate(b, c)   a and b are in output 0, c in output 0+256, and nothing is copied
     """
 
     def __init__(self, schedule: Schedule, joining: bool) -> None:
@@ -247,7 +252,13 @@ ORDERS: tuple[Callable[[Block], Any], ...] = (
 
 
 def assign(blocks: Sequence[Block], least: int) -> int:
-    """The bytes of the arena, at least `least`: the best of the orders."""
+    """The bytes of the arena, at least `least`: the best of the orders.
+
+        waves       0 1 2 3
+        256 - 320     d d       a is 128 bytes in waves 0 and 1, b 64 in all of them, c 192 in 2 and
+        192 - 256   b b b b     3, d 64 in 1 and 2. The large ones first are c, a, b, d; in wave 2
+          0 - 192   a a c c     320 bytes are live, so no other order is tried.
+    """
     best, offsets = -1, []
     for order in ORDERS:
         ordered = sorted(blocks, key=order)

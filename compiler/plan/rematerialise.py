@@ -34,6 +34,7 @@ STEPS = 64  # of the descent, each of as many drops as are needed for that
 TRIALS = 1 << 18  # units run in thought, to try every choice or one value more or less
 SHORT = 8  # a wait is short if it is less than this part of the units
 LEAST = 4  # values more or less, below which that is no search
+EIGHTHS = 8  # parts of the values by price, of which the cheaper ones are dropped
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,9 @@ class Tape:
                 made = self.again(wanted, missing)
                 out += made
                 if scopes:
-                    asked = sorted(self.makers[v] for v in wanted)
+                    makers = sorted(self.makers[v] for v in wanted)
                     for v in (v for m in made for v in self.units[m].writes):
-                        if v in scopes and not within(scopes[v], asked):
+                        if v in scopes and not asked(scopes[v], makers):
                             missing.add(v)
             out.append(u)
             missing.update(ends.get(u, ()))
@@ -326,28 +327,57 @@ def again_seconds(tape: Tape, value: int, dropped: Collection[int]) -> float:
     return total
 
 
+SINGLY = 8
+"""Numbers of moments up to which each is tried. Beyond, every number is half more than the one
+before: near the best one the bytes hardly change."""
+LEVELS = (2, 3)
+"""Levels whose numbers of moments are chosen one by one: a fourth would have too many choices."""
+WAYS = range(2, 9)
+"""Parts into which each of any number of levels divides a stretch: n bytes come down to about
+ways * log(n), and more than 8 ways are three levels above."""
+DEEPEST = 11
+"""Levels of those, enough for 2 ** 11 values that wait; of more the last has a few to itself."""
+
+
 def spaced(tape: Tape) -> Iterator[Choice]:
-    """Kept is what evenly spaced moments need, in one level or several, of every number."""
+    """Kept is what evenly spaced moments need, in one level or several, of every number.
+
+    Of 20 values that wait, one level has 1 to 8 or 13 moments; two and three levels have these
+    numbers in every rising combination, where there is time for all; and levels that halve have
+    2, 4, 8... moments, those that divide in three 3, 9, 27...
+    """
+    most = len(tape.across)
     counts = [1]
-    while counts[-1] * 3 // 2 + 1 < len(tape.across):
-        counts.append(counts[-1] + 1 if counts[-1] < 8 else counts[-1] * 3 // 2)
+    while counts[-1] * 3 // 2 + 1 < most:
+        counts.append(counts[-1] + 1 if counts[-1] < SINGLY else counts[-1] * 3 // 2)
     for count in counts:
         yield in_levels(tape, (count,))
         yield in_levels(tape, (count,), growing=True)
-    for levels in (2, 3):
+    for levels in LEVELS:
         every = list(itertools.combinations(counts, levels))
-        step = len(every) * len(tape.units) // (TRIALS // 4) + 1
+        step = len(every) * len(tape.units) // (TRIALS // 4) + 1  # a quarter of the time is theirs
         for several in every[::step]:
             yield in_levels(tape, several)
             yield in_levels(tape, several, growing=True)
-    for ways in range(2, 9):
-        for levels in range(2, 12):
-            if ways ** (levels - 1) < len(tape.across):
+    for ways in WAYS:
+        for levels in range(2, DEEPEST + 1):
+            if ways ** (levels - 1) < most:
                 yield in_levels(tape, tuple(ways**k for k in range(1, levels + 1)))
 
 
 def in_levels(tape: Tape, counts: Sequence[int], growing: bool = False) -> Choice:
-    """What the moments of the first level need is kept; of a further one, where work is again."""
+    """What the moments of the first level need is kept; of a further one, where work is again.
+
+    Eight layers, each reads the one before, and the way back through them, a byte each:
+
+        moments     kept    the units that run                           bytes  seconds more
+        none        all     a b c d e f g h H G F E D C B A                  8             0
+        b, e        b e h   a b c d e f g h H f g G F E c d D C B a A        5             5
+        c, f        c f h   a b c d e f g h H g G F d e E D C a b B A        4             5
+
+    The second has even parts, the third `growing` ones. A value of a further level is made again
+    with the others of its stretch, is there till that is worked on, and so has that as its scope.
+    """
     dropped = set(tape.across)
     scopes: dict[int, tuple[int, int]] = {}
     outer = [0, len(tape.units)]
@@ -357,7 +387,7 @@ def in_levels(tape: Tape, counts: Sequence[int], growing: bool = False) -> Choic
             maker = tape.makers[v]
             at = bisect.bisect_left(inner, maker)
             if count and not (at < len(inner) and inner[at] < tape.waits[v][0]):
-                continue
+                continue  # no moment is between its making and its wait
             if level == 0:
                 dropped.discard(v)
             else:
@@ -370,39 +400,41 @@ def in_levels(tape: Tape, counts: Sequence[int], growing: bool = False) -> Choic
 def moments(tape: Tape, count: int, growing: bool = False) -> list[int]:
     """Units that divide the bytes that wait in about `count` + 1 parts, equal or `growing`.
 
-    Of the units near each border the one across which the fewest bytes would be kept. The last part
-    is worked on while all moments are kept, the one before when one of them is free again: each
-    may be larger by what a moment keeps.
+    Of the units from half a part before a border to half a part after it the one across which the
+    fewest bytes would be kept. The last part is worked on while all moments are kept, the one
+    before it when one of them is free again: each may be larger than the next by what a moment
+    keeps, but for so much that the last would be less than nothing. So eight layers have borders
+    after 2.7 and 5.3 bytes, or after 3.3 and 6.
     """
     made, held = tape.crossed
-    parts = [made[-1] / (count + 1)] * (count + 1)
+    part, step = made[-1] / (count + 1), 0.0
     if growing:
         kept = [held[u] for u in moments(tape, count)]
-        more = min(sum(kept) / max(len(kept), 1), 2 * parts[0] / max(count, 1))
-        parts = [parts[0] + more * (count / 2 - k) for k in range(count + 1)]
-    found: list[int] = []
+        step = min(sum(kept) / max(len(kept), 1), 2 * part / max(count, 1))
+    parts = [part + step * (count / 2 - k) for k in range(count + 1)]
+    chosen: list[int] = []
     border = 0.0
-    for part, after in itertools.pairwise(parts):
-        border += part
-        first = bisect.bisect_left(made, border - part / 2)
+    for before, after in itertools.pairwise(parts):
+        border += before
+        first = bisect.bisect_left(made, border - before / 2)
         last = min(bisect.bisect_left(made, border + after / 2), len(made) - 1)
-        near = range(max(first, found[-1] + 1 if found else 0), last)
+        near = range(max(first, chosen[-1] + 1 if chosen else 0), last)
         if near:
-            found.append(min(near, key=lambda u: (held[u], abs(made[u] - border))))
-    return found
+            chosen.append(min(near, key=lambda u: (held[u], abs(made[u] - border))))
+    return chosen
 
 
-def within(scope: tuple[int, int], units: Sequence[int]) -> bool:
+def asked(scope: tuple[int, int], units: Sequence[int]) -> bool:
     """Whether one of the units, which are sorted, is in the scope."""
     at = bisect.bisect_left(units, scope[0])
     return at < len(units) and units[at] < scope[1]
 
 
 def cheap(tape: Tape) -> Iterator[Choice]:
-    """The values that take few seconds a byte."""
+    """The values that take few seconds a byte: an eighth of them, two eighths, and so on."""
     ordered = sorted(tape.across, key=lambda v: (price(tape, v), v))
-    for k in range(1, 9):
-        yield tape.choice(frozenset(ordered[: len(ordered) * k // 8]))
+    for k in range(1, EIGHTHS + 1):
+        yield tape.choice(frozenset(ordered[: len(ordered) * k // EIGHTHS]))
 
 
 def price(tape: Tape, value: int) -> float:

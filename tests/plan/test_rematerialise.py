@@ -3,9 +3,12 @@ chains."""
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
 import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -152,3 +155,91 @@ def test_less_memory_takes_more_time(seed: int) -> None:
     for a, b in itertools.pairwise(found):
         assert a.nbytes > b.nbytes and a.seconds < b.seconds
     assert found[0].seconds == 0 and not found[0].dropped
+
+
+# ---------------------------------------------------------------- against every way to run
+
+
+def optimum(tape: Tape, nbytes: int) -> float:
+    """The fewest seconds of all ways to run the units within `nbytes`: at any moment any unit may
+    run again, and any value may be given up."""
+    heap: list[tuple[float, int, int, frozenset[int]]] = [(0.0, 0, 0, frozenset())]
+    settled: set[tuple[int, frozenset[int]]] = set()
+    order = itertools.count(1)
+    while heap:
+        seconds, _, done, held = heapq.heappop(heap)
+        if done == len(tape.units):
+            return seconds
+        if (done, held) in settled:
+            continue
+        settled.add((done, held))
+        for v in held:
+            heapq.heappush(heap, (seconds, next(order), done, held - {v}))
+        for u in range(done + 1):
+            unit = tape.units[u]
+            if (u == done or unit.again) and held.issuperset(unit.reads):
+                now = held.union(unit.writes)
+                if sum(tape.nbytes[v] for v in now - tape.elsewhere) <= nbytes:
+                    later = seconds + unit.seconds, next(order), done + (u == done), now
+                    heapq.heappush(heap, later)
+    return math.inf
+
+
+def plain(tape: Tape) -> Tape:
+    """The tape without values that are written over others, and nothing elsewhere."""
+    return Tape(tuple(replace(u, over=()) for u in tape.units), tape.nbytes)
+
+
+def ratios(tapes: Iterable[Tape]) -> list[float]:
+    """Of each tape and number of bytes for which there is a way: seconds by the best one."""
+    found: list[float] = []
+    for tape in tapes:
+        choices = front(tape)
+        for nbytes in range(BYTES, choices[0].nbytes + 1, BYTES):
+            if (best := optimum(tape, nbytes)) < math.inf:
+                found.append((tape.seconds + seconds_within(choices, nbytes)) / best)
+    return found
+
+
+def test_no_way_to_run_a_small_tape_is_much_better_than_the_front() -> None:
+    """What the front cannot do is give a value up more than once, or keep it once it is again."""
+    tapes = (*map(chain, (2, 3, 4)), *(random_tape(s, 8) for s in range(60)))
+    found = ratios(map(plain, tapes))
+    reached = [r for r in found if r < math.inf]
+    assert len(found) > 100 and len(reached) >= 0.9 * len(found)
+    assert max(reached) <= 1.25 and sum(r == 1 for r in reached) >= 0.95 * len(reached)
+
+
+def kept_at(tape: Tape, at: Sequence[int]) -> Choice:
+    """Kept is what waits across one of the units."""
+    kept = {v for v in tape.across for m in at if tape.makers[v] <= m < tape.waits[v][0]}
+    return tape.choice(set(tape.across) - kept)
+
+
+def test_moments_are_nearly_as_good_as_all_others_of_their_number() -> None:
+    found: list[float] = []
+    for tape in (*map(chain, range(4, 13)), *(random_tape(s, 16) for s in range(24))):
+        for count in (1, 2, 3):
+            if len(tape.across) > count + 1:
+                even, growing = (rematerialise.in_levels(tape, (count,), g) for g in (False, True))
+                every = itertools.combinations(range(len(tape.units)), count)
+                best = min(kept_at(tape, at).nbytes for at in every)
+                found.append(min(even.nbytes, growing.nbytes) / best)
+    assert len(found) > 60
+    assert sum(found) / len(found) <= 1.08 and max(found) <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("count", "growing", "text", "most"),
+    [
+        (2, False, "a b c d e f g h H f g G F E c d D C B a A", 5),
+        (2, True, "a b c d e f g h H g G F d e E D C a b B A", 4),
+    ],
+)
+def test_eight_layers_run_as_is_said(count: int, growing: bool, text: str, most: int) -> None:
+    tape = chain(8)
+    choice = rematerialise.in_levels(tape, (count,), growing)
+    letters = "abcdefghHGFEDCBA"
+    assert " ".join(letters[u] for u in tape.sequence(choice.dropped)) == text
+    assert choice.nbytes == most * BYTES and tape.choice(frozenset()).nbytes == 8 * BYTES
+    assert choice.seconds == 5
