@@ -8,6 +8,19 @@ Example:
         return np.mean((np.tanh(x @ w) - y) ** 2)
 
     step = wl.jit(wl.value_and_grad(loss))
+
+Compiled: jit, load, eval_shape, trace, ShapeDtypeStruct.
+Derivatives: grad, value_and_grad, jvp, vjp, linearize, linear_transpose, jacfwd, jacrev, hessian,
+hvp, stop_gradient. Many at once: vmap.
+Rules of your own: custom_jvp, custom_vjp, custom_vmap, scalar_function; whole ops: extend.
+Memory: checkpoint (remat), checkpoint_name, checkpoint_policies, saved_residuals,
+print_saved_residuals, memory_budget.
+While it runs: check, debug_print, debug, pure_callback, io_callback.
+Devices: devices, device, device_put, device_get.
+Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, verify,
+default_matmul_precision.
+Names of others: numpy, lax, random, nn, optim, special, tree, ops, testing.
+Errors: ProgramError, OverBudget, CompilerError, WideningWarning.
 """
 
 from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree

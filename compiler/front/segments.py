@@ -113,7 +113,8 @@ def reduction(name: str, combine: str, doc: str) -> Callable[..., Any]:
         count = counted(name, segment_ids, num_segments)
         return traced(data, segment_ids, count, indices_are_sorted, unique_indices, mode)
 
-    function.__name__, function.__doc__ = name, doc
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
     return function
 
 

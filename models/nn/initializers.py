@@ -52,7 +52,8 @@ def _normal(name: str, variance: Callable[[int, int], float], doc: str) -> Initi
         deviation = math.sqrt(variance(*_fans(name, shape))) / TRUNCATED
         return random.truncated_normal(key, -2.0, 2.0, tuple(shape), dtype) * deviation
 
-    initializer.__name__, initializer.__doc__ = name, f"Truncated normal weights of {doc}"
+    initializer.__name__ = initializer.__qualname__ = name
+    initializer.__doc__ = f"Truncated normal weights of {doc}"
     return initializer
 
 
@@ -62,7 +63,8 @@ def _uniform(name: str, variance: Callable[[int, int], float], doc: str) -> Init
         limit = math.sqrt(3 * variance(*_fans(name, shape)))
         return random.uniform(key, tuple(shape), dtype, -1.0, 1.0) * limit
 
-    initializer.__name__, initializer.__doc__ = name, f"Uniform weights of {doc}"
+    initializer.__name__ = initializer.__qualname__ = name
+    initializer.__doc__ = f"Uniform weights of {doc}"
     return initializer
 
 

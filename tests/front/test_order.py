@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import wonderland as wl
 import wonderland.compiler.front.lax.lax as lax
 from wonderland.compiler.front.functions.derivatives import grad
 from wonderland.compiler.ir.errors import ProgramError
@@ -41,9 +42,9 @@ def test_the_greatest_come_first_and_of_equals_the_first() -> None:
 
 
 def test_positions_of_extremes_have_the_dtype_of_jax() -> None:
-    assert lax.argmax(X, 1).dtype == np.int32
-    np.testing.assert_array_equal(lax.argmin(X, 0, np.int64), np.argmin(X, 0))
-    np.testing.assert_array_equal(lax.argmax(X > 0, 1), np.argmax(X > 0, 1))
+    assert wl.lax.argmax(X, 1, np.int32).dtype == np.int32
+    np.testing.assert_array_equal(wl.lax.argmin(X, 0, np.int64), np.argmin(X, 0))
+    np.testing.assert_array_equal(wl.lax.argmax(X > 0, 1, np.int32), np.argmax(X > 0, 1))
 
 
 def weighted(x: Any) -> Any:

@@ -52,6 +52,10 @@ def test_a_public_name_has_a_docstring(name: str) -> None:
     assert doc and doc.strip(), name
 
 
+def test_no_public_function_shows_where_it_was_made() -> None:
+    assert [n for n in FUNCTIONS_CALLED if "<locals>" in CALLED[n].__qualname__] == []
+
+
 @pytest.mark.parametrize("name", FUNCTIONS_CALLED)
 def test_parameters_and_results_of_public_functions_are_annotated(name: str) -> None:
     function = CALLED[name]
@@ -63,6 +67,11 @@ def test_parameters_and_results_of_public_functions_are_annotated(name: str) -> 
     bare = [n for n, p in signature.parameters.items() if p.annotation is p.empty]
     assert not bare, f"{name}: {', '.join(bare)}"
     assert signature.return_annotation is not signature.empty, f"{name}: its result"
+
+
+def test_the_front_door_says_what_is_behind_it() -> None:
+    told = set(re.findall(r"\w+", wl.__doc__ or ""))
+    assert [n for n in wl.__all__ if n not in told] == []
 
 
 @pytest.mark.parametrize("place", FACADES)

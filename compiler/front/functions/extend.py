@@ -67,6 +67,6 @@ def function_of(op: Op) -> Callable[..., Any]:
             found = tuple(map(new, values))
         return found[0] if len(found) == 1 else found
 
-    function.__name__ = op.name
+    function.__name__ = function.__qualname__ = op.name
     function.__doc__ = type(op).__doc__
     return function

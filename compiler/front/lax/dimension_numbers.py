@@ -170,7 +170,8 @@ def scattering(name: str, combine: str, doc: str) -> Callable[..., Any]:
         )  # fmt: skip
         return new(made, x.weak)
 
-    function.__name__, function.__doc__ = name, doc
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
     return function
 
 

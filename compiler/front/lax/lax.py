@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, cast
 
-import numpy as np
-
 from ... import ops
 from ...ir.explain import explained
 from ...ir.precision import Precision, factors_of
@@ -118,7 +116,8 @@ def _array(x: Any) -> Any:
 
 
 def _named(function: Callable[..., Any], name: str, doc: str) -> Any:
-    function.__name__, function.__doc__ = name, doc
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
     return function
 
 
@@ -260,7 +259,7 @@ def _cumulative(rule: Callable[..., Any]) -> Callable[..., Any]:
         x = tracer(operand)
         return new(rule(x.value, axis_of(rule.__name__, axis, x.ndim), bool(reverse)), x.weak)
 
-    function.__name__ = rule.__name__
+    function.__name__ = function.__qualname__ = rule.__name__
     function.__doc__ = f"`{rule.__name__}` along an axis, from its end if `reverse`."
     return eager("operand")(function)
 
@@ -303,21 +302,6 @@ def top_k(operand: Any, k: int, axis: int = -1) -> tuple[Tracer, Tracer]:
     found = ops.sort(x.value, axis=axis, descending=True)
     best, places = (ops.slice_(v, (0,) * x.ndim, stop) for v in found)
     return new(best, x.weak), new(ops.cast(places, "i32"))
-
-
-def _position(rule: Callable[..., Any], name: str) -> Callable[..., Any]:
-    def function(operand: Any, axis: int, index_dtype: Any = np.int32) -> Tracer:
-        x = tracer(operand)
-        at = axis_of(name, axis, x.ndim)
-        plain = ops.cast(x.value, "i32") if x.type.dtype == "bool" else x.value
-        return new(ops.cast(rule(plain, at), dtype_name(index_dtype)))
-
-    function.__name__ = name
-    function.__doc__ = f"`{name}` along an axis; the first of equals, NaN before all."
-    return eager("operand")(function)
-
-
-argmax, argmin = _position(ops.argmax, "argmax"), _position(ops.argmin, "argmin")
 
 
 @eager("a", "sample")

@@ -187,7 +187,8 @@ def _sized(own: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 refuse()
             return own(*args, **rest)
 
-        public.__name__, public.__doc__ = name, function.__doc__
+        public.__name__ = public.__qualname__ = name
+        public.__doc__ = function.__doc__
         return public
 
     return decorate
