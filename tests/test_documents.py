@@ -29,7 +29,8 @@ BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n```text( 256-bit)?\n(.*?)```\n)?"
 @pytest.fixture(autouse=True)
 def tables() -> Iterator[None]:
     """The tables that a document may add to, as they were."""
-    known = [(table, dict(table)) for table in (Op.registry, RUNNING)]
+    tables: list[Any] = [Op.registry, RUNNING]
+    known = [(table, dict(table)) for table in tables]
     yield
     for table, before in known:
         table.clear()

@@ -18,6 +18,7 @@ from wonderland import lax
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.runtime.gpu import cublaslt, cuda
 from wonderland.runtime.gpu.device import DeviceError
+from wonderland.runtime.rows import DeviceRow
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_without_the_library_the_same_program_runs_the_generated_kernel() -> Non
     device = FakeDevice()
     c = compiled(device, lambda x, w: x @ w, X, W)
     (row,) = c.program.rows
-    assert row.product is not None and not c.target.library
+    assert isinstance(row, DeviceRow) and row.product is not None and not c.target.library
     np.testing.assert_allclose(np.asarray(c.program((X, W))[0]), X @ W, 1e-5, 1e-5)
     assert asked(device) == ["launch"]
     assert "detach" not in {s.name for s in c.stages} and not SM80.library

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,7 +175,7 @@ def test_a_dropped_function_frees_its_program_and_what_it_closed_over():
         f = wl.jit(lambda x: x + kept)
         f(np.ones(1000))
         (entry,) = f.entries.values()
-        program = entry.program
+        program: Any = entry.program
         return f, [weakref.ref(o) for o in (f, f.function, program, program._contexts[0])]
 
     f, watched = made()
