@@ -45,7 +45,7 @@ class PrefixRows:
             blocks = f"(({size} + {self.lanes - 1}) // {self.lanes})"
             lines.append(f"{self.slots.axis(self.column.name)} = {rest} % {blocks} * {self.lanes}")
             rest = f"{rest} // {blocks}"
-        return lines + self.slots.unravel(rest, self.others, bounded=True)
+        return lines + self.slots.unravel(rest, self.others)
 
     def values(self, levels: list[Level], mask: str | None = None) -> Values:
         vector = self.vector.name if self.vector else ""

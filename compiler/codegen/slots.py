@@ -133,22 +133,19 @@ class Slots:
         return self.numbers[c]
 
     def unravel(
-        self, point: str, axes: Sequence[Axis], counts: Sequence[str] = (), step: int = 1,
-        bounded: bool = False,
-    ) -> list[str]:  # fmt: skip
+        self, point: str, axes: Sequence[Axis], counts: Sequence[str] = (), step: int = 1
+    ) -> list[str]:
         """Lines that tell where along each axis a point is, of those numbered in C order.
 
-        An axis has as many points as its extent, or `counts` says, the last one `step` apart.
-        `bounded`: points beyond all count from the first again.
+        An axis has as many points as its extent, or `counts`, says; the last one `step` apart.
         """
         lines: list[str] = []
         for k, a in reversed(list(enumerate(axes))):
-            first = not k and not bounded
-            index = point if first else f"{point} % {counts[k] if counts else self.extent(a)}"
-            times = f" * {step}" if step > 1 and k == len(axes) - 1 else ""
+            index, times = point, f" * {step}" if step > 1 and a is axes[-1] else ""
+            if k:
+                count = counts[k] if counts else self.extent(a)
+                index, point = f"{point} % {count}", f"{point} // {count}"
             lines.append(f"{self.axis(a.name)} = {index}{times}")
-            if not first:
-                point = f"{point} // {counts[k] if counts else self.extent(a)}"
         return lines
 
     def function(self, kernel: Spelled, body: Sequence[Node]) -> str:

@@ -125,7 +125,7 @@ class ProductPrinter:
             f"end_column = min(first_column + {columns}, {self.columns})",
         ]
         p, slots = self.p, self.slots
-        lines += slots.unravel(f"unit // ({down} * {across})", p.batch, bounded=True)
+        lines += slots.unravel(f"unit // ({down} * {across})", p.batch)
         matrices = {"lhs": p.lhs, "rhs": p.rhs} | ({"out": p.stores[0]} if direct(p) else {})
         return [*lines, *(matrix(p, slots, name, x) for name, x in matrices.items())]
 

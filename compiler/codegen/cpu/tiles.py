@@ -80,7 +80,7 @@ class Tiles(Claim):
             )
             rest = f"{rest} // {blocks}"
             ends += [first, last]
-        code.emit(*slots.unravel(rest, self.others, bounded=True))
+        code.emit(*slots.unravel(rest, self.others))
         left, right, top, bottom = ends
         return Corner(top, bottom, left, right)
 

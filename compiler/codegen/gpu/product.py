@@ -129,7 +129,7 @@ class GridProduct:
             f"first_column = unit // down % right * {COLUMNS}",
         ]
         p, slots = self.p, self.slots
-        lines += slots.unravel("unit // (down * right)", p.batch, bounded=True)
+        lines += slots.unravel("unit // (down * right)", p.batch)
         return [*lines, matrix(p, slots, "lhs", p.lhs), matrix(p, slots, "rhs", p.rhs)]
 
     # ---- sums
