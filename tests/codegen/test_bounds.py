@@ -68,6 +68,11 @@ def test_products_do() -> None:
                 check_bounds(lower_product(one, target), one.buffers)
 
 
+def test_tiles_of_a_block_that_the_last_row_cuts_do() -> None:
+    p = with_stores(product(512, 512, 512, dtype="f64", batch=3))  # blocks of 258 rows, then 254
+    check_bounds(lower_product(p, TARGETS["256 bits"]), p.buffers)
+
+
 # ---------------------------------------------------------------- planted faults
 
 ACCESS = re.compile(r"\b(load|store|gather)(_where|_strided|_strided_where)?\((\w+), ([^,]*), ")

@@ -69,7 +69,8 @@ class Walk:
         if self.facts.at_most(length, 0):
             return
         apart = math.gcd(divisor(length), int(step))  # the last is at least so far before the end
-        most = self.facts.quotient(length - apart, int(step))
+        # an end may be the least of two, as that of a strip, of which one is again: that of a block
+        most = self.facts.quotient(length - apart, int(step), further=2)
         turn = self.facts.variable([(number(0),)], [(most,)])
         env[name] = first + turn * step
         self.repeated(s.body, env, lambda e: (length - 1,))
