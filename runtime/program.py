@@ -9,7 +9,6 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -72,9 +71,9 @@ class Table:
     scratch_bytes: int
     donors: dict[int, int]  # output: input whose memory it takes
 
-    @cached_property
-    def donated(self) -> frozenset[int]:
-        return frozenset(self.donors.values())
+    @property
+    def donated(self) -> set[int]:
+        return set(self.donors.values())
 
     def counted(self, leaves: Leaves) -> None:
         """Errors: TypeError if these are not as many as inputs."""
@@ -89,10 +88,11 @@ class Table:
         """
         if type(leaves) is not tuple or len(leaves) != len(self.inputs):
             return len(self.inputs)
+        donated = self.donated
         for k, (x, spec) in enumerate(zip(leaves, self.inputs, strict=True)):
-            if not fits(x, spec, k in self.donated):
+            if not fits(x, spec, k in donated):
                 return k
-        for i in self.donated:
+        for i in donated:
             if any(meet(leaves[i], x) for k, x in enumerate(leaves) if k != i):
                 return i
         return -1

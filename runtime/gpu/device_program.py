@@ -3,7 +3,7 @@
     program = DeviceProgram(device, rows, inputs, outputs, constants, arena_bytes)
     results = program(leaves)            arrays on the device; nothing waits
 
-Promises: those of program.py. The arena is one allocation, made with the program; constants are
+Promises: those of cpu/program.py. The arena is one allocation, made with the program; constants are
 copied once. Arguments on the host are copied to the device at every call: arrays that are there
 already (`device_put`, results) are not. A graph is made once; where arguments or results lie
 elsewhere than at the call before, the launches that see them are changed in place. A call that
@@ -32,7 +32,7 @@ from .segments import DeviceCall, DeviceSteps
 
 
 class DeviceProgram:
-    """Rows over arguments, results, constants and an arena; see program.py for `donated`."""
+    """Rows over arguments, results, constants and an arena; see cpu/program.py for `donated`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class DeviceProgram:
     # ---- one call
 
     def __call__(self, leaves: Leaves) -> tuple[DeviceArray, ...]:
-        """As program.py's; nothing waits."""
+        """The arrays may still be under way: nothing waits."""
         return self._call(leaves, lambda call: call.walk(self.steps))
 
     def _call(self, leaves: Leaves, run: Callable[[DeviceCall], None]) -> tuple[DeviceArray, ...]:
@@ -85,10 +85,7 @@ class DeviceProgram:
             return results
 
     def attempt(self, leaves: Leaves) -> tuple[DeviceArray, ...] | None:
-        """As program.py's: the results, or None where a leaf is not exactly of its kind.
-
-        None also where all leaves are on the host, who may want them computed there.
-        """
+        """None also where all leaves are on the host, who may want them computed there."""
         inputs = self.table.inputs
         fit = len(leaves) == len(inputs) and all(
             isinstance(x, DeviceArray | np.ndarray) and x.dtype == s.dtype and x.shape == s.shape
