@@ -13,7 +13,6 @@ from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.source import sourced
 from ..ops.effects import Tie
 from ..ops.elementwise import After
-from ..ops.family import View
 
 Waits = dict[Node, frozenset[Value]]
 """What must have been written before a node runs, beside its operands."""
@@ -62,7 +61,7 @@ def written(value: Value) -> Iterator[Value]:
     while stack:
         v = stack.pop()
         if v.node is not None and v.node.args:
-            if isinstance(v.node.op, View):
+            if v.node.op.costless:
                 stack += v.node.args
             else:
                 yield v

@@ -24,12 +24,10 @@ from ..ir.source import source, sourced
 from ..kernel.index import CannotFuse
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
-from ..ops.effects import Outside
 from ..ops.family import Reduce
 from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
 from ..ops.order import SearchSorted, Sort
-from ..ops.source import Constant
 from ..ops.view import Interleave, Reshape
 from .chunks import chunked
 from .edges import Waits, edges
@@ -88,7 +86,7 @@ def fuse(graph: Graph, donated: Pairs = (), known: Known | None = None) -> Sched
             for nodes in failed.apart():
                 root = nodes[-1]
                 read = {a for n in nodes for a in n.args}
-                wanted = {a for a in read if a.node and not isinstance(a.node.op, Constant)}
+                wanted = {a for a in read if a.node and not a.node.op.constant}
                 if wanted <= before:
                     if root in host:
                         raise CompilerError(f"fuse: no kernel for {root!r}", str(graph)) from None
@@ -98,7 +96,7 @@ def fuse(graph: Graph, donated: Pairs = (), known: Known | None = None) -> Sched
 
 def on_the_host(op: Op) -> bool:
     """Whether Python runs the op: of a loop or a branch with effects only the effects."""
-    return isinstance(op, Outside) or (has_effect(op) and not isinstance(op, Control))
+    return op.outside or (has_effect(op) and not op.controls)
 
 
 class Unreadable(Exception):
@@ -126,7 +124,7 @@ def distinct_outputs(graph: Graph) -> Graph:
     seen: set[Value] = set()
     outputs, copies = [], []
     for v in graph.outputs:
-        if v.node is None or isinstance(v.node.op, Constant) or v in seen:
+        if v.node is None or v.node.op.constant or v in seen:
             with sourced(v.node.source if v.node else None):
                 copy = Node(Reshape(v.shape), (v,), source())
             copies.append(copy)
@@ -147,7 +145,7 @@ class Fusion:
 
     def single(self, node: Node) -> Group:
         computed = self.roots.computed_by(node)
-        if isinstance(node.op, Control) and node not in self.roots.host:
+        if node.op.controls and node not in self.roots.host:
             reads = frozenset(v for v, _ in self.roots.read_by(node))
         else:
             reads = frozenset(a for n in computed for a in n.args if a in self.roots.stored)

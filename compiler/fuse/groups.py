@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 from ..ir.graph import Node, Value
 from ..ir.lazy import lazy
-from ..ops.family import Reduce, View
+from ..ops.family import Reduce
 from ..ops.view import Interleave
 from .emission import Domain, squeezed
 
@@ -67,7 +67,7 @@ class Group:
     def title(self) -> str:
         """A name by what the kernel is and its last ops: what a reader looks for."""
         folds = [n.op.name for n in self.nodes if isinstance(n.op, Reduce)]
-        computed = (n for n in self.nodes if not isinstance(n.op, (View, Reduce)))
+        computed = (n for n in self.nodes if not (n.op.costless or isinstance(n.op, Reduce)))
         pairs = (n for n in self.nodes if isinstance(n.op, Interleave))
         ops = [n.op.name.rstrip("_") for n in (*pairs, *computed)]
         kind = "product" if self.product else "fold" if folds else "map" if ops else "copy"

@@ -19,10 +19,9 @@ from ..kernel.costs import CHEAP
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
 from ..ops.elementwise import Add
-from ..ops.family import Computed, Elementwise, Reduce, View
+from ..ops.family import Computed, Elementwise, Reduce
 from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
-from ..ops.source import Constant
 from ..ops.view import Broadcast, Permute, Reshape, Slice
 from .emission import plain_operand
 
@@ -39,7 +38,7 @@ class Roots:
 
     def __init__(self, graph: Graph, forced: Set[Value], host: Set[Node]) -> None:
         self.graph, self.host = graph, host
-        constants = (v for n in graph.nodes if isinstance(n.op, Constant) for v in n.values)
+        constants = (v for n in graph.nodes if n.op.constant for v in n.values)
         self.memory = {*graph.inputs, *constants}
         self.depth = self.depths()
         self.running = self.running_sums()
@@ -52,7 +51,7 @@ class Roots:
         found = dict.fromkeys(self.graph.inputs, 0)
         for n in self.graph.nodes:
             new = max((found[a] for a in n.args), default=0)
-            apart = not self.fusible(n) and not isinstance(n.op, Constant)
+            apart = not self.fusible(n) and not n.op.constant
             found |= dict.fromkeys(n.values, new + apart)
         return found
 
@@ -93,9 +92,9 @@ class Roots:
                 out |= set(n.op.in_memory(n.args))
             elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
                 continue
-            elif isinstance(n.op, Control) and n not in self.host:
+            elif n.op.controls and n not in self.host:
                 out |= {v for v, _ in self.read_by(n)}
-            elif not self.fusible(n) or (isinstance(n.op, View) and len(n.args) > PIECES):
+            elif not self.fusible(n) or (n.op.costless and len(n.args) > PIECES):
                 out |= set(n.args)
         return out
 
@@ -133,7 +132,7 @@ class Roots:
         weight = dict.fromkeys(self.memory, 0)  # multiply-adds since the last value in memory
         length = dict(weight)  # and nodes
         for n in self.graph.nodes:
-            if isinstance(n.op, Constant):
+            if n.op.constant:
                 continue
             w = sum(weight[a] for a in n.args)
             d = 1 + max((length[a] for a in n.args), default=0)
@@ -151,8 +150,7 @@ class Roots:
 
     def fusible(self, node: Node) -> bool:
         """Whether a kernel of several nodes can compute the node."""
-        families = Elementwise, View, Computed, Reduce
-        return isinstance(node.op, families) and node not in self.host
+        return node.op.fuses and node not in self.host
 
     def computed_by(self, root: Node) -> tuple[Node, ...]:
         """The nodes that a kernel computes for `root`, itself last."""
@@ -200,6 +198,6 @@ def leading(op: Reshape | Slice, x: Value) -> int | None:
 def base(value: Value) -> Value:
     """What a product must find in memory: the value under plain views, or the value itself."""
     v = value
-    while v.node is not None and isinstance(v.node.op, View) and len(v.node.args) == 1:
+    while v.node is not None and v.node.op.costless and len(v.node.args) == 1:
         v = v.node.args[0]
     return v if plain_operand(value, v) else value

@@ -28,7 +28,7 @@ from ..ir.types import spelled_bytes
 from ..kernel import costs
 from ..ops.contract import DotGeneral
 from ..ops.family import Computed, Elementwise, View
-from ..ops.source import Constant, Full
+from ..ops.source import Full
 from ..ops.view import Broadcast, Permute, Reshape
 from .edges import Waits
 from .groups import Group, Groups
@@ -180,7 +180,7 @@ class Reading:
         node = v.node
         if v in self.pinned:
             return Cost(0, 0, math.inf)
-        if node is None or isinstance(node.op, Constant):
+        if node is None or node.op.constant:
             return Cost(self.read(v), 0, math.inf)
         if v in self.own:
             return Cost(math.inf, 0, self.work(v), operands(node))
@@ -188,7 +188,7 @@ class Reading:
         if v in self.moved:
             return Cost(math.inf, 0, self.work(v), node.args) if today else self.load(v)
         load = self.load(v)
-        view = isinstance(node.op, View) and v in self.program.groups.of  # a copy for its readers
+        view = node.op.costless and v in self.program.groups.of  # a copy for its readers
         if view or not (today or (further and self.possible(node))):
             return load
         return Cost(load.nbytes, load.held, self.work(v), node.args)

@@ -96,6 +96,7 @@ class Linear(OneResult, abstract=True):
 class Elementwise(OneResult, abstract=True):
     """Operands of one type, a result of their shape, by a scalar operation of the kernel level."""
 
+    fuses = True
     scalar: ClassVar[str] = ""  # name in kernel.OPS; the op's own name where empty
     domain: ClassVar[tuple[str, ...]] = (*INTEGERS, *FLOATS)
     interval: ClassVar[tuple[float, float]] = (-2.0, 2.0)
@@ -228,6 +229,7 @@ def of_axes(op: Op, axes: tuple[int, ...], x: Type, ndim: int | None = None) -> 
 class Reduce(OneResult, abstract=True):
     """Combines the elements along `axes` by `monoid`, one of kernel.MONOIDS; drops the axes."""
 
+    fuses = True
     monoid: ClassVar[str] = ""
     domain: ClassVar[tuple[str, ...]] = (*INTEGERS, *WIDE)
     empty: ClassVar[bool] = True  # whether no elements have a value
@@ -275,7 +277,7 @@ class Reduce(OneResult, abstract=True):
 class View(OneResult, abstract=True):
     """Moves elements and computes none: an index map, folded into the loads of whoever reads it."""
 
-    costless = True
+    costless = fuses = True
     fill: ClassVar[Any] = 0  # where no piece's guards hold; pad gives a property
 
     def pair(self, *args: Parts) -> Parts:
@@ -296,6 +298,8 @@ class View(OneResult, abstract=True):
 
 class Computed(OneResult, abstract=True):
     """Every element follows from its index and from elements of the operands at computed places."""
+
+    fuses = True
 
     def in_memory(self, args: tuple[Value, ...]) -> tuple[Value, ...]:
         """The operands that are read from memory only."""

@@ -131,6 +131,7 @@ class Constant(OneResult):
     """y = array, a fixed array known by its content."""
 
     arity = 0
+    constant = True
     array: Array
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:

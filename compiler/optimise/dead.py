@@ -21,7 +21,7 @@ from ..ops.nested.bodies import Control, Narrowed
 def dead(graph: Graph) -> Graph:
     """The graph of what the outputs need."""
     graph = Graph.of(graph.name, graph.inputs, graph.outputs)
-    if not any(isinstance(n.op, Control) for n in graph.nodes):
+    if not any(n.op.controls for n in graph.nodes):
         return graph
     narrowed = needed(graph)
 

@@ -18,9 +18,8 @@ from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.walk import everywhere, inline, rebuild
 from ..ops.elementwise import After
-from ..ops.family import Computed, Elementwise, View
+from ..ops.family import Computed, Elementwise
 from ..ops.nested.bodies import Control
-from ..ops.source import Constant
 from ..transform.split import dependents
 
 SMALL_BYTES = 16 << 10
@@ -91,14 +90,14 @@ def pays(node: Node) -> bool:
         if here in cone:
             continue
         cone[here] = None
-        if isinstance(here.op, Constant):
+        if here.op.constant:
             sources.add(here.out)
         stack += [a.node for a in here.args if a.node]
         sources.update(a for a in here.args if a.node is None)
     if any(has_effect(n.op) for n in cone):
         return False
-    work = [n.op for n in cone if n.args and not isinstance(n.op, View)]
-    if not work or isinstance(node.op, Constant | After) or not sources:
+    work = [n.op for n in cone if n.args and not n.op.costless]
+    if not work or node.op.constant or isinstance(node.op, After) or not sources:
         return False
     if any(map(has_effect, work)):
         return False

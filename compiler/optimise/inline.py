@@ -15,7 +15,7 @@ from ..ir.facts import effects_in, has_effect
 from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.symbolic import node_of
 from ..ir.walk import everywhere, rebuild
-from ..ops.effects import Outside, token
+from ..ops.effects import token
 from ..ops.elementwise import after
 
 
@@ -35,7 +35,7 @@ def chained(graph: Graph) -> Graph:
         nonlocal last
         if not has_effect(old.op):
             return apply_all(old.op, *given)
-        if isinstance(old.op, Outside):
+        if old.op.outside:
             values = apply_all(old.op, last or given[0], *given[1:])
             last = values[0]
             return values

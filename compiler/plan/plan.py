@@ -10,7 +10,6 @@ from ..fuse.waves import Pairs, Schedule
 from ..fuse.work import AnyWork, BodyWork
 from ..ir.graph import Graph, Value
 from ..ir.types import ALIGNMENT
-from ..ops.source import Constant
 
 
 @dataclass(frozen=True)
@@ -102,4 +101,4 @@ def aligned(nbytes: int) -> int:
 
 def constants(graph: Graph) -> tuple[Value, ...]:
     """The arrays of the graph, in order."""
-    return tuple(n.out for n in graph.nodes if isinstance(n.op, Constant))
+    return tuple(n.out for n in graph.nodes if n.op.constant)

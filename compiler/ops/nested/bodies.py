@@ -46,6 +46,8 @@ class Narrowed:
 class Control(Op, abstract=True):
     """An op that runs its graphs: in turns, or one of them."""
 
+    controls = True
+
     @property
     def carried(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         """Of each body the pairs of an input and the output that is this input in the next turn."""
