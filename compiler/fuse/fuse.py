@@ -164,7 +164,7 @@ class Fusion:
         """Sums over leading axes come last: they join kernels that are there already."""
         self.merge(lambda g: not g.leading)
         for deepest in (True, False):
-            for group in [g for g in self.groups.made if g.product]:
+            for group in [g for g in self.groups.number if g.product]:
                 self.epilogue(group, deepest)
         self.merge(lambda g: g.leading)
         self.save()
@@ -183,7 +183,7 @@ class Fusion:
     # ---- merging
 
     def merge(self, chosen: Callable[[Group], bool]) -> None:
-        for group in sorted(filter(chosen, self.groups.made), key=lambda g: g.last):
+        for group in sorted(filter(chosen, self.groups.number), key=lambda g: g.last):
             if group in self.groups and not self.opaque(group):
                 self.grow(group)
 

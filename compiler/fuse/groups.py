@@ -86,7 +86,7 @@ class Groups:
     """All groups of a program, in the order in which they were made."""
 
     def __init__(self, groups: Iterable[Group]) -> None:
-        self.made: dict[Group, int] = {}
+        self.number: dict[Group, int] = {}
         self.of: dict[Value, Group] = {}
         self.readers: dict[Value, set[Group]] = {}
         self.sources: dict[Group, set[Group]] = {}
@@ -95,16 +95,16 @@ class Groups:
         self.count = 0
         for g in groups:
             self.add(g)
-        for g in self.made:
+        for g in self.number:
             self.link(g)
-        for g in self.made:
+        for g in self.number:
             self.latest[g] = max([g.last, *(self.latest[s] for s in self.sources[g])])
 
     def __contains__(self, group: Group) -> bool:
-        return group in self.made
+        return group in self.number
 
     def add(self, group: Group) -> None:
-        self.made[group] = self.count
+        self.number[group] = self.count
         self.count += 1
         self.of |= dict.fromkeys(group.values, group)
         for v in group.needs:
@@ -147,7 +147,7 @@ class Groups:
             self.readers[v].discard(group)
         for v in group.values:
             del self.of[v]
-        del self.made[group], self.sources[group], self.users[group], self.latest[group]
+        del self.number[group], self.sources[group], self.users[group], self.latest[group]
 
     def between(self, a: Group, b: Group) -> bool:
         """Whether b needs a through a third group: merged they would wait for each other."""
@@ -165,7 +165,7 @@ class Groups:
     def reading(self, values: Iterable[Value]) -> list[Group]:
         """The groups that read any of `values`, in the order in which they were made."""
         found = {g for v in values for g in self.readers.get(v, ())}
-        return sorted(found, key=self.made.__getitem__)
+        return sorted(found, key=self.number.__getitem__)
 
     def read_outside(self, group: Group, inside: Collection[Group]) -> set[Value]:
         """The values of `group` that others than those `inside` it read."""
@@ -192,7 +192,7 @@ def joined(a: Group, b: Group) -> Domain | None:
     if one.inner and two.inner:
         if one.shape == two.shape and one.inner == two.inner:
             return one
-        return one if within(two, one) else two if within(one, two) else None
+        return one if reducible_over(two, one) else two if reducible_over(one, two) else None
     if two.inner:
         one, two = two, one
     if one.inner:
@@ -200,7 +200,7 @@ def joined(a: Group, b: Group) -> Domain | None:
     return a.domain if squeezed(a.domain.shape) == squeezed(b.domain.shape) else None
 
 
-def within(part: Domain, rows: Domain) -> bool:
+def reducible_over(part: Domain, rows: Domain) -> bool:
     """Whether a kernel over `rows` can reduce over `part` too.
 
     Either `part` is the same points, reduced over the outer dimensions of `rows`, or it is one

@@ -43,7 +43,7 @@ class Roots:
         self.depth = self.depths()
         self.running = self.running_sums()
         self.required = {*graph.outputs, *forced, *self.operands(), *self.running}
-        self.nodes = self.found()
+        self.nodes = self.root_nodes()
         self.stored = self.memory | {v for n in self.nodes for v in n.values}
 
     def depths(self) -> dict[Value, int]:
@@ -126,7 +126,7 @@ class Roots:
                 found = v, at
         return found
 
-    def found(self) -> list[Node]:
+    def root_nodes(self) -> list[Node]:
         users = self.graph.users()
         roots: list[Node] = []
         weight = dict.fromkeys(self.memory, 0)  # multiply-adds since the last value in memory

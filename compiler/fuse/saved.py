@@ -51,7 +51,7 @@ class Change:
     reads: frozenset[Value]
     size: int
     kept: dict[Value, Group]  # what is to be written, by the groups that compute it
-    again: tuple[Value, ...]  # what is computed again instead of read
+    recomputed: tuple[Value, ...]  # what is computed again instead of read
     unread: tuple[Value, ...]  # what is needed no more
     nbytes: int  # fewer, read and written
 
@@ -59,7 +59,7 @@ class Change:
         """What changes, for who reads the stage."""
         parts = {
             "keeps": self.kept,
-            "computes again": self.again,
+            "computes again": self.recomputed,
             "reads no more": self.unread,
         }
         said = (

@@ -178,10 +178,10 @@ def tape_of(
             for x in w.reads
             if x in reads and x not in outputs and w.may_overwrite(x, y)
         )
-        again = all(map(pure, step))
+        repeatable = all(map(pure, step))
         spent = sum(map(seconds, step))
         made = (*map(number.__getitem__, writes), *(k for w in step for k in working(w)))
-        return Unit(tuple(map(number.__getitem__, reads)), made, spent, over, again)
+        return Unit(tuple(map(number.__getitem__, reads)), made, spent, over, repeatable)
 
     elsewhere = frozenset(number[v] for v in outputs if v in number)
     return Tape(tuple(map(unit, steps)), nbytes, elsewhere)

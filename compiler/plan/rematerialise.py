@@ -41,15 +41,15 @@ EIGHTHS = 8  # parts of the values by price, of which the cheaper ones are dropp
 class Unit:
     """A piece of a program that runs at once: what it reads and writes, by number.
 
-    `over` are pairs of a value that is read and one that may be written over it. `again`: whether
-    it may run more than once.
+    `over` are pairs of a value that is read and one that may be written over it; `repeatable` units
+    may run more than once.
     """
 
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     seconds: float
     over: tuple[tuple[int, int], ...] = ()
-    again: bool = True
+    repeatable: bool = True
 
 
 Scopes = Mapping[int, tuple[int, int]]
@@ -105,7 +105,7 @@ class Tape:
         peak = self.peak
         repeats: set[int] = set()  # units that may run again
         for u in reversed(range(len(self.units))):
-            for v in self.units[u].writes if self.units[u].again else ():
+            for v in self.units[u].writes if self.units[u].repeatable else ():
                 a, b = max(
                     itertools.pairwise(touched[v]), key=lambda p: p[1] - p[0], default=(0, 0)
                 )
@@ -156,7 +156,7 @@ class Tape:
         for u, unit in enumerate(self.units):
             if missing and not missing.isdisjoint(unit.reads):
                 wanted = missing.intersection(unit.reads)
-                made = self.again(wanted, missing)
+                made = self.remade(wanted, missing)
                 out += made
                 if scopes:
                     makers = sorted(self.makers[v] for v in wanted)
@@ -167,7 +167,7 @@ class Tape:
             missing.update(ends.get(u, ()))
         return out
 
-    def again(self, wanted: Iterable[int], missing: set[int]) -> list[int]:
+    def remade(self, wanted: Iterable[int], missing: set[int]) -> list[int]:
         """The units that make the `wanted` values and what they need, which is then there."""
         stack = sorted({self.makers[v] for v in wanted}, reverse=True)
         made: list[int] = []

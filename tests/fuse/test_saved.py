@@ -113,7 +113,7 @@ def test_a_program_in_caches_holds_less_too(name: str, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["gelu", "silu"])
 def test_a_program_in_caches_computes_no_function_again(name: str) -> None:
-    assert not any(c.again for c in fused(traced(name)).saved)
+    assert not any(c.recomputed for c in fused(traced(name)).saved)
 
 
 def test_relu_keeps_its_result_alone() -> None:

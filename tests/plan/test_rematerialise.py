@@ -40,7 +40,7 @@ def random_tape(seed: int, units: int = 14) -> Tape:
         writes = tuple(range(len(made), len(made) + rng.choice((1, 1, 1, 2))))
         made += writes
         found.append(
-            Unit(reads, writes, rng.choice((1.0, 1.0, 2.0, 5.0)), again=rng.random() < 0.9)
+            Unit(reads, writes, rng.choice((1.0, 1.0, 2.0, 5.0)), repeatable=rng.random() < 0.9)
         )
     nbytes = {v: BYTES * rng.choice((0, 1, 2, 4)) for v in made}
     return Tape(tuple(found), nbytes, frozenset(made[-1:]))
@@ -144,7 +144,7 @@ def test_a_sequence_gives_every_reader_what_it_reads(seed: int) -> None:
             unit = tape.units[u]
             assert there.issuperset(unit.reads)
             there.update(unit.writes)
-            assert unit.again or first[u] == i
+            assert unit.repeatable or first[u] == i
             ended = {v for v in choice.dropped if first[u] == i and tape.waits[v][0] == u}
             there -= ended  # its memory is another's from here on
 
@@ -177,7 +177,7 @@ def optimum(tape: Tape, nbytes: int) -> float:
             heapq.heappush(heap, (seconds, next(order), done, held - {v}))
         for u in range(done + 1):
             unit = tape.units[u]
-            if (u == done or unit.again) and held.issuperset(unit.reads):
+            if (u == done or unit.repeatable) and held.issuperset(unit.reads):
                 now = held.union(unit.writes)
                 if sum(tape.nbytes[v] for v in now - tape.elsewhere) <= nbytes:
                     later = seconds + unit.seconds, next(order), done + (u == done), now

@@ -196,18 +196,18 @@ class Emission:
     def kernel(self) -> Kernel:
         """The items in stages: each after what computes the results that it reads."""
         inner = self.domain.axes(True)
-        placed = self.placed()
+        staged = self.staged()
         kept = Kept(inner)
         stages: list[Stage] = []
-        for depth in range(max((d for d, _ in placed), default=0) + 1):
-            here = [i for d, i in placed if d == depth]
+        for depth in range(max((d for d, _ in staged), default=0) + 1):
+            here = [i for d, i in staged if d == depth]
             once = [i for i in here if not (i.inner and inner)]
             every = [i for i in here if i.inner and inner]
             if once:
                 stages.append(Stage((), tuple(i.make(kept.later(i.expr)) for i in once)))
             if every:
                 exprs = [kept.later(i.expr) for i in every]
-                rows = kept.keep([i.expr for i in every], [i.expr for d, i in placed if d > depth])
+                rows = kept.keep([i.expr for i in every], [i.expr for d, i in staged if d > depth])
                 body: list[Statement] = [Keep(r.name, r.axes, e) for r, e in reversed(rows)]
                 body += [i.make(e) for i, e in zip(every, exprs, strict=True)]
                 stages.append(Stage(inner, tuple(body)))
@@ -215,7 +215,7 @@ class Emission:
         outer = self.domain.axes(False)
         return Kernel(self.name, self.buffers, outer, tuple(stages), 0 if ordered else -1)
 
-    def placed(self) -> list[tuple[int, Item]]:
+    def staged(self) -> list[tuple[int, Item]]:
         """Every item with the number of its stage."""
         stage_of: dict[str, int] = {}
         out: list[tuple[int, Item]] = []

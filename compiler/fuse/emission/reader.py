@@ -164,7 +164,7 @@ class Reader:
         out: Expr = Const(op.fill, node.out.dtype)
         for piece in pieces:
             inside = yield node.args[piece.operand], piece.index, guards + piece.guards
-            out = within(piece, inside, guards, out)
+            out = guarded(piece, inside, guards, out)
         return out
 
     def element(
@@ -184,7 +184,7 @@ def axes_of_index(at: Sequence[Map]) -> frozenset[str]:
     return frozenset[str]().union(*(m.axes for m in at))
 
 
-def within(piece: Piece, inside: Expr, guards: tuple[Guard, ...], other: Expr) -> Expr:
+def guarded(piece: Piece, inside: Expr, guards: tuple[Guard, ...], other: Expr) -> Expr:
     """`inside` where the guards of its piece hold, `other` elsewhere."""
     if not guards and isinstance(inside, Load) and not inside.at and inside.guards == piece.guards:
         return Load(inside.buffer, inside.map, inside.guards, other)
