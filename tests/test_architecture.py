@@ -131,6 +131,13 @@ def test_every_room_needs_what_it_may_import() -> None:
     assert needed == {room: allowed(room) for room in ROOMS}
 
 
+@pytest.mark.parametrize(("here", "other"), [("cpu", "gpu"), ("gpu", "cpu")])
+def test_printers_for_one_machine_know_nothing_of_another(here: str, other: str) -> None:
+    for file in (ROOT / "compiler" / "codegen" / here).glob("*.py"):
+        for module, line in imports(file):
+            assert not module.startswith(f"compiler.codegen.{other}."), f"{file}:{line}"
+
+
 def test_there_is_no_circle_of_files_and_few_floors_of_rooms() -> None:
     files, rooms = nx.DiGraph(), nx.DiGraph()
     for file in FILES:
