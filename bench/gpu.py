@@ -52,10 +52,10 @@ def main() -> int:
 
 def report(quick: bool) -> int:
     """Prints the answers; the status of the tests."""
-    if not cuda.devices():
+    if not cuda.cuda_devices():
         print(f"no GPU: {cuda.missing()}")
         return 0
-    device = cuda.devices()[0]
+    device = cuda.cuda_devices()[0]
     print(f"{device!r}; {peers.versions()}", flush=True)
     failed = 0 if quick else tested()
     seconds = 0.05 if quick else 0.5

@@ -34,9 +34,9 @@ from .codegen.gpu.lower import lower_grid
 from .codegen.gpu.prefix import lower_prefix_grid
 from .codegen.gpu.product import lower_product_grid
 from .codegen.gpu.sort import lower_search_grid, lower_sort_grid
-from .codegen.lowered import Launch, Lowered
+from .codegen.lowered import Lowered, LoweredLaunch
 from .codegen.proof.bounds import check_bounds
-from .codegen.target import Device, Target, host, of_architecture
+from .codegen.target import GpuTarget, Target, host, of_architecture
 from .codegen.words import gpu_words
 from .codegen.words.words import KEY, WORDS
 from .fuse.fuse import fuse
@@ -67,7 +67,7 @@ from .plan.fit_rows import fit_rows
 from .plan.memory import Memory
 from .plan.plan import Plan, aligned
 from .plan.recompute import recompute
-from .plan.rows import Around, Rows, seconds_of, turns
+from .plan.rows import Around, Rows, kernel_seconds, turns
 from .plan.schedule import schedule
 from .plan.verify import verify_plan
 from .settings import active
@@ -92,7 +92,7 @@ for `parts`: complex arguments and results are arrays of reals from there on, th
 
 
 @dataclass(frozen=True)
-class Stage:
+class PipelineStage:
     """The state after a pass: `text` is made when it is read."""
 
     name: str
@@ -110,10 +110,10 @@ class Compiled:
     """A program, and how it came about."""
 
     graph: Graph
-    stages: tuple[Stage, ...]
+    stages: tuple[PipelineStage, ...]
     plan: Plan
     lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
-    target: Target | Device
+    target: Target | GpuTarget
     device: RuntimeDevice | None = None  # a GPU that is here
     budget: int = 0
 
@@ -137,7 +137,7 @@ class Compiled:
     @lazy
     def artifacts(self) -> dict[str, Artifact]:
         """For a GPU: the machine code of each text, made or found when it is first needed."""
-        assert isinstance(self.target, Device)
+        assert isinstance(self.target, GpuTarget)
         texts = [launch.text for _, launch in self.lowered]
         words, key = gpu_words.words(), gpu_words.key()
         if self.device is not None:
@@ -145,9 +145,9 @@ class Compiled:
         return cubins.artifacts(texts, words, key, self.target.architecture)
 
 
-def optimised(graph: Graph, check: bool = False) -> Iterator[Stage]:
+def optimised(graph: Graph, check: bool = False) -> Iterator[PipelineStage]:
     """The graph after each pass; `check` verifies every step."""
-    yield Stage("trace", graph, 0.0)
+    yield PipelineStage("trace", graph, 0.0)
     for step in GRAPH_PASSES:
         stage = timed(step.__name__, step, graph)
         after = stage.state
@@ -163,9 +163,9 @@ class Lowering:
     """A graph's works in waves, each lowered: what is left to do is to give values their places."""
 
     graph: Graph
-    stages: tuple[Stage, ...]
+    stages: tuple[PipelineStage, ...]
     kernels: Mapping[int, Any]  # Lowered, or Launch if the target is a GPU, by id of the kernel
-    target: Target | Device
+    target: Target | GpuTarget
     device: RuntimeDevice | None
 
     @classmethod
@@ -173,7 +173,7 @@ class Lowering:
     def of(
         cls,
         graph: Graph,
-        target: Target | Device | None = None,
+        target: Target | GpuTarget | None = None,
         donated: tuple[tuple[int, int], ...] = (),
         device: RuntimeDevice | None = None,
     ) -> Lowering:
@@ -187,7 +187,7 @@ class Lowering:
         if target.library:
             known = lambda p: for_library(p) is not None  # noqa: E731
             stages.append(timed("detach", lambda s: detach(s, known), stages[-1].state))
-        if isinstance(target, Device):
+        if isinstance(target, GpuTarget):
             most = target.rows_bytes
             rows = timed("fit_rows", lambda s: fit_rows(s, most), stages[-1].state)
             stages += [rows] if rows.state is not stages[-1].state else []
@@ -234,18 +234,18 @@ def seconds_by(kernels: Mapping[int, Any]) -> Callable[[AnyWork], float]:
     def seconds(work: AnyWork) -> float:
         if isinstance(work, BodyWork):
             return turns(work.op) * sum(map(seconds, work.inside()))
-        return seconds_of(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST_SECONDS
+        return kernel_seconds(kernels[id(work.kernel)]) if isinstance(work, Work) else HOST_SECONDS
 
     return seconds
 
 
 def timed(
     name: str, step: Callable[[Any], Any], before: Any, spell: Callable[[Any], str] = str
-) -> Stage:
+) -> PipelineStage:
     """The stage after a step."""
     start = time.perf_counter()
     state = step(before)
-    return Stage(name, state, time.perf_counter() - start, spell)
+    return PipelineStage(name, state, time.perf_counter() - start, spell)
 
 
 def kernels_text(fused: Schedule) -> str:
@@ -255,7 +255,7 @@ def kernels_text(fused: Schedule) -> str:
 
 def compile_graph(
     graph: Graph,
-    target: Target | Device | None = None,
+    target: Target | GpuTarget | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
     device: RuntimeDevice | None = None,
@@ -272,7 +272,7 @@ def compile_graph(
 def dumped(compiled: Compiled, folder: str | None = None) -> Compiled:
     """The program, of which all stages are written to `folder`; None is the setting `dump`."""
     if folder := active().dump if folder is None else folder:
-        dump(compiled, Path(folder))
+        write_stages(compiled, Path(folder))
     return compiled
 
 
@@ -284,7 +284,7 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
         Sorting: lower_sort,
         Searching: lower_search,
     },
-    Device: {
+    GpuTarget: {
         Kernel: lower_grid,
         Product: lower_product_grid,
         Prefix: lower_prefix_grid,
@@ -295,14 +295,14 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
 """By the facts of a target: what lowers each kind of kernel."""
 
 
-def lower_work(work: AnyWork, target: Target | Device) -> Lowered | Launch | None:
+def lower_work(work: AnyWork, target: Target | GpuTarget) -> Lowered | LoweredLaunch | None:
     """The text of a work's kernel; none for what the host does, or runs works of its own."""
     if not isinstance(work, Work):
         return None
     return PRINTERS[type(target)][type(work.kernel)](work.kernel, target)
 
 
-def prove(work: Work, low: Any, target: Target | Device) -> None:
+def prove(work: Work, low: Any, target: Target | GpuTarget) -> None:
     """Raises KernelError where a kernel breaks a rule, or its text may leave its buffers."""
     kernel = work.kernel
     if isinstance(kernel, Kernel):
@@ -313,12 +313,12 @@ def prove(work: Work, low: Any, target: Target | Device) -> None:
 
 PROVED: dict[type, tuple[type, ...]] = {
     Target: (Kernel, Product, Prefix, Searching),
-    Device: (Kernel, Prefix, Searching),
+    GpuTarget: (Kernel, Prefix, Searching),
 }
 """The kernels whose texts compute no place from data alone, nor through tensor cores."""
 
 
-def scratch_of(lowered: Iterable[Lowered | Launch]) -> int:
+def scratch_of(lowered: Iterable[Lowered | LoweredLaunch]) -> int:
     """Bytes of scratch that a thread needs."""
     return aligned(max((low.scratch_bytes for low in lowered), default=0))
 
@@ -334,7 +334,7 @@ def assemble(
     `spare`: calls whose results' memory is kept for the next, beside that of one.
     """
     code = machine_code(low for _, low in lowered)
-    rows, constants, (seconds, outside) = rows_of(graph, plan, lowered, code)
+    rows, constants, (seconds, outside) = program_rows(graph, plan, lowered, code)
     return Program(
         rows,
         specs(graph.inputs),
@@ -353,19 +353,19 @@ def assemble_on(
     device: RuntimeDevice,
     graph: Graph,
     plan: Plan,
-    lowered: tuple[tuple[Work, Launch], ...],
+    lowered: tuple[tuple[Work, LoweredLaunch], ...],
     code: Mapping[str, Any],
 ) -> DeviceProgram:
     """The runtime's program of `graph` for a GPU."""
-    rows, constants, _ = rows_of(graph, plan, lowered, code)
+    rows, constants, _ = program_rows(graph, plan, lowered, code)
     ends = specs(graph.inputs), specs(graph.outputs)
     return DeviceProgram(device, rows, *ends, constants, plan.arena_bytes, plan.donated)
 
 
-def rows_of(
+def program_rows(
     graph: Graph,
     plan: Plan,
-    lowered: tuple[tuple[Work, Lowered | Launch], ...],
+    lowered: tuple[tuple[Work, Lowered | LoweredLaunch], ...],
     code: Mapping[str, Any],
 ) -> tuple[tuple[Row, ...], tuple[np.ndarray, ...], tuple[float, float]]:
     """The rows of `graph`, its constants, and seconds: of all, and of what is in no loop."""
@@ -400,7 +400,7 @@ def specs(values: tuple[Value, ...]) -> tuple[ArraySpec, ...]:
 # ---------------------------------------------------------------- texts
 
 
-def dump(compiled: Compiled, folder: Path) -> None:
+def write_stages(compiled: Compiled, folder: Path) -> None:
     """Writes every stage of a program, numbered, under the graph's name and hash."""
     place = folder / compiled.graph.name
     place.mkdir(parents=True, exist_ok=True)
@@ -425,14 +425,14 @@ def launch_texts(compiled: Compiled) -> Iterator[tuple[str, str]]:
     yield "launches", launches_text(compiled)
 
 
-CODE_TEXTS = {Target: table_texts, Device: launch_texts}
+CODE_TEXTS = {Target: table_texts, GpuTarget: launch_texts}
 """By the facts of a target: what there is to read of its machine code."""
 
 
 def launches_text(compiled: Compiled) -> str:
     """What a GPU would launch, in order; then what each kernel uses there."""
-    assert isinstance(compiled.target, Device)
+    assert isinstance(compiled.target, GpuTarget)
     counts = f"{len(compiled.lowered)} kernels, arena {compiled.plan.arena_bytes} bytes"
     head = f"{compiled.graph.name} on {compiled.target.architecture}: {counts}"
-    rows, *_ = rows_of(compiled.graph, compiled.plan, compiled.lowered, compiled.artifacts)
+    rows, *_ = program_rows(compiled.graph, compiled.plan, compiled.lowered, compiled.artifacts)
     return "\n".join([head, *printed(rows, 1), *map(str, compiled.artifacts.values())])

@@ -93,11 +93,11 @@ def check_gradients(
         )
         return [x for x in tree.leaves(found) if is_moved(x)]
 
-    check = Check(rtol or 1e-6, atol or 1e-6, tuple(modes), np.random.default_rng(seed))
+    check = DerivativeCheck(rtol or 1e-6, atol or 1e-6, tuple(modes), np.random.default_rng(seed))
     check.order(flat, point, order, ())
 
 
-class Check:
+class DerivativeCheck:
     """Compares derivatives of functions from f64 and c128 arrays to lists of such arrays."""
 
     def __init__(
@@ -119,7 +119,10 @@ class Check:
         if "rev" in self.modes:
             by = (*path, "rev")
             cts = [random_normal(type_of(e), self.rng) for e in expected]
-            got, wanted = inner(vjp(f, *point)[1](cts), direction), inner(cts, expected)
+            got, wanted = (
+                inner_product(vjp(f, *point)[1](cts), direction),
+                inner_product(cts, expected),
+            )
             self.compare(got, wanted, "<J' ct, v> and differences of <ct, f>", by, f, point)
             self.order(lambda *x: list(vjp(f, *x)[1](cts)), point, order - 1, by)
 
@@ -156,7 +159,7 @@ def differences(f: Function, point: Arrays, direction: Arrays) -> list[np.ndarra
     return [(8 * (a - b) - (c - d)) / (12 * STEP) for a, b, c, d in ends]
 
 
-def inner(xs: Sequence[Any], ys: Sequence[Any]) -> float:
+def inner_product(xs: Sequence[Any], ys: Sequence[Any]) -> float:
     """The sum of the products of all elements, its real part: what a transpose keeps."""
     products = (np.asarray(x) * np.float64(1) * y for x, y in zip(xs, ys, strict=True))
     return float(sum(np.sum(p).real for p in products))
@@ -273,7 +276,9 @@ def check_sample(sample: Sample, graph: Graph, arrays: Arrays, rng: np.random.Ge
     back = verify(transpose(linear, [i >= len(residuals) for i in range(len(linear.inputs))]))
     cts = [random_normal(o.type, rng) for o in floats]
     scale = sum(float(np.abs(c * t).sum(dtype="f8")) for c, t in zip(cts, tangents, strict=True))
-    error = inner(cts, tangents) - inner(interpret(back, *residuals, *cts), direction)
+    error = inner_product(cts, tangents) - inner_product(
+        interpret(back, *residuals, *cts), direction
+    )
     dtypes = {t.dtype for t in (*sample.types, *graph.types[1])}
     tolerance = max(t for d, t in TRANSPOSED.items() if d in dtypes or d == "f64")
     assert abs(error) <= tolerance * (1 + scale), f"the transpose is wrong:\n{back}"

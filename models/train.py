@@ -51,7 +51,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainingResult:
     """A trained model."""
 
     params: Any
@@ -79,7 +79,7 @@ def compiled_step(task: Task) -> Any:
     return jit(train_step(task.loss, task.optimizer), donate_argnums=(0, 1))
 
 
-def start(task: Task, seed: int = 0) -> tuple[Split, Any, Any, int]:
+def initial_state(task: Task, seed: int = 0) -> tuple[Split, Any, Any, int]:
     """Data, first parameters, first state, rows in a batch."""
     split = task.data(seed)
     params = task.init(random.key(seed), split)
@@ -91,9 +91,9 @@ def train(
     epochs: int | None = None,
     seed: int = 0,
     progress: Callable[[Epoch], None] = lambda epoch: None,
-) -> Result:
+) -> TrainingResult:
     """Train from random parameters; a seed gives one result. `progress` hears of every epoch."""
-    split, params, state, batch_size = start(task, seed)
+    split, params, state, batch_size = initial_state(task, seed)
     step, score = compiled_step(task), jit(task.score)
     began = time.perf_counter()
     first = split.train_x[:batch_size], split.train_y[:batch_size]
@@ -114,7 +114,7 @@ def train(
         losses.append(float(np.mean(batch_losses)))
         progress(Epoch(number, losses[-1], time.perf_counter() - epoch_began))
     train_seconds = time.perf_counter() - began
-    return Result(
+    return TrainingResult(
         params,
         tuple(losses),
         float(score(params, split.train_x, split.train_y)),

@@ -25,7 +25,7 @@ Address = Callable[[Slot], int]
 BOOL, I32 = np.dtype(np.bool_), np.dtype(np.int32)
 
 
-class Memory(Protocol):
+class MachineMemory(Protocol):
     """What is read and written between segments, in their order."""
 
     def read(self, address: int, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
@@ -47,7 +47,7 @@ class Machine:
         self,
         steps: Sequence[Step],
         spaces: Spaces,
-        memory: Memory,
+        memory: MachineMemory,
         run: Callable[[int, Segment, Address], None],
     ) -> None:
         self.steps, self.spaces, self.memory, self.run = steps, spaces, memory, run
@@ -125,7 +125,7 @@ class Machine:
                 self.memory.copy(there, here, nbytes)
 
 
-def call_host(row: HostRow, addresses: tuple[int, ...], memory: Memory) -> None:
+def call_host(row: HostRow, addresses: tuple[int, ...], memory: MachineMemory) -> None:
     """Calls the function on copies of its inputs and copies what it gives to its outputs."""
     places = iter(addresses)
     arrays = [memory.read(next(places), dtype, shape) for _, dtype, shape in row.inputs]

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from .rows import Row, printed
-from .spec import ArraySpec, accept, fits
+from .spec import ArraySpec, accept, fits_spec
 from .steps import Step
 
 Leaves = tuple[Any, ...]
@@ -90,7 +90,7 @@ class Table:
             return len(self.inputs)
         donated = self.donated
         for k, (x, spec) in enumerate(zip(leaves, self.inputs, strict=True)):
-            if not fits(x, spec, k in donated):
+            if not fits_spec(x, spec, k in donated):
                 return k
         for i in donated:
             if any(meet(leaves[i], x) for k, x in enumerate(leaves) if k != i):
@@ -105,7 +105,7 @@ class Table:
         self.counted(leaves)
         given, donated = list(leaves), self.donated
         while (k := start(tuple(given))) >= 0:
-            if not fits(given[k], self.inputs[k], k in donated):
+            if not fits_spec(given[k], self.inputs[k], k in donated):
                 given[k] = accept(given[k], self.inputs[k], k, k in donated)
                 shared = {i for i in donated if i != k and meet(given[i], leaves[k])}
             else:  # it shares memory with a donated argument
@@ -148,10 +148,10 @@ def least_seconds(
     rows: Sequence[Row],
     seconds: Callable[[Leaves], Sequence[float]],
     leaves: Leaves,
-    again: Iterable[Leaves],
+    repeats: Iterable[Leaves],
 ) -> tuple[tuple[str, float], ...]:
     """Names of rows, and of `seconds(leaves)`, those of each row, the least of all runs."""
-    runs = [seconds(given) for given in itertools.chain((leaves,), again)]
+    runs = [seconds(given) for given in itertools.chain((leaves,), repeats)]
     return tuple((row.name, float(s)) for row, s in zip(rows, np.min(runs, 0), strict=True))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .spec import spelled
+from .spec import type_text
 
 TOGETHER_SECONDS = 50e-6  # a shorter program never wakes the team: waking takes 25 microseconds
 HOLD_SECONDS = 10e-6  # a shorter one keeps Python's lock
@@ -141,7 +141,9 @@ class HostRow:
 
     def __str__(self) -> str:
         def text(operands: tuple[Operand, ...]) -> str:
-            return ", ".join(f"{slot}: {spelled(dtype, shape)}" for slot, dtype, shape in operands)
+            return ", ".join(
+                f"{slot}: {type_text(dtype, shape)}" for slot, dtype, shape in operands
+            )
 
         return f"host {self.name}({text(self.inputs)}) -> ({text(self.outputs)})"
 
@@ -251,6 +253,6 @@ def host_results(row: HostRow, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray
     results = tuple(map(np.asarray, results))
     for result, (_, dtype, shape) in zip(results, row.outputs, strict=True):
         if result.dtype != dtype or result.shape != shape:
-            required, got = spelled(dtype, shape), spelled(result.dtype, result.shape)
+            required, got = type_text(dtype, shape), type_text(result.dtype, result.shape)
             raise ValueError(f"{row.name}: {required} is required, got {got}")
     return results

@@ -31,16 +31,16 @@ class ArraySpec:
         return self.dtype.itemsize * math.prod(self.shape)
 
     def __str__(self) -> str:
-        return spelled(self.dtype, self.shape)
+        return type_text(self.dtype, self.shape)
 
 
-def spelled(dtype: np.dtype, shape: tuple[int, ...]) -> str:
+def type_text(dtype: np.dtype, shape: tuple[int, ...]) -> str:
     """As types are written in programs: f32[3, 4]."""
     name = {"bool": "bool", "bfloat16": "bf16"}.get(dtype.name)
     return f"{name or f'{dtype.kind}{8 * dtype.itemsize}'}{list(shape)}"
 
 
-def fits(leaf: Any, spec: ArraySpec, donated: bool) -> bool:
+def fits_spec(leaf: Any, spec: ArraySpec, donated: bool) -> bool:
     """What the native guard asks, in Python."""
     return (
         type(leaf) is np.ndarray
@@ -59,7 +59,7 @@ def accept(leaf: Any, spec: ArraySpec, argument: int, donated: bool) -> np.ndarr
             return np.array(leaf, spec.dtype)
         raise TypeError(f"argument {argument}: {spec} is required, got {type(leaf).__name__}")
     if leaf.shape != spec.shape or leaf.dtype.newbyteorder("=") != spec.dtype:
-        got = spelled(leaf.dtype, leaf.shape)
+        got = type_text(leaf.dtype, leaf.shape)
         raise TypeError(f"argument {argument}: {spec} is required, got {got}")
     array = np.require(np.asarray(leaf), spec.dtype, ["C", "A", "W"] if donated else ["C", "A"])
     return array if array.dtype is spec.dtype else array.view(spec.dtype)

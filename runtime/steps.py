@@ -76,7 +76,7 @@ def is_kernel(row: Row) -> bool:
     return isinstance(row, KernelRow)
 
 
-class Steps:
+class StepLayout:
     """The steps as they are laid out; `inside`: whether a row is part of a segment."""
 
     def __init__(self, alone: bool, inside: Callable[[Row], bool]) -> None:
@@ -139,7 +139,7 @@ def steps_of(
     inside: Callable[[Row], bool] = is_kernel,
 ) -> tuple[Step, ...]:
     """The steps of a program; `alone`: Python looks at the clock before and after every row."""
-    steps = Steps(alone, inside)
+    steps = StepLayout(alone, inside)
     if alone:
         steps.made.append(Host(None))
     steps.add(rows, together, top=True)

@@ -38,6 +38,6 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     if driver.missing():
         pytest.skip(driver.missing())
     device = driver.device()
-    monkeypatch.setattr(cuda, "devices", lambda: (device,))
+    monkeypatch.setattr(cuda, "cuda_devices", lambda: (device,))
     yield device
     assert (driver.driver().refused, driver.driver().faults) == ([], [])

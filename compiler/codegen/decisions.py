@@ -11,9 +11,9 @@ import math
 from collections.abc import Iterable
 
 from ..kernel.costs import BYTES_A_CYCLE, CLAIM_CYCLES, HEAVY, LOOP_CYCLES
-from ..kernel.expr import Axis, Expr, Index, Load, Map, axes_of, walk
+from ..kernel.expr import Axis, Expr, Index, Load, Map, expr_axes, walk
 from ..kernel.scalar import NUMPY, OPS
-from ..kernel.stages import Accumulate, Kernel, Reduce, Stage, Store
+from ..kernel.stages import Accumulate, Kernel, KernelReduce, Stage, Store
 from .target import Target
 
 WIDE = 4  # registers a vector
@@ -29,7 +29,7 @@ def accesses(stage: Stage) -> list[tuple[Map, bool]]:
     for e in walk(*stage.exprs):
         if isinstance(e, Load):
             memo: dict[Expr, frozenset[str]] = {}
-            computed = any(axes_of(i, frozenset(), memo) & inner for _, i, _ in e.at)
+            computed = any(expr_axes(i, frozenset(), memo) & inner for _, i, _ in e.at)
             found[e.buffer.name, e.map] = found.get((e.buffer.name, e.map), False) or computed
     return [(m, computed) for (_, m), computed in found.items()]
 
@@ -42,7 +42,7 @@ def jumps(stage: Stage, axis: str) -> int:
     )
 
 
-def columns(kernel: Kernel) -> Axis | None:
+def column_axis(kernel: Kernel) -> Axis | None:
     """The parallel axis that lanes follow, if they follow no inner one."""
     rows = [s for s in kernel.stages if s.axes]
     if not kernel.free:
@@ -64,7 +64,7 @@ def scattered(stages: Iterable[Stage]) -> frozenset[str]:
         found += [e.map.axes for a in stage.axes for e in a.ends]
         for s in stage.body:
             if isinstance(s, Store | Accumulate):
-                found += [axes_of(index, frozenset(), memo) for _, index, _ in s.at]
+                found += [expr_axes(index, frozenset(), memo) for _, index, _ in s.at]
     return frozenset[str]().union(*found)
 
 
@@ -82,7 +82,9 @@ def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:
     widest = max((NUMPY[e.dtype].itemsize for e in exprs if e.op != "const"), default=4)
     native = max(1, target.bits // 8 // max(widest, 4))
     n = native * WIDE
-    accumulators = max(sum(len(b.names) for b in s.body if isinstance(b, Reduce)) for s in stages)
+    accumulators = max(
+        sum(len(b.names) for b in s.body if isinstance(b, KernelReduce)) for s in stages
+    )
     spills = WIDE * (accumulators + 2) > target.registers
     if spills or sum(map(weight, stages)) >= HEAVY:
         n //= 2
@@ -106,7 +108,7 @@ def operations(kernel: Kernel) -> int:
     return sum(weight(s) * points_of((*kernel.outer, *s.axes)) for s in kernel.stages)
 
 
-def moved(kernel: Kernel) -> int:
+def moved_bytes(kernel: Kernel) -> int:
     """Bytes that must move at least once: the distinct elements that each buffer's maps reach."""
     reach: dict[str, int] = {}
     for stage in kernel.stages:
@@ -122,7 +124,7 @@ def moved(kernel: Kernel) -> int:
 def grain(kernel: Kernel, points: int, target: Target) -> int:
     """Points of a chunk that a member of the team takes: some 10 us of work, by sizes alone."""
     native = max(1, target.bits // 32)
-    column = columns(kernel)
+    column = column_axis(kernel)
     rows = points_of(a for a in kernel.outer if a is not column) * len(kernel.stages)
-    cycles = operations(kernel) / native + moved(kernel) / BYTES_A_CYCLE + rows * LOOP_CYCLES
+    cycles = operations(kernel) / native + moved_bytes(kernel) / BYTES_A_CYCLE + rows * LOOP_CYCLES
     return max(1, min(points, int(CLAIM_CYCLES * points / max(cycles, 1))))

@@ -15,7 +15,16 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from ..kernel.expr import Axis, Const, Index, Map
-from ..kernel.stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store, names_of
+from ..kernel.stages import (
+    Accumulate,
+    Keep,
+    Kernel,
+    KernelReduce,
+    Stage,
+    Statement,
+    Store,
+    defined_results,
+)
 from .cascade import PLAIN, Turns, cascade
 from .printer import Node, Suite
 from .reductions import Reductions, combined, factors, single_products
@@ -95,8 +104,10 @@ class Loops:
     def with_short_place(self, s: Statement) -> Statement:
         """argmax and argmin with an index of 32 bits where that suffices."""
         match s:
-            case Reduce(exprs=(value, Index(dtype="i64") as place)) if self.values.short(place.map):
-                return Reduce(s.names, s.monoid, (value, Index(place.map, "i32")))
+            case KernelReduce(exprs=(value, Index(dtype="i64") as place)) if self.values.short(
+                place.map
+            ):
+                return KernelReduce(s.names, s.monoid, (value, Index(place.map, "i32")))
         return s
 
     # ---- the function
@@ -281,8 +292,8 @@ class Loops:
 
     def named(self, s: Statement, of: list[str]) -> None:
         """The results of a stage without axes are its values."""
-        if isinstance(s, Reduce | Keep):
-            for name, e, v in zip(names_of(s), s.exprs, of, strict=True):
+        if isinstance(s, KernelReduce | Keep):
+            for name, e, v in zip(defined_results(s), s.exprs, of, strict=True):
                 home = Home(self.values.spread(e, v, False), self.values.wide(e))
                 self.values.results[name] = home
 
@@ -299,7 +310,7 @@ class Loops:
 
     def statement(self, s: Statement, of: list[str], reductions: Reductions) -> None:
         match s:
-            case Reduce():
+            case KernelReduce():
                 reductions.combine(s, of)
             case Keep():
                 self.keep(s, of[0])

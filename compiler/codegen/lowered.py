@@ -25,7 +25,7 @@ class Lowered:
 
 
 @dataclass(frozen=True)
-class Launch:
+class LoweredLaunch:
     """`text` defines a kernel of a GPU; the parameters after its buffers are `sizes`, in order.
 
     It runs in `blocks` of `threads`; results do not depend on the number of blocks. `shared_bytes`

@@ -61,7 +61,7 @@ class Bits:
         return f"{o} ^ {self.top}" if self.dtype in SIGNED else o
 
 
-def slots_of(k: Sorting | Searching) -> Slots:
+def bit_slots(k: Sorting | Searching) -> Slots:
     """Slots of buffers that are read and written as bits; none hides a name of the text."""
     slots = Slots(())
     slots.names.taken.update(LOCALS)

@@ -85,7 +85,7 @@ def as_stage(p: Prefix) -> Stage:
     return Stage((), tuple(Store(p.out, p.place, e) for e in p.exprs))
 
 
-def work(p: Prefix) -> tuple[int, int]:
+def prefix_work(p: Prefix) -> tuple[int, int]:
     """Operations, and bytes that must move at least once."""
     points = prod(a.size for a in p.axes.values())
     read = {e.buffer for e in p.loads()}

@@ -37,11 +37,11 @@ def operation(op: str, args: Sequence[str], dtype: str, param: object = None) ->
     return f"{WORD.get(op, op)}({', '.join(args)})"
 
 
-def lines(nodes: Sequence[Node], indent: str = "") -> list[str]:
+def code_lines(nodes: Sequence[Node], indent: str = "") -> list[str]:
     out: list[str] = []
     for n in nodes:
         if isinstance(n, Suite):
-            out += [f"{indent}{n.head}:", *lines(n.body or ["pass"], indent + "    ")]
+            out += [f"{indent}{n.head}:", *code_lines(n.body or ["pass"], indent + "    ")]
         else:
             out.append(indent + n)
     return out
@@ -55,6 +55,8 @@ def function(name: str, doc: str, body: Sequence[Node], parameters: Sequence[str
     text = doc.splitlines()
     head = [f"def {name}({', '.join(parameters)}):", f'    """{text[0]}']
     return (
-        "\n".join([*head, *(f"    {line}" for line in text[1:]), '    """', *lines(body, "    ")])
+        "\n".join(
+            [*head, *(f"    {line}" for line in text[1:]), '    """', *code_lines(body, "    ")]
+        )
         + "\n"
     )

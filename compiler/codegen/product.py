@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from ..kernel.expr import Load
-from ..kernel.product import Product, normal, verify
+from ..kernel.product import Product, normal_form, verify
 from ..kernel.scalar import KernelError
 from ..kernel.stages import Store
 from .slots import Slots
@@ -16,13 +16,13 @@ NUMBERS = ("i32", "u32", "i64", "f32", "f64")
 
 def printable(product: Product) -> Product:
     """The product in normal form. Errors: KernelError, where it is none of numbers."""
-    p = normal(verify(product))
+    p = normal_form(verify(product))
     if p.dtype not in NUMBERS:
         raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
     return p
 
 
-def work(p: Product) -> tuple[int, int]:
+def product_work(p: Product) -> tuple[int, int]:
     """Operations, and bytes that must move at least once."""
     rows, columns, depth = p.rows.size, p.columns.size, p.depth.size
     batch = prod(a.size for a in p.batch)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from ..kernel.expr import Expr, Index, walk
 from ..kernel.monoid import MONOIDS, extremes
 from ..kernel.scalar import FLOATS
-from ..kernel.stages import Accumulate, Reduce, Stage, Statement
+from ..kernel.stages import Accumulate, KernelReduce, Stage, Statement
 from .values import Home, Values
 
 
@@ -26,14 +26,14 @@ class Reductions:
     def __init__(self, values: Values, stage: Stage, across: bool, fold: str = "{}({})") -> None:
         self.values, self.stage, self.across, self.fold = values, stage, across, fold
         self.names = values.slots.names
-        self.reduces = [s for s in stage.body if isinstance(s, Reduce)] if stage.axes else []
+        self.reduces = [s for s in stage.body if isinstance(s, KernelReduce)] if stage.axes else []
         self.accumulators: dict[str, str] = {}
         self.sums: dict[str, str] = {}  # of floats: what an accumulator of its own begins with
 
     def emit(self, *texts: str) -> None:
         self.values.here.body.extend(texts)
 
-    def wide(self, s: Reduce) -> bool:
+    def wide(self, s: KernelReduce) -> bool:
         """Whether columns have values of their own, be it that one of them has fewer points."""
         ragged = any(map(self.values.ragged, self.stage.axes))
         return ragged or any(self.values.wide(e) for e in s.exprs)
@@ -86,7 +86,7 @@ class Reductions:
             self.emit(f"{acc} = {acc} + {self.accumulators[name]}")
         self.accumulators |= around
 
-    def combine(self, s: Reduce, of: list[str]) -> None:
+    def combine(self, s: KernelReduce, of: list[str]) -> None:
         """accumulator = accumulator combined with the value, which may stand as two factors."""
         acc, values = self.accumulators[s.names[0]], self.values
         alike = self.across and not (values.ended and self.wide(s))  # one value for all columns
@@ -97,7 +97,7 @@ class Reductions:
         text = combined(s.monoid, acc, of)
         self.emit(f"{acc} = select({mask}, {text}, {acc})" if mask else f"{acc} = {text}")
 
-    def replace_better(self, s: Reduce, of: list[str], mask: str | None) -> None:
+    def replace_better(self, s: KernelReduce, of: list[str], mask: str | None) -> None:
         """Strictly better values replace, so the first of equals stays; the first NaN stays too."""
         best, place = (self.accumulators[n] for n in s.names)
         value, index = of
@@ -123,7 +123,7 @@ class Reductions:
             for name, e, result in zip(s.names, s.exprs, results, strict=True):
                 self.values.results[name] = Home(result, wide, dtype=e.dtype)
 
-    def folded(self, s: Reduce, accs: list[str]) -> list[str]:
+    def folded(self, s: KernelReduce, accs: list[str]) -> list[str]:
         """Of the lanes that hold the best value, or NaN, the least index wins."""
         results = [self.names.fresh(n) for n in s.names]
         self.emit(f"{results[0]} = {self.fold.format(MONOIDS[s.monoid].fold, accs[0])}")
@@ -145,7 +145,9 @@ def single_products(stage: Stage) -> set[Expr]:
     users = Counter(a for e in walk(*stage.exprs) for a in e.args)
     users.update(stage.exprs)
     sums = [s for s in stage.body if isinstance(s, Accumulate) and s.monoid == "sum"]
-    sums += [s for s in stage.body if isinstance(s, Reduce) and s.monoid == "sum" and stage.axes]
+    sums += [
+        s for s in stage.body if isinstance(s, KernelReduce) and s.monoid == "sum" and stage.axes
+    ]
     found = (s.exprs[0] for s in sums)
     return {e for e in found if e.op == "mul" and e.dtype in FLOATS and users[e] == 1}
 
@@ -154,7 +156,7 @@ def factors(s: Statement, products: set[Expr]) -> tuple[Expr, ...]:
     """What a statement needs computed: its values, or the factors of a product added by fma."""
     if s.exprs[0] in products:
         return s.exprs[0].args
-    return s.exprs if isinstance(s, Reduce) else s.exprs[:1]
+    return s.exprs if isinstance(s, KernelReduce) else s.exprs[:1]
 
 
 def combined(monoid: str, old: str, of: list[str]) -> str:

@@ -174,7 +174,7 @@ class Parameters(Slots):
         return self.text(kernel, body, [*pointers, *self.reads])
 
 
-def plain(c: Const) -> str | None:
+def plain_literal(c: Const) -> str | None:
     """The literal, if the text may hold it."""
     if c.dtype in HALVES:
         return None
@@ -214,4 +214,4 @@ class SlotNames(Numbers):
         return self.known("bound", g, False), self.known("bound", g, True)
 
     def constant(self, c: Const) -> str:
-        return plain(c) or self.slots.numbers.get(c, "n")
+        return plain_literal(c) or self.slots.numbers.get(c, "n")

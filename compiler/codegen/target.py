@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from ...runtime.gpu.architectures import architecture
-from ...runtime.native.objects import processor
+from ...runtime.native.objects import processor_features
 from ..kernel.scalar import NUMPY
 from .words.simd import DTYPES
 
@@ -36,7 +36,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Device:
+class GpuTarget:
     """A GPU: `threads` of a block, in warps; `access` bytes that a thread moves at once.
 
     A block has `plain_shared_bytes` without asking, `shared_bytes` at most. At most `blocks` are
@@ -65,9 +65,9 @@ def row_bytes(elements: int, dtype: str) -> int:
     return -(-elements * NUMPY[dtype].itemsize // LINE) * LINE
 
 
-def of_architecture(name: str, library: bool = False) -> Device:
+def of_architecture(name: str, library: bool = False) -> GpuTarget:
     """What is known of a GPU. Errors: DeviceError."""
-    return Device(
+    return GpuTarget(
         name,
         shared_bytes=architecture(name).shared_bytes,
         tensor_cores=name != "sm_75",  # it has none for tf32 and bf16
@@ -82,7 +82,7 @@ DEVICES = {name: of_architecture(name) for name in ("sm_80", "sm_90")}
 @cache
 def host() -> Target:
     """The processor Numba generates code for: this one, or what NUMBA_CPU_FEATURES says."""
-    _, features = processor()
+    _, features = processor_features()
     have = {f[1:] for f in features.split(",") if f.startswith("+")}
     wide = "avx512f" in have
     bits = 512 if wide else 256 if "avx2" in have else 128

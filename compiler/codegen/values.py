@@ -21,13 +21,13 @@ from ..kernel.expr import (
     Load,
     Map,
     Result,
-    axes_of,
     bounds,
+    expr_axes,
     walk,
 )
 from ..kernel.stages import Accumulate, Statement, Store
 from .printer import Node, Suite, operation
-from .slots import Slots, plain
+from .slots import Slots, plain_literal
 
 Term = tuple[frozenset[str], str]  # a summand of an index, and the axes it varies along
 LEAST_I32, MOST_I32 = -(1 << 31), (1 << 31) - 1
@@ -130,7 +130,7 @@ class Values:
         return self.lanes if self.wide(e) else 1
 
     def axes_of(self, e: Expr) -> frozenset[str]:
-        return axes_of(e, self.outer, self.memo)
+        return expr_axes(e, self.outer, self.memo)
 
     # ---- indices
 
@@ -162,7 +162,7 @@ class Values:
         _, index, _ = part
         stride, size = self.slots.part(part)
         value = self.value(index)
-        text = value if isinstance(index, Const) and plain(index) else f"scalar({value})"
+        text = value if isinstance(index, Const) and plain_literal(index) else f"scalar({value})"
         axes = self.axes_of(index)
         name = self.line(self.level_of(axes), f"min(max({text}, 0), {size} - 1)", "at")
         return axes, name if stride == "1" else f"{name} * {stride}"
@@ -210,7 +210,7 @@ class Values:
         return self.constant(e) if isinstance(e, Const) else self.level_of(self.axes_of(e)).known[e]
 
     def constant(self, e: Const) -> str:
-        return plain(e) or self.slots.constant(e)
+        return plain_literal(e) or self.slots.constant(e)
 
     def applied(self, e: Expr) -> str:
         """The words of an operation.
@@ -373,7 +373,7 @@ class Values:
     def spread(self, e: Expr, name: str, wide: bool) -> str:
         """A value as a vector that can be written."""
         lanes = self.lanes if wide else 1
-        if isinstance(e, Const) and plain(e):
+        if isinstance(e, Const) and plain_literal(e):
             return f"full({name}, {e.dtype}, {lanes})"
         return f"widened({name}, {lanes})" if lanes > self.lanes_of(e) else name
 
@@ -401,7 +401,9 @@ class Values:
         for part in at:
             _, index, _ = part
             value, (_, size) = self.value(index), self.slots.part(part)
-            text = value if isinstance(index, Const) and plain(index) else f"scalar({value})"
+            text = (
+                value if isinstance(index, Const) and plain_literal(index) else f"scalar({value})"
+            )
             level = self.level_of(self.axes_of(index))
             tests.append(self.line(level, f"0 <= {text} and {text} < {size}", "inside"))
         suite = Suite(f"if {' and '.join(tests)}")

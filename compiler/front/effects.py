@@ -21,7 +21,7 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.graph import Value, apply_all
 from ..ir.parameters import Foreign
-from ..ir.source import user_source, where
+from ..ir.source import location, user_source
 from ..ir.types import Type, dtype_name
 from ..ops.effects import (
     METHODS,
@@ -50,12 +50,14 @@ def debug_print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> N
     whatever `ordered` says.
     """
     if not isinstance(fmt, str):
-        raise ProgramError(f"debug_print: a format is required, got {fmt!r}", where(user_source()))
+        raise ProgramError(
+            f"debug_print: a format is required, got {fmt!r}", location(user_source())
+        )
     try:
         check_format(fmt, len(args), kwargs)
     except (ProgramError, ValueError) as error:
         what = error.what if isinstance(error, ProgramError) else f"debug_print: {error}"
-        raise ProgramError(what, where(user_source())) from None
+        raise ProgramError(what, location(user_source())) from None
     arrays: list[Any] = []
     given = tuple(template(x, arrays) for x in args)
     named = tuple((name, template(x, arrays)) for name, x in kwargs.items())
@@ -85,7 +87,7 @@ def debug_callback(callback: Function, *args: Any, ordered: bool = False, **kwar
     Arguments are trees of arrays and of anything else, which the callback gets as it is. Calls are
     always in order, whatever `ordered` says.
     """
-    function, arrays = flat(callback, args, kwargs, "debug_callback")
+    function, arrays = flat_callback(callback, args, kwargs, "debug_callback")
     if current() is None:
         callback(*args, **kwargs)
         return
@@ -116,11 +118,11 @@ def pure_callback(
         raise ProgramError(
             f"pure_callback: a vmap_method of {', '.join(METHODS)} is required, "
             f"got {vmap_method!r}",
-            where(user_source()),
+            location(user_source()),
         )
     types, structure = wanted(result_shape_dtypes, "pure_callback")
-    function, arrays = flat(callback, args, kwargs, "pure_callback")
-    call = Foreign(checked(function, structure, "pure_callback"), function.__name__)
+    function, arrays = flat_callback(callback, args, kwargs, "pure_callback")
+    call = Foreign(checked_callback(function, structure, "pure_callback"), function.__name__)
     op = PureCallback((), call, types, vmap_method)
     if current() is None:
         return tree.unflatten(structure, op.run(*map(np.asarray, arrays)))
@@ -142,8 +144,8 @@ def io_callback(
     no derivative. Under vmap it is called for every element, unless it must be `ordered`.
     """
     types, structure = wanted(result_shape_dtypes, "io_callback")
-    function, arrays = flat(callback, args, kwargs, "io_callback")
-    call = Foreign(checked(function, structure, "io_callback"), function.__name__)
+    function, arrays = flat_callback(callback, args, kwargs, "io_callback")
+    call = Foreign(checked_callback(function, structure, "io_callback"), function.__name__)
     op = IoCallback((), call, types, ordered)
     if current() is None:
         return tree.unflatten(structure, op.run(*map(np.asarray, arrays)))
@@ -157,8 +159,10 @@ def check(condition: Any, message: str, *values: Any) -> None:
     this call; the caller gets no results.
     """
     if not isinstance(message, str):
-        raise ProgramError(f"check: a message is required, got {message!r}", where(user_source()))
-    place = where(user_source())
+        raise ProgramError(
+            f"check: a message is required, got {message!r}", location(user_source())
+        )
+    place = location(user_source())
     given = [operand(x) for x in (condition, *values)]
     if current() is None:
         Check((), message, place).run(*map(np.asarray, given))
@@ -179,13 +183,13 @@ def effect(
     return found[1:]
 
 
-def flat(
+def flat_callback(
     callback: Function, args: tuple[Any, ...], options: dict[str, Any], name: str
 ) -> tuple[Function, list[Any]]:
     """The callback as a function of arrays alone, and these."""
     if not callable(callback):
         raise ProgramError(
-            f"{name}: a function is required, got {callback!r}", where(user_source())
+            f"{name}: a function is required, got {callback!r}", location(user_source())
         )
     leaves, structure = tree.flatten((args, options))
     places = [i for i, x in enumerate(leaves) if isinstance(x, Tracer | np.ndarray | np.generic)]
@@ -199,23 +203,23 @@ def flat(
     return function, [leaves[i] for i in places]
 
 
-def wanted(given: Any, name: str) -> tuple[tuple[Type, ...], tree.Structure]:
+def wanted(declared: Any, name: str) -> tuple[tuple[Type, ...], tree.Structure]:
     """The types of results, and their tree."""
-    leaves, structure = tree.flatten(given)
+    leaves, structure = tree.flatten(declared)
     types = []
     for x in leaves:
         shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
         if not isinstance(shape, tuple) or dtype is None:
             raise ProgramError(
                 f"{name}: types of results are required, got {x!r:.40}",
-                where(user_source()),
+                location(user_source()),
                 "wl.ShapeDtypeStruct(shape, dtype)",
             )
         types.append(Type(dtype_name(dtype), shape))
     return tuple(types), structure
 
 
-def checked(function: Function, structure: tree.Structure, name: str) -> Function:
+def checked_callback(function: Function, structure: tree.Structure, name: str) -> Function:
     """The function, giving the leaves of its result, which must have this structure."""
 
     def call(*arrays: np.ndarray) -> tuple[Any, ...]:

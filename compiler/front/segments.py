@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-def counted(name: str, ids: Any, num_segments: Any) -> int:
+def segment_count(name: str, ids: Any, num_segments: Any) -> int:
     """The number of segments, told by ids that are known where it is not given."""
     if isinstance(num_segments, Tracer):
         raise wrong(f"{name}: num_segments known when the function is traced is required")
@@ -54,7 +54,7 @@ def counted(name: str, ids: Any, num_segments: Any) -> int:
     return int(array.max()) + 1 if array.size else 0
 
 
-def reduced(
+def reduced_segments(
     name: str,
     combine: str,
     data: Any,
@@ -64,7 +64,7 @@ def reduced(
     unique: bool = False,
     mode: str | None = None,
 ) -> Tracer:
-    count = counted(name, ids, num_segments)
+    count = segment_count(name, ids, num_segments)
     known = isinstance(ids, np.ndarray) and ids.ndim == 1
     is_sorted = is_sorted or (known and bool((ids[1:] >= ids[:-1]).all()))
     x, places = tracer(data), tracer(ids)
@@ -93,12 +93,12 @@ def reduced(
     return new(found)
 
 
-def reduction(name: str, combine: str, doc: str) -> Callable[..., Any]:
+def segment_reduction(name: str, combine: str, doc: str) -> Callable[..., Any]:
     """The public function of one reduction."""
 
     @eager("data", "segment_ids")
     def traced(data: Any, segment_ids: Any, *options: Any) -> Tracer:
-        return reduced(name, combine, data, segment_ids, *options)
+        return reduced_segments(name, combine, data, segment_ids, *options)
 
     @explained
     def function(
@@ -110,7 +110,7 @@ def reduction(name: str, combine: str, doc: str) -> Callable[..., Any]:
         bucket_size: int | None = None,
         mode: str | None = None,
     ) -> Any:
-        count = counted(name, segment_ids, num_segments)
+        count = segment_count(name, segment_ids, num_segments)
         return traced(data, segment_ids, count, indices_are_sorted, unique_indices, mode)
 
     function.__name__ = function.__qualname__ = name
@@ -118,7 +118,7 @@ def reduction(name: str, combine: str, doc: str) -> Callable[..., Any]:
     return function
 
 
-segment_sum = reduction(
+segment_sum = segment_reduction(
     "segment_sum",
     "add",
     """y[s] = the sum of data[e] with segment_ids[e] = s
@@ -128,15 +128,15 @@ segment_sum = reduction(
     array([4., 0., 2.])
     """,
 )
-segment_prod = reduction(
+segment_prod = segment_reduction(
     "segment_prod", "mul", "y[s] = the product of data[e] with segment_ids[e] = s"
 )
-segment_max = reduction(
+segment_max = segment_reduction(
     "segment_max",
     "max",
     "y[s] = the greatest data[e] with segment_ids[e] = s; equals share its derivative",
 )
-segment_min = reduction(
+segment_min = segment_reduction(
     "segment_min",
     "min",
     "y[s] = the least data[e] with segment_ids[e] = s; equals share its derivative",
@@ -151,7 +151,7 @@ def segment_mean(
     indices_are_sorted: bool = False,
 ) -> Any:
     """y[s] = the mean of data[e] with segment_ids[e] = s, 0 where there is none"""
-    count = counted("segment_mean", segment_ids, num_segments)
+    count = segment_count("segment_mean", segment_ids, num_segments)
     return _mean(data, segment_ids, count, indices_are_sorted)
 
 
@@ -159,9 +159,9 @@ def segment_mean(
 def _mean(data: Any, segment_ids: Any, count: int, is_sorted: bool) -> Tracer:
     x, places = tracer(data), tracer(segment_ids)
     x = x if x.type.is_float else x.astype(np.float64)
-    total = reduced("segment_mean", "add", x, places, count, is_sorted)
+    total = reduced_segments("segment_mean", "add", x, places, count, is_sorted)
     ones = FUNCTIONS[np.ones_like](places, x.dtype)
-    number = reduced("segment_mean", "add", ones, places, count, is_sorted)
+    number = reduced_segments("segment_mean", "add", ones, places, count, is_sorted)
     number = FUNCTIONS[np.maximum](number, 1).astype(x.dtype)
     return total / number.reshape((count, *(1 for _ in total.shape[1:])))
 
@@ -177,19 +177,19 @@ def segment_softmax(
 
     Rows that take part in no segment give those of the nearest.
     """
-    count = counted("segment_softmax", segment_ids, num_segments)
+    count = segment_count("segment_softmax", segment_ids, num_segments)
     return _softmax(data, segment_ids, count, indices_are_sorted)
 
 
 @eager("data", "segment_ids")
 def _softmax(data: Any, segment_ids: Any, count: int, is_sorted: bool) -> Tracer:
     x, places = tracer(data), tracer(segment_ids)
-    top = reduced("segment_softmax", "max", x, places, count, is_sorted)
-    shifted = FUNCTIONS[np.exp](x - spread(ops.stop_gradient(top.value), places))
-    total = reduced("segment_softmax", "add", shifted, places, count, is_sorted)
-    return shifted / spread(total.value, places)
+    top = reduced_segments("segment_softmax", "max", x, places, count, is_sorted)
+    shifted = FUNCTIONS[np.exp](x - rows_of_segments(ops.stop_gradient(top.value), places))
+    total = reduced_segments("segment_softmax", "add", shifted, places, count, is_sorted)
+    return shifted / rows_of_segments(total.value, places)
 
 
-def spread(x: Value, places: Tracer) -> Tracer:
+def rows_of_segments(x: Value, places: Tracer) -> Tracer:
     """What belongs to the segment of each row."""
     return new(ops.take(x, places.value, 0))

@@ -22,9 +22,9 @@ from ..kernel import (
     Expr,
     Keep,
     Kernel,
+    KernelReduce,
     Leaf,
     Load,
-    Reduce,
     Result,
     Stage,
     Statement,
@@ -36,7 +36,7 @@ from ..kernel.index import affine
 from ..kernel.product import Product, result
 from ..kernel.stages import mapped
 from .emission import Work
-from .partial import Partial, Remap, behind, halves, points, work_of
+from .partial import Partial, Remap, blocked_axes, c_order_map, points, work_of
 
 CHUNKS = 64  # about so many: enough for a processor's cores, few enough to combine for nothing
 LEAST_STEPS, MOST_STEPS = 128, 32 * 1024  # of a reduction in a chunk
@@ -59,7 +59,7 @@ def divisible(kernel: Kernel) -> bool:
     """Whether the kernel reduces much data to few results, along many steps."""
     stages = [s for s in kernel.stages if s.axes]
     statements = [s for stage in stages for s in stage.body]
-    reduces = [s for s in statements if isinstance(s, Reduce)]
+    reduces = [s for s in statements if isinstance(s, KernelReduce)]
     if not reduces or any(MONOIDS[s.monoid].fields > 1 for s in reduces):
         return False
     steps, results = min(points(s.axes) for s in stages), points(kernel.outer)
@@ -79,7 +79,7 @@ def of_rows(stage: Stage) -> bool:
 
 def by_rows(kernel: Kernel, stage: Stage) -> bool:
     """Whether sums of columns are rows added to a row of sums in the first-level cache."""
-    sums = all(isinstance(s, Reduce) and s.monoid == "sum" for s in stage.body)
+    sums = all(isinstance(s, KernelReduce) and s.monoid == "sum" for s in stage.body)
     columns = points(kernel.outer)
     fits = columns > SHORT_ROW and len(stage.body) * columns * 8 <= ROW_BYTES
     return sums and fits and not of_rows(stage)
@@ -106,7 +106,7 @@ class Apart:
     def all(self) -> list[Work]:
         rest = list(self.kernel.stages)
         while rest:
-            partial: list[tuple[Reduce, Partial]] = []
+            partial: list[tuple[KernelReduce, Partial]] = []
             chunks: tuple[Axis, ...] = ()
             if rest[0].axes:
                 chunks, partial = self.over_data(rest.pop(0))
@@ -142,20 +142,22 @@ class Apart:
 
     # ---- over data
 
-    def over_data(self, stage: Stage) -> tuple[tuple[Axis, ...], list[tuple[Reduce, Partial]]]:
+    def over_data(
+        self, stage: Stage
+    ) -> tuple[tuple[Axis, ...], list[tuple[KernelReduce, Partial]]]:
         """The kernel of a stage over chunks; the axes of those, and its reductions."""
         body = self.statements(stage.body)
         self.known |= {s.name: s.expr for s in body if isinstance(s, Keep)}
-        reduces = [s for s in body if isinstance(s, Reduce)]
+        reduces = [s for s in body if isinstance(s, KernelReduce)]
         stores = [s for s in body if isinstance(s, Store)]
         name, outer = f"{self.kernel.name}_chunks", self.kernel.outer
         if not reduces:
             self.add(self.kernel.name, (*outer, *stage.axes), [Stage((), tuple(stores))])
             return (), []
         rows = by_rows(self.kernel, stage) and not stores
-        chunks, axes, split = of_axes(stage.axes) if rows else of_longest(stage.axes)
+        chunks, axes, split = chunked_rows(stage.axes) if rows else of_longest(stage.axes)
         partial = [(s, self.fresh(s.exprs[0].dtype, points(chunks))) for s in reduces]
-        place = behind((*chunks, *outer))
+        place = c_order_map((*chunks, *outer))
         if rows:
             sums = (Accumulate(p.buffer, place, split.expr(s.exprs[0])) for s, p in partial)
             self.add(name, (*chunks, *axes), [Stage(outer, tuple(sums))], len(chunks))
@@ -172,7 +174,7 @@ class Apart:
     def after(
         self,
         chunks: tuple[Axis, ...],
-        partial: list[tuple[Reduce, Partial]],
+        partial: list[tuple[KernelReduce, Partial]],
         between: Sequence[Stage],
         later: Sequence[Stage],
     ) -> None:
@@ -181,9 +183,9 @@ class Apart:
         dtypes = {s.names[0]: s.exprs[0].dtype for s, _ in partial}
         if partial:
             c = Axis("c", points(chunks))
-            place = behind((c, *outer))
+            place = c_order_map((c, *outer))
             stages.append(Stage((c,), tuple(
-                Reduce(s.names, s.monoid, (Load(p.buffer, place),)) for s, p in partial
+                KernelReduce(s.names, s.monoid, (Load(p.buffer, place),)) for s, p in partial
             )))  # fmt: skip
         stages += [Stage((), tuple(self.statements(st.body))) for st in between]
         dtypes |= {s.name: s.expr.dtype for st in stages for s in st.body if isinstance(s, Keep)}
@@ -191,7 +193,7 @@ class Apart:
         kept = [(n, self.fresh(d, 1)) for n, d in dtypes.items() if n in needed]
         if kept:
             stages.append(Stage((), tuple(
-                Store(p.buffer, behind(outer), Result(n, (), dtypes[n])) for n, p in kept
+                Store(p.buffer, c_order_map(outer), Result(n, (), dtypes[n])) for n, p in kept
             )))  # fmt: skip
         if not any(isinstance(s, Store) for st in stages for s in st.body):
             return
@@ -199,7 +201,7 @@ class Apart:
                     for st in stages if not st.axes for s in st.body)  # fmt: skip
         name = f"combine_{partial[0][0].monoid}" if partial and plain else self.kernel.name
         self.add(name, outer, stages)
-        self.known |= {n: Load(p.buffer, behind(outer)) for n, p in kept}
+        self.known |= {n: Load(p.buffer, c_order_map(outer)) for n, p in kept}
 
 
 def of_longest(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Axis, ...], Remap]:
@@ -207,12 +209,12 @@ def of_longest(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Axis, ..
     longest = max(axes, key=lambda a: a.size)
     others = points(axes) // longest.size
     least, most = -(-LEAST_STEPS // others), max(1, MOST_STEPS // others)
-    c, r = halves(longest, min(max(-(-longest.size // CHUNKS), least), most))
+    c, r = blocked_axes(longest, min(max(-(-longest.size // CHUNKS), least), most))
     split = Remap({longest.name: affine({c.name: r.size, r.name: 1})})
     return (c,), tuple(r if a is longest else a for a in axes), split
 
 
-def of_axes(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Axis, ...], Remap]:
+def chunked_rows(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Axis, ...], Remap]:
     """The same of rows, whose order stays: as many of the last ones as a chunk may have."""
     most = min(max(-(-points(axes) // CHUNKS), LEAST_ROWS), MOST_ROWS)
     rows, within = 1, list[Axis]()
@@ -222,7 +224,7 @@ def of_axes(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Axis, ...],
             size = most // rows
             if size < 2:
                 return axes[: k + 1], tuple(within), Remap({})
-            c, r = halves(a, size)
+            c, r = blocked_axes(a, size)
             split = Remap({a.name: affine({c.name: size, r.name: 1})})
             return (*axes[:k], c), (r, *within), split
         within.insert(0, a)
@@ -255,7 +257,7 @@ def long_product(work: Work, p: Product) -> list[Work]:
             continue
         part = Partial.of(f"p{k}", p.dtype, points(chunks), results)
         values[part.buffer.name] = part.value
-        place = behind((*chunks, *p.outer))
+        place = c_order_map((*chunks, *p.outer))
         lhs, rhs = (from_step(x, p.depth, start, chunks, steps) for x in (p.lhs, p.rhs))
         factors = tuple(dict.fromkeys((lhs.buffer, rhs.buffer)))
         alone = replace(
@@ -278,10 +280,10 @@ def from_step(x: Load, depth: Axis, start: int, chunks: tuple[Axis, ...], steps:
 
 
 def sum_of_parts(
-    p: Product, c: Axis, found: Sequence[Load], values: dict[str, Value], written: set[str]
+    p: Product, c: Axis, loads: Sequence[Load], values: dict[str, Value], written: set[str]
 ) -> Work:
     """The stores of a product, of the sum of its parts."""
-    parts, *rest = found
+    parts, *rest = loads
     total: Expr = Result("parts", (), p.dtype) if c.size > 1 else parts
     for load in rest:
         total = total + load
@@ -291,5 +293,5 @@ def sum_of_parts(
         return total if isinstance(e, Result) else e
 
     stores = tuple(mapped(s, lambda e: rebuilt(e, leaf, memo)) for s in p.stores)
-    sums = (Stage((c,), (Reduce(("parts",), "sum", (parts,)),)),) if c.size > 1 else ()
+    sums = (Stage((c,), (KernelReduce(("parts",), "sum", (parts,)),)),) if c.size > 1 else ()
     return work_of(Kernel(p.name, (), p.outer, (*sums, Stage((), stores))), values, written)

@@ -19,20 +19,20 @@ from ..kernel import (
     Accumulate,
     Axis,
     Kernel,
+    KernelReduce,
     Load,
-    Reduce,
     Result,
     Stage,
     Statement,
     Store,
-    axes_of,
+    expr_axes,
     normalise,
 )
 from ..kernel.index import affine
 from ..kernel.product import Product
-from .apart import LEAST_WORK, MOST_ROWS, Apart, divisible, long_product, of_axes
+from .apart import LEAST_WORK, MOST_ROWS, Apart, chunked_rows, divisible, long_product
 from .emission import Work
-from .partial import Partial, Remap, behind, halves, points, work_of
+from .partial import Partial, Remap, blocked_axes, c_order_map, points, work_of
 
 BLOCK = 8192  # elements of a block of an elementwise kernel: 32 KB of f32 an operand
 BLOCKS_OF_ROW, LEAST_OF_ROW = 8, 32  # blocks of a scattered row at most, and their least elements
@@ -73,7 +73,7 @@ def elementwise(kernel: Kernel) -> Kernel:
         return replace(
             kernel, outer=tuple(outer), stages=tuple(Stage((last,), s.body) for s in kernel.stages)
         )
-    c, j = halves(last, BLOCK)
+    c, j = blocked_axes(last, BLOCK)
     mapped = Remap({last.name: affine({c.name: BLOCK, j.name: 1})})
     stages = tuple(Stage((j,), tuple(map(mapped.statement, s.body))) for s in kernel.stages)
     return replace(kernel, outer=(*outer, c), stages=stages)
@@ -88,7 +88,7 @@ def accumulation(work: Work, kernel: Kernel) -> tuple[Work, ...]:
     elements = points(kernel.outer) * max((points(s.axes) for s in kernel.stages), default=1)
     if rows <= MOST_ROWS and (elements < LEAST_WORK or rows < 16):
         return (work,)
-    chunks, within, split = of_axes(kernel.ordered)
+    chunks, within, split = chunked_rows(kernel.ordered)
     if kernel.free or not chunks:
         return (work,)
     values = dict(zip((b.name for b in kernel.buffers), work.values, strict=True))
@@ -102,7 +102,7 @@ def accumulation(work: Work, kernel: Kernel) -> tuple[Work, ...]:
         sums.append((s, part))
         values[part.buffer.name] = part.value
         place = affine(
-            dict(split.map(s.map).strides) | dict(behind(chunks, s.buffer.size).strides),
+            dict(split.map(s.map).strides) | dict(c_order_map(chunks, s.buffer.size).strides),
             s.map.offset,
         )
         return Accumulate(part.buffer, place, split.expr(s.expr))
@@ -122,7 +122,7 @@ def combination(s: Accumulate, part: Partial, chunks: int, values: dict[str, Val
     load = Load(part.buffer, affine({"c": i.size, "i": 1}))
     total = Result("r", (), part.buffer.dtype)
     stages = (
-        Stage((c,), (Reduce(("r",), "sum", (load,)),)),
+        Stage((c,), (KernelReduce(("r",), "sum", (load,)),)),
         Stage((), (Store(s.buffer, affine({"i": 1}), total),)),
     )
     return work_of(Kernel("combine_sum", (), (i,), stages), values, {s.buffer.name})
@@ -144,13 +144,13 @@ def blocked(kernel: Kernel) -> Kernel:
     size = -(-max(row.size // BLOCKS_OF_ROW, LEAST_OF_ROW) // LEAST_OF_ROW) * LEAST_OF_ROW
     places = [(s.map.stride(row.name), p) for _, s in kernel.writes() for p in s.at]
     apart = not any(
-        row.name in axes_of(index, frozenset(), {})
+        row.name in expr_axes(index, frozenset(), {})
         or not (pitch > step * (row.size - 1) or pitch * count <= step)  # blocks meet elsewhere
         for step, (pitch, index, count) in places
     )
     if row.size < 2 * size or not apart:
         return kernel
-    c, j = halves(row, size)
+    c, j = blocked_axes(row, size)
     mapped = Remap({row.name: affine({c.name: size, j.name: 1})})
     stages = (Stage((*stage.axes[:-1], j), tuple(map(mapped.statement, stage.body))),)
     return replace(

@@ -45,7 +45,7 @@ from .emission import (
     emit_scatter,
     squeezed,
 )
-from .groups import Group, Groups, joined
+from .groups import Group, Groups, common_domain
 from .roots import Roots
 from .saved import Change, Savings
 from .waves import Pairs, Schedule
@@ -53,7 +53,7 @@ from .waves import Pairs, Schedule
 T = TypeVar("T")
 
 
-def place(value: Value) -> tuple[int, int]:
+def program_order(value: Value) -> tuple[int, int]:
     """Of a value that a node computes, in the order of the program."""
     assert value.node is not None
     return value.node.serial, value.index
@@ -81,7 +81,7 @@ def fuse(graph: Graph, donated: Pairs = (), known: Known | None = None) -> Sched
             fusion = Fusion(graph, Roots(graph, forced, host), waits, known)
             waves = tuple((work,) for work in fusion.works())
             return Schedule(graph, waves, donated, saved=tuple(fusion.saved))
-        except Unreadable as failed:
+        except UnreadableRoots as failed:
             before = frozenset(forced)
             for nodes in failed.apart():
                 root = nodes[-1]
@@ -99,7 +99,7 @@ def on_the_host(op: Op) -> bool:
     return op.outside or (has_effect(op) and not op.controls)
 
 
-class Unreadable(Exception):
+class UnreadableRoots(Exception):
     """Roots can't be emitted: what they read must be in memory.
 
     Of each `every` has all that it computes, the root last.
@@ -171,13 +171,13 @@ class Fusion:
         works: list[AnyWork] = []
         failed: list[tuple[Node, ...]] = []
         for group in self.groups.ordered():
-            waits = tuple(sorted(group.waits, key=place))
+            waits = tuple(sorted(group.waits, key=program_order))
             try:
                 works += (replace(work, waits=waits) for work in self.emitted(group))
-            except Unreadable as one:
+            except UnreadableRoots as one:
                 failed += one.every
         if failed:
-            raise Unreadable(failed)
+            raise UnreadableRoots(failed)
         return tuple(works)
 
     # ---- merging
@@ -218,7 +218,7 @@ class Fusion:
         """One group of both, if that is a kernel."""
         if any(v in self.roots.running and v in a.reads | b.reads for v in (*a.values, *b.values)):
             return None  # the next summand comes later
-        domain = joined(a, b)
+        domain = common_domain(a, b)
         if domain is None or self.groups.between(a, b) or self.groups.between(b, a):
             return None
         return self.tried(a.merged(b, domain), (a, b))
@@ -337,7 +337,7 @@ class Fusion:
             work = self.emit(group, (group,), emit)
         except CannotFuse:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
-            raise Unreadable([tuple(found)]) from None
+            raise UnreadableRoots([tuple(found)]) from None
         return chunked(work)
 
     def body(self, graph: Graph, carried: Pairs) -> Schedule:

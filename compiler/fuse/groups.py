@@ -186,7 +186,7 @@ class Groups:
         return out
 
 
-def joined(a: Group, b: Group) -> Domain | None:
+def common_domain(a: Group, b: Group) -> Domain | None:
     """The domain of both, if there is one."""
     one, two = a.domain, b.domain
     if one.inner and two.inner:

@@ -20,7 +20,7 @@ SINK, SOURCE = -1, -2
 
 
 @dataclass(frozen=True)
-class Choice:
+class ValueCost:
     """What a value costs; infinite is what cannot be done. `args` are places of others before."""
 
     load: float
@@ -28,20 +28,20 @@ class Choice:
     args: tuple[int, ...] = ()
 
 
-def cheapest(choices: Sequence[Choice], wanted: Collection[int]) -> frozenset[int]:
+def cheapest(choices: Sequence[ValueCost], wanted: Collection[int]) -> frozenset[int]:
     """The values to load, for the least that the wanted ones can cost; of equal ones the first."""
     had, loaded, left = decided(choices, wanted)
     if not left:
         return frozenset(v for v in had if loaded[v])
-    kept = source_side(network(choices, had, loaded, left))
+    kept = source_side(cut_network(choices, had, loaded, left))
     for v in left:
         if 2 * v in kept and loaded[v] is None:
             loaded[v] = 2 * v + 1 not in kept
-    return frozenset(v for v in needed(choices, wanted, loaded) if loaded[v])
+    return frozenset(v for v in needed_values(choices, wanted, loaded) if loaded[v])
 
 
 def decided(
-    choices: Sequence[Choice], wanted: Collection[int]
+    choices: Sequence[ValueCost], wanted: Collection[int]
 ) -> tuple[set[int], list[bool | None], set[int]]:
     """What is had for certain; for each value whether it is loaded if it is had, or None; and what
     may be had and is not decided by that."""
@@ -68,7 +68,7 @@ def decided(
 
 
 def open_below(
-    choices: Sequence[Choice], had: set[int], loaded: Sequence[bool | None]
+    choices: Sequence[ValueCost], had: set[int], loaded: Sequence[bool | None]
 ) -> list[int]:
     """The undecided values that are had, and all that they may need beside what is had."""
     stack = [v for v in had if loaded[v] is None]
@@ -82,8 +82,8 @@ def open_below(
     return list(found)
 
 
-def needed(
-    choices: Sequence[Choice], wanted: Collection[int], loaded: Sequence[bool | None]
+def needed_values(
+    choices: Sequence[ValueCost], wanted: Collection[int], loaded: Sequence[bool | None]
 ) -> list[int]:
     """What is had where `loaded` decides."""
     stack, seen = list(wanted), dict[int, None]()
@@ -99,8 +99,8 @@ Network = dict[int, dict[int, float]]
 """Capacities: v is had at 2v, computed at 2v + 1."""
 
 
-def network(
-    choices: Sequence[Choice], had: set[int], loaded: Sequence[bool | None], left: set[int]
+def cut_network(
+    choices: Sequence[ValueCost], had: set[int], loaded: Sequence[bool | None], left: set[int]
 ) -> Network:
     """The network of what is left; what is had for certain costs nothing more."""
     edges: Network = {SOURCE: {}, SINK: {}}

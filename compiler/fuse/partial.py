@@ -20,10 +20,10 @@ from ..kernel import (
     Index,
     Keep,
     Kernel,
+    KernelReduce,
     Leaf,
     Load,
     Map,
-    Reduce,
     Statement,
     Store,
     rebuilt,
@@ -33,13 +33,13 @@ from ..kernel.index import affine
 from .emission import Work
 
 
-def halves(axis: Axis, size: int) -> tuple[Axis, Axis]:
+def blocked_axes(axis: Axis, size: int) -> tuple[Axis, Axis]:
     """`axis` as one over blocks of `size`, and one within a block; the last may be short."""
     outer = Axis(f"{axis.name}c", -(-axis.size // size))
     return outer, Axis(f"{axis.name}r", size, (outer.name, axis.size))
 
 
-def behind(axes: Iterable[Axis], start: int = 1) -> Map:
+def c_order_map(axes: Iterable[Axis], start: int = 1) -> Map:
     """The place of a point of `axes`, C-ordered, in steps of `start`."""
     strides, step = {}, start
     for a in reversed(tuple(axes)):
@@ -109,7 +109,7 @@ class Remap:
 
     def statement(self, s: Statement) -> Statement:
         match s:
-            case Reduce():
+            case KernelReduce():
                 return replace(s, exprs=tuple(map(self.expr, s.exprs)))
             case Keep():
                 return replace(s, expr=self.expr(s.expr))

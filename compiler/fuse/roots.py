@@ -117,7 +117,7 @@ class Roots:
         """
         found, v, at = (value, 0), value, 0
         while v.node is not None and isinstance(v.node.op, Reshape | Slice):
-            start = leading(v.node.op, v.node.args[0])
+            start = view_offset(v.node.op, v.node.args[0])
             if start is None:
                 break
             v, at = v.node.args[0], at + start
@@ -185,7 +185,7 @@ def repeats(node: Node, users: Mapping[Value, Sequence[Node]]) -> bool:
     return bool(new) and bool(own) and min(new) < max(own)
 
 
-def leading(op: Reshape | Slice, x: Value) -> int | None:
+def view_offset(op: Reshape | Slice, x: Value) -> int | None:
     """The byte of `x` from which on its view is all that follows, if it is that."""
     if isinstance(op, Reshape):
         return 0

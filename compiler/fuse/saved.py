@@ -32,7 +32,7 @@ from ..ops.source import Full
 from ..ops.view import Broadcast, Permute, Reshape
 from .edges import Waits
 from .groups import Group, Groups
-from .minimum_cut import Choice, cheapest
+from .minimum_cut import ValueCost, cheapest
 from .roots import CHAIN, Roots
 
 SMALL = 1024
@@ -126,8 +126,8 @@ class Reading:
         self.points = group.domain.points
         self.own = frozenset(group.values)
         self.today = dict.fromkeys(computed(group, group.reads))
-        self.pinned = frozenset(a for n in self.today for a in from_memory(n, group.reads))
-        self.moved = moved(self.today)
+        self.pinned = frozenset(a for n in self.today for a in memory_reads(n, group.reads))
+        self.moved = moved_values(self.today)
         self.costs: dict[Value, Cost] = {}
         self.walk()
 
@@ -161,9 +161,9 @@ class Reading:
         fewer = int(before[0] - after[0])
         return Change(self.group, reads, len(nodes), kept, again, unread, fewer)
 
-    def choice(self, v: Value, args: tuple[int, ...]) -> Choice:
+    def choice(self, v: Value, args: tuple[int, ...]) -> ValueCost:
         cost, new = self.costs[v], v not in self.program.groups.of
-        return Choice((cost.nbytes + cost.held) * (NEW if new else 1), cost.work, args)
+        return ValueCost((cost.nbytes + cost.held) * (NEW if new else 1), cost.work, args)
 
     def spent(self, reads: frozenset[Value]) -> tuple[float, float, float]:
         """Bytes moved, bytes held, and bytes and work, where the group reads these."""
@@ -183,7 +183,7 @@ class Reading:
         if node is None or node.op.constant:
             return Cost(self.read(v), 0, math.inf)
         if v in self.own:
-            return Cost(math.inf, 0, self.work(v), operands(node))
+            return Cost(math.inf, 0, self.work(v), point_operands(node))
         today = node in self.today
         if v in self.moved:
             return Cost(math.inf, 0, self.work(v), node.args) if today else self.load(v)
@@ -255,16 +255,16 @@ def computed(group: Group, reads: Iterable[Value]) -> list[Node]:
         n = stack.pop()
         if n not in seen:
             seen[n] = None
-            stack += [a.node for a in operands(n) if a.node and (a in own or a not in reads)]
+            stack += [a.node for a in point_operands(n) if a.node and (a in own or a not in reads)]
     return list(seen)
 
 
-def operands(node: Node) -> tuple[Value, ...]:
+def point_operands(node: Node) -> tuple[Value, ...]:
     """What a group computes or reads for a node at its points; a product has all in memory."""
     return () if isinstance(node.op, DotGeneral) else node.args
 
 
-def from_memory(node: Node, reads: frozenset[Value]) -> Iterator[Value]:
+def memory_reads(node: Node, reads: frozenset[Value]) -> Iterator[Value]:
     """Those of `reads` that a node finds in memory only; a product under views of its operands."""
     if isinstance(node.op, DotGeneral):
         for v in node.args:
@@ -275,7 +275,7 @@ def from_memory(node: Node, reads: frozenset[Value]) -> Iterator[Value]:
         yield from reads.intersection(node.op.in_memory(node.args))
 
 
-def moved(nodes: Iterable[Node]) -> set[Value]:
+def moved_values(nodes: Iterable[Node]) -> set[Value]:
     """The values that are read through a view at other places than that of a point."""
     found: set[Value] = set()
     for n in sorted(nodes, key=lambda n: -n.serial):

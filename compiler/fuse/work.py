@@ -96,7 +96,7 @@ class HostWork:
         return f"host {self.node!r}"
 
 
-class Body(Protocol):
+class ScheduledBody(Protocol):
     """The works of a graph that a work runs: in waves (`Schedule`), later with places (`Plan`)."""
 
     @property
@@ -109,7 +109,7 @@ class Body(Protocol):
     def donated(self) -> tuple[tuple[int, int], ...]: ...
 
 
-B = TypeVar("B", bound=Body)
+B = TypeVar("B", bound=ScheduledBody)
 
 
 @dataclass(frozen=True, eq=False)

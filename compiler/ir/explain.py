@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from .errors import ProgramError
-from .source import is_own, user_source, where
+from .source import is_own, location, user_source
 from .types import NAMES, Type
 
 P = ParamSpec("P")
@@ -94,12 +94,12 @@ def explanation(
     if not isinstance(error, ProgramError):
         what = said(function, name, args, options, error)
         repair = _renamed(what)
-        return ProgramError(what, where(user_source()), repair, error)
+        return ProgramError(what, location(user_source()), repair, error)
     if error.bare is not None:
         what = said(function, name, args, options, error.bare)
         return ProgramError(what, error.where, error.repair, error.bare)
     if not error.where and type(error) is ProgramError:
-        return ProgramError(error.what, where(user_source()), error.repair)
+        return ProgramError(error.what, location(user_source()), error.repair)
     return error
 
 
@@ -192,7 +192,7 @@ def _first_misfit(
         hint = hints.get(parameter, Any)
         fits = kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         if not fits and not allows(hint, x):
-            return f"{spelled(hint)} is required for {parameter}, got {shown(x)}"
+            return f"{spelled_hint(hint)} is required for {parameter}, got {shown(x)}"
     return ""
 
 
@@ -232,11 +232,11 @@ def _is_traced(x: Any) -> bool:
     return isinstance(getattr(x, "type", None), Type)
 
 
-def spelled(hint: Any) -> str:
+def spelled_hint(hint: Any) -> str:
     """An annotation in words."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(spelled(part) for part in inner)
+        return " or ".join(spelled_hint(part) for part in inner)
     if hint in (None, type(None)):
         return "None"
     name = hint.__name__ if isinstance(hint, type) and not inner else str(hint)

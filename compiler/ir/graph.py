@@ -20,9 +20,9 @@ import numpy as np
 from .errors import CompilerError, ProgramError
 from .lazy import lazy
 from .network import network
-from .parameters import Parameter, bits
+from .parameters import Parameter, bit_key
 from .printing import print_graph
-from .source import Source, source, where
+from .source import Source, location, source
 from .types import MAX_AXES, Type
 
 # ---------------------------------------------------------------- ops
@@ -90,14 +90,14 @@ class Op:
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """Tangents of the results; None is zero, and always None for integers and bools."""
-        raise ProgramError(f"{self.name}: has no derivative rule", where(node.source))
+        raise ProgramError(f"{self.name}: has no derivative rule", location(node.source))
 
     def transpose(
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
     ) -> tuple[Value | None, ...]:
         """Cotangents of the operands marked `linear`; reads only the types of those."""
         raise ProgramError(
-            f"{self.name}: is not linear, it has no transpose rule", where(node.source)
+            f"{self.name}: is not linear, it has no transpose rule", location(node.source)
         )
 
     def batch(
@@ -114,7 +114,7 @@ class Op:
         """The results by real values, where an operand or a result is complex."""
         raise ProgramError(
             f"{self.name}: has no compiled form for complex values",
-            where(node.source),
+            location(node.source),
             "np.real and np.imag of them",
         )
 
@@ -181,7 +181,7 @@ class Op:
     def key(self) -> tuple[Any, ...]:
         found = self.__dict__.get("_key")
         if found is None:
-            found = (self.name, *(bits(v) for v in self.params.values()))
+            found = (self.name, *(bit_key(v) for v in self.params.values()))
             object.__setattr__(self, "_key", found)
         return found
 
@@ -249,7 +249,7 @@ class Node:
         except ProgramError as error:
             if error.where or source is None:
                 raise
-            raise ProgramError(error.what, where(source), error.repair) from None
+            raise ProgramError(error.what, location(source), error.repair) from None
         self.op, self.args, self.source, self.serial = op, args, source, next(_serial)
         self.values = tuple(Value(t, self, i) for i, t in enumerate(several))
 

@@ -87,7 +87,7 @@ class Foreign(Parameter):
         return self.key
 
 
-def bits(x: Any) -> Any:
+def bit_key(x: Any) -> Any:
     """A key that only equal bits have: 0.0 is not -0.0, nan is nan, 1 is not 1.0 is not True."""
     match x:
         case bool() | int() | str() | None | Type():
@@ -97,7 +97,7 @@ def bits(x: Any) -> Any:
         case complex():
             return "complex", struct.pack("<dd", x.real, x.imag)
         case tuple():
-            return tuple(bits(v) for v in x)
+            return tuple(bit_key(v) for v in x)
         case Parameter():
             return x.bits
         case np.generic():

@@ -101,6 +101,6 @@ def sourced(source: Source | None) -> Iterator[None]:
         stack.pop()
 
 
-def where(source: Source | None) -> str:
+def location(source: Source | None) -> str:
     """The user's file, line and text, for messages."""
     return f"  {source.file}:{source.line}: {source.text}" if source else ""

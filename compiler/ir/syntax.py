@@ -21,7 +21,7 @@ class Unreadable(Exception):
         self.line, self.column, self.what = line, column, what
 
 
-def read(text: str) -> tuple[ast.Module, dict[int, str]]:
+def syntax_of(text: str) -> tuple[ast.Module, dict[int, str]]:
     """The syntax tree of a text, and its comments by line.
 
     Refused are, before Python takes the square of their length for them, long numbers and strings

@@ -59,9 +59,9 @@ def parse(text: str, constants: Mapping[str, Any] | None = None) -> Graph:
     arrays that it names.
     """
     dedented = textwrap.dedent(text).strip("\n")
-    reader = Reader(dedented.split("\n"), {}, constants or {})
+    reader = TextReader(dedented.split("\n"), {}, constants or {})
     try:
-        tree, comments = syntax.read(dedented)
+        tree, comments = syntax.syntax_of(dedented)
         reader.sources.update(sources_in(comments))
         return reader.module(tree)
     except syntax.Unreadable as error:
@@ -90,7 +90,7 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Reader:
+class TextReader:
     """Reads the syntax tree of a text; every error names line and column."""
 
     text: list[str]

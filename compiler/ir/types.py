@@ -65,7 +65,7 @@ def is_inexact(dtype: str) -> bool:
     return dtype in INEXACT
 
 
-def own(x: Any) -> Any:
+def language_dtype(x: Any) -> Any:
     """The dtype that only our names have a string for, as "f32" or "bf16"; else `x` as it is."""
     return NUMPY[x] if type(x) is str and x in OWN else x
 
@@ -78,7 +78,7 @@ def dtype_name(dtype: Any) -> str:
     given: Any = dtype
     found: Any = None
     with suppress(TypeError):  # what is no dtype, or one whose elements have no order of bytes
-        given = np.dtype(own(dtype))
+        given = np.dtype(language_dtype(dtype))
         found = given.newbyteorder("=")
     if found not in NAMES:
         names = ", ".join(d.name for d in NUMPY.values())

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from .errors import CompilerError, ProgramError
 from .graph import Graph, Node, Op, Value
-from .parameters import bits
+from .parameters import bit_key
 from .printing import lines, print_graph
 from .types import spelled
 
@@ -23,7 +23,7 @@ def verify(graph: Graph, step: str = "", before: Graph | None = None) -> Graph:
     for what, at in faults(graph):
         text = excerpt(graph, at)
         if before is not None:
-            text += "\n\nwhat changed:\n" + difference(before, graph)
+            text += "\n\nwhat changed:\n" + text_difference(before, graph)
         raise CompilerError(f"{step or 'verify'}: {what}", text)
     return graph
 
@@ -65,7 +65,7 @@ def node_faults(node: Node, known: set[Value]) -> Iterator[tuple[str, Node | Non
         if types != node.types:
             yield f"'{op.name}' gives {spelled(types)}, the graph says {spelled(node.types)}", node
         for parameter in op.params.values():
-            bits(parameter)
+            bit_key(parameter)
     except (ProgramError, CompilerError) as error:
         yield f"'{op.name}' is rejected: {error}", node
 
@@ -80,6 +80,6 @@ def excerpt(graph: Graph, at: Node | None, around: int = 5) -> str:
     return "\n".join(f"{'>' if i == place else ' '} {i + 1:4d}  {text[i][0]}" for i in shown)
 
 
-def difference(before: Graph, after: Graph) -> str:
+def text_difference(before: Graph, after: Graph) -> str:
     old, new = print_graph(before).splitlines(), print_graph(after).splitlines()
     return "\n".join(difflib.unified_diff(old, new, "before", "after", lineterm="", n=3))

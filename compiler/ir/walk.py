@@ -16,7 +16,9 @@ Step = Callable[[Node, tuple[Value, ...]], Sequence[Value]]
 Pass = Callable[Concatenate["Graph", P], "Graph"]
 
 
-def inline(graph: Graph, args: Sequence[Value], step: Step | None = None) -> tuple[Value, ...]:
+def inline_graph(
+    graph: Graph, args: Sequence[Value], step: Step | None = None
+) -> tuple[Value, ...]:
     """The outputs of `graph` on `args`.
 
     Each node is remade, or replaced by `step(node, new args)`; its source stays.
@@ -33,7 +35,7 @@ def inline(graph: Graph, args: Sequence[Value], step: Step | None = None) -> tup
 def rebuild(graph: Graph, step: Step | None = None, name: str = "") -> Graph:
     """The graph on fresh inputs with every node replaced by `step(node, new args)`."""
     inputs = tuple(Value(v.type) for v in graph.inputs)
-    return Graph.of(name or graph.name, inputs, inline(graph, inputs, step))
+    return Graph.of(name or graph.name, inputs, inline_graph(graph, inputs, step))
 
 
 def with_graphs(op: Op, change: Callable[[Graph], Graph]) -> Op:
@@ -45,14 +47,14 @@ def with_graphs(op: Op, change: Callable[[Graph], Graph]) -> Op:
         return tuple(map(changed, x)) if isinstance(x, tuple) else x
 
     params = {k: (x, changed(x)) for k, x in op.params.items() if isinstance(x, (Graph, tuple))}
-    new = {k: y for k, (x, y) in params.items() if not same(x, y)}
+    new = {k: y for k, (x, y) in params.items() if not same_graphs(x, y)}
     return dataclasses.replace(op, **new) if new else op  # pyright: ignore[reportArgumentType]
 
 
-def same(x: Any, y: Any) -> bool:
+def same_graphs(x: Any, y: Any) -> bool:
     """Whether a parameter holds the very same graphs."""
     if isinstance(x, tuple):
-        return all(map(same, x, y))
+        return all(map(same_graphs, x, y))
     return x is y or not isinstance(x, Graph)
 
 

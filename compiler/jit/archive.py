@@ -75,7 +75,7 @@ def save(
             os.remove(beside)
 
 
-def read(
+def read_archive(
     path: str | os.PathLike[str], types: Iterable[type], memory_budget: int | str | None
 ) -> tuple[Traced, Compiled, tuple[int, ...]]:
     """What `save` wrote, compiled."""
@@ -124,9 +124,14 @@ def content(
     inputs, outputs = decoded(head["inputs"], types), decoded(head["outputs"], types)
     if (inputs.size, outputs.size) != (len(graph.inputs), len(graph.outputs)):
         raise ProgramError("as many leaves as inputs and outputs of the graph are required")
-    static = tuple(whole(i, 1 << 16) for i in head["static"])
-    budget = whole(head.get("budget", 0), 1 << 63)
-    return Traced(graph, inputs, outputs), static, tuple(pairs(head["donated"], graph)), budget
+    static = tuple(number_below(i, 1 << 16) for i in head["static"])
+    budget = number_below(head.get("budget", 0), 1 << 63)
+    return (
+        Traced(graph, inputs, outputs),
+        static,
+        tuple(donation_pairs(head["donated"], graph)),
+        budget,
+    )
 
 
 def entries_of(file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -171,17 +176,17 @@ def array_of(file: zipfile.ZipFile, digest: str, type: Type) -> np.ndarray:
         return np.frombuffer(entry.read(), type.numpy).reshape(type.shape)
 
 
-def whole(value: Any, below: int) -> int:
+def number_below(value: Any, below: int) -> int:
     if type(value) is not int or not 0 <= value < below:
         raise ProgramError(f"a number below {below} is required, got {value!r:.40}")
     return value
 
 
-def pairs(given: Any, graph: Graph) -> Iterable[tuple[int, int]]:
+def donation_pairs(donations: Any, graph: Graph) -> Iterable[tuple[int, int]]:
     """Donations: an input and an output of one type, each once."""
     seen: set[tuple[str, int]] = set()
-    for i, o in given:
-        i, o = whole(i, len(graph.inputs)), whole(o, len(graph.outputs))
+    for i, o in donations:
+        i, o = number_below(i, len(graph.inputs)), number_below(o, len(graph.outputs))
         if graph.inputs[i].type != graph.outputs[o].type or {("i", i), ("o", o)} & seen:
             raise ProgramError(f"input {i} cannot be donated to output {o}")
         seen |= {("i", i), ("o", o)}
@@ -212,11 +217,11 @@ def encoded(structure: Structure) -> Any:
     return [kind, list(data), inside]
 
 
-def decoded(given: Any, types: Mapping[str, type]) -> Structure:
+def decoded(code: Any, types: Mapping[str, type]) -> Structure:
     """The structure that `encoded` wrote."""
-    if given is None:
+    if code is None:
         return tree.structure(0)
-    kind, data, inside = given
+    kind, data, inside = code
     name = kind.removeprefix("class ")
     if name not in (*CONTAINERS, "None", *types):
         raise ProgramError(f"it has a {name:.60}; try: wl.load(path, types=({name:.60},))")

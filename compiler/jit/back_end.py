@@ -13,4 +13,6 @@ from ...runtime.native import making
 @making.locked  # so that no child of a fork begins with half of it
 def back_end() -> Any:
     """The pipeline."""
-    return making.apart(functools.partial(importlib.import_module, "..pipeline", __package__))
+    return making.on_new_thread(
+        functools.partial(importlib.import_module, "..pipeline", __package__)
+    )

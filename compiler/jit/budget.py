@@ -48,7 +48,7 @@ def fitted(lowered: Callable[[Recomputed], Candidate], budget: int) -> tuple[Tra
     plain = lowered(Recomputed())
     if not budget:
         return plain.traced, plain.free
-    if not loops_in(plain.traced.graph) or fits(plain, budget):
+    if not loops_in(plain.traced.graph) or fits_budget(plain, budget):
         return plain.traced, plain.lowering.compiled(budget)
     found: list[tuple[float, int, Traced, Compiled]] = []
     failed: list[OverBudget] = []
@@ -71,7 +71,7 @@ def candidates(
     """The programs that may be the fastest, those first that compute the least again."""
     yield plain
     most = lowered(Recomputed(1.0))
-    if fits(most, budget):
+    if fits_budget(most, budget):
         yield least_again(plain, most, lowered, budget)
     else:
         yield most
@@ -89,12 +89,12 @@ def least_again(
     over, room = plain.free.memory.nbytes - budget, budget - most.free.memory.nbytes
     for part in range(math.ceil(PARTS * over / (over + room)), PARTS):
         candidate = lowered(Recomputed(part / PARTS))
-        if fits(candidate, budget):
+        if fits_budget(candidate, budget):
             return candidate
     return most
 
 
-def fits(candidate: Candidate, budget: int) -> bool:
+def fits_budget(candidate: Candidate, budget: int) -> bool:
     """Whether nothing more has to be computed again."""
     return candidate.free.memory.nbytes <= budget
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...runtime.gpu import devices as runtime_devices
 from ...runtime.gpu.device import Device, DeviceError
-from ...runtime.gpu.device_array import DeviceArray, moved, put
+from ...runtime.gpu.device_array import DeviceArray, moved_to, uploaded
 from ...runtime.gpu.devices import array_on_device
 from ...runtime.spec import ArraySpec
 from ..ir.errors import ProgramError
@@ -32,7 +32,7 @@ def devices(kind: str | None = None) -> list[Any]:
 
     Errors: a DeviceError for a kind that is not here, with what is lacking.
     """
-    return runtime_devices.devices(kind)
+    return runtime_devices.devices_of_kind(kind)
 
 
 def device_put(x: Any, device: Any = None) -> Any:
@@ -43,7 +43,7 @@ def device_put(x: Any, device: Any = None) -> Any:
     """
     to = runtime_devices.accelerator(active().device if device is None else device)
     leaves, structure = tree.flatten(x)
-    return tree.unflatten(structure, [placed(leaf, to) for leaf in leaves])
+    return tree.unflatten(structure, [array_placed(leaf, to) for leaf in leaves])
 
 
 def device_get(x: Any) -> Any:
@@ -51,16 +51,16 @@ def device_get(x: Any) -> Any:
     return device_put(x, "cpu")
 
 
-def placed(x: Any, to: Device | None) -> Any:
+def array_placed(x: Any, to: Device | None) -> Any:
     """One array on a device, or on the host."""
     found = array_on_device(x)
     if found is not None:
-        return np.asarray(found) if to is None else moved(found, to)
+        return np.asarray(found) if to is None else moved_to(found, to)
     array = plain(x)
     if array.dtype == object:
         raise ProgramError(f"device_put: arrays and numbers are required, got {type(x).__name__}")
     dtype_name(array.dtype)  # no text, no dates
-    return array if to is None else put(array, to, ArraySpec(array.dtype, array.shape))
+    return array if to is None else uploaded(array, to, ArraySpec(array.dtype, array.shape))
 
 
 def device_of(arrays: Iterable[Any]) -> str:
@@ -77,7 +77,7 @@ def device_of(arrays: Iterable[Any]) -> str:
     return next(iter(names), "")
 
 
-def accelerator(name: str) -> Device | None:
+def program_device(name: str) -> Device | None:
     """The device that programs of a setting run on; None for the processor."""
     try:
         return runtime_devices.accelerator(name)

@@ -19,7 +19,7 @@ from ..ir.errors import ProgramError
 from ..ir.lazy import lazy
 from ..ir.types import Type
 from ..trace import tree
-from ..trace.arrays import argument
+from ..trace.arrays import argument_array
 from ..trace.trace import Traced, aval
 from ..trace.tree import Structure
 
@@ -157,14 +157,14 @@ def load(
     but never brings them. A program keeps its budget of memory, which counts the threads of the
     machine that loads it; `memory_budget` is another one, "none" none.
     """
-    from .archive import read  # brings the back end
+    from .archive import read_archive  # brings the back end
 
-    return Executable(*read(path, types, memory_budget))
+    return Executable(*read_archive(path, types, memory_budget))
 
 
 def known(x: Any) -> Any:
     """What another library holds as an array of the host or a device, all else as it is."""
     found = array_on_device(x)
     if found is None and not isinstance(x, (np.ndarray, Type)):
-        found = argument(x)
+        found = argument_array(x)
     return x if found is None else found

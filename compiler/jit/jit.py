@@ -39,7 +39,7 @@ from ..ir.precision import factors_of
 from ..ir.types import NUMPY, Type, dtype_name
 from ..settings import Settings, active, bytes_of, changed
 from ..trace import tree
-from ..trace.arguments import Ints, Static, Strings, places, places_and_names
+from ..trace.arguments import Ints, Static, Strings, argument_places, places_and_names
 from ..trace.arrays import plain
 from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
 from ..trace.tracer import Recomputed, current
@@ -47,7 +47,7 @@ from ..transform.interpreter import interpret
 from . import nans
 from .back_end import back_end
 from .budget import Candidate, fitted
-from .devices import accelerator, device_of, on_host
+from .devices import device_of, on_host, program_device
 from .executable import Executable
 from .inspection import Inspection
 from .keys import Key, reason
@@ -158,7 +158,7 @@ def jit(
             default_matmul_precision=default_matmul_precision,
         )
     static, names = places_and_names(function, static_argnums, static_argnames)
-    donated = places(function, donate_argnums)
+    donated = argument_places(function, donate_argnums)
     folder = None if dump is None else os.fspath(dump)
     place = None if device is None else str(device)
     given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder, "device": place,
@@ -224,7 +224,7 @@ class Jitted(Generic[P, R]):
                 self.recent, self.seen = entry, active()
             graph, results, outputs = entry.traced.graph, entry.results, entry.program(arrays)
         if settings.check_nans:
-            nans.check(graph, on_host(arrays), on_host(outputs))
+            nans.refuse_nans(graph, on_host(arrays), on_host(outputs))
         if results.container is None:
             return outputs[0]
         # a program without results has what stands for its effects
@@ -274,7 +274,7 @@ class Jitted(Generic[P, R]):
     def array(self, x: Any, leaves: Sequence[Any], dynamic: Any) -> np.ndarray:
         """A leaf as an array; the error names the argument."""
         try:
-            return array(x)
+            return leaf_array(x)
         except ProgramError:
             structure = tree.structure(dynamic if isinstance(dynamic[-1], dict) else (dynamic, {}))
             for leaf, place in zip(leaves, names_of(self.function, structure), strict=True):
@@ -355,7 +355,7 @@ class Jitted(Generic[P, R]):
         return function
 
     def made(self, key: Key, dynamic: Any) -> Executable:
-        device = accelerator(key.settings.device)
+        device = program_device(key.settings.device)
 
         def lowered(recomputed: Recomputed) -> Candidate:
             traced = self.traced(key.static, dynamic, recomputed)
@@ -403,7 +403,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forked)
 
 
-def array(x: Any) -> np.ndarray:
+def leaf_array(x: Any) -> np.ndarray:
     """A leaf as an array; weak Python scalars as bool, i64, f64, c128."""
     if isinstance(x, int) and not -(2**63) <= x < 2**63:
         raise ProgramError(f"jit: an integer of 64 bits is required, got {x}")

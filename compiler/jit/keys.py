@@ -31,16 +31,16 @@ class Key(NamedTuple):
 
 def reason(function: Callable[..., Any], key: Key, known: Iterable[Key]) -> str:
     """What `key` has that the nearest of the known keys has not."""
-    found = [list(differences(function, old, key)) for old in known]
+    found = [list(key_differences(function, old, key)) for old in known]
     return "; ".join(min(found, key=len, default=[])) or "it is new"
 
 
-def differences(function: Callable[..., Any], old: Key, new: Key) -> Iterator[str]:
+def key_differences(function: Callable[..., Any], old: Key, new: Key) -> Iterator[str]:
     names = [p.name for p in positional(function)]
     before = {s.where: s.value for s in old.static}
     for s in new.static:
         if s not in old.static:
-            text = f"static argument {named(names, s.where)} is {s.value!r:.60}"
+            text = f"static argument {parameter_name(names, s.where)} is {s.value!r:.60}"
             yield f"{text}, before {before[s.where]!r:.60}" if s.where in before else text
     if old.structure != new.structure:
         yield structural(names, tree.difference(new.structure, old.structure))
@@ -48,7 +48,7 @@ def differences(function: Callable[..., Any], old: Key, new: Key) -> Iterator[st
         paths = tree.paths(new.structure)
         for path, a, b in zip(paths, old.kinds, new.kinds, strict=True):
             if a != b:
-                yield f"argument {argument(names, path)} is {spelled(b)}, before {spelled(a)}"
+                yield f"argument {leaf_name(names, path)} is {aval_text(b)}, before {aval_text(a)}"
     for field in fields(Settings):
         was, now = (getattr(s, field.name) for s in (old.settings, new.settings))
         if was != now:
@@ -61,23 +61,23 @@ def structural(names: list[str], difference: str) -> str:
     assert found, difference
     path, new, old = found.groups()
     nested = path.count("[") > 1 or path.startswith("[1][")
-    what = f"argument {argument(names, path)}" if nested else "the list of arguments"
+    what = f"argument {leaf_name(names, path)}" if nested else "the list of arguments"
     return f"structure: {what} is {new}, before {old}"
 
 
-def named(names: list[str], where: int | str) -> str:
+def parameter_name(names: list[str], where: int | str) -> str:
     if isinstance(where, str):
         return where
     return names[where] if 0 <= where < len(names) else str(where)
 
 
-def argument(names: list[str], path: str) -> str:
+def leaf_name(names: list[str], path: str) -> str:
     """`x['w']` for the path `[0][1]['w']` in (positional, named) arguments."""
     place, rest = path[4:].split("]", 1)
-    return named(names, int(place) if path.startswith("[0]") else place.strip("'")) + rest
+    return parameter_name(names, int(place) if path.startswith("[0]") else place.strip("'")) + rest
 
 
-def spelled(kind: tuple[Any, tuple[int, ...]]) -> str:
+def aval_text(kind: tuple[Any, tuple[int, ...]]) -> str:
     of, shape = kind
     if isinstance(of, type) and not issubclass(of, np.generic):
         return f"a Python {of.__name__}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..ir.graph import Graph, Node, Value
-from ..ir.source import where
+from ..ir.source import location
 from ..ir.types import INEXACT, NAMES, spelled
 from ..ops.family import Elementwise
 from ..ops.nested.bodies import Control
@@ -34,10 +34,10 @@ class Birth:
     def __str__(self) -> str:
         operands = spelled(a.type for a in self.node.args) or "nothing"
         lines = [f"{self.node.op.name} of {operands} makes a NaN of operands without one"]
-        lines += [where(self.node.source)] if self.node.source else []
+        lines += [location(self.node.source)] if self.node.source else []
         if self.infinite is not None:
             lines.append(f"an operand is infinite, since {self.infinite.op.name}")
-            lines += [where(self.infinite.source)] if self.infinite.source else []
+            lines += [location(self.infinite.source)] if self.infinite.source else []
         lines += [f"in {place}" for place in reversed(self.places)]
         return "\n".join(lines)
 
@@ -57,11 +57,13 @@ def find(graph: Graph, arrays: Sequence[np.ndarray]) -> Birth | None:
     if node is None or value is not None:
         return None
     if isinstance(node.op, Control):
-        return inside(node, [store[a] for a in node.args]) or Birth(node, infinity(node, store))
+        return nested_birth(node, [store[a] for a in node.args]) or Birth(
+            node, infinity(node, store)
+        )
     return Birth(node, infinity(node, store))
 
 
-def inside(node: Node, arrays: Sequence[np.ndarray]) -> Birth | None:
+def nested_birth(node: Node, arrays: Sequence[np.ndarray]) -> Birth | None:
     """The birth in what a loop or a branch runs."""
     assert isinstance(node.op, Control)
     for what, body, given in node.op.applied(*arrays):
@@ -96,7 +98,7 @@ def infinity(node: Node, store: dict[Value, np.ndarray]) -> Node | None:
     return found
 
 
-def check(graph: Graph, arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+def refuse_nans(graph: Graph, arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
     """Raises a FloatingPointError where a result has a NaN and no argument has one."""
     bad = [k for k, array in enumerate(outputs) if has_nan(array)]
     if not bad or any(map(has_nan, arrays)):

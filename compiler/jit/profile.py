@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ..codegen.target import Device, Target
+from ..codegen.target import GpuTarget, Target
 from ..fuse.emission import AnyWork, BodyWork
 from ..ir.graph import Graph, Node, Value
 from ..ir.printing import lines
@@ -36,16 +36,16 @@ from ..ops.contract import dot_general
 from ..ops.elementwise import neg
 from ..ops.nested.scan import Scan
 from ..pipeline import Compiled, compile_graph
-from .devices import placed
+from .devices import array_placed
 
 SHOWN = 100  # characters of a row's lines of the graph
 ENOUGH_SECONDS, LEAST_RUNS, MOST_RUNS = 0.1, 5, 50
 COPIED = Type("f32", (1 << 24,))  # 64 MiB: no cache holds it twice
-PRODUCT = {Target: 512, Device: 4096}  # rows and columns, by the facts of a target
+PRODUCT = {Target: 512, GpuTarget: 4096}  # rows and columns, by the facts of a target
 
 
 @dataclass(frozen=True)
-class Row:
+class ProfileRow:
     """One kernel, or one call of NumPy on the host, which counts no work."""
 
     kernel: str
@@ -80,7 +80,7 @@ class Profile:
     """The rows in the order they run; `seconds` is the whole."""
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[ProfileRow, ...]
     seconds: float
     ceilings: Ceilings
 
@@ -114,7 +114,7 @@ class Profile:
     def share(self, seconds: float) -> str:
         return f"{100 * seconds / self.seconds:.0f}%" if self.seconds else ""
 
-    def cells(self, row: Row) -> tuple[str, ...]:
+    def cells(self, row: ProfileRow) -> tuple[str, ...]:
         rates = ("", "", "")
         if row.flops or row.bytes:
             rates = f"{row.gflops:.2f}", f"{row.gbytes:.2f}", f"{100 * row.ceiling:.0f}%"
@@ -132,10 +132,10 @@ def profile(name: str, compiled: Compiled, leaves: tuple[Any, ...]) -> Profile:
     def arguments() -> tuple[Any, ...]:
         return tuple(x.copy() if i in donated else x for i, x in enumerate(leaves))
 
-    whole = least(program, arguments)
+    whole = waited_seconds(program, arguments)
     runs = (arguments() for _ in enough())
     rows = tuple(
-        row(what, seconds, limits, compiled)
+        profile_row(what, seconds, limits, compiled)
         for what, (_, seconds) in zip(
             works(compiled), program.profile(arguments(), runs), strict=True
         )
@@ -143,7 +143,7 @@ def profile(name: str, compiled: Compiled, leaves: tuple[Any, ...]) -> Profile:
     return Profile(name, rows, whole, limits)
 
 
-def least(program: Any, arguments: Callable[[], Any]) -> float:
+def waited_seconds(program: Any, arguments: Callable[[], Any]) -> float:
     """The least seconds of several calls, each waited for."""
     best = float("inf")
     for _ in enough():
@@ -176,20 +176,20 @@ def works(compiled: Compiled) -> Iterator[AnyWork]:
             yield work
 
 
-def row(work: AnyWork, seconds: float, limits: Ceilings, compiled: Compiled) -> Row:
+def profile_row(work: AnyWork, seconds: float, limits: Ceilings, compiled: Compiled) -> ProfileRow:
     graph = compiled.plan.graph
     written = [v for v in work.written if v.node] or list(parts_of(work, compiled))
     texts = {n: text.split("  # ")[0].strip() for text, n in lines(graph) if n is not None}
     nodes = dict.fromkeys(v.node for v in written if v.node)
     text = "; ".join(texts.get(n, n.op.name) for n in nodes)
-    source = spelled(fused(written, set(work.reads)))
+    source = source_lines(fused(written, set(work.reads)))
     flops, nbytes = done(work, compiled)
     if not flops and not nbytes:
-        return Row(work.name, seconds, 0, 0, 0.0, text, source)
+        return ProfileRow(work.name, seconds, 0, 0, 0.0, text, source)
     dtype = "f64" if any(v.dtype == "f64" for v in (*work.reads, *work.written)) else "f32"
     needed = max(flops / limits.flops_per_second[dtype], nbytes / limits.bytes_per_second)
     part = needed / seconds if seconds else 0.0
-    return Row(work.name, seconds, flops, nbytes, part, text, source)
+    return ProfileRow(work.name, seconds, flops, nbytes, part, text, source)
 
 
 def done(work: AnyWork, compiled: Compiled) -> tuple[int, int]:
@@ -225,7 +225,7 @@ def fused(written: Sequence[Value], read: set[Value]) -> Iterator[Node]:
         stack += [a.node for a in node.args if a.node and a not in read]
 
 
-def spelled(nodes: Iterator[Node]) -> str:
+def source_lines(nodes: Iterator[Node]) -> str:
     """The lines of nodes: `model.py:3,5`."""
     by_file: dict[str, set[int]] = {}
     for node in nodes:
@@ -254,6 +254,6 @@ def ceilings(product: int, device: Any = None) -> Ceilings:
 def rate(graph: Graph, work: int, device: Any) -> float:
     """Units of work a second."""
     program = compile_graph(graph, folder="", device=device).program
-    arrays = tuple(placed(np.ones(v.shape, v.type.numpy), device) for v in graph.inputs)
+    arrays = tuple(array_placed(np.ones(v.shape, v.type.numpy), device) for v in graph.inputs)
     # of many runs, because another process on the machine makes most of them slow
-    return work / min(least(program, lambda: arrays) for _ in range(3))
+    return work / min(waited_seconds(program, lambda: arrays) for _ in range(3))

@@ -20,7 +20,7 @@ from .expr import (
     Map,
     Result,
     apply,
-    axes_of,
+    expr_axes,
     rebuilt,
     walk,
 )
@@ -29,7 +29,7 @@ from .normalise import normalise
 from .parse import parse_kernel
 from .reference import reference
 from .scalar import NUMPY, OPS, KernelError, ScalarOp
-from .stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
+from .stages import Accumulate, Keep, Kernel, KernelReduce, Stage, Statement, Store
 from .verify import SCRATCH_BYTES, verify
 
 __all__ = [
@@ -47,18 +47,18 @@ __all__ = [
     "Keep",
     "Kernel",
     "KernelError",
+    "KernelReduce",
     "Leaf",
     "Load",
     "Map",
     "Monoid",
-    "Reduce",
     "Result",
     "ScalarOp",
     "Stage",
     "Statement",
     "Store",
     "apply",
-    "axes_of",
+    "expr_axes",
     "normalise",
     "parse_kernel",
     "rebuilt",

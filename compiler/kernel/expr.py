@@ -235,7 +235,7 @@ def with_args(n: Leaf, args: tuple[Expr, ...]) -> Leaf:
     return Load(n.buffer, n.map, n.guards, args[-1] if n.guards else None, at)
 
 
-def axes_of(e: Expr, outer: frozenset[str], memo: dict[Expr, frozenset[str]]) -> frozenset[str]:
+def expr_axes(e: Expr, outer: frozenset[str], memo: dict[Expr, frozenset[str]]) -> frozenset[str]:
     """The axes a value depends on; a result of an earlier stage depends on all `outer` axes.
 
     What `memo` has is not walked again: the cost of all values with one memo is linear.

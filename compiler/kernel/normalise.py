@@ -17,9 +17,9 @@ from .stages import Accumulate, Keep, Kernel, Stage, Statement, Store, mapped
 
 def normalise(kernel: Kernel) -> Kernel:
     """An equal kernel with the fewest axes. Cost: axes^2 times the size of the kernel."""
-    kernel = in_order(without_single(kernel))
+    kernel = by_stride(without_single(kernel))
     while pair := joinable(kernel):
-        kernel = joined(kernel, *pair)
+        kernel = merged_axes(kernel, *pair)
     return kernel
 
 
@@ -43,13 +43,13 @@ def without_single(kernel: Kernel) -> Kernel:
         Stage(tuple(axis(a) for a in s.axes if a.name not in gone), s.body) for s in kernel.stages
     )
     rest = Kernel(kernel.name, kernel.buffers, outer, stages, parallel)
-    return changed(rest, lambda m: m.renamed(lambda a: None if a in gone else a), gone)
+    return with_maps(rest, lambda m: m.renamed(lambda a: None if a in gone else a), gone)
 
 
 # ---- order
 
 
-def in_order(kernel: Kernel) -> Kernel:
+def by_stride(kernel: Kernel) -> Kernel:
     """Parallel axes by falling stride of the first store, so that it is contiguous if it can be."""
     store = next((s for s in statements(kernel) if isinstance(s, Store | Accumulate)), None)
     if store is None:
@@ -68,12 +68,12 @@ def joinable(kernel: Kernel) -> tuple[Axis, Axis] | None:
     for row in rows:
         for a, b in pairwise(row):
             plain = not any(x.split or x.segment or x.name in split for x in (a, b))
-            if plain and together(kernel, a.name, b.name) and contiguous(kernel, a, b):
+            if plain and are_adjacent(kernel, a.name, b.name) and contiguous(kernel, a, b):
                 return a, b
     return None
 
 
-def together(kernel: Kernel, a: str, b: str) -> bool:
+def are_adjacent(kernel: Kernel, a: str, b: str) -> bool:
     """Whether every list of axes holds both, one after the other, or none."""
     lists = [tuple(x.name for x in s.axes) for s in kernel.stages]
     lists += [tuple(x.name for x in kernel.free), tuple(x.name for x in kernel.ordered)]
@@ -87,7 +87,7 @@ def contiguous(kernel: Kernel, a: Axis, b: Axis) -> bool:
     return all(m.stride(a.name) == b.size * m.stride(b.name) for m in maps(kernel))
 
 
-def joined(kernel: Kernel, a: Axis, b: Axis) -> Kernel:
+def merged_axes(kernel: Kernel, a: Axis, b: Axis) -> Kernel:
     """`kernel` with `a` and `b` as one axis under the name of `b`."""
 
     def axes(row: tuple[Axis, ...]) -> tuple[Axis, ...]:
@@ -96,7 +96,7 @@ def joined(kernel: Kernel, a: Axis, b: Axis) -> Kernel:
     parallel = len(axes(kernel.free)) if kernel.parallel >= 0 else -1
     stages = tuple(Stage(axes(s.axes), s.body) for s in kernel.stages)
     rest = Kernel(kernel.name, kernel.buffers, axes(kernel.outer), stages, parallel)
-    return changed(rest, lambda m: m.renamed(lambda x: None if x == a.name else x), {a.name})
+    return with_maps(rest, lambda m: m.renamed(lambda x: None if x == a.name else x), {a.name})
 
 
 # ---- all maps of a kernel
@@ -117,7 +117,7 @@ def maps(kernel: Kernel) -> list[Map]:
     return found
 
 
-def changed(kernel: Kernel, change: Callable[[Map], Map], gone: set[str]) -> Kernel:
+def with_maps(kernel: Kernel, change: Callable[[Map], Map], gone: set[str]) -> Kernel:
     """`kernel` with `change` of every map, and rows without the axes that are `gone`."""
 
     def kept(axes: tuple[str, ...]) -> tuple[str, ...]:

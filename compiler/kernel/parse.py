@@ -14,7 +14,7 @@ from ..ir.syntax import shortened, unparsed
 from .expr import At, Axis, Buffer, Const, Expr, Guard, Index, Load, Map, Result, apply
 from .monoid import MONOIDS
 from .scalar import NUMPY, OPS, KernelError
-from .stages import Accumulate, Keep, Kernel, Reduce, Stage, Statement, Store
+from .stages import Accumulate, Keep, Kernel, KernelReduce, Stage, Statement, Store
 
 INFIX = {
     "Add": "add",
@@ -42,7 +42,7 @@ SPECIAL = {"inf": math.inf, "nan": math.nan}
 def parse_kernel(text: str) -> Kernel:
     """The kernel that prints as `text`, or a KernelError with the line that is not understood."""
     try:
-        match syntax.read(text)[0].body:
+        match syntax.syntax_of(text)[0].body:
             case [ast.FunctionDef() as definition]:
                 return Parser(definition).kernel()
         raise KernelError("kernel: `def name(buffers):` is required", shortened(text))
@@ -134,7 +134,7 @@ class Parser:
         for b in made:
             if isinstance(b, Keep):
                 self.results[b.name] = b.axes, b.expr.dtype
-            elif isinstance(b, Reduce):
+            elif isinstance(b, KernelReduce):
                 self.results |= {n: ((), e.dtype) for n, e in zip(b.names, b.exprs, strict=True)}
         return Stage(axes, made)
 
@@ -161,7 +161,7 @@ class Parser:
             case ast.Assign(
                 targets=[target], value=ast.Call(func=ast.Name(id=monoid), args=args)
             ) if monoid in MONOIDS:
-                return Reduce(names(target), monoid, tuple(self.expression(a) for a in args))
+                return KernelReduce(names(target), monoid, tuple(self.expression(a) for a in args))
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 self.named[name] = self.expression(value)
                 return None
@@ -226,7 +226,7 @@ class Parser:
     def guard(self, test: ast.expr) -> Guard:
         match test:
             case ast.Compare(left=low, comparators=[at, high]):
-                return self.place(at)[0], number(low), number(high)
+                return self.place(at)[0], index_number(low), index_number(high)
         raise fault(test, "a guard is `low <= index < high`")
 
     def place(self, at: ast.expr) -> tuple[Map, At]:
@@ -241,9 +241,11 @@ class Parser:
                 case ast.Name(id=axis):
                     strides.append((axis, sign))
                 case ast.BinOp(op=ast.Mult(), left=left, right=ast.Name(id=axis)):
-                    strides.append((axis, sign * number(left)))
+                    strides.append((axis, sign * index_number(left)))
                 case ast.BinOp(op=ast.Mult(), left=left, right=ast.Call(args=[index, size])):
-                    parts.append((sign * number(left), self.expression(index), number(size)))
+                    parts.append(
+                        (sign * index_number(left), self.expression(index), index_number(size))
+                    )
                 case _:
                     raise fault(at, "not an affine index")
         return Map(tuple(strides), offset), tuple(parts)
@@ -263,7 +265,7 @@ def terms(x: ast.expr) -> list[tuple[int, ast.expr]]:
     return [(1, x)]
 
 
-def number(x: ast.expr) -> int:
+def index_number(x: ast.expr) -> int:
     match x:
         case ast.Constant(value=int(value)):
             return value

@@ -18,7 +18,7 @@ import numpy as np
 from .expr import Axis, Buffer, Expr, Index, Leaf, Load, Map, Result, rebuilt, walk
 from .reference import reference as kernel_reference
 from .scalar import KernelError
-from .stages import Kernel, Reduce, Stage, Store
+from .stages import Kernel, KernelReduce, Stage, Store
 from .verify import verify as kernel_verify
 
 
@@ -70,7 +70,7 @@ def result(dtype: str) -> Result:
 
 def as_kernel(p: Product) -> Kernel:
     """The product as stages: a sum over depth per element, then the stores."""
-    total = Reduce(("acc",), "sum", (p.lhs * p.rhs,))
+    total = KernelReduce(("acc",), "sum", (p.lhs * p.rhs,))
     return Kernel(p.name, p.buffers, p.outer, (Stage((p.depth,), (total,)), Stage((), p.stores)))
 
 
@@ -93,7 +93,7 @@ def reference(p: Product, arrays: Mapping[str, np.ndarray]) -> None:
     kernel_reference(as_kernel(p), dict(arrays))
 
 
-def parted(p: Product) -> tuple[Product, Kernel, Buffer]:
+def product_parts(p: Product) -> tuple[Product, Kernel, Buffer]:
     """The product alone, the kernel of its stores, and the buffer between, C-ordered."""
     strides, size = [], 1
     for axis in reversed(p.outer):
@@ -125,7 +125,7 @@ def parted(p: Product) -> tuple[Product, Kernel, Buffer]:
 # ---- normal form
 
 
-def normal(p: Product) -> Product:
+def normal_form(p: Product) -> Product:
     """The same product with as few batch axes and as contiguous first stores as it can have.
 
     A batch axis that every access steps through as if it continued another axis becomes part of

@@ -14,7 +14,7 @@ import numpy as np
 from .expr import At, Const, Expr, Index, Leaf, Load, Map, Result, walk
 from .monoid import MONOIDS
 from .scalar import NUMPY, OPS
-from .stages import Accumulate, Keep, Kernel, Reduce, Stage, Store
+from .stages import Accumulate, Keep, Kernel, KernelReduce, Stage, Store
 
 Array = np.ndarray[Any, Any]
 
@@ -122,7 +122,7 @@ class Reference:
             if isinstance(s, Store | Accumulate):
                 here = live & np.broadcast_to(self.within(s.at, memo), full)
             match s:
-                case Reduce():
+                case KernelReduce():
                     self.reduce(s, of, live, over)
                 case Keep():
                     self.results[s.name] = of[0]
@@ -136,7 +136,9 @@ class Reference:
                         flat[at[live]] = 0
                     MONOIDS[s.monoid].numpy.at(flat, at[here], of[0][here])
 
-    def reduce(self, s: Reduce, of: tuple[Array, ...], live: Array, over: tuple[int, ...]) -> None:
+    def reduce(
+        self, s: KernelReduce, of: tuple[Array, ...], live: Array, over: tuple[int, ...]
+    ) -> None:
         m, dtype = MONOIDS[s.monoid], of[0].dtype
         value = np.where(live, of[0], dtype.type(m.identity(s.exprs[0].dtype)))
         if m.fields == 1:

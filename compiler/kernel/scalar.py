@@ -63,7 +63,7 @@ class ScalarOp:
         return "bool" if self.gives_bool else same[0]
 
 
-def like(function: Callable[..., Any]) -> Callable[..., Any]:
+def in_first_dtype(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` with its result in the dtype of its first operand."""
     return lambda x, *rest: np.asarray(function(x, *rest)).astype(np.asarray(x).dtype, copy=False)
 
@@ -106,9 +106,9 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("sub", 2, np.subtract, NUMBERS, "-"),
         ScalarOp("mul", 2, np.multiply, NUMBERS, "*"),
         ScalarOp("div", 2, np.divide, FLOATS, "/", weight=4),
-        ScalarOp("floordiv", 2, like(np.floor_divide), NUMBERS, "//", weight=10),
-        ScalarOp("rem", 2, like(np.remainder), NUMBERS, "%", weight=12),
-        ScalarOp("pow", 2, like(power), NUMBERS, "**", weight=40),
+        ScalarOp("floordiv", 2, in_first_dtype(np.floor_divide), NUMBERS, "//", weight=10),
+        ScalarOp("rem", 2, in_first_dtype(np.remainder), NUMBERS, "%", weight=12),
+        ScalarOp("pow", 2, in_first_dtype(power), NUMBERS, "**", weight=40),
         ScalarOp("fma", 3, fma, FLOATS),
         ScalarOp("maximum", 2, np.maximum, ALL, weight=2),
         ScalarOp("minimum", 2, np.minimum, ALL, weight=2),
@@ -133,16 +133,16 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("ceil", 1, np.ceil, FLOATS),
         ScalarOp("round", 1, np.rint, FLOATS),
         ScalarOp("sqrt", 1, np.sqrt, FLOATS, weight=5),
-        ScalarOp("rsqrt", 1, like(lambda x: 1 / np.sqrt(x)), FLOATS, weight=9),
+        ScalarOp("rsqrt", 1, in_first_dtype(lambda x: 1 / np.sqrt(x)), FLOATS, weight=9),
         ScalarOp("exp", 1, np.exp, FLOATS, weight=12),
         ScalarOp("expm1", 1, np.expm1, FLOATS, weight=18),
         ScalarOp("log", 1, np.log, FLOATS, weight=14),
         ScalarOp("log1p", 1, np.log1p, FLOATS, weight=20),
         ScalarOp("tanh", 1, np.tanh, FLOATS, weight=18),
-        ScalarOp("sigmoid", 1, like(sigmoid), FLOATS, weight=17),
+        ScalarOp("sigmoid", 1, in_first_dtype(sigmoid), FLOATS, weight=17),
         ScalarOp("sin", 1, np.sin, FLOATS, weight=20),
         ScalarOp("cos", 1, np.cos, FLOATS, weight=20),
-        ScalarOp("erf", 1, like(erf), FLOATS, weight=20),
+        ScalarOp("erf", 1, in_first_dtype(erf), FLOATS, weight=20),
         ScalarOp("trunc", 1, np.trunc, FLOATS),
         ScalarOp("copysign", 2, np.copysign, FLOATS, weight=2),
         ScalarOp("nextafter", 2, np.nextafter, FLOATS, weight=8),
@@ -161,9 +161,9 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("asinh", 1, np.arcsinh, FLOATS, weight=36),
         ScalarOp("acosh", 1, np.arccosh, FLOATS, weight=36),
         ScalarOp("atanh", 1, np.arctanh, FLOATS, weight=36),
-        ScalarOp("erfc", 1, like(erfc), FLOATS, weight=48),
-        ScalarOp("erfinv", 1, like(erfinv), FLOATS, weight=60),
-        ScalarOp("lgamma", 1, like(lgamma), FLOATS, weight=150),
-        ScalarOp("digamma", 1, like(digamma), FLOATS, weight=120),
+        ScalarOp("erfc", 1, in_first_dtype(erfc), FLOATS, weight=48),
+        ScalarOp("erfinv", 1, in_first_dtype(erfinv), FLOATS, weight=60),
+        ScalarOp("lgamma", 1, in_first_dtype(lgamma), FLOATS, weight=150),
+        ScalarOp("digamma", 1, in_first_dtype(digamma), FLOATS, weight=120),
     )
 }

@@ -89,7 +89,7 @@ def ordinals(x: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(wide), ~bits.dtype.type(0), found)
 
 
-def places(keys: Sequence[np.ndarray], descending: bool) -> np.ndarray:
+def sorted_places(keys: Sequence[np.ndarray], descending: bool) -> np.ndarray:
     """The places of the elements of every row in order."""
     found = [ordinals(k) for k in keys]
     if descending:

@@ -20,7 +20,7 @@ from .text import PLAIN, Numbers, Texts, spell_extent
 
 
 @dataclass(frozen=True)
-class Reduce:
+class KernelReduce:
     """`names = monoid(exprs)` over all axes of the stage; argmax and argmin of value and Index."""
 
     names: tuple[str, ...]
@@ -74,7 +74,7 @@ class Accumulate:
         return (self.expr, *(i for _, i, _ in self.at))
 
 
-Statement = Reduce | Keep | Store | Accumulate
+Statement = KernelReduce | Keep | Store | Accumulate
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Kernel:
             lines.append(f"{'    ' * depth}for {a.name} in {kind}({spell_extent(a, numbers)}):")
             depth += 1
         taken = {b.name for b in self.buffers} | set(self.axes)
-        taken |= {n for s in self.stages for b in s.body for n in names_of(b)}
+        taken |= {n for s in self.stages for b in s.body for n in defined_results(b)}
         for stage in self.stages:
             inner = depth
             for a in stage.axes:
@@ -168,17 +168,17 @@ def mapped(
 ) -> Statement:
     """The statement with `expr` of its expressions and `place` of where it writes."""
     match s:
-        case Reduce():
-            return Reduce(s.names, s.monoid, tuple(map(expr, s.exprs)))
+        case KernelReduce():
+            return KernelReduce(s.names, s.monoid, tuple(map(expr, s.exprs)))
         case Keep():
             return Keep(s.name, s.axes, expr(s.expr))
     at = tuple((d, expr(i), n) for d, i, n in s.at)
     return replace(s, map=place(s.map), expr=expr(s.expr), at=at)
 
 
-def names_of(s: Statement) -> tuple[str, ...]:
+def defined_results(s: Statement) -> tuple[str, ...]:
     """The results that a statement defines."""
-    return s.names if isinstance(s, Reduce) else (s.name,) if isinstance(s, Keep) else ()
+    return s.names if isinstance(s, KernelReduce) else (s.name,) if isinstance(s, Keep) else ()
 
 
 def statement_lines(stage: Stage, taken: set[str], numbers: Numbers) -> list[str]:
@@ -187,7 +187,7 @@ def statement_lines(stage: Stage, taken: set[str], numbers: Numbers) -> list[str
     for s in stage.body:
         of = [texts(e) for e in s.exprs]
         match s:
-            case Reduce():
+            case KernelReduce():
                 line = f"{', '.join(s.names)} = {s.monoid}({', '.join(of)})"
             case Keep():
                 line = f"{s.name}[{', '.join(s.axes) or '()'}] = {of[0]}"

@@ -20,11 +20,11 @@ from .stages import (
     Accumulate,
     Keep,
     Kernel,
-    Reduce,
+    KernelReduce,
     Stage,
     Statement,
     Store,
-    names_of,
+    defined_results,
     statement_lines,
 )
 from .text import PLAIN
@@ -60,7 +60,7 @@ class Verifier:
                     self.expression(stage, e)
                     self.require(e.dtype in ("i32", "i64"), f"ends of {e.dtype}")
                 self.require(
-                    not a.segment or all(isinstance(s, Reduce) for s in stage.body),
+                    not a.segment or all(isinstance(s, KernelReduce) for s in stage.body),
                     f"the segment {a.name} is reduced only",
                 )
             self.scope |= {a.name: a for a in stage.axes}
@@ -70,7 +70,7 @@ class Verifier:
             self.results |= {
                 n: (s.axes if isinstance(s, Keep) else (), e.dtype)
                 for s in stage.body
-                for n, e in zip(names_of(s), s.exprs, strict=False)
+                for n, e in zip(defined_results(s), s.exprs, strict=False)
             }
             self.written |= {s.buffer.name for s in stage.body if isinstance(s, Store | Accumulate)}
         return self.kernel
@@ -79,7 +79,7 @@ class Verifier:
 
     def names(self) -> None:
         k = self.kernel
-        results = [n for stage in k.stages for s in stage.body for n in names_of(s)]
+        results = [n for stage in k.stages for s in stage.body for n in defined_results(s)]
         named = [*self.buffers, *k.axes, *results]
         self.require(len(self.buffers) == len(k.buffers), "two buffers of one name")
         for n in named:
@@ -122,7 +122,7 @@ class Verifier:
         for e in walk(*s.exprs):
             self.expression(stage, e)
         match s:
-            case Reduce():
+            case KernelReduce():
                 self.reduce(s)
             case Keep():
                 self.require(
@@ -145,7 +145,7 @@ class Verifier:
                 self.access(s.buffer, s.map, s.at, ())
                 self.races(stage, s)
 
-    def reduce(self, s: Reduce) -> None:
+    def reduce(self, s: KernelReduce) -> None:
         m = MONOIDS.get(s.monoid)
         self.require(m, f"unknown monoid {s.monoid}")
         assert m is not None
@@ -210,7 +210,7 @@ class Verifier:
             self.known(g)
             loose = loose or len(g.axes) != 1
             if len(g.axes) == 1:
-                a, first, last = inside(g, low, high)
+                a, first, last = guarded_range(g, low, high)
                 ranges[a] = max(ranges[a][0], first), min(ranges[a][1], last)
         if loose or any(low > high for low, high in ranges.values()):
             return
@@ -272,7 +272,7 @@ class Verifier:
             reach += stride * (n - 1)
 
 
-def inside(g: Map, low: int, high: int) -> tuple[str, int, int]:
+def guarded_range(g: Map, low: int, high: int) -> tuple[str, int, int]:
     """The axis of a guard over one axis, and the first and last point where it holds."""
     ((axis, s),) = g.strides
     least, most = low - g.offset, high - 1 - g.offset

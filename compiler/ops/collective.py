@@ -26,7 +26,7 @@ from .reduce import reduce_sum
 from .source import full, iota
 from .view import broadcast, permute, reshape, slice_
 
-__all__ = ["all_gather", "own", "psum"]
+__all__ = ["all_gather", "local_element", "psum"]
 
 PLACE = Type("i32")
 NUMBERS = (*INTEGERS, *WIDE, *COMPLEX)
@@ -141,7 +141,7 @@ class AllGather(Collective):
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         place = operands(out)[1]
-        return own(psum(ct, place, self.axis_name, self.axis_size), place, self.axis_name)
+        return local_element(psum(ct, place, self.axis_name, self.axis_size), place, self.axis_name)
 
     def gathered(self, x: Value) -> Value:
         return x
@@ -238,6 +238,6 @@ def all_gather(x: Value, place: Value, axis_name: str, axis_size: int) -> Value:
     return apply(AllGather(axis_name, axis_size), x, place)
 
 
-def own(x: Value, place: Value, axis_name: str) -> Value:
+def local_element(x: Value, place: Value, axis_name: str) -> Value:
     """The element of this application along axis 0, which is as large as the named one."""
     return apply(Own(axis_name, x.shape[0]), x, place)

@@ -13,7 +13,7 @@ from ..ir.errors import ProgramError
 from ..ir.graph import Node, Pair, Parts, Sample, Value, apply
 from ..ir.precision import FACTORS
 from ..ir.types import COMPLEX, WIDE, Type, spelled
-from .elementwise import add, cast, operands, pairs, product, sub
+from .elementwise import add, cast, complex_product, operands, pairs, sub
 from .family import OneResult, behind, of_domain
 from .reduce import reduce_sum
 from .view import broadcast, inverse, permute
@@ -116,7 +116,7 @@ class DotGeneral(OneResult):
         zs = tuple(Pair(ordered(k, z.re), ordered(k, z.im)) for k, z in enumerate(zs))
         shape = max((z.re.shape for z in zs), key=len)
         x, y = (Pair(spread(z.re), spread(z.im)) for z in zs)
-        return Pair(*(reduce_sum(v, range(stop, len(shape))) for v in product(x, y)))
+        return Pair(*(reduce_sum(v, range(stop, len(shape))) for v in complex_product(x, y)))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         lhs, rhs = operands(out)

@@ -15,7 +15,7 @@ from ..ir.errors import ProgramError
 from ..ir.graph import Graph, Node, Pair, Parts, Sample, Value, apply, apply_all
 from ..ir.types import COMPLEX, HALVES, INTEGERS, WIDE, Type, spelled
 from ..kernel.prefix import running
-from .elementwise import add, cast, eq, gt, mul, operands, pairs, product, select, sub
+from .elementwise import add, cast, complex_product, eq, gt, mul, operands, pairs, select, sub
 from .family import OneResult, of_domain, partwise
 from .nested.scan import Scan
 from .source import full
@@ -81,7 +81,7 @@ class Cumulative(OneResult, abstract=True):
         rest = [part(v, *((0, n - 1) if self.reverse else (1, n))) for z in rows for v in z]
         inputs = [Value(v.type) for v in carries]
         inputs += [Value(Type(v.dtype, v.shape[1:])) for v in rest]
-        after = product(Pair(*inputs[2:4]), Pair(*inputs[:2]))
+        after = complex_product(Pair(*inputs[2:4]), Pair(*inputs[:2]))
         if b is not None:
             after = Pair(*map(add, after, inputs[4:]))
         body = Graph.of(self.name, tuple(inputs), (*after, *after))

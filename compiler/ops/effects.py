@@ -17,7 +17,7 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.graph import Node, Op, Pair, Parts, Sample, Value, apply, apply_all
 from ..ir.parameters import Foreign
-from ..ir.source import where
+from ..ir.source import location
 from ..ir.symbolic import repeated
 from ..ir.types import Type, spelled, type_of
 from ..kernel import Const, Expr
@@ -230,8 +230,8 @@ class DebugPrint(Outside):
 
     def run(self, *args: np.ndarray) -> tuple[np.ndarray, ...]:
         arrays = iter(args)
-        given = [filled(part, arrays) for part in self.args]
-        named = {name: filled(part, arrays) for name, part in self.names}
+        given = [filled_template(part, arrays) for part in self.args]
+        named = {name: filled_template(part, arrays) for name, part in self.names}
         print(self.text.format(*given, **named))
         return ()
 
@@ -258,7 +258,7 @@ def arrays_in(part: Template) -> int:
     return 1 if kind == "array" else 0 if kind == "value" else sum(map(arrays_in, rest))
 
 
-def filled(part: Template, arrays: Iterator[np.ndarray]) -> Any:
+def filled_template(part: Template, arrays: Iterator[np.ndarray]) -> Any:
     """The argument, with its arrays."""
     kind, *rest = part
     match kind:
@@ -267,8 +267,8 @@ def filled(part: Template, arrays: Iterator[np.ndarray]) -> Any:
         case "value":
             return rest[0]
         case "dict":
-            return {key: filled(value, arrays) for key, value in rest}
-    found = [filled(value, arrays) for value in rest]
+            return {key: filled_template(value, arrays) for key, value in rest}
+    found = [filled_template(value, arrays) for value in rest]
     return tuple(found) if kind == "tuple" else found
 
 
@@ -354,7 +354,7 @@ class Callback(Outside, abstract=True):
         if self.gives and any(t is not None for t in tangents):
             raise ProgramError(
                 f"{self.name}: {self.function.name} has no derivative",
-                where(node.source),
+                location(node.source),
                 "wl.custom_jvp or wl.custom_vjp around the call, or wl.stop_gradient(argument)",
             )
         return (None,) * len(node.values)
@@ -391,7 +391,7 @@ class PureCallback(Callback):
         if self.vmap_method is None:
             raise ProgramError(
                 f"pure_callback: {self.function.name} has no rule for vmap",
-                where(node.source),
+                location(node.source),
                 f"vmap_method='sequential', or another of {', '.join(METHODS)}",
             )
         if self.vmap_method.startswith("sequential"):
@@ -439,7 +439,7 @@ class IoCallback(Callback):
         if self.ordered:
             raise ProgramError(
                 f"io_callback: {self.function.name} is ordered, it has no rule for vmap",
-                where(node.source),
+                location(node.source),
                 "ordered=False",
             )
         return super().batch(node, args, batched, size)

@@ -95,7 +95,7 @@ class Mul(Elementwise):
     domain = NUMBERS
 
     def pair(self, *args: Parts) -> Parts:
-        return product(*pairs(*args))
+        return complex_product(*pairs(*args))
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return mul(dx, operands(out)[1 - i])
@@ -243,7 +243,7 @@ class Rem(Elementwise):
 # ---------------------------------------------------------------- steps
 
 
-class Steps(Elementwise, abstract=True):
+class PiecewiseConstant(Elementwise, abstract=True):
     """Constant between jumps: the derivative is 0."""
 
     arity = 1
@@ -253,7 +253,7 @@ class Steps(Elementwise, abstract=True):
         return None
 
 
-class Sign(Steps):
+class Sign(PiecewiseConstant):
     """x / |x|: of real numbers -1 or 1, or 0 or NaN as x is.
 
     Infinite complex numbers have that of their infinite part, and NaN where both are. Where |x|
@@ -291,19 +291,19 @@ class Sign(Steps):
         return Pair(*(select(ne(size, size), size, v) for v in found))
 
 
-class Floor(Steps):
+class Floor(PiecewiseConstant):
     """The greatest whole number that is not above x."""
 
 
-class Ceil(Steps):
+class Ceil(PiecewiseConstant):
     """The least whole number that is not below x."""
 
 
-class Round(Steps):
+class Round(PiecewiseConstant):
     """The nearest whole number, halves to even."""
 
 
-class Trunc(Steps):
+class Trunc(PiecewiseConstant):
     """x without its fraction."""
 
 
@@ -703,7 +703,7 @@ def modulus(x: Pair) -> Value:
     return apply(Op.registry["hypot"](), *x)
 
 
-def product(x: Pair, y: Pair) -> Pair:
+def complex_product(x: Pair, y: Pair) -> Pair:
     """x * y by parts, as NumPy: infinities are not recovered."""
     re = sub(mul(x.re, y.re), mul(x.im, y.im))
     return Pair(re, add(mul(x.re, y.im), mul(x.im, y.re)))

@@ -117,7 +117,7 @@ class Elementwise(OneResult, abstract=True):
         with np.errstate(all="ignore"):
             half = NAMES.get(args[-1].dtype) in HALVES
             # NumPy's last bit may depend on strides
-            wide = [np.asarray(widened(a), order="C") for a in args]
+            wide = [np.asarray(halves_widened(a), order="C") for a in args]
             out = OPS[self.scalar or self.name].function(*wide)
             return np.asarray(out).astype(args[-1].dtype) if half and out.dtype != bool else out
 
@@ -195,7 +195,7 @@ def known_as(kind: type[Op], function: Any) -> Any:
     return function
 
 
-def widened(x: np.ndarray) -> np.ndarray:
+def halves_widened(x: np.ndarray) -> np.ndarray:
     """Halves as f32, in which they are computed with."""
     return x.astype(np.float32) if NAMES.get(x.dtype) in HALVES else x
 

@@ -36,7 +36,7 @@ from .elementwise import (
     select,
     sub,
 )
-from .family import Elementwise, of_one, of_two, widened
+from .family import Elementwise, halves_widened, of_one, of_two
 from .source import full
 from .transcendental import cos, exp, expm1, log, log1p, sin
 
@@ -52,7 +52,7 @@ class Formula(Elementwise, abstract=True):
     domain = FLOATS
 
     def reference(self, *args: np.ndarray) -> Any:
-        given = {f"x{i}": np.asarray(widened(a), order="C") for i, a in enumerate(args)}
+        given = {f"x{i}": np.asarray(halves_widened(a), order="C") for i, a in enumerate(args)}
         names = [Result(n, (), NAMES[a.dtype]) for n, a in given.items()]
         with np.errstate(all="ignore"):
             return np.asarray(evaluated(self.expression(*names), given)).astype(args[0].dtype)
@@ -69,13 +69,13 @@ class Formula(Elementwise, abstract=True):
         return sum(OPS[e.op].weight for e in walk(self.expression(*given)) if e.op in OPS)
 
 
-def evaluated(expr: Expr, given: dict[str, np.ndarray]) -> Any:
-    """The value of an expression where its results have the values `given`."""
+def evaluated(expr: Expr, arguments: dict[str, np.ndarray]) -> Any:
+    """The value of an expression where its results have the values `arguments`."""
     memo: dict[Expr, Any] = {}
     for e in walk(expr):
         match e:
             case Result():
-                memo[e] = given[e.name]
+                memo[e] = arguments[e.name]
             case Const():
                 memo[e] = NUMPY[e.dtype].type(e.value)
             case _:
@@ -83,13 +83,13 @@ def evaluated(expr: Expr, given: dict[str, np.ndarray]) -> Any:
     return memo[expr]
 
 
-def expanded(expr: Expr, given: dict[str, Value]) -> Value:
-    """An expression as nodes, where its results are the values `given`."""
-    of, memo = next(iter(given.values())), dict[Expr, Value]()
+def expanded(expr: Expr, arguments: dict[str, Value]) -> Value:
+    """An expression as nodes, where its results are the values `arguments`."""
+    of, memo = next(iter(arguments.values())), dict[Expr, Value]()
     for e in walk(expr):
         match e:
             case Result():
-                memo[e] = given[e.name]
+                memo[e] = arguments[e.name]
             case Const():
                 memo[e] = full(e.value, of.type.of(e.dtype))
             case _:
@@ -335,8 +335,8 @@ class Sinc(Formula):
             return super().inlined(node)
         near = lt(abs(x), full(self.edge, x.type.part))
         safe = select(near, like(x, 1.0), x)
-        far = self.recurrence(*(Number(v) for v in (safe, sin(safe), cos(safe))))
-        return (select(near, self.series(Number(x), x.type.part.dtype).value, far.value),)
+        far = self.recurrence(*(FormulaNumber(v) for v in (safe, sin(safe), cos(safe))))
+        return (select(near, self.series(FormulaNumber(x), x.type.part.dtype).value, far.value),)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         return mul(dx, sinc(operands(out)[0], self.order + 1))
@@ -352,25 +352,27 @@ class Sinc(Formula):
 
 
 @dataclass(frozen=True)
-class Number:
+class FormulaNumber:
     """A value with the operators of a number."""
 
     value: Value
 
-    def __neg__(self) -> Number:
-        return Number(neg(self.value))
+    def __neg__(self) -> FormulaNumber:
+        return FormulaNumber(neg(self.value))
 
-    def __add__(self, y: float) -> Number:
-        return Number(add(self.value, like(self.value, y)))
+    def __add__(self, y: float) -> FormulaNumber:
+        return FormulaNumber(add(self.value, like(self.value, y)))
 
-    def __sub__(self, y: Number) -> Number:
-        return Number(sub(self.value, y.value))
+    def __sub__(self, y: FormulaNumber) -> FormulaNumber:
+        return FormulaNumber(sub(self.value, y.value))
 
-    def __mul__(self, y: Number | float) -> Number:
-        return Number(mul(self.value, y.value if isinstance(y, Number) else like(self.value, y)))
+    def __mul__(self, y: FormulaNumber | float) -> FormulaNumber:
+        return FormulaNumber(
+            mul(self.value, y.value if isinstance(y, FormulaNumber) else like(self.value, y))
+        )
 
-    def __truediv__(self, y: Number) -> Number:
-        return Number(div(self.value, y.value))
+    def __truediv__(self, y: FormulaNumber) -> FormulaNumber:
+        return FormulaNumber(div(self.value, y.value))
 
 
 class Fmod(Formula):

@@ -14,15 +14,15 @@ import numpy as np
 
 from ..ir.errors import ProgramError
 from ..ir.graph import Node, Pair, Parts, Sample, Value, apply
-from ..ir.source import where
+from ..ir.source import location
 from ..ir.symbolic import accumulate, repeated
 from ..ir.types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type, is_inexact, spelled
 from ..kernel import MONOIDS, Const, Expr, Map
 from ..kernel import apply as scalar
 from ..kernel.index import Index, Read, Shifted
-from .elementwise import add, cast, div, eq, mul, operands, pairs, product, select
+from .elementwise import add, cast, complex_product, div, eq, mul, operands, pairs, select
 from .family import Computed, of_domain, partwise
-from .places import Indexed, Ints, batched_params, computed
+from .places import Indexed, Ints, batched_params, computed_places
 from .source import Iota, full, iota, zero_of
 from .view import reshape
 
@@ -70,7 +70,7 @@ class Gather(Indexed, Computed):
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         x, *indices = operands(out)
-        return scatter(full(0.0, x.type), ct, indices, "add", **written(self))
+        return scatter(full(0.0, x.type), ct, indices, "add", **scatter_params(self))
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
@@ -82,7 +82,7 @@ class Gather(Indexed, Computed):
         found = self.place(at, types[0], self.shape, read, 1)
         value = read(0, found)
         if self.mode == "fill":
-            for p in computed(found):
+            for p in computed_places(found):
                 inside = scalar("and_", scalar("ge", p.by, 0), scalar("lt", p.by, p.size))
                 value = scalar("select", inside, value, Const(0, out.dtype))
         return value
@@ -228,7 +228,7 @@ class Scatter(Indexed):
         if not self.unique:
             raise ProgramError(
                 "scatter: a derivative in factors requires places that differ",
-                where(node.source),
+                location(node.source),
                 "unique_indices=True, or a product of logarithms by add",
             )
         x = node.args[0]
@@ -263,7 +263,7 @@ class Scatter(Indexed):
         op = Gather(self.axes, self.indexed, self.along, mode, u.re.shape)
         old = partwise(op, x, *indices)
         assert isinstance(old, Pair)
-        return partwise(replace(self, combine="set"), x, product(old, u), *indices)
+        return partwise(replace(self, combine="set"), x, complex_product(old, u), *indices)
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
@@ -369,7 +369,7 @@ def clipped(index: Expr, size: int) -> Expr:
     return scalar("minimum", scalar("maximum", index, 0), size - 1)
 
 
-def written(op: Gather) -> dict[str, Any]:
+def scatter_params(op: Gather) -> dict[str, Any]:
     """The parameters of a scatter to where `op` reads."""
     mode = "clip" if op.mode == "clip" else "drop"
     return {"axes": op.axes, "indexed": op.indexed, "along": op.along, "mode": mode}

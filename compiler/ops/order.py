@@ -10,7 +10,7 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.graph import Node, Op, Pair, Parts, Sample, Value, apply, apply_all
 from ..ir.types import NUMPY, REAL, Type, spelled
-from ..kernel.sorting import places, search
+from ..kernel.sorting import search, sorted_places
 from .elementwise import add, cast, ne
 from .family import of_domain
 from .gather import take_along
@@ -27,7 +27,7 @@ def batched_all(args: Values, batched: tuple[bool, ...], size: int) -> Values:
     return tuple(a if yes else broadcast(a, (size, *a.shape), (0,)) for a, yes in pairs)
 
 
-def ranks(key: np.ndarray) -> tuple[np.ndarray, ...]:
+def real_keys(key: np.ndarray) -> tuple[np.ndarray, ...]:
     """A key by real numbers: complex ones by their parts, those with NaN last, as NumPy has it."""
     if not np.iscomplexobj(key):
         return (key,)
@@ -56,8 +56,8 @@ class Sort(Op):
         return *args, args[0].of("i64")
 
     def reference(self, *args: np.ndarray) -> Any:
-        keys = (part for a in args[: self.keys] for part in ranks(a))
-        order = places(tuple(keys), self.descending)
+        keys = (part for a in args[: self.keys] for part in real_keys(a))
+        order = sorted_places(tuple(keys), self.descending)
         return *(np.take_along_axis(a, order, -1) for a in args), order
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:

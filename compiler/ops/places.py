@@ -125,7 +125,7 @@ class Indexed(OneResult, abstract=True):
         for k, (d, over) in enumerate(zip(self.indexed, self.along, strict=True)):
             room = x.shape[d] - self.window(d, block) + 1
             index = in_i64(read(first + k, tuple(point[a] for a in over)))
-            out[d] = shifted(out[d], index, room, self.mode == "clip")
+            out[d] = shifted_place(out[d], index, room, self.mode == "clip")
         return tuple(out)
 
 
@@ -135,7 +135,7 @@ def in_i64(x: Expr) -> Expr:
     return x if x.dtype == "i64" else scalar("cast", x, param="i64")
 
 
-def shifted(m: Map | Shifted, index: Expr, room: int, clip: bool) -> Map | Shifted:
+def shifted_place(m: Map | Shifted, index: Expr, room: int, clip: bool) -> Map | Shifted:
     """`m` moved by an index of `room` values; a known one within them becomes part of the map."""
     assert isinstance(m, Map)
     if clip and room == 1:
@@ -146,7 +146,7 @@ def shifted(m: Map | Shifted, index: Expr, room: int, clip: bool) -> Map | Shift
     return Shifted(m, index, room)
 
 
-def computed(places: Sequence[Map | Shifted]) -> Iterator[Shifted]:
+def computed_places(places: Sequence[Map | Shifted]) -> Iterator[Shifted]:
     return (p for p in places if isinstance(p, Shifted))
 
 

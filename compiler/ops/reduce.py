@@ -12,7 +12,7 @@ from ..ir.errors import ProgramError
 from ..ir.graph import Pair, Parts, Sample, Value, apply
 from ..ir.types import COMPLEX, HALVES, INTEGERS, WIDE, Type
 from ..kernel import MONOIDS
-from .elementwise import add, cast, div, eq, mul, operands, product
+from .elementwise import add, cast, complex_product, div, eq, mul, operands
 from .family import Reduce, partwise
 from .source import full
 from .view import broadcast, pad, permute, reshape, slice_
@@ -66,7 +66,7 @@ class Prod(Reduce):
             return Pair(*(full(one, z.re.type[shape]) for one in (1.0, 0.0)))
         while z.re.shape[0] > 1:
             (a, b), (c, d) = halves(z.re, 1.0), halves(z.im, 0.0)
-            z = product(Pair(a, c), Pair(b, d))
+            z = complex_product(Pair(a, c), Pair(b, d))
         return Pair(*(reshape(v, shape) for v in z))
 
     def in_front(self, x: Value) -> Value:

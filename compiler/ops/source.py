@@ -22,7 +22,7 @@ __all__ = ["constant", "full", "iota"]
 Number = bool | int | float | complex
 
 
-def kind_of(dtype: str) -> type[Number]:
+def python_type(dtype: str) -> type[Number]:
     """The kind of Python numbers that spell the values of a dtype."""
     if dtype == "bool":
         return bool
@@ -31,17 +31,17 @@ def kind_of(dtype: str) -> type[Number]:
 
 def of_kind(op: Op, value: Number, x: Type) -> Number:
     """`value`, if it is a Python number of the kind of `x` and within its range."""
-    kind = kind_of(x.dtype)
+    kind = python_type(x.dtype)
     if type(value) is not kind:
         raise ProgramError(
             f"{op.name}: a Python {kind.__name__} is required for {x}, got {value!r}"
         )
-    if isinstance(value, int) and kind is int and not within(value, x):
+    if isinstance(value, int) and kind is int and not is_in_range(value, x):
         raise ProgramError(f"{op.name}: a value within {x.dtype} is required, got {value}")
     return value
 
 
-def within(value: int, x: Type) -> bool:
+def is_in_range(value: int, x: Type) -> bool:
     return np.iinfo(x.numpy).min <= value <= np.iinfo(x.numpy).max
 
 
@@ -157,12 +157,12 @@ class Constant(OneResult):
 
 def full(value: Number, of: Type) -> Value:
     """`value` rounded to the dtype of `of`, repeated to its shape."""
-    return apply(Full(number(value, of), of))
+    return apply(Full(rounded_number(value, of), of))
 
 
-def number(value: Number, of: Type) -> Number:
+def rounded_number(value: Number, of: Type) -> Number:
     """`value` rounded to the dtype of `of`, as the Python number that spells it."""
-    kind = kind_of(of.dtype)
+    kind = python_type(of.dtype)
     if isinstance(value, complex):
         if kind is not complex:
             raise ProgramError(f"full: a real number is required for {of}, got {value!r}")
@@ -175,7 +175,7 @@ def number(value: Number, of: Type) -> Number:
 
 def zero_of(x: Type) -> Number:
     """The number 0 of a dtype."""
-    return number(0, x)
+    return rounded_number(0, x)
 
 
 def iota(of: Type, axis: int) -> Value:

@@ -20,6 +20,7 @@ from .elementwise import (
     abs,
     add,
     and_,
+    complex_product,
     copysign,
     div,
     eq,
@@ -35,7 +36,6 @@ from .elementwise import (
     operands,
     or_,
     pairs,
-    product,
     select,
     stop_gradient,
     sub,
@@ -242,7 +242,7 @@ class Sin(Analytic):
     bounds = (-1.0, 1.0)
 
     def pair(self, *args: Parts) -> Parts:
-        return unturned(Sinh().of(turned(*pairs(*args))))
+        return unturned(Sinh().of(times_i(*pairs(*args))))
 
     def slope(self, x: Value, y: Value) -> Value:
         return cos(x)
@@ -254,7 +254,7 @@ class Cos(Analytic):
     bounds = (-1.0, 1.0)
 
     def pair(self, *args: Parts) -> Parts:
-        return Cosh().pair(turned(*pairs(*args)))
+        return Cosh().pair(times_i(*pairs(*args)))
 
     def slope(self, x: Value, y: Value) -> Value:
         return neg(sin(x))
@@ -319,7 +319,7 @@ class Tan(Analytic):
     interval = (-1.2, 1.2)
 
     def pair(self, *args: Parts) -> Parts:
-        return unturned(Tanh().of(turned(*pairs(*args))))
+        return unturned(Tanh().of(times_i(*pairs(*args))))
 
     def slope(self, x: Value, y: Value) -> Value:
         return add(like(y, 1.0), mul(y, y))
@@ -366,7 +366,7 @@ class Atan(Analytic):
     """The angle within pi/2 of 0 whose tangent is x"""
 
     def pair(self, *args: Parts) -> Parts:
-        return unturned(Atanh().of(turned(*pairs(*args))))
+        return unturned(Atanh().of(times_i(*pairs(*args))))
 
     def slope(self, x: Value, y: Value) -> Value:
         one = like(x, 1.0)
@@ -407,7 +407,7 @@ class Asinh(Analytic):
     """The inverse of sinh"""
 
     def pair(self, *args: Parts) -> Parts:
-        return unturned(Asin().of(turned(*pairs(*args))))
+        return unturned(Asin().of(times_i(*pairs(*args))))
 
     def slope(self, x: Value, y: Value) -> Value:
         return rsqrt(add(mul(x, x), like(x, 1.0)))
@@ -511,7 +511,7 @@ class Pow(Elementwise):
         zero, one, nan = (like(x.re, v) for v in (0.0, 1.0, math.nan))
         none = and_(eq(x.re, zero), eq(x.im, zero))
         above = gt(y.re, zero)
-        power = Exp().of(product(y, Log().of(Pair(select(none, one, x.re), x.im))))
+        power = Exp().of(complex_product(y, Log().of(Pair(select(none, one, x.re), x.im))))
         of_zero = select(above, zero, nan)
         first = and_(eq(y.re, zero), eq(y.im, zero))
         re = select(first, one, select(none, of_zero, power.re))
@@ -608,7 +608,7 @@ def finite(x: Value) -> Value:
     return lt(abs(x), like(x, math.inf))
 
 
-def turned(z: Pair) -> Pair:
+def times_i(z: Pair) -> Pair:
     """i z"""
     return Pair(neg(z.im), z.re)
 

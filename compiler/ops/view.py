@@ -15,7 +15,7 @@ from ..ir.types import HALVES, NUMPY, Type, is_inexact, spelled
 from ..kernel.index import Flat, Index, Piece, dims, linear, moved
 from .elementwise import cast, operands
 from .family import Linear, View, behind, of_axes, of_one, of_two
-from .source import Number, full, number, of_kind, zero_of
+from .source import Number, full, of_kind, rounded_number, zero_of
 
 __all__ = [
     "broadcast", "concatenate", "copy", "flip", "interleave", "pad", "permute", "reshape", "slice_",
@@ -358,7 +358,7 @@ class Pad(OneView):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for dtype in NUMPY:
-            value = number(
+            value = rounded_number(
                 True if dtype == "bool" else 2.5 if is_inexact(dtype) else 3, Type(dtype)
             )
             yield Sample(cls((0, 1), (2, 0), value), (Type(dtype, (2, 3)),))
@@ -565,7 +565,7 @@ def pad(x: Value, low: Sequence[int], high: Sequence[int], value: Number) -> Val
     """`x` itself where nothing is added."""
     if not any((*low, *high)):
         return x
-    return apply(Pad(tuple(low), tuple(high), number(value, x.type)), x)
+    return apply(Pad(tuple(low), tuple(high), rounded_number(value, x.type)), x)
 
 
 def concatenate(*xs: Value, axis: int) -> Value:

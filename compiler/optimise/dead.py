@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.walk import inline, with_graphs
+from ..ir.walk import inline_graph, with_graphs
 from ..ops.nested.bodies import Control, Narrowed
 
 
@@ -38,7 +38,7 @@ def dead(graph: Graph) -> Graph:
         )
 
     inputs = tuple(Value(v.type) for v in graph.inputs)
-    return Graph.of(graph.name, inputs, inline(graph, inputs, step))
+    return Graph.of(graph.name, inputs, inline_graph(graph, inputs, step))
 
 
 def any_left(less: Narrowed) -> bool:

@@ -19,7 +19,7 @@ from ..ir.types import Type
 from ..ir.walk import everywhere, rebuild
 from ..ops.family import Computed, Elementwise, Reduce, View
 from ..ops.source import Constant, constant, full
-from .law import uniform
+from .law import uniform_number
 
 LIMIT = 16
 
@@ -27,39 +27,39 @@ LIMIT = 16
 @everywhere
 def fold(graph: Graph) -> Graph:
     """The graph with small constant values computed."""
-    return rebuild(graph, step)
+    return rebuild(graph, folded_node)
 
 
-def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+def folded_node(old: Node, args: tuple[Value, ...]) -> tuple[Value, ...]:
     found = None
     if isinstance(old.op, Constant):
-        found = repeated(old.op.array.data, old.out.type)
-    elif given and isinstance(old.op, Elementwise | View | Reduce | Computed):
-        found = folded(old.op, given, old.out.type)
-    return apply_all(old.op, *given) if found is None else (found,)
+        found = repeated_constant(old.op.array.data, old.out.type)
+    elif args and isinstance(old.op, Elementwise | View | Reduce | Computed):
+        found = folded(old.op, args, old.out.type)
+    return apply_all(old.op, *args) if found is None else (found,)
 
 
-def folded(op: Op, given: tuple[Value, ...], of: Type) -> Value | None:
+def folded(op: Op, args: tuple[Value, ...], of: Type) -> Value | None:
     """The value of `op` on constants, or None where it has to be computed at run time."""
-    numbers = [n for v in given if (n := uniform(v)) is not None]
-    if len(numbers) == len(given) and of.size:
+    numbers = [n for v in args if (n := uniform_number(v)) is not None]
+    if len(numbers) == len(args) and of.size:
         if isinstance(op, Elementwise):
-            scalars = [np.asarray(n, v.type.numpy) for n, v in zip(numbers, given, strict=True)]
+            scalars = [np.asarray(n, v.type.numpy) for n, v in zip(numbers, args, strict=True)]
             return full(np.asarray(op.reference(*scalars)).item(), of)
-        if isinstance(op, View) and all(same(n, numbers[0]) for n in (*numbers, *fills(op))):
+        if isinstance(op, View) and all(equal_bits(n, numbers[0]) for n in (*numbers, *fills(op))):
             return full(numbers[0], of)
-    made = (v.node.op for v in given if v.node and not v.node.args)
+    made = (v.node.op for v in args if v.node and not v.node.args)
     makers = [op for op in made if isinstance(op, Computed | Constant)]
-    if len(makers) < len(given) or max(v.type.size for v in given) > LIMIT:
+    if len(makers) < len(args) or max(v.type.size for v in args) > LIMIT:
         return None
     if not 0 < of.size <= LIMIT:
         return None
     array = np.asarray(op.reference(*(made.reference() for made in makers)))
-    number = repeated(array, of)
+    number = repeated_constant(array, of)
     return constant(array) if number is None else number
 
 
-def repeated(array: np.ndarray, of: Type) -> Value | None:
+def repeated_constant(array: np.ndarray, of: Type) -> Value | None:
     """The constant of the one number that `array` repeats, if it does."""
     first = array.ravel()[:1]
     if array.size and array.tobytes() == first.tobytes() * array.size:
@@ -72,5 +72,5 @@ def fills(op: View) -> tuple[bool | int | float, ...]:
     return () if type(op).fill is View.fill else (op.fill,)
 
 
-def same(x: bool | int | float, y: bool | int | float) -> bool:
+def equal_bits(x: bool | int | float, y: bool | int | float) -> bool:
     return np.asarray(x).tobytes() == np.asarray(y).tobytes()

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.walk import everywhere, inline, rebuild
+from ..ir.walk import everywhere, inline_graph, rebuild
 from ..ops.elementwise import After
 from ..ops.family import Computed, Elementwise
 from ..ops.nested.bodies import Control
@@ -29,29 +29,29 @@ SMALL_BYTES = 16 << 10
 @everywhere
 def hoist(graph: Graph) -> Graph:
     """The graph with work outside of loops that need not do it every turn."""
-    return rebuild(graph, step)
+    return rebuild(graph, hoisted_node)
 
 
-def step(old: Node, given: tuple[Value, ...]) -> Sequence[Value]:
+def hoisted_node(old: Node, args: tuple[Value, ...]) -> Sequence[Value]:
     op = old.op
     if not isinstance(op, Control) or has_effect(op):
-        return apply_all(op, *given)
-    kinds = op.kinds(len(given))
+        return apply_all(op, *args)
+    kinds = op.kinds(len(args))
     if "carry" not in kinds:
-        return apply_all(op, *given)
+        return apply_all(op, *args)
     count = kinds.count("constant")
     found = [list(invariants(g, count)) for g in op.graphs]
     if not any(found):
-        return apply_all(op, *given)
+        return apply_all(op, *args)
     made: list[Value] = []
     for graph, values in zip(op.graphs, found, strict=True):
-        made += inline(Graph.of(graph.name, graph.inputs[:count], values), given[:count])
+        made += inline_graph(Graph.of(graph.name, graph.inputs[:count], values), args[:count])
     graphs = []
     for graph, values in zip(op.graphs, found, strict=True):
         further = {v: Value(v.type) for several in found for v in several}
         graphs.append(reading(graph, count, further, values))
     new = op.of_graphs(tuple(graphs), count + len(made))
-    return apply_all(new, *given[:count], *made, *given[count:])
+    return apply_all(new, *args[:count], *made, *args[count:])
 
 
 def reading(
@@ -65,7 +65,7 @@ def reading(
             return [further[v] for v in old.values]
         return apply_all(old.op, *given)
 
-    outputs = inline(graph, inputs, step)
+    outputs = inline_graph(graph, inputs, step)
     return Graph.of(graph.name, (*inputs[:count], *further.values(), *inputs[count:]), outputs)
 
 

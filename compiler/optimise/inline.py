@@ -23,7 +23,7 @@ from ..ops.elementwise import after
 def inline(graph: Graph) -> Graph:
     """`graph` with the graphs of its nodes among its own nodes."""
     while any(n.op.inlines for n in graph.nodes):
-        graph = rebuild(graph, step)
+        graph = rebuild(graph, inlined_node)
     return chained(graph) if effects_in(graph) else graph
 
 
@@ -50,6 +50,6 @@ def chained(graph: Graph) -> Graph:
     return rebuild(graph, step)
 
 
-def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
-    values = apply_all(old.op, *given)
+def inlined_node(old: Node, args: tuple[Value, ...]) -> tuple[Value, ...]:
+    values = apply_all(old.op, *args)
     return old.op.inlined(node_of(values[0])) if old.op.inlines and values else values

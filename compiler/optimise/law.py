@@ -120,7 +120,7 @@ class Typed(Term):
     @property
     def number(self) -> Any:
         """The number of a constant."""
-        return uniform(self.value)
+        return uniform_number(self.value)
 
 
 class Spelling:
@@ -135,7 +135,7 @@ class Spelling:
             if any(isinstance(a, Variable | Pattern) for a in args):
                 return Pattern(cls, args, params)
             like = next(a.type for a in reversed(args) if isinstance(a, Typed))
-            return Typed(apply(cls(**params), *(widened(a, like) for a in args)))
+            return Typed(apply(cls(**params), *(term_value(a, like) for a in args)))
 
         return spell
 
@@ -143,12 +143,12 @@ class Spelling:
 op = Spelling()
 
 
-def widened(x: Any, like: Type) -> Value:
+def term_value(x: Any, like: Type) -> Value:
     """The value of a term; a literal becomes a constant of the type `like`."""
     return x.value if isinstance(x, Typed) else full(x, like)
 
 
-def uniform(v: Value) -> Any:
+def uniform_number(v: Value) -> Any:
     """The number that stands in every element of a constant, or None."""
     return v.node.op.value if v.node and isinstance(v.node.op, Full) else None
 
@@ -184,7 +184,7 @@ class Law:
         before, after = self.function(**terms)
         if callable(after):
             after = after()
-        return before.value, None if after is None else widened(after, before.type)
+        return before.value, None if after is None else term_value(after, before.type)
 
 
 LAWS: list[Law] = []
@@ -222,14 +222,14 @@ def by_op(laws: Iterable[Law], exact: bool) -> dict[type[Op], list[Law]]:
 Found = dict[str, Any]
 
 
-def match(pattern: Any, v: Value, found: Found) -> Found | None:
-    """The variables for which `pattern` is `v`, given those `found` before, or None."""
+def match(pattern: Any, v: Value, bindings: Found) -> Found | None:
+    """The variables for which `pattern` is `v`, given those `bindings` before, or None."""
     if isinstance(pattern, Variable):
-        if pattern.constant and uniform(v) is None:
+        if pattern.constant and uniform_number(v) is None:
             return None
-        return found if found.setdefault(pattern.name, v) is v else None
+        return bindings if bindings.setdefault(pattern.name, v) is v else None
     if not isinstance(pattern, Pattern):
-        return found if same_bits(pattern, uniform(v), v.dtype) else None
+        return bindings if same_bits(pattern, uniform_number(v), v.dtype) else None
     if (
         v.node is None
         or type(v.node.op) is not pattern.cls
@@ -239,14 +239,14 @@ def match(pattern: Any, v: Value, found: Found) -> Found | None:
     given = v.node.op.params
     for name, expected in pattern.params.items():
         if isinstance(expected, Variable):
-            if found.get(expected.name, given[name]) != given[name]:
+            if bindings.get(expected.name, given[name]) != given[name]:
                 return None
-            found = {**found, expected.name: given[name]}
+            bindings = {**bindings, expected.name: given[name]}
         elif expected != given[name]:
             return None
     orders = [v.node.args, v.node.args[::-1]] if pattern.cls.commutative else [v.node.args]
     for args in orders:
-        got: Found | None = dict(found)
+        got: Found | None = dict(bindings)
         for p, a in zip(pattern.args, args, strict=True):
             got = None if got is None else match(p, a, got)
         if got is not None:

@@ -41,7 +41,7 @@ def holds(wide: str, dtype: str) -> bool:
     return np.can_cast(NUMPY[dtype], NUMPY[wide], "safe") and (wide, dtype) not in WIDER
 
 
-def composed(inner: Sequence[int], outer: Sequence[int]) -> tuple[int, ...]:
+def composed_axes(inner: Sequence[int], outer: Sequence[int]) -> tuple[int, ...]:
     """The axes that two steps address: `inner`, then `outer` of those that are left."""
     left = [i for i in range(len(inner) + max(outer, default=-1) + 1) if i not in inner]
     return tuple(sorted([*inner, *(left[i] for i in outer)]))
@@ -205,7 +205,7 @@ def broadcast_none(x, *, shape, axes):
 @law(exact=True, samples=[{"x": "f32[3]", "mid": (2, 3), "a": (0,), "shape": (2, 4, 3), "b": (1,)}])
 def broadcast_broadcast(x, *, mid, a, shape, b):
     return (op.broadcast(op.broadcast(x, shape=mid, axes=a), shape=shape, axes=b),
-            lambda: op.broadcast(x, shape=shape, axes=composed(b, a)))
+            lambda: op.broadcast(x, shape=shape, axes=composed_axes(b, a)))
 @law(exact=True, samples=[{"x": "f32[2, 3]", "axes": ()}])
 def flip_none(x, *, axes): return op.flip(x, axes=axes), lambda: None if axes else x
 @law(exact=True, samples=[{"x": "f32[2, 3]", "axes": (1,)}])
@@ -262,7 +262,7 @@ def all_nothing(x, *, axes): return op.all(x, axes=axes), lambda: True if 0 in x
 def sum_none_integer(x, *, axes): return op.sum(x, axes=axes), lambda: None if axes else x
 @law(exact=True, on=INTEGERS, samples=[{"x": "i32[2, 3, 4]", **SUMS}])
 def sum_sum_integer(x, *, a, b):
-    return op.sum(op.sum(x, axes=a), axes=b), lambda: op.sum(x, axes=composed(a, b))
+    return op.sum(op.sum(x, axes=a), axes=b), lambda: op.sum(x, axes=composed_axes(a, b))
 @law(exact=True, on=INTEGERS, samples=[{"x": "u32[3]", **SPREAD}])
 def sum_broadcast_integer(x, *, shape, axes):
     def after(): return x * math.prod(shape[a] for a in axes)
@@ -275,16 +275,16 @@ def min_broadcast(x, *, shape, axes):
     return op.min(op.broadcast(x, shape=shape, axes=axes), axes=axes), x
 @law(exact=True, on=INTEGERS, samples=[{"x": "i32[2, 3, 4]", **SUMS}])
 def max_max_integer(x, *, a, b):
-    return op.max(op.max(x, axes=a), axes=b), lambda: op.max(x, axes=composed(a, b))
+    return op.max(op.max(x, axes=a), axes=b), lambda: op.max(x, axes=composed_axes(a, b))
 @law(exact=True, on=INTEGERS, samples=[{"x": "i64[2, 3, 4]", **SUMS}])
 def min_min_integer(x, *, a, b):
-    return op.min(op.min(x, axes=a), axes=b), lambda: op.min(x, axes=composed(a, b))
+    return op.min(op.min(x, axes=a), axes=b), lambda: op.min(x, axes=composed_axes(a, b))
 @law(exact=True, samples=[{"x": "bool[2, 3, 4]", **SUMS}])
 def any_any(x, *, a, b):
-    return op.any(op.any(x, axes=a), axes=b), lambda: op.any(x, axes=composed(a, b))
+    return op.any(op.any(x, axes=a), axes=b), lambda: op.any(x, axes=composed_axes(a, b))
 @law(exact=True, samples=[{"x": "bool[2, 3, 4]", **SUMS}])
 def all_all(x, *, a, b):
-    return op.all(op.all(x, axes=a), axes=b), lambda: op.all(x, axes=composed(a, b))
+    return op.all(op.all(x, axes=a), axes=b), lambda: op.all(x, axes=composed_axes(a, b))
 
 
 # ---------------------------------------------------------------- true of real numbers only
@@ -321,7 +321,7 @@ def exp_log(x): return op.exp(op.log(x)), x
 def factor(x, y, z): return x * y + x * z, x * (y + z)
 @law(exact=False, on=FLOATS, samples=[{"x": "f64[2, 3, 4]", **SUMS}])
 def sum_sum(x, *, a, b):
-    return op.sum(op.sum(x, axes=a), axes=b), lambda: op.sum(x, axes=composed(a, b))
+    return op.sum(op.sum(x, axes=a), axes=b), lambda: op.sum(x, axes=composed_axes(a, b))
 @law(exact=False, on=FLOATS, samples=[{"x": "f64[3]", **SPREAD}])
 def sum_broadcast(x, *, shape, axes):
     def after(): return x * math.prod(shape[a] for a in axes)

@@ -39,7 +39,7 @@ def layout(graph: Graph) -> Graph:
     several = {
         n: first
         for n in inside
-        if n not in swapped and (first := leading(users[n.out][0], n)) is not None
+        if n not in swapped and (first := leading_axes(users[n.out][0], n)) is not None
     }
     dropped = {users[n.out][0] for n in (*swapped, *several)}
 
@@ -82,7 +82,7 @@ def transposed(product: Node) -> DotGeneral:
     return replace(op, contracting=(rhs_k, lhs_k), batching=(rhs_batch, lhs_batch))
 
 
-def leading(user: Node, product: Node) -> tuple[int, ...] | None:
+def leading_axes(user: Node, product: Node) -> tuple[int, ...] | None:
     """The axes of the result that `user` puts before those of lhs, where it changes nothing else:
     the batch axes and the first free axes of rhs in any order.
     """

@@ -26,17 +26,17 @@ def parts(graph: Graph) -> Graph:
     """The graph without complex values; `graph` itself where it has none."""
     if not has_complex(graph):
         return graph
-    inputs = tuple(Value(memory(v.type)) for v in graph.inputs)
+    inputs = tuple(Value(type_in_memory(v.type)) for v in graph.inputs)
     with sourced(None):
         given = [
             halved(x, v.type) if v.type.is_complex else x
             for v, x in zip(graph.inputs, inputs, strict=True)
         ]
-    outputs = map(joined, graph.outputs, in_pairs(graph, given))
+    outputs = map(value_in_memory, graph.outputs, in_pairs(graph, given))
     return Graph.of(graph.name, inputs, tuple(outputs))
 
 
-def memory(of: Type) -> Type:
+def type_in_memory(of: Type) -> Type:
     """The type of the reals that a value of type `of` is in memory."""
     return Type(of.part.dtype, (*of.shape, 2)) if of.is_complex else of
 
@@ -48,7 +48,7 @@ def in_memory(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).reshape(*array.shape, 1).view(np.real(array).dtype)
 
 
-def joined(old: Value, new: Parts) -> Value:
+def value_in_memory(old: Value, new: Parts) -> Value:
     """A value as it is in memory."""
     if not isinstance(new, Pair):
         return new

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from ..ir.graph import Graph, Node, Value, apply, apply_all
 from ..ir.types import Type
-from ..ir.walk import inline, rebuild, with_graphs
+from ..ir.walk import inline_graph, rebuild, with_graphs
 from ..ops.nested.bodies import Control
 from ..ops.nested.switch import Switch
 from ..ops.source import Full, Number
@@ -29,34 +29,34 @@ def sink(graph: Graph) -> Graph:
 
 def sunk_into(graph: Graph) -> Graph:
     """The same of a graph without dead code."""
-    return rebuild(graph, step)
+    return rebuild(graph, sunk_node)
 
 
-def step(old: Node, given: tuple[Value, ...]) -> Sequence[Value]:
+def sunk_node(old: Node, args: tuple[Value, ...]) -> Sequence[Value]:
     op = old.op
     if not isinstance(op, Control):
-        return apply_all(op, *given)
-    if isinstance(op, Switch) and (index := number(given[0])) is not None:
-        return inline(sunk_into(op.branches[op.taken(index)]), given[1:])
-    op, given = sunk(op, given)
-    return apply_all(with_graphs(op, sunk_into), *given)
+        return apply_all(op, *args)
+    if isinstance(op, Switch) and (index := repeated_number(args[0])) is not None:
+        return inline_graph(sunk_into(op.branches[op.taken(index)]), args[1:])
+    op, args = sunk(op, args)
+    return apply_all(with_graphs(op, sunk_into), *args)
 
 
-def sunk(op: Control, given: tuple[Value, ...]) -> tuple[Control, tuple[Value, ...]]:
+def sunk(op: Control, args: tuple[Value, ...]) -> tuple[Control, tuple[Value, ...]]:
     """The op and its operands, less those that are made inside."""
-    pairs = list(zip(op.kinds(len(given)), given, strict=True))
+    pairs = list(zip(op.kinds(len(args)), args, strict=True))
     index = [v for kind, v in pairs if kind == "index"]
     pairs = pairs[len(index) :]
     inside: dict[int, Full] = {}
     repeated: dict[int, Value] = {}  # sequences that are constants
     for i, (kind, v) in enumerate(pairs):
-        if kind in ("constant", "sequence") and (found := number(v)) is not None:
+        if kind in ("constant", "sequence") and (found := repeated_number(v)) is not None:
             element = v.type if kind == "constant" else Type(v.dtype, v.shape[1:])
             inside[i] = Full(found, element)
         elif kind == "sequence" and (same := element_of(v)) is not None:
             repeated[i] = same
     if not inside and not repeated:
-        return op, given
+        return op, args
     rest = [i for i in range(len(pairs)) if i not in inside and i not in repeated]
     constants = [i for i in rest if pairs[i][0] == "constant"]
     order = [*constants, *repeated, *rest[len(constants) :]]
@@ -69,10 +69,10 @@ def with_inputs(graph: Graph, order: Sequence[int], inside: dict[int, Full]) -> 
     """The graph of its inputs in `order`; the others are made inside."""
     inputs = {i: Value(graph.inputs[i].type) for i in order}
     given = [apply(inside[i]) if i in inside else inputs[i] for i in range(len(graph.inputs))]
-    return Graph.of(graph.name, [inputs[i] for i in order], inline(graph, given))
+    return Graph.of(graph.name, [inputs[i] for i in order], inline_graph(graph, given))
 
 
-def number(v: Value) -> Number | None:
+def repeated_number(v: Value) -> Number | None:
     """The number that a value is, if it is one repeated."""
     return v.node.op.value if v.node and isinstance(v.node.op, Full) else None
 

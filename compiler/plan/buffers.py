@@ -30,7 +30,7 @@ from ..ir.errors import CompilerError
 from ..ir.graph import Value
 from ..ir.types import ALIGNMENT, Type
 from ..ops.nested.while_loop import While
-from .plan import Place, Plan, aligned, constants
+from .plan import Plan, ValuePlace, aligned, constants
 
 
 @in_bodies
@@ -97,8 +97,8 @@ class Block:
     starts: dict[Value, int] = field(default_factory=dict)
     closed: bool = False
 
-    def place(self, value: Value) -> Place:
-        return Place("arena", 0, self.offset + self.starts.get(value, 0))
+    def place(self, value: Value) -> ValuePlace:
+        return ValuePlace("arena", 0, self.offset + self.starts.get(value, 0))
 
 
 def best_blocks(schedule: Schedule) -> Blocks:
@@ -130,9 +130,9 @@ class Blocks:
         self.first, self.last = schedule.uses()
         self.writers = Counter(v for _, w in schedule.works for v in w.written)
         self.donors = {graph.outputs[o]: graph.inputs[i] for i, o in schedule.donated}
-        self.places = {v: Place("input", i) for i, v in enumerate(graph.inputs)}
-        self.places |= {v: Place("constant", i) for i, v in enumerate(constants(graph))}
-        self.places |= {v: Place("output", i) for i, v in enumerate(graph.outputs)}
+        self.places = {v: ValuePlace("input", i) for i, v in enumerate(graph.inputs)}
+        self.places |= {v: ValuePlace("constant", i) for i, v in enumerate(constants(graph))}
+        self.places |= {v: ValuePlace("output", i) for i, v in enumerate(graph.outputs)}
         self.block: dict[Value, Block] = {}
         self.shared: dict[Value, Value] = {}
         self.whole: dict[Value, Value] = {}
@@ -142,7 +142,7 @@ class Blocks:
         self.live = live_bytes(every, len(schedule.waves))
         self.arena_bytes = assign(every, max(self.live, default=0))
 
-    def all_places(self) -> dict[Value, Place]:
+    def all_places(self) -> dict[Value, ValuePlace]:
         """Places of all values that are touched."""
         places = self.places | {v: b.place(v) for v, b in self.block.items()}
         for _, work in self.schedule.works:
@@ -150,7 +150,7 @@ class Blocks:
                 if v not in places and v.type.size:
                     what = f"buffers: {work.name} reads {v}, which nobody writes"
                     raise CompilerError(what, str(self.schedule))
-                places.setdefault(v, Place("arena"))
+                places.setdefault(v, ValuePlace("arena"))
         return places
 
     def add(self, wave: int, work: AnyWork) -> None:
@@ -254,10 +254,10 @@ ORDERS: tuple[Callable[[Block], Any], ...] = (
 def assign(blocks: Sequence[Block], least: int) -> int:
     """The bytes of the arena, at least `least`: the best of the orders.
 
-        waves       0 1 2 3
-        256 - 320     d d       a is 128 bytes in waves 0 and 1, b 64 in all of them, c 192 in 2 and
-        192 - 256   b b b b     3, d 64 in 1 and 2. The large ones first are c, a, b, d; in wave 2
-          0 - 192   a a c c     320 bytes are live, so no other order is tried.
+    waves       0 1 2 3
+    256 - 320     d d       a is 128 bytes in waves 0 and 1, b 64 in all of them, c 192 in 2 and
+    192 - 256   b b b b     3, d 64 in 1 and 2. The large ones first are c, a, b, d; in wave 2
+      0 - 192   a a c c     320 bytes are live, so no other order is tried.
     """
     best, offsets = -1, []
     for order in ORDERS:
@@ -299,14 +299,14 @@ def may_donate(schedule: Schedule, source: int, target: int) -> bool:
 
 
 def there_already(
-    schedule: Schedule, places: dict[Value, Place], donated: Pairs
+    schedule: Schedule, places: dict[Value, ValuePlace], donated: Pairs
 ) -> tuple[set[int], frozenset[int]]:
     """The works, by identity, that would copy what is there already, and the outputs that count
     on it."""
-    same = {places[schedule.graph.inputs[i]]: Place("output", k) for i, k in donated}
+    same = {places[schedule.graph.inputs[i]]: ValuePlace("output", k) for i, k in donated}
     kept: set[int] = set()
 
-    def place(v: Value) -> Place:
+    def place(v: Value) -> ValuePlace:
         return same.get(places[v], places[v])
 
     left_out: set[int] = set()

@@ -18,7 +18,7 @@ from ..fuse.waves import Schedule, in_bodies
 from ..fuse.work import AnyWork, Work
 from ..ir.graph import Value
 from ..ir.types import Type
-from ..kernel.product import Product, normal, parted
+from ..kernel.product import Product, normal_form, product_parts
 
 Takes = Callable[[Product], bool]
 
@@ -28,19 +28,21 @@ def detach(schedule: Schedule, takes: Takes) -> Schedule:
     """The schedule with the products that the library `takes` alone."""
     waves: list[tuple[AnyWork, ...]] = []
     for wave in schedule.waves:
-        pairs = [(isinstance(work, Work) and two(work, takes)) or (work,) for work in wave]
+        pairs = [
+            (isinstance(work, Work) and detached_pair(work, takes)) or (work,) for work in wave
+        ]
         then = tuple(after for _, *others in pairs for after in others)
         waves += [tuple(first for first, *_ in pairs), *([then] if then else [])]
     return replace(schedule, waves=tuple(waves))
 
 
-def two(work: Work, takes: Takes) -> tuple[Work, Work] | None:
+def detached_pair(work: Work, takes: Takes) -> tuple[Work, Work] | None:
     """The product and what follows it, if it is one that the library takes."""
     p = work.kernel
     if not isinstance(p, Product) or p.plain:
         return None
-    alone, after, between = parted(normal(p))
-    alone = normal(alone)
+    alone, after, between = product_parts(normal_form(p))
+    alone = normal_form(alone)
     if not takes(alone):
         return None
     of = dict(zip(p.buffers, work.values, strict=True))

@@ -51,7 +51,7 @@ def with_rows(kernel: Kernel, most_bytes: int) -> Kernel:
         for s in stage.body:
             s = mapped(s, lambda e: rebuilt(e, leaf, memo))
             if isinstance(s, Keep) and stage.axes:
-                nbytes = row_bytes(stage, s)
+                nbytes = kept_row_bytes(stage, s)
                 if nbytes > left:
                     again[s.name] = s.expr
                     continue
@@ -63,6 +63,6 @@ def with_rows(kernel: Kernel, most_bytes: int) -> Kernel:
     return replace(kernel, stages=tuple(s for s in stages if s.body)) if again else kernel
 
 
-def row_bytes(stage: Stage, s: Keep) -> int:
+def kept_row_bytes(stage: Stage, s: Keep) -> int:
     nbytes = math.prod(a.size for a in stage.axes) * NUMPY[s.expr.dtype].itemsize
     return -(-nbytes // ALIGNMENT) * ALIGNMENT

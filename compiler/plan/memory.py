@@ -18,7 +18,7 @@ SHOWN = 12  # values of a report
 
 
 @dataclass(frozen=True)
-class Held:
+class LiveValue:
     """A value that is in memory: from which wave to which, and what holds it."""
 
     value: Value
@@ -79,20 +79,20 @@ class Memory:
         return tuple(" ".join(w.name for w in wave) for wave in self.plan.schedule.waves)
 
     @lazy
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[LiveValue, ...]:
         """The values in memory that is not there anyway."""
         names, (first, last) = self.plan.schedule.names, self.plan.uses()
         end, results = len(self.plan.schedule.waves) - 1, self.results
-        held: list[Held] = []
+        held: list[LiveValue] = []
         for v, k in first.items():
             place = self.plan.places[v]
             if place.space == "arena":
-                held.append(Held(v, names[v], "arena", k, last[v]))
+                held.append(LiveValue(v, names[v], "arena", k, last[v]))
             elif place.space == "output" and place.index in results:
-                held.append(Held(v, names[v], "output", 0, end))
+                held.append(LiveValue(v, names[v], "output", 0, end))
         return tuple(held)
 
-    def alive(self) -> list[Held]:
+    def alive(self) -> list[LiveValue]:
         """What is live at the peak, the largest first."""
         peak = self.peak
         alive = [h for h in self.held if h.first <= peak <= h.last]

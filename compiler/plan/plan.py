@@ -13,7 +13,7 @@ from ..ir.types import ALIGNMENT
 
 
 @dataclass(frozen=True)
-class Place:
+class ValuePlace:
     """Where a value lives.
 
     `space` is "input", "output", "constant" or "arena"; `index` counts the first three, `offset` is
@@ -41,7 +41,7 @@ class Plan:
     """
 
     schedule: Schedule
-    places: dict[Value, Place]
+    places: dict[Value, ValuePlace]
     arena_bytes: int
     live: tuple[int, ...]  # bytes of the arena that each wave needs
     donated: Pairs = ()  # of those of the schedule the ones that are safe

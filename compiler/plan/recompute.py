@@ -56,7 +56,7 @@ def recompute(
         for _, w in plan.schedule.works
         if isinstance(w, BodyWork) and w.memory
     }
-    steps = steps_of(schedule)
+    steps = schedule_steps(schedule)
     tape = tape_of(schedule, steps, seconds, inside)
     order = low_peak(tape, waits_of(schedule, steps))
     steps, tape = [steps[u] for u in order], in_order(tape, order)
@@ -65,7 +65,7 @@ def recompute(
     likely = [c for c in choices if c.nbytes <= enough]
     least: Memory | None = None
     for choice in (*likely, *(c for c in choices[-LAST:] if c.nbytes > enough)):
-        alone = repeated(schedule, steps, tape.sequence(choice.dropped, choice.scopes))
+        alone = repeated_schedule(schedule, steps, tape.sequence(choice.dropped, choice.scopes))
         for ahead in LOOKAHEADS:
             plan, memory = planned(together(alone, ahead))
             if memory.nbytes <= budget:
@@ -81,7 +81,9 @@ def recompute(
     )
 
 
-def repeated(schedule: Schedule, steps: Sequence[Step], sequence: Sequence[int]) -> Schedule:
+def repeated_schedule(
+    schedule: Schedule, steps: Sequence[Step], sequence: Sequence[int]
+) -> Schedule:
     """The steps one after the other; what a step makes again are new values."""
     newest: dict[Value, Value] = {}
     repeats = dict(schedule.repeats)
@@ -104,7 +106,7 @@ Step = tuple[AnyWork, ...]
 """Works that write the same values: they run together."""
 
 
-def steps_of(schedule: Schedule) -> list[Step]:
+def schedule_steps(schedule: Schedule) -> list[Step]:
     """The works in order, those that write a value together as one step at the last of them."""
     order = [w for _, w in schedule.works]
     writers: dict[Value, list[AnyWork]] = {}

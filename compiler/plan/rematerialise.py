@@ -254,8 +254,8 @@ def front(tape: Tape) -> list[Choice]:
     if len(tape.units) << len(droppable) <= TRIALS:
         every = (c for k in range(len(droppable) + 1) for c in itertools.combinations(droppable, k))
         return paying(tape.choice(frozenset(c)) for c in every)
-    found = [*descent(tape), *spaced(tape), *cheap(tape)]
-    return neighbours(tape, paying(found))
+    found = [*descent(tape), *spaced_choices(tape), *cheap(tape)]
+    return improved_front(tape, paying(found))
 
 
 def paying(choices: Iterable[Choice]) -> list[Choice]:
@@ -339,7 +339,7 @@ DEEPEST = 11
 """Levels of those, enough for 2 ** 11 values that wait; of more the last has a few to itself."""
 
 
-def spaced(tape: Tape) -> Iterator[Choice]:
+def spaced_choices(tape: Tape) -> Iterator[Choice]:
     """Kept is what evenly spaced moments need, in one level or several, of every number.
 
     Of 20 values that wait, one level has 1 to 8 or 13 moments; two and three levels have these
@@ -441,7 +441,7 @@ def price(tape: Tape, value: int) -> float:
     return tape.units[tape.makers[value]].seconds / tape.nbytes[value]
 
 
-def neighbours(tape: Tape, found: list[Choice]) -> list[Choice]:
+def improved_front(tape: Tape, front: list[Choice]) -> list[Choice]:
     """The front after one value more or less was dropped, for as long as that pays.
 
     The cheapest to keep and the dearest to drop come first where not all can be tried.
@@ -449,7 +449,7 @@ def neighbours(tape: Tape, found: list[Choice]) -> list[Choice]:
     left = TRIALS // max(len(tape.units), 1)
     ordered = sorted(tape.waits, key=lambda v: (-price(tape, v), v))
     tried: set[frozenset[int]] = set()
-    while new := [c for c in found if c.dropped not in tried]:
+    while new := [c for c in front if c.dropped not in tried]:
         each = left // len(new)
         if each < LEAST:
             break
@@ -457,5 +457,5 @@ def neighbours(tape: Tape, found: list[Choice]) -> list[Choice]:
             tried.add(c.dropped)
             near = [tape.choice(c.dropped ^ {v}, c.scopes) for v in ordered[:each]]
             left -= len(near)
-            found = paying((*found, *near))
-    return found
+            front = paying((*front, *near))
+    return front

@@ -27,7 +27,7 @@ from ...runtime.rows import (
     Settled,
     Slot,
 )
-from ..codegen.lowered import Launch, Lowered
+from ..codegen.lowered import Lowered, LoweredLaunch
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
 from ..ir.graph import Graph, Value, apply_all
 from ..kernel import costs
@@ -37,7 +37,7 @@ from ..ops.nested.scan import Scan
 from ..ops.nested.switch import Switch
 from ..ops.nested.while_loop import While
 from ..transform.interpreter import interpret
-from .plan import Place, Plan
+from .plan import Plan, ValuePlace
 
 CHECK_SECONDS, MOST_TURNS = 0.02, 1 << 20  # between two looks for Ctrl-C
 UNKNOWN_TURNS = 1000  # of a loop whose length is not known
@@ -68,7 +68,7 @@ class Rows:
     """Makes the rows of plans; counts cells, and gathers constants and seconds."""
 
     code: Mapping[str, Any]  # by text: the address of machine code, or what a device loads
-    lowered: Mapping[int, Lowered | Launch]  # by identity of the work
+    lowered: Mapping[int, Lowered | LoweredLaunch]  # by identity of the work
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     cells: int = 0
 
@@ -78,7 +78,7 @@ class Rows:
         inner = outer = 0.0
         for wave in plan.schedule.waves:
             for k, work in enumerate(wave):
-                slots = [self.slot(plan.places[v], plan, around) for v in operands(work)]
+                slots = [self.slot(plan.places[v], plan, around) for v in row_values(work)]
                 if isinstance(work, HostWork):
                     rows.append(host_row(work, slots))
                 elif isinstance(work, BodyWork):
@@ -88,18 +88,18 @@ class Rows:
                 else:
                     low, last = self.lowered[id(work)], k == len(wave) - 1
                     rows.append(kernel_row(self.code[low.text], low, slots, last, work))
-                    outer += seconds_of(low)
+                    outer += kernel_seconds(low)
         return tuple(rows), inner + outer, outer
 
-    def slot(self, place: Place, plan: Plan, around: Around) -> Slot:
+    def slot(self, place: ValuePlace, plan: Plan, around: Around) -> Slot:
         """Where a place of a plan is."""
         match place.space:
             case "arena":
-                return moved(around.arena, place.offset)
+                return shifted_slot(around.arena, place.offset)
             case "input":
                 return around.inputs[place.index]
             case "output":
-                return moved(around.outputs[place.index], place.offset)
+                return shifted_slot(around.outputs[place.index], place.offset)
         node = plan.constants[place.index].node
         assert node is not None
         array = node.op.params["array"]
@@ -113,7 +113,7 @@ class Rows:
         count, results = len(work.node.args), len(work.node.values)
         memory = slots[count + results] if work.memory else Slot("arena")
         args, outs = slots[:count], slots[count : count + results]
-        args = [moved(slot, at) for slot, at in zip(args, work.starts, strict=True)]
+        args = [shifted_slot(slot, at) for slot, at in zip(args, work.starts, strict=True)]
         match work.op:
             case Scan():
                 return self.scan(work, work.op, args, outs, memory)
@@ -143,7 +143,7 @@ class Rows:
         """Where each turn reads and writes; the turn before an `even` number ends in place."""
         seconds, found = plan.beside, Carries()
         for j, (start, end) in enumerate(zip(init, outs, strict=True)):
-            other = moved(memory, seconds[j]) if j in seconds else end
+            other = shifted_slot(memory, seconds[j]) if j in seconds else end
             in_even, in_odd = (other, end) if even else (end, other)
             read = self.cell(start, in_odd, in_even)
             written = self.cell(in_even, in_even, in_odd)
@@ -151,8 +151,8 @@ class Rows:
             found.results.append(settled)
             if j in plan.kept:  # it is in place in every turn
                 found.starts.append(settled)
-            found.inputs.append(end if j in plan.kept else inside(read))
-            found.outputs.append(inside(written))
+            found.inputs.append(end if j in plan.kept else cell_slot(read))
+            found.outputs.append(cell_slot(written))
             found.cells += [read, written]
         return found
 
@@ -162,7 +162,7 @@ class Rows:
         for slot, value in zip(slots, values, strict=True):
             length = value.shape[0]
             stride = value.type.nbytes // max(length, 1)
-            start = moved(slot, stride * max(length - 1, 0)) if reverse else slot
+            start = shifted_slot(slot, stride * max(length - 1, 0)) if reverse else slot
             found.append(self.cell(start, start, start, -stride if reverse else stride))
         return found
 
@@ -174,8 +174,8 @@ class Rows:
         carries = self.carries(work, plan, init, outs[:k], memory, op.length % 2 == 0)
         elements = self.elements(sequences, op.parts(work.node.args)[2], op.reverse)
         stacked = self.elements(outs[k:], work.node.values[k:], op.reverse)
-        inputs = *consts, *carries.inputs, *map(inside, elements)
-        outputs = *carries.outputs, *map(inside, stacked)
+        inputs = *consts, *carries.inputs, *map(cell_slot, elements)
+        outputs = *carries.outputs, *map(cell_slot, stacked)
         rows, seconds, own = self.of(plan, Around(inputs, outputs, memory))
         row = LoopRow(
             rows,
@@ -183,7 +183,7 @@ class Rows:
             op.length,
             tuple(carries.results),
             tuple(carries.starts),
-            check=check(seconds),
+            check=interrupt_turns(seconds),
             together=own >= TOGETHER_SECONDS,
             name=work.name,
         )
@@ -195,7 +195,7 @@ class Rows:
         condition, body = work.bodies
         carries = self.carries(work, body, args[op.consts :], outs, memory, True)
         inputs = *args[: op.consts], *carries.inputs
-        test = moved(memory, condition.beside[0])
+        test = shifted_slot(memory, condition.beside[0])
         tests, testing, _ = self.of(condition, Around(inputs, (test,), memory))
         rows, seconds, own = self.of(body, Around(inputs, carries.outputs, memory))
         row = LoopRow(
@@ -206,7 +206,7 @@ class Rows:
             tuple(carries.starts),
             tests,
             test,
-            check(seconds + testing),
+            interrupt_turns(seconds + testing),
             own >= TOGETHER_SECONDS,
             work.name,
         )
@@ -214,7 +214,7 @@ class Rows:
 
 
 def kernel_row(
-    code: Any, low: Lowered | Launch, slots: Sequence[Slot], last: bool, work: Work
+    code: Any, low: Lowered | LoweredLaunch, slots: Sequence[Slot], last: bool, work: Work
 ) -> KernelRow | DeviceRow:
     """The row of a kernel; `last` of its wave."""
     if isinstance(low, Lowered):
@@ -226,7 +226,7 @@ def kernel_row(
     return DeviceRow(code, tuple(slots), low.sizes, *size, last, work.name, low.product)
 
 
-def seconds_of(low: Lowered | Launch) -> float:
+def kernel_seconds(low: Lowered | LoweredLaunch) -> float:
     """A cautious estimate of one run on one core."""
     return costs.seconds_of(low.flops, low.bytes)
 
@@ -236,21 +236,21 @@ def turns(op: Control) -> int:
     return op.length if isinstance(op, Scan) else UNKNOWN_TURNS if isinstance(op, While) else 1
 
 
-def operands(work: AnyWork) -> tuple[Value, ...]:
+def row_values(work: AnyWork) -> tuple[Value, ...]:
     """The values of a row, what it reads first."""
     return (*work.reads, *work.written)
 
 
-def moved(slot: Slot, nbytes: int) -> Slot:
+def shifted_slot(slot: Slot, nbytes: int) -> Slot:
     return replace(slot, offset_bytes=slot.offset_bytes + nbytes)
 
 
-def inside(cell: Cell) -> Slot:
+def cell_slot(cell: Cell) -> Slot:
     """What a row inside of a loop reads or writes."""
     return Slot("cell", cell.number)
 
 
-def check(seconds: float) -> int:
+def interrupt_turns(seconds: float) -> int:
     """After how many turns of so many seconds to look for Ctrl-C."""
     return max(1, min(int(CHECK_SECONDS / max(seconds, 1e-9)), MOST_TURNS))
 
@@ -260,7 +260,7 @@ def host_row(work: HostWork, slots: list[Slot]) -> HostRow:
     node = work.node
     inputs = tuple(Value(a.type) for a in node.args)
     graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
-    found = [(slot, v.type.numpy, v.shape) for slot, v in zip(slots, operands(work), strict=True)]
+    found = [(slot, v.type.numpy, v.shape) for slot, v in zip(slots, row_values(work), strict=True)]
     count = len(work.reads)
 
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:

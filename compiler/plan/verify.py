@@ -27,7 +27,7 @@ from ...runtime.rows import (
     Settled,
     Slot,
 )
-from ..codegen.lowered import Launch, Lowered
+from ..codegen.lowered import Lowered, LoweredLaunch
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
 from ..ir.errors import CompilerError
 from ..ir.graph import Value
@@ -37,7 +37,7 @@ from ..ops.nested.scan import Scan
 from ..ops.nested.switch import Switch
 from ..ops.nested.while_loop import While
 from .plan import Plan
-from .rows import Around, Rows, moved
+from .rows import Around, Rows, shifted_slot
 
 Region = tuple[str, int]
 """The space of a slot that is no cell, and its index."""
@@ -50,7 +50,7 @@ Expected = tuple[Key, int]
 TURNS = 3  # of a while loop, at most; of a scan before the last two
 
 
-def verify_plan(plan: Plan, lowered: Mapping[int, Lowered | Launch]) -> Plan:
+def verify_plan(plan: Plan, lowered: Mapping[int, Lowered | LoweredLaunch]) -> Plan:
     """The plan, or a CompilerError that names the row and the bytes at fault.
 
     `lowered` are the kernels by identity of their works.
@@ -69,13 +69,13 @@ def verify_plan(plan: Plan, lowered: Mapping[int, Lowered | Launch]) -> Plan:
 
 
 @dataclass
-class Memory:
+class RegionContents:
     """Intervals of each region that hold something, in order: first byte, end, what."""
 
     regions: dict[Region, list[tuple[int, int, Held]]] = field(default_factory=dict)
 
-    def copy(self) -> Memory:
-        return Memory({r: list(held) for r, held in self.regions.items()})
+    def copy(self) -> RegionContents:
+        return RegionContents({r: list(held) for r, held in self.regions.items()})
 
     def cut(self, region: Region, start: int, end: int) -> list[tuple[int, int, Held]]:
         """Takes out what is held between two bytes."""
@@ -127,9 +127,9 @@ class Memory:
             at = b
         return None if at >= end else f"byte {at} was never written"
 
-    def met(self, other: Memory) -> Memory:
+    def met(self, other: RegionContents) -> RegionContents:
         """What is held in both."""
-        out = Memory()
+        out = RegionContents()
         for region, held in self.regions.items():
             for a, b, one in held:
                 for c, d, two in other.regions.get(region, ()):
@@ -160,7 +160,7 @@ class Proof:
     """The state of the walk."""
 
     def __init__(self, plan: Plan, rows: Rows) -> None:
-        self.plan, self.rows, self.memory = plan, rows, Memory()
+        self.plan, self.rows, self.memory = plan, rows, RegionContents()
         self.runs = 0
         self.given = {("output", k): ("input", i) for i, k in plan.donated}
         self.at: Row | None = None
@@ -201,7 +201,7 @@ class Proof:
     def place(self, run: Run, slot: Slot) -> tuple[Region, int]:
         """The region and the byte of a slot."""
         while slot.space == "cell":
-            slot = moved(run.cells[slot.index], slot.offset_bytes)
+            slot = shifted_slot(run.cells[slot.index], slot.offset_bytes)
         region = slot.space, slot.index
         return self.given.get(region, region), slot.offset_bytes
 
@@ -265,7 +265,9 @@ class Proof:
             slot = self.rows.slot(run.plan.places[whole], run.plan, run.around)
             for v, at in work.pieces:
                 n = v.type.nbytes
-                self.read(run, moved(slot, at), n, run.expected(v), f"'{v}', left where it is,")
+                self.read(
+                    run, shifted_slot(slot, at), n, run.expected(v), f"'{v}', left where it is,"
+                )
                 region, start = self.place(run, slot)
                 self.memory.also(region, start + at, n, (run.number, whole), start)
 
@@ -275,7 +277,7 @@ class Proof:
             if any(v.type.size for v in work.written):
                 raise self.wrong("a kernel without points writes values with elements")
             return
-        slots, sizes = slots_of(row), sizes_of(work)
+        slots, sizes = row_slots(row), slot_bytes(work)
         count = len(work.reads)
         for v, slot, n in zip(work.reads, slots, sizes, strict=False):
             self.whole(run, v)
@@ -289,7 +291,7 @@ class Proof:
     def spans(self, run: Run, work: AnyWork, row: Row) -> Iterator[tuple[Region, int, int, bool]]:
         """What a row touches: region, first byte, end, whether it writes. Operands that it is
         written over are its own affair, if that is safe."""
-        sized = zip(slots_of(row), sizes_of(work), strict=True)
+        sized = zip(row_slots(row), slot_bytes(work), strict=True)
         found = [(*self.place(run, s), n) for s, n in sized]
         count = len(work.reads)
         for v, (region, start, n) in zip(work.reads, found, strict=False):
@@ -322,7 +324,7 @@ class Proof:
             self.rows.slot(run.plan.places[v], run.plan, run.around)
             for v in (*work.reads, *work.written)
         ]
-        args = [moved(s, at) for s, at in zip(slots, work.starts, strict=False)]
+        args = [shifted_slot(s, at) for s, at in zip(slots, work.starts, strict=False)]
         outs = slots[count : count + results]
         memory = slots[-1] if work.memory else Slot("arena")
         given: list[Expected] = []
@@ -351,7 +353,7 @@ class Proof:
         """What a body left at byte `at` of a result is a part of that."""
         if not nbytes:
             return
-        self.read(run, moved(slot, at), nbytes, key, f"a part of the result '{v}'")
+        self.read(run, shifted_slot(slot, at), nbytes, key, f"a part of the result '{v}'")
         region, start = self.place(run, slot)
         self.memory.also(region, start + at, nbytes, (run.number, v), start)
 
@@ -430,7 +432,7 @@ class Proof:
         )
         strides = [a.type.nbytes // max(op.length, 1) for a in op.parts(work.node.args)[2]]
         self.settle(run, row, row.starts, 0)
-        for number in turns_of(op.length):
+        for number in sampled_turns(op.length):
             place = op.length - 1 - number if op.reverse else number
             elements = [
                 (key, at + place * n) for (key, at), n in zip(sequences, strides, strict=True)
@@ -451,7 +453,7 @@ class Proof:
 
     def filled(self, run: Run, v: Value, slot: Slot, length: int) -> None:
         """Takes the turns between the first and the last for what those did."""
-        done = set(turns_of(length))
+        done = set(sampled_turns(length))
         if len(done) == length or not v.type.nbytes:
             return
         n = v.type.nbytes // length
@@ -483,7 +485,7 @@ class Proof:
         inputs = (*args[: op.consts], *reads)
         assert row.test is not None
         self.settle(run, row, row.starts, 0)
-        ends: list[Memory] = []
+        ends: list[RegionContents] = []
         for number in range(TURNS + 1):
             all_of = (*consts, *carries)
             around = Around(inputs, (row.test,), memory)
@@ -509,7 +511,7 @@ def results_of(work: BodyWork) -> tuple[Value, ...]:
     return work.written[: len(work.node.values)]
 
 
-def turns_of(length: int) -> list[int]:
+def sampled_turns(length: int) -> list[int]:
     """The first turns and the last, of which the first has the other parity than the one before."""
     if length <= TURNS + 3:
         return list(range(length))
@@ -520,7 +522,7 @@ def turns_of(length: int) -> list[int]:
 # ---------------------------------------------------------------- rows
 
 
-def slots_of(row: Row) -> tuple[Slot, ...]:
+def row_slots(row: Row) -> tuple[Slot, ...]:
     """The slots of a row in the order of its work's values."""
     if isinstance(row, HostRow):
         return tuple(slot for slot, _, _ in (*row.inputs, *row.outputs))
@@ -528,7 +530,7 @@ def slots_of(row: Row) -> tuple[Slot, ...]:
     return row.slots
 
 
-def sizes_of(work: AnyWork) -> list[int]:
+def slot_bytes(work: AnyWork) -> list[int]:
     """The bytes behind each slot, as the kernel knows them."""
     if not isinstance(work, Work):
         return [v.type.nbytes for v in work.values]

@@ -15,7 +15,7 @@ VIEWS = (Broadcast, Flip, Permute, Reshape, Slice)
 """What NumPy does without copying."""
 
 
-class Memory:
+class AliasMemory:
     """What an array and its views share. `writes` counts how often it was written to."""
 
     __slots__ = ("writes",)
@@ -28,26 +28,26 @@ class Memories:
     """The memory of every value of a trace that a tracer stands for."""
 
     def __init__(self) -> None:
-        self.known: dict[Value, Memory] = {}
+        self.known: dict[Value, AliasMemory] = {}
 
-    def __getitem__(self, value: Value) -> Memory:
+    def __getitem__(self, value: Value) -> AliasMemory:
         passed = []
-        while value not in self.known and (below := viewed(value)) is not None:
+        while value not in self.known and (below := view_base(value)) is not None:
             passed.append(value)
             value = below
-        found = self.known.setdefault(value, Memory())
+        found = self.known.setdefault(value, AliasMemory())
         self.known |= dict.fromkeys(passed, found)
         return found
 
-    def own(self, value: Value, memory: Memory) -> Value:
+    def own(self, value: Value, memory: AliasMemory) -> Value:
         """`value` as what `memory` holds from here on: a copy, if it is another's or a view."""
-        if value in self.known or kind(value):
+        if value in self.known or read_only_kind(value):
             value = copy(value)
         self.known[value] = memory
         return value
 
 
-def viewed(value: Value) -> Value | None:
+def view_base(value: Value) -> Value | None:
     """What `value` is a view of."""
     node = value.node
     return node.args[0] if node is not None and isinstance(node.op, VIEWS) else None
@@ -63,7 +63,7 @@ def same_view(x: Value, y: Value) -> bool:
     return True
 
 
-def kind(value: Value) -> str:
+def read_only_kind(value: Value) -> str:
     """What a value is where it is none that may be written to."""
     node = value.node
     if node is None:

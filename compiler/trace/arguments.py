@@ -68,18 +68,18 @@ def known_names(function: Callable[..., Any], names: Sequence[str]) -> None:
         )
 
 
-def several(what: str, kind: type, given: Any) -> tuple[Any, ...]:
+def tuple_of(what: str, kind: type, values: Any) -> tuple[Any, ...]:
     """One of a kind, or a sequence of them, as a tuple."""
-    found = (given,) if isinstance(given, kind) else given
+    found = (values,) if isinstance(values, kind) else values
     fits = isinstance(found, (tuple, list, range, set, frozenset))
     if not fits or not all(isinstance(x, kind) for x in found):
-        raise ProgramError(f"jit: {what} of type {kind.__name__} are required, got {given!r:.40}")
+        raise ProgramError(f"jit: {what} of type {kind.__name__} are required, got {values!r:.40}")
     return tuple(found)
 
 
-def places(function: Callable[..., Any], given: Ints) -> tuple[int, ...]:
+def argument_places(function: Callable[..., Any], argnums: Ints) -> tuple[int, ...]:
     """Places of arguments, from 0; a negative one counts from the last parameter."""
-    numbers = several("argument places", int, given)
+    numbers = tuple_of("argument places", int, argnums)
     if min(numbers, default=0) < 0:
         count = len(positional(function))
         if min(numbers) < -count:
@@ -91,11 +91,11 @@ def places(function: Callable[..., Any], given: Ints) -> tuple[int, ...]:
 
 
 def places_and_names(
-    function: Callable[..., Any], given: Ints, named: Strings
+    function: Callable[..., Any], argnums: Ints, named: Strings
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """The arguments that are meant, by place and by name where a parameter has both."""
-    numbers = places(function, given)
-    names = several("static_argnames", str, named)
+    numbers = argument_places(function, argnums)
+    names = tuple_of("static_argnames", str, named)
     known_names(function, names)
     parameters = positional(function) if numbers or names else []
     place = {p.name: k for k, p in enumerate(parameters)}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.errors import ProgramError
-from ..ir.source import user_source, where
+from ..ir.source import location, user_source
 
 PYTHON = (bool, int, float, complex)
 PROTOCOLS = ("__array__", "__array_interface__")
@@ -47,7 +47,7 @@ def plain(x: Any) -> np.ndarray:
     except Exception as error:  # whatever a foreign object raises
         raise ProgramError(
             f"array: numbers are required, got {type(x).__name__} ({error})",
-            where(user_source()),
+            location(user_source()),
             "an ndarray of its numbers",
         ) from None
 
@@ -62,12 +62,12 @@ def refuse_subclasses(x: Any) -> None:
         name = type(x).__name__
         raise ProgramError(
             f"array: an ndarray is required, got {name}, whose arithmetic is its own",
-            where(user_source()),
+            location(user_source()),
             REPAIRS.get(name, "np.asarray(x), its numbers alone"),
         )
 
 
-def argument(x: Any) -> np.ndarray | None:
+def argument_array(x: Any) -> np.ndarray | None:
     """The array of an argument that is no Python number; None for what is none."""
     if isinstance(x, (np.ndarray, np.generic)) or any(hasattr(type(x), p) for p in PROTOCOLS):
         return plain(x)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..ir.errors import ProgramError
-from ..ir.source import user_source, where
+from ..ir.source import location, user_source
 from ..ir.types import Type
 from . import repairs
 from .repairs import Rule, repaired
@@ -26,20 +26,20 @@ ARRAY: tuple[Rule, ...] = (
 )
 TRUTH: tuple[Rule, ...] = (
     repairs.asserted,
-    repairs.turned,
+    repairs.condition_loop,
     repairs.flagged,
-    repairs.joined,
-    repairs.extreme,
-    repairs.chosen,
+    repairs.boolean_operation,
+    repairs.elementwise_extreme,
+    repairs.conditional,
 )
 NUMBER: tuple[Rule, ...] = (repairs.by_numpy, repairs.as_type, repairs.our_array)
-INDEX: tuple[Rule, ...] = (repairs.counted, repairs.our_slice, repairs.our_table)
+INDEX: tuple[Rule, ...] = (repairs.range_loop, repairs.our_slice, repairs.our_table)
 WRITE: tuple[Rule, ...] = (repairs.copied,)
 
 
 def refuse(what: str, rules: tuple[Rule, ...], otherwise: str) -> NoReturn:
     """Raise the error that shows the user's line and its repair."""
-    raise ProgramError(what, where(user_source()), repaired(rules, otherwise))
+    raise ProgramError(what, location(user_source()), repaired(rules, otherwise))
 
 
 class Concrete:

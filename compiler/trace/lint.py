@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.source import user_source, where
+from ..ir.source import location, user_source
 from ..ir.types import Type
 
 _registries: dict[str, dict[Any, Any]] = {}  # of shown warnings per file: each line warns once
@@ -30,7 +30,7 @@ def widening(name: str, wide: str, types: Sequence[Type], constants: Sequence[An
     kind = type(culprits[0].item()).__name__
     text = (
         f"{name}: {narrow[0]} becomes {wide} because of the NumPy scalar {culprits[0]}\n"
-        f"{where(source)}\ntry: {kind}(...) around the scalar"
+        f"{location(source)}\ntry: {kind}(...) around the scalar"
     )
     path, line = (source.path, source.line) if source else ("<unknown>", 0)
     registry = _registries.setdefault(path, {})

@@ -19,17 +19,17 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.explain import explained, shown
 from ..ir.graph import Value
-from ..ir.source import user_source, where
-from ..ir.types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, own
+from ..ir.source import location, user_source
+from ..ir.types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, language_dtype
 from ..kernel.scalar import cast as scalar_cast
 from ..ops.elementwise import cast, ne
 from ..ops.source import full
-from ..ops.source import kind_of as kind_of_dtype
+from ..ops.source import python_type as kind_of_dtype
 from ..ops.view import broadcast, reshape
 from ..settings import default_matmul_precision
 from .arrays import plain, refuse_subclasses
 from .lint import widening
-from .repairs import added, repaired, returned
+from .repairs import added, out_argument, repaired
 from .tracer import FUNCTIONS, SYNTAX, Tracer, active, current
 
 Shape = tuple[int, ...]
@@ -40,7 +40,7 @@ BF16, HALF = NUMPY["bf16"], tuple(NUMPY[d] for d in HALVES)
 
 def wrong(what: str, repair: str = "") -> ProgramError:
     """An error of the user's program, with the line."""
-    return ProgramError(what, where(user_source()), repair)
+    return ProgramError(what, location(user_source()), repair)
 
 
 # ---------------------------------------------------------------- operands
@@ -78,9 +78,9 @@ def kind_of(x: Any) -> Any:
     return type(x) if type(x) in WEAK else np.dtype(bool) if type(x) is bool else x.dtype
 
 
-def named(name: str, dtype: Any) -> str:
+def result_dtype(name: str, dtype: Any) -> str:
     """The language's name of a result's dtype."""
-    found = NAMES.get(np.dtype(own(dtype)))
+    found = NAMES.get(np.dtype(language_dtype(dtype)))
     if found is None:
         raise wrong(
             f"{name}: a result of {', '.join(NUMPY)} is required, got {np.dtype(dtype)}",
@@ -92,7 +92,7 @@ def named(name: str, dtype: Any) -> str:
 def promoted(name: str, *operands: Any) -> str:
     """The common dtype by NumPy's rules."""
     kinds = tuple(kind_of(x) for x in operands)
-    found = named(name, common(kinds))
+    found = result_dtype(name, common(kinds))
     lint(name, operands, found)
     return found
 
@@ -156,21 +156,21 @@ def value(x: Any, dtype: str = "", shape: Shape | None = None) -> Value:
     if isinstance(x, Tracer):
         found = casted(active().lift(x), dtype or x.type.dtype)
     else:
-        array = constant(x, dtype)
+        array = constant_array(x, dtype)
         if not array.ndim:
             return full(array.item(), Type(dtype_name(array.dtype), shape or ()))
         found = active().constant(array)
     return found if shape is None else broadcasted(found, shape)
 
 
-def constant(x: Any, dtype: str) -> np.ndarray:
+def constant_array(x: Any, dtype: str) -> np.ndarray:
     """A concrete operand as an array of `dtype`; a Python scalar must be within it."""
     try:
         with np.errstate(all="ignore"):
             if type(x) in SCALARS:
                 cut = type(x) is float and dtype in INTEGERS
                 return scalar_cast(x, dtype) if cut else np.asarray(x, NUMPY.get(dtype))
-            wanted = dtype or named("array", x.dtype)
+            wanted = dtype or result_dtype("array", x.dtype)
             return x if x.dtype == NUMPY[wanted] else scalar_cast(x, wanted)
     except (OverflowError, TypeError) as error:  # too great, complex for real
         raise wrong(f"array: {error}") from None
@@ -210,9 +210,9 @@ def common_shape(name: str, *shapes: Shape) -> Shape:
     return tuple(sizes)
 
 
-def new(found: Value, weak: bool = False) -> Tracer:
+def new(value: Value, weak: bool = False) -> Tracer:
     """A value of the current trace as a tracer."""
-    return Tracer(found, active(), weak)
+    return Tracer(value, active(), weak)
 
 
 def tracer(x: Any, dtype: str = "") -> Tracer:
@@ -324,7 +324,7 @@ def implements(
                 return traced(*args, **options)
             if writes:
                 return numpys(*args, **options)
-            return eager(numpys, implementation, args, options)
+            return eager_call(numpys, implementation, args, options)
 
         @functools.wraps(numpys, updated=())
         def with_precision(*args: Any, precision: Any = None, **options: Any) -> Any:
@@ -343,7 +343,7 @@ def _common(x: Any) -> bool:
     return x.dtype != BF16 if type(x) is np.ndarray else type(x) in SCALARS
 
 
-def eager(
+def eager_call(
     function: Any, implementation: Any, args: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     """NumPy's function, or where an array of bf16 is among the arguments the traced form, run at
@@ -355,11 +355,13 @@ def eager(
     narrow = any(isinstance(x, (np.ndarray, np.generic)) and x.dtype == BF16 for x in given)
     if narrow and options.get("out") is None:
         return SYNTAX.eagerly(implementation, args, options)
-    return function(*map(own, args), **{k: own(v) for k, v in options.items()})
+    return function(
+        *map(language_dtype, args), **{k: language_dtype(v) for k, v in options.items()}
+    )
 
 
 @functools.cache
-def loop(
+def ufunc_loop(
     function: np.ufunc, kinds: tuple[Any, ...], dtype: Any
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """NumPy's choice of dtypes for operands and results."""
@@ -398,14 +400,16 @@ def ufunc(
             operands = [operand(x) for x in args]
             operands = among(operands) if among else operands
             try:
-                inputs, outputs = loop(
-                    function, tuple(kind_of(x) for x in operands), dtype and np.dtype(own(dtype))
+                inputs, outputs = ufunc_loop(
+                    function,
+                    tuple(kind_of(x) for x in operands),
+                    dtype and np.dtype(language_dtype(dtype)),
                 )
             except TypeError as error:
                 raise wrong(f"{name}: {error}") from None
-            wanted = [named(name, d) for d in inputs]
+            wanted = [result_dtype(name, d) for d in inputs]
             for d in outputs:
-                named(name, d)
+                result_dtype(name, d)
             lint(name, operands, wanted[0])
             shape = common_shape(name, *(shape_of(x) for x in operands))
             values = [value(x, d, shape) for x, d in zip(operands, wanted, strict=True)]
@@ -434,7 +438,7 @@ def refuse_places(name: str, out: Any, mask: Any) -> Tracer | None:
     if len(places) > 1 or any(not isinstance(o, Tracer) for o in places):
         raise wrong(
             f"{name}: a new result is required, got out=, which writes into an array",
-            repaired((added, returned), "x = x + y, not x += y"),
+            repaired((added, out_argument), "x = x + y, not x += y"),
         )
     if mask is not True:
         raise wrong(

@@ -199,7 +199,7 @@ def our_array(at: Failed) -> tuple[ast.AST, str] | None:
 # ---------------------------------------------------------------- truth
 
 
-def joined(at: Failed) -> tuple[ast.AST, str] | None:
+def boolean_operation(at: Failed) -> tuple[ast.AST, str] | None:
     """a and b --> np.logical_and(a, b), a < t < b, not a; within no test of a statement."""
     inside = (at.node, *itertools.takewhile(lambda a: isinstance(a, ast.expr), at.around))
     whole = next((a for a in inside if isinstance(a, ast.BoolOp)), None)
@@ -226,7 +226,7 @@ def joined(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
-def extreme(at: Failed) -> tuple[ast.AST, str] | None:
+def elementwise_extreme(at: Failed) -> tuple[ast.AST, str] | None:
     """max(a, b) --> np.maximum(a, b)"""
     match at.node:
         case ast.Call(func=ast.Name(id="max" | "min" as name), args=[first, _, *_] as xs):
@@ -239,7 +239,7 @@ def extreme(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
-def chosen(at: Failed) -> tuple[ast.AST, str] | None:
+def conditional(at: Failed) -> tuple[ast.AST, str] | None:
     """a if t else b --> np.where(t, a, b); the same of an `if` of two values or two results."""
     for around in at.around:
         match around:
@@ -295,7 +295,7 @@ def asserted(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
-def turned(at: Failed) -> tuple[ast.AST, str] | None:
+def condition_loop(at: Failed) -> tuple[ast.AST, str] | None:
     """while t: --> a loop of the graph"""
     if isinstance(at.statement, ast.While) and at.statement in at.around:
         wl = at.module("wonderland")
@@ -340,7 +340,7 @@ def as_type(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
-def counted(at: Failed) -> tuple[ast.AST, str] | None:
+def range_loop(at: Failed) -> tuple[ast.AST, str] | None:
     """for i in range(t): --> a loop of the graph"""
     if not isinstance(at.statement, ast.For) or at.statement.iter is not at.node:
         return None
@@ -384,7 +384,7 @@ def added(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
-def masked(at: Failed) -> tuple[ast.AST, str] | None:
+def masked_write(at: Failed) -> tuple[ast.AST, str] | None:
     """x[mask] *= y --> x = np.where(mask, x * y, x); x[mask] --> np.where(mask, x, 0)"""
     match at.statement, at.node:
         case (
@@ -398,7 +398,7 @@ def masked(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
-def returned(at: Failed) -> tuple[ast.AST, str] | None:
+def out_argument(at: Failed) -> tuple[ast.AST, str] | None:
     """np.add(x, y, out=z) --> z = np.add(x, y)"""
     match at.node:
         case ast.Call(func=func, args=args, keywords=options):

@@ -22,13 +22,13 @@ from ..ir.errors import ProgramError
 from ..ir.explain import BARE, shown
 from ..ir.facts import effects_in, has_effect
 from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.source import Source, is_own, user_source, where
+from ..ir.source import Source, is_own, location, user_source
 from ..ir.types import NUMPY, Type, dtype_name
-from ..ir.walk import inline
+from ..ir.walk import inline_graph
 from ..ops.effects import Tie, tie, token
 from ..transform.interpreter import interpret
 from . import tree
-from .arrays import argument, refuse_subclasses
+from .arrays import argument_array, refuse_subclasses
 from .operands import operand, value
 from .tracer import SYNTAX, Recomputed, Trace, Tracer, active, current, tracing
 from .tree import Structure
@@ -72,12 +72,12 @@ def aval(x: Any, place: str = "args") -> tuple[Type, bool]:
     if isinstance(shape, tuple) and isinstance(dtype, np.dtype):
         return Type(dtype_name(dtype), shape), False
     found = array_on_device(x)
-    found = argument(x) if found is None else found
+    found = argument_array(x) if found is None else found
     if found is None:
         raise ProgramError(
             "trace: arrays and numbers are required as arguments, "
             f"got {type(x).__name__} {x!r:.40} at {place}",
-            where(user_source()),
+            location(user_source()),
             f"{static(place)}, or close over it; np.asarray(x) where it is memory of numbers",
         )
     return Type(dtype_name(found.dtype), found.shape), False
@@ -199,7 +199,7 @@ def _place(error: BaseException) -> str:
     found = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         if not is_own(frame.f_code.co_filename):
-            found = where(Source(frame.f_code.co_filename, line))
+            found = location(Source(frame.f_code.co_filename, line))
     return found
 
 
@@ -209,7 +209,7 @@ def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:
         raise ProgramError(
             f"{name}: arrays are required as results, got {type(x).__name__} {x!r:.40} "
             f"at result{path}",
-            where(user_source()),
+            location(user_source()),
             "return arrays in dicts, lists, tuples or dataclasses",
         )
     return value(x)
@@ -268,7 +268,7 @@ def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
         given = [
             _fitting(value(x, t.dtype), t, traced) for x, t in zip(operands, types, strict=True)
         ]
-        results = [_tracer(v) for v in placed(traced.graph, given)]
+        results = [_tracer(v) for v in graph_results(traced.graph, given)]
     else:
         results = list(
             run(traced.graph, *(_array(x, t, traced) for x, t in zip(operands, types, strict=True)))
@@ -296,17 +296,17 @@ def tied(values: Sequence[Value], effects: Sequence[Value]) -> list[Value]:
     return [tie(values[0] if values else token(), *effects), *values[1:]]
 
 
-def placed(graph: Graph, args: Sequence[Value]) -> list[Value]:
+def graph_results(graph: Graph, args: Sequence[Value]) -> list[Value]:
     """The results of a graph in the trace at hand, of which its effects become part."""
     if not effects_in(graph):
-        return list(inline(graph, args))
+        return list(inline_graph(graph, args))
 
     def step(node: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
         values = apply_all(node.op, *given)
         noted(values)
         return values
 
-    found = inline(graph, args, step)
+    found = inline_graph(graph, args, step)
     return [v.node.args[0] if v.node and isinstance(v.node.op, Tie) else v for v in found]
 
 

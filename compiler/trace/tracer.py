@@ -22,11 +22,11 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.graph import Value, apply
 from ..ir.parameters import Array
-from ..ir.source import user_source, where
+from ..ir.source import location, user_source
 from ..ir.types import MAX_AXES, NUMPY, Type
 from ..ops.nested.bodies import Control
 from ..ops.source import Constant
-from .aliases import Memories, Memory, kind
+from .aliases import AliasMemory, Memories, read_only_kind
 from .concrete import Concrete
 from .hints import HINTS
 
@@ -113,7 +113,7 @@ def refuse_foreign(tracer: Tracer) -> NoReturn:
     raise ProgramError(
         f"trace: a value of the trace of {tracer.owner.name}{origin} is used {state}, "
         f"got {tracer.type}",
-        where(user_source()),
+        location(user_source()),
         "return it from the traced function, or pass it as an argument",
     )
 
@@ -135,7 +135,7 @@ def active() -> Trace:
     if _state.current is None:
         raise ProgramError(
             "trace: a traced value is used outside of the function it was made in",
-            where(user_source()),
+            location(user_source()),
             "return it from the traced function",
         )
     return _state.current
@@ -234,18 +234,18 @@ class Tracer(Concrete):
         if len(value.type.shape) >= MAX_AXES and (excess := value.type.excess()):
             name = value.node.op.name if value.node else "trace"
             at = value.node.source if value.node else user_source()
-            raise ProgramError(f"{name}: {excess}", where(at))
+            raise ProgramError(f"{name}: {excess}", location(at))
         self._value, self.owner, self.weak = value, owner, weak
-        self.memory = owner.memories[value] if value.type.shape else Memory()
+        self.memory = owner.memories[value] if value.type.shape else AliasMemory()
         self.seen = self.memory.writes
-        self.replaced: tuple[Memory, Value] | None = None  # what `x += y` made this of
+        self.replaced: tuple[AliasMemory, Value] | None = None  # what `x += y` made this of
 
     @property
     def value(self) -> Value:
         if self.seen != self.memory.writes:
             raise ProgramError(
                 f"trace: memory of {self.type} was written to, of which this is another view",
-                where(user_source()),
+                location(user_source()),
                 "use the array that was written to, or x.copy() before the write",
             )
         return self._value
@@ -254,7 +254,7 @@ class Tracer(Concrete):
         """What the array is, where it is none that may be written to."""
         if self.owner is not current():
             return "a value of an outer function"
-        return kind(self._value)
+        return read_only_kind(self._value)
 
     def write(self, value: Value) -> None:
         """Stands for `value` from here on."""
@@ -360,7 +360,7 @@ class Tracer(Concrete):
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise ProgramError(
             f"trace: an array is required to be pickled, got a traced value of {self.type}",
-            where(user_source()),
+            location(user_source()),
             "return it from the traced function, and pickle the result",
         )
 
@@ -436,7 +436,7 @@ class Tracer(Concrete):
         if not self.shape:
             raise ProgramError(
                 f"len: an array of one axis or more is required, got {self.type}",
-                where(user_source()),
+                location(user_source()),
             )
         return self.shape[0]
 
@@ -444,7 +444,7 @@ class Tracer(Concrete):
         if not self.shape:
             raise ProgramError(
                 f"iteration: an array of one axis or more is required, got {self.type}",
-                where(user_source()),
+                location(user_source()),
             )
         return (self[i] for i in range(self.shape[0]))
 
@@ -463,5 +463,5 @@ def refuse_function(name: str, got: Tracer, kind: type[Exception] = ProgramError
     """A NumPy function or method that has no traced form."""
     what = f"{name}: has no form for traced arrays, got {got.type}"
     repair = nearest(name)
-    error = ProgramError(what, where(user_source()), repair)
+    error = ProgramError(what, location(user_source()), repair)
     raise error if kind is ProgramError else kind(str(error))

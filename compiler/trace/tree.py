@@ -21,7 +21,7 @@ from typing import Any
 
 from ..ir.errors import ProgramError
 from ..ir.explain import explained
-from ..ir.source import user_source, where
+from ..ir.source import location, user_source
 from ..ir.types import Type
 
 __all__ = ["Structure", "flatten", "leaves", "map", "paths", "structure", "unflatten"]
@@ -123,7 +123,7 @@ def _flatten(tree: Any, kind: int, leaves: list[Any], depth: int = 1) -> Structu
     if depth > DEEPEST + 8:  # a few are ours, as that of all arguments
         raise ProgramError(
             f"tree: at most {DEEPEST} containers in each other are required, got more",
-            where(user_source()),
+            location(user_source()),
             "one list of all arrays, and no container that holds itself",
         )
     if kind == DICT:
@@ -253,28 +253,28 @@ def composed(outer: Structure, inner: Structure) -> Structure:
     return Structure((container, data, tuple(composed(child, inner) for child in children)))
 
 
-def prefix(given: Any, structure: Structure, path: str = "") -> Iterator[Any]:
-    """The number or None of `given` that stands for each leaf of `structure`.
+def prefix(numbers: Any, structure: Structure, path: str = "") -> Iterator[Any]:
+    """The number or None of `numbers` that stands for each leaf of `structure`.
 
-    `given` has the containers of `structure` down to some depth. What stands in place of a
+    `numbers` has the containers of `structure` down to some depth. What stands in place of a
     container stands for all its leaves.
     """
-    if given is None or isinstance(given, int):
-        yield from [given] * structure.size
+    if numbers is None or isinstance(numbers, int):
+        yield from [numbers] * structure.size
         return
     keys = _keys(structure)
-    kind = _kind(type(given))
-    fits = type(given) is structure.container and kind not in (LEAF, NONE)
+    kind = _kind(type(numbers))
+    fits = type(numbers) is structure.container and kind not in (LEAF, NONE)
     children: list[Any] = []
     if fits and kind == DICT:
-        fits = sorted(given) == list(structure.data)
-        children = [given[key] for key in structure.data] if fits else []
+        fits = sorted(numbers) == list(structure.data)
+        children = [numbers[key] for key in structure.data] if fits else []
     elif fits:
-        children = [getattr(given, k[1:]) for k in keys] if kind == DATACLASS else list(given)
+        children = [getattr(numbers, k[1:]) for k in keys] if kind == DATACLASS else list(numbers)
     if not fits or len(children) != len(structure.children):
         raise ProgramError(
             f"a number, None, or a tree of them for {_described(structure)}"
-            f"{path and f' at {path}'} is required, got {given!r:.60}"
+            f"{path and f' at {path}'} is required, got {numbers!r:.60}"
         )
     for part, key, child in zip(children, keys, structure.children, strict=True):
         yield from prefix(part, child, path + key)

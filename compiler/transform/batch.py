@@ -23,7 +23,7 @@ from ..ir.errors import CompilerError
 from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.symbolic import repeated
 from ..ir.types import Type
-from ..ir.walk import inline
+from ..ir.walk import inline_graph
 from .rows import apart, entered, guard
 
 
@@ -40,7 +40,7 @@ def batch(
         Value(lifted(v.type, size) if yes else v.type)
         for v, yes in zip(graph.inputs, batched, strict=True)
     )
-    found, wide = run(graph, inputs, batched, size)
+    found, wide = batched_outputs(graph, inputs, batched, size)
     if forced is not None:
         needed = [o or yes for o, yes in zip(wide, forced, strict=True)]
         found = tuple(
@@ -51,7 +51,7 @@ def batch(
     return Graph.of(f"{graph.name}_batch", inputs, found), wide
 
 
-def run(
+def batched_outputs(
     graph: Graph,
     args: Sequence[Value],
     batched: Sequence[bool],
@@ -87,7 +87,7 @@ def run(
                 )
         return found
 
-    outputs = inline(graph, args, step)
+    outputs = inline_graph(graph, args, step)
     return outputs, tuple(o in wide for o in graph.outputs)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..ir.errors import CompilerError, ProgramError
 from ..ir.facts import runs_outside
 from ..ir.graph import Graph, Node, Value
-from ..ir.source import where
+from ..ir.source import location
 from ..ir.types import spelled, type_of
 
 
@@ -45,12 +45,12 @@ def results(node: Node, args: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         if runs_outside(node.op):
             raise  # of a function of the user's
         said = f"the reference failed: {type(error).__name__}: {error}"
-        raise CompilerError(f"{node!r}: {said}", where(node.source)) from error
+        raise CompilerError(f"{node!r}: {said}", location(node.source)) from error
     several = found if isinstance(found, tuple) else (found,)
     arrays = tuple(np.asarray(r) for r in several)
     if tuple(map(type_of, arrays)) != node.types:
         said = f"the reference gave {spelled(map(type_of, arrays))}"
-        raise CompilerError(f"{node!r}: {said}", where(node.source))
+        raise CompilerError(f"{node!r}: {said}", location(node.source))
     return arrays
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from ..ir.errors import CompilerError
 from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.symbolic import node_of, zeros
-from ..ir.walk import inline
+from ..ir.walk import inline_graph
 
 
 def jvp(graph: Graph, nonzero: Sequence[bool], of: Sequence[bool] | None = None) -> Graph:
@@ -65,5 +65,5 @@ def pushforward(
             slopes[v] = t
         return values
 
-    outputs = inline(graph, args, step)
+    outputs = inline_graph(graph, args, step)
     return outputs, tuple(slopes.get(o) for o in outputs)

@@ -27,15 +27,15 @@ def in_pairs(graph: Graph, args: Sequence[Parts]) -> tuple[Parts, ...]:
     for node in graph.nodes:
         with sourced(node.source):
             given = tuple(new[a] for a in node.args)
-            new.update(zip(node.values, step(node, given), strict=True))
+            new.update(zip(node.values, paired_node(node, given), strict=True))
     return tuple(new[o] for o in graph.outputs)
 
 
-def step(node: Node, given: tuple[Parts, ...]) -> Sequence[Parts]:
-    plain = tuple(a for a in given if isinstance(a, Value))
+def paired_node(node: Node, args: tuple[Parts, ...]) -> Sequence[Parts]:
+    plain = tuple(a for a in args if isinstance(a, Value))
     types = (*(a.type for a in node.args), *node.types)
     if any(t.is_complex for t in types) or any(map(has_complex, node.op.graphs)):
-        return node.op.in_pairs(node, given)
+        return node.op.in_pairs(node, args)
     return apply_all(node.op, *plain)
 
 

@@ -22,7 +22,7 @@ from ..ir.errors import CompilerError
 from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.source import sourced
 from ..ir.symbolic import node_of
-from ..ir.walk import inline
+from ..ir.walk import inline_graph
 
 
 def split(graph: Graph, marked: Sequence[bool], late: Sequence[bool]) -> tuple[Graph, Graph]:
@@ -38,7 +38,7 @@ def split(graph: Graph, marked: Sequence[bool], late: Sequence[bool]) -> tuple[G
         if o in waiting and not yes
     ]:
         raise CompilerError(f"split: early output {wrong[0]} depends on a marked input", str(graph))
-    second = Late(waiting)
+    second = LateProgram(waiting)
     for v, yes in zip(graph.inputs, marked, strict=True):
         if yes:
             second.new[v] = Value(v.type)
@@ -74,7 +74,7 @@ def divided_at(
     of the node's, inner ops divided, and which depend on a marked operand."""
     body = divided(body, marked)
     found = dependents(body, marked)
-    return inline(body, node.args), tuple(o in found for o in body.outputs)
+    return inline_graph(body, node.args), tuple(o in found for o in body.outputs)
 
 
 def divided(graph: Graph, marked: Sequence[bool]) -> Graph:
@@ -108,10 +108,10 @@ def divided_anew(graph: Graph, marked: Sequence[bool]) -> Graph:
             late.update(values)
         return values
 
-    return Graph.of(graph.name, inputs, inline(graph, inputs, step))
+    return Graph.of(graph.name, inputs, inline_graph(graph, inputs, step))
 
 
-class Late:
+class LateProgram:
     """The second program as it is made: the new values of the old ones, and what crosses."""
 
     def __init__(self, waiting: set[Value]) -> None:

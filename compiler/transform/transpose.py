@@ -49,7 +49,7 @@ def pullback(
     def add(v: Value, ct: Value | None) -> None:
         if ct is not None:
             if v.node and not v.type.is_inexact:
-                raise reader(v.node, graph)
+                raise reader_error(v.node, graph)
             if ct.type != v.type:
                 raise CompilerError(
                     f"transpose: a value of type {v.type} got a cotangent of type {ct.type}",
@@ -81,22 +81,22 @@ def pullback(
 
 
 def refuse_readers(
-    tangents: Set[Value], found: Sequence[Value], given: Set[Value], graph: Graph
+    tangents: Set[Value], cotangents: Sequence[Value], known: Set[Value], graph: Graph
 ) -> None:
     """Refuses cotangents that are made of a tangent, of which there is only the type."""
-    seen: set[Value] = set(given)
-    stack = list(found)
+    seen: set[Value] = set(known)
+    stack = list(cotangents)
     while stack:
         v = stack.pop()
         if v.node is None or v in seen:
             continue
         seen.update(v.node.values)
         if not tangents.isdisjoint(v.node.args):
-            raise reader(v.node, graph)
+            raise reader_error(v.node, graph)
         stack += v.node.args
 
 
-def reader(node: Node, graph: Graph) -> CompilerError:
+def reader_error(node: Node, graph: Graph) -> CompilerError:
     """The error of a node that needs a tangent itself where only its type is known."""
     what = f"transpose: '{node.op.name}' reads a tangent, in a transpose rule"
     return CompilerError(what, str(graph))

@@ -40,7 +40,7 @@ def squared_loss(params: Linear, x: Any, y: Any) -> Any:
     return np.mean(squared_error(output(params, x), y))
 
 
-def explained(params: Linear, x: Any, y: Any) -> Any:
+def explained_variance(params: Linear, x: Any, y: Any) -> Any:
     """R^2: the part of the targets' variance that the predictions explain."""
     return 1 - squared_loss(params, x, y) / np.var(y)
 
@@ -66,7 +66,14 @@ def softmax_accuracy(params: Linear, x: Any, y: Any) -> Any:
 
 
 LINEAR = Task(
-    "linear", diabetes, init_one, squared_loss, explained, "R^2", sgd(0.1, momentum=0.9), epochs=200
+    "linear",
+    diabetes,
+    init_one,
+    squared_loss,
+    explained_variance,
+    "R^2",
+    sgd(0.1, momentum=0.9),
+    epochs=200,
 )
 LOGISTIC = Task(
     "logistic",

@@ -17,7 +17,7 @@ import numpy
 from ...compiler.front import random
 from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
-from ...compiler.ir.source import user_source, where
+from ...compiler.ir.source import location, user_source
 from ...compiler.trace.tracer import Tracer
 
 __all__ = [
@@ -40,7 +40,7 @@ def _fans(name: str, shape: Sequence[int]) -> tuple[int, int]:
     if len(shape) < 2:
         raise ProgramError(
             f"{name}: a shape of inputs and outputs is required, got {list(shape)}",
-            where(user_source()),
+            location(user_source()),
         )
     field = math.prod(shape[:-2])
     return field * shape[-2], field * shape[-1]
@@ -118,7 +118,7 @@ def orthogonal(
     if isinstance(drawn, Tracer):
         raise ProgramError(
             "orthogonal: a key that is known is required, got a traced one",
-            where(user_source()),
+            location(user_source()),
             "initialize outside of the compiled function",
         )
     if not drawn.size:

@@ -15,7 +15,7 @@ from typing import Any
 from ...compiler.front import numpy as np
 from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
-from ...compiler.ir.source import user_source, where
+from ...compiler.ir.source import location, user_source
 
 __all__ = [
     "Schedule",
@@ -34,7 +34,7 @@ Schedule = Callable[[Any], Any]
 def _at_least_one(name: str, what: str, steps: Any) -> None:
     if not steps > 0:
         raise ProgramError(
-            f"{name}: {what} of 1 or more is required, got {steps!r:.40}", where(user_source())
+            f"{name}: {what} of 1 or more is required, got {steps!r:.40}", location(user_source())
         )
 
 

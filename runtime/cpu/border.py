@@ -48,10 +48,10 @@ ARRAY_SIZES = 32
 ARRAY_DTYPE = 56
 ARRAY_FLAGS = 64
 
-ACCEPTED = -1  # what `check` gives when all is well, and a walk that is done
+ACCEPTED = -1  # what `refused` gives when all is well, and a walk that is done
 
 
-def check(context, leaves):
+def refused(context, leaves):
     """Writes the addresses of the inputs; gives the index of the first that is refused, or -1."""
     count = read64(context + INPUTS)
     pointers = read64(context + POINTERS)
@@ -77,12 +77,12 @@ def check(context, leaves):
                 return i
         write64(pointers + 8 * i, read64(leaf + ARRAY_DATA))
     if read64(context + ORDER) != 0:
-        sort(read64(context + ORDER), pointers, count)
+        insertion_sort(read64(context + ORDER), pointers, count)
         return overlap(context, count)
     return ACCEPTED
 
 
-def sort(order, keys, count):
+def insertion_sort(order, keys, count):
     """By insertion: the order of the last call is nearly always right."""
     for k in range(1, count):
         moved = read64(order + 8 * k)
@@ -138,9 +138,9 @@ def patch(context):
 
 
 def start(method, args, count):
-    """start(leaves, outputs): what `check` gives where a leaf is refused, else the walk's end."""
+    """start(leaves, outputs): what `refused` gives where a leaf is refused, else the walk's end."""
     context = PyLong_AsLongLong(method)
-    found = check(context, read64(args))
+    found = refused(context, read64(args))
     if found == ACCEPTED:
         give(context, read64(args + 8))
         patch(context)

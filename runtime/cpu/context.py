@@ -12,9 +12,9 @@ from ..program import Table
 from ..rows import HostRow, KernelRow, LoopRow, Slot
 from ..steps import Begin, Choose, End, Host, Jump, Segment, Step, Test, phases_of
 from . import border, walker
-from .executor import Team, machine_code
+from .executor import Team, walker_functions
 from .guard import ALIGNED, CONTIGUOUS, WRITEABLE, method, verified
-from .memory import ALIGNMENT, aligned
+from .memory import ALIGNMENT, aligned_array
 
 Patches = list[tuple[int, int, int]]  # pointer, offset in bytes, address to write
 
@@ -35,9 +35,9 @@ class Context:
     def __init__(self, table: Table, hold: bool, team: Team | None, native: bool | None = None):
         self.table = table
         self.team = team  # whose memory lives as long as a launch may use it
-        self.arena = aligned(table.arena_bytes)
+        self.arena = aligned_array(table.arena_bytes)
         stride = -(-table.scratch_bytes // ALIGNMENT) * ALIGNMENT
-        self.scratch = aligned(stride * (team.size if team else 1))
+        self.scratch = aligned_array(stride * (team.size if team else 1))
         self._arena_address = self.arena.ctypes.data
         self._constant_addresses = [c.ctypes.data for c in table.constants]
         self._kept: list[np.ndarray] = []
@@ -55,7 +55,7 @@ class Context:
         }  # fmt: skip
         for offset, value in values.items():
             head[offset // 8] = value
-        code, address = machine_code(), head.ctypes.data
+        code, address = walker_functions(), head.ctypes.data
         self.start = method(code["start"], address)
         self.proceed = method(code["proceed"], address)
         self.resume = method(code["resume"], address)
@@ -70,7 +70,7 @@ class Context:
     # ---- native memory
 
     def _words(self, *shape: int) -> np.ndarray:
-        words = aligned(8 * math.prod(shape)).view(np.int64).reshape(shape)
+        words = aligned_array(8 * math.prod(shape)).view(np.int64).reshape(shape)
         words[...] = 0
         self._kept.append(words)
         return words

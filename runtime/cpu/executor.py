@@ -18,11 +18,11 @@ import numpy as np
 from ..native import atomic, objects
 from ..native.atomic import ATOMIC
 from . import border, walker
-from .memory import aligned
+from .memory import aligned_array
 
 
 @functools.cache
-def machine_code() -> Mapping[str, int]:
+def walker_functions() -> Mapping[str, int]:
     """The addresses of the functions of walker.py and border.py."""
     text = inspect.getsource(walker) + inspect.getsource(border)
     return objects.functions(text, ATOMIC, inspect.getsource(atomic))
@@ -71,7 +71,7 @@ def quota(file: Path) -> Iterator[int]:
         yield -(-int(given) // int(period))
 
 
-def places() -> np.ndarray:
+def processor_sets() -> np.ndarray:
     """Sets of processors as the system writes them: row c is all this process may use but c."""
     if sys.platform != "linux":
         return np.zeros((0, 8), np.uint8)
@@ -86,7 +86,7 @@ class Team:
     """Up to `size` threads: the caller of a launch, and workers that sleep when not needed."""
 
     def __init__(self, size: int):
-        self.state = aligned(walker.TEAM_BYTES)
+        self.state = aligned_array(walker.TEAM_BYTES)
         self.state[:] = 0
         self.address = self.state.ctypes.data
         self.workers: list[threading.Thread] = []
@@ -97,7 +97,7 @@ class Team:
             raise
         self.size = 1 + len(self.workers)
         self.numbers = np.array([w.native_id for w in self.workers], np.int64)
-        self.places = places()
+        self.places = processor_sets()
         self._write({
             walker.THREADS: self.numbers.ctypes.data, walker.WORKERS: len(self.workers),
             walker.PLACES: self.places.ctypes.data, walker.PLACE_BYTES: self.places.shape[1],
@@ -105,7 +105,7 @@ class Team:
         })  # fmt: skip
 
     def _start(self, size: int) -> None:
-        serve = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(machine_code()["serve"])
+        serve = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(walker_functions()["serve"])
 
         def work(state: np.ndarray, member: int) -> None:
             serve(state.ctypes.data, member)  # the state lives as long as whoever looks at it
@@ -125,7 +125,7 @@ class Team:
 
     def stop(self) -> None:
         """After the launch in progress; later launches of this team run alone."""
-        ctypes.CFUNCTYPE(None, ctypes.c_int64)(machine_code()["stop_team"])(self.address)
+        ctypes.CFUNCTYPE(None, ctypes.c_int64)(walker_functions()["stop_team"])(self.address)
         for worker in self.workers:
             worker.join()
 

@@ -27,7 +27,7 @@ NONE, READ, WRITE = 0, 1, 3  # of mprotect
 KERNEL = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)
 
 
-def checked(side: str) -> str:
+def checked_side(side: str) -> str:
     """The side, if there is one of that name."""
     if side not in ("", *SIDES):
         raise ValueError(f"WONDERLAND_GUARD: end or begin is required, got {side!r}")
@@ -40,7 +40,7 @@ def protect(address: int, nbytes: int, mode: int) -> None:
         raise OSError(ctypes.get_errno(), "mprotect")
 
 
-class Block:
+class FencedPages:
     """Bytes of some pages, with a page before and behind that may not be touched."""
 
     def __init__(self, pages: int) -> None:
@@ -58,7 +58,7 @@ class Block:
 class Fenced:
     """Kernels on copies between pages that may not be touched."""
 
-    blocks: dict[int, list[Block]] = {}  # noqa: RUF012 (by pages, of the process)
+    blocks: dict[int, list[FencedPages]] = {}  # noqa: RUF012 (by pages, of the process)
 
     def __init__(self, side: str) -> None:
         self.side = side
@@ -94,19 +94,19 @@ class Fenced:
         for block in (*taken.values(), scratch):
             self.blocks[block.nbytes // mmap.PAGESIZE].append(block)
 
-    def taken(self, nbytes: int) -> Block:
+    def taken(self, nbytes: int) -> FencedPages:
         """A block for so many bytes that nothing else uses."""
         pages = max(1, -(-nbytes // mmap.PAGESIZE))
         free = self.blocks.setdefault(pages, [])
-        return free.pop() if free else Block(pages)
+        return free.pop() if free else FencedPages(pages)
 
 
-def call(table: Table, side: str, leaves: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
+def fenced_call(table: Table, side: str, leaves: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
     """The results."""
     given, _ = table.started(leaves, table.refused)
     arena = np.full(table.arena_bytes, POISON, np.uint8)
     made = [
-        None if k in table.donors else poisoned(spec.shape, spec.dtype)
+        None if k in table.donors else poisoned_array(spec.shape, spec.dtype)
         for k, spec in enumerate(table.outputs)
     ]
     outputs = table.results(given, made)
@@ -120,7 +120,7 @@ def call(table: Table, side: str, leaves: tuple[Any, ...]) -> tuple[np.ndarray, 
     return outputs
 
 
-def poisoned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def poisoned_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     array = np.empty(shape, dtype)
     ctypes.memset(array.ctypes.data, POISON, array.nbytes)
     return array

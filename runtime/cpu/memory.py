@@ -12,7 +12,7 @@ POOLED_BYTES = 1 << 18  # from here on outputs are pooled, and blocks are pages 
 HUGE_BYTES = 1 << 21  # from here on the kernel is asked for huge pages
 
 
-def aligned(nbytes: int) -> np.ndarray:
+def aligned_array(nbytes: int) -> np.ndarray:
     """`nbytes` uninitialised bytes from a cache line on."""
     if nbytes >= POOLED_BYTES:
         return pages(nbytes)

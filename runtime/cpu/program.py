@@ -36,7 +36,7 @@ from ..program import (
     text,
 )
 from ..rows import HOLD_SECONDS, TOGETHER_SECONDS, KernelRow, Row
-from ..spec import POISON, ArraySpec, fits
+from ..spec import POISON, ArraySpec, fits_spec
 from ..steps import Host, Segment, steps_of
 from . import fenced
 from .border import ACCEPTED
@@ -78,7 +78,7 @@ class Program:
         self.rows, self.seconds = tuple(rows), seconds
         self._top = seconds >= TOGETHER_SECONDS if together is None else together
         self.poison = poisoned(poison)
-        self.guard = fenced.checked(os.environ.get("WONDERLAND_GUARD", ""))
+        self.guard = fenced.checked_side(os.environ.get("WONDERLAND_GUARD", ""))
         self.table = Table(
             steps=steps_of(self.rows, self._top),
             inputs=tuple(inputs),
@@ -133,7 +133,7 @@ class Program:
 
     def bind(self, leaves: Leaves) -> Bound:
         for k, (leaf, spec) in enumerate(zip(leaves, self.table.inputs, strict=True)):
-            if not fits(leaf, spec, k in self.table.donated):
+            if not fits_spec(leaf, spec, k in self.table.donated):
                 got = type(leaf).__name__
                 if isinstance(leaf, np.ndarray):
                     got = "another kind or layout"
@@ -170,7 +170,7 @@ class Program:
     def _call(self, leaves: Leaves, convert: bool) -> Arrays | None:
         if self.guard:
             fit = convert or self.table.refused(leaves) < 0
-            return fenced.call(self.table, self.guard, leaves) if fit else None
+            return fenced.fenced_call(self.table, self.guard, leaves) if fit else None
         context = self._context()
         results = self._run(context, leaves, convert)
         self._contexts.append(context)
@@ -240,15 +240,15 @@ def makers(table: Table, spare: int) -> tuple[Callable[[], Any], ...]:
     return tuple(maker(*spec) for spec in specs)
 
 
-def finish(context: Context, found: int, times: list[float] | None = None) -> None:
+def finish(context: Context, status: int, times: list[float] | None = None) -> None:
     """Does the calls of Python that a walk waits for, until it is done.
 
     `times` receives the time wherever the steps look at the clock.
     """
-    while found < ACCEPTED:
-        row, addresses, step = context.host(found)
+    while status < ACCEPTED:
+        row, addresses, step = context.host(status)
         if row is not None:
             call_host(row, addresses, HostMemory())
         elif times is not None:
             times.append(time.perf_counter())
-        found = context.resume(step)
+        status = context.resume(step)

@@ -135,14 +135,14 @@ SEQUENCES = 1073741824
 SPINS = 1000  # about 25 microseconds
 
 
-def walk(context, segment):
+def walk_rows(context, segment):
     """All rows of a segment, in order, on this thread."""
     scratch = read64(context + SCRATCH)
     for row in range(read64(segment + ROWS_BEGIN), read64(segment + ROWS_END), ROW_BYTES):
         call(read64(row + KERNEL), read64(row + ARGS), 0, read64(row + POINTS), scratch)
 
 
-def steps(context, step):
+def run_steps(context, step):
     """From a step on until the program stops, waits for Python or is interrupted."""
     while True:
         kind = read64(step)
@@ -150,7 +150,7 @@ def steps(context, step):
             if read64(context + MODE) == TOGETHER and read64(step + SHARED) != 0:
                 launch(read64(context + TEAM), context, step)
             else:
-                walk(context, step)
+                walk_rows(context, step)
             step = step + STEP_BYTES
         elif kind == END_STEP:
             loop = read64(step + LOOP)
@@ -235,7 +235,7 @@ def interrupted(context):
 def launch(team, context, segment):
     """A segment by the whole team; alone if the team is taken."""
     if swap(team + BUSY, 0, 1) != 0:
-        walk(context, segment)
+        walk_rows(context, segment)
         return 0
     if load(team + ASLEEP) > 0:
         make_room(team)
@@ -352,9 +352,9 @@ def stop_team(team):
 def run(context, step):
     """From a step on, as the context's mode says. Python's lock is held on entry and on return."""
     if read64(context + MODE) == HOLD:
-        return steps(context, step)
+        return run_steps(context, step)
     write64(context + THREAD, PyEval_SaveThread())
-    found = steps(context, step)
+    found = run_steps(context, step)
     if found != INTERRUPTED:
         PyEval_RestoreThread(read64(context + THREAD))
     return found

@@ -78,16 +78,20 @@ def artifacts(
     for text in dict.fromkeys(texts):
         name = hashlib.sha256(f"{environment}\n{text}".encode()).hexdigest()
         with making.LOCK:
-            found = HELD.pop(name, None) or stored(name)
+            found = HELD.pop(name, None) or stored_artifact(name)
             if found is None:
-                found = making.apart(partial(made, text, words, architecture, name))
+                found = making.on_new_thread(
+                    partial(compiled_artifact, text, words, architecture, name)
+                )
             out[text] = HELD[name] = found
             while len(HELD) > MOST:
                 del HELD[next(iter(HELD))]
     return out
 
 
-def made(text: str, words: Mapping[str, Any], architecture: str, name: str) -> Artifact:
+def compiled_artifact(
+    text: str, words: Mapping[str, Any], architecture: str, name: str
+) -> Artifact:
     """Compiles a text and keeps it on disk."""
     (function,), _ = native.parsed(text)
     try:
@@ -126,8 +130,8 @@ def artifact(code: ptx.Assembly, cubin: bytes, log: str, architecture: str) -> A
     )
 
 
-def stored(name: str) -> Artifact | None:
-    """What `made` kept, if it is there and whole."""
+def stored_artifact(name: str) -> Artifact | None:
+    """What `compiled_artifact` kept, if it is there and whole."""
     cubin, entry = objects.read(f"{name}.cubin"), objects.read(f"{name}.kernel")
     if cubin is None or entry is None:
         return None
@@ -182,7 +186,7 @@ def packaged() -> list[Path]:
 
 def linker_version() -> str:
     major, minor = ctypes.c_uint(), ctypes.c_uint()
-    check(None, linker().nvJitLinkVersion(ctypes.byref(major), ctypes.byref(minor)))
+    require_success(None, linker().nvJitLinkVersion(ctypes.byref(major), ctypes.byref(minor)))
     return f"nvJitLink {major.value}.{minor.value}"
 
 
@@ -191,12 +195,12 @@ def link(code: str, architecture: str) -> tuple[bytes, str]:
     library, handle = linker(), ctypes.c_void_p()
     options = [f"-arch={architecture}".encode(), b"-Xptxas=-v", b"-Xptxas=-warn-spills"]
     given = (ctypes.c_char_p * len(options))(*options)
-    check(None, library.nvJitLinkCreate(ctypes.byref(handle), len(options), given))
+    require_success(None, library.nvJitLinkCreate(ctypes.byref(handle), len(options), given))
     try:
         data = code.encode() + b"\0"
         added = library.nvJitLinkAddData(handle, INPUT_PTX, data, ctypes.c_size_t(len(data)), b"k")
-        check(handle, added)
-        check(handle, library.nvJitLinkComplete(handle))
+        require_success(handle, added)
+        require_success(handle, library.nvJitLinkComplete(handle))
         return fetched(handle, "LinkedCubin"), fetched(handle, "InfoLog").decode(errors="replace")
     finally:
         library.nvJitLinkDestroy(ctypes.byref(handle))
@@ -204,15 +208,15 @@ def link(code: str, architecture: str) -> tuple[bytes, str]:
 
 def fetched(handle: ctypes.c_void_p, what: str) -> bytes:
     library, size = linker(), ctypes.c_size_t()
-    check(None, getattr(library, f"nvJitLinkGet{what}Size")(handle, ctypes.byref(size)))
+    require_success(None, getattr(library, f"nvJitLinkGet{what}Size")(handle, ctypes.byref(size)))
     place = ctypes.create_string_buffer(size.value or 1)
-    check(None, getattr(library, f"nvJitLinkGet{what}")(handle, place))
+    require_success(None, getattr(library, f"nvJitLinkGet{what}")(handle, place))
     return (
         place.raw[: size.value].rstrip(b"\0") if what.endswith("Log") else place.raw[: size.value]
     )
 
 
-def check(handle: ctypes.c_void_p | None, result: int) -> None:
+def require_success(handle: ctypes.c_void_p | None, result: int) -> None:
     if result:
         said = fetched(handle, "ErrorLog").decode(errors="replace") if handle else ""
         raise CompilerError(f"nvJitLink fails with {result}: {said.strip() or 'nothing said'}")

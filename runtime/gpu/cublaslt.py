@@ -82,15 +82,15 @@ class Products:
         if result := getattr(self.library, f"cublasLt{name}")(*args):
             raise LibraryError(f"cublasLt{name} fails with {result}")
 
-    def plan(self, product: MatrixProduct) -> Plan | None:
+    def plan(self, product: MatrixProduct) -> ProductPlan | None:
         """How the library does it; None if it does not."""
         try:
-            return Plan(self, product)
+            return ProductPlan(self, product)
         except LibraryError:
             return None
 
 
-class Plan:
+class ProductPlan:
     """A product of given sizes. It lives as long as the process: sizes are few."""
 
     def __init__(self, products: Products, p: MatrixProduct) -> None:

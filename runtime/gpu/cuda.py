@@ -1,7 +1,7 @@
 """NVIDIA's GPUs as devices, through cuda.core: streams, a stream-ordered pool, explicit graphs.
 
-Imported when a GPU is asked for and never before. Without one, `devices` is empty and `missing`
-says what is lacking.
+Imported when a GPU is asked for and never before. Without one, `cuda_devices` is empty, and
+`missing` says what is lacking.
 
 A launch that fails leaves everything as it was. A kernel that faults takes the context with it: the
 device is lost for this process, every further use of it says so, and the processor goes on.
@@ -21,8 +21,8 @@ import numpy as np
 
 from ..rows import MatrixProduct
 from . import cublaslt, dlpack
-from .device import DeviceError, Launch, Memory, OutOfDeviceMemory
-from .device_array import LEGACY, returned
+from .device import DeviceError, DeviceMemory, Launch, OutOfDeviceMemory
+from .device_array import LEGACY, release_borrowed
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def driver() -> Any:
 
 
 @functools.cache
-def found() -> tuple[tuple[CudaDevice, ...], str]:
+def cuda_found() -> tuple[tuple[CudaDevice, ...], str]:
     """All devices, and why there are none."""
     try:
         core()
@@ -64,13 +64,13 @@ def found() -> tuple[tuple[CudaDevice, ...], str]:
     return made, ""
 
 
-def devices() -> tuple[CudaDevice, ...]:
-    return found()[0]
+def cuda_devices() -> tuple[CudaDevice, ...]:
+    return cuda_found()[0]
 
 
 def missing() -> str:
     """What is lacking; empty if there is a device."""
-    return found()[1]
+    return cuda_found()[1]
 
 
 class CudaDevice:
@@ -88,7 +88,7 @@ class CudaDevice:
         self._lost = ""
         self._opened: dict[str, Any] = {}  # the stream, the pool ..., once they are asked for
         self._kernels: dict[str, Any] = {}  # kept, so that no two have a handle one after another
-        self._plans: dict[MatrixProduct, cublaslt.Plan | None] = {}
+        self._plans: dict[MatrixProduct, cublaslt.ProductPlan | None] = {}
         self._configs: dict[tuple[int, ...], Any] = {}
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ class CudaDevice:
         """CUDA does not survive a fork: its library is not called any more, to free something
         neither."""
         self._lost, self.is_forked = "by a fork, try: processes that are spawned", True
-        kept(*self._opened.values(), *self._kernels.values())
+        kept_forever(*self._opened.values(), *self._kernels.values())
 
     # ---- the driver
 
@@ -170,7 +170,7 @@ class CudaDevice:
 
     # ---- memory
 
-    def allocate(self, nbytes: int) -> Memory:
+    def allocate(self, nbytes: int) -> DeviceMemory:
         what, size = f"memory of {nbytes} bytes", max(nbytes, 1)
 
         def work() -> Any:
@@ -181,7 +181,7 @@ class CudaDevice:
         except OutOfDeviceMemory:
             gc.collect()  # arrays in cycles, what is borrowed, then what the pool keeps for later
             self._do(what, self._stream.sync)
-            returned(self)
+            release_borrowed(self)
             self._do(what, lambda: self._call("cuMemPoolTrimTo", self._pool.handle, 0))
             return _Memory(self, self._do(what, work), nbytes)
 
@@ -282,7 +282,7 @@ class CudaDevice:
             "a product", lambda: plan.run(addresses, int(self._stream.handle))
         )
 
-    def _plan(self, product: MatrixProduct) -> cublaslt.Plan | None:
+    def _plan(self, product: MatrixProduct) -> cublaslt.ProductPlan | None:
         if "products" not in self._opened:
             nbytes = cublaslt.WORKSPACE_BYTES
             workspace = self._opened["workspace"] = self.allocate(nbytes)
@@ -345,7 +345,7 @@ class _DriverError(Exception):
         self.code = int(result)
 
 
-def kept(*made: Any) -> None:
+def kept_forever(*made: Any) -> None:
     """Objects of cuda.core that are never given back to the driver."""
     for x in made:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(x))
@@ -359,7 +359,7 @@ class _Made:
 
     def __del__(self) -> None:
         if self.device.is_forked:
-            kept(*self.made)
+            kept_forever(*self.made)
 
 
 class _Memory(_Made):

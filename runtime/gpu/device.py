@@ -26,7 +26,7 @@ class OutOfDeviceMemory(DeviceError, MemoryError):
     """A device has not as much memory left as is required."""
 
 
-class Memory(Protocol):
+class DeviceMemory(Protocol):
     """`nbytes` at `address`; given back, in the order of the stream, when nobody holds it."""
 
     @property
@@ -47,7 +47,7 @@ class Launch:
     name: str = ""
 
 
-class Graph(Protocol):
+class DeviceGraph(Protocol):
     """Launches in order, sent to the device at once."""
 
     def change(self, k: int, launch: Launch) -> None:
@@ -57,7 +57,7 @@ class Graph(Protocol):
     def launch(self) -> None: ...
 
 
-class Mark(Protocol):
+class StreamMark(Protocol):
     """A point in the order of the stream."""
 
     @property
@@ -72,7 +72,7 @@ class Mark(Protocol):
 class Device(Protocol):
     """One accelerator. `limbo` holds what device_array.py gives back when its mark is done."""
 
-    limbo: list[tuple[Mark, Any]]
+    limbo: list[tuple[StreamMark, Any]]
 
     @property
     def kind(self) -> str: ...
@@ -85,7 +85,7 @@ class Device(Protocol):
 
     # ---- memory, in the order of the stream
 
-    def allocate(self, nbytes: int) -> Memory:
+    def allocate(self, nbytes: int) -> DeviceMemory:
         """Uninitialised memory, aligned to 256 bytes. Errors: OutOfDeviceMemory."""
         ...
 
@@ -123,7 +123,7 @@ class Device(Protocol):
         is no library, or none for this one."""
         ...
 
-    def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> Graph:
+    def graph(self, waves: tuple[tuple[Launch, ...], ...]) -> DeviceGraph:
         """Launches of one wave may run at the same time, after those of the wave before."""
         ...
 
@@ -147,7 +147,7 @@ class Device(Protocol):
         """What is asked for here from now on waits for another stream's work."""
         ...
 
-    def mark(self, timed: bool = False) -> Mark:
+    def mark(self, timed: bool = False) -> StreamMark:
         """After all that was asked for."""
         ...
 

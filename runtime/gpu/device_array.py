@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..spec import ArraySpec, spelled
+from ..spec import ArraySpec, type_text
 from . import dlpack
-from .device import Device, DeviceError, Memory
+from .device import Device, DeviceError, DeviceMemory
 
 ALIGNMENT = 16  # bytes that a kernel may move at once
 LEGACY = 1  # the stream of CUDA that waits for all others which do not say otherwise
@@ -30,7 +30,7 @@ class Storage:
 
     __slots__ = ("lent", "memory", "own")
 
-    def __init__(self, memory: Memory, own: bool = True) -> None:
+    def __init__(self, memory: DeviceMemory, own: bool = True) -> None:
         self.memory, self.own, self.lent = memory, own, 0
 
     @property
@@ -61,17 +61,17 @@ class Loan:
 class Borrowed:
     """Another library's memory, which it gets back when our stream is past its last use."""
 
-    def __init__(self, device: Device, found: dlpack.Received | Foreign) -> None:
+    def __init__(self, device: Device, found: dlpack.Received | ForeignMemory) -> None:
         self.device, self.found = device, found
         self.address, self.nbytes = found.address, found.nbytes
 
     def __del__(self) -> None:
         with contextlib.suppress(DeviceError):
-            returned(self.device)
+            release_borrowed(self.device)
             self.device.limbo.append((self.device.mark(), self.found))
 
 
-def returned(device: Device) -> None:
+def release_borrowed(device: Device) -> None:
     """Gives back what is borrowed and used no more.
 
     One by one: a collection, or another thread, may add to it in between.
@@ -182,7 +182,7 @@ class DeviceArray:
 
     def __repr__(self) -> str:
         state = "donated, " if self.is_deleted() else ""
-        return f"<{state}{spelled(self.dtype, self.shape)} on {self.device}>"
+        return f"<{state}{type_text(self.dtype, self.shape)} on {self.device}>"
 
     def __reduce__(self) -> Any:
         raise TypeError(f"{self!r} cannot be pickled, try: np.asarray(x)")
@@ -243,7 +243,7 @@ def empty(device: Device, spec: ArraySpec) -> DeviceArray:
     return DeviceArray(device, Storage(device.allocate(spec.nbytes)), spec.dtype, spec.shape)
 
 
-def put(x: Any, device: Device, spec: ArraySpec) -> DeviceArray:
+def uploaded(x: Any, device: Device, spec: ArraySpec) -> DeviceArray:
     """A copy of an array of the host, in C order, on a device."""
     array = np.ascontiguousarray(x, spec.dtype).reshape(spec.shape)
     out = empty(device, spec)
@@ -251,9 +251,9 @@ def put(x: Any, device: Device, spec: ArraySpec) -> DeviceArray:
     return out
 
 
-def moved(x: DeviceArray, device: Device) -> DeviceArray:
+def moved_to(x: DeviceArray, device: Device) -> DeviceArray:
     """The array on a device: itself if it is there, else a copy by way of the host."""
-    return x if x.device is device else put(np.asarray(x), device, x.spec)
+    return x if x.device is device else uploaded(np.asarray(x), device, x.spec)
 
 
 def adopt(x: Any, device: Device) -> DeviceArray | None:
@@ -264,7 +264,7 @@ def adopt(x: Any, device: Device) -> DeviceArray | None:
     """
     if isinstance(x, DeviceArray):
         return x
-    returned(device)
+    release_borrowed(device)
     kind = getattr(x, "__dlpack_device__", None)
     same = kind is not None and tuple(map(int, kind())) == device.dlpack
     if same and not isinstance(x, np.ndarray):
@@ -275,7 +275,7 @@ def adopt(x: Any, device: Device) -> DeviceArray | None:
         return None
     if not found.contiguous:
         raise DeviceError(
-            f"{spelled(found.dtype, found.shape)} of {type(x).__module__}: an array in C order "
+            f"{type_text(found.dtype, found.shape)} of {type(x).__module__}: an array in C order "
             "is required, try: make it contiguous before"
         )
     storage = Storage(Borrowed(device, found), own=False)
@@ -286,7 +286,7 @@ def adopt(x: Any, device: Device) -> DeviceArray | None:
     return DeviceArray(device, storage, found.dtype, found.shape)
 
 
-class Foreign:
+class ForeignMemory:
     """Memory of an object with `__cuda_array_interface__`, which it keeps alive."""
 
     def __init__(self, owner: Any, about: dict[str, Any]) -> None:
@@ -308,10 +308,10 @@ class Foreign:
         return self.dtype.itemsize * math.prod(self.shape)
 
 
-def foreign(x: Any, device: Device) -> Foreign:
+def foreign(x: Any, device: Device) -> ForeignMemory:
     about = x.__cuda_array_interface__
     if about.get("mask") is not None:
         raise DeviceError("an array with a mask cannot be read")
     if (stream := about.get("stream")) is not None:
         device.follow(stream)
-    return Foreign(x, about)
+    return ForeignMemory(x, about)

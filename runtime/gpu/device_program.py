@@ -26,8 +26,8 @@ from ..machine import Spaces
 from ..program import SHARED, Bound, Leaves, Table, donors, least_seconds, poisoned, text
 from ..rows import Row
 from ..spec import POISON, ArraySpec, accept
-from .device import Device, Mark, Memory
-from .device_array import DeviceArray, Loan, empty, moved, put
+from .device import Device, DeviceMemory, StreamMark
+from .device_array import DeviceArray, Loan, empty, moved_to, uploaded
 from .segments import DeviceCall, DeviceSteps
 
 
@@ -52,12 +52,12 @@ class DeviceProgram:
             steps=self.steps.steps,
             inputs=tuple(inputs),
             outputs=tuple(outputs),
-            constants=tuple(put(c, device, ArraySpec(c.dtype, c.shape)) for c in constants),
+            constants=tuple(uploaded(c, device, ArraySpec(c.dtype, c.shape)) for c in constants),
             arena_bytes=arena_bytes,
             scratch_bytes=0,
             donors=donors(inputs, outputs, donated),
         )
-        self.arena: Memory | None = device.allocate(arena_bytes) if arena_bytes else None
+        self.arena: DeviceMemory | None = device.allocate(arena_bytes) if arena_bytes else None
         self._lock = threading.Lock()  # one call at a time asks for its work: the arena is one
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ class DeviceProgram:
         alone = [DeviceSteps(self.device, (row,)) for row in self.rows]
 
         def seconds(given: Leaves) -> Sequence[float]:
-            marks: list[Mark] = []
+            marks: list[StreamMark] = []
 
             def run(call: DeviceCall) -> None:
                 marks.append(self.device.mark(timed=True))
@@ -161,7 +161,9 @@ class DeviceProgram:
             else:
                 checked.append(accept(x, spec, k, False))
         return [
-            moved(x, self.device) if isinstance(x, DeviceArray) else put(x, self.device, spec)
+            moved_to(x, self.device)
+            if isinstance(x, DeviceArray)
+            else uploaded(x, self.device, spec)
             for x, spec in zip(checked, self.table.inputs, strict=True)
         ]
 

@@ -27,20 +27,20 @@ class Cpu:
 CPU = Cpu()
 
 
-def devices(kind: str | None = None) -> list[Any]:
+def devices_of_kind(kind: str | None = None) -> list[Any]:
     """All devices, the processor first; of one kind, "cpu" or "cuda", where there is one.
 
     Errors: DeviceError for a kind that is not here, with what is lacking.
     """
     if kind is None:
-        return [CPU, *cuda.devices()]
+        return [CPU, *cuda.cuda_devices()]
     if kind == "cpu":
         return [CPU]
     if kind not in ("cuda", "gpu"):
         raise DeviceError(f'devices: "cpu" or "cuda" is required, got {kind!r}')
-    if not cuda.devices():
+    if not cuda.cuda_devices():
         raise DeviceError(f'a device "cuda" is required: {cuda.missing()}')
-    return list(cuda.devices())
+    return list(cuda.cuda_devices())
 
 
 def accelerator(name: Any) -> Device | None:
@@ -54,7 +54,7 @@ def accelerator(name: Any) -> Device | None:
     kind, _, index = name.partition(":")
     if index and not index.isdecimal():
         raise DeviceError(f'a device is "cpu", "cuda" or "cuda:1", got {name!r}')
-    found = devices(kind)
+    found = devices_of_kind(kind)
     if int(index or 0) >= len(found):
         raise DeviceError(f"{name} is required, there are {len(found)} of {kind}")
     return usable(found[int(index or 0)])

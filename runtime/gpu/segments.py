@@ -26,7 +26,7 @@ import numpy as np
 from ..machine import Address, Machine, Spaces
 from ..rows import DeviceRow, LoopRow, Row, Settled, Slot
 from ..steps import Segment, phases_of, steps_of
-from .device import Device, DeviceError, Graph, Launch
+from .device import Device, DeviceError, DeviceGraph, Launch
 
 UNROLLED = 256  # launches of a scan up to which its turns are part of a graph
 
@@ -87,7 +87,7 @@ class Launches:
     def __init__(self, device: Device, rows: Sequence[DeviceRow], fixed: bool) -> None:
         self.device, self.rows = device, tuple(rows)
         self.kernels = tuple(device.load(row.code) for row in rows)
-        self.graph: Graph | None = None
+        self.graph: DeviceGraph | None = None
         self.addresses: list[tuple[int, ...]] = []
         spaces = [{slot.space for slot in row.slots} for row in rows]
         may_move = set() if fixed else {"input", "output"}
@@ -129,7 +129,7 @@ class Launches:
 
 
 @dataclass(frozen=True)
-class Copy:
+class DeviceCopy:
     """Bytes that go from one place to another, unless they are the same."""
 
     source: Slot
@@ -154,7 +154,7 @@ class LibraryCall:
         call.began = True
 
 
-Piece = Launches | Copy | LibraryCall
+Piece = Launches | DeviceCopy | LibraryCall
 
 
 def pieces_of(device: Device, rows: Iterable[Row], fixed: bool) -> Iterator[Piece]:
@@ -187,12 +187,12 @@ def is_inside(row: Row) -> bool:
     return isinstance(row, DeviceRow) or (count is not None and count <= UNROLLED)
 
 
-def laid_out(rows: Iterable[Row]) -> Iterator[DeviceRow | Copy]:
+def laid_out(rows: Iterable[Row]) -> Iterator[DeviceRow | DeviceCopy]:
     """The rows of a segment with the turns of loops one after another; what is before a loop is
     done before it."""
     for row, following in itertools.pairwise((*rows, None)):
         if isinstance(row, LoopRow):
-            yield from turns_of(row)
+            yield from unrolled_loop(row)
         elif isinstance(row, DeviceRow):
             yield replace(row, barrier=True) if isinstance(following, LoopRow) else row
 
@@ -207,16 +207,16 @@ def launches(row: Row) -> int | None:
     return 1 if isinstance(row, DeviceRow) else None
 
 
-def turns_of(loop: LoopRow) -> Iterator[DeviceRow | Copy]:
+def unrolled_loop(loop: LoopRow) -> Iterator[DeviceRow | DeviceCopy]:
     """All launches of a loop, cells replaced by what they are in each turn."""
     assert loop.length is not None
     yield from settled(loop, loop.starts, 0)
     for turn in range(loop.length):
         places = {cell.number: cell.at(turn) for cell in loop.cells}
         for row in laid_out(loop.rows):
-            if isinstance(row, Copy):
+            if isinstance(row, DeviceCopy):
                 source, target = resolved(row.source, places), resolved(row.target, places)
-                yield Copy(source, target, row.nbytes)
+                yield DeviceCopy(source, target, row.nbytes)
             else:
                 yield replace(row, slots=tuple(resolved(slot, places) for slot in row.slots))
     yield from settled(loop, loop.results, loop.length)
@@ -230,9 +230,9 @@ def resolved(slot: Slot, places: Mapping[int, Slot]) -> Slot:
     return replace(place, offset_bytes=place.offset_bytes + slot.offset_bytes)
 
 
-def settled(loop: LoopRow, results: Iterable[Settled], turn: int) -> Iterator[Copy]:
+def settled(loop: LoopRow, results: Iterable[Settled], turn: int) -> Iterator[DeviceCopy]:
     """What cells have in a turn, to where it belongs."""
     for index, slot, nbytes in results:
         place = loop.cells[index].at(turn)
         if place != slot and nbytes:
-            yield Copy(place, slot, nbytes)
+            yield DeviceCopy(place, slot, nbytes)

@@ -12,35 +12,37 @@ from typing import Any
 
 from llvmlite import ir
 
-from .language import BOOL, I64, LLVM_I64, MEMORY, Emitter, Value, Word
+from .language import BOOL, I64, LLVM_I64, MEMORY, Emitter, NativeValue, Word
 
 FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
 FUTEX_WAIT, FUTEX_WAKE = 128, 129  # private to the process
 SLEEP_MICROSECONDS = 100  # between two looks, where there is no futex
 
 
-def pointer(e: Emitter, address: Any) -> Any:
+def i64_pointer(e: Emitter, address: Any) -> Any:
     return e.builder.inttoptr(e.i64(address), LLVM_I64.as_pointer())
 
 
-def load(e: Emitter, address: Any) -> Value:
+def load(e: Emitter, address: Any) -> NativeValue:
     """The integer at `address`; what its writer wrote before is visible."""
-    return Value(I64, e.builder.load_atomic(pointer(e, address), "acquire", 8))
+    return NativeValue(I64, e.builder.load_atomic(i64_pointer(e, address), "acquire", 8))
 
 
 def store(e: Emitter, address: Any, value: Any) -> None:
-    e.builder.atomic_rmw("xchg", pointer(e, address), e.i64(value), "seq_cst")
+    e.builder.atomic_rmw("xchg", i64_pointer(e, address), e.i64(value), "seq_cst")
 
 
-def add(e: Emitter, address: Any, value: Any) -> Value:
+def add(e: Emitter, address: Any, value: Any) -> NativeValue:
     """Adds; gives the value before."""
-    return Value(I64, e.builder.atomic_rmw("add", pointer(e, address), e.i64(value), "seq_cst"))
+    return NativeValue(
+        I64, e.builder.atomic_rmw("add", i64_pointer(e, address), e.i64(value), "seq_cst")
+    )
 
 
-def swap(e: Emitter, address: Any, old: Any, new: Any) -> Value:
+def swap(e: Emitter, address: Any, old: Any, new: Any) -> NativeValue:
     """Writes `new` where `old` stands; gives the value before."""
-    pair = e.builder.cmpxchg(pointer(e, address), e.i64(old), e.i64(new), "seq_cst", "acquire")
-    return Value(I64, e.builder.extract_value(pair, 0))
+    pair = e.builder.cmpxchg(i64_pointer(e, address), e.i64(old), e.i64(new), "seq_cst", "acquire")
+    return NativeValue(I64, e.builder.extract_value(pair, 0))
 
 
 def pause(e: Emitter) -> None:
@@ -52,18 +54,18 @@ def pause(e: Emitter) -> None:
         e.builder.call(e.declare("llvm.aarch64.hint", ir.VoidType(), [hint]), [hint(1)])
 
 
-def has(e: Emitter, flags: Any, mask: Any) -> Value:
+def has(e: Emitter, flags: Any, mask: Any) -> NativeValue:
     """Whether all bits of `mask` are in `flags`."""
     m = e.i64(mask)
-    return Value(BOOL, e.builder.icmp_signed("==", e.builder.and_(e.i64(flags), m), m))
+    return NativeValue(BOOL, e.builder.icmp_signed("==", e.builder.and_(e.i64(flags), m), m))
 
 
 def external(name: str) -> Word:
     """A C function of integers and pointers."""
 
-    def word(e: Emitter, *args: Any) -> Value:
+    def word(e: Emitter, *args: Any) -> NativeValue:
         function = e.declare(name, LLVM_I64, [LLVM_I64] * len(args))
-        return Value(I64, e.builder.call(function, [e.i64(a) for a in args]))
+        return NativeValue(I64, e.builder.call(function, [e.i64(a) for a in args]))
 
     return word
 
@@ -88,12 +90,12 @@ def wake(e: Emitter, address: Any, count: Any) -> None:
         system_call(e, FUTEX[platform.machine()], address, FUTEX_WAKE, count)
 
 
-def processor(e: Emitter) -> Value:
+def processor(e: Emitter) -> NativeValue:
     """The number of the processor this thread runs on; -1 where the system does not say."""
     if sys.platform != "linux":
-        return Value(I64, ir.Constant(LLVM_I64, -1))
+        return NativeValue(I64, ir.Constant(LLVM_I64, -1))
     function = e.declare("sched_getcpu", ir.IntType(32), [])
-    return Value(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
+    return NativeValue(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
 
 
 def place_thread(e: Emitter, thread: Any, nbytes: Any, places: Any) -> None:
@@ -102,17 +104,17 @@ def place_thread(e: Emitter, thread: Any, nbytes: Any, places: Any) -> None:
         external("sched_setaffinity")(e, thread, nbytes, places)
 
 
-def signals(e: Emitter) -> Value:
+def signals(e: Emitter) -> NativeValue:
     """Lets Python handle its signals; not 0 where that set an error."""
     function = e.declare("PyErr_CheckSignals", ir.IntType(32), [])
-    return Value(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
+    return NativeValue(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
 
 
-def call(e: Emitter, address: Any, *args: Any) -> Value:
+def call(e: Emitter, address: Any, *args: Any) -> NativeValue:
     """Calls the function at `address`."""
     kind = ir.FunctionType(LLVM_I64, [LLVM_I64] * len(args))
     function = e.builder.inttoptr(e.i64(address), kind.as_pointer())
-    return Value(I64, e.builder.call(function, [e.i64(a) for a in args]))
+    return NativeValue(I64, e.builder.call(function, [e.i64(a) for a in args]))
 
 
 PYTHON = ("PyLong_AsLongLong", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")

@@ -39,17 +39,17 @@ class Kind:
 
     llvm: ir.Type
 
-    def argument(self, e: Emitter, x: ir.Value) -> Value:
+    def argument(self, e: Emitter, x: ir.Value) -> NativeValue:
         """A parameter of this kind as a value."""
-        return Value(self, x)
+        return NativeValue(self, x)
 
-    def negative(self, e: Emitter, x: Any) -> Value:
+    def negative(self, e: Emitter, x: Any) -> NativeValue:
         return self.binary(e, "-", 0, x)
 
-    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> NativeValue:
         raise NativeError(f"'{op}' is not defined for {self}")
 
-    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> NativeValue:
         raise NativeError(f"'{op}' is not defined for {self}")
 
 
@@ -66,21 +66,21 @@ class Integer(Kind):
     def __str__(self) -> str:
         return "i64" if self.bits == 64 else "bool"
 
-    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> NativeValue:
         emit = {"+": "add", "-": "sub", "*": "mul", "//": "sdiv", "%": "srem"}
         if op not in emit:
             raise NativeError(f"'{op}' is not defined for i64")
-        return Value(I64, getattr(e.builder, emit[op])(e.i64(x), e.i64(y)))
+        return NativeValue(I64, getattr(e.builder, emit[op])(e.i64(x), e.i64(y)))
 
-    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
-        return Value(BOOL, e.builder.icmp_signed(op, e.i64(x), e.i64(y)))
+    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> NativeValue:
+        return NativeValue(BOOL, e.builder.icmp_signed(op, e.i64(x), e.i64(y)))
 
 
 I64, BOOL = Integer(64), Integer(1)
 
 
 @dataclass(frozen=True)
-class Value:
+class NativeValue:
     """A run-time value."""
 
     kind: Kind
@@ -155,8 +155,8 @@ def emit_kernel(
 
 
 def calling(function: ir.Function) -> Word:
-    def word(e: Emitter, *args: Any) -> Value:
-        return Value(I64, e.builder.call(function, [e.i64(a) for a in args]))
+    def word(e: Emitter, *args: Any) -> NativeValue:
+        return NativeValue(I64, e.builder.call(function, [e.i64(a) for a in args]))
 
     return word
 
@@ -203,9 +203,11 @@ class Emitter:
         """`x` as an LLVM i64."""
         if isinstance(x, bool | int):
             return ir.Constant(LLVM_I64, int(x))
-        if isinstance(x, Value) and isinstance(x.kind, Integer):
+        if isinstance(x, NativeValue) and isinstance(x.kind, Integer):
             return x.llvm if x.kind.bits == 64 else self.builder.zext(x.llvm, LLVM_I64)
-        raise NativeError(f"an integer is required, got {x.kind if isinstance(x, Value) else x!r}")
+        raise NativeError(
+            f"an integer is required, got {x.kind if isinstance(x, NativeValue) else x!r}"
+        )
 
     def alloca(self, of: ir.Type, align: int = 0) -> ir.Value:
         """Memory of this call, made once however often the word runs."""
@@ -318,8 +320,8 @@ class Emitter:
             self.names[name] = value
             return
         if isinstance(value, bool | int):
-            value = Value(I64, ir.Constant(LLVM_I64, int(value)))
-        if not isinstance(value, Value):
+            value = NativeValue(I64, ir.Constant(LLVM_I64, int(value)))
+        if not isinstance(value, NativeValue):
             raise NativeError(f"{name}: a variable holds a run-time value, got {value!r}")
         if name not in self.slots:
             self.slots[name] = value.kind, self.alloca(value.kind.llvm)
@@ -331,7 +333,7 @@ class Emitter:
     def read(self, name: str) -> Any:
         if name in self.slots:
             kind, slot = self.slots[name]
-            return Value(kind, self.builder.load(slot))
+            return NativeValue(kind, self.builder.load(slot))
         if name not in self.names:
             raise NativeError(f"unknown name '{name}'")
         return self.names[name]
@@ -339,7 +341,7 @@ class Emitter:
     def truth(self, x: Any) -> ir.Value | bool:
         if isinstance(x, bool | int):
             return bool(x)
-        if isinstance(x, Value) and isinstance(x.kind, Integer):
+        if isinstance(x, NativeValue) and isinstance(x.kind, Integer):
             return (
                 x.llvm
                 if x.kind.bits == 1
@@ -365,13 +367,13 @@ class Emitter:
         self.builder.position_at_end(end)
 
     def loop(self, name: str, args: list[Any], body: list[ast.stmt]) -> None:
-        def inside(at: Value) -> None:
+        def inside(at: NativeValue) -> None:
             self.assign(name, at)
             self.statements(body)
 
         self.repeat(inside, *args)
 
-    def repeat(self, body: Callable[[Value], None], *args: Any) -> None:
+    def repeat(self, body: Callable[[NativeValue], None], *args: Any) -> None:
         """`for at in range(*args): body(at)`."""
         start, stop, step = (
             (0, args[0], 1)
@@ -390,7 +392,7 @@ class Emitter:
         self.builder.cbranch(self.builder.icmp_signed("<", at, last), inside, after)
         self.builder.position_at_end(inside)
         self.exits.append(after)
-        body(Value(I64, at))
+        body(NativeValue(I64, at))
         self.exits.pop()
         if not self.builder.block.is_terminated:
             at.add_incoming(self.builder.add(at, by, flags=("nsw",)), self.builder.block)
@@ -425,10 +427,16 @@ class Emitter:
                 return self.read(name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 value = self.expression(operand)
-                return value.kind.negative(self, value) if isinstance(value, Value) else -value
+                return (
+                    value.kind.negative(self, value) if isinstance(value, NativeValue) else -value
+                )
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 test = self.truth(self.expression(operand))
-                return not test if isinstance(test, bool) else Value(BOOL, self.builder.not_(test))
+                return (
+                    not test
+                    if isinstance(test, bool)
+                    else NativeValue(BOOL, self.builder.not_(test))
+                )
             case ast.BinOp(left=left, op=op, right=right):
                 return self.binary(BINARY[type(op)], self.expression(left), self.expression(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
@@ -446,18 +454,18 @@ class Emitter:
         raise NativeError(f"not an expression of the language: {ast.unparse(x)}")
 
     def binary(self, op: str, x: Any, y: Any) -> Any:
-        if not isinstance(x, Value) and not isinstance(y, Value):
+        if not isinstance(x, NativeValue) and not isinstance(y, NativeValue):
             return STATIC[op](x, y)
-        kinds = [v.kind for v in (x, y) if isinstance(v, Value)]
+        kinds = [v.kind for v in (x, y) if isinstance(v, NativeValue)]
         kind = next((k for k in kinds if not isinstance(k, Integer)), kinds[0])
         return (kind.compare if op in COMPARE.values() else kind.binary)(self, op, x, y)
 
-    def logic(self, both: bool, tests: list[ir.Value | bool]) -> Value:
+    def logic(self, both: bool, tests: list[ir.Value | bool]) -> NativeValue:
         values = [ir.Constant(LLVM_I1, int(t)) if isinstance(t, bool) else t for t in tests]
         out = values[0]
         for v in values[1:]:
             out = self.builder.and_(out, v) if both else self.builder.or_(out, v)
-        return Value(BOOL, out)
+        return NativeValue(BOOL, out)
 
     def min(self, x: Any, y: Any) -> Any:
         return self.pick("<", x, y)
@@ -466,10 +474,10 @@ class Emitter:
         return self.pick(">", x, y)
 
     def pick(self, sign: str, x: Any, y: Any) -> Any:
-        if not isinstance(x, Value) and not isinstance(y, Value):
+        if not isinstance(x, NativeValue) and not isinstance(y, NativeValue):
             return min(x, y) if sign == "<" else max(x, y)
         a, b = self.i64(x), self.i64(y)
-        return Value(I64, self.builder.select(self.builder.icmp_signed(sign, a, b), a, b))
+        return NativeValue(I64, self.builder.select(self.builder.icmp_signed(sign, a, b), a, b))
 
 
 # ---- words over raw memory: addresses are i64
@@ -479,9 +487,9 @@ def memory(width: int) -> tuple[Word, Word]:
     """(read, write) of integers of `width` bits at an address; reads are sign-extended."""
     of = ir.IntType(width)
 
-    def read(e: Emitter, address: Any) -> Value:
+    def read(e: Emitter, address: Any) -> NativeValue:
         v = e.builder.load(e.builder.inttoptr(e.i64(address), of.as_pointer()), align=width // 8)
-        return Value(I64, v if width == 64 else e.builder.sext(v, LLVM_I64))
+        return NativeValue(I64, v if width == 64 else e.builder.sext(v, LLVM_I64))
 
     def write(e: Emitter, address: Any, value: Any) -> None:
         v = e.i64(value)
@@ -491,10 +499,10 @@ def memory(width: int) -> tuple[Word, Word]:
     return read, write
 
 
-def integer(e: Emitter, args: Any, slot: Any) -> Value:
+def integer(e: Emitter, args: Any, slot: Any) -> NativeValue:
     """Slot `slot` (8 bytes each) of the argument block at address `args`."""
     p = e.builder.inttoptr(e.i64(args), LLVM_I64.as_pointer())
-    return Value(I64, e.builder.load(e.builder.gep(p, [e.i64(slot)]), align=8))
+    return NativeValue(I64, e.builder.load(e.builder.gep(p, [e.i64(slot)]), align=8))
 
 
 read64, write64 = memory(64)

@@ -4,8 +4,8 @@
 holds stays held and what it changes stays half changed, in this package as in the compilers beneath
 it. No code of a user runs under this lock, so a fork never waits for itself.
 
-`apart` keeps Ctrl-C, and whatever else a signal raises, out of what cannot be done again after half
-of it: packages that Numba and networkx consist of are broken for good if their import is.
+`on_new_thread` keeps Ctrl-C, and whatever else a signal raises, out of what cannot be done again
+after half of it: packages that Numba and networkx consist of are broken for good if their import is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def locked(work: Callable[P, T]) -> Callable[P, T]:
     return alone
 
 
-def apart(work: Callable[[], T]) -> T:
+def on_new_thread(work: Callable[[], T]) -> T:
     """What `work` gives, on a thread of its own: signals interrupt the wait, not the work."""
     results: list[T] = []
     errors: list[BaseException] = []

@@ -70,7 +70,7 @@ class Statistics:
 # ------------------------------------------------------------------ addresses
 
 
-class Held:
+class Keepalive:
     """Lives as long as somebody has an address in an object, and the object with it."""
 
     __slots__ = ("__weakref__", "engine")
@@ -79,13 +79,13 @@ class Held:
         self.engine = engine
 
 
-class Address(int):
+class FunctionAddress(int):
     """The address of a function, whose machine code is not freed as long as this number lives."""
 
-    held: Held
+    held: Keepalive
 
     @classmethod
-    def of(cls, number: int, held: Held) -> Address:
+    def of(cls, number: int, held: Keepalive) -> FunctionAddress:
         made = cls(number)
         made.held = held
         return made
@@ -98,7 +98,7 @@ class Object:
     engine: llvm.ExecutionEngine
     nbytes: int
     texts: list[str]  # hashes of those whose functions are known
-    held: weakref.ref[Held] | None = None  # dead where nobody has an address
+    held: weakref.ref[Keepalive] | None = None  # dead where nobody has an address
 
 
 @dataclass
@@ -152,7 +152,7 @@ def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, 
     with HELD.lock:
         for name in hashes.values():
             if name not in HELD.addresses:
-                load(name)
+                load_entry(name)
         missing = {name: text for text, name in hashes.items() if name not in HELD.addresses}
         if missing:
             compile_together(missing, words)
@@ -167,17 +167,17 @@ def held(name: str) -> dict[str, int]:
     of, released = HELD.objects[place], HELD.released
     holder = of.held() if of.held else None
     if holder is None:
-        holder = Held(of.engine)
+        holder = Keepalive(of.engine)
         of.held = weakref.ref(holder, lambda _: released.append(place))
         HELD.unheld.pop(place, None)
-    return {f: Address.of(number, holder) for f, number in functions.items()}
+    return {f: FunctionAddress.of(number, holder) for f, number in functions.items()}
 
 
 def free() -> None:
     """Frees what nobody has held for the longest time, as long as it is too much."""
     while HELD.released:
         place = HELD.released.popleft()
-        if place in HELD.objects and is_free(place):
+        if place in HELD.objects and is_unused(place):
             HELD.unheld.pop(place, None)
             HELD.unheld[place] = None
     total = sum(HELD.objects[place].nbytes for place in HELD.unheld)
@@ -192,7 +192,7 @@ def free() -> None:
         total -= gone.nbytes
 
 
-def is_free(place: str) -> bool:
+def is_unused(place: str) -> bool:
     of = HELD.objects[place]
     return of.held is None or of.held() is None
 
@@ -201,11 +201,11 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
     """Compiles the texts, by hash, as one module, keeps it on disk and loads it."""
     module = ir.Module("wonderland")
     defined = {
-        name: list(native.emit_module(text, words, module, prefix(name)))
+        name: list(native.emit_module(text, words, module, symbol_prefix(name)))
         for name, text in missing.items()
     }
     try:
-        data = making.apart(partial(machine_code, module))
+        data = making.on_new_thread(partial(object_file, module))
     except RuntimeError as error:
         raise CompilerError(
             f"LLVM refuses a text: {str(error).strip()}", "\n".join(missing.values())
@@ -221,7 +221,7 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
     HELD.statistics = replace(HELD.statistics, compiled=HELD.statistics.compiled + count)
 
 
-def load(name: str) -> None:
+def load_entry(name: str) -> None:
     """The text of hash `name` from disk, if it is there and whole."""
     entry = read(f"{name}.text")
     place, found = contents(entry) if entry else ("", [])
@@ -250,13 +250,13 @@ def contents(entry: bytes) -> tuple[str, list[str]]:
     return "", []
 
 
-def prefix(name: str) -> str:
+def symbol_prefix(name: str) -> str:
     """Symbols are unique by content, and the function's name stays readable in a profiler."""
     return f"w{name[:20]}_"
 
 
-def resolve(held: llvm.ExecutionEngine, name: str, found: list[str]) -> dict[str, int]:
-    return {f: held.get_function_address(prefix(name) + f) for f in found}
+def resolve(held: llvm.ExecutionEngine, name: str, functions: list[str]) -> dict[str, int]:
+    return {f: held.get_function_address(symbol_prefix(name) + f) for f in functions}
 
 
 def know(name: str, place: str, functions: dict[str, int]) -> None:
@@ -283,7 +283,7 @@ def engine(place: str, data: bytes) -> llvm.ExecutionEngine:
 
 
 @cache
-def processor() -> tuple[str, str]:
+def processor_features() -> tuple[str, str]:
     """Name and features Numba generates code for, found without importing Numba."""
     name, features = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
     if features is None and (name or "").lower() == "generic":
@@ -304,10 +304,10 @@ def target_key() -> str:
     ]
     sources = [Path(f).read_text() for f in (__file__, native.__file__)]
     settings = [f"{s}={os.environ.get(s)}" for s in SETTINGS]
-    return "\n".join([*processor(), *versions, *settings, *sources, platform.machine()])
+    return "\n".join([*processor_features(), *versions, *settings, *sources, platform.machine()])
 
 
-def machine_code(module: ir.Module) -> bytes:
+def object_file(module: ir.Module) -> bytes:
     """The object file of a module; the only place that knows inner names of Numba.
 
     By the target machine of its code generator, not by its engine, which keeps every module.

@@ -14,7 +14,7 @@ from wonderland.runtime.gpu import cuda
 
 
 def test_without_a_gpu_it_says_so_and_is_content():
-    if cuda.devices():
+    if cuda.cuda_devices():
         pytest.skip("there is a GPU")
     for words in (["bench.gpu"], ["bench", "gpu", "--quick"]):
         done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
@@ -23,7 +23,7 @@ def test_without_a_gpu_it_says_so_and_is_content():
 
 def test_a_training_step_is_timed(monkeypatch):
     device = FakeDevice()
-    monkeypatch.setattr(cuda, "devices", lambda: (device,))
+    monkeypatch.setattr(cuda, "cuda_devices", lambda: (device,))
     peer = gpu.our_step(device, *mlp_step.problem(4, (6, 5, 3)))
     peer.call()
     peer.call()
@@ -34,7 +34,7 @@ def test_a_training_step_is_timed(monkeypatch):
 @pytest.mark.parametrize("function", [gpu.gelu, gpu.softmax])
 def test_our_runs_stay_on_the_device(function, monkeypatch):
     device = FakeDevice()
-    monkeypatch.setattr(cuda, "devices", lambda: (device,))
+    monkeypatch.setattr(cuda, "cuda_devices", lambda: (device,))
     x = np.ones((3, 4), np.float32)
     peer = gpu.Question("q", "3 x 4", device, [x], function, None).ours()
     peer.call()

@@ -59,7 +59,7 @@ def watched(spans: Iterable[tuple[int, int]]) -> dict[str, Any]:
     """Words over memory, of which every access must lie inside of one of the spans of bytes."""
     inside = tuple(spans)
 
-    class Watched(numpy_words.Pointer):
+    class Watched(numpy_words.RawPointer):
         def elements(self, i: int, n: int) -> np.ndarray:
             size = numpy_words.NUMPY[self.dtype].itemsize
             start, end = self.address + i * size, self.address + (i + n) * size
@@ -85,7 +85,7 @@ def run_twin(k: Kernel, lowered: Lowered, arrays: Arrays) -> Arrays:
         memory[:] = held
         spans = [(a.ctypes.data, a.ctypes.data + a.nbytes) for a in (*out.values(), args)]
         words = watched([*spans, (address, address + lowered.scratch_bytes)])
-        twin.run(lowered.text, args.ctypes.data, 0, lowered.points, address, words=words)
+        twin.run_text(lowered.text, args.ctypes.data, 0, lowered.points, address, words=words)
         runs.append(out)
         if not lowered.scratch_bytes:
             break

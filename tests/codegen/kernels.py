@@ -64,7 +64,7 @@ def evaluate(function: Any, result: str, *operands: np.ndarray) -> np.ndarray:
 
 def both(case: Case, function: Any, *operands: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The result by machine code and by the twin."""
-    plain = lambda *args: twin.run(case.text, *args)  # noqa: E731
+    plain = lambda *args: twin.run_text(case.text, *args)  # noqa: E731
     return evaluate(function, case.result, *operands), evaluate(plain, case.result, *operands)
 
 

@@ -16,9 +16,9 @@ from tests.kernel.samples import CASES
 from wonderland.compiler.codegen.cpu.lower import lower
 from wonderland.compiler.codegen.cpu.product import lower_product
 from wonderland.compiler.codegen.gpu.lower import lower_grid
-from wonderland.compiler.codegen.lowered import Launch, Lowered
+from wonderland.compiler.codegen.lowered import Lowered, LoweredLaunch
 from wonderland.compiler.codegen.proof.bounds import check_bounds
-from wonderland.compiler.codegen.proof.linear import Facts, Form, Unknown, number
+from wonderland.compiler.codegen.proof.linear import Facts, Form, Unknown, constant_form
 from wonderland.compiler.codegen.target import DEVICES, Target
 from wonderland.compiler.codegen.values import Values
 from wonderland.compiler.kernel import Kernel, KernelError
@@ -34,7 +34,7 @@ SIZED: dict[str, Callable[..., Kernel]] = {
 }  # fmt: skip
 
 
-def texts(k: Kernel) -> Iterator[Lowered | Launch]:
+def texts(k: Kernel) -> Iterator[Lowered | LoweredLaunch]:
     for target in TARGETS.values():
         yield lower(k, target)
     yield lower_grid(k, DEVICES["sm_80"])
@@ -133,8 +133,8 @@ def test_what_is_proved_holds_for_all_values_of_small_variables() -> None:
     for _ in range(300):
         facts = Facts()
         size, n = (int(x) for x in rng.integers(1, 9, 2))
-        x = facts.variable([(number(0),)], [(number(size),)])
-        y = facts.variable([(x - 2,)], [(x + 1,), (number(5),)])
+        x = facts.variable([(constant_form(0),)], [(constant_form(size),)])
+        y = facts.variable([(x - 2,)], [(x + 1,), (constant_form(5),)])
         a, b, c = (int(k) for k in rng.integers(-3, 4, 3))
         e = x * a + y * b + c
         made = facts.quotient(e, n), facts.least_of(x, y), facts.greatest_of(x, e)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 import wonderland as wl
-from wonderland.compiler.codegen.lowered import Launch
+from wonderland.compiler.codegen.lowered import LoweredLaunch
 from wonderland.compiler.codegen.target import DEVICES
 from wonderland.compiler.pipeline import compile_graph
 
 SM80 = DEVICES["sm_80"]
 
 
-def launches(function, *shapes: tuple[int, ...]) -> list[Launch]:
+def launches(function, *shapes: tuple[int, ...]) -> list[LoweredLaunch]:
     """The launches of a function of f32 arrays."""
     args = [np.zeros(s, np.float32) for s in shapes]
     return [low for _, low in compile_graph(wl.trace(function, *args).graph, SM80).lowered]
 
 
-def body(launch: Launch) -> str:
+def body(launch: LoweredLaunch) -> str:
     """The text without its docstring."""
     head, _, rest = launch.text.partition('"""')
     return (head.rstrip() + rest.partition('"""')[2]).rstrip()

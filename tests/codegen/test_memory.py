@@ -60,7 +60,10 @@ def test_machine_code_and_twin_write_the_same_memory(name, dtype, machine):
     x[16:] = np.arange(112).astype(NUMPY[dtype])
     for n in (0, 1, 7, 16, 2**33):
         ours, twins = np.ones((2, 128), NUMPY[dtype])
-        for out, how in ((ours, machine[source]), (twins, lambda *a, s=source: twin.run(s, *a))):
+        for out, how in (
+            (ours, machine[source]),
+            (twins, lambda *a, s=source: twin.run_text(s, *a)),
+        ):
             args = np.array([x.ctypes.data, out.ctypes.data], np.int64)
             how(args.ctypes.data, n, 0, 0)
         np.testing.assert_array_equal(ours, twins)

@@ -13,7 +13,7 @@ from wonderland.compiler.codegen.cpu.product import lower_product
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import Axis, Buffer, KernelError, Load, Map, Store, apply
 from wonderland.compiler.kernel import product as level2
-from wonderland.compiler.kernel.product import Product, as_kernel, normal, reference, result
+from wonderland.compiler.kernel.product import Product, as_kernel, normal_form, reference, result
 
 NUMPY = {"f32": np.float32, "f64": np.float64, "i32": np.int32}
 TOLERANCE = {
@@ -143,10 +143,10 @@ def test_depth_beyond_a_block_continues_the_sums() -> None:
 def test_batches_agree_with_the_reference_and_shared_factors_merge() -> None:
     for shared in (False, True):
         p = product(5, 20, 11, batch=4, shared=shared)
-        assert len(normal(p).batch) == (0 if shared else 1)
+        assert len(normal_form(p).batch) == (0 if shared else 1)
         check(p, 3)
     vectors = product(1, 20, 11, batch=6, shared=True)
-    assert normal(vectors).rows.size == 6
+    assert normal_form(vectors).rows.size == 6
     check(vectors, 4)
 
 
@@ -154,14 +154,14 @@ def test_a_matrix_applied_to_a_batch_of_vectors_is_one_product() -> None:
     p = product(20, 1, 11, batch=6)
     lhs = Load(Buffer("a", "f32", 220), Map((("i", 11), ("k", 1))))
     p = replace(p, buffers=(lhs.buffer, *p.buffers[1:]), lhs=lhs)
-    assert not normal(p).batch and normal(p).rows.size == 6
+    assert not normal_form(p).batch and normal_form(p).rows.size == 6
     check(p, 4)
 
 
 def test_transposed_and_strided_results_are_written_in_place() -> None:
     p = product(17, 23, 9)
     turned = replace(p, stores=(Store(p.buffers[2], Map((("i", 1), ("j", 17))), result("f32")),))
-    assert normal(turned).rows.size == 23
+    assert normal_form(turned).rows.size == 23
     check(turned, 1)
     wide = Buffer("c", "f32", 2 * 17 * 23 + 3)
     strided = Store(wide, Map((("i", 2 * 23), ("j", 2)), 3), result("f32"))

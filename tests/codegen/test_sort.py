@@ -11,7 +11,7 @@ from wonderland.compiler.codegen.lowered import Lowered
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.ir.types import FLOATS, NUMPY, REAL
 from wonderland.compiler.kernel import Axis, Buffer, Kernel
-from wonderland.compiler.kernel.sorting import Searching, Sorting, places, search
+from wonderland.compiler.kernel.sorting import Searching, Sorting, search, sorted_places
 
 TARGETS = [Target(bits) for bits in (128, 256)] + [host()]
 
@@ -60,7 +60,7 @@ def bits(x: np.ndarray) -> np.ndarray:
 
 def check(s: Sorting, seed: int, target: Target, twin: bool = False) -> Lowered:
     arrays, shape = arrays_for(s, seed), (s.rows.size, s.length.size)
-    order = places([arrays[b.name].reshape(shape) for b in s.inputs[: s.keys]], s.descending)
+    order = sorted_places([arrays[b.name].reshape(shape) for b in s.inputs[: s.keys]], s.descending)
     lowered = lower_sort(s, target)
     got = run_machine(as_kernel(s), lowered, arrays)
     found = [got, run_twin(as_kernel(s), lowered, arrays)] if twin else [got]
@@ -114,7 +114,7 @@ def test_searches_count_what_stands_before(dtype: str) -> None:
             axes = Axis("i", 2), Axis("k", n), Axis("j", m)
             s = Searching("search", (x, v, y), *axes, x, v, y, right)
             keys = numbers(dtype, 2 * n, rng).reshape(2, n)
-            keys = np.take_along_axis(keys, places([keys], False), -1)
+            keys = np.take_along_axis(keys, sorted_places([keys], False), -1)
             wanted = numbers(dtype, 2 * m, rng).reshape(2, m)
             arrays = {
                 "x": keys.reshape(-1),

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tests.runtime.fake_device import FakeDevice
-from wonderland.compiler.codegen.target import DEVICES, Device
+from wonderland.compiler.codegen.target import DEVICES, GpuTarget
 from wonderland.compiler.ir.graph import Graph
 from wonderland.compiler.ir.types import HALVES
 from wonderland.compiler.ops.contract import DotGeneral
 from wonderland.compiler.pipeline import Compiled, compile_graph
-from wonderland.runtime.gpu.device_array import put
+from wonderland.runtime.gpu.device_array import uploaded
 from wonderland.runtime.spec import ArraySpec
 
 SM80 = DEVICES["sm_80"]
@@ -36,7 +36,7 @@ def rounded(graph: Graph) -> float:
     return max((ROUNDED[precision] for precision in of), default=0.0)
 
 
-def compiled_for(graph: Graph, target: Device = SM80) -> Compiled:
+def compiled_for(graph: Graph, target: GpuTarget = SM80) -> Compiled:
     device = FakeDevice()
     device.architecture = target.architecture
     return compile_graph(graph, target, folder="", device=device)
@@ -47,7 +47,7 @@ def run(compiled: Compiled, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     argument."""
     device = compiled.device
     assert isinstance(device, FakeDevice)
-    given = [put(a, device, ArraySpec(np.asarray(a).dtype, np.shape(a))) for a in arrays]
+    given = [uploaded(a, device, ArraySpec(np.asarray(a).dtype, np.shape(a))) for a in arrays]
     found = [np.asarray(y) for y in compiled.program(tuple(given))]
     for x, a in zip(given, arrays, strict=True):
         assert np.asarray(x).tobytes() == np.asarray(a).tobytes(), "an argument was changed"

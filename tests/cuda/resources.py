@@ -10,7 +10,7 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 from tests.runtime.fake_device import Code
-from wonderland.compiler.codegen.target import DEVICES, Device
+from wonderland.compiler.codegen.target import DEVICES, GpuTarget
 from wonderland.compiler.pipeline import Compiled
 from wonderland.runtime.gpu import architectures, cubins, ptx
 from wonderland.runtime.gpu.cubins import Artifact
@@ -48,7 +48,7 @@ def keep_in_registers(programs: Iterable[Compiled]) -> None:
 
 
 def architecture_of(compiled: Compiled) -> str:
-    assert isinstance(compiled.target, Device)
+    assert isinstance(compiled.target, GpuTarget)
     return compiled.target.architecture
 
 

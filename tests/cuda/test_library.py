@@ -164,4 +164,4 @@ def test_a_call_that_fails_is_an_error_and_the_program_can_be_called_again(
 def test_the_library_is_looked_for_and_may_be_missing() -> None:
     found = cublaslt.library()
     assert found is None or hasattr(found, "cublasLtMatmul")
-    assert all(d.has_library == (found is not None) for d in cuda.devices())
+    assert all(d.has_library == (found is not None) for d in cuda.cuda_devices())

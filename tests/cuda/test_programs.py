@@ -23,7 +23,7 @@ from tests.programs import test_written as programs
 from tests.programs.random_graphs import random_arrays, random_graph
 from wonderland.compiler.ir.graph import Graph, Op
 from wonderland.compiler.ir.types import FLOATS, NAMES, NUMPY
-from wonderland.compiler.kernel import Kernel, Reduce
+from wonderland.compiler.kernel import Kernel, KernelReduce
 from wonderland.compiler.kernel.prefix import Prefix
 from wonderland.compiler.kernel.product import Product
 from wonderland.compiler.optimise.parts import in_memory
@@ -47,7 +47,7 @@ def sums(compiled: Compiled) -> bool:
             return True
         for stage in kernel.stages if isinstance(kernel, Kernel) else ():
             for s in stage.body:
-                if isinstance(s, Reduce) and s.monoid in ("sum", "prod"):
+                if isinstance(s, KernelReduce) and s.monoid in ("sum", "prod"):
                     return True
     return False
 

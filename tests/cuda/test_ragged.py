@@ -14,7 +14,7 @@ import pytest
 import wonderland as wl
 from tests.cuda.interpreted import compiled_for, run
 from wonderland import lax
-from wonderland.compiler.codegen.target import DEVICES, Device
+from wonderland.compiler.codegen.target import DEVICES, GpuTarget
 from wonderland.compiler.transform.interpreter import interpret
 
 Rng = np.random.Generator
@@ -288,7 +288,7 @@ TOLERANCES = {"f2": 8e-3, "f4": 1e-4, "f8": 1e-10, "c8": 1e-4}
 WIDE = {"f2": np.float64, "f4": np.float64, "c8": np.complex128}
 
 
-def agree(kind: str, seed: int, target: Device) -> None:
+def agree(kind: str, seed: int, target: GpuTarget) -> None:
     """The device gives what the interpreter of graphs gives in f64, and touches nothing else."""
     f, args = KINDS[kind](np.random.default_rng([seed, *kind.encode()]))
     graph = wl.trace(f, *args).graph
@@ -321,6 +321,6 @@ def test_sizes_beside_the_borders_of_every_kind_of_kernel(kind: str) -> None:
 @pytest.mark.sweep
 @pytest.mark.parametrize("target", DEVICES.values(), ids=lambda d: d.architecture)
 @pytest.mark.parametrize("kind", KINDS)
-def test_many_sizes_beside_the_borders(kind: str, target: Device) -> None:
+def test_many_sizes_beside_the_borders(kind: str, target: GpuTarget) -> None:
     for seed in range(1, 41):
         agree(kind, seed, target)

@@ -25,7 +25,7 @@ def missing() -> str:
         return "the driver of the tests is of Linux on x86-64"
     if missing_linker():
         return missing_linker()
-    cuda.found()  # what is on the machine itself, before anything else is there
+    cuda.cuda_found()  # what is on the machine itself, before anything else is there
     try:
         cuda.core()
     except ImportError:

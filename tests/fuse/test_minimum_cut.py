@@ -9,10 +9,10 @@ from collections.abc import Collection, Sequence
 
 import networkx
 
-from wonderland.compiler.fuse.minimum_cut import Choice, cheapest, decided
+from wonderland.compiler.fuse.minimum_cut import ValueCost, cheapest, decided
 
 
-def paid(choices: Sequence[Choice], wanted: Collection[int], loads: Collection[int]) -> float:
+def paid(choices: Sequence[ValueCost], wanted: Collection[int], loads: Collection[int]) -> float:
     stack, seen, total = list(wanted), set[int](), 0.0
     while stack:
         v = stack.pop()
@@ -23,14 +23,14 @@ def paid(choices: Sequence[Choice], wanted: Collection[int], loads: Collection[i
     return total
 
 
-def some(seed: int, most: int) -> tuple[list[Choice], list[int]]:
+def some(seed: int, most: int) -> tuple[list[ValueCost], list[int]]:
     """Choices, a few of which must be computed or loaded, and what is wanted."""
     rng = random.Random(seed)
-    found: list[Choice] = []
+    found: list[ValueCost] = []
     for v in range(rng.randint(1, most)):
         args = tuple(sorted(rng.sample(range(v), min(v, rng.randint(0, 3)))))
         load = math.inf if args and rng.random() < 0.2 else rng.randint(0, 9)
-        found.append(Choice(load, rng.randint(0, 9) if args else math.inf, args))
+        found.append(ValueCost(load, rng.randint(0, 9) if args else math.inf, args))
     return found, [v for v in range(len(found)) if rng.random() < 0.3] or [len(found) - 1]
 
 
@@ -62,7 +62,12 @@ def test_the_choice_costs_the_cut_of_the_whole_network() -> None:
 
 
 def test_only_what_is_needed_is_loaded() -> None:
-    choices = [Choice(4, math.inf), Choice(4, 1, (0,)), Choice(9, 1, (1,)), Choice(1, math.inf)]
+    choices = [
+        ValueCost(4, math.inf),
+        ValueCost(4, 1, (0,)),
+        ValueCost(9, 1, (1,)),
+        ValueCost(1, math.inf),
+    ]
     assert cheapest(choices, [2]) == {1}
     assert cheapest(choices, [1, 2]) == {1}
     assert cheapest(choices, [0, 2]) == {0}

@@ -13,7 +13,7 @@ from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.programs.random_graphs import random_arrays, random_graph
 from tests.runtime.fake_device import FakeDevice
 from wonderland.compiler import ops
-from wonderland.compiler.codegen.target import Device
+from wonderland.compiler.codegen.target import GpuTarget
 from wonderland.compiler.ir.graph import Graph, Op, Value, apply
 from wonderland.compiler.ir.types import NAMES, Type
 from wonderland.compiler.jit import profile as profiles
@@ -27,16 +27,16 @@ from wonderland.runtime.gpu.device_array import DeviceArray
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDevice:
     made = FakeDevice()
-    monkeypatch.setattr(cuda, "devices", lambda: (made,))
+    monkeypatch.setattr(cuda, "cuda_devices", lambda: (made,))
     return made
 
 
 @pytest.fixture
 def gpu() -> Any:
     """The first GPU."""
-    if not cuda.devices():
+    if not cuda.cuda_devices():
         pytest.skip(f"no GPU: {cuda.missing()}")
-    return cuda.devices()[0]
+    return cuda.cuda_devices()[0]
 
 
 @pytest.fixture(params=["fake", "driven", pytest.param("gpu", marks=pytest.mark.gpu)])
@@ -199,7 +199,7 @@ def test_more_memory_than_there_is_is_an_error_that_leaves_the_rest(device):
 
 
 def test_without_a_gpu_it_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(cuda, "found", lambda: ((), "the NVIDIA driver sees no GPU"))
+    monkeypatch.setattr(cuda, "cuda_found", lambda: ((), "the NVIDIA driver sees no GPU"))
     with pytest.raises(
         wl.ProgramError, match='jit: a device "cuda" is required: the NVIDIA driver sees no GPU'
     ):
@@ -307,7 +307,7 @@ def test_a_profile_has_a_row_of_every_kernel(device, monkeypatch):
     monkeypatch.setattr(profiles, "MOST_RUNS", 2)
     monkeypatch.setattr(profiles, "LEAST_RUNS", 1)
     monkeypatch.setattr(profiles, "COPIED", wl.ShapeDtypeStruct((64,), np.float32))
-    monkeypatch.setitem(profiles.PRODUCT, Device, 8)
+    monkeypatch.setitem(profiles.PRODUCT, GpuTarget, 8)
     w = wl.device_put(W, "cuda")
     compiled = wl.jit(step, donate_argnums=0, device="cuda").compile(w, X, Y)
     found = compiled.profile(w, X, Y)
@@ -328,7 +328,7 @@ def test_what_is_no_array_is_not_put_on_a_device(device):
 def test_arguments_are_on_one_device(fake, monkeypatch):
     other = FakeDevice()
     other.index = 1
-    monkeypatch.setattr(cuda, "devices", lambda: (fake, other))
+    monkeypatch.setattr(cuda, "cuda_devices", lambda: (fake, other))
     x, y = wl.device_put(X, "cuda:0"), wl.device_put(X, "cuda:1")
     with pytest.raises(wl.ProgramError, match="arguments on one device are required, got cuda:0 "):
         wl.jit(np.add)(x, y)

@@ -9,7 +9,7 @@ import pytest
 
 import wonderland as wl
 from wonderland.compiler.jit import profile as profiles
-from wonderland.compiler.jit.profile import Ceilings, Profile, Row
+from wonderland.compiler.jit.profile import Ceilings, Profile, ProfileRow
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_a_profile_leaves_donated_arguments_as_they_were():
 
 
 def test_a_profile_prints_as_a_table():
-    rows = (Row("map_exp", 2e-6, 1000, 40_000, 0.5, "c: f32[9] = exp(a)", "m.py:3"),)
+    rows = (ProfileRow("map_exp", 2e-6, 1000, 40_000, 0.5, "c: f32[9] = exp(a)", "m.py:3"),)
     text = str(Profile("f", rows, 3e-6, Ceilings(2e10, {"f32": 1e11})))
     head, names, one, rest, whole = text.splitlines()
     assert head == "profile of f; ceilings: 20.0 GB/s copied, 100 GFLOP/s f32"

@@ -20,14 +20,14 @@ from wonderland.compiler.kernel import (
     Keep,
     Kernel,
     KernelError,
+    KernelReduce,
     Load,
     Map,
-    Reduce,
     Result,
     Stage,
     Store,
     apply,
-    axes_of,
+    expr_axes,
     normalise,
     parse_kernel,
     reference,
@@ -116,7 +116,7 @@ def two(*stages: Stage, parallel: int = -1) -> Kernel:
     return Kernel("k", (X, Y, Z), (ROW,), stages, parallel)
 
 
-def one(*body: Store | Reduce | Keep) -> Kernel:
+def one(*body: Store | KernelReduce | Keep) -> Kernel:
     return two(Stage((COLUMN,), body))
 
 
@@ -144,9 +144,12 @@ def one(*body: Store | Reduce | Keep) -> Kernel:
         (one(Store(Y, PLACE, Expr("lt", (READ, READ), "f32"))), "lt gives bool, not f32"),
         (one(Keep("e", ("i",), READ)), "a row has the axes of its stage"),
         (one(Keep("x", ("j",), READ)), "the name x is used twice"),
-        (one(Reduce(("m",), "any", (READ,))), "any of f32"),
-        (one(Reduce(("m",), "argmax", (READ,))), "argmax has 2 fields"),
-        (one(Reduce(("m", "k"), "argmax", (READ, READ))), "the second field of argmax is an index"),
+        (one(KernelReduce(("m",), "any", (READ,))), "any of f32"),
+        (one(KernelReduce(("m",), "argmax", (READ,))), "argmax has 2 fields"),
+        (
+            one(KernelReduce(("m", "k"), "argmax", (READ, READ))),
+            "the second field of argmax is an index",
+        ),
         (
             one(Store(Y, PLACE, READ + Load(Y, Map((("i", 16),))))),
             "read and written at different places of one stage",
@@ -367,7 +370,7 @@ def test_axes_of_all_values_with_one_memo_take_linear_work() -> None:
     memo = Counted()
     for _ in range(300):
         chain.append(apply("add", chain[-1], chain[-1]))
-        assert axes_of(chain[-1], frozenset(), memo) == {"i"}
+        assert expr_axes(chain[-1], frozenset(), memo) == {"i"}
     assert memo.looks < 10 * len(chain)
 
 

@@ -11,7 +11,7 @@ from wonderland.compiler.trace import tree
 from wonderland.compiler.trace.trace import trace
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.models.families import linear, mlp
-from wonderland.models.train import Epoch, compiled_step, start, train, train_step
+from wonderland.models.train import Epoch, compiled_step, initial_state, train, train_step
 
 pytest.importorskip("sklearn")
 
@@ -54,7 +54,7 @@ def test_progress_hears_of_every_epoch():
 @pytest.mark.parametrize("task", [mlp.TASK, linear.LINEAR], ids=lambda t: t.name)
 def test_a_compiled_step_computes_what_its_graph_means(task):
     task = dataclasses.replace(task, batch_size=32)
-    split, params, state, rows = start(task)
+    split, params, state, rows = initial_state(task)
     args = params, state, split.train_x[:rows], split.train_y[:rows]
     made = trace(train_step(task.loss, task.optimizer), *args)
     expected = interpret(made.graph, *tree.leaves(args))

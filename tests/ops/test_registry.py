@@ -18,7 +18,7 @@ from wonderland.compiler.ops.order import Sort
 from wonderland.compiler.ops.source import Constant
 from wonderland.compiler.ops.view import Reshape
 from wonderland.compiler.optimise.inline import inline
-from wonderland.compiler.optimise.parts import in_memory, memory, parts
+from wonderland.compiler.optimise.parts import in_memory, parts, type_in_memory
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.compiler.transform.pairs import has_complex
 
@@ -171,7 +171,9 @@ def test_complex_samples_by_real_and_imaginary_parts_are_the_reference(name: str
             continue
         real = parts(inline(graph))
         assert not has_complex(real)
-        assert tuple(v.type for v in real.outputs) == tuple(memory(o.type) for o in graph.outputs)
+        assert tuple(v.type for v in real.outputs) == tuple(
+            type_in_memory(o.type) for o in graph.outputs
+        )
         results = interpret(real, *map(in_memory, arrays))
         for found, want in zip(results, interpret(graph, *arrays), strict=True):
             got = found.view(want.dtype).reshape(want.shape)

@@ -19,7 +19,7 @@ from wonderland.compiler.kernel import Keep, Kernel, verify
 from wonderland.compiler.pipeline import compile_graph, optimised
 from wonderland.compiler.plan.fit_rows import fit_rows, with_rows
 from wonderland.compiler.plan.schedule import schedule
-from wonderland.runtime.gpu.device_array import put
+from wonderland.runtime.gpu.device_array import uploaded
 from wonderland.runtime.spec import ArraySpec
 
 ROW = 8192  # elements of the longest row that is kept
@@ -89,7 +89,7 @@ def test_what_is_read_again_is_not_written_over(architecture: str) -> None:
     device.architecture = architecture
     donated = ((0, 0),)
     compiled = compile_graph(wl.trace(f, X).graph, donated=donated, folder="", device=device)
-    x = put(X, device, ArraySpec(X.dtype, X.shape))
+    x = uploaded(X, device, ArraySpec(X.dtype, X.shape))
     for found, want in zip(compiled.program((x,)), f(X), strict=True):
         np.testing.assert_allclose(np.asarray(found), want, 1e-12, 1e-12)
     assert x.is_deleted() == (architecture != "sm_75")  # where it keeps no row

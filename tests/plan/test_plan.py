@@ -21,7 +21,7 @@ from wonderland.compiler.ir.types import Type
 from wonderland.compiler.kernel import Kernel, verify
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.plan.buffers import check_overlap
-from wonderland.compiler.plan.plan import Place
+from wonderland.compiler.plan.plan import ValuePlace
 from wonderland.compiler.transform.interpreter import interpret
 
 F32 = np.float32
@@ -174,7 +174,7 @@ def test_the_overlap_checker_finds_a_planted_overlap() -> None:
     plan = compiled(f, array(8, 8), array(8, 8)).plan
     arena = [v for v, p in plan.places.items() if p.space == "arena" and v not in plan.shared]
     assert len(arena) >= 2
-    broken = replace(plan, places=plan.places | dict.fromkeys(arena[:2], Place("arena", 0, 0)))
+    broken = replace(plan, places=plan.places | dict.fromkeys(arena[:2], ValuePlace("arena", 0, 0)))
     with pytest.raises(CompilerError, match="share memory while both are live"):
         check_overlap(broken)
 
@@ -452,5 +452,5 @@ def test_offsets_are_within_5_percent_of_what_is_live(name: str) -> None:
 
 def test_offsets_of_the_models_that_come_along_are_within_5_percent_of_what_is_live() -> None:
     for task in tasks.TASKS:
-        plan = tasks.inspection(tasks.task_named(task), 0).compiled.plan
+        plan = tasks.task_inspection(tasks.task_named(task), 0).compiled.plan
         assert plan.arena_bytes <= 1.05 * plan.live_bytes, (task, plan.arena_bytes, plan.live_bytes)

@@ -15,7 +15,7 @@ from tests.programs.random_graphs import random_arrays, random_graph
 from tests.programs.test_compiled import agree
 from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.ir.graph import Graph, Value, apply_all
-from wonderland.compiler.ir.walk import inline
+from wonderland.compiler.ir.walk import inline_graph
 from wonderland.compiler.ops.nested import Checkpoint
 from wonderland.compiler.optimise.inline import inline as inlined
 from wonderland.compiler.pipeline import Compiled, compile_graph
@@ -192,11 +192,11 @@ def reverse(graph: Graph) -> Graph:
         linear, [i >= len(linear.inputs) - sum(wrt) for i in range(len(linear.inputs))]
     )
     inputs = tuple(Value(v.type) for v in graph.inputs)
-    kept = inline(forward, inputs)
+    kept = inline_graph(forward, inputs)
     count = len(graph.outputs)
     cts = tuple(Value(v.type) for v in back.inputs[len(kept) - count :])
     return Graph.of(
-        graph.name, (*inputs, *cts), (*kept[:count], *inline(back, (*kept[count:], *cts)))
+        graph.name, (*inputs, *cts), (*kept[:count], *inline_graph(back, (*kept[count:], *cts)))
     )
 
 

@@ -20,7 +20,7 @@ from wonderland.compiler.fuse.fuse import Fusion
 from wonderland.compiler.fuse.waves import Schedule
 from wonderland.compiler.ir.errors import CompilerError
 from wonderland.compiler.pipeline import Compiled, compile_graph
-from wonderland.compiler.plan.plan import Place, Plan
+from wonderland.compiler.plan.plan import Plan, ValuePlace
 from wonderland.compiler.plan.verify import verify_plan
 
 F32 = np.float32
@@ -191,7 +191,7 @@ def test_values_over_what_is_read_later_are_refused(name: str) -> None:
         for u in here:
             for v in here:
                 if u is not v and wrote[u] < wrote[v] < last.get(u, 0) and v in last:
-                    places = plan.places | {v: Place("arena", 0, plan.places[u].offset)}
+                    places = plan.places | {v: ValuePlace("arena", 0, plan.places[u].offset)}
                     count += 1
                     assert refused(c, put(replace(plan, places=places))), f"{v} over {u}\n{plan}"
     assert count or name != "gradient_of_a_scan"

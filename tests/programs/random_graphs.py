@@ -51,7 +51,7 @@ from wonderland.compiler.ops.nested import (
 )
 from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.reduce import Where
-from wonderland.compiler.ops.source import number as of_type
+from wonderland.compiler.ops.source import rounded_number as of_type
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
 
 SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 15, 16, 17, 32, 33)  # around lanes, and registers of them

@@ -30,7 +30,7 @@ KEPT: list[objects.Loaded] = []  # nothing that another process would hold is fr
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Iterator[Path]:
     """A folder for machine code that does not exist yet."""
-    executor.machine_code()  # the runtime's own is not part of these tests
+    executor.walker_functions()  # the runtime's own is not part of these tests
     folder = tmp_path / "made" / "here"
     monkeypatch.setenv("WONDERLAND_CACHE", str(folder))
     monkeypatch.setattr(objects, "HELD", objects.HELD)

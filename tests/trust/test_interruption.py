@@ -75,7 +75,7 @@ def test_a_team_whose_start_is_interrupted_ends_its_threads(monkeypatch):
     with executor.threads(3):
         f = wl.jit(lambda x: np.tanh(x) * 2)
         x = np.ones(1 << 17)
-        _ = f.compile(x).program, executor.machine_code()  # nothing else starts threads
+        _ = f.compile(x).program, executor.walker_functions()  # nothing else starts threads
         with monkeypatch.context() as patched:
             patched.setattr(threading.Thread, "start", interrupted)
             with pytest.raises(KeyboardInterrupt):

@@ -28,7 +28,7 @@ from ..compiler.ir.errors import ProgramError
 from ..compiler.settings import bytes_of
 from ..models.data import MissingExtra
 from . import doctor, functions, graphs, memory, tasks
-from .line import Misuse, Parser, natural, one_line, positive, unknown
+from .line import CommandParser, Misuse, natural, one_line, positive, unknown
 from .specs import argument
 from .user_file import names_function
 
@@ -51,8 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def parser() -> Parser:
-    whole = Parser(prog="wonderland", description="Compile, train and read differentiable models.")
+def parser() -> CommandParser:
+    whole = CommandParser(
+        prog="wonderland", description="Compile, train and read differentiable models."
+    )
     commands = whole.add_subparsers(
         required=True, metavar="train | inspect | memory | run | check | ir | doctor"
     )
@@ -87,7 +89,10 @@ def parser() -> Parser:
         if command is not checks:
             command.add_argument("--grad", action="store_true", help="with the gradient")
             command.add_argument(
-                "--argnums", type=places, default=(0,), help="of the gradient, 0 by default"
+                "--argnums",
+                type=natural_numbers,
+                default=(0,),
+                help="of the gradient, 0 by default",
             )
     for command in (train, stages, held, runs, checks):
         command.add_argument("--seed", type=natural, default=0, help="of all that is random")
@@ -103,7 +108,7 @@ def budget(text: str) -> int:
         raise argparse.ArgumentTypeError(f"bytes are required, such as 64MB, got {text}") from None
 
 
-def places(text: str) -> tuple[int, ...]:
+def natural_numbers(text: str) -> tuple[int, ...]:
     return tuple(natural(part) for part in text.split(","))
 
 
@@ -119,11 +124,11 @@ def task(options: argparse.Namespace) -> tasks.Task:
 def run_inspect(options: argparse.Namespace) -> int:
     """Print all stages of a program, or one."""
     if names_function(options.target):
-        inspection = functions.inspection(options)
+        inspection = functions.function_inspection(options)
     elif options.grad or options.save:
         raise Misuse(f"{options.target}: --grad and --save are for FILE:FUNCTION")
     else:
-        inspection = tasks.inspection(task(options), options.seed)
+        inspection = tasks.task_inspection(task(options), options.seed)
     if options.device != "cpu":
         inspection = functions.on_device(inspection, options.device)
     if options.stage == "all":

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is found; 1 if something needs a hand."""
     advice: list[str] = []
-    for part in (versions(advice), host(), threads(), cache(advice), rates(advice)):
+    for part in (versions(advice), processor_facts(), thread_facts(), cache(advice), rates(advice)):
         for name, said in part:
             print(f"{name:<18}{said}", flush=True)
     for line in advice:
@@ -65,23 +65,23 @@ def versions(advice: list[str]) -> Iterator[tuple[str, str]]:
         yield "not installed", ", ".join(missing)
 
 
-def host() -> Iterator[tuple[str, str]]:
+def processor_facts() -> Iterator[tuple[str, str]]:
     from ..compiler.codegen.target import host
     from ..runtime.gpu import cuda
-    from ..runtime.native.objects import processor
+    from ..runtime.native.objects import processor_features
 
     target = host()
-    name, features = processor()
+    name, features = processor_features()
     have = {f[1:] for f in features.split(",") if f.startswith("+")}
     yield "processor", f"{name}: {', '.join(f for f in FEATURES if f in have) or 'plain'}"
     lanes = ", ".join(f"{target.lanes(d)} of {d}" for d in ("f32", "f64"))
     yield "lanes", f"{lanes}; {target.registers} registers of {target.bits} bits"
     sizes = (target.l1_bytes, target.l2_bytes, target.l3_bytes)
     yield "data caches", ", ".join(f"L{k} {amount(n)}" for k, n in enumerate(sizes, 1))
-    yield "GPU", ", ".join(map(repr, cuda.devices())) or f"none: {cuda.missing()}"
+    yield "GPU", ", ".join(map(repr, cuda.cuda_devices())) or f"none: {cuda.missing()}"
 
 
-def threads() -> Iterator[tuple[str, str]]:
+def thread_facts() -> Iterator[tuple[str, str]]:
     from ..runtime.cpu import executor
 
     affinity = getattr(os, "sched_getaffinity", None)

@@ -24,17 +24,17 @@ from ..compiler.jit.back_end import back_end
 from ..compiler.jit.inspection import Inspection
 from ..compiler.jit.jit import jit
 from ..compiler.trace import tree
-from .line import Misuse, missing, unknown
-from .results import call_seconds, spelled, summary
+from .line import Misuse, missing_file, unknown
+from .results import call_seconds, summary, time_text
 from .specs import Argument, drawn
-from .user_file import function_of
+from .user_file import named_function
 
 CALLING = "return whole(*given, **named)"
 """The line of ours that stands where the user would call the function."""
 
 
 @dataclass(frozen=True)
-class Call:
+class PreparedCall:
     """A function of the arguments that hold arrays; static ones are part of it."""
 
     name: str
@@ -51,12 +51,12 @@ class Call:
 
 
 @contextlib.contextmanager
-def prepared(options: argparse.Namespace, grad: bool) -> Iterator[Call]:
+def prepared(options: argparse.Namespace, grad: bool) -> Iterator[PreparedCall]:
     """The function that is named, with its derivative if `grad`, while its file is at hand."""
     arguments: Sequence[Argument] = options.arg
-    with function_of(options.target) as function:
+    with named_function(options.target) as function:
         name = options.target.rpartition(":")[2]
-        fits(name, function, arguments)
+        refuse_arguments(name, function, arguments)
         whole = value_and_grad(function, argnums(options)) if grad else function
 
         @functools.wraps(function)
@@ -68,7 +68,7 @@ def prepared(options: argparse.Namespace, grad: bool) -> Iterator[Call]:
             return whole(*given, **named)
 
         try:
-            yield Call(name, call, tuple(a for a in arguments if not a.static))
+            yield PreparedCall(name, call, tuple(a for a in arguments if not a.static))
         except ProgramError as error:
             if not error.where.endswith(CALLING):
                 raise
@@ -80,7 +80,9 @@ def argnums(options: argparse.Namespace) -> int | tuple[int, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def fits(name: str, function: Callable[..., Any], arguments: Sequence[Argument]) -> None:
+def refuse_arguments(
+    name: str, function: Callable[..., Any], arguments: Sequence[Argument]
+) -> None:
     """Refuses arguments that the function cannot be called with."""
     try:
         signature = inspect.signature(function)
@@ -99,7 +101,7 @@ def fits(name: str, function: Callable[..., Any], arguments: Sequence[Argument])
         ) from None
 
 
-def inspection(options: argparse.Namespace) -> Inspection:
+def function_inspection(options: argparse.Namespace) -> Inspection:
     """The stages of the function's program."""
     with prepared(options, options.grad) as call:
         compiled = jit(call.function).compile(*call.types())
@@ -107,7 +109,7 @@ def inspection(options: argparse.Namespace) -> Inspection:
             try:
                 compiled.save(options.save)
             except OSError as error:
-                raise missing(options.save, error) from None
+                raise missing_file(options.save, error) from None
         return Inspection(compiled.compiled)
 
 
@@ -139,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
         repeated = call_seconds(lambda: compiled(*arrays))
         names = [f"result{path}" for path in tree.paths(compiled.results)]
         print(summary(zip(names, tree.leaves(results), strict=True)))
-        print(f"first call {spelled(first)} with compiling, then {spelled(repeated)} a call")
+        print(f"first call {time_text(first)} with compiling, then {time_text(repeated)} a call")
     return 0
 
 

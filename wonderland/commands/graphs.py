@@ -28,8 +28,8 @@ from ..compiler.ir.verify import excerpt, faults
 from ..compiler.jit.archive import TEXT
 from ..compiler.jit.back_end import back_end
 from ..compiler.transform.interpreter import interpret
-from .line import Misuse, missing, natural, one_line, unknown
-from .results import call_seconds, spelled, summary
+from .line import Misuse, missing_file, natural, one_line, unknown
+from .results import call_seconds, summary, time_text
 from .specs import Drawn
 
 
@@ -75,7 +75,7 @@ def graph_of(options: argparse.Namespace, name: str) -> Graph:
         else:
             text = Path(name).read_text()
     except OSError as error:
-        raise missing(name, error) from None
+        raise missing_file(name, error) from None
     except (UnicodeDecodeError, KeyError):
         raise Misuse(f"{name}: the text of a graph is required, or a saved program") from None
     constants = {Array(x).digest: x for x in held.values() if isinstance(x, np.ndarray)}
@@ -98,7 +98,7 @@ def arrays_of(name: str) -> dict[str, Any]:
         with found:
             return {key: found[key] for key in found.files}
     except OSError as error:
-        raise missing(name, error) from None
+        raise missing_file(name, error) from None
     except (ValueError, EOFError, zipfile.BadZipFile):
         raise Misuse(f"{name}: a whole .npy or .npz file of numbers is required") from None
 
@@ -142,13 +142,13 @@ def run(options: argparse.Namespace) -> int:
     began = time.perf_counter()
     if options.interpret:
         results = interpret(graph, *arrays)
-        told = f"interpreted in {spelled(time.perf_counter() - began)}"
+        told = f"interpreted in {time_text(time.perf_counter() - began)}"
     else:
         program = back_end().compile_graph(graph).program
         results = program(tuple(arrays))
         first = time.perf_counter() - began
         repeated = call_seconds(lambda: program(tuple(arrays)))
-        told = f"first call {spelled(first)} with compiling, then {spelled(repeated)} a call"
+        told = f"first call {time_text(first)} with compiling, then {time_text(repeated)} a call"
     names = value_names(graph)
     named = [(names[v], x) for v, x in zip(graph.outputs, results, strict=True)]
     arrays_by_name: dict[str, Any] = dict(named)
@@ -160,7 +160,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             np.savez(options.out, **arrays_by_name)
         except OSError as error:
-            raise missing(options.out, error) from None
+            raise missing_file(options.out, error) from None
     return 0
 
 

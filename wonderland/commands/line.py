@@ -13,7 +13,7 @@ class Misuse(Exception):
     """The command line, or a file it names, is wrong; the message is one line."""
 
 
-class Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """Tells mistakes in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
@@ -40,7 +40,7 @@ def unknown(kind: str, name: str, names: Iterable[str]) -> str:
     return f"no {kind} '{name}'{hint} there are {', '.join(names) or 'none'}"
 
 
-def missing(name: str, error: OSError) -> Misuse:
+def missing_file(name: str, error: OSError) -> Misuse:
     """A file cannot be read or written; one of its folder may be meant."""
     path = Path(name)
     if isinstance(error, FileNotFoundError) and path.parent.is_dir():

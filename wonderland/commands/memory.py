@@ -14,7 +14,7 @@ from ..compiler.plan.memory import Memory
 from ..compiler.settings import memory_budget
 from ..models.data import MissingExtra
 from . import functions, tasks
-from .line import Misuse, missing
+from .line import Misuse, missing_file
 from .user_file import names_function
 
 COLOURS = {"output": "#b8b8b8", "arena": "#3b6ea8", "scratch": "#d9a441"}
@@ -36,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
 def inspected(options: argparse.Namespace) -> Inspection:
     with memory_budget(options.budget or None):
         if names_function(options.target):
-            return functions.inspection(options)
+            return functions.function_inspection(options)
         if options.arg or options.grad:
             raise Misuse(f"{options.target}: --arg and --grad are for FILE:FUNCTION")
-        return tasks.inspection(tasks.task_named(options.target), options.seed)
+        return tasks.task_inspection(tasks.task_named(options.target), options.seed)
 
 
 def draw(memory: Memory, path: str) -> None:
@@ -71,4 +71,6 @@ def draw(memory: Memory, path: str) -> None:
     try:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as error:  # a folder that is not there, a format nobody knows
-        raise missing(path, error) if isinstance(error, OSError) else Misuse(str(error)) from None
+        raise (
+            missing_file(path, error) if isinstance(error, OSError) else Misuse(str(error))
+        ) from None

@@ -16,14 +16,14 @@ TIMED_SECONDS = 0.2  # of calls, to find their median
 
 def summary(named: Iterable[tuple[str, Any]]) -> str:
     """Name, type and the spread of the numbers of each array."""
-    rows = [(name, str(type_of(x)), spread(np.asarray(x))) for name, x in named]
+    rows = [(name, str(type_of(x)), spelled_array(np.asarray(x))) for name, x in named]
     widths = [max((len(r[k]) for r in rows), default=0) for k in range(2)]
     return "\n".join(
         f"{name:<{widths[0]}}  {of:<{widths[1]}}  {said}".rstrip() for name, of, said in rows
     )
 
 
-def spread(x: np.ndarray) -> str:
+def spelled_array(x: np.ndarray) -> str:
     """The number itself, or mean and extremes, of complex ones' moduli, and what is not finite."""
     if not x.size:
         return "no elements"
@@ -55,7 +55,7 @@ def call_seconds(call: Callable[[], object]) -> float:
     return statistics.median(found)
 
 
-def spelled(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     """Three digits with a unit: 1.25 ms."""
     unit, scale = next((u for u in (("s", 1.0), ("ms", 1e-3)) if seconds >= u[1]), ("us", 1e-6))
     return f"{seconds / scale:.3g} {unit}"

@@ -110,7 +110,7 @@ def argument(text: str) -> Argument:
     if found := re.fullmatch(r"\s*([A-Za-z_]\w*)\s*=(?!=)(.*)", text, re.DOTALL):
         name, spec = found.groups()
     try:
-        return Argument(read(ast.parse(spec.strip(), mode="eval").body), name)
+        return Argument(spec_tree(ast.parse(spec.strip(), mode="eval").body), name)
     except (SyntaxError, ValueError):  # ValueError: of null bytes
         problem = f"'{spec}' cannot be read, try: {EXAMPLES}"
     except Mistake as mistake:
@@ -118,15 +118,15 @@ def argument(text: str) -> Argument:
     raise argparse.ArgumentTypeError(problem)
 
 
-def read(node: ast.expr) -> Any:
+def spec_tree(node: ast.expr) -> Any:
     """The tree of an expression."""
     match node:
         case ast.Dict(keys=keys, values=values):
-            return {_key(k): read(v) for k, v in zip(keys, values, strict=True)}
+            return {_key(k): spec_tree(v) for k, v in zip(keys, values, strict=True)}
         case ast.List(elts=elements):
-            return [read(e) for e in elements]
+            return [spec_tree(e) for e in elements]
         case ast.Tuple(elts=elements):
-            return tuple(read(e) for e in elements)
+            return tuple(spec_tree(e) for e in elements)
         case ast.Compare(left=left, ops=ops, comparators=right):
             return _bounded(node, [left, *right], ops)
         case ast.Name(id=name) if name in WORDS:

@@ -13,7 +13,7 @@ from ..compiler.jit.inspection import Inspection
 from ..compiler.trace import tree
 from ..models.data import MissingExtra
 from ..models.families import linear, mlp
-from ..models.train import Epoch, Result, Task, compiled_step, start, train
+from ..models.train import Epoch, Task, TrainingResult, compiled_step, initial_state, train
 from .line import unknown
 
 TASKS = {task.name: task for task in (mlp.TASK, linear.LINEAR, linear.LOGISTIC, linear.SOFTMAX)}
@@ -68,7 +68,7 @@ def _terminal() -> tuple[Any, Any]:
     return console, Progress(*columns, console=console)
 
 
-def _table(task: Task, epochs: int, result: Result) -> Any:
+def _table(task: Task, epochs: int, result: TrainingResult) -> Any:
     from rich.table import Table
 
     table = Table(title=f"{task.name}: {epochs} epochs, {result.steps} steps", show_header=False)
@@ -86,15 +86,15 @@ def _table(task: Task, epochs: int, result: Result) -> Any:
     return table
 
 
-def inspection(task: Task, seed: int) -> Inspection:
+def task_inspection(task: Task, seed: int) -> Inspection:
     """The stages of the training step."""
-    split, params, state, rows = start(task, seed)
+    split, params, state, rows = initial_state(task, seed)
     return compiled_step(task).inspect(params, state, split.train_x[:rows], split.train_y[:rows])
 
 
 def check(task: Task, seed: int) -> int:
     """Check the gradient of the loss in its parameters, in f64, on a few examples."""
-    split, params, _, _ = start(task, seed)
+    split, params, _, _ = initial_state(task, seed)
     x, y = split.train_x[:CHECKED_ROWS].astype(np.float64), split.train_y[:CHECKED_ROWS]
     params = tree.map(lambda p: p.astype(np.float64), params)
     weights = sum(leaf.size for leaf in tree.leaves(params))

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..compiler.ir.errors import CompilerError, ProgramError
 from ..compiler.ir.source import is_own
-from .line import Misuse, missing, one_line, unknown
+from .line import Misuse, missing_file, one_line, unknown
 
 HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -26,7 +26,7 @@ def names_function(target: str) -> bool:
 
 
 @contextlib.contextmanager
-def function_of(target: str) -> Iterator[Callable[..., Any]]:
+def named_function(target: str) -> Iterator[Callable[..., Any]]:
     """The function that FILE:NAME names, such as path/model.py:loss or path/model.py:net.loss.
 
     Inside of the block the file may import its neighbours, and what goes wrong in it is a Misuse
@@ -39,17 +39,17 @@ def function_of(target: str) -> Iterator[Callable[..., Any]]:
         found: Any = module
         for part in name.split("."):
             if not hasattr(found, part):
-                raise Misuse(f"{path}: {unknown('function', name, functions(module))}")
+                raise Misuse(f"{path}: {unknown('function', name, defined_functions(module))}")
             found = getattr(found, part)
         if not callable(found) or isinstance(found, type):
             raise Misuse(
                 f"{path}: {name} is no function but {type(found).__name__}, "
-                f"there are {', '.join(functions(module)) or 'none'}"
+                f"there are {', '.join(defined_functions(module)) or 'none'}"
             )
         yield found
 
 
-def functions(module: ModuleType) -> list[str]:
+def defined_functions(module: ModuleType) -> list[str]:
     """What the file itself defines that can be called; methods of its objects last."""
     found, methods = [], []
     for name, value in vars(module).items():
@@ -70,7 +70,7 @@ def imported(path: Path) -> Iterator[ModuleType]:
     try:
         path.open().close()
     except OSError as error:
-        raise missing(str(path), error) from None
+        raise missing_file(str(path), error) from None
     if path.suffix != ".py":
         raise Misuse(f"{path}: a Python file is required, such as model.py")
     path = path.absolute()

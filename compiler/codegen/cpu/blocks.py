@@ -86,7 +86,7 @@ class Cut:
         """Scratch of the packed panels; columns read in place have a place there too, untouched."""
         if self.dots:
             return 0
-        return aligned(self.block_columns * self.block_depth * self.sizes.element_bytes)
+        return aligned_size(self.block_columns * self.block_depth * self.sizes.element_bytes)
 
     @property
     def sums_in_scratch(self) -> bool:
@@ -101,10 +101,10 @@ class Cut:
     @property
     def scratch_bytes(self) -> int:
         rows = self.block_rows if self.sums_in_scratch else self.rows
-        return self.panel_bytes + aligned(rows * self.sums_pitch * self.sizes.element_bytes)
+        return self.panel_bytes + aligned_size(rows * self.sums_pitch * self.sizes.element_bytes)
 
 
-def cut(s: Sizes, target: Target) -> Cut:
+def blocking_of(s: Sizes, target: Target) -> Cut:
     """The blocks for these sizes."""
     lanes = target.bits // 8 // s.element_bytes
     if s.dots and s.rows <= DOTS_ROWS and s.depth >= DOTS_DEPTH * s.rows:
@@ -113,7 +113,7 @@ def cut(s: Sizes, target: Target) -> Cut:
     width = vecs * lanes
     in_place = s.contiguous and (s.few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
     depth = block_depth(s, target)
-    strip = divided(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
+    strip = even_block(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
     shape = rows, vecs, lanes, block_rows, block_columns
@@ -124,9 +124,9 @@ def cut_dots(s: Sizes, lanes: int) -> Cut:
     """Few rows of dots: all of depth at once, nothing packed, units of columns."""
     rows = 1 if s.rows <= 1 else 2 if s.rows == 2 else 4
     vecs, depth = DOTS_SUMS // rows, max(s.depth, 1)
-    block_rows = divided(s.rows, s.rows, rows)
+    block_rows = even_block(s.rows, s.rows, rows)
     most_columns = max(1, UNIT_FLOPS // 2 // (block_rows * depth))
-    block_columns = divided(s.columns, most_columns, vecs * lanes)
+    block_columns = even_block(s.columns, most_columns, vecs * lanes)
     shape = rows, vecs, lanes, block_rows, block_columns
     return Cut(s, *shape, depth, block_rows, s.columns, dots=True)
 
@@ -135,28 +135,28 @@ def block_depth(s: Sizes, target: Target) -> int:
     if s.few and s.depth * s.columns * s.element_bytes > 4 * target.l2_bytes:
         return min(s.depth, DEPTH_OF_FEW)
     most = (DEPTH_BY_STEPS if s.by_steps or s.few else DEPTH) * 4 // s.element_bytes
-    return divided(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
+    return even_block(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
 
 
 def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> tuple[int, int]:
     """Rows and columns of a unit: panels within half of L2, and units enough for a team."""
     if s.few:
-        return divided(s.rows, s.rows, rows), divided(s.columns, FEW_COLUMNS, width)
+        return even_block(s.rows, s.rows, rows), even_block(s.columns, FEW_COLUMNS, width)
     most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
-    block_columns = divided(s.columns, most_columns, width)
+    block_columns = even_block(s.columns, most_columns, width)
     most_rows = MOST_ROWS
     if not s.direct and s.depth > depth:  # their sums wait in scratch
         most_rows = min(most_rows, target.l2_bytes // 2 // (block_columns * s.element_bytes))
-    block_rows = divided(s.rows, max(rows, most_rows), rows)
+    block_rows = even_block(s.rows, max(rows, most_rows), rows)
 
     def shareable() -> bool:
         units = s.batch * blocks_of(s.rows, block_rows) * blocks_of(s.columns, block_columns)
         return units < UNITS and 2 * block_rows * block_columns * s.depth >= 2 * UNIT_FLOPS
 
     while shareable() and block_columns >= 4 * width:
-        block_columns = divided(s.columns, block_columns // 2, width)
+        block_columns = even_block(s.columns, block_columns // 2, width)
     while shareable() and block_rows >= 128:
-        block_rows = divided(s.rows, block_rows // 2, rows)
+        block_rows = even_block(s.rows, block_rows // 2, rows)
     return block_rows, block_columns
 
 
@@ -186,10 +186,10 @@ def blocks_of(total: int, block: int) -> int:
     return -(-total // block)
 
 
-def divided(total: int, most: int, step: int) -> int:
+def even_block(total: int, most: int, step: int) -> int:
     """The block of about `most`, a multiple of `step`, that divides `total` most evenly."""
     return max(step, blocks_of(blocks_of(total, blocks_of(total, most) or 1), step) * step)
 
 
-def aligned(size: int) -> int:
+def aligned_size(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT

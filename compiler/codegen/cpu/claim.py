@@ -23,7 +23,7 @@ class Claim(Space):
 
     def __init__(self, kernel: Kernel, target: Target) -> None:
         self.kernel, self.target = kernel, target
-        self.column = decisions.columns(kernel)
+        self.column = decisions.column_axis(kernel)
         if self.column:
             self.lanes = decisions.lanes(kernel.stages, self.column, target)
 

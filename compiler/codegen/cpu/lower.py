@@ -30,4 +30,4 @@ def lower(kernel: Kernel, target: Target) -> Lowered:
     code = Loops(k, Slots(k.buffers, k.axes), space)
     text, points = code.text(), space.points
     return Lowered(text, tuple(code.slots.values), points, decisions.grain(k, points, target),
-                   code.rows_bytes, decisions.operations(k), decisions.moved(k))  # fmt: skip
+                   code.rows_bytes, decisions.operations(k), decisions.moved_bytes(k))  # fmt: skip

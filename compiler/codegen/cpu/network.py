@@ -16,7 +16,7 @@ from ...kernel.costs import CLAIM_CYCLES
 from ...kernel.scalar import NUMPY
 from ...kernel.sorting import Sorting
 from ..lowered import Lowered
-from ..ordinals import Bits, repairs, slots_of
+from ..ordinals import Bits, bit_slots, repairs
 from ..printer import Node, Suite
 from ..target import Target
 
@@ -54,7 +54,7 @@ class NetworkPrinter:
     """Spells one sort of short rows; `lanes` rows are a unit."""
 
     def __init__(self, s: Sorting, lanes: int) -> None:
-        self.s, self.lanes, self.slots = s, lanes, slots_of(s)
+        self.s, self.lanes, self.slots = s, lanes, bit_slots(s)
         self.bits = Bits(s.inputs[0].dtype, s.descending)
         self.word = word(s)
         self.low = 0 if s.plain else 8  # bits of the place below the key

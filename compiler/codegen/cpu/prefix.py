@@ -7,7 +7,7 @@
 A product that leaves the range on the way, or an infinite factor of a recurrence, would meet other
 numbers in another order, so these run in columns, of one lane where there is no other axis; sums of
 exponentials do where there are enough rows.
-Results are the same bits for any split of the points; of `along` they depend on the lanes.
+Results are the same bits for any split of the points; of `vector_steps` they depend on the lanes.
 
 Source: Hillis and Steele, Data parallel algorithms, 1986.
 """
@@ -21,7 +21,7 @@ from ...kernel.scalar import NUMPY
 from ...kernel.stages import Store
 from .. import decisions
 from ..lowered import Lowered
-from ..prefix import PrefixRows, as_stage, work
+from ..prefix import PrefixRows, as_stage, prefix_work
 from ..printer import Node, Suite
 from ..slots import Slots
 from ..target import Target
@@ -35,9 +35,9 @@ def lower_prefix(p: Prefix, target: Target) -> Lowered:
     """The text of a prefix for one target, and the numbers of this instance."""
     rows = PrefixRows(p, Slots(p.buffers, p.axes), *vector_of(p, target))
     levels = root, unit = rows.levels()
-    inner = along(rows, levels) if rows.vector is p.steps else columns(rows, levels)
+    inner = vector_steps(rows, levels) if rows.vector is p.steps else column_steps(rows, levels)
     loop = Suite(f"for {rows.unit} in range(start, stop)", [*rows.told(), *unit.body, *inner])
-    text, (flops, moved) = rows.slots.function(p, [*root.body, loop]), work(p)
+    text, (flops, moved) = rows.slots.function(p, [*root.body, loop]), prefix_work(p)
     native = max(1, target.bits // 32)
     cycles = flops / native + moved / BYTES_A_CYCLE + rows.units * LOOP_CYCLES
     grain = max(1, min(rows.units, int(CLAIM_CYCLES * rows.units / max(cycles, 1))))
@@ -57,7 +57,7 @@ def vector_of(p: Prefix, target: Target) -> tuple[Axis | None, int]:
 # ---------------------------------------------------------------- lanes across
 
 
-def columns(rows: PrefixRows, outer: list[Level]) -> list[Node]:
+def column_steps(rows: PrefixRows, outer: list[Level]) -> list[Node]:
     """The steps of whole vectors of columns, or of the last one under a mask."""
     if rows.column is None or rows.lanes == 1:
         return rows.steps(outer)
@@ -73,7 +73,7 @@ def columns(rows: PrefixRows, outer: list[Level]) -> list[Node]:
 # ---------------------------------------------------------------- lanes along
 
 
-def along(rows: PrefixRows, outer: list[Level]) -> list[Node]:
+def vector_steps(rows: PrefixRows, outer: list[Level]) -> list[Node]:
     """Whole vectors, then the rest under a mask; backward the rest has the lowest steps."""
     p, n = rows.p, rows.lanes
     k, size = rows.slots.axis(p.steps.name), rows.slots.extent(p.steps)

@@ -28,12 +28,12 @@ from ..decisions import weight
 from ..fma import with_fma
 from ..lowered import Lowered
 from ..printer import Node, Suite
-from ..product import matrix, printable, work
+from ..product import matrix, printable, product_work
 from ..slots import Slots
 from ..target import Target
 from ..values import Home, Level, Values
 from ..words.simd import DTYPES
-from .blocks import Cut, Sizes, cut
+from .blocks import Cut, Sizes, blocking_of
 
 LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
           "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
@@ -44,12 +44,12 @@ def lower_product(product: Product, target: Target) -> Lowered:
     """The text of a product for one target, and the numbers of this instance."""
     p = printable(product)
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
-    b, slots = cut(sizes_of(p), target), slots_of(p)
+    b, slots = blocking_of(product_sizes(p), target), product_slots(p)
     text = ProductPrinter(p, b, slots).text()
-    return Lowered(text, tuple(slots.values), b.units, b.grain, b.scratch_bytes, *work(p))
+    return Lowered(text, tuple(slots.values), b.units, b.grain, b.scratch_bytes, *product_work(p))
 
 
-def sizes_of(p: Product) -> Sizes:
+def product_sizes(p: Product) -> Sizes:
     depth, columns = p.depth.name, p.columns.name
     by_steps, contiguous = p.lhs.map.stride(depth) != 1, p.rhs.map.stride(columns) == 1
     return Sizes(
@@ -70,7 +70,7 @@ def direct(p: Product) -> bool:
     return p.plain and p.stores[0].map.stride(p.columns.name) == 1 and not p.stores[0].at
 
 
-def slots_of(p: Product) -> Slots:
+def product_slots(p: Product) -> Slots:
     """Slots in which buffers and axes hide no name of the text."""
     slots = Slots(())
     slots.names.taken.update(LOCALS)

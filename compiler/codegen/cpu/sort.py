@@ -25,7 +25,7 @@ from ...kernel.expr import Buffer
 from ...kernel.scalar import NUMPY
 from ...kernel.sorting import Searching, Sorting
 from ..lowered import Lowered
-from ..ordinals import Bits, repairs, slots_of
+from ..ordinals import Bits, bit_slots, repairs
 from ..printer import Node, Suite
 from ..target import Target
 from .network import across, lower_across
@@ -54,7 +54,7 @@ class SortPrinter:
     """Spells one sort. `word`: the dtype of an element of the arrays that are put in order."""
 
     def __init__(self, s: Sorting, target: Target) -> None:
-        self.s, self.slots = s, slots_of(s)
+        self.s, self.slots = s, bit_slots(s)
         self.bits = [Bits(b.dtype, s.descending) for b in s.inputs[: s.keys]]
         widest = max(k.width for k in self.bits)
         self.paired = widest > 32 and not s.plain
@@ -260,7 +260,7 @@ def swapped() -> list[Node]:
 
 def lower_search(s: Searching, target: Target) -> Lowered:
     """Bisection for a vector of elements at once."""
-    slots, bits = slots_of(s), Bits(s.x.dtype)
+    slots, bits = bit_slots(s), Bits(s.x.dtype)
     lanes = max(1, target.bits // 64) * 2
     blocks = -(-s.wanted.size // lanes)
     n, m = slots.extent(s.length), slots.extent(s.wanted)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...kernel.expr import Axis
 from ...kernel.stages import Kernel
 from ..loops import Loops, Space
-from ..target import Device
+from ..target import GpuTarget
 
 
 class Grid(Space):
@@ -15,7 +15,7 @@ class Grid(Space):
 
     points_a_block: int = 1
 
-    def __init__(self, kernel: Kernel, device: Device) -> None:
+    def __init__(self, kernel: Kernel, device: GpuTarget) -> None:
         self.kernel, self.device = kernel, device
         self.threads = device.threads  # of a block
 
@@ -31,7 +31,7 @@ class Grid(Space):
         return f"shared({start}, {dtype})"
 
 
-def counts(code: Loops, axes: Sequence[Axis], lanes: int) -> list[str]:
+def step_counts(code: Loops, axes: Sequence[Axis], lanes: int) -> list[str]:
     """How many steps there are along each axis, along the last one of `lanes` points."""
     found = [code.extent(a) for a in axes]
     if lanes > 1:

@@ -7,10 +7,10 @@ from ...kernel.expr import Axis, Expr, Index, Load, walk
 from ...kernel.scalar import NUMPY
 from ...kernel.stages import Accumulate, Stage, Store
 from .. import decisions
-from ..target import Device
+from ..target import GpuTarget
 
 
-def lanes(stages: tuple[Stage, ...], axis: Axis, device: Device) -> int:
+def access_lanes(stages: tuple[Stage, ...], axis: Axis, device: GpuTarget) -> int:
     """Neighbours along `axis` that one access moves, 1 unless all accesses are aligned there.
 
     So they are for a buffer that is an element of a larger one, too, if its size is a multiple.

@@ -21,14 +21,14 @@ import math
 from dataclasses import replace
 
 from ...kernel.expr import Axis
-from ...kernel.normalise import contiguous, joined, normalise
+from ...kernel.normalise import contiguous, merged_axes, normalise
 from ...kernel.stages import Keep, Kernel, Stage, Store
 from .. import decisions
 from ..fma import with_fma
 from ..loops import Loops
-from ..lowered import Launch
+from ..lowered import LoweredLaunch
 from ..slots import Parameters
-from ..target import Device
+from ..target import GpuTarget
 from ..tiles import crossing
 from ..words.gpu_words import words
 from .teams import Teams
@@ -40,7 +40,7 @@ SHORT = 16  # inner points that one thread does alone
 FEW = 1024  # points that leave most of a GPU idle if each is one thread
 
 
-def lower_grid(kernel: Kernel, device: Device) -> Launch:
+def lower_grid(kernel: Kernel, device: GpuTarget) -> LoweredLaunch:
     """The text of a verified kernel for a GPU, and the numbers of this instance."""
     k = normalise(kernel)
     k = replace(k, stages=tuple(map(with_fma, k.stages)))
@@ -52,14 +52,14 @@ def lower_grid(kernel: Kernel, device: Device) -> Launch:
         space = (Threads if by_threads(k) else Teams)(k, device)
     code = Loops(k, Parameters(k.buffers, k.axes, (*words(), *LOCALS)), space)
     text = code.text()
-    return Launch(
+    return LoweredLaunch(
         text,
         tuple(code.slots.values),
         space.blocks,
         space.threads,
         space.shared_bytes(code.rows_bytes),
         decisions.operations(k),
-        decisions.moved(k),
+        decisions.moved_bytes(k),
     )
 
 
@@ -85,7 +85,7 @@ def opened(kernel: Kernel) -> Kernel:
         if not contiguous(flat, c, r):
             return kernel
         assert r.split
-        flat = joined(flat, c, r)
+        flat = merged_axes(flat, c, r)
         long = Axis(r.name, r.split[1])
         flat = replace(flat, outer=tuple(long if a.name == r.name else a for a in flat.outer))
     return normalise(flat)
@@ -103,4 +103,4 @@ def by_threads(kernel: Kernel) -> bool:
     points = math.prod(a.size for a in kernel.free)
     if inner <= SHORT:
         return True
-    return decisions.columns(kernel) is not None and (points >= FEW or inner <= FEW)
+    return decisions.column_axis(kernel) is not None and (points >= FEW or inner <= FEW)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from ...kernel.prefix import Prefix
 from ...kernel.stages import Store
-from ..lowered import Launch
-from ..prefix import PrefixRows, work
+from ..lowered import LoweredLaunch
+from ..prefix import PrefixRows, prefix_work
 from ..printer import Node, Suite
 from ..slots import Parameters
-from ..target import Device
+from ..target import GpuTarget
 from ..values import Level
 from ..words.gpu_words import words
 
@@ -22,7 +22,7 @@ FEW_ROWS = 1024  # rows that leave most of a GPU idle if each is one thread
 LOCALS = ("thread", "inside", "totals", "warp", "before", "all")
 
 
-def lower_prefix_grid(p: Prefix, device: Device) -> Launch:
+def lower_prefix_grid(p: Prefix, device: GpuTarget) -> LoweredLaunch:
     """The text of a prefix for a GPU, and the numbers of this instance."""
     rows = PrefixRows(p, Parameters(p.buffers, p.axes, (*words(), *LOCALS)))
     levels = root, unit = rows.levels()
@@ -43,10 +43,10 @@ def lower_prefix_grid(p: Prefix, device: Device) -> Launch:
     text = rows.slots.function(p, [*head, *root.body, loop])
     needed = rows.units if together else -(-rows.units // device.threads)
     blocks = max(1, min(needed, device.blocks))
-    return Launch(text, tuple(rows.slots.values), blocks, device.threads, 0, *work(p))
+    return LoweredLaunch(text, tuple(rows.slots.values), blocks, device.threads, 0, *prefix_work(p))
 
 
-def by_block(rows: PrefixRows, device: Device, outer: list[Level]) -> list[Node]:
+def by_block(rows: PrefixRows, device: GpuTarget, outer: list[Level]) -> list[Node]:
     """All steps of a row, as many at a time as the block has threads."""
     p, threads, warp = rows.p, device.threads, device.warp
     k, size = rows.slots.axis(p.steps.name), rows.slots.extent(p.steps)

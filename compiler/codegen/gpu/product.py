@@ -24,15 +24,15 @@ from ...kernel.product import Product, as_kernel
 from ...kernel.scalar import FLOATS
 from ...kernel.stages import Stage
 from ..fma import with_fma
-from ..lowered import Launch
+from ..lowered import LoweredLaunch
 from ..printer import Node, Suite
-from ..product import matrix, printable, work
+from ..product import matrix, printable, product_work
 from ..slots import Parameters
-from ..target import Device
+from ..target import GpuTarget
 from ..values import Home, Level, Values
 from ..words.gpu_words import words
 from ..words.simd import DTYPES
-from .lanes import lanes
+from .lanes import access_lanes
 from .library import for_library
 from .lower import lower_grid
 
@@ -50,7 +50,7 @@ LOCALS = (
 )
 
 
-def lower_product_grid(product: Product, device: Device) -> Launch:
+def lower_product_grid(product: Product, device: GpuTarget) -> LoweredLaunch:
     """The text of a product for a GPU, and the numbers of this instance."""
     p = printable(product)
     results = prod(a.size for a in p.outer)
@@ -62,7 +62,9 @@ def lower_product_grid(product: Product, device: Device) -> Launch:
     text = printer.text()
     sizes = tuple(printer.slots.values)
     blocks = max(1, min(printer.units, device.blocks))
-    return Launch(text, sizes, blocks, device.threads, 0, *work(p), product=for_library(p))
+    return LoweredLaunch(
+        text, sizes, blocks, device.threads, 0, *product_work(p), product=for_library(p)
+    )
 
 
 def rows_of_a_thread(p: Product) -> int:
@@ -80,7 +82,7 @@ class GridProduct:
     depth = 16  # steps in shared memory at a time
     pad = 4  # elements after each step: neighbours in depth fall on different banks
 
-    def __init__(self, p: Product, device: Device) -> None:
+    def __init__(self, p: Product, device: GpuTarget) -> None:
         self.p, self.device, self.rows = p, device, rows_of_a_thread(p)
         axes = [a.name for a in (*p.outer, p.depth)]
         self.slots = Parameters(p.buffers, axes, (*words(), *LOCALS))
@@ -202,7 +204,7 @@ class GridProduct:
     def results(self, outer: list[Level]) -> list[Node]:
         """The sums to shared memory; then the stores, element by element of the tile."""
         p, slots, threads = self.p, self.slots, self.device.threads
-        n = lanes((Stage((), p.stores),), p.columns, self.device)
+        n = access_lanes((Stage((), p.stores),), p.columns, self.device)
         row, column = (slots.axis(a.name) for a in (p.rows, p.columns))
         here = Level([], frozenset((p.rows.name, p.columns.name)))
         axes = {a.name: a for a in p.outer}
@@ -240,7 +242,7 @@ class TensorProduct(GridProduct):
 
     pad = 8
 
-    def __init__(self, p: Product, device: Device) -> None:
+    def __init__(self, p: Product, device: GpuTarget) -> None:
         super().__init__(p, device)
         self.halves = p.precision == "bf16"
         self.depth = 32 if self.halves else 16

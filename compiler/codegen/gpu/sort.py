@@ -18,18 +18,18 @@ from math import prod
 from ...ir.errors import ProgramError
 from ...kernel.scalar import NUMPY
 from ...kernel.sorting import Searching, Sorting
-from ..lowered import Launch
+from ..lowered import LoweredLaunch
 from ..ordinals import Bits
 from ..printer import Node, Suite
 from ..slots import Parameters
-from ..target import Device
+from ..target import GpuTarget
 from ..words.gpu_words import words
 
 LONGEST = 1 << 16
 LOCALS = ("unit", "row", "i", "k", "less", "before", "place", "wanted", "low", "high", "middle")
 
 
-def parameters_of(k: Sorting | Searching) -> Parameters:
+def bit_parameters(k: Sorting | Searching) -> Parameters:
     """Parameters of buffers that are read and written as bits; none hides a name of the text."""
     slots = Parameters((), (), (*words(), *LOCALS))
     as_bits = [replace(b, dtype=Bits(b.dtype).unsigned) for b in k.buffers]
@@ -37,10 +37,10 @@ def parameters_of(k: Sorting | Searching) -> Parameters:
     return slots
 
 
-def launch(
+def sort_launch(
     k: Sorting | Searching, slots: Parameters, elements: tuple[str, str], body: list[Node],
-    count: int, device: Device, steps: int,
-) -> Launch:  # fmt: skip
+    count: int, device: GpuTarget, steps: int,
+) -> LoweredLaunch:  # fmt: skip
     """`body` for every unit of rows times elements of a row."""
     first = f"block_index() * {device.threads} + thread_index()"
     rows, size = elements
@@ -48,17 +48,17 @@ def launch(
     text = slots.function(k, [Suite(loop, body)])
     blocks = max(1, min(-(-count // device.threads), device.blocks))
     moved = sum(b.size * NUMPY[b.dtype].itemsize for b in k.buffers)
-    return Launch(text, tuple(slots.values), blocks, device.threads, 0, count * steps, moved)
+    return LoweredLaunch(text, tuple(slots.values), blocks, device.threads, 0, count * steps, moved)
 
 
-def lower_sort_grid(s: Sorting, device: Device) -> Launch:
+def lower_sort_grid(s: Sorting, device: GpuTarget) -> LoweredLaunch:
     """The text of a sort for a GPU, and the numbers of this instance."""
     if s.length.size > LONGEST:
         raise ProgramError(
             f"{s.name}: rows of at most {LONGEST} elements are required on cuda, "
             f"got {s.length.size}", repair='device="cpu"',
         )  # fmt: skip
-    slots = parameters_of(s)
+    slots = bit_parameters(s)
     n, rows = slots.extent(s.length), slots.extent(s.rows)
     keys = [(slots.buffer(b.name), Bits(b.dtype, s.descending)) for b in s.inputs[: s.keys]]
     names = slots.names
@@ -90,12 +90,12 @@ def lower_sort_grid(s: Sorting, device: Device) -> Launch:
         dtype = Bits(s.order.dtype).unsigned
         lines.append(f"store({slots.buffer(s.order.name)}, place, full(i, {dtype}, 1))")
     count = s.rows.size * s.length.size
-    return launch(s, slots, (rows, n), lines, count, device, 4 * s.length.size * len(keys))
+    return sort_launch(s, slots, (rows, n), lines, count, device, 4 * s.length.size * len(keys))
 
 
-def lower_search_grid(s: Searching, device: Device) -> Launch:
+def lower_search_grid(s: Searching, device: GpuTarget) -> LoweredLaunch:
     """Bisection by every thread for its own element."""
-    slots, bits = parameters_of(s), Bits(s.x.dtype)
+    slots, bits = bit_parameters(s), Bits(s.x.dtype)
     n, m = slots.extent(s.length), slots.extent(s.wanted)
     rows = slots.extent(s.rows)
     x, v, y = (slots.buffer(b.name) for b in (s.x, s.v, s.out))
@@ -118,4 +118,4 @@ def lower_search_grid(s: Searching, device: Device) -> Launch:
         f"store({y}, unit, full(low, {Bits(s.out.dtype).unsigned}, 1))",
     ]
     count = prod((s.rows.size, s.wanted.size))
-    return launch(s, slots, (rows, m), lines, count, device, 6 * s.length.size.bit_length())
+    return sort_launch(s, slots, (rows, m), lines, count, device, 6 * s.length.size.bit_length())

@@ -10,19 +10,19 @@ import math
 
 from ...kernel.expr import Axis
 from ...kernel.scalar import KernelError
-from ...kernel.stages import Keep, Kernel, Reduce, Stage
+from ...kernel.stages import Keep, Kernel, KernelReduce, Stage
 from ..cascade import PLAIN, cascade
 from ..loops import POINT, Body, Loops
 from ..reductions import Reductions
-from ..target import Device, row_bytes
-from .grid import Grid, counts
-from .lanes import lanes
+from ..target import GpuTarget, row_bytes
+from .grid import Grid, step_counts
+from .lanes import access_lanes
 
 
 class Teams(Grid):
     """Threads of a team follow the inner axes of each stage."""
 
-    def __init__(self, kernel: Kernel, device: Device) -> None:
+    def __init__(self, kernel: Kernel, device: GpuTarget) -> None:
         super().__init__(kernel, device)
         longest = max((math.prod(a.size for a in s.axes) for s in kernel.stages), default=1)
         short = longest <= (device.threads if self.points > 1 else device.warp)
@@ -31,7 +31,7 @@ class Teams(Grid):
         self.fold = f"team_{{}}({{}}, {self.team})"
         self.points_a_block = device.threads // self.team if self.points > 1 else 1
         self.threads = self.team * self.points_a_block
-        inner = [lanes((s,), s.axes[-1], device) for s in kernel.stages if s.axes]
+        inner = [access_lanes((s,), s.axes[-1], device) for s in kernel.stages if s.axes]
         self.together = min(inner, default=1)  # neighbours that a thread meets at once
         if self.kept_bytes() > device.rows_bytes:
             raise KernelError(
@@ -60,7 +60,7 @@ class Teams(Grid):
 
     def parallel(self, code: Loops) -> None:
         code.emit(f"thread = thread_index() % {self.team}")
-        free, found = self.kernel.free, counts(code, self.kernel.free, 1)
+        free, found = self.kernel.free, step_counts(code, self.kernel.free, 1)
         first, step = "block_index()", "block_count()"
         if self.points_a_block > 1:
             first += f" * {self.points_a_block} + thread_index() // {self.team}"
@@ -90,7 +90,7 @@ class Teams(Grid):
         steps = -(-math.prod(a.size for a in axes) // (threads * n))
         (levels,) = cascade([steps]) if reductions.sums else [PLAIN]
         sums = levels, reductions.apart
-        found = counts(code, axes, n)
+        found = step_counts(code, axes, n)
         if len(axes) == 1:
             first = f"thread * {n}" if n > 1 else "thread"
             code.turns(axes[0], body, first, code.extent(axes[0]), threads * n, sums)
@@ -113,7 +113,7 @@ class Teams(Grid):
         code.within("if thread == 0", set(), body)
 
     def after(self, code: Loops, stage: Stage) -> None:
-        if any(not isinstance(s, Reduce) for s in stage.body):
+        if any(not isinstance(s, KernelReduce) for s in stage.body):
             code.emit(f"barrier({self.team})")
 
     def memory(self, code: Loops, name: str, start: int, dtype: str) -> str:

@@ -7,20 +7,20 @@ import math
 from ...kernel.scalar import KernelError
 from ...kernel.stages import Kernel
 from ..loops import POINT, Loops
-from ..target import Device
-from .grid import Grid, counts
-from .lanes import lanes
+from ..target import GpuTarget
+from .grid import Grid, step_counts
+from .lanes import access_lanes
 
 
 class Threads(Grid):
     """Lanes follow the last parallel axis, if any. A thread keeps no rows."""
 
-    def __init__(self, kernel: Kernel, device: Device) -> None:
+    def __init__(self, kernel: Kernel, device: GpuTarget) -> None:
         super().__init__(kernel, device)
         self.column = last = kernel.free[-1]
         self.points_a_block = device.threads
         blocks = {a.split[0] for a in kernel.axes.values() if a.split and a.split[1] % a.size}
-        self.lanes = 1 if last.name in blocks else lanes(kernel.stages, last, device)
+        self.lanes = 1 if last.name in blocks else access_lanes(kernel.stages, last, device)
 
     @property
     def points(self) -> int:
@@ -36,7 +36,7 @@ class Threads(Grid):
             head = f"for {name} in range({first}, {end}, {step})"
             code.within(head, {free[0].name}, code.ordered)
             return
-        found = counts(code, free, n)
+        found = step_counts(code, free, n)
 
         def body() -> None:
             code.emit(*code.slots.unravel(POINT, free, found, n))

@@ -8,7 +8,7 @@ from ...kernel.expr import Axis, Load, Map, Result
 from ...kernel.stages import Kernel
 from ..loops import POINT, Body, Loops
 from ..reductions import Reductions
-from ..target import Device, row_bytes
+from ..target import GpuTarget, row_bytes
 from ..tiles import Turned, with_tiles
 from ..values import Home
 from .grid import Grid
@@ -25,7 +25,7 @@ class TurnedTiles(Grid):
     for are read where they lie.
     """
 
-    def __init__(self, kernel: Kernel, device: Device, across: Axis) -> None:
+    def __init__(self, kernel: Kernel, device: GpuTarget, across: Axis) -> None:
         super().__init__(kernel, device)
         self.across, self.last = across, kernel.free[-1]
         self.others = [a for a in kernel.free if a not in (across, self.last)]

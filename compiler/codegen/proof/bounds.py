@@ -23,9 +23,9 @@ from typing import Any
 
 from ...kernel.expr import Buffer
 from ...kernel.scalar import NUMPY, KernelError
-from ..lowered import Launch, Lowered
-from .linear import Form, number
-from .ranges import LANE, Address, Lanes, Ranges, counts, form_of
+from ..lowered import Lowered, LoweredLaunch
+from .linear import Form, constant_form
+from .ranges import LANE, Address, Lanes, Ranges, form_of, lane_count
 from .touches import MEMORY, block, far
 from .walk import Env, Walk
 
@@ -33,19 +33,19 @@ PLACES = ("shared", "thread_index", "block_index", "min", "max")
 FOLDS = ("total", "product", "largest", "smallest", "any_", "all_", "lane", "team_")
 
 
-def check_bounds(low: Lowered | Launch, buffers: Sequence[Buffer]) -> None:
+def check_bounds(low: Lowered | LoweredLaunch, buffers: Sequence[Buffer]) -> None:
     """Raises KernelError where an access of a text is not proved to lie inside its buffer."""
-    if low.points and (found := faults(low, tuple(buffers))):
+    if low.points and (found := access_faults(low, tuple(buffers))):
         raise KernelError(f"bounds: {found[0]}", low.text)
 
 
 @lru_cache(1 << 12)
-def faults(low: Lowered | Launch, buffers: tuple[Buffer, ...]) -> list[str]:
+def access_faults(low: Lowered | LoweredLaunch, buffers: tuple[Buffer, ...]) -> list[str]:
     return BoundsProof(low, buffers).faults()
 
 
 @cache
-def parsed(text: str) -> ast.FunctionDef:
+def kernel_definition(text: str) -> ast.FunctionDef:
     """The last function of a text, without its docstring."""
     found = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef)][-1]
     if ast.get_docstring(found, clean=False) is not None:
@@ -56,8 +56,8 @@ def parsed(text: str) -> ast.FunctionDef:
 class BoundsProof:
     """What the words of one text give and touch, as a walk meets them."""
 
-    def __init__(self, low: Lowered | Launch, buffers: Sequence[Buffer]) -> None:
-        self.low, self.buffers, self.function = low, buffers, parsed(low.text)
+    def __init__(self, low: Lowered | LoweredLaunch, buffers: Sequence[Buffer]) -> None:
+        self.low, self.buffers, self.function = low, buffers, kernel_definition(low.text)
         self.ranges = Ranges(low.text)
         self.facts = self.ranges.facts
         self.found: list[str] = []
@@ -67,16 +67,16 @@ class BoundsProof:
 
     def faults(self) -> list[str]:
         env: Env = {name: name for name in NUMPY} | {"inf": 0.0, "nan": 0.0}
-        if isinstance(self.low, Launch):
+        if isinstance(self.low, LoweredLaunch):
             self.parameters(env, self.low)
         else:
-            points = number(self.low.points)
-            start = self.facts.variable([(number(0),)], [(points - 1,)])
+            points = constant_form(self.low.points)
+            start = self.facts.variable([(constant_form(0),)], [(points - 1,)])
             stop = self.facts.variable([(start + 1,)], [(points,)])
             env |= {"start": start, "stop": stop}
             numbers = len(self.buffers) + len(self.low.sizes)
-            env["args"] = Address("args", 8 * numbers, number(0), 1)
-            env["scratch"] = Address("scratch", self.low.scratch_bytes, number(0), 1)
+            env["args"] = Address("args", 8 * numbers, constant_form(0), 1)
+            env["scratch"] = Address("scratch", self.low.scratch_bytes, constant_form(0), 1)
         self.rows(dict(env))
         self.walk.block(self.function.body, env)
         return self.found
@@ -89,14 +89,14 @@ class BoundsProof:
                 if names <= env.keys() | {"integer", "pointer", "address_pointer", *PLACES}:
                     self.walk.statement(s, env)
 
-    def parameters(self, env: Env, launch: Launch) -> None:
+    def parameters(self, env: Env, launch: LoweredLaunch) -> None:
         """Those of a kernel of a GPU: the buffers, then numbers."""
         numbers = iter(launch.sizes)
         for k, a in enumerate(self.function.args.args):
             if k < len(self.buffers):
                 env[a.arg] = self.buffer(k)
             elif isinstance(a.annotation, ast.Name):
-                env[a.arg] = number(next(numbers))
+                env[a.arg] = constant_form(next(numbers))
             else:
                 next(numbers)
                 env[a.arg] = Lanes(1)
@@ -104,7 +104,7 @@ class BoundsProof:
     def buffer(self, k: int) -> Address:
         b = self.buffers[k]
         size = NUMPY[b.dtype].itemsize
-        return Address(b.name, b.size * size, number(0), size)
+        return Address(b.name, b.size * size, constant_form(0), size)
 
     # ---- words
 
@@ -113,7 +113,7 @@ class BoundsProof:
             for touch in MEMORY[name](*args):
                 self.touched(name, *touch)
             mask = next((a for a in args if isinstance(a, Lanes) and a.facts), None)
-            count = counts(args) if mask is None else mask.count
+            count = lane_count(args) if mask is None else mask.count
             if name in ("load", "load_strided"):
                 count = int(args[-1].constant)
             return Lanes(count)
@@ -121,7 +121,7 @@ class BoundsProof:
             return found(*args)
         if name.startswith(FOLDS):
             return Lanes(1)
-        return Lanes(counts(args))
+        return Lanes(lane_count(args))
 
     def touched(
         self,
@@ -135,7 +135,7 @@ class BoundsProof:
         """The elements from first to last, in every lane where the facts hold."""
         if p.name == "args":
             return
-        LANE.below, LANE.above = [(number(0),)], [(number(lanes - 1),)]
+        LANE.below, LANE.above = [(constant_form(0),)], [(constant_form(lanes - 1),)]
         marks = self.facts.assume(*facts)
         room = p.room // p.bytes
         inside = self.facts.at_least(p.offset + first, 0)
@@ -158,14 +158,14 @@ class BoundsProof:
         self, vecs: Form, lanes: Form, to: Address, apart: Form,
         source: Address, row: Form, height: Form, width: Form,
     ) -> None:  # fmt: skip
-        size = number(vecs.constant * lanes.constant)
+        size = constant_form(vecs.constant * lanes.constant)
         panel = self.facts.quotient(width - 1, int(size.constant)) * apart.constant
-        self.touched("pack", to, number(0), panel + far(height, size) + (size - 1))
-        for touch in block(source, number(0), height, row, width, number(1)):
+        self.touched("pack", to, constant_form(0), panel + far(height, size) + (size - 1))
+        for touch in block(source, constant_form(0), height, row, width, constant_form(1)):
             self.touched("pack", *touch)
 
     def word_integer(self, block: Address, slot: Form) -> Form:
-        return number(self.low.sizes[int(slot.constant) - len(self.buffers)])
+        return constant_form(self.low.sizes[int(slot.constant) - len(self.buffers)])
 
     def word_pointer(self, block: Address, slot: Form, dtype: str) -> Address:
         return self.buffer(int(slot.constant))
@@ -175,7 +175,7 @@ class BoundsProof:
         return p if p.name == "args" else self.row(p.name, p.room, p.offset, size)
 
     def word_shared(self, start: Form, dtype: str) -> Address:
-        assert isinstance(self.low, Launch)
+        assert isinstance(self.low, LoweredLaunch)
         size = NUMPY[dtype].itemsize
         return self.row("shared", self.low.shared_bytes, self.ranges.integer(start), size)
 
@@ -188,30 +188,34 @@ class BoundsProof:
         ends = [s.constant for s in self.starts if s.constant > start.constant]
         end = min([room - int(most - start.constant), *map(int, ends)])
         name = f"{name} from {start.constant} on"
-        return Address(name, end - int(start.constant), number(0), size)
+        return Address(name, end - int(start.constant), constant_form(0), size)
 
     def word_shared_tile(self, tile: Form, elements: Form, dtype: str) -> Address:
         size = NUMPY[dtype].itemsize
-        return Address(f"tile{tile.constant}", int(elements.constant) * size, number(0), size)
+        return Address(
+            f"tile{tile.constant}", int(elements.constant) * size, constant_form(0), size
+        )
 
     def word_at(self, p: Address, i: Form) -> Address:
         return Address(p.name, p.room, p.offset + self.ranges.integer(i), p.bytes)
 
     def word_thread_index(self) -> Form:
-        assert isinstance(self.low, Launch)
+        assert isinstance(self.low, LoweredLaunch)
         return self.same("thread", self.low.threads)
 
     def word_block_index(self) -> Form:
-        assert isinstance(self.low, Launch)
+        assert isinstance(self.low, LoweredLaunch)
         return self.same("block", self.low.blocks)
 
     def word_block_count(self) -> Form:
-        assert isinstance(self.low, Launch)
-        return number(self.low.blocks)
+        assert isinstance(self.low, LoweredLaunch)
+        return constant_form(self.low.blocks)
 
     def same(self, name: str, count: int) -> Form:
         if name not in self.numbers:
-            self.numbers[name] = self.facts.variable([(number(0),)], [(number(count - 1),)])
+            self.numbers[name] = self.facts.variable(
+                [(constant_form(0),)], [(constant_form(count - 1),)]
+            )
         return self.numbers[name]
 
     def word_min(self, *xs: Any) -> Form:
@@ -239,7 +243,7 @@ class BoundsProof:
         return Lanes(int(lanes.constant), None, (n - 1 - lane,), beyond)
 
     def word_invert(self, mask: Any) -> Lanes:
-        return Lanes(counts([mask]), None, mask.beyond, mask.facts)
+        return Lanes(lane_count([mask]), None, mask.beyond, mask.facts)
 
     def word_iota(self, start: Any, dtype: str, lanes: Form) -> Lanes:
         return Lanes(int(lanes.constant), self.ranges.integer(start) + Form({LANE: 1}))
@@ -252,15 +256,15 @@ class BoundsProof:
 
     def word_cast(self, x: Any, dtype: str) -> Lanes:
         form = form_of(x) if NUMPY[dtype].kind in "iu" else None
-        return Lanes(counts([x]), form)
+        return Lanes(lane_count([x]), form)
 
     def word_select(self, mask: Any, x: Any, y: Any) -> Lanes:
         one, two = form_of(x), form_of(y)
         form = None if one is None or two is None else self.facts.either(one, two)
-        return Lanes(counts([mask, x, y]), form)
+        return Lanes(lane_count([mask, x, y]), form)
 
     def word_minimum(self, x: Any, y: Any) -> Lanes:
-        return Lanes(counts([x, y]), self.ranges.extreme(x, y, self.facts.least_of))
+        return Lanes(lane_count([x, y]), self.ranges.extreme(x, y, self.facts.least_of))
 
     def word_maximum(self, x: Any, y: Any) -> Lanes:
-        return Lanes(counts([x, y]), self.ranges.extreme(x, y, self.facts.greatest_of))
+        return Lanes(lane_count([x, y]), self.ranges.extreme(x, y, self.facts.greatest_of))

@@ -56,7 +56,9 @@ class Form:
     def __mul__(self, k: Number) -> Form:
         if not k:
             return Form({})
-        return Form({v: plain(c * k) for v, c in self.terms.items()}, plain(self.constant * k))
+        return Form(
+            {v: plain_number(c * k) for v, c in self.terms.items()}, plain_number(self.constant * k)
+        )
 
     @property
     def plain(self) -> bool:
@@ -76,12 +78,12 @@ class Form:
         return math.gcd(*(int(k) * v.multiple for v, k in self.terms.items()))
 
 
-def plain(x: Number) -> Number:
+def plain_number(x: Number) -> Number:
     """The same, and an integer if it is one: those are faster."""
     return x.numerator if x.denominator == 1 else x
 
 
-def number(x: Number) -> Form:
+def constant_form(x: Number) -> Form:
     return Form({}, x)
 
 
@@ -204,7 +206,7 @@ class Facts:
         one, rest = forms[0], forms[1:]
         for other in rest:
             if one.plain and other.plain:
-                one = number(min(one.constant, other.constant))
+                one = constant_form(min(one.constant, other.constant))
             elif self.at_most(one - other, 0):
                 continue
             elif self.at_most(other - one, 0):
@@ -217,7 +219,7 @@ class Facts:
         one, rest = forms[0], forms[1:]
         for other in rest:
             if one.plain and other.plain:
-                one = number(max(one.constant, other.constant))
+                one = constant_form(max(one.constant, other.constant))
             elif self.at_most(other - one, 0):
                 continue
             elif self.at_most(one - other, 0):
@@ -238,8 +240,8 @@ class Facts:
             return exact + same
         part, (least, most) = Fraction(1, n), self.extent(e)
         below, above = [((e - (n - 1)) * part,)], [(e * part,)]
-        below += [] if least is None else [(number(least // n),)]
-        above += [] if most is None else [(number(most // n),)]
+        below += [] if least is None else [(constant_form(least // n),)]
+        above += [] if most is None else [(constant_form(most // n),)]
         v = e.newest()
         k, rest = e.terms[v], e.without(v)
         for forms in v.above if k > 0 and further else ():
@@ -254,23 +256,23 @@ class Facts:
         left = e - self.quotient(e, n) * n
         if left.plain:
             return left
-        below, above = (number(0),), (number(n - 1),)
-        return self.variable([below, (left,)], [above, (left,)], divisor(left, number(n)))
+        below, above = (constant_form(0),), (constant_form(n - 1),)
+        return self.variable([below, (left,)], [above, (left,)], divisor(left, constant_form(n)))
 
     def part(self, e: Form, of: Form) -> Form:
         """e // of for a form from 1 on, of `e` from 0 on: below the least multiple that is more."""
         most = self.extent(e)[1]
         low, high = 0, None if most is None else int(most) + 1
         if high is None:
-            return self.variable([(number(0),)])
+            return self.variable([(constant_form(0),)])
         while low < high:
             middle = (low + high) // 2
             low, high = (low, middle) if self.at_most(e - of * middle, -1) else (middle + 1, high)
-        return self.variable([(number(0),)], [(number(high - 1),)])
+        return self.variable([(constant_form(0),)], [(constant_form(high - 1),)])
 
     def rest(self, e: Form, of: Form) -> Form:
         """e % of, of the same."""
-        return self.variable([(number(0),)], [(of - 1,), (e,)])
+        return self.variable([(constant_form(0),)], [(of - 1,), (e,)])
 
     def product(self, x: Form, y: Form) -> Form:
         if x.plain or y.plain:
@@ -279,7 +281,7 @@ class Facts:
         if any(end is None for pair in ends for end in pair):
             return self.variable()
         corners = [a * b for a in ends[0] for b in ends[1] if a is not None and b is not None]
-        return self.variable([(number(min(corners)),)], [(number(max(corners)),)])
+        return self.variable([(constant_form(min(corners)),)], [(constant_form(max(corners)),)])
 
     def either(self, x: Form, y: Form) -> Form:
         """One of two."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...kernel.scalar import KernelError
-from .linear import Facts, Form, Unknown, number
+from .linear import Facts, Form, Unknown, constant_form
 
 LANE = Unknown(1 << 60)
 """The number of a lane: that of one vector is that of all at the same place."""
@@ -77,8 +77,8 @@ class Ranges:
             if isinstance(times, Lanes):
                 both = (*truth.facts, *times.facts) if isinstance(op, ast.BitAnd) else ()
                 return Lanes(times.count, None, both)
-            most = self.facts.greatest_of(self.integer(times), number(0))
-            form = self.facts.variable([(number(0),)], [(most,)])
+            most = self.facts.greatest_of(self.integer(times), constant_form(0))
+            form = self.facts.variable([(constant_form(0),)], [(most,)])
             form.newest().holds = truth.facts
             return form
         if isinstance(x, Address):
@@ -120,7 +120,7 @@ class Ranges:
             return Lanes(count, None, (*x.facts, *y.facts))
         one, two = form_of(x), form_of(y)
         if isinstance(op, ast.BitAnd) and two is not None and two.plain:
-            return Lanes(count, self.facts.variable([(number(0),)], [(two,)]))
+            return Lanes(count, self.facts.variable([(constant_form(0),)], [(two,)]))
         if isinstance(op, ast.BitOr):
             return Lanes(count)
         form = None if one is None or two is None else self.arithmetic(op, one, two)
@@ -153,7 +153,7 @@ class Ranges:
         if isinstance(x, Form):
             return x
         if isinstance(x, Truth):
-            return self.binary(ast.Mult(), x, number(1))
+            return self.binary(ast.Mult(), x, constant_form(1))
         raise self.unsupported(f"an integer is required, got {x}")
 
     def extreme(self, x: Any, y: Any, of: Callable[..., Form]) -> Form | None:
@@ -180,7 +180,7 @@ class Ranges:
         form = form_of(before)
         if form is not None:
             below, above = ([(form,)] if k in kept else [] for k in (1, -1))
-            below += [(number(0),)] if 0 in kept else []
+            below += [(constant_form(0),)] if 0 in kept else []
             form = self.facts.variable(below, above)
             return Lanes(before.count, form) if isinstance(before, Lanes) else form
         return Lanes(before.count) if isinstance(before, Lanes) else None
@@ -198,6 +198,6 @@ def form_of(x: Any) -> Form | None:
     return x if isinstance(x, Form) else x.form if isinstance(x, Lanes) else None
 
 
-def counts(args: Sequence[Any]) -> int:
+def lane_count(args: Sequence[Any]) -> int:
     """The lanes of what is computed of some values."""
     return max((a.count for a in args if isinstance(a, Lanes)), default=1)

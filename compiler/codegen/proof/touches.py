@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .linear import Form, Unknown, number
-from .ranges import LANE, Address, Lanes, Unsupported, counts
+from .linear import Form, Unknown, constant_form
+from .ranges import LANE, Address, Lanes, Unsupported, lane_count
 
 Touch = tuple[Any, ...]
 """A place, its first and last element, and of lanes the facts and their number."""
@@ -37,7 +37,7 @@ def load_where(p: Address, i: Form, mask: Any, other: Any) -> Iterator[Touch]:
 
 
 def store_where(p: Address, i: Form, v: Any, mask: Any) -> Iterator[Touch]:
-    yield along(p, i, None, mask.facts, max(mask.count, counts([v])))
+    yield along(p, i, None, mask.facts, max(mask.count, lane_count([v])))
 
 
 def load_strided(p: Address, i: Form, step: Form, lanes: Form) -> Iterator[Touch]:
@@ -49,7 +49,7 @@ def load_strided_where(p: Address, i: Form, step: Form, mask: Any, other: Any) -
 
 
 def store_strided(p: Address, i: Form, step: Form, v: Any) -> Iterator[Touch]:
-    yield along(p, i, step, (), counts([v]))
+    yield along(p, i, step, (), lane_count([v]))
 
 
 def store_strided_where(p: Address, i: Form, step: Form, v: Any, mask: Any) -> Iterator[Touch]:
@@ -57,23 +57,23 @@ def store_strided_where(p: Address, i: Form, step: Form, v: Any, mask: Any) -> I
 
 
 def store_pairs(p: Address, i: Form, v: Any, w: Any) -> Iterator[Touch]:
-    yield p, i, i + (2 * counts([v, w]) - 1)
+    yield p, i, i + (2 * lane_count([v, w]) - 1)
 
 
 def store_pairs_where(p: Address, i: Form, v: Any, w: Any, mask: Any) -> Iterator[Touch]:
     for k in range(2):
-        yield along(p, i + k, number(2), *lane_of(mask))
+        yield along(p, i + k, constant_form(2), *lane_of(mask))
 
 
 def gather(p: Address, places: Lanes) -> Iterator[Touch]:
-    yield p, placed(places), placed(places), (), places.count
+    yield p, places_form(places), places_form(places), (), places.count
 
 
 def gather_where(p: Address, places: Lanes, mask: Any, other: Any) -> Iterator[Touch]:
-    yield p, placed(places), placed(places), mask.facts, max(mask.count, places.count)
+    yield p, places_form(places), places_form(places), mask.facts, max(mask.count, places.count)
 
 
-def placed(places: Lanes) -> Form:
+def places_form(places: Lanes) -> Form:
     return Form({Unknown(1 << 59): 1}) if places.form is None else places.form
 
 
@@ -85,7 +85,7 @@ def transpose(
     p: Address, i: Form, step: Form, q: Address, k: Form, pitch: Form, n: Form
 ) -> Iterator[Touch]:
     for at, start, row in ((p, i, step), (q, k, pitch)):
-        yield from block(at, start, n, row, n, number(1))
+        yield from block(at, start, n, row, n, constant_form(1))
 
 
 def block(
@@ -107,44 +107,44 @@ def tile(
     rows: Form, vecs: Form, lanes: Form, depth: Form, a: Address, a_row: Form, a_step: Form,
     b: Address, b_step: Form, c: Address, c_row: Form, height: Form, fresh: Any,
 ) -> Iterator[Touch]:  # fmt: skip
-    width = number(vecs.constant * lanes.constant)
+    width = constant_form(vecs.constant * lanes.constant)
     if not (depth.plain and depth.constant <= 0):
-        yield from block(a, number(0), height, a_row, depth, a_step)
-        yield from block(b, number(0), depth, b_step, width, number(1))
-    yield from block(c, number(0), rows, c_row, width, number(1))
+        yield from block(a, constant_form(0), height, a_row, depth, a_step)
+        yield from block(b, constant_form(0), depth, b_step, width, constant_form(1))
+    yield from block(c, constant_form(0), rows, c_row, width, constant_form(1))
 
 
 def tile_of_dots(
     rows: Form, vecs: Form, lanes: Form, depth: Form, a: Address, a_row: Form,
     b: Address, b_column: Form, c: Address, c_row: Form, height: Form, width: Form,
 ) -> Iterator[Touch]:  # fmt: skip
-    yield from block(a, number(0), height, a_row, depth, number(1))
-    yield from block(b, number(0), width, b_column, depth, number(1))
-    yield from block(c, number(0), rows, c_row, width, number(1))
+    yield from block(a, constant_form(0), height, a_row, depth, constant_form(1))
+    yield from block(b, constant_form(0), width, b_column, depth, constant_form(1))
+    yield from block(c, constant_form(0), rows, c_row, width, constant_form(1))
 
 
 def pack_turned(
     vecs: Form, lanes: Form, to: Address, source: Address, column: Form, height: Form, width: Form
 ) -> Iterator[Touch]:
-    yield from pack_strided(vecs, lanes, to, source, number(1), column, height, width)
+    yield from pack_strided(vecs, lanes, to, source, constant_form(1), column, height, width)
 
 
 def pack_strided(
     vecs: Form, lanes: Form, to: Address,
     source: Address, row: Form, column: Form, height: Form, width: Form,
 ) -> Iterator[Touch]:  # fmt: skip
-    size = number(vecs.constant * lanes.constant)
+    size = constant_form(vecs.constant * lanes.constant)
     columns = size
-    yield from block(to, number(0), height, size, columns, number(1))
-    yield from block(source, number(0), height, row, width, column)
+    yield from block(to, constant_form(0), height, size, columns, constant_form(1))
+    yield from block(source, constant_form(0), height, row, width, column)
 
 
 def unpack(
     vecs: Form, lanes: Form, to: Address, row: Form, source: Address, height: Form, width: Form
 ) -> Iterator[Touch]:
-    size = number(vecs.constant * lanes.constant)
-    yield from block(to, number(0), height, row, width, number(1))
-    yield from block(source, number(0), height, size, width, number(1))
+    size = constant_form(vecs.constant * lanes.constant)
+    yield from block(to, constant_form(0), height, row, width, constant_form(1))
+    yield from block(source, constant_form(0), height, size, width, constant_form(1))
 
 
 MEMORY: dict[str, Callable[..., Iterator[Touch]]] = {

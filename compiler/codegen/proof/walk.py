@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .linear import Form, divisor, number
+from .linear import Form, constant_form, divisor
 from .ranges import Address, Ranges, Truth, form_of
 
 Env = dict[str, Any]
@@ -61,7 +61,7 @@ class Walk:
         """for i in range(...): i is the start and so many steps."""
         assert isinstance(s.iter, ast.Call) and isinstance(s.target, ast.Name)
         args = [self.ranges.integer(self.value(a, env)) for a in s.iter.args]
-        first, last = (number(0), args[0]) if len(args) == 1 else args[:2]
+        first, last = (constant_form(0), args[0]) if len(args) == 1 else args[:2]
         step = args[2].constant if len(args) == 3 else 1
         if len(args) == 3 and not (args[2].plain and step > 0):
             raise self.ranges.unsupported("steps that are not known")
@@ -71,7 +71,7 @@ class Walk:
         apart = math.gcd(divisor(length), int(step))  # the last is at least so far before the end
         # an end may be the least of two, as that of a strip, of which one is again: that of a block
         most = self.facts.quotient(length - apart, int(step), further=2)
-        turn = self.facts.variable([(number(0),)], [(most,)])
+        turn = self.facts.variable([(constant_form(0),)], [(most,)])
         env[name] = first + turn * step
         self.repeated(s.body, env, lambda e: (length - 1,))
 
@@ -136,7 +136,7 @@ class Walk:
             case ast.Constant(value=bool() | float() as x):
                 return x
             case ast.Constant(value=int() as x):
-                return number(x)
+                return constant_form(x)
             case ast.Name():
                 if env.get(e.id) is None:
                     raise self.ranges.unsupported(f"{e.id} is not known here")

@@ -27,11 +27,11 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from ....runtime.native.language import Emitter, Integer, Kind, Value, Word
+from ....runtime.native.language import Emitter, Integer, Kind, NativeValue, Word
 from . import memory, simd
 from .memory import MEMORY_WORDS, Pointer
 from .numpy_words import TWO_OVER_PI
-from .simd import DTYPES, I32, I64, LLVM, SIMD, Vector, joined, largest_of, smallest_of, widen
+from .simd import DTYPES, I32, I64, LLVM, SIMD, Vector, common_kind, largest_of, smallest_of, widen
 from .words import ELEMENTARY, SOURCES, elementary
 
 GLOBAL, SHARED = 1, 3  # address spaces
@@ -44,7 +44,7 @@ ACCESS = 16  # bytes of the widest access
 
 
 @dataclass(frozen=True)
-class Number(Kind):
+class NumberKind(Kind):
     """A parameter that holds one element of `dtype`."""
 
     dtype: str
@@ -53,9 +53,9 @@ class Number(Kind):
     def llvm(self) -> ir.Type:  # pyright: ignore[reportIncompatibleVariableOverride]
         return DTYPES[self.dtype].memory
 
-    def argument(self, e: Emitter, x: ir.Value) -> Value:
+    def argument(self, e: Emitter, x: ir.Value) -> NativeValue:
         kind = Vector(self.dtype, 1)
-        one = e.builder.insert_element(ir.Constant(memory.in_memory(kind), ir.Undefined), x,
+        one = e.builder.insert_element(ir.Constant(memory.memory_type(kind), ir.Undefined), x,
                                        ir.Constant(I32, 0))  # fmt: skip
         return memory.from_memory(e, kind, one)
 
@@ -67,8 +67,8 @@ def pointer(e: Emitter, dtype: str) -> Pointer:
     return Pointer(dtype, GLOBAL)
 
 
-def number(e: Emitter, dtype: str) -> Number:
-    return Number(dtype)
+def number(e: Emitter, dtype: str) -> NumberKind:
+    return NumberKind(dtype)
 
 
 # ------------------------------------------------------------------ threads
@@ -77,9 +77,9 @@ def number(e: Emitter, dtype: str) -> Number:
 def special(name: str) -> Word:
     """A register that tells a thread where it is."""
 
-    def word(e: Emitter) -> Value:
+    def word(e: Emitter) -> NativeValue:
         f = e.declare(f"llvm.nvvm.read.ptx.sreg.{name}", I32, [])
-        return Value(Integer(64), e.builder.zext(e.builder.call(f, []), I64))
+        return NativeValue(Integer(64), e.builder.zext(e.builder.call(f, []), I64))
 
     return word
 
@@ -94,20 +94,20 @@ def barrier(e: Emitter, threads: int) -> None:
         e.builder.call(f, [ir.Constant(I32, 0)])
 
 
-def shared(e: Emitter, start: Any, dtype: str) -> Value:
+def shared(e: Emitter, start: Any, dtype: str) -> NativeValue:
     """The shared memory that the launch asks for, from byte `start` on."""
     of = ir.ArrayType(ir.IntType(8), 0)
     place = in_shared(e, "rows", of)
     first = e.builder.gep(place, [e.i64(0), e.i64(start)])
     kind = Pointer(dtype, SHARED)
-    return Value(kind, e.builder.bitcast(first, kind.llvm))
+    return NativeValue(kind, e.builder.bitcast(first, kind.llvm))
 
 
-def shared_tile(e: Emitter, number: int, elements: int, dtype: str) -> Value:
+def shared_tile(e: Emitter, number: int, elements: int, dtype: str) -> NativeValue:
     """Shared memory whose size the text knows; one number, one place."""
     of = ir.ArrayType(DTYPES[dtype].memory, elements)
     first = e.builder.gep(in_shared(e, f"tile{number}", of), [e.i64(0), e.i64(0)])
-    return Value(Pointer(dtype, SHARED), first)
+    return NativeValue(Pointer(dtype, SHARED), first)
 
 
 def in_shared(e: Emitter, name: str, of: ir.ArrayType) -> ir.GlobalVariable:
@@ -126,10 +126,12 @@ def in_shared(e: Emitter, name: str, of: ir.ArrayType) -> ir.GlobalVariable:
 # ------------------------------------------------------------------ folds
 
 
-def team(combine: Callable[[Emitter, Value, Value], Value], fold: Word) -> Word:
+def team_fold(
+    combine: Callable[[Emitter, NativeValue, NativeValue], NativeValue], fold: Word
+) -> Word:
     """One value of the lanes, then of the threads."""
 
-    def word(e: Emitter, x: Value, threads: int) -> Value:
+    def word(e: Emitter, x: NativeValue, threads: int) -> NativeValue:
         x = fold(e, x)
         distance = WARP // 2
         while distance:
@@ -140,14 +142,14 @@ def team(combine: Callable[[Emitter, Value, Value], Value], fold: Word) -> Word:
     return word
 
 
-def shuffled(e: Emitter, x: Value, distance: int) -> Value:
+def shuffled(e: Emitter, x: NativeValue, distance: int) -> NativeValue:
     """The value of the thread whose number in the warp differs by the bit `distance`."""
     return exchanged(e, x, "bfly", distance, WARP - 1)
 
 
-def exchanged(e: Emitter, x: Value, mode: str, distance: int, bounds: int) -> Value:
+def exchanged(e: Emitter, x: NativeValue, mode: str, distance: int, bounds: int) -> NativeValue:
     """The value of another thread of the warp, by 32 bits at a time."""
-    b, kind = e.builder, joined(x)
+    b, kind = e.builder, common_kind(x)
     one = b.extract_element(memory.to_memory(e, kind, x.llvm), ir.Constant(I32, 0))
     bits = 8 * DTYPES[kind.dtype].bytes
     word = b.bitcast(one, ir.IntType(bits))
@@ -165,28 +167,31 @@ def exchanged(e: Emitter, x: Value, mode: str, distance: int, bounds: int) -> Va
     else:
         word = b.trunc(moved(b.zext(word, I32)), ir.IntType(bits))
     lane = b.insert_element(
-        ir.Constant(memory.in_memory(kind), ir.Undefined),
+        ir.Constant(memory.memory_type(kind), ir.Undefined),
         b.bitcast(word, one.type),
         ir.Constant(I32, 0),
     )
     return memory.from_memory(e, kind, lane)
 
 
-def from_below(e: Emitter, x: Value, distance: int, fill: Any) -> Value:
+def from_below(e: Emitter, x: NativeValue, distance: int, fill: Any) -> NativeValue:
     """The value of the thread `distance` before this one in the warp, or `fill` for the first."""
     below = exchanged(e, x, "up", distance, 0)
     index = special("tid.x")(e)
     first = index.kind.compare(e, "<", index.kind.binary(e, "%", index, WARP), distance)
-    return simd.select(e, Value(Vector("bool", 1), simd.spread(e, first.llvm, 1)), fill, below)
+    return simd.select(e, NativeValue(Vector("bool", 1), simd.splat(e, first.llvm, 1)), fill, below)
 
 
 def of_warps(
-    e: Emitter, x: Value, warps: int, combine: Callable[[Emitter, Value, Value], Value]
-) -> Value:
+    e: Emitter,
+    x: NativeValue,
+    warps: int,
+    combine: Callable[[Emitter, NativeValue, NativeValue], NativeValue],
+) -> NativeValue:
     """Every thread combines what the warps hold, in their order."""
-    kind = joined(x)
+    kind = common_kind(x)
     place = in_shared(e, f"warps_{kind.dtype}", ir.ArrayType(DTYPES[kind.dtype].memory, warps))
-    slots = Value(Pointer(kind.dtype, SHARED), e.builder.gep(place, [e.i64(0), e.i64(0)]))
+    slots = NativeValue(Pointer(kind.dtype, SHARED), e.builder.gep(place, [e.i64(0), e.i64(0)]))
     index = special("tid.x")(e)
     lane, warp = (index.kind.binary(e, op, index, WARP) for op in ("%", "//"))
     barrier(e, warps * WARP)  # nobody reads what was there before
@@ -199,45 +204,45 @@ def of_warps(
     return out
 
 
-def extremum(emit: simd.Emission) -> Callable[[Emitter, Value, Value], Value]:
-    return lambda e, x, y: Value(x.kind, emit(e, joined(x), x.llvm, y.llvm))
+def extremum(emit: simd.Emission) -> Callable[[Emitter, NativeValue, NativeValue], NativeValue]:
+    return lambda e, x, y: NativeValue(x.kind, emit(e, common_kind(x), x.llvm, y.llvm))
 
 
 TEAM = {
-    "team_total": team(simd.operation("+"), simd.total),
-    "team_product": team(simd.operation("*"), simd.product),
-    "team_largest": team(extremum(largest_of), simd.largest),
-    "team_smallest": team(extremum(smallest_of), simd.smallest),
-    "team_any_": team(simd.operation("|"), simd.any_),
-    "team_all_": team(simd.operation("&"), simd.all_),
+    "team_total": team_fold(simd.binary_word("+"), simd.total),
+    "team_product": team_fold(simd.binary_word("*"), simd.product),
+    "team_largest": team_fold(extremum(largest_of), simd.largest),
+    "team_smallest": team_fold(extremum(smallest_of), simd.smallest),
+    "team_any_": team_fold(simd.binary_word("|"), simd.any_),
+    "team_all_": team_fold(simd.binary_word("&"), simd.all_),
 }
 
 
 # ------------------------------------------------------------------ memory
 
 
-def aligned(kind: Vector) -> int:
+def access_alignment(kind: Vector) -> int:
     return min(ACCESS, DTYPES[kind.dtype].bytes * kind.lanes)
 
 
-def load(e: Emitter, p: Any, i: Any, lanes: int) -> Value:
+def load(e: Emitter, p: Any, i: Any, lanes: int) -> NativeValue:
     """Elements i, i + 1, ..., aligned to all of them."""
     kind = Vector(p.kind.dtype, lanes)
-    t = memory.in_memory(kind)
+    t = memory.memory_type(kind)
     at = memory.as_vectors(e, p, memory.element(e, p, i), t)
-    return memory.from_memory(e, kind, e.builder.load(at, align=aligned(kind)))
+    return memory.from_memory(e, kind, e.builder.load(at, align=access_alignment(kind)))
 
 
 def store(e: Emitter, p: Any, i: Any, v: Any) -> None:
     kind, value = memory.stored(e, p, v)
     at = memory.as_vectors(e, p, memory.element(e, p, i), value.type)
-    e.builder.store(value, at, align=aligned(kind))
+    e.builder.store(value, at, align=access_alignment(kind))
 
 
-def load_where(e: Emitter, p: Any, i: Any, mask: Value, other: Any) -> Value:
+def load_where(e: Emitter, p: Any, i: Any, mask: NativeValue, other: Any) -> NativeValue:
     """Elements i, i + 1, ...; lanes outside `mask` are not read and hold `other`."""
-    kind = Vector(p.kind.dtype, joined(mask).lanes)
-    b, t = e.builder, memory.in_memory(kind)
+    kind = Vector(p.kind.dtype, common_kind(mask).lanes)
+    b, t = e.builder, memory.memory_type(kind)
     rest = memory.to_memory(e, kind, widen(e, other, kind))
     out = ir.Constant(t, ir.Undefined)
     first = memory.element(e, p, i)
@@ -253,8 +258,8 @@ def load_where(e: Emitter, p: Any, i: Any, mask: Value, other: Any) -> Value:
     return memory.from_memory(e, kind, out)
 
 
-def store_where(e: Emitter, p: Any, i: Any, v: Any, mask: Value) -> None:
-    kind, value = memory.stored(e, p, v, joined(mask).lanes)
+def store_where(e: Emitter, p: Any, i: Any, v: Any, mask: NativeValue) -> None:
+    kind, value = memory.stored(e, p, v, common_kind(mask).lanes)
     b, first = e.builder, memory.element(e, p, i)
     where = widen(e, mask, Vector("bool", kind.lanes))
     for k in range(kind.lanes):
@@ -263,38 +268,38 @@ def store_where(e: Emitter, p: Any, i: Any, v: Any, mask: Value) -> None:
             b.store(b.extract_element(value, at), b.gep(first, [at]), align=p.kind.bytes)
 
 
-def viewed(e: Emitter, p: Any, dtype: str) -> Value:
+def viewed(e: Emitter, p: Any, dtype: str) -> NativeValue:
     """The same memory as elements of another dtype."""
     kind = Pointer(dtype, p.kind.space)
-    return Value(kind, e.builder.bitcast(p.llvm, kind.llvm))
+    return NativeValue(kind, e.builder.bitcast(p.llvm, kind.llvm))
 
 
 # ------------------------------------------------------------------ tensor cores
 
 
-def tf32(e: Emitter, x: Value) -> Value:
+def tf32(e: Emitter, x: NativeValue) -> NativeValue:
     """f32 rounded to the 11 bits that tensor cores read, ties away from zero."""
     b, f = e.builder, e.declare("llvm.nvvm.f2tf32.rna", I32, [ir.FloatType()])
     lane = b.extract_element(x.llvm, ir.Constant(I32, 0))
     return one_lane(e, "f32", b.bitcast(b.call(f, [lane]), ir.FloatType()))
 
 
-def packed(e: Emitter, x: Value) -> Value:
+def packed(e: Emitter, x: NativeValue) -> NativeValue:
     """Two lanes of 16 bits as one of 32."""
     kind = Vector("u32", 1)
-    return Value(kind, e.builder.bitcast(x.llvm, kind.llvm))
+    return NativeValue(kind, e.builder.bitcast(x.llvm, kind.llvm))
 
 
-def one_lane(e: Emitter, dtype: str, x: LLVM) -> Value:
+def one_lane(e: Emitter, dtype: str, x: LLVM) -> NativeValue:
     kind = Vector(dtype, 1)
     blank = ir.Constant(kind.llvm, ir.Undefined)
-    return Value(kind, e.builder.insert_element(blank, x, ir.Constant(I32, 0)))
+    return NativeValue(kind, e.builder.insert_element(blank, x, ir.Constant(I32, 0)))
 
 
 def mma(shape: str) -> Word:
     """sums + A B by a warp: four of a thread's sums, four fragments of A, two of B."""
 
-    def word(e: Emitter, sums: Value, *fragments: Value) -> Value:
+    def word(e: Emitter, sums: NativeValue, *fragments: NativeValue) -> NativeValue:
         b, f32 = e.builder, ir.FloatType()
         four = ir.LiteralStructType([f32] * 4)
         f = e.declare(f"llvm.nvvm.mma.{shape}", four, [I32] * 6 + [f32] * 4)
@@ -304,7 +309,7 @@ def mma(shape: str) -> Word:
         out = ir.Constant(sums.kind.llvm, ir.Undefined)
         for k in range(4):
             out = b.insert_element(out, b.extract_value(new, k), ir.Constant(I32, k))
-        return Value(sums.kind, out)
+        return NativeValue(sums.kind, out)
 
     return word
 
@@ -312,19 +317,21 @@ def mma(shape: str) -> Word:
 # ------------------------------------------------------------------ instead of libm
 
 
-def two_over_pi(e: Emitter, word: Value) -> Value:
+def two_over_pi(e: Emitter, word: NativeValue) -> NativeValue:
     """The word of this number of the bits of 2 / pi, 0 beyond: chosen, not loaded."""
-    kind = Vector("u64", joined(word).lanes)
-    out: Any = Value(kind, simd.number(kind, 0))
+    kind = Vector("u64", common_kind(word).lanes)
+    out: Any = NativeValue(kind, simd.literal(kind, 0))
     for k, bits in enumerate(TWO_OVER_PI):
         out = simd.select(e, kind.compare(e, "==", word, k), bits, out)
     return out
 
 
-def each_lane(e: Emitter, name: str, x: Value, mask: Value, other: Value) -> Value:
+def each_lane(
+    e: Emitter, name: str, x: NativeValue, mask: NativeValue, other: NativeValue
+) -> NativeValue:
     """What far.py has for libm's function where the mask holds."""
     wide = e.read(f"far_{name}")(e, simd.cast(e, x, "f64"))
-    return simd.select(e, mask, simd.cast(e, wide, joined(x).dtype), other)
+    return simd.select(e, mask, simd.cast(e, wide, common_kind(x).dtype), other)
 
 
 # ------------------------------------------------------------------ the vocabulary

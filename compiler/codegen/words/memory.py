@@ -20,8 +20,21 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from ....runtime.native.language import Emitter, Integer, Kind, NativeError, Value
-from .simd import DTYPES, I8, I32, I64, LLVM, Splat, Vector, joined, mangled, shuffle, spread, widen
+from ....runtime.native.language import Emitter, Integer, Kind, NativeError, NativeValue
+from .simd import (
+    DTYPES,
+    I8,
+    I32,
+    I64,
+    LLVM,
+    Splat,
+    Vector,
+    common_kind,
+    mangled,
+    shuffle,
+    splat,
+    widen,
+)
 
 Place = Any  # a Value whose kind is a Pointer
 REGISTER = 64  # bytes of the widest
@@ -46,51 +59,53 @@ class Pointer(Kind):
         return f"{self.dtype}*"
 
 
-def pointer(e: Emitter, args: Any, slot: Any, dtype: str) -> Value:
+def pointer(e: Emitter, args: Any, slot: Any, dtype: str) -> NativeValue:
     """The address in slot `slot` (8 bytes each) of the argument block."""
     block = e.builder.inttoptr(e.i64(args), I64.as_pointer())
     address = e.builder.load(e.builder.gep(block, [e.i64(slot)]), align=8)
-    return address_pointer(e, Value(Integer(64), address), dtype)
+    return address_pointer(e, NativeValue(Integer(64), address), dtype)
 
 
-def address_pointer(e: Emitter, address: Any, dtype: str) -> Value:
+def address_pointer(e: Emitter, address: Any, dtype: str) -> NativeValue:
     """An address, e.g. of scratch, as a pointer."""
     kind = Pointer(dtype)
-    return Value(kind, e.builder.inttoptr(e.i64(address), kind.llvm))
+    return NativeValue(kind, e.builder.inttoptr(e.i64(address), kind.llvm))
 
 
-def at(e: Emitter, p: Place, i: Any) -> Value:
+def at(e: Emitter, p: Place, i: Any) -> NativeValue:
     """The pointer to element i."""
-    return Value(p.kind, element(e, p, i))
+    return NativeValue(p.kind, element(e, p, i))
 
 
 def element(e: Emitter, p: Place, i: Any) -> LLVM:
-    if not isinstance(p, Value) or not isinstance(p.kind, Pointer):
-        raise NativeError(f"a pointer is required, got {p.kind if isinstance(p, Value) else p!r}")
+    if not isinstance(p, NativeValue) or not isinstance(p.kind, Pointer):
+        raise NativeError(
+            f"a pointer is required, got {p.kind if isinstance(p, NativeValue) else p!r}"
+        )
     return e.builder.gep(p.llvm, [e.i64(i)], inbounds=True)
 
 
 # ------------------------------------------------------------------ lanes and their form in memory
 
 
-def in_memory(kind: Vector) -> ir.VectorType:
+def memory_type(kind: Vector) -> ir.VectorType:
     return ir.VectorType(DTYPES[kind.dtype].memory, kind.lanes)
 
 
-def from_memory(e: Emitter, kind: Vector, v: LLVM) -> Value:
-    return Value(
+def from_memory(e: Emitter, kind: Vector, v: LLVM) -> NativeValue:
+    return NativeValue(
         kind,
         e.builder.icmp_unsigned("!=", v, ir.Constant(v.type, None)) if kind.dtype == "bool" else v,
     )
 
 
 def to_memory(e: Emitter, kind: Vector, v: LLVM) -> LLVM:
-    return e.builder.zext(v, in_memory(kind)) if kind.dtype == "bool" else v
+    return e.builder.zext(v, memory_type(kind)) if kind.dtype == "bool" else v
 
 
 def stored(e: Emitter, p: Place, v: Any, lanes: int = 1) -> tuple[Vector, LLVM]:
     """`v` as elements of `p`; a number is one lane, or `lanes`."""
-    if isinstance(v, Value) and isinstance(v.kind, Vector):
+    if isinstance(v, NativeValue) and isinstance(v.kind, Vector):
         lanes = max(lanes, v.kind.lanes)
     kind = Vector(p.kind.dtype, lanes)
     return kind, to_memory(e, kind, widen(e, v, kind))
@@ -101,7 +116,7 @@ def as_vectors(e: Emitter, p: Place, address: LLVM, t: ir.Type) -> LLVM:
     return e.builder.bitcast(address, t.as_pointer(p.kind.space))
 
 
-def masked(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[LLVM]) -> LLVM:
+def masked_call(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[LLVM]) -> LLVM:
     return e.builder.call(
         e.declare(f"llvm.masked.{name}.{suffix}", result, [a.type for a in args]), args
     )
@@ -110,11 +125,11 @@ def masked(e: Emitter, name: str, result: ir.Type, suffix: str, args: list[LLVM]
 # ------------------------------------------------------------------ neighbours
 
 
-def load(e: Emitter, p: Place, i: Any, lanes: int) -> Value:
+def load(e: Emitter, p: Place, i: Any, lanes: int) -> NativeValue:
     """Elements i, i + 1, ..."""
     address = element(e, p, i)
     kind = Vector(p.kind.dtype, lanes)
-    at = as_vectors(e, p, address, in_memory(kind))
+    at = as_vectors(e, p, address, memory_type(kind))
     return from_memory(e, kind, e.builder.load(at, align=p.kind.bytes))
 
 
@@ -124,23 +139,23 @@ def store(e: Emitter, p: Place, i: Any, v: Any) -> None:
     e.builder.store(value, as_vectors(e, p, address, value.type), align=p.kind.bytes)
 
 
-def load_where(e: Emitter, p: Place, i: Any, mask: Value, other: Any) -> Value:
+def load_where(e: Emitter, p: Place, i: Any, mask: NativeValue, other: Any) -> NativeValue:
     """Elements i, i + 1, ...; lanes outside `mask` are not read and hold `other`."""
     address = element(e, p, i)
-    kind = Vector(p.kind.dtype, joined(mask).lanes)
-    t = in_memory(kind)
+    kind = Vector(p.kind.dtype, common_kind(mask).lanes)
+    t = memory_type(kind)
     at = as_vectors(e, p, address, t)
     rest = to_memory(e, kind, widen(e, other, kind))
     args = [at, ir.Constant(I32, p.kind.bytes), mask.llvm, rest]
-    return from_memory(e, kind, masked(e, "load", t, f"{mangled(t)}.p{p.kind.space}", args))
+    return from_memory(e, kind, masked_call(e, "load", t, f"{mangled(t)}.p{p.kind.space}", args))
 
 
-def store_where(e: Emitter, p: Place, i: Any, v: Any, mask: Value) -> None:
+def store_where(e: Emitter, p: Place, i: Any, v: Any, mask: NativeValue) -> None:
     address = element(e, p, i)
-    _, value = stored(e, p, v, joined(mask).lanes)
+    _, value = stored(e, p, v, common_kind(mask).lanes)
     at = as_vectors(e, p, address, value.type)
     args = [value, at, ir.Constant(I32, p.kind.bytes), mask.llvm]
-    masked(e, "store", ir.VoidType(), f"{mangled(value.type)}.p{p.kind.space}", args)
+    masked_call(e, "store", ir.VoidType(), f"{mangled(value.type)}.p{p.kind.space}", args)
 
 
 # ------------------------------------------------------------------ strides and indices
@@ -150,60 +165,64 @@ def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> LLVM:
     """i, i + stride, ... as a vector of i64."""
     counts = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
     return e.builder.add(
-        spread(e, e.i64(i), lanes), e.builder.mul(spread(e, e.i64(stride), lanes), counts)
+        splat(e, e.i64(i), lanes), e.builder.mul(splat(e, e.i64(stride), lanes), counts)
     )
 
 
-def addresses(e: Emitter, p: Place, indices: LLVM) -> LLVM:
-    base = spread(e, e.builder.ptrtoint(element(e, p, 0), I64), indices.type.count)
+def lane_addresses(e: Emitter, p: Place, indices: LLVM) -> LLVM:
+    base = splat(e, e.builder.ptrtoint(element(e, p, 0), I64), indices.type.count)
     size = Splat(Vector("i64", indices.type.count), p.kind.bytes)
     places = e.builder.add(base, e.builder.mul(indices, size))
     return e.builder.inttoptr(places, ir.VectorType(p.kind.llvm, indices.type.count))
 
 
-def gather_lanes(e: Emitter, p: Place, indices: LLVM) -> Value:
+def gather_lanes(e: Emitter, p: Place, indices: LLVM) -> NativeValue:
     """One scalar load a lane: as fast as gather instructions where those exist, or faster."""
     kind = Vector(p.kind.dtype, indices.type.count)
-    v = ir.Constant(in_memory(kind), ir.Undefined)
+    v = ir.Constant(memory_type(kind), ir.Undefined)
     for k in range(kind.lanes):
-        place = Value(Integer(64), e.builder.extract_element(indices, ir.Constant(I32, k)))
+        place = NativeValue(Integer(64), e.builder.extract_element(indices, ir.Constant(I32, k)))
         one = e.builder.load(element(e, p, place), align=p.kind.bytes)
         v = e.builder.insert_element(v, one, ir.Constant(I32, k))
     return from_memory(e, kind, v)
 
 
-def gather_lanes_where(e: Emitter, p: Place, indices: LLVM, mask: Value, other: Any) -> Value:
+def gather_lanes_where(
+    e: Emitter, p: Place, indices: LLVM, mask: NativeValue, other: Any
+) -> NativeValue:
     kind = Vector(p.kind.dtype, indices.type.count)
-    t = in_memory(kind)
+    t = memory_type(kind)
     rest = to_memory(e, kind, widen(e, other, kind))
     where = widen(e, mask, Vector("bool", kind.lanes))
-    args = [addresses(e, p, indices), ir.Constant(I32, p.kind.bytes), where, rest]
-    return from_memory(e, kind, masked(e, "gather", t, f"{mangled(t)}.v{kind.lanes}p0", args))
+    args = [lane_addresses(e, p, indices), ir.Constant(I32, p.kind.bytes), where, rest]
+    return from_memory(e, kind, masked_call(e, "gather", t, f"{mangled(t)}.v{kind.lanes}p0", args))
 
 
 def scatter_lanes_where(e: Emitter, p: Place, indices: LLVM, v: Any, mask: LLVM) -> None:
     _, value = stored(e, p, v, indices.type.count)
-    args = [value, addresses(e, p, indices), ir.Constant(I32, p.kind.bytes), mask]
-    masked(e, "scatter", ir.VoidType(), f"{mangled(value.type)}.v{value.type.count}p0", args)
+    args = [value, lane_addresses(e, p, indices), ir.Constant(I32, p.kind.bytes), mask]
+    masked_call(e, "scatter", ir.VoidType(), f"{mangled(value.type)}.v{value.type.count}p0", args)
 
 
-def load_strided(e: Emitter, p: Place, i: Any, stride: Any, lanes: int) -> Value:
+def load_strided(e: Emitter, p: Place, i: Any, stride: Any, lanes: int) -> NativeValue:
     """Elements i, i + stride, ..."""
     if type(stride) is int and stride == 2 and lanes > 1:
         return every_other(e, p, i, lanes)
     return gather_lanes(e, p, steps(e, i, stride, lanes))
 
 
-def every_other(e: Emitter, p: Place, i: Any, lanes: int) -> Value:
+def every_other(e: Emitter, p: Place, i: Any, lanes: int) -> NativeValue:
     """Elements i, i + 2, ...: of two vectors, which reach to the last of them and no further."""
     first = load(e, p, i, lanes)
-    last = load(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(lanes - 1))), lanes)
+    last = load(e, p, NativeValue(Integer(64), e.builder.add(e.i64(i), e.i64(lanes - 1))), lanes)
     picked = [2 * k if 2 * k < lanes else 2 * k + 1 for k in range(lanes)]
-    return Value(first.kind, shuffle(e, first.llvm, picked, last.llvm))
+    return NativeValue(first.kind, shuffle(e, first.llvm, picked, last.llvm))
 
 
-def load_strided_where(e: Emitter, p: Place, i: Any, stride: Any, mask: Value, other: Any) -> Value:
-    return gather_lanes_where(e, p, steps(e, i, stride, joined(mask).lanes), mask, other)
+def load_strided_where(
+    e: Emitter, p: Place, i: Any, stride: Any, mask: NativeValue, other: Any
+) -> NativeValue:
+    return gather_lanes_where(e, p, steps(e, i, stride, common_kind(mask).lanes), mask, other)
 
 
 def store_strided(e: Emitter, p: Place, i: Any, stride: Any, v: Any) -> None:
@@ -211,35 +230,37 @@ def store_strided(e: Emitter, p: Place, i: Any, stride: Any, v: Any) -> None:
     places = steps(e, i, stride, kind.lanes)
     for k in range(kind.lanes):
         lane = ir.Constant(I32, k)
-        place = Value(Integer(64), e.builder.extract_element(places, lane))
+        place = NativeValue(Integer(64), e.builder.extract_element(places, lane))
         e.builder.store(
             e.builder.extract_element(value, lane), element(e, p, place), align=p.kind.bytes
         )
 
 
-def store_strided_where(e: Emitter, p: Place, i: Any, stride: Any, v: Any, mask: Value) -> None:
-    scatter_lanes_where(e, p, steps(e, i, stride, joined(mask).lanes), v, mask.llvm)
+def store_strided_where(
+    e: Emitter, p: Place, i: Any, stride: Any, v: Any, mask: NativeValue
+) -> None:
+    scatter_lanes_where(e, p, steps(e, i, stride, common_kind(mask).lanes), v, mask.llvm)
 
 
 def store_pairs(e: Emitter, p: Place, i: Any, v: Any, w: Any) -> None:
     """Elements i, i + 2, ... and i + 1, i + 3, ..."""
-    for k, both, _ in in_turns(e, p, joined(v, w).lanes, v, w, None):
-        address = element(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
+    for k, both, _ in in_turns(e, p, common_kind(v, w).lanes, v, w, None):
+        address = element(e, p, NativeValue(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
         at = as_vectors(e, p, address, both.type)
         e.builder.store(both, at, align=p.kind.bytes)
 
 
-def store_pairs_where(e: Emitter, p: Place, i: Any, v: Any, w: Any, mask: Value) -> None:
+def store_pairs_where(e: Emitter, p: Place, i: Any, v: Any, w: Any, mask: NativeValue) -> None:
     """As `store_pairs`, those pairs whose lane is in the mask."""
-    for k, both, inside in in_turns(e, p, joined(mask).lanes, v, w, mask):
-        address = element(e, p, Value(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
+    for k, both, inside in in_turns(e, p, common_kind(mask).lanes, v, w, mask):
+        address = element(e, p, NativeValue(Integer(64), e.builder.add(e.i64(i), e.i64(2 * k))))
         at = as_vectors(e, p, address, both.type)
         args = [both, at, ir.Constant(I32, p.kind.bytes), inside]
-        masked(e, "store", ir.VoidType(), f"{mangled(both.type)}.p0", args)
+        masked_call(e, "store", ir.VoidType(), f"{mangled(both.type)}.p0", args)
 
 
 def in_turns(
-    e: Emitter, p: Place, lanes: int, v: Any, w: Any, mask: Value | None
+    e: Emitter, p: Place, lanes: int, v: Any, w: Any, mask: NativeValue | None
 ) -> Iterator[tuple[int, LLVM, LLVM]]:
     """v[k], w[k], v[k + 1], w[k + 1], ... a register a time, and which of them are in the mask.
 
@@ -253,14 +274,16 @@ def in_turns(
         yield k, shuffle(e, x, turns, y), shuffle(e, inside, turns, inside)
 
 
-def gather(e: Emitter, p: Place, indices: Value) -> Value:
+def gather(e: Emitter, p: Place, indices: NativeValue) -> NativeValue:
     """Elements at `indices`, a vector of i64."""
-    return gather_lanes(e, p, widen(e, indices, Vector("i64", joined(indices).lanes)))
+    return gather_lanes(e, p, widen(e, indices, Vector("i64", common_kind(indices).lanes)))
 
 
-def gather_where(e: Emitter, p: Place, indices: Value, mask: Value, other: Any) -> Value:
+def gather_where(
+    e: Emitter, p: Place, indices: NativeValue, mask: NativeValue, other: Any
+) -> NativeValue:
     return gather_lanes_where(
-        e, p, widen(e, indices, Vector("i64", joined(indices, mask).lanes)), mask, other
+        e, p, widen(e, indices, Vector("i64", common_kind(indices, mask).lanes)), mask, other
     )
 
 
@@ -283,8 +306,8 @@ def transpose(
     n is a power of two. Rows held in registers exchange off-diagonal blocks of growing size."""
     b = e.builder
 
-    def row(start: Any, step: Any, r: int) -> Value:
-        return Value(Integer(64), b.add(e.i64(start), b.mul(e.i64(step), e.i64(r))))
+    def row(start: Any, step: Any, r: int) -> NativeValue:
+        return NativeValue(Integer(64), b.add(e.i64(start), b.mul(e.i64(step), e.i64(r))))
 
     rows = [load(e, p, row(i, stride, r), n).llvm for r in range(n)]
     size = 1
@@ -297,7 +320,7 @@ def transpose(
                 rows[r], rows[r + size] = shuffle(e, x, low, y), shuffle(e, x, high, y)
         size *= 2
     for r in range(n):
-        store(e, q, row(k, pitch, r), Value(Vector(p.kind.dtype, n), rows[r]))
+        store(e, q, row(k, pitch, r), NativeValue(Vector(p.kind.dtype, n), rows[r]))
 
 
 MEMORY_WORDS: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_words import Pointer, Vector, fma, load_strided
+from .numpy_words import RawPointer, Vector, fma, load_strided
 
 
 def multiply_add(x: Any, y: Vector, z: Vector) -> Vector:
@@ -14,8 +14,8 @@ def multiply_add(x: Any, y: Vector, z: Vector) -> Vector:
 
 
 def tile(
-    rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int, a_step: int,
-    b: Pointer, b_step: int, c: Pointer, c_row: int, height: int, fresh: bool,
+    rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, a_row: int, a_step: int,
+    b: RawPointer, b_step: int, c: RawPointer, c_row: int, height: int, fresh: bool,
 ) -> None:  # fmt: skip
     width = vecs * lanes
     for i in range(rows):
@@ -28,8 +28,8 @@ def tile(
 
 
 def tile_of_dots(
-    rows: int, vecs: int, lanes: int, depth: int, a: Pointer, a_row: int,
-    b: Pointer, b_column: int, c: Pointer, c_row: int, height: int, width: int,
+    rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, a_row: int,
+    b: RawPointer, b_column: int, c: RawPointer, c_row: int, height: int, width: int,
 ) -> None:  # fmt: skip
     for i in range(rows):
         for j in range(width):
@@ -45,8 +45,8 @@ def tile_of_dots(
 
 
 def pack(
-    vecs: int, lanes: int, to: Pointer, apart: int,
-    source: Pointer, row: int, height: int, width: int,
+    vecs: int, lanes: int, to: RawPointer, apart: int,
+    source: RawPointer, row: int, height: int, width: int,
 ) -> None:  # fmt: skip
     size = vecs * lanes
     for k in range(height):
@@ -58,14 +58,14 @@ def pack(
 
 
 def pack_turned(
-    vecs: int, lanes: int, to: Pointer, source: Pointer, column: int, height: int, width: int
+    vecs: int, lanes: int, to: RawPointer, source: RawPointer, column: int, height: int, width: int
 ) -> None:  # fmt: skip
     pack_strided(vecs, lanes, to, source, 1, column, height, width)
 
 
 def pack_strided(
-    vecs: int, lanes: int, to: Pointer,
-    source: Pointer, row: int, column: int, height: int, width: int,
+    vecs: int, lanes: int, to: RawPointer,
+    source: RawPointer, row: int, column: int, height: int, width: int,
 ) -> None:  # fmt: skip
     size = vecs * lanes
     for k in range(height):
@@ -75,7 +75,7 @@ def pack_strided(
 
 
 def unpack(
-    vecs: int, lanes: int, to: Pointer, row: int, source: Pointer, height: int, width: int
+    vecs: int, lanes: int, to: RawPointer, row: int, source: RawPointer, height: int, width: int
 ) -> None:
     for k in range(height):
         to.elements(k * row, width)[:] = source.elements(k * vecs * lanes, width)

@@ -27,7 +27,7 @@ NAMES = {t: n for n, t in NUMPY.items()}
 Vector = np.ndarray[Any, Any]
 
 
-def together(*xs: Any) -> list[Vector]:
+def common_operands(*xs: Any) -> list[Vector]:
     """Operands as arrays of the dtype of the first array and of equal length."""
     dtype = next(x.dtype for x in xs if isinstance(x, np.ndarray))
     return list(np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, dtype)) for x in xs)))
@@ -50,7 +50,7 @@ fma_f64 = from_libm("fma", 3)
 
 def fma(x: Any, y: Any, z: Any) -> Vector:
     """x * y + z, rounded once."""
-    x, y, z = together(x, y, z)
+    x, y, z = common_operands(x, y, z)
     if x.dtype == np.float64:
         return np.asarray(fma_f64(x, y, z), np.float64)
     product, addend = (
@@ -82,20 +82,20 @@ neg, abs_, invert = np.negative, np.abs, np.invert
 
 
 def copysign(x: Any, y: Any) -> Vector:
-    return np.copysign(*together(x, y))
+    return np.copysign(*common_operands(x, y))
 
 
 def fmod(x: Any, y: Any) -> Vector:
-    return np.fmod(*together(x, y))
+    return np.fmod(*common_operands(x, y))
 
 
 def maximum(x: Any, y: Any) -> Vector:
-    x, y = together(x, y)
+    x, y = common_operands(x, y)
     return np.where(y != y, y, np.where(y > x, y, x))
 
 
 def minimum(x: Any, y: Any) -> Vector:
-    x, y = together(x, y)
+    x, y = common_operands(x, y)
     return np.where(y != y, y, np.where(y < x, y, x))
 
 
@@ -103,7 +103,7 @@ def minimum(x: Any, y: Any) -> Vector:
 
 
 def select(mask: Vector, x: Any, y: Any) -> Vector:
-    return np.where(mask, *together(x, y))
+    return np.where(mask, *common_operands(x, y))
 
 
 def first(n: int, lanes: int) -> Vector:
@@ -171,7 +171,7 @@ def two_over_pi(word: Vector) -> Vector:
 # ------------------------------------------------------------------ folds
 
 
-def fold(combine: Callable[[Any, Any], Any]) -> Callable[[Vector], Vector]:
+def lane_fold(combine: Callable[[Any, Any], Any]) -> Callable[[Vector], Vector]:
     def word(x: Vector) -> Vector:
         while x.size > 1:
             x = combine(x[: x.size // 2], x[x.size // 2 :])
@@ -180,16 +180,16 @@ def fold(combine: Callable[[Any, Any], Any]) -> Callable[[Vector], Vector]:
     return word
 
 
-total, product = fold(np.add), fold(np.multiply)
-largest, smallest = fold(maximum), fold(minimum)
-any_, all_ = fold(np.bitwise_or), fold(np.bitwise_and)
+total, product = lane_fold(np.add), lane_fold(np.multiply)
+largest, smallest = lane_fold(maximum), lane_fold(minimum)
+any_, all_ = lane_fold(np.bitwise_or), lane_fold(np.bitwise_and)
 
 
 # ------------------------------------------------------------------ memory
 
 
 @dataclass(frozen=True)
-class Pointer:
+class RawPointer:
     address: int
     dtype: str
 
@@ -216,27 +216,27 @@ def integer(args: int, slot: int) -> int:
     return read64(args + 8 * slot)
 
 
-def pointer(args: int, slot: int, dtype: str) -> Pointer:
-    return Pointer(integer(args, slot), dtype)
+def pointer(args: int, slot: int, dtype: str) -> RawPointer:
+    return RawPointer(integer(args, slot), dtype)
 
 
-address_pointer = Pointer
+address_pointer = RawPointer
 
 
-def at(p: Pointer, i: int) -> Pointer:
-    return Pointer(p.address + i * NUMPY[p.dtype].itemsize, p.dtype)
+def at(p: RawPointer, i: int) -> RawPointer:
+    return RawPointer(p.address + i * NUMPY[p.dtype].itemsize, p.dtype)
 
 
-def load(p: Pointer, i: int, lanes: int) -> Vector:
+def load(p: RawPointer, i: int, lanes: int) -> Vector:
     return p.elements(i, lanes).copy()
 
 
-def store(p: Pointer, i: int, v: Any) -> None:
+def store(p: RawPointer, i: int, v: Any) -> None:
     v = np.atleast_1d(np.asarray(v, NUMPY[p.dtype]))
     p.elements(i, v.size)[:] = v
 
 
-def gather_where(p: Pointer, indices: Vector, mask: Vector, other: Any) -> Vector:
+def gather_where(p: RawPointer, indices: Vector, mask: Vector, other: Any) -> Vector:
     indices, mask = np.broadcast_arrays(indices, mask)
     out = np.array(np.broadcast_to(np.asarray(other, NUMPY[p.dtype]), indices.shape))
     for k in np.flatnonzero(mask):
@@ -244,7 +244,7 @@ def gather_where(p: Pointer, indices: Vector, mask: Vector, other: Any) -> Vecto
     return out
 
 
-def store_strided_where(p: Pointer, i: int, stride: int, v: Any, mask: Vector) -> None:
+def store_strided_where(p: RawPointer, i: int, stride: int, v: Any, mask: Vector) -> None:
     v = np.broadcast_to(np.asarray(v, NUMPY[p.dtype]), mask.shape)
     for k in np.flatnonzero(mask):
         p.elements(i + int(k) * stride, 1)[0] = v[k]
@@ -254,46 +254,48 @@ def steps(i: int, stride: int, lanes: int) -> Vector:
     return i + stride * np.arange(lanes)
 
 
-def gather(p: Pointer, indices: Vector) -> Vector:
+def gather(p: RawPointer, indices: Vector) -> Vector:
     return gather_where(p, indices, np.ones(indices.shape, bool), 0)
 
 
-def load_where(p: Pointer, i: int, mask: Vector, other: Any) -> Vector:
+def load_where(p: RawPointer, i: int, mask: Vector, other: Any) -> Vector:
     return gather_where(p, steps(i, 1, mask.size), mask, other)
 
 
-def store_where(p: Pointer, i: int, v: Any, mask: Vector) -> None:
+def store_where(p: RawPointer, i: int, v: Any, mask: Vector) -> None:
     store_strided_where(p, i, 1, v, mask)
 
 
-def load_strided(p: Pointer, i: int, stride: int, lanes: int) -> Vector:
+def load_strided(p: RawPointer, i: int, stride: int, lanes: int) -> Vector:
     return gather(p, steps(i, stride, lanes))
 
 
-def load_strided_where(p: Pointer, i: int, stride: int, mask: Vector, other: Any) -> Vector:
+def load_strided_where(p: RawPointer, i: int, stride: int, mask: Vector, other: Any) -> Vector:
     return gather_where(p, steps(i, stride, mask.size), mask, other)
 
 
-def store_strided(p: Pointer, i: int, stride: int, v: Any) -> None:
+def store_strided(p: RawPointer, i: int, stride: int, v: Any) -> None:
     v = np.atleast_1d(np.asarray(v, NUMPY[p.dtype]))
     store_strided_where(p, i, stride, v, np.ones(v.shape, bool))
 
 
-def store_pairs(p: Pointer, i: int, v: Any, w: Any) -> None:
+def store_pairs(p: RawPointer, i: int, v: Any, w: Any) -> None:
     v, w = np.broadcast_arrays(np.atleast_1d(v), np.atleast_1d(w))
     store_pairs_where(p, i, v, w, np.ones(v.shape, bool))
 
 
-def store_pairs_where(p: Pointer, i: int, v: Any, w: Any, mask: Vector) -> None:
+def store_pairs_where(p: RawPointer, i: int, v: Any, w: Any, mask: Vector) -> None:
     for k, x in enumerate((v, w)):
         store_strided_where(p, i + k, 2, x, mask)
 
 
-def prefetch(p: Pointer, i: int) -> None:
+def prefetch(p: RawPointer, i: int) -> None:
     return None
 
 
-def transpose(p: Pointer, i: int, stride: int, q: Pointer, k: int, pitch: int, n: int) -> None:
+def transpose(
+    p: RawPointer, i: int, stride: int, q: RawPointer, k: int, pitch: int, n: int
+) -> None:
     tile = np.array([load(p, i + stride * r, n) for r in range(n)])
     for r in range(n):
         store(q, k + pitch * r, tile[:, r])

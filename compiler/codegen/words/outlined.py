@@ -15,7 +15,7 @@ from typing import Any
 
 import llvmlite.ir as ir
 
-from ....runtime.native.language import Emitter, Value, Word
+from ....runtime.native.language import Emitter, NativeValue, Word
 from .memory import Pointer
 from .simd import DTYPES, LLVM, mangled
 
@@ -79,10 +79,10 @@ class Writer:
         return self.b.append_basic_block(name)
 
     def times(self, x: LLVM, y: LLVM | int) -> LLVM:
-        return self.b.mul(x, constant(y))
+        return self.b.mul(x, i64_constant(y))
 
     def smaller(self, x: LLVM | int, y: LLVM) -> LLVM:
-        x = constant(x)
+        x = i64_constant(x)
         return self.b.select(self.b.icmp_signed("<", x, y), x, y)
 
     def joined(self, of: LLVM, *incoming: tuple[LLVM, LLVM]) -> LLVM:
@@ -99,18 +99,18 @@ class Writer:
         head, inside, after = (self.block(n) for n in ("head", "inside", "after"))
         self.b.branch(head)
         self.b.position_at_end(head)
-        i = self.joined(I64, (constant(start), before))
-        self.b.cbranch(self.b.icmp_signed("<", i, constant(stop)), inside, after)
+        i = self.joined(I64, (i64_constant(start), before))
+        self.b.cbranch(self.b.icmp_signed("<", i, i64_constant(stop)), inside, after)
         self.b.position_at_end(inside)
         body(i)
-        i.add_incoming(self.b.add(i, constant(step)), self.b.block)
+        i.add_incoming(self.b.add(i, i64_constant(step)), self.b.block)
         self.b.branch(head)
         self.b.position_at_end(after)
 
     # ---- memory
 
     def at(self, p: LLVM, i: LLVM | int) -> LLVM:
-        return self.b.gep(p, [constant(i)])
+        return self.b.gep(p, [i64_constant(i)])
 
     def load(self, p: LLVM, of: LLVM | None = None) -> LLVM:
         """A vector, or what `of` says."""
@@ -184,12 +184,12 @@ def outlined(stem: str, statics: int, body: Body) -> Word:
         dtype = next(a.kind.dtype for a in args if is_pointer(a))
         shape = Shape(dtype, given[:statics])
         values = [a.llvm if is_pointer(a) else e.i64(a) for a in args]
-        e.builder.call(function_of(e.module, stem, shape, values, body), values)
+        e.builder.call(outlined_function(e.module, stem, shape, values, body), values)
 
     return word
 
 
-def function_of(
+def outlined_function(
     module: ir.Module, stem: str, shape: Shape, values: list[LLVM], body: Body
 ) -> ir.Function:
     name = f"{stem}_{shape}"
@@ -205,10 +205,10 @@ def function_of(
 
 
 def is_pointer(x: Any) -> bool:
-    return isinstance(x, Value) and isinstance(x.kind, Pointer)
+    return isinstance(x, NativeValue) and isinstance(x.kind, Pointer)
 
 
-def constant(x: LLVM | int) -> LLVM:
+def i64_constant(x: LLVM | int) -> LLVM:
     return ir.Constant(I64, x) if isinstance(x, int) else x
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .outlined import Writer, constant, outlined
+from .outlined import Writer, i64_constant, outlined
 from .simd import LLVM
 
 
@@ -25,7 +25,7 @@ def pack(w: Writer, args: list[LLVM]) -> None:
     """Rows are the outer loop: long runs are what memory gives fastest."""
     to, apart, source, row, height, width = args
     size = w.shape.width
-    count = w.b.sdiv(width, constant(size))
+    count = w.b.sdiv(width, i64_constant(size))
     whole = w.times(count, size)
     ragged = w.b.icmp_signed("<", whole, width)
     vectors = range(0, size, w.shape.lanes)
@@ -59,7 +59,7 @@ def unpack(w: Writer, args: list[LLVM]) -> None:
 
 def copy_run(w: Writer, to: LLVM, source: LLVM, count: LLVM) -> None:
     """`count` neighbours. The last vector overlaps the one before: much faster than masks."""
-    lanes = constant(w.shape.lanes)
+    lanes = i64_constant(w.shape.lanes)
 
     def copy(i: LLVM, of: LLVM | None = None) -> None:
         w.store(w.load(w.at(source, i), of), w.at(to, i))
@@ -77,27 +77,27 @@ def pack_turned(w: Writer, args: list[LLVM]) -> None:
     """Whole blocks of lanes by lanes in registers, the rest of the rows element by element."""
     to, source, column, height, width = args
     lanes, size = w.shape.lanes, w.shape.width
-    last = w.b.sub(width, constant(1))
-    end = w.b.sub(height, w.b.srem(height, constant(lanes)))
+    last = w.b.sub(width, i64_constant(1))
+    end = w.b.sub(height, w.b.srem(height, i64_constant(lanes)))
 
     def block(k: LLVM) -> None:
         def one(j: LLVM) -> None:
-            columns = [w.smaller(w.b.add(j, constant(r)), last) for r in range(lanes)]
+            columns = [w.smaller(w.b.add(j, i64_constant(r)), last) for r in range(lanes)]
             rows = [w.load(w.at(source, w.b.add(w.b.mul(c, column), k))) for c in columns]
             q = w.at(to, w.b.add(w.times(k, size), j))
-            for r, v in enumerate(turned(w, rows)):
+            for r, v in enumerate(transposed_square(w, rows)):
                 w.store(v, w.at(q, r * size))
 
         w.loop(0, size, lanes, one)
 
     w.loop(0, end, lanes, block)
-    copy_elements(w, to, source, (constant(1), column), (end, height), last)
+    copy_elements(w, to, source, (i64_constant(1), column), (end, height), last)
 
 
 def pack_strided(w: Writer, args: list[LLVM]) -> None:
     to, source, row, column, height, width = args
-    last = w.b.sub(width, constant(1))
-    copy_elements(w, to, source, (row, column), (constant(0), height), last)
+    last = w.b.sub(width, i64_constant(1))
+    copy_elements(w, to, source, (row, column), (i64_constant(0), height), last)
 
 
 def copy_elements(
@@ -122,7 +122,7 @@ def copy_elements(
     w.loop(*rows, 1, line)
 
 
-def turned(w: Writer, rows: list[LLVM]) -> list[LLVM]:
+def transposed_square(w: Writer, rows: list[LLVM]) -> list[LLVM]:
     """The transpose of a square: off-diagonal blocks change places, of ever twice the size."""
     n, rows, step = len(rows), list(rows), 1
     while step < n:

@@ -21,7 +21,7 @@ from typing import Any
 import llvmlite.ir as ir
 import numpy as np
 
-from ....runtime.native.language import Emitter, Integer, Kind, NativeError, Value, Word
+from ....runtime.native.language import Emitter, Integer, Kind, NativeError, NativeValue, Word
 from ...ir.types import NUMPY
 
 LLVM = Any  # a value or type of llvmlite, which has no types to check
@@ -83,17 +83,17 @@ class Vector(Kind):
     def __str__(self) -> str:
         return f"{self.dtype}x{self.lanes}"
 
-    def negative(self, e: Emitter, x: Any) -> Value:
+    def negative(self, e: Emitter, x: Any) -> NativeValue:
         return neg(e, x)
 
-    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+    def binary(self, e: Emitter, op: str, x: Any, y: Any) -> NativeValue:
         kind, (a, b) = widen_all(e, x, y)
         table = OPERATORS.get(kind.family, OPERATORS["integer"])
         if op not in table:
             raise NativeError(f"'{op}' is not defined for {kind.dtype}")
-        return Value(kind, table[op](e, kind, a, b))
+        return NativeValue(kind, table[op](e, kind, a, b))
 
-    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> Value:
+    def compare(self, e: Emitter, op: str, x: Any, y: Any) -> NativeValue:
         kind, (a, b) = widen_all(e, x, y)
         if kind.family == "half":
             raise NativeError(f"'{op}' is not defined for {kind.dtype}")
@@ -101,25 +101,25 @@ class Vector(Kind):
             emit = e.builder.fcmp_unordered if op == "!=" else e.builder.fcmp_ordered
         else:
             emit = e.builder.icmp_signed if kind.family == "signed" else e.builder.icmp_unsigned
-        return Value(Vector("bool", kind.lanes), emit(op, a, b))
+        return NativeValue(Vector("bool", kind.lanes), emit(op, a, b))
 
 
 # ------------------------------------------------------------------ widening
 
 
-def number(kind: Vector, x: bool | int | float) -> ir.Constant:
+def literal(kind: Vector, x: bool | int | float) -> ir.Constant:
     """The literal `x` in every lane of `kind`; it must have a place there."""
     if kind.floating:
         return Splat(kind, float(x))
     if kind.family == "half":
         return Splat(kind, int(np.asarray(x, NUMPY[kind.dtype]).view(np.uint16)))
-    least, above = bounds(kind)
+    least, above = integer_range(kind)
     if isinstance(x, float) or not least <= x < above:
         raise NativeError(f"{x!r} is no {kind.dtype}")
     return Splat(kind, int(x))
 
 
-def bounds(kind: Vector) -> tuple[int, int]:
+def integer_range(kind: Vector) -> tuple[int, int]:
     """The least integer of a dtype, and the one above the largest."""
     bits = 1 if kind.family == "bool" else 8 * DTYPES[kind.dtype].bytes
     return (-(1 << bits - 1), 1 << bits - 1) if kind.family == "signed" else (0, 1 << bits)
@@ -145,7 +145,7 @@ def shuffle(e: Emitter, x: LLVM, lanes: list[int], y: LLVM | None = None) -> LLV
     return e.builder.shuffle_vector(x, other, pattern(tuple(lanes)))
 
 
-def spread(e: Emitter, x: LLVM, lanes: int) -> LLVM:
+def splat(e: Emitter, x: LLVM, lanes: int) -> LLVM:
     """An LLVM scalar in every lane."""
     blank = ir.Constant(ir.VectorType(x.type, lanes), ir.Undefined)
     return shuffle(e, e.builder.insert_element(blank, x, ir.Constant(I32, 0)), [0] * lanes)
@@ -154,27 +154,29 @@ def spread(e: Emitter, x: LLVM, lanes: int) -> LLVM:
 def widen(e: Emitter, x: Any, kind: Vector) -> LLVM:
     """A vector, one-lane vector or number as `kind`."""
     if isinstance(x, bool | int | float):
-        return number(kind, x)
-    if isinstance(x, Value) and isinstance(x.kind, Vector) and x.kind.dtype == kind.dtype:
+        return literal(kind, x)
+    if isinstance(x, NativeValue) and isinstance(x.kind, Vector) and x.kind.dtype == kind.dtype:
         if x.kind.lanes == kind.lanes:
             return x.llvm
         if x.kind.lanes == 1:
             return shuffle(e, x.llvm, [0] * kind.lanes)
-    if isinstance(x, Value) and x.kind == {"i64": Integer(64), "bool": Integer(1)}.get(kind.dtype):
-        return spread(e, x.llvm, kind.lanes)
-    raise NativeError(f"{kind} is required, got {x.kind if isinstance(x, Value) else x!r}")
+    if isinstance(x, NativeValue) and x.kind == {"i64": Integer(64), "bool": Integer(1)}.get(
+        kind.dtype
+    ):
+        return splat(e, x.llvm, kind.lanes)
+    raise NativeError(f"{kind} is required, got {x.kind if isinstance(x, NativeValue) else x!r}")
 
 
-def joined(*xs: Any) -> Vector:
+def common_kind(*xs: Any) -> Vector:
     """The kind that operands widen to."""
-    kinds = [x.kind for x in xs if isinstance(x, Value) and isinstance(x.kind, Vector)]
+    kinds = [x.kind for x in xs if isinstance(x, NativeValue) and isinstance(x.kind, Vector)]
     if not kinds:
         raise NativeError("a vector is required")
     return Vector(kinds[0].dtype, max(k.lanes for k in kinds))
 
 
 def widen_all(e: Emitter, *xs: Any) -> tuple[Vector, list[LLVM]]:
-    kind = joined(*xs)
+    kind = common_kind(*xs)
     return kind, [widen(e, x, kind) for x in xs]
 
 
@@ -207,13 +209,13 @@ def shift(name: str) -> Emission:
 
     def emit(e: Emitter, kind: Vector, x: LLVM, y: LLVM) -> LLVM:
         signed = kind.family == "signed" and name == ">>"
-        last = number(kind, 8 * DTYPES[kind.dtype].bytes - 1)
+        last = literal(kind, 8 * DTYPES[kind.dtype].bytes - 1)
         inside = e.builder.icmp_unsigned("<=", y, last)
         by = e.builder.select(inside, y, last)
         if signed:
             return e.builder.ashr(x, by)
         shifted = (e.builder.shl if name == "<<" else e.builder.lshr)(x, by)
-        return e.builder.select(inside, shifted, number(kind, 0))
+        return e.builder.select(inside, shifted, literal(kind, 0))
 
     return emit
 
@@ -222,14 +224,14 @@ def division(e: Emitter, kind: Vector, x: LLVM, y: LLVM) -> tuple[LLVM, LLVM]:
     """Quotient rounded down, remainder of the divisor's sign; both 0 where y is 0, as in NumPy.
 
     The divisors LLVM leaves open (0, and -1 under the least integer) are replaced by 1 first."""
-    b, zero, one = e.builder, number(kind, 0), number(kind, 1)
+    b, zero, one = e.builder, literal(kind, 0), literal(kind, 1)
     none = b.icmp_unsigned("==", y, zero)
     if kind.family == "unsigned":
         safe = b.select(none, one, y)
         q, r = b.udiv(x, safe), b.urem(x, safe)
         return b.select(none, zero, q), b.select(none, zero, r)
-    least = number(kind, bounds(kind)[0])
-    wraps = b.and_(b.icmp_unsigned("==", x, least), b.icmp_unsigned("==", y, number(kind, -1)))
+    least = literal(kind, integer_range(kind)[0])
+    wraps = b.and_(b.icmp_unsigned("==", x, least), b.icmp_unsigned("==", y, literal(kind, -1)))
     safe = b.select(b.or_(none, wraps), one, y)
     q, r = b.sdiv(x, safe), b.srem(x, safe)
     apart = b.and_(b.icmp_unsigned("!=", r, zero), b.icmp_signed("<", b.xor(r, safe), zero))
@@ -269,11 +271,11 @@ OPERATORS: dict[str, dict[str, Emission]] = {
 def float_word(name: str) -> Word:
     """LLVM's function of floats, e.g. `llvm.floor`, of one kind for all operands."""
 
-    def word(e: Emitter, *xs: Any) -> Value:
+    def word(e: Emitter, *xs: Any) -> NativeValue:
         kind, values = widen_all(e, *xs)
         if not kind.floating:
             raise NativeError(f"{name.removeprefix('llvm.')}: floats are required, got {kind}")
-        return Value(kind, intrinsic(e, name, *values))
+        return NativeValue(kind, intrinsic(e, name, *values))
 
     return word
 
@@ -287,13 +289,13 @@ trunc = float_word("llvm.trunc")
 copysign = float_word("llvm.copysign")
 
 
-def fmod(e: Emitter, x: Any, y: Any) -> Value:
+def fmod(e: Emitter, x: Any, y: Any) -> NativeValue:
     """The remainder of x / y rounded toward zero, as C's; lane by lane, slow."""
     kind, (a, b) = widen_all(e, x, y)
-    return Value(kind, e.builder.frem(a, b))
+    return NativeValue(kind, e.builder.frem(a, b))
 
 
-def polynomial(e: Emitter, x: Value, *coefficients: float) -> Value:
+def polynomial(e: Emitter, x: NativeValue, *coefficients: float) -> NativeValue:
     """By Horner's rule with fma, highest power first."""
     y: Any = coefficients[0]
     for c in coefficients[1:]:
@@ -301,27 +303,27 @@ def polynomial(e: Emitter, x: Value, *coefficients: float) -> Value:
     return y
 
 
-def neg(e: Emitter, x: Any) -> Value:
+def neg(e: Emitter, x: Any) -> NativeValue:
     """-x; changes the sign of zeros too."""
     kind, (v,) = widen_all(e, x)
     if kind.family == "bool":
         raise NativeError("'-' is not defined for bool")
-    return Value(kind, e.builder.fneg(v) if kind.floating else e.builder.neg(v))
+    return NativeValue(kind, e.builder.fneg(v) if kind.floating else e.builder.neg(v))
 
 
-def abs_(e: Emitter, x: Any) -> Value:
+def abs_(e: Emitter, x: Any) -> NativeValue:
     kind, (v,) = widen_all(e, x)
     if kind.floating:
-        return Value(kind, intrinsic(e, "llvm.fabs", v))
-    return Value(
+        return NativeValue(kind, intrinsic(e, "llvm.fabs", v))
+    return NativeValue(
         kind, intrinsic(e, "llvm.abs", v, ir.Constant(I1, 0)) if kind.family == "signed" else v
     )
 
 
-def invert(e: Emitter, x: Any) -> Value:
+def invert(e: Emitter, x: Any) -> NativeValue:
     """~x: all bits of integers, the truth of bools."""
     kind, (v,) = widen_all(e, x)
-    return Value(kind, e.builder.not_(v))
+    return NativeValue(kind, e.builder.not_(v))
 
 
 def extremum(sign: str) -> Emission:
@@ -341,9 +343,9 @@ def extremum(sign: str) -> Emission:
 
 
 def two(emit: Emission) -> Word:
-    def word(e: Emitter, x: Any, y: Any) -> Value:
+    def word(e: Emitter, x: Any, y: Any) -> NativeValue:
         kind, (a, b) = widen_all(e, x, y)
-        return Value(kind, emit(e, kind, a, b))
+        return NativeValue(kind, emit(e, kind, a, b))
 
     return word
 
@@ -355,75 +357,79 @@ maximum, minimum = two(largest_of), two(smallest_of)
 # ------------------------------------------------------------------ masks and lanes
 
 
-def select(e: Emitter, mask: Any, x: Any, y: Any) -> Value:
+def select(e: Emitter, mask: Any, x: Any, y: Any) -> NativeValue:
     """x where the mask holds, else y."""
-    kind = joined(x, y)
-    lanes = max(kind.lanes, joined(mask).lanes)
+    kind = common_kind(x, y)
+    lanes = max(kind.lanes, common_kind(mask).lanes)
     kind = Vector(kind.dtype, lanes)
     test = widen(e, mask, Vector("bool", lanes))
-    return Value(kind, e.builder.select(test, widen(e, x, kind), widen(e, y, kind)))
+    return NativeValue(kind, e.builder.select(test, widen(e, x, kind), widen(e, y, kind)))
 
 
-def first(e: Emitter, n: Any, lanes: int) -> Value:
+def first(e: Emitter, n: Any, lanes: int) -> NativeValue:
     """The mask `lane < n`; n may exceed the lanes."""
     limit = e.builder.trunc(e.i64(e.min(n, lanes)), I32)  # lanes of 32 bits: half the compares
     steps = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
-    return Value(Vector("bool", lanes), e.builder.icmp_signed("<", steps, spread(e, limit, lanes)))
-
-
-def full(e: Emitter, value: Any, dtype: str, lanes: int) -> Value:
-    """`value` (a number, an i64 or one lane) in every lane, as `dtype`."""
-    kind = Vector(dtype, lanes)
-    if isinstance(value, Value) and isinstance(value.kind, Integer):
-        value = cast(e, Value(Vector("i64", 1), spread(e, e.i64(value), 1)), dtype)
-    return Value(kind, widen(e, value, kind))
-
-
-def iota(e: Emitter, start: Any, dtype: str, lanes: int) -> Value:
-    """start, start + 1, ..."""
-    steps = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-    return cast(
-        e, Value(Vector("i64", lanes), e.builder.add(spread(e, e.i64(start), lanes), steps)), dtype
+    return NativeValue(
+        Vector("bool", lanes), e.builder.icmp_signed("<", steps, splat(e, limit, lanes))
     )
 
 
-def widened(e: Emitter, x: Any, lanes: int) -> Value:
-    kind = Vector(joined(x).dtype, lanes)
-    return Value(kind, widen(e, x, kind))
+def full(e: Emitter, value: Any, dtype: str, lanes: int) -> NativeValue:
+    """`value` (a number, an i64 or one lane) in every lane, as `dtype`."""
+    kind = Vector(dtype, lanes)
+    if isinstance(value, NativeValue) and isinstance(value.kind, Integer):
+        value = cast(e, NativeValue(Vector("i64", 1), splat(e, e.i64(value), 1)), dtype)
+    return NativeValue(kind, widen(e, value, kind))
 
 
-def shifted(e: Emitter, x: Value, by: int, fill: Any) -> Value:
+def iota(e: Emitter, start: Any, dtype: str, lanes: int) -> NativeValue:
+    """start, start + 1, ..."""
+    steps = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+    return cast(
+        e,
+        NativeValue(Vector("i64", lanes), e.builder.add(splat(e, e.i64(start), lanes), steps)),
+        dtype,
+    )
+
+
+def widened(e: Emitter, x: Any, lanes: int) -> NativeValue:
+    kind = Vector(common_kind(x).dtype, lanes)
+    return NativeValue(kind, widen(e, x, kind))
+
+
+def shifted(e: Emitter, x: NativeValue, by: int, fill: Any) -> NativeValue:
     """Lanes moved up by `by`, or down where that is negative; `fill` in those left behind."""
-    kind = joined(x)
+    kind = common_kind(x)
     n = kind.lanes
     order = [k - by if 0 <= k - by < n else n for k in range(n)]
-    return Value(kind, shuffle(e, x.llvm, order, widen(e, fill, kind)))
+    return NativeValue(kind, shuffle(e, x.llvm, order, widen(e, fill, kind)))
 
 
-def lane(e: Emitter, x: Value, k: int) -> Value:
+def lane(e: Emitter, x: NativeValue, k: int) -> NativeValue:
     """Lane k, as one lane."""
-    kind = joined(x)
-    return Value(Vector(kind.dtype, 1), shuffle(e, x.llvm, [k]))
+    kind = common_kind(x)
+    return NativeValue(Vector(kind.dtype, 1), shuffle(e, x.llvm, [k]))
 
 
-def scalar(e: Emitter, x: Value) -> Value:
+def scalar(e: Emitter, x: NativeValue) -> NativeValue:
     """The only lane of integers or bools as an i64, for an index or a condition."""
-    kind = joined(x)
+    kind = common_kind(x)
     if kind.lanes != 1 or kind.floating:
         raise NativeError(f"scalar: one lane of integers is required, got {kind}")
-    return Value(
+    return NativeValue(
         Integer(64), e.builder.extract_element(cast(e, x, "i64").llvm, ir.Constant(I32, 0))
     )
 
 
-def cast(e: Emitter, x: Value, dtype: str) -> Value:
+def cast(e: Emitter, x: NativeValue, dtype: str) -> NativeValue:
     """x as `dtype`.
 
     Floats to integers round toward zero and saturate, NaN gives 0. Integers wrap. Bool is x != 0.
     Halves pass through f32: from f64 to f16 without a second rounding, as NumPy, to bf16 with one,
     as ml_dtypes; so do integers.
     """
-    source = joined(x)
+    source = common_kind(x)
     to = Vector(dtype, source.lanes)
     b, t = e.builder, to.llvm
     v: LLVM = x.llvm
@@ -438,53 +444,55 @@ def cast(e: Emitter, x: Value, dtype: str) -> Value:
     if new.family == "bool":
         return source.compare(e, "!=", x, 0)
     if source.floating and to.floating:
-        return Value(to, b.fpext(v, t) if new.bytes > old.bytes else b.fptrunc(v, t))
+        return NativeValue(to, b.fpext(v, t) if new.bytes > old.bytes else b.fptrunc(v, t))
     if to.floating:
-        return Value(to, b.sitofp(v, t) if old.family == "signed" else b.uitofp(v, t))
+        return NativeValue(to, b.sitofp(v, t) if old.family == "signed" else b.uitofp(v, t))
     if source.floating:
         name = "llvm.fptosi.sat" if new.family == "signed" else "llvm.fptoui.sat"
-        return Value(to, intrinsic(e, name, v, result=t, suffix=f"{mangled(t)}.{mangled(v.type)}"))
+        return NativeValue(
+            to, intrinsic(e, name, v, result=t, suffix=f"{mangled(t)}.{mangled(v.type)}")
+        )
     if new.lane.width == old.lane.width:
-        return Value(to, v)
+        return NativeValue(to, v)
     if new.lane.width < old.lane.width:
-        return Value(to, b.trunc(v, t))
-    return Value(to, b.sext(v, t) if old.family == "signed" else b.zext(v, t))
+        return NativeValue(to, b.trunc(v, t))
+    return NativeValue(to, b.sext(v, t) if old.family == "signed" else b.zext(v, t))
 
 
-def from_half(e: Emitter, x: Value) -> Value:
+def from_half(e: Emitter, x: NativeValue) -> NativeValue:
     """f16 or bf16 as f32, exactly."""
-    kind = joined(x)
+    kind = common_kind(x)
     wide = Vector("f32", kind.lanes)
     if kind.dtype == "f16":
         halves = ir.VectorType(ir.HalfType(), kind.lanes)
-        return Value(wide, e.builder.fpext(e.builder.bitcast(x.llvm, halves), wide.llvm))
+        return NativeValue(wide, e.builder.fpext(e.builder.bitcast(x.llvm, halves), wide.llvm))
     bits = Vector("u32", kind.lanes)
-    shifted = e.builder.shl(e.builder.zext(x.llvm, bits.llvm), number(bits, 16))
-    return Value(wide, e.builder.bitcast(shifted, wide.llvm))
+    shifted = e.builder.shl(e.builder.zext(x.llvm, bits.llvm), literal(bits, 16))
+    return NativeValue(wide, e.builder.bitcast(shifted, wide.llvm))
 
 
-def to_half(e: Emitter, x: Value, dtype: str) -> Value:
+def to_half(e: Emitter, x: NativeValue, dtype: str) -> NativeValue:
     """f32 as f16 or bf16, halves to even; NaN stays NaN."""
-    kind = Vector(dtype, joined(x).lanes)
+    kind = Vector(dtype, common_kind(x).lanes)
     b = e.builder
     if dtype == "f16":
         # else LLVM may take two roundings, of which the first is exact, for one from f64 to f16:
         # a call of a function which nobody brings
         fenced = intrinsic(e, "llvm.arithmetic.fence", x.llvm)
         halves = b.fptrunc(fenced, ir.VectorType(ir.HalfType(), kind.lanes))
-        return Value(kind, b.bitcast(halves, kind.llvm))
+        return NativeValue(kind, b.bitcast(halves, kind.llvm))
     words = Vector("u32", kind.lanes)
     bits = b.bitcast(x.llvm, words.llvm)
-    last = b.and_(b.lshr(bits, number(words, 16)), number(words, 1))
-    up = b.add(bits, b.add(last, number(words, 0x7FFF)))
-    quiet = b.or_(bits, number(words, 0x400000))
+    last = b.and_(b.lshr(bits, literal(words, 16)), literal(words, 1))
+    up = b.add(bits, b.add(last, literal(words, 0x7FFF)))
+    quiet = b.or_(bits, literal(words, 0x400000))
     kept = b.select(b.fcmp_unordered("uno", x.llvm, x.llvm), quiet, up)
-    return Value(kind, b.trunc(b.lshr(kept, number(words, 16)), kind.llvm))
+    return NativeValue(kind, b.trunc(b.lshr(kept, literal(words, 16)), kind.llvm))
 
 
-def rounded_to_odd(e: Emitter, x: Value) -> Value:
+def rounded_to_odd(e: Emitter, x: NativeValue) -> NativeValue:
     """f64 as f32, cut off, the last bit set if anything was lost: rounded further, rounds x."""
-    wide, narrow = joined(x), Vector("f32", joined(x).lanes)
+    wide, narrow = common_kind(x), Vector("f32", common_kind(x).lanes)
     words, b = Vector("u32", wide.lanes), e.builder
     near = b.fptrunc(x.llvm, narrow.llvm)
     back = b.fpext(near, wide.llvm)
@@ -492,41 +500,43 @@ def rounded_to_odd(e: Emitter, x: Value) -> Value:
     beyond = b.zext(b.fcmp_ordered(">", back_size, size), words.llvm)
     lost = b.zext(b.fcmp_ordered("!=", back, x.llvm), words.llvm)
     bits = b.or_(b.sub(b.bitcast(near, words.llvm), beyond), lost)
-    return Value(narrow, b.bitcast(bits, narrow.llvm))
+    return NativeValue(narrow, b.bitcast(bits, narrow.llvm))
 
 
-def reinterpret(e: Emitter, x: Value, dtype: str) -> Value:
+def reinterpret(e: Emitter, x: NativeValue, dtype: str) -> NativeValue:
     """The bits of x as another dtype of the same size."""
-    to = Vector(dtype, joined(x).lanes)
-    return Value(to, e.builder.bitcast(x.llvm, to.llvm))
+    to = Vector(dtype, common_kind(x).lanes)
+    return NativeValue(to, e.builder.bitcast(x.llvm, to.llvm))
 
 
-def each_lane(e: Emitter, name: str, x: Value, mask: Value, other: Value) -> Value:
+def each_lane(
+    e: Emitter, name: str, x: NativeValue, mask: NativeValue, other: NativeValue
+) -> NativeValue:
     """libm's function of doubles where the mask holds, else `other`: for ranges that are rare."""
-    kind = joined(x)
+    kind = common_kind(x)
     b, double = e.builder, DTYPES["f64"].lane
     f = e.declare(name, double, [double])
     block = e.alloca(ir.ArrayType(double, kind.lanes), 64)
     place = b.bitcast(block, ir.VectorType(double, kind.lanes).as_pointer())
     b.store(cast(e, x, "f64").llvm, place, align=64)
 
-    def body(k: Value) -> None:
+    def body(k: NativeValue) -> None:
         slot = b.gep(block, [e.i64(0), k.llvm], inbounds=True)
         b.store(b.call(f, [b.load(slot)]), slot)
 
     e.repeat(body, kind.lanes)
-    wide = Value(Vector("f64", kind.lanes), b.load(place, align=64))
+    wide = NativeValue(Vector("f64", kind.lanes), b.load(place, align=64))
     return select(e, mask, cast(e, wide, kind.dtype), other)
 
 
 # ------------------------------------------------------------------ folds
 
 
-def fold(combine: Callable[[Emitter, Value, Value], Value]) -> Word:
+def lane_fold(combine: Callable[[Emitter, NativeValue, NativeValue], NativeValue]) -> Word:
     """Folds the upper half of the lanes, a power of two, onto the lower until one is left."""
 
-    def word(e: Emitter, x: Value) -> Value:
-        kind = joined(x)
+    def word(e: Emitter, x: NativeValue) -> NativeValue:
+        kind = common_kind(x)
         if kind.lanes & (kind.lanes - 1):
             raise NativeError(f"a power of two lanes is required, got {kind}")
         n = kind.lanes
@@ -534,19 +544,19 @@ def fold(combine: Callable[[Emitter, Value, Value], Value]) -> Word:
             n //= 2
             half = Vector(kind.dtype, n)
             low, high = (shuffle(e, x.llvm, list(range(k, k + n))) for k in (0, n))
-            x = combine(e, Value(half, low), Value(half, high))
+            x = combine(e, NativeValue(half, low), NativeValue(half, high))
         return x
 
     return word
 
 
-def operation(op: str) -> Callable[[Emitter, Value, Value], Value]:
+def binary_word(op: str) -> Callable[[Emitter, NativeValue, NativeValue], NativeValue]:
     return lambda e, x, y: x.kind.binary(e, op, x, y)
 
 
-total, product = fold(operation("+")), fold(operation("*"))
-largest, smallest = fold(maximum), fold(minimum)
-any_, all_ = fold(operation("|")), fold(operation("&"))
+total, product = lane_fold(binary_word("+")), lane_fold(binary_word("*"))
+largest, smallest = lane_fold(maximum), lane_fold(minimum)
+any_, all_ = lane_fold(binary_word("|")), lane_fold(binary_word("&"))
 
 SIMD: dict[str, Any] = {
     **{name: name for name in DTYPES},

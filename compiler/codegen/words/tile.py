@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .outlined import I64, Writer, constant, outlined
+from .outlined import I64, Writer, i64_constant, outlined
 from .simd import LLVM
 
 DOTS_SUMS = 8  # independent chains: latency of fma times its ports
@@ -28,19 +28,19 @@ def tile(w: Writer, args: list[LLVM]) -> None:
     depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh = args
     build, shape = w.b, w.shape
     places = [(i, j) for i in range(shape.rows) for j in range(shape.vecs)]
-    lines = rows_of(w, a, a_row, height)
+    lines = row_starts(w, a, a_row, height)
     entry = build.block
     loop, done, resume, end = (w.block(n) for n in ("loop", "done", "resume", "end"))
-    build.cbranch(build.icmp_signed(">", depth, constant(0)), loop, done)
+    build.cbranch(build.icmp_signed(">", depth, i64_constant(0)), loop, done)
 
     build.position_at_end(loop)
-    k, at_a, at_b = (w.joined(I64, (constant(0), entry)) for _ in range(3))
+    k, at_a, at_b = (w.joined(I64, (i64_constant(0), entry)) for _ in range(3))
     sums = [w.joined(shape.vector, (shape.zero, entry)) for _ in places]
     row = w.at(b, at_b)
     right = [w.load(w.at(row, j * shape.lanes)) for j in range(shape.vecs)]
     left = [w.splat(w.load(w.at(line, at_a), shape.element)) for line in lines]
     new = [w.multiply_add(left[i], right[j], s) for (i, j), s in zip(places, sums, strict=True)]
-    following = build.add(k, constant(1))
+    following = build.add(k, i64_constant(1))
     steps = [(k, following), (at_a, build.add(at_a, a_step)), (at_b, build.add(at_b, b_step))]
     for phi, value in [*steps, *zip(sums, new, strict=True)]:
         phi.add_incoming(value, loop)
@@ -49,7 +49,7 @@ def tile(w: Writer, args: list[LLVM]) -> None:
     build.position_at_end(done)
     block = [w.joined(shape.vector, (shape.zero, entry), (n, loop)) for n in new]
     targets = [w.at(w.at(c, w.times(c_row, i)), j * shape.lanes) for i, j in places]
-    build.cbranch(build.icmp_signed("!=", fresh, constant(0)), end, resume)
+    build.cbranch(build.icmp_signed("!=", fresh, i64_constant(0)), end, resume)
 
     build.position_at_end(resume)
     total = [w.add(w.load(p), v) for v, p in zip(block, targets, strict=True)]
@@ -62,9 +62,9 @@ def tile(w: Writer, args: list[LLVM]) -> None:
         w.store(v, p)
 
 
-def rows_of(w: Writer, a: LLVM, a_row: LLVM, height: LLVM) -> list[LLVM]:
+def row_starts(w: Writer, a: LLVM, a_row: LLVM, height: LLVM) -> list[LLVM]:
     """Where the rows of A begin."""
-    last = w.b.sub(height, constant(1))
+    last = w.b.sub(height, i64_constant(1))
     return [w.at(a, w.times(a_row, w.smaller(i, last))) for i in range(w.shape.rows)]
 
 
@@ -73,13 +73,13 @@ def tile_of_dots(w: Writer, args: list[LLVM]) -> None:
     depth, a, a_row, b, b_column, c, c_row, height, width = args
     build, shape = w.b, w.shape
     group = max(1, DOTS_SUMS // shape.rows)
-    left, last = rows_of(w, a, a_row, height), build.sub(width, constant(1))
+    left, last = row_starts(w, a, a_row, height), build.sub(width, i64_constant(1))
     places = [(i, g) for i in range(shape.rows) for g in range(group)]
     sums = [build.alloca(shape.vector) for _ in places]
-    whole = build.sub(depth, build.srem(depth, constant(shape.lanes)))
+    whole = build.sub(depth, build.srem(depth, i64_constant(shape.lanes)))
 
     def columns(j: LLVM) -> None:
-        at = [w.smaller(build.add(j, constant(g)), last) for g in range(group)]
+        at = [w.smaller(build.add(j, i64_constant(g)), last) for g in range(group)]
         right = [w.at(b, build.mul(b_column, x)) for x in at]
         for s in sums:
             build.store(shape.zero, s)

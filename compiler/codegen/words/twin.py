@@ -1,4 +1,4 @@
-"""Kernel texts as plain Python: the vocabulary over NumPy, and `run` on real memory.
+"""Kernel texts as plain Python: the vocabulary over NumPy, and `run_text` on real memory.
 
     run(text, args.ctypes.data, 0, points, scratch)
 
@@ -28,7 +28,7 @@ def by_dtype(name: str) -> Callable[..., Any]:
     """The form of the operands' dtype, else the one that serves all, as in words.py."""
 
     def word(*xs: Any) -> Any:
-        operands = numpy_words.together(*xs)
+        operands = numpy_words.common_operands(*xs)
         form = TEXTS.get(f"{name}_{NAMES[operands[0].dtype]}") or TEXTS[name]
         return form(*operands)
 
@@ -47,7 +47,7 @@ def twin(name: str) -> Any:
 WORDS: dict[str, Any] = {name: twin(name) for name in EMITTED}
 
 
-def run(text: str, *args: int, words: dict[str, Any] | None = None) -> int:
+def run_text(text: str, *args: int, words: dict[str, Any] | None = None) -> int:
     """Executes the last function of `text`; `words` adds to or replaces the vocabulary."""
     scope: dict[str, Any] = WORDS | (words or {})
     given = set(scope)

@@ -10,10 +10,18 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ....runtime.native.language import MEMORY, Emitter, NativeError, Value, Word, inlined, parsed
+from ....runtime.native.language import (
+    MEMORY,
+    Emitter,
+    NativeError,
+    NativeValue,
+    Word,
+    inlined,
+    parsed,
+)
 from .memory import MEMORY_WORDS
 from .panels import PANEL_WORDS
-from .simd import DTYPES, SIMD, joined, widen
+from .simd import DTYPES, SIMD, common_kind, widen
 from .tile import TILE_WORDS
 
 HERE = Path(__file__).parent
@@ -24,12 +32,18 @@ ELEMENTARY = "\n".join((HERE / f"{name}.py").read_text() for name in TEXTS)
 def by_dtype(name: str, forms: dict[str, Word]) -> Word:
     """The form of the operands' dtype, else the one that serves all."""
 
-    def word(e: Emitter, *xs: Any) -> Value:
-        kind = joined(*xs)
+    def word(e: Emitter, *xs: Any) -> NativeValue:
+        kind = common_kind(*xs)
         form = forms.get(f"{name}_{kind.dtype}") or forms.get(name)
         if form is None:
             raise NativeError(f"'{name}' is not defined for {kind.dtype}")
-        return form(e, *(x if isinstance(x, Value) else Value(kind, widen(e, x, kind)) for x in xs))
+        return form(
+            e,
+            *(
+                x if isinstance(x, NativeValue) else NativeValue(kind, widen(e, x, kind))
+                for x in xs
+            ),
+        )
 
     return word
 

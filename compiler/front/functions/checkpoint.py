@@ -22,14 +22,14 @@ import numpy as np
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Value, apply_all
-from ...ir.source import user_source, where
+from ...ir.source import location, user_source
 from ...ir.types import Type
 from ...ir.walk import rebuild
 from ...ops.elementwise import Named, named
 from ...ops.nested.checkpoint import Checkpoint
 from ...ops.nested.equivalent import Equivalent
 from ...trace import tree
-from ...trace.arguments import Ints, places
+from ...trace.arguments import Ints, argument_places
 from ...trace.operands import new, value
 from ...trace.trace import Traced, noted, trace_tree
 from ...trace.tracer import Tracer, active, current
@@ -63,10 +63,10 @@ def checkpoint(
     if policy is not None and not callable(policy) and not isinstance(policy, Policy):
         raise ProgramError(
             f"checkpoint: a policy is required, got {policy!r}",
-            where(user_source()),
+            location(user_source()),
             "one of wl.checkpoint_policies",
         )
-    static = places(fun, static_argnums)
+    static = argument_places(fun, static_argnums)
     whole: Function = fun
 
     @functools.wraps(fun)
@@ -88,7 +88,7 @@ def checkpoint(
 
         arrays = [leaves[i] for i in dynamic]
         traced = trace_tree(inside, (arrays,), name_of(fun))
-        return placed(traced, arrays, policy, prevent_cse)
+        return traced_region(traced, arrays, policy, prevent_cse)
 
     return region
 
@@ -96,7 +96,7 @@ def checkpoint(
 remat = checkpoint
 
 
-def placed(
+def traced_region(
     traced: Traced, arrays: list[Any], policy: Policy | Callable[..., bool] | None, ordered: bool
 ) -> Any:
     """The region in the trace at hand."""
@@ -104,7 +104,7 @@ def placed(
     if isinstance(policy, Policy) or policy is None:
         spelled = (policy or nothing_saveable).spelling
     else:
-        graph, spelled = asked(graph, policy)
+        graph, spelled = policy_named(graph, policy)
     given = [value(x, v.dtype) for x, v in zip(arrays, traced.args, strict=True)]
     captured = (active().lift(t) for t in traced.captured)
     found = apply_all(Checkpoint(graph, spelled, 0, ordered), *given, *captured)
@@ -112,7 +112,7 @@ def placed(
     return tree.unflatten(traced.outputs, [new(v) for v in found[: traced.outputs.size]])
 
 
-def asked(graph: Graph, policy: Callable[..., bool]) -> tuple[Graph, tuple[Any, ...]]:
+def policy_named(graph: Graph, policy: Callable[..., bool]) -> tuple[Graph, tuple[Any, ...]]:
     """The graph with a name on every value that a policy of the user's keeps."""
 
     def step(node: Node, args: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -128,7 +128,7 @@ def checkpoint_name(x: T, name: str) -> T:
     """`x`, a tree, with a name by which policies know its leaves."""
     if not isinstance(name, str):
         raise ProgramError(
-            f"checkpoint_name: a string is required, got {name!r}", where(user_source())
+            f"checkpoint_name: a string is required, got {name!r}", location(user_source())
         )
     return tree.map(
         lambda leaf: new(named(value(leaf), name), leaf.weak) if isinstance(leaf, Tracer) else leaf,

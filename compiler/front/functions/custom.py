@@ -25,11 +25,11 @@ import numpy as np
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Op, Value, apply_all
-from ...ir.source import user_source, where
+from ...ir.source import location, user_source
 from ...ir.types import Type
 from ...ops.nested.custom import Custom, CustomJvp, CustomVjp
 from ...trace import tree
-from ...trace.arguments import Ints, exact, places
+from ...trace.arguments import Ints, argument_places, exact
 from ...trace.operands import new, operand, value
 from ...trace.trace import Traced, aval, noted, trace_tree
 from ...trace.tracer import Tracer, active, current, enclosing_traces
@@ -52,7 +52,7 @@ def custom_jvp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithJvp[P, R]
     first: `rule(n, primals, tangents)`. Values that `fun` closes over are constants to its rule: to
     differentiate in one is an error.
     """
-    return WithJvp(fun, places(fun, nondiff_argnums))
+    return WithJvp(fun, argument_places(fun, nondiff_argnums))
 
 
 def custom_vjp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithVjp[P, R]:
@@ -63,7 +63,7 @@ def custom_vjp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithVjp[P, R]
     anything; `bwd` gets them first. Forward mode works too where `bwd` is linear in `ct`: it runs
     the transpose of `bwd`. Values that the functions close over are constants to the rule.
     """
-    return WithVjp(fun, places(fun, nondiff_argnums))
+    return WithVjp(fun, argument_places(fun, nondiff_argnums))
 
 
 # ---------------------------------------------------------------- calls
@@ -142,7 +142,7 @@ class WithRule(Generic[P, R]):
         if not callable(rule):
             raise ProgramError(
                 f"{self.kind}: a function is required as a rule of {self.name}, got {rule!r}",
-                where(user_source()),
+                location(user_source()),
             )
 
     def op(self, call: Call, body: Traced, key: tuple[Any, ...]) -> tuple[Op, tuple[Tracer, ...]]:
@@ -155,7 +155,7 @@ class WithRule(Generic[P, R]):
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R:
         self.ready()
-        return self.called(positional(self.function, args, options, self.kind))
+        return self.called(positional_arguments(self.function, args, options, self.kind))
 
     def called(self, args: tuple[Any, ...]) -> Any:
         """The results on all arguments, by position."""
@@ -165,7 +165,7 @@ class WithRule(Generic[P, R]):
         call = self.parted(args)
         if not any(t.is_float for t in call.types):
             return function(*args)  # nothing that a rule could be asked about
-        key = self, call.inputs, tuple(map(aval, call.leaves)), tuple(map(identity, call.fixed))
+        key = self, call.inputs, tuple(map(aval, call.leaves)), tuple(map(argument_key, call.fixed))
         level, opened = enclosing(key)
         if opened is not None:
             opened.used = True
@@ -190,7 +190,7 @@ class WithRule(Generic[P, R]):
             raise ProgramError(
                 f"{self.kind}: nondiff_argnums within {len(args)} arguments are required, "
                 f"got {wrong[0]}",
-                where(user_source()),
+                location(user_source()),
             )
         chosen = tuple(a for i, a in enumerate(args) if i not in self.nondiff)
         leaves, inputs = tree.flatten(chosen)
@@ -259,9 +259,9 @@ class WithJvp(WithRule[P, R]):
                 raise ProgramError(
                     f"custom_jvp: {len(primals)} rules are required in defjvps of {self.name}, "
                     f"got {len(jvps)}",
-                    where(user_source()),
+                    location(user_source()),
                 )
-            out = self.called(positional(self.function, primals, {}, self.kind))
+            out = self.called(positional_arguments(self.function, primals, {}, self.kind))
             pairs = zip(jvps, tangents, strict=True)
             parts = [jvp(t, out, *primals) for jvp, t in pairs if jvp is not None]
             zero = tree.map(lambda x: np.zeros(x.shape, x.dtype), out)
@@ -273,7 +273,7 @@ class WithJvp(WithRule[P, R]):
         if self.rule is None:
             raise ProgramError(
                 f"custom_jvp: {self.name} needs a rule, got none",
-                where(line_of(self.function)),
+                location(line_of(self.function)),
                 f"@{self.name}.defjvp above a function of primals and tangents",
             )
 
@@ -337,7 +337,7 @@ class WithVjp(WithRule[P, R]):
         if self.fwd is None or self.bwd is None:
             raise ProgramError(
                 f"custom_vjp: {self.name} needs a rule, got none",
-                where(line_of(self.function)),
+                location(line_of(self.function)),
                 f"{self.name}.defvjp(fwd, bwd)",
             )
 
@@ -425,7 +425,7 @@ def enclosing(key: tuple[Any, ...]) -> tuple[int, Opened | None]:
     return level, None
 
 
-def identity(x: Any) -> Any:
+def argument_key(x: Any) -> Any:
     """A key of an argument that is not differentiated: its value where that hashes, or itself."""
     if isinstance(x, Tracer):
         return x.value
@@ -454,7 +454,7 @@ def closing(traced: Traced, closed: Sequence[Tracer], count: int | None = None) 
     return Graph.of(graph.name, (*args[:count], *further, *args[count:]), graph.outputs)
 
 
-def positional(
+def positional_arguments(
     function: Function, args: tuple[Any, ...], options: dict[str, Any], kind: str
 ) -> tuple[Any, ...]:
     """All arguments by position, defaults filled in."""
@@ -463,13 +463,15 @@ def positional(
     except ValueError:  # some functions written in C tell nothing
         return args
     except TypeError as error:
-        raise ProgramError(f"{kind}: {name_of(function)}: {error}", where(user_source())) from None
+        raise ProgramError(
+            f"{kind}: {name_of(function)}: {error}", location(user_source())
+        ) from None
     bound.apply_defaults()
     if bound.kwargs:
         raise ProgramError(
             f"{kind}: arguments by position are required, got {next(iter(bound.kwargs))} "
             "which has no position",
-            where(user_source()),
+            location(user_source()),
         )
     return bound.args
 

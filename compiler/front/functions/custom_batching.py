@@ -21,7 +21,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Value, apply_all
-from ...ir.source import where
+from ...ir.source import location
 from ...ops.nested.batched import BatchRule, CustomVmap
 from ...trace import tree
 from ...trace.mapped import Mapped
@@ -30,7 +30,7 @@ from ...trace.trace import Traced, aval, trace_tree
 from ...trace.tracer import Trace, Tracer, active, current
 from ...trace.tree import Structure
 from ...transform.batch import lifted
-from .custom import closing, distinct, positional
+from .custom import closing, distinct, positional_arguments
 from .derivatives import name_of
 from .rule_checks import Checked, described, line_of
 
@@ -93,10 +93,10 @@ class WithVmap(Generic[P, R]):
         if self.rule is None:
             raise ProgramError(
                 f"custom_vmap: {self.name} needs a rule, got none",
-                where(line_of(self.function)),
+                location(line_of(self.function)),
                 f"@{self.name}.def_vmap above a function of axis_size, in_batched and arguments",
             )
-        return self.called(positional(self.function, args, options, "custom_vmap"))
+        return self.called(positional_arguments(self.function, args, options, "custom_vmap"))
 
     def called(self, args: tuple[Any, ...]) -> Any:
         """The results on all arguments, by position."""

@@ -21,8 +21,8 @@ import numpy as np
 from ...ir.errors import CompilerError, ProgramError
 from ...ir.explain import explained
 from ...ir.graph import Graph, Value
-from ...ir.source import user_source, where
-from ...ir.walk import inline
+from ...ir.source import location, user_source
+from ...ir.walk import inline_graph
 from ...ops import elementwise
 from ...ops.nested.custom import refuse_rules
 from ...ops.source import full
@@ -125,7 +125,7 @@ def value_and_grad(
 
     @functools.wraps(function)
     def differentiated(*args: Any, **options: Any) -> Any:
-        chosen, others, bound = parted(function, args, options, argnums)
+        chosen, others, bound = argument_parts(function, args, options, argnums)
         traced = trace_tree(bound, (chosen, others), name_of(function))
         names = functools.partial(chosen_names, function, args, argnums)
         made = gradient_of(traced, has_aux, holomorphic, names)
@@ -170,14 +170,14 @@ def jvp(
             got = aval(found)[0] if np.ndim(found) else type(found).__name__
             raise ProgramError(
                 f"jvp: {what} in a tuple or list are required, got {got}",
-                where(user_source()),
+                location(user_source()),
                 f"a tuple, as in jvp({name_of(function)}, (x,), (dx,))",
             )
     traced = trace_tree(function, tuple(primals), name_of(function))
     moving = moving_inputs(traced)
     given = matched("jvp: a tangent", tuple(tangents), traced.inputs, traced.args)
-    wanted = parts(traced, has_aux, "jvp")
-    graph = forward_mode.jvp(traced.graph, moving, asked(traced, wanted))
+    wanted = value_structure(traced, has_aux, "jvp")
+    graph = forward_mode.jvp(traced.graph, moving, outputs_wanted(traced, wanted))
     count = len(traced.graph.inputs)
     inputs = (
         *graph.inputs[: len(traced.args)],
@@ -194,7 +194,7 @@ def jvp(
         ),
     )
     found, slopes = call(both, tuple(primals), slopes)
-    tangent = filled(wanted, traced.graph.outputs, slopes)
+    tangent = tangent_tree(wanted, traced.graph.outputs, slopes)
     return (found[0], tangent, found[1]) if has_aux else (found, tangent)
 
 
@@ -212,13 +212,13 @@ def linearize(function: Function, *primals: Any, has_aux: bool) -> tuple[Any, ..
 def linearize(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value at `primals`, and the derivative there as a function of tangents."""
     found, residuals, linear, traced = linearized(function, primals, has_aux, "linearize")
-    wanted, moving = parts(traced, has_aux, "linearize"), moving_inputs(traced)
+    wanted, moving = value_structure(traced, has_aux, "linearize"), moving_inputs(traced)
 
     def pushforward(*tangents: Any) -> Any:
         given = matched("linearize: a tangent", tangents, traced.inputs, traced.args)
         slopes = [t for t, yes in zip(given, moving, strict=False) if yes]
         made = closed(linear, residuals, slopes)
-        return filled(wanted, traced.graph.outputs, call(made, residuals, slopes))
+        return tangent_tree(wanted, traced.graph.outputs, call(made, residuals, slopes))
 
     return (found[0], pushforward, found[1]) if has_aux else (found, pushforward)
 
@@ -240,14 +240,14 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, 
     Cotangents of integers and bools are of the dtype float0.
     """
     found, residuals, linear, traced = linearized(function, primals, has_aux, "vjp")
-    wanted, moving = parts(traced, has_aux, "vjp"), moving_inputs(traced)
-    back = turned(linear, sum(moving), traced)
+    wanted, moving = value_structure(traced, has_aux, "vjp"), moving_inputs(traced)
+    back = transposed_linear(linear, sum(moving), traced)
     outputs = traced.graph.outputs[: wanted.size]
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given = matched("vjp: a cotangent", cotangent, wanted, outputs)
         cts = [ct for ct, o in zip(given, outputs, strict=True) if o.type.is_inexact]
-        return filled(
+        return tangent_tree(
             traced.inputs, traced.args, call(closed(back, residuals, cts), residuals, cts)
         )
 
@@ -269,7 +269,7 @@ def linear_transpose(function: Function, *primals: Any) -> Callable[[Any], tuple
     except CompilerError as error:
         raise ProgramError(
             f"linear_transpose: a linear function is required, {error.args[0].splitlines()[0]}",
-            where(user_source()),
+            location(user_source()),
             "wl.vjp(f, x), which linearizes f at x",
         ) from None
 
@@ -308,7 +308,7 @@ def gradient_of(
     """(chosen, others) -> (value, gradient of the chosen), from a function to scalars."""
     chosen = traced.inputs.children[0]
     differentiable("grad", traced.args[: chosen.size], chosen, holomorphic, names)
-    wanted = parts(traced, has_aux, "grad")
+    wanted = value_structure(traced, has_aux, "grad")
     graph, outputs = traced.graph, traced.graph.outputs
     if wanted.container is not None or outputs[0].shape or not outputs[0].type.is_inexact:
         got = (
@@ -318,30 +318,30 @@ def gradient_of(
         )
         raise ProgramError(
             f"grad: a scalar float result is required, got {got}",
-            where(user_source()),
+            location(user_source()),
             "np.sum or np.mean of the result, has_aux=True for further results, or wl.vjp",
         )
     if outputs[0].type.is_complex != holomorphic:
         raise ProgramError(
             f"grad: a {'complex' if holomorphic else 'real'} result is required, "
             f"got {outputs[0].type}",
-            where(user_source()),
+            location(user_source()),
             "holomorphic=False"
             if holomorphic
             else "np.real or np.abs of the result, "
             "holomorphic=True for a holomorphic function, or wl.vjp",
         )
     wrt = [i < chosen.size for i in range(len(graph.inputs))]
-    forward, linear = linearize_graph(graph, wrt, asked(traced, wanted))
-    back = turned(linear, chosen.size, traced)
+    forward, linear = linearize_graph(graph, wrt, outputs_wanted(traced, wanted))
+    back = transposed_linear(linear, chosen.size, traced)
     inputs = tuple(Value(v.type) for v in graph.inputs)
-    found = inline(forward, inputs)
-    slopes = inline(back, (*found[len(outputs) :], full(1.0, outputs[0].type)))
+    found = inline_graph(forward, inputs)
+    slopes = inline_graph(back, (*found[len(outputs) :], full(1.0, outputs[0].type)))
     made = Graph.of(f"{graph.name}_grad", inputs, (*found[: len(outputs)], *slopes))
     return replace(traced, graph=made, outputs=pair(traced.outputs, chosen))
 
 
-def turned(linear: Graph, tangents: int, traced: Traced) -> Graph:
+def transposed_linear(linear: Graph, tangents: int, traced: Traced) -> Graph:
     """The linear part of what was traced, from its last so many inputs, transposed."""
     kept = len(linear.inputs) - tangents
     try:
@@ -356,8 +356,10 @@ def linearized(
 ) -> tuple[Any, list[Any], Graph, Traced]:
     """The value, the residuals, the graph (residuals, tangents) -> tangents, what was traced."""
     traced = trace_tree(function, primals, name_of(function))
-    wanted = parts(traced, has_aux, name)
-    forward, linear = linearize_graph(traced.graph, moving_inputs(traced), asked(traced, wanted))
+    wanted = value_structure(traced, has_aux, name)
+    forward, linear = linearize_graph(
+        traced.graph, moving_inputs(traced), outputs_wanted(traced, wanted)
+    )
     kept = [0] * (len(forward.outputs) - traced.outputs.size)
     outputs = pair(traced.outputs, tree.structure(kept))
     found, residuals = call(replace(traced, graph=forward, outputs=outputs), *primals)
@@ -375,20 +377,20 @@ def moving_inputs(traced: Traced) -> list[bool]:
     return args + [False] * len(traced.captured)
 
 
-def parts(traced: Traced, has_aux: bool, name: str) -> Structure:
+def value_structure(traced: Traced, has_aux: bool, name: str) -> Structure:
     """The structure of the value, without aux."""
     if not has_aux:
         return traced.outputs
     if traced.outputs.container is not tuple or len(traced.outputs.children) != 2:
         raise ProgramError(
             f"{name}: has_aux requires a pair (value, aux) as the result, got {traced.outputs}",
-            where(user_source()),
+            location(user_source()),
             "return value, aux",
         )
     return traced.outputs.children[0]
 
 
-def asked(traced: Traced, wanted: Structure) -> list[bool]:
+def outputs_wanted(traced: Traced, wanted: Structure) -> list[bool]:
     """Which outputs are asked for tangents: those of the value, which come first."""
     return [i < wanted.size for i in range(traced.outputs.size)]
 
@@ -404,7 +406,7 @@ def name_of(function: Function) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def parted(
+def argument_parts(
     function: Function, args: tuple[Any, ...], options: dict[str, Any], argnums: int | Sequence[int]
 ) -> tuple[tuple[Any, ...], list[Any], Function]:
     """The arguments to differentiate, the arrays among the others, and the function of both."""
@@ -413,12 +415,12 @@ def parted(
     )
     if bad := [n for n in numbers if not isinstance(n, int | np.integer)]:
         raise ProgramError(
-            f"grad: argnums of ints are required, got {bad[0]!r:.40}", where(user_source())
+            f"grad: argnums of ints are required, got {bad[0]!r:.40}", location(user_source())
         )
     if wrong := [n for n in numbers if not -len(args) <= n < len(args)]:
         raise ProgramError(
             f"grad: argnums within {len(args)} positional arguments is required, got {wrong[0]}",
-            where(user_source()),
+            location(user_source()),
         )
     places = [n % len(args) for n in numbers]
     for k, x in enumerate(tree.leaves([args[n] for n in places])):
@@ -426,7 +428,7 @@ def parted(
             aval(x, chosen_names(function, args, argnums)[k])
     if len(set(places)) < len(places):
         raise ProgramError(
-            f"grad: different argnums are required, got {tuple(numbers)}", where(user_source())
+            f"grad: different argnums are required, got {tuple(numbers)}", location(user_source())
         )
     rest = [a for i, a in enumerate(args) if i not in places]
     leaves, structure = tree.flatten((rest, options))
@@ -470,25 +472,25 @@ def differentiable(
             raise ProgramError(
                 f"{name}: complex inputs are required with holomorphic=True, "
                 f"got {v.type} at {place}",
-                where(user_source()),
+                location(user_source()),
                 "x.astype(np.complex64)",
             )
         if not v.type.is_inexact:
             raise ProgramError(
                 f"{name}: float inputs are required, got {v.type} at {place}",
-                where(user_source()),
+                location(user_source()),
                 "x.astype(np.float32), or argnums without it"
                 + (f", or {static(place)}" if "." in place else ""),
             )
 
 
-def matched(what: str, given: Any, structure: Structure, values: Sequence[Value]) -> list[Any]:
-    """The leaves of `given`, of this structure and the types of `values`; anything for integers."""
-    leaves, found = tree.flatten(given)
+def matched(what: str, value: Any, structure: Structure, values: Sequence[Value]) -> list[Any]:
+    """The leaves of `value`, of this structure and the types of `values`; anything for integers."""
+    leaves, found = tree.flatten(value)
     if found != structure:
         raise ProgramError(
             f"{what} of the same structure is required, {tree.difference(structure, found)}",
-            where(user_source()),
+            location(user_source()),
         )
     for x, v, path in zip(leaves, values, tree.paths(structure), strict=True):
         if v.type.is_inexact:
@@ -496,12 +498,12 @@ def matched(what: str, given: Any, structure: Structure, values: Sequence[Value]
             if got != v.type and not (weak and got.shape == v.shape):
                 raise ProgramError(
                     f"{what} of type {v.type} is required, got {got}{path and f' at {path}'}",
-                    where(user_source()),
+                    location(user_source()),
                 )
     return leaves
 
 
-def filled(structure: Structure, values: Sequence[Value], slopes: Sequence[Any]) -> Any:
+def tangent_tree(structure: Structure, values: Sequence[Value], slopes: Sequence[Any]) -> Any:
     """The tree of tangents: `slopes` for the floats, float0 for the rest."""
     moving = iter(slopes)
     count = structure.size

@@ -14,10 +14,10 @@ from typing import Any, ParamSpec
 from ...ir.errors import CompilerError, ProgramError
 from ...ir.explain import explained
 from ...ir.graph import Graph, Value
-from ...ir.source import user_source, where
+from ...ir.source import location, user_source
 from ...ir.symbolic import repeated, zeros
 from ...ir.types import Type
-from ...ir.walk import inline
+from ...ir.walk import inline_graph
 from ...ops.elementwise import cast, eq
 from ...ops.nested.custom import refuse_rules
 from ...ops.source import iota
@@ -25,11 +25,20 @@ from ...ops.view import permute, reshape
 from ...trace import tree
 from ...trace.trace import Traced, call, trace_tree
 from ...trace.tree import Structure
-from ...transform.batch import run
+from ...transform.batch import batched_outputs
 from ...transform.jvp import pushforward
 from ...transform.linearize import linearize
 from ...transform.transpose import pullback
-from .derivatives import asked, differentiable, grad, jvp, name_of, pair, parted, parts
+from .derivatives import (
+    argument_parts,
+    differentiable,
+    grad,
+    jvp,
+    name_of,
+    outputs_wanted,
+    pair,
+    value_structure,
+)
 
 Function = Callable[..., Any]
 P = ParamSpec("P")
@@ -105,20 +114,20 @@ def jacobian_of(
     name: str, fun: Function, argnums: int | Sequence[int], has_aux: bool, holomorphic: bool
 ) -> Function:
     if not callable(fun):
-        raise ProgramError(f"{name}: a function is required, got {fun!r}", where(user_source()))
+        raise ProgramError(f"{name}: a function is required, got {fun!r}", location(user_source()))
 
     @functools.wraps(fun)
     def jacobian(*args: Any, **options: Any) -> Any:
-        chosen, others, bound = parted(fun, args, options, argnums)
+        chosen, others, bound = argument_parts(fun, args, options, argnums)
         traced = trace_tree(bound, (chosen, others), name_of(fun))
         inner = traced.inputs.children[0]
         args_moved = traced.args[: inner.size]
         differentiable(name, args_moved, inner, holomorphic)
         if name == "jacfwd" and not holomorphic:
-            of_kind(name, "input", "args", args_moved, tree.paths(inner), "is_float")
-        wanted = parts(traced, has_aux, name)
+            refuse_kinds(name, "input", "args", args_moved, tree.paths(inner), "is_float")
+        wanted = value_structure(traced, has_aux, name)
         kind = "is_complex" if holomorphic else "is_float" if name == "jacrev" else "is_inexact"
-        of_kind(name, "result", "result", traced.graph.outputs, tree.paths(wanted), kind)
+        refuse_kinds(name, "result", "result", traced.graph.outputs, tree.paths(wanted), kind)
         each = inner.children[0] if isinstance(argnums, int) else inner
         graph = matrices(name, traced, wanted, inner.size)
         slopes = tree.composed(wanted, each)
@@ -133,7 +142,7 @@ KINDS = {"is_float": "float", "is_complex": "complex", "is_inexact": "float or c
 REPAIRS = {"result": "has_aux=True for further results", "input": "holomorphic=True, or jacrev"}
 
 
-def of_kind(
+def refuse_kinds(
     name: str, what: str, root: str, values: Sequence[Value], paths: Sequence[str], kind: str
 ) -> None:
     """Refuses inputs or results of another kind of dtype."""
@@ -141,7 +150,7 @@ def of_kind(
         if not getattr(v.type, kind):
             raise ProgramError(
                 f"{name}: {KINDS[kind]} {what}s are required, got {v.type} at {root}{path}",
-                where(user_source()),
+                location(user_source()),
                 REPAIRS[what],
             )
 
@@ -150,9 +159,9 @@ def matrices(name: str, traced: Traced, wanted: Structure, count: int) -> Graph:
     """inputs -> for every result, for every one of `count` arguments the matrix; then aux."""
     graph = traced.graph
     wrt = [i < count for i in range(len(graph.inputs))]
-    forward, linear = linearize(graph, wrt, asked(traced, wanted))
+    forward, linear = linearize(graph, wrt, outputs_wanted(traced, wanted))
     inputs = tuple(Value(v.type) for v in graph.inputs)
-    found = inline(forward, inputs)
+    found = inline_graph(forward, inputs)
     residuals = found[len(graph.outputs) :]
     of = forward_blocks if name == "jacfwd" else reverse_blocks
     try:
@@ -179,7 +188,7 @@ def forward_blocks(linear: Graph, residuals: Sequence[Value]) -> list[Value]:
             (*fixed, dx),
             [s or zeros(o) for s, o in zip(slopes, linear.outputs, strict=True)],
         )
-        columns.append([turned(y, x.shape) for y in over_units(body, residuals, x.type)])
+        columns.append([leading_axis_last(y, x.shape) for y in over_units(body, residuals, x.type)])
     return [column[k] for k in range(len(linear.outputs)) for column in columns]
 
 
@@ -207,14 +216,14 @@ def over_units(body: Graph, residuals: Sequence[Value], of: Type) -> tuple[Value
     square = Type("i32", (of.size, of.size))
     units = reshape(cast(eq(iota(square, 0), iota(square, 1)), of.dtype), (of.size, *of.shape))
     marks = [False] * len(residuals) + [True]
-    found, wide = run(body, (*residuals, units), marks, of.size)
+    found, wide = batched_outputs(body, (*residuals, units), marks, of.size)
     return tuple(
         v if yes else repeated((v,), (False,), of.size)[0]
         for v, yes in zip(found, wide, strict=True)
     )
 
 
-def turned(y: Value, shape: tuple[int, ...]) -> Value:
+def leading_axis_last(y: Value, shape: tuple[int, ...]) -> Value:
     """Axis 0 last, as `shape`."""
     y = permute(y, (*range(1, len(y.shape)), 0))
     return reshape(y, (*y.shape[:-1], *shape))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ProgramError
-from ...ir.source import Source, user_source, where
+from ...ir.source import Source, location, user_source
 from ...ir.types import Type
 from ...trace import tree
 from ...trace.operands import new, value
@@ -30,7 +30,7 @@ class Checked:
 
     def __call__(self, required: str, got: str, repair: str = "") -> ProgramError:
         what = f"{self.kind}: {required} of the {self.part} of {self.name}, {got}"
-        return ProgramError(what, where(line_of(self.function)), repair)
+        return ProgramError(what, location(line_of(self.function)), repair)
 
     def leaves(self, what: str, found: Any, structure: Structure) -> list[Any]:
         leaves, got = tree.flatten(found)
@@ -38,7 +38,7 @@ class Checked:
             raise ProgramError(
                 f"{self.kind}: {what} the {self.part} of {self.name} must have the structure of "
                 f"its results, {tree.difference(structure, got)}",
-                where(line_of(self.function)),
+                location(line_of(self.function)),
             )
         return leaves
 
@@ -85,15 +85,15 @@ class Checked:
                 f"{self.kind}: the cotangents of the {self.part} of {self.name} must have the "
                 f"structure of its arguments, "
                 f"{tree.difference(structure, leaf_free, path)}",
-                where(line_of(self.function)),
+                location(line_of(self.function)),
             )
         found: list[Any] = []
-        for part, child, key in zip(parts(ct), structure.children, keys, strict=True):
+        for part, child, key in zip(children_of(ct), structure.children, keys, strict=True):
             found += self.spread(part, child, path + key)
         return found
 
 
-def parts(container: Any) -> list[Any]:
+def children_of(container: Any) -> list[Any]:
     """The children of a container, in the order of its structure."""
     if isinstance(container, dict):
         return [container[k] for k in sorted(container)]

@@ -25,12 +25,12 @@ import numpy as np
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Op, Value
-from ...ir.source import user_source, where
+from ...ir.source import location, user_source
 from ...ir.types import FLOATS, Type
-from ...ir.walk import inline
+from ...ir.walk import inline_graph
 from ...kernel import OPS, Expr, Result, walk
 from ...kernel import apply as scalar
-from ...ops.family import Elementwise, widened
+from ...ops.family import Elementwise, halves_widened
 from ...trace.operands import common_shape, new, operand, promoted, shape_of, value
 from ...trace.trace import trace_tree
 from ...trace.tracer import current
@@ -64,14 +64,14 @@ class ScalarFunction:
         if not name.isidentifier():
             raise ProgramError(
                 f"scalar_function: a named function is required, got {name!r}",
-                where(user_source()),
+                location(user_source()),
                 "def in place of lambda",
             )
         known = Op.registry.get(name)
         if known is not None and not issubclass(known, Written):
             raise ProgramError(
                 f"scalar_function: a name that is no op's is required, got {name}",
-                where(user_source()),
+                location(user_source()),
                 f"def my_{name}",
             )
         functools.update_wrapper(self, fun)
@@ -92,7 +92,7 @@ class ScalarFunction:
             raise ProgramError(
                 f"scalar_function: {self.op.arity} rules are required for {self.op.name}, "
                 f"got {len(jvps)}",
-                where(user_source()),
+                location(user_source()),
             )
         self.op.rules = jvps
 
@@ -101,7 +101,7 @@ class ScalarFunction:
         if len(args) != self.op.arity:
             raise ProgramError(
                 f"{name}: {self.op.arity} operands are required, got {len(args)}",
-                where(user_source()),
+                location(user_source()),
             )
         xs = [operand(x) for x in args]
         dtype = promoted(name, *xs)
@@ -134,7 +134,9 @@ class Written(Elementwise, abstract=True):
 
     def reference(self, *args: np.ndarray) -> Any:
         with np.errstate(all="ignore"):
-            out = np.asarray(self.function(*(np.asarray(widened(a), order="C") for a in args)))
+            out = np.asarray(
+                self.function(*(np.asarray(halves_widened(a), order="C") for a in args))
+            )
             return np.broadcast_to(out, args[0].shape).astype(args[0].dtype)
 
     def expression(self, *args: Expr) -> Expr:
@@ -165,7 +167,7 @@ class Written(Elementwise, abstract=True):
             return checked.fit("a tangent", rule(*given), out.type, "")
 
         graph = trace_tree(fitted, (dx.type, out.type, *types), self.name).graph
-        return inline(graph, (dx, out, *operands))[0]
+        return inline_graph(graph, (dx, out, *operands))[0]
 
 
 # ---------------------------------------------------------------- the function on expressions
@@ -184,7 +186,7 @@ UFUNCS: dict[Any, str] = {
 """Kernel operations by the NumPy functions that they are."""
 
 COMPOSED: dict[Any, Callable[..., Any]] = {
-    np.where: lambda mask, x, y: applied("select", mask, x, y),
+    np.where: lambda mask, x, y: scalar_operation("select", mask, x, y),
     np.clip: lambda x, low, high: np.minimum(np.maximum(x, low), high),
     np.square: lambda x: x * x,
     np.reciprocal: lambda x: 1.0 / x,
@@ -193,7 +195,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
 }
 
 
-def applied(op: str, *args: Any) -> Scalar:
+def scalar_operation(op: str, *args: Any) -> Scalar:
     """A kernel operation on scalars and Python numbers."""
     return Scalar(scalar(op, *(a.expr if isinstance(a, Scalar) else a for a in args)))
 
@@ -209,7 +211,7 @@ class Scalar:
             if function in COMPOSED:
                 return COMPOSED[function](*args)
             if function in UFUNCS:
-                return applied(UFUNCS[function], *args)
+                return scalar_operation(UFUNCS[function], *args)
         return self.refuse(function.__name__)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
@@ -220,89 +222,89 @@ class Scalar:
     def refuse(self, what: str) -> Any:
         raise ProgramError(
             f"scalar_function: {what} is no operation on single elements of kernels",
-            where(user_source()),
+            location(user_source()),
             "operators, np.where, and NumPy's functions of elements",
         )
 
     def __bool__(self) -> bool:
         raise ProgramError(
             "scalar_function: a branch on the value of an element is required to be np.where",
-            where(user_source()),
+            location(user_source()),
             "np.where(condition, x, y)",
         )
 
     def __add__(self, y: Any) -> Scalar:
-        return applied("add", self, y)
+        return scalar_operation("add", self, y)
 
     def __radd__(self, x: Any) -> Scalar:
-        return applied("add", x, self)
+        return scalar_operation("add", x, self)
 
     def __sub__(self, y: Any) -> Scalar:
-        return applied("sub", self, y)
+        return scalar_operation("sub", self, y)
 
     def __rsub__(self, x: Any) -> Scalar:
-        return applied("sub", x, self)
+        return scalar_operation("sub", x, self)
 
     def __mul__(self, y: Any) -> Scalar:
-        return applied("mul", self, y)
+        return scalar_operation("mul", self, y)
 
     def __rmul__(self, x: Any) -> Scalar:
-        return applied("mul", x, self)
+        return scalar_operation("mul", x, self)
 
     def __truediv__(self, y: Any) -> Scalar:
-        return applied("div", self, y)
+        return scalar_operation("div", self, y)
 
     def __rtruediv__(self, x: Any) -> Scalar:
-        return applied("div", x, self)
+        return scalar_operation("div", x, self)
 
     def __floordiv__(self, y: Any) -> Scalar:
-        return applied("floordiv", self, y)
+        return scalar_operation("floordiv", self, y)
 
     def __mod__(self, y: Any) -> Scalar:
-        return applied("rem", self, y)
+        return scalar_operation("rem", self, y)
 
     def __pow__(self, y: Any) -> Any:
         if type(y) is int and 0 < y <= 8:
             return functools.reduce(lambda x, _: x * self, range(y - 1), self)
-        return applied("pow", self, y)
+        return scalar_operation("pow", self, y)
 
     def __rpow__(self, x: Any) -> Scalar:
-        return applied("pow", x, self)
+        return scalar_operation("pow", x, self)
 
     def __neg__(self) -> Scalar:
-        return applied("neg", self)
+        return scalar_operation("neg", self)
 
     def __pos__(self) -> Scalar:
         return self
 
     def __abs__(self) -> Scalar:
-        return applied("abs", self)
+        return scalar_operation("abs", self)
 
     def __invert__(self) -> Scalar:
-        return applied("not_", self)
+        return scalar_operation("not_", self)
 
     def __lt__(self, y: Any) -> Scalar:
-        return applied("lt", self, y)
+        return scalar_operation("lt", self, y)
 
     def __le__(self, y: Any) -> Scalar:
-        return applied("le", self, y)
+        return scalar_operation("le", self, y)
 
     def __gt__(self, y: Any) -> Scalar:
-        return applied("gt", self, y)
+        return scalar_operation("gt", self, y)
 
     def __ge__(self, y: Any) -> Scalar:
-        return applied("ge", self, y)
+        return scalar_operation("ge", self, y)
 
     def __eq__(self, y: Any) -> Any:
-        return applied("eq", self, y)
+        return scalar_operation("eq", self, y)
 
     def __ne__(self, y: Any) -> Any:
-        return applied("ne", self, y)
+        return scalar_operation("ne", self, y)
 
     def __and__(self, y: Any) -> Scalar:
-        return applied("and_", self, y)
+        return scalar_operation("and_", self, y)
 
     def __or__(self, y: Any) -> Scalar:
-        return applied("or_", self, y)
+        return scalar_operation("or_", self, y)
 
     __hash__ = object.__hash__

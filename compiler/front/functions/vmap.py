@@ -19,7 +19,7 @@ import numpy as np
 from ...ir.errors import ProgramError
 from ...ir.explain import explained
 from ...ir.graph import Graph, Value
-from ...ir.source import user_source, where
+from ...ir.source import location, user_source
 from ...ir.symbolic import repeated
 from ...ir.types import Type
 from ...ops.source import iota
@@ -104,7 +104,7 @@ def vmap(
     )
     for fits, what, got, repair in required:
         if not fits:
-            raise ProgramError(f"vmap: {what}, got {got!r:.60}", where(user_source()), repair)
+            raise ProgramError(f"vmap: {what}, got {got!r:.60}", location(user_source()), repair)
 
     @functools.wraps(fun)
     def mapped(*args: Any, **options: Any) -> Any:
@@ -156,7 +156,7 @@ def batched(
     place = iota(Type("i32", (size,)), 0)
     moved = [x if a is None else to_front(x, a) for x, a in zip(inputs, axes, strict=True)]
     marks = [True, *(a is not None for a in axes), *(False for _ in further)]
-    found, wide = batch.run(traced.graph, (place, *moved, *further), marks, size)
+    found, wide = batch.batched_outputs(traced.graph, (place, *moved, *further), marks, size)
     results = []
     wanted = out_axes_of(out_axes, traced.outputs)
     paths = tree.paths(traced.outputs)
@@ -166,7 +166,7 @@ def batched(
                 raise ProgramError(
                     f"vmap: out_axes is None for a result that is the same for all, got result"
                     f"{path} of {v.type}, which depends on the mapped arguments",
-                    where(user_source()),
+                    location(user_source()),
                     "out_axes=0, or wl.lax.pmean over axis_name",
                 )
             results.append(v)
@@ -175,10 +175,10 @@ def batched(
         if not -ndim <= axis < ndim:
             raise ProgramError(
                 f"vmap: out_axes within {ndim} dimensions is required for result{path}, got {axis}",
-                where(user_source()),
+                location(user_source()),
             )
         (v,) = repeated((v,), (yes,), size)
-        results.append(from_front(v, axis % ndim))
+        results.append(axis_from_front(v, axis % ndim))
     results += found[len(wanted) :]  # a token of a function of effects alone
     made = Graph.of(f"{traced.graph.name}_vmap", (*inputs, *further), results)
     return Traced(made, structure, traced.outputs, traced.captured)
@@ -188,7 +188,7 @@ def to_front(x: Value, axis: int) -> Value:
     return permute(x, (axis, *(a for a in range(len(x.shape)) if a != axis)))
 
 
-def from_front(x: Value, axis: int) -> Value:
+def axis_from_front(x: Value, axis: int) -> Value:
     rest = range(1, len(x.shape))
     return permute(x, (*rest[:axis], 0, *rest[axis:]))
 
@@ -197,7 +197,7 @@ def from_front(x: Value, axis: int) -> Value:
 
 
 def in_axes_of(
-    given: Any,
+    in_axes: Any,
     args: Sequence[Any],
     structure: Structure,
     types: Sequence[Type],
@@ -205,22 +205,22 @@ def in_axes_of(
 ) -> Axes:
     """The axis of each leaf, counted from the front."""
     positional, named = structure.children
-    if isinstance(given, tuple) and len(given) != len(args):
+    if isinstance(in_axes, tuple) and len(in_axes) != len(args):
         raise ProgramError(
-            f"vmap: in_axes with an entry per positional argument is required, got {given} for "
+            f"vmap: in_axes with an entry per positional argument is required, got {in_axes} for "
             f"{len(args)} arguments",
-            where(user_source()),
+            location(user_source()),
         )
     try:
-        axes = [*tree.prefix(given, positional), *(0 for _ in range(named.size))]
+        axes = [*tree.prefix(in_axes, positional), *(0 for _ in range(named.size))]
     except ProgramError as error:
-        raise ProgramError(f"vmap: in_axes: {error.what}", where(user_source())) from None
+        raise ProgramError(f"vmap: in_axes: {error.what}", location(user_source())) from None
     found: Axes = []
     for i, (axis, of, name) in enumerate(zip(axes, types, names, strict=True)):
         if axis is not None and not -of.ndim <= axis < of.ndim:
             raise ProgramError(
                 f"vmap: an array with an axis {axis} is required for {name}, got {of}",
-                where(user_source()),
+                location(user_source()),
                 "None in in_axes for what is the same for all"
                 if i < positional.size
                 else f"functools.partial(f, {name}=...) for what is the same for all",
@@ -230,7 +230,7 @@ def in_axes_of(
 
 
 def size_of(
-    axes: Axes, avals: Sequence[tuple[Type, bool]], names: Sequence[str], given: int | None
+    axes: Axes, avals: Sequence[tuple[Type, bool]], names: Sequence[str], axis_size: int | None
 ) -> int:
     """The one size of the mapped axes."""
     mapped = [
@@ -238,12 +238,12 @@ def size_of(
         for axis, (of, _), name in zip(axes, avals, names, strict=True)
         if axis is not None
     ]
-    if given is not None:
-        mapped.insert(0, (given, f"{given} (axis_size)"))
+    if axis_size is not None:
+        mapped.insert(0, (axis_size, f"{axis_size} (axis_size)"))
     if not mapped:
         raise ProgramError(
             "vmap: a mapped argument is required, got None for all of in_axes",
-            where(user_source()),
+            location(user_source()),
             "in_axes=0 for some argument, or axis_size=",
         )
     first: dict[int, str] = {}
@@ -252,14 +252,14 @@ def size_of(
     if len(first) > 1:
         raise ProgramError(
             f"vmap: one size of the mapped axes is required, got {' and '.join(first.values())}",
-            where(user_source()),
+            location(user_source()),
         )
     return mapped[0][0]
 
 
-def out_axes_of(given: Any, outputs: Structure) -> list[Any]:
+def out_axes_of(out_axes: Any, outputs: Structure) -> list[Any]:
     """The axis of each result."""
     try:
-        return list(tree.prefix(given, outputs))
+        return list(tree.prefix(out_axes, outputs))
     except ProgramError as error:
-        raise ProgramError(f"vmap: out_axes: {error.what}", where(user_source())) from None
+        raise ProgramError(f"vmap: out_axes: {error.what}", location(user_source())) from None

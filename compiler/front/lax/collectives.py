@@ -20,7 +20,7 @@ import numpy as np
 from ...ir.explain import explained
 from ...ir.graph import Value
 from ...ops.collective import all_gather as gathered
-from ...ops.collective import own as element
+from ...ops.collective import local_element as element
 from ...ops.collective import psum as summed
 from ...ops.gather import take
 from ...ops.reduce import reduce_max, reduce_min
@@ -46,7 +46,7 @@ __all__ = [
 Names = str | Sequence[str]
 
 
-def axes(function: str, axis_name: Names) -> list[tuple[str, Value, int]]:
+def mapped_axes(function: str, axis_name: Names) -> list[tuple[str, Value, int]]:
     """Name, place and size of each axis, outermost first."""
     known = named_axes()
     names: list[Any] = list(axis_name) if isinstance(axis_name, tuple | list) else [axis_name]
@@ -71,14 +71,16 @@ def ungrouped(function: str, groups: Any) -> None:
 @explained
 def axis_size(axis_name: Names) -> int:
     """The number of applications along the axis: a Python int."""
-    return int(np.prod([size for _, _, size in axes("axis_size", axis_name)], dtype=np.int64))
+    return int(
+        np.prod([size for _, _, size in mapped_axes("axis_size", axis_name)], dtype=np.int64)
+    )
 
 
 @explained
 def axis_index(axis_name: Names) -> Tracer:
     """The place of this application on the axis, i32."""
     index = None
-    for _, place, size in axes("axis_index", axis_name):
+    for _, place, size in mapped_axes("axis_index", axis_name):
         index = new(place) if index is None else index * size + new(place)
     if index is None:
         raise wrong("axis_index: the name of an axis is required, got none")
@@ -89,7 +91,7 @@ def axis_index(axis_name: Names) -> Tracer:
 def psum(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The sum over the axis; of a Python number its multiple, a Python number."""
     ungrouped("psum", axis_index_groups)
-    named = axes("psum", axis_name)
+    named = mapped_axes("psum", axis_name)
 
     def total(leaf: Any) -> Any:
         if isinstance(leaf, bool | int | float):
@@ -114,20 +116,20 @@ def pmean(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
 def pmax(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The greatest over the axis; the greatest share the derivative."""
     ungrouped("pmax", axis_index_groups)
-    return tree.map(lambda leaf: extreme("pmax", reduce_max, leaf, axis_name), x)
+    return tree.map(lambda leaf: collective_extreme("pmax", reduce_max, leaf, axis_name), x)
 
 
 @explained
 def pmin(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The least over the axis; the least share the derivative."""
     ungrouped("pmin", axis_index_groups)
-    return tree.map(lambda leaf: extreme("pmin", reduce_min, leaf, axis_name), x)
+    return tree.map(lambda leaf: collective_extreme("pmin", reduce_min, leaf, axis_name), x)
 
 
-def extreme(function: str, reduce: Any, leaf: Any, axis_name: Names) -> Tracer:
+def collective_extreme(function: str, reduce: Any, leaf: Any, axis_name: Names) -> Tracer:
     found = tracer(leaf)
     v = found.value
-    for name, place, size in reversed(axes(function, axis_name)):
+    for name, place, size in reversed(mapped_axes(function, axis_name)):
         v = reduce(gathered(v, place, name, size), (0,))
     return new(v, found.weak)
 
@@ -138,7 +140,7 @@ def all_gather(
 ) -> Any:
     """The values of all applications along a new `axis`; `tiled`, one after another along it."""
     ungrouped("all_gather", axis_index_groups)
-    named = axes("all_gather", axis_name)
+    named = mapped_axes("all_gather", axis_name)
 
     def everyone(leaf: Any) -> Tracer:
         found = tracer(leaf)
@@ -147,12 +149,12 @@ def all_gather(
             v = gathered(v, place, name, size)
         count = axis_size(axis_name)
         y = new(v, found.weak).reshape(count, *found.shape)
-        return placed("all_gather", y, 0, axis, tiled)
+        return moved_axis("all_gather", y, 0, axis, tiled)
 
     return tree.map(everyone, x)
 
 
-def placed(function: str, y: Any, source: int, axis: int, tiled: bool) -> Any:
+def moved_axis(function: str, y: Any, source: int, axis: int, tiled: bool) -> Any:
     """The axis `source` moved to `axis`; `tiled`, merged there with the axis that it comes before.
 
     Shapes: the rest of the axes keep their order.
@@ -184,14 +186,16 @@ def ppermute(x: Any, axis_name: Names, perm: Sequence[tuple[int, int]]) -> Any:
     at[destinations] = sources
     given = np.zeros(size, bool)
     given[destinations] = True
-    here = own(new(constant(at)), 0, axis_name)
+    here = axis_element(new(constant(at)), 0, axis_name)
 
     def moved(leaf: Any) -> Any:
         y = all_gather(leaf, axis_name)
         found = new(take(y.value, here.value, 0), y.weak)
         if given.all():
             return found
-        return np.where(own(new(constant(given)), 0, axis_name), found, np.zeros_like(found))
+        return np.where(
+            axis_element(new(constant(given)), 0, axis_name), found, np.zeros_like(found)
+        )
 
     return tree.map(moved, x)
 
@@ -212,9 +216,9 @@ def psum_scatter(
     ungrouped("psum_scatter", axis_index_groups)
 
     def part(leaf: Any) -> Any:
-        y = parted("psum_scatter", tracer(leaf), scatter_dimension, axis_name, tiled)
+        y = axis_parts("psum_scatter", tracer(leaf), scatter_dimension, axis_name, tiled)
         at = scatter_dimension % (y.ndim - tiled)
-        return own(psum(y, axis_name), at, axis_name)
+        return axis_element(psum(y, axis_name), at, axis_name)
 
     return tree.map(part, x)
 
@@ -235,15 +239,15 @@ def all_to_all(
     ungrouped("all_to_all", axis_index_groups)
 
     def exchanged(leaf: Any) -> Any:
-        y = parted("all_to_all", tracer(leaf), split_axis, axis_name, tiled)
+        y = axis_parts("all_to_all", tracer(leaf), split_axis, axis_name, tiled)
         at = split_axis % (y.ndim - tiled)
-        everyone = own(all_gather(y, axis_name), at + 1, axis_name)
-        return placed("all_to_all", everyone, 0, concat_axis, tiled)
+        everyone = axis_element(all_gather(y, axis_name), at + 1, axis_name)
+        return moved_axis("all_to_all", everyone, 0, concat_axis, tiled)
 
     return tree.map(exchanged, x)
 
 
-def parted(function: str, y: Any, axis: int, axis_name: Names, tiled: bool) -> Any:
+def axis_parts(function: str, y: Any, axis: int, axis_name: Names, tiled: bool) -> Any:
     """`y` with `axis` as large as the named axis; `tiled`, as two, the first of them so large."""
     size, at = axis_size(axis_name), axis_of(function, axis, y.ndim)
     n = y.shape[at]
@@ -255,9 +259,9 @@ def parted(function: str, y: Any, axis: int, axis_name: Names, tiled: bool) -> A
     return y.reshape(*y.shape[:at], size, n // size, *y.shape[at + 1 :]) if tiled else y
 
 
-def own(y: Any, axis: int, axis_name: Names) -> Any:
+def axis_element(y: Any, axis: int, axis_name: Names) -> Any:
     """The element of this application along an axis as large as the named one."""
-    named = axes("axis_index", axis_name)
+    named = mapped_axes("axis_index", axis_name)
     y = np.moveaxis(y, axis, 0)
     v = y.reshape(*(size for _, _, size in named), *y.shape[1:]).value
     for name, place, _ in named:

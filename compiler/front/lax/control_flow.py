@@ -24,7 +24,7 @@ from ...ir.graph import Graph, Value, apply_all
 from ...ir.types import INTEGERS, Type, dtype_name
 from ...ops import Scan, Switch, While, elementwise, token
 from ...ops.nested import CheckpointedScan, CheckpointedWhile, SegmentedScan
-from ...ops.source import full, iota, kind_of
+from ...ops.source import full, iota, python_type
 from ...trace import tree
 from ...trace.operands import axis_of, casted, common, is_weak, new, operand, tracer, value, wrong
 from ...trace.trace import aval, call, noted, trace_tree
@@ -78,10 +78,10 @@ def room_of(name: str, checkpoints: Any) -> int:
     """How many carries reverse mode keeps; 0 where nothing is said."""
     if checkpoints is None:
         return 0
-    if number(checkpoints) is None:
+    if known_integer(checkpoints) is None:
         raise wrong(
             f"{name}: a number of checkpoints of one Python int is required, "
-            f"got {described(checkpoints)}"
+            f"got {described_result(checkpoints)}"
         )
     count = int(checkpoints)
     if count < 1:
@@ -111,7 +111,7 @@ def _scan(
         found = function_given(name, f)(carry, x)
         if not isinstance(found, tuple) or len(found) != 2:
             raise wrong(
-                f"{name}: f must return a pair (carry, y), got {described(found)}",
+                f"{name}: f must return a pair (carry, y), got {described_result(found)}",
                 "return carry, y",
             )
         return found
@@ -199,7 +199,7 @@ def _while_loop(
             f"{name}: a condition that returns one bool is required, got {got}",
             "np.all or np.any of it" if len(found) == 1 else "",
         )
-    consts, (condition, body) = together(tests, loop.body)
+    consts, (condition, body) = common_constants(tests, loop.body)
     params = condition, body, len(consts)
     op = CheckpointedWhile(*params, checkpoints) if checkpoints else While(*params)
     found = apply_all(op, *consts, *loop.first())
@@ -229,7 +229,7 @@ def fori_loop(
     """
     del unroll
     kept = room_of("fori_loop", checkpoints)
-    bounds = [number(lower), number(upper)]
+    bounds = [known_integer(lower), known_integer(upper)]
     if None not in bounds:
         start, stop = (int(b) for b in bounds if b is not None)
         of = counter_dtype(lower, upper), is_weak(lower)
@@ -240,7 +240,7 @@ def fori_loop(
         )
 
     def loop(lower: Any, upper: Any, init: Any) -> Any:
-        first, end = (whole("fori_loop", b, "a bound") for b in (lower, upper))
+        first, end = (scalar_integer("fori_loop", b, "a bound") for b in (lower, upper))
         dtype = first.type.dtype if is_weak(end) else end.type.dtype
         first, end = (new(value(b, dtype), is_weak(b)) for b in (first, end))
         return _while_loop(
@@ -275,14 +275,14 @@ def counter_dtype(lower: Any, upper: Any) -> str:
     return dtype_name(strong[0]) if strong else "i64"
 
 
-def number(x: Any) -> Any:
+def known_integer(x: Any) -> Any:
     """`x`, if it is one known integer."""
     whole = isinstance(x, int) and not isinstance(x, bool)
     known = isinstance(x, (np.integer, np.ndarray)) and x.dtype.kind in "iu" and not x.shape
     return x if whole or known else None
 
 
-def whole(name: str, x: Any, what: str) -> Tracer:
+def scalar_integer(name: str, x: Any, what: str) -> Tracer:
     """A traced scalar integer."""
     found = tracer(x)
     if found.shape or found.type.dtype not in INTEGERS:
@@ -349,7 +349,7 @@ def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
         raise wrong("switch: one branch or more is required, got none")
 
     def chosen(index: Any, operands: Any) -> Any:
-        at = whole("switch", index, "an index")
+        at = scalar_integer("switch", index, "an index")
         last = full(len(functions) - 1, at.value.type)
         least = elementwise.minimum(elementwise.maximum(at.value, full(0, last.type)), last)
         return branched("switch", casted(least, "i32"), functions, operands)
@@ -380,7 +380,7 @@ def branched(name: str, index: Value, functions: Sequence[Function], operands: A
     for k, body in enumerate(bodies):
         if body.avals != wanted:
             bodies[k] = Body(name, functions[k], args, [t.dtype for t, _ in wanted])
-    consts, graphs = together(*bodies)
+    consts, graphs = common_constants(*bodies)
     if not wanted and any(graph.outputs for graph in graphs):  # branches of effects alone
         graphs = tuple(g if g.outputs else Graph.of(g.name, g.inputs, (token(),)) for g in graphs)
     found = apply_all(Switch(graphs), index, *consts, *(x.value for x in leaves))
@@ -493,7 +493,7 @@ def function_given(name: str, function: Any) -> Function:
     return function
 
 
-def described(x: Any) -> str:
+def described_result(x: Any) -> str:
     return f"a tuple of {len(x)}" if isinstance(x, tuple) else f"{type(x).__name__} {x!r:.40}"
 
 
@@ -539,7 +539,7 @@ class Body:
         return self.graph.inputs[len(self.consts) :]
 
 
-def together(*bodies: Body) -> tuple[tuple[Value, ...], tuple[Graph, ...]]:
+def common_constants(*bodies: Body) -> tuple[tuple[Value, ...], tuple[Graph, ...]]:
     """The constants of all bodies, and their graphs as functions of them all."""
     consts = tuple(dict.fromkeys(c for body in bodies for c in body.consts))
     graphs = []
@@ -626,13 +626,13 @@ def agreed(one: Aval, other: Aval) -> Aval | None:
         return one[0], one[1] and other[1]
     if one[0].shape != other[0].shape or not (one[1] or other[1]):
         return None
-    kinds = tuple(kind(t, weak) for t, weak in (one, other))
+    kinds = tuple(promotion_kind(t, weak) for t, weak in (one, other))
     return Type(dtype_name(common(kinds)), one[0].shape), one[1] and other[1]
 
 
-def kind(of: Type, weak: bool) -> Any:
+def promotion_kind(of: Type, weak: bool) -> Any:
     """What promotion asks for."""
-    return kind_of(of.dtype) if weak else of.numpy
+    return python_type(of.dtype) if weak else of.numpy
 
 
 def common_of(several: Sequence[Aval]) -> Aval:

@@ -54,7 +54,7 @@ class ScatterDimensionNumbers(NamedTuple):
     scatter_indices_batching_dims: Ints = ()
 
 
-class Block(NamedTuple):
+class WindowBlock(NamedTuple):
     """A block as in ops/places.py."""
 
     shape: Ints
@@ -68,7 +68,9 @@ class Block(NamedTuple):
         return {"axes": self.axes, "indexed": self.indexed, "along": self.along}
 
 
-def block(name: str, x: Tracer, starts: Tracer, numbers: tuple[Ints, ...], sizes: Ints) -> Block:
+def window_block(
+    name: str, x: Tracer, starts: Tracer, numbers: tuple[Ints, ...], sizes: Ints
+) -> WindowBlock:
     """The block of windows of `sizes` that begin at `starts`."""
     windows, dropped, of_starts, batch, of_batch = (tuple(map(int, n)) for n in numbers)
     if starts.dtype.kind not in "iu" or not starts.ndim or starts.shape[-1] != len(of_starts):
@@ -104,7 +106,7 @@ def block(name: str, x: Tracer, starts: Tracer, numbers: tuple[Ints, ...], sizes
             indexed.append(d)
             along.append(())
             indices.append(value(np.int32(0)))
-    return Block(tuple(shape), tuple(axes), tuple(indexed), tuple(along), tuple(indices))
+    return WindowBlock(tuple(shape), tuple(axes), tuple(indexed), tuple(along), tuple(indices))
 
 
 @eager("operand", "start_indices")
@@ -122,7 +124,7 @@ def gather(
     """Windows of the operand; those that are not within it are moved, or filled by mode 'fill'."""
     x, starts = tracer(operand), tracer(start_indices)
     sizes = shape_given("gather", slice_sizes)
-    b = block("gather", x, starts, tuple(dimension_numbers), sizes)
+    b = window_block("gather", x, starts, tuple(dimension_numbers), sizes)
     found = new(ops.gather(x.value, b.indices, b.shape, **b.params), x.weak)
     if mode_of("gather", mode) != "fill":
         return found
@@ -160,7 +162,7 @@ def scattering(name: str, combine: str, doc: str) -> Callable[..., Any]:
         sizes = [1] * x.ndim
         for d, a in zip(kept, sorted(n.update_window_dims), strict=False):
             sizes[d] = u.shape[a] if a < u.ndim else 0
-        b = block(name, x, starts, tuple(n), tuple(sizes))
+        b = window_block(name, x, starts, tuple(n), tuple(sizes))
         if b.shape != u.shape:
             raise wrong(f"{name}: updates of shape {list(b.shape)} are required, got {u.type}")
         clip = mode_of(name, mode) == "clip"

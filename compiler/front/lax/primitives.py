@@ -63,14 +63,14 @@ class RoundingMethod(enum.IntEnum):
     TO_NEAREST_EVEN = 1
 
 
-def array(x: Any) -> Any:
+def array_or_tracer(x: Any) -> Any:
     """`x` as a tracer or an array."""
     return x if isinstance(x, Tracer) else plain(x)
 
 
 def is_whole(*xs: Any) -> bool:
     """Whether all are integers."""
-    return all(array(x).dtype.kind in "iu" for x in xs)
+    return all(array_or_tracer(x).dtype.kind in "iu" for x in xs)
 
 
 # ---------------------------------------------------------------- elementwise
@@ -91,7 +91,7 @@ def rem(x: Any, y: Any) -> Any:
 @explained
 def integer_pow(x: Any, y: int) -> Any:
     """x**y for a Python int."""
-    return wnp.power(array(x), int(y))
+    return wnp.power(array_or_tracer(x), int(y))
 
 
 @explained
@@ -99,7 +99,7 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
     """The nearest whole number."""
     if rounding_method == RoundingMethod.TO_NEAREST_EVEN:
         return wnp.rint(x)
-    x = array(x)
+    x = array_or_tracer(x)
     whole = wnp.trunc(x)
     return wnp.where(wnp.abs(x - whole) >= 0.5, whole + wnp.copysign(wnp.ones_like(x), x), whole)
 
@@ -107,12 +107,12 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
 @explained
 def shift_right_logical(x: Any, y: Any) -> Any:
     """The bits of x moved down by y, zeros from above."""
-    x = array(x)
+    x = array_or_tracer(x)
     bits = f"u{x.dtype.itemsize * 8}"
     if dtype_name(x.dtype) not in INTEGERS:
         raise wrong(f"shift_right_logical: integers are required, got {dtype_name(x.dtype)}")
     unsigned = NUMPY[bits]
-    return wnp.right_shift(x.astype(unsigned), array(y).astype(unsigned)).astype(x.dtype)
+    return wnp.right_shift(x.astype(unsigned), array_or_tracer(y).astype(unsigned)).astype(x.dtype)
 
 
 @explained
@@ -122,7 +122,9 @@ def select_n(which: Any, *cases: Any) -> Any:
         raise wrong("select_n: at least one case is required, got none")
     found = cases[0]
     for k, case in enumerate(cases[1:], start=1):
-        at_least = which if array(which).dtype == np.bool_ else wnp.greater_equal(which, k)
+        at_least = (
+            which if array_or_tracer(which).dtype == np.bool_ else wnp.greater_equal(which, k)
+        )
         found = wnp.where(at_least, case, found)
     return found
 
@@ -130,7 +132,7 @@ def select_n(which: Any, *cases: Any) -> Any:
 @explained
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
     """The elements in another dtype; floats beyond an integer dtype saturate, NaN gives 0."""
-    x, dtype = array(operand), dtype_name(new_dtype)
+    x, dtype = array_or_tracer(operand), dtype_name(new_dtype)
     return x.astype(NUMPY[dtype]) if isinstance(x, Tracer) else Cast(dtype).reference(np.asarray(x))
 
 
@@ -140,13 +142,13 @@ def convert_element_type(operand: Any, new_dtype: Any) -> Any:
 @explained
 def reduce_sum(operand: Any, axes: Sequence[int]) -> Any:
     """The sum over the axes, in the dtype of the operand."""
-    return wnp.sum(operand, axis=tuple(axes), dtype=array(operand).dtype)
+    return wnp.sum(operand, axis=tuple(axes), dtype=array_or_tracer(operand).dtype)
 
 
 @explained
 def reduce_prod(operand: Any, axes: Sequence[int]) -> Any:
     """The product over the axes, in the dtype of the operand."""
-    return wnp.prod(operand, axis=tuple(axes), dtype=array(operand).dtype)
+    return wnp.prod(operand, axis=tuple(axes), dtype=array_or_tracer(operand).dtype)
 
 
 @explained
@@ -174,7 +176,7 @@ def reduce_or(operand: Any, axes: Sequence[int]) -> Any:
 
 
 def truths(name: str, x: Any) -> Any:
-    x = array(x)
+    x = array_or_tracer(x)
     if x.dtype != np.bool_:
         raise wrong(f"{name}: bools are required, got {dtype_name(x.dtype)}", "x != 0")
     return x
@@ -217,7 +219,7 @@ def full_like(
     x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None
 ) -> Any:
     """An array of one value, of the shape and dtype of `x` where no other is given."""
-    x = array(x)
+    x = array_or_tracer(x)
     return wnp.full(x.shape if shape is None else shape, fill_value, dtype or x.dtype)
 
 
@@ -232,20 +234,20 @@ def reshape(operand: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | 
 @explained
 def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
     """The operand repeated along new leading axes."""
-    return wnp.broadcast_to(operand, (*sizes, *array(operand).shape))
+    return wnp.broadcast_to(operand, (*sizes, *array_or_tracer(operand).shape))
 
 
 @explained
 def broadcast_to_rank(x: Any, rank: int) -> Any:
     """New leading axes of size 1, up to `rank` axes."""
-    shape = array(x).shape
+    shape = array_or_tracer(x).shape
     return wnp.reshape(x, (*(1,) * (rank - len(shape)), *shape))
 
 
 @explained
 def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = None) -> Any:
     """The dimensions from start to before stop as one."""
-    shape = array(operand).shape
+    shape = array_or_tracer(operand).shape
     start, stop, _ = builtins.slice(start_dimension, stop_dimension).indices(len(shape))
     merged = int(np.prod(shape[start:stop], dtype=np.int64))
     return wnp.reshape(operand, (*shape[:start], merged, *shape[stop:]))
@@ -259,7 +261,7 @@ def slice(
     strides: Sequence[int] | None = None,
 ) -> Any:
     """The elements from start to before limit, along every axis."""
-    x = array(operand)
+    x = array_or_tracer(operand)
     steps = [1] * x.ndim if strides is None else list(strides)
     ends = list(zip(start_indices, limit_indices, steps, strict=False))
     lengths = {len(start_indices), len(limit_indices), len(steps)}
@@ -284,7 +286,7 @@ def slice_in_dim(
     axis: int = 0,
 ) -> Any:
     """`slice` along one axis; places may be counted from the end."""
-    x = array(operand)
+    x = array_or_tracer(operand)
     return x[(*(builtins.slice(None),) * (axis % builtins.max(x.ndim, 1)),
               builtins.slice(start_index, limit_index, stride))]  # fmt: skip
 
@@ -292,7 +294,7 @@ def slice_in_dim(
 @explained
 def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
     """The slice at one place along an axis."""
-    x = array(operand)
+    x = array_or_tracer(operand)
     found = wnp.take(x, index, axis=axis)
     return wnp.expand_dims(found, axis) if keepdims else found
 
@@ -300,7 +302,7 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
 @explained
 def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     """Pieces of these sizes along an axis."""
-    x = array(operand)
+    x = array_or_tracer(operand)
     if builtins.sum(sizes) != x.shape[axis]:
         raise wrong(f"split: sizes that add up to {x.shape[axis]} are required, got {tuple(sizes)}")
     return list(wnp.split(x, list(itertools.accumulate(sizes))[:-1], axis))
@@ -312,15 +314,15 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
 
     `padding_config` has (before, after, between) for each; negative numbers before and after cut.
     """
-    x = array(operand)
+    x = array_or_tracer(operand)
     if len(padding_config) != x.ndim or any(len(c) != 3 or c[2] < 0 for c in padding_config):
         raise wrong(
             "pad: (before, after, between), between at least 0, for each axis of "
             f"{dtype_name(x.dtype)}{list(x.shape)} is required, got {tuple(padding_config)}"
         )
-    value = array(padding_value).astype(x.dtype)
+    value = array_or_tracer(padding_value).astype(x.dtype)
     for axis, (before, after, between) in enumerate(padding_config):
-        x = spread(x, value, axis, between)
+        x = interior_padded(x, value, axis, between)
         x = enclosed(x, value, axis, builtins.max(before, 0), builtins.max(after, 0))
         first, last = builtins.max(-before, 0), x.shape[axis] - builtins.max(-after, 0)
         if last < first:
@@ -343,7 +345,7 @@ def enclosed(x: Any, value: Any, axis: int, before: int, after: int) -> Any:
     return wnp.concatenate([edges[0], x, edges[1]], axis)
 
 
-def spread(x: Any, value: Any, axis: int, between: int) -> Any:
+def interior_padded(x: Any, value: Any, axis: int, between: int) -> Any:
     """`x` with so many values between its elements along an axis."""
     n = x.shape[axis]
     if not between or n < 2:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import ops
 from ...ir.explain import shown
-from ...ir.types import NUMPY, Type, dtype_name, own
+from ...ir.types import NUMPY, Type, dtype_name, language_dtype
 from ...ops import source
 from ...trace.operands import (
     WEAK,
@@ -101,7 +101,7 @@ empty_like = _constant_like(np.empty_like, 0)
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     """The common dtype of arrays, numbers and dtypes; traced values of Python numbers are weak."""
-    kinds = (kind_of(x) if isinstance(x, Tracer) else own(x) for x in arrays_and_dtypes)
+    kinds = (kind_of(x) if isinstance(x, Tracer) else language_dtype(x) for x in arrays_and_dtypes)
     plain = [k(0) if isinstance(k, type) and k in WEAK else k for k in kinds]
     return np.result_type(*plain)
 
@@ -109,7 +109,11 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     """Whether a cast from the dtype of an array, or a dtype, is of the kind `casting`."""
-    return np.can_cast(from_.dtype if isinstance(from_, Tracer) else own(from_), own(to), casting)
+    return np.can_cast(
+        from_.dtype if isinstance(from_, Tracer) else language_dtype(from_),
+        language_dtype(to),
+        casting,
+    )
 
 
 @implements(np.array)
@@ -156,12 +160,12 @@ def arange(
         name = dtype_name(dtype or np.int64)
         if name != "bool":
             size = len(range(start, stop, step))
-            if NUMPY[name].kind in "iu" and not holds(NUMPY[name], start, step):
+            if NUMPY[name].kind in "iu" and not holds_integers(NUMPY[name], start, step):
                 return arange(start, stop, step, np.int64).astype(NUMPY[name])
             count = new(source.iota(Type(name, (size,)), 0))
             scaled = count if step == 1 else count * NUMPY[name].type(step)
             return scaled if start == 0 else scaled + NUMPY[name].type(start)
-    return tracer(np.arange(start, stop, step, dtype=own(dtype)))
+    return tracer(np.arange(start, stop, step, dtype=language_dtype(dtype)))
 
 
 @implements(np.linspace)
@@ -181,7 +185,7 @@ def linspace(
     steps = num - 1 if endpoint else num
     if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
         made, step = np.linspace(
-            start, stop, num, endpoint, retstep=True, dtype=own(dtype), axis=axis
+            start, stop, num, endpoint, retstep=True, dtype=language_dtype(dtype), axis=axis
         )
         return (tracer(made), tracer(step)) if retstep else tracer(made)
     num = shape_given("linspace", num)[0]
@@ -199,7 +203,7 @@ def linspace(
     return (found, size / (steps or np.nan)) if retstep else found
 
 
-def holds(dtype: np.dtype[Any], *numbers: int) -> bool:
+def holds_integers(dtype: np.dtype[Any], *numbers: int) -> bool:
     """Whether the integers are numbers of the dtype."""
     limits = np.iinfo(dtype)
     return all(limits.min <= n <= limits.max for n in numbers)
@@ -211,7 +215,9 @@ def _static(function: Any) -> Callable[..., Any]:
     def implementation(*args: Any, **options: Any) -> Any:
         if any(map(holds_tracer, (*args, *options.values()))):
             raise wrong(f"{function.__name__}: static arguments are required, got a traced value")
-        made = function(*map(own, args), **{k: own(v) for k, v in options.items()})
+        made = function(
+            *map(language_dtype, args), **{k: language_dtype(v) for k, v in options.items()}
+        )
         return tuple(map(tracer, made)) if isinstance(made, (tuple, list)) else tracer(made)
 
     return implements(function)(implementation)

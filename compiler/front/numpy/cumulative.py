@@ -8,7 +8,16 @@ import numpy as np
 
 from ...ir.types import dtype_name
 from ...ops import cumulative as ops
-from ...trace.operands import axis_of, implements, named, new, tracer, unsupported, value, wrong
+from ...trace.operands import (
+    axis_of,
+    implements,
+    new,
+    result_dtype,
+    tracer,
+    unsupported,
+    value,
+    wrong,
+)
 from ...trace.tracer import Tracer
 from .elementwise import where
 from .reductions import accumulated
@@ -27,7 +36,7 @@ def _cumulative(name: str, function: Any, rule: Any) -> Any:
     def implementation(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tracer:
         unsupported(name, out=out)
         x = tracer(a)
-        wanted = dtype_name(dtype) if dtype else named(name, accumulated(function, x.dtype))
+        wanted = dtype_name(dtype) if dtype else result_dtype(name, accumulated(function, x.dtype))
         axis = None if not x.ndim and axis in (0, -1) else axis
         x, axis = (ravel(x), 0) if axis is None else (x, axis_of(name, axis, x.ndim))
         return new(rule(value(x, wanted), axis), x.weak)

@@ -22,10 +22,10 @@ from ...trace.operands import (
     ignored,
     implements,
     is_weak,
-    named,
     new,
     operand,
     promoted,
+    result_dtype,
     shape_of,
     tracer,
     unsupported,
@@ -77,10 +77,12 @@ def spelled_term(term: str, ndim: int | None, text: str, count: int) -> Term:
     before, dots, after = term.partition("...")
     if not (before + after).isalpha() and before + after:
         raise wrong(f"einsum: letters, ',', '...' and '->' are required, got '{text}'")
-    return filled([ord(c) for c in before], bool(dots), [ord(c) for c in after], ndim, text, count)
+    return full_term(
+        [ord(c) for c in before], bool(dots), [ord(c) for c in after], ndim, text, count
+    )
 
 
-def filled(
+def full_term(
     before: Sequence[int], dots: bool, after: Sequence[int], ndim: int | None, text: str, count: int
 ) -> Term:
     """The labels of a term with those of its ellipsis, which end with the last of the widest."""
@@ -91,11 +93,11 @@ def filled(
     return (*before, *range(-width, 0), *after)
 
 
-def listed_terms(given: Sequence[Any]) -> tuple[list[Any], list[Term], Term | None]:
+def listed_terms(arguments: Sequence[Any]) -> tuple[list[Any], list[Term], Term | None]:
     """Operands, terms and the term of the result from `a, [0, 1], b, [1, 2], [0, 2]`."""
-    last = given[-1] if len(given) % 2 else None
-    operands = [operand(x) for x in given[: len(given) // 2 * 2 : 2]]
-    lists = list(given[1::2])
+    last = arguments[-1] if len(arguments) % 2 else None
+    operands = [operand(x) for x in arguments[: len(arguments) // 2 * 2 : 2]]
+    lists = list(arguments[1::2])
     text = ", ".join(map(str, [*lists, *([last] if last is not None else [])]))
     parts: list[tuple[list[Any], bool, list[Any]]] = []
     for labels in [*lists, *([] if last is None else [last])]:
@@ -113,7 +115,7 @@ def listed_terms(given: Sequence[Any]) -> tuple[list[Any], list[Term], Term | No
     ndims = [len(shape_of(x)) for x in operands]
     count = widest(parts[: len(operands)], ndims)
     sizes = [*ndims, *([] if last is None else [None])]
-    terms = [filled(*part, n, text, count) for part, n in zip(parts, sizes, strict=True)]
+    terms = [full_term(*part, n, text, count) for part, n in zip(parts, sizes, strict=True)]
     return operands, terms[: len(operands)], None if last is None else terms[-1]
 
 
@@ -190,17 +192,19 @@ def greedy_path(terms: Sequence[Term], result: Term, sizes: Mapping[int, int]) -
 
         def measure(pair: tuple[int, int], at: Any = standing, uses: Any = uses) -> Any:
             a, b = at[pair[0]], at[pair[1]]
-            shrinks = volume(joined(a, b, uses), sizes) - volume(a, sizes) - volume(b, sizes)
+            shrinks = (
+                volume(product_labels(a, b, uses), sizes) - volume(a, sizes) - volume(b, sizes)
+            )
             return shrinks, volume(a | b, sizes), pair
 
         i, j = min(itertools.combinations(range(len(standing)), 2), key=measure)
         path.append((i, j))
-        made = joined(standing[i], standing[j], uses)
+        made = product_labels(standing[i], standing[j], uses)
         standing = [t for k, t in enumerate(standing) if k not in (i, j)] + [made]
     return path
 
 
-def joined(a: frozenset[int], b: frozenset[int], uses: Mapping[int, int]) -> frozenset[int]:
+def product_labels(a: frozenset[int], b: frozenset[int], uses: Mapping[int, int]) -> frozenset[int]:
     """The labels of a product: those that something else uses."""
     return frozenset(c for c in a | b if uses[c] > (c in a) + (c in b))
 
@@ -240,7 +244,7 @@ def diagonals(x: Tracer, term: Term) -> tuple[Tracer, Term]:
     return x, term
 
 
-def sizes_of(pairs: Sequence[tuple[Tracer, Term]]) -> dict[int, int]:
+def label_sizes(pairs: Sequence[tuple[Tracer, Term]]) -> dict[int, int]:
     """The size of each label; a size of 1 repeats."""
     found: dict[int, tuple[int, Tracer]] = {}
     for x, term in pairs:
@@ -270,7 +274,7 @@ def summed(x: Tracer, term: Term, kept: set[int]) -> tuple[Tracer, Term]:
     return (sum_(x, axes, x.dtype), tuple(c for c in term if c in kept)) if axes else (x, term)
 
 
-def product(x: Tracer, s: Term, y: Tracer, t: Term, kept: set[int]) -> tuple[Tracer, Term]:
+def pair_product(x: Tracer, s: Term, y: Tracer, t: Term, kept: set[int]) -> tuple[Tracer, Term]:
     """The product of two operands, summed over what is not kept."""
     x, s = summed(x, s, kept | set(t))
     y, t = summed(y, t, kept | set(s))
@@ -317,9 +321,9 @@ def einsum(
             )
     if any(c < 0 and c not in result for t in terms for c in t):
         raise wrong("einsum: ... in the result is required where an operand has it", "'...i->...'")
-    common = named("einsum", dtype) if dtype else promoted("einsum", *xs)
+    common = result_dtype("einsum", dtype) if dtype else promoted("einsum", *xs)
     pairs = [diagonals(tracer(x, common), t) for x, t in zip(xs, terms, strict=True)]
-    sizes = sizes_of(pairs)
+    sizes = label_sizes(pairs)
     pairs = [without_ones(x, t, sizes) for x, t in pairs]
     for i, (x, t) in enumerate(pairs):
         others = {c for k, (_, u) in enumerate(pairs) if k != i for c in u}
@@ -331,7 +335,7 @@ def einsum(
         x, s = chosen[0]
         for k, (y, t) in enumerate(chosen[1:], start=2):
             later = [u for _, u in (*chosen[k:], *pairs)]
-            x, s = product(x, s, y, t, {*result, *(c for u in later for c in u)})
+            x, s = pair_product(x, s, y, t, {*result, *(c for u in later for c in u)})
         pairs.append((x, s))
     ((found, term),) = pairs
     found = transpose(found, [term.index(c) for c in result])

@@ -46,26 +46,28 @@ Shape = tuple[int, ...]
 
 def getitem(x: Any, at: Any) -> Tracer:
     """x[at] for ints, slices, None, Ellipsis and integer arrays."""
-    return read(tracer(x), at, None)
+    return elements_at(tracer(x), at, None)
 
 
-def read(x: Tracer, at: Any, mode: str | None, fill_value: Any = None, wrap: bool = True) -> Tracer:
+def elements_at(
+    x: Tracer, at: Any, mode: str | None, fill_value: Any = None, wrap: bool = True
+) -> Tracer:
     """x[at]; beyond the axis by `mode`: "fill" gives `fill_value`, "wrap" counts on."""
     found = selection(x, at)
     if found.basic:
         return _basic(x, found)
     indices = values_of(x, found, mode, wrap)
     block = new(gather(x.value, indices, found.block, **found.params), x.weak)
-    if mode == "fill" and (inside := within(found, indices)) is not None:
+    if mode == "fill" and (inside := in_bounds(found, indices)) is not None:
         block = where(inside, block, filling(x, fill_value))
     return reshape(new(ops.flip(block.value, found.flipped), x.weak), found.shape)
 
 
-def values_of(x: Any, found: Selection, mode: str | None, wrap: bool = True) -> list[Value]:
+def values_of(x: Any, selected: Selection, mode: str | None, wrap: bool = True) -> list[Value]:
     """The indices of a selection from `x` as values, counted from the front."""
     out: list[Value] = []
-    for d, i in zip(found.indexed, found.indices, strict=True):
-        places = i if isinstance(i, int) else from_front(i, found.x[d], x, d, mode, wrap)
+    for d, i in zip(selected.indexed, selected.indices, strict=True):
+        places = i if isinstance(i, int) else from_front(i, selected.x[d], x, d, mode, wrap)
         out.append(index_value("x[i]", places))
     return out
 
@@ -79,27 +81,27 @@ def index_value(name: str, places: Any) -> Value:
     return found
 
 
-def within(found: Selection, indices: list[Value]) -> Tracer | None:
+def in_bounds(selected: Selection, indices: list[Value]) -> Tracer | None:
     """Where all traced indices are within their axes, in the shape of the block."""
     out: Any = None
-    for k, (v, over) in enumerate(zip(indices, found.along, strict=True)):
-        given = found.indices[k]
+    for k, (v, over) in enumerate(zip(indices, selected.along, strict=True)):
+        given = selected.indices[k]
         if isinstance(given, int):
             continue
         i = new(v)
-        inside = (i >= 0) & (i < found.room(k))
+        inside = (i >= 0) & (i < selected.room(k))
         order = sorted(range(len(over)), key=lambda a, over=over: over[a])
         spread = FUNCTIONS[np.transpose](inside, order) if len(order) > 1 else inside
-        shape = tuple(n if a in over else 1 for a, n in enumerate(found.block))
+        shape = tuple(n if a in over else 1 for a, n in enumerate(selected.block))
         here = reshape(spread, shape)
         out = here if out is None else out & here
     return out
 
 
-def filling(x: Tracer, given: Any) -> Any:
+def filling(x: Tracer, fill_value: Any) -> Any:
     """What stands for elements that are not there: as jax.numpy's fill mode has it."""
-    if given is not None:
-        return tracer(given).astype(x.dtype)
+    if fill_value is not None:
+        return tracer(fill_value).astype(x.dtype)
     if is_inexact(x.type.dtype):
         return x.dtype.type(np.nan)
     if x.type.dtype not in INTEGERS:
@@ -114,17 +116,17 @@ def _basic(x: Tracer, found: Selection) -> Tracer:
     return new(ops.reshape(made, found.shape), x.weak)
 
 
-def bounds_of(found: Selection) -> tuple[list[int], list[int], list[int], list[int]]:
+def bounds_of(selected: Selection) -> tuple[list[int], list[int], list[int], list[int]]:
     """Of a view: start, stop and step along every axis of x, and the axes that run backwards."""
     start: list[int] = []
     stop: list[int] = []
     step: list[int] = []
     flipped: list[int] = []
-    for i in found.parts:
+    for i in selected.parts:
         if i is None:
             continue
         axis = len(start)
-        n = found.x[axis]
+        n = selected.x[axis]
         places = range(i % n, i % n + 1) if isinstance(i, int) else range(*i.indices(n))
         low, high = (
             (min(places[0], places[-1]), max(places[0], places[-1]) + 1) if places else (0, 0)
@@ -166,7 +168,7 @@ def take(
     at = places if isinstance(places, Tracer) else plain(places)
     if at.dtype.kind not in "iu" and at.size:
         index_value("take", at)
-    return read(x, (slice(None),) * axis + (at,), beyond, fill_value, wrap=mode != "clip")
+    return elements_at(x, (slice(None),) * axis + (at,), beyond, fill_value, wrap=mode != "clip")
 
 
 @implements(np.take_along_axis)
@@ -185,7 +187,7 @@ def take_along_axis(
     beyond = mode_of("take_along_axis", mode)
     traced = isinstance(places, Tracer)
     beyond = "fill" if beyond is None and traced and mode != "promise_in_bounds" else beyond
-    return read(x, found, beyond, fill_value)
+    return elements_at(x, found, beyond, fill_value)
 
 
 def along_axis(name: str, x: Any, places: Any, axis: int) -> tuple[Any, ...]:

@@ -17,10 +17,10 @@ from ...trace.operands import (
     common_shape,
     ignored,
     implements,
-    named,
     new,
     operand,
     promoted,
+    result_dtype,
     tracer,
     unsupported,
     value,
@@ -37,7 +37,7 @@ Axes = tuple[int, ...]
 
 def _pair(name: str, a: Any, b: Any, dtype: Any = None) -> tuple[Tracer, Tracer]:
     x, y = operand(a), operand(b)
-    common = named(name, dtype) if dtype else promoted(name, x, y)
+    common = result_dtype(name, dtype) if dtype else promoted(name, x, y)
     return tracer(x, common), tracer(y, common)
 
 

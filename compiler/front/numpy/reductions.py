@@ -17,8 +17,8 @@ from ...trace.operands import (
     axes_of,
     axis_of,
     implements,
-    named,
     new,
+    result_dtype,
     tracer,
     unsupported,
     value,
@@ -55,7 +55,7 @@ def accumulated(function: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return function(np.ones(1, dtype)).dtype
 
 
-def kept(x: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Value:
+def kept_dims(x: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Value:
     """The result with the reduced axes as axes of size 1."""
     return reshape(x, tuple(1 if i in axes else n for i, n in enumerate(shape))) if keepdims else x
 
@@ -80,7 +80,7 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> A
     ) -> Tracer:
         unsupported(name, out=out)
         x = tracer(a)
-        wanted = dtype_name(dtype) if dtype else named(name, accumulated(function, x.dtype))
+        wanted = dtype_name(dtype) if dtype else result_dtype(name, accumulated(function, x.dtype))
         if initial is not None and not _begins(initial, wanted):
             what = f"{name}: a number of {wanted} is required for initial"
             raise wrong(f"{what}, got {initial!r:.40}")
@@ -101,8 +101,8 @@ def _reduction(function: Any, rule: Any, combine: Any, neutral: Any = None) -> A
                 )
             left = tuple(n for i, n in enumerate(x.shape) if i not in axes)
             nothing = value(initial, wanted, left)
-            return new(kept(nothing, x.shape, axes, keepdims))
-        found = new(kept(rule(value(x, wanted), axes), x.shape, axes, keepdims), x.weak)
+            return new(kept_dims(nothing, x.shape, axes, keepdims))
+        found = new(kept_dims(rule(value(x, wanted), axes), x.shape, axes, keepdims), x.weak)
         return found if initial is None else combine(found, tracer(initial, wanted))
 
     return implementation
@@ -281,7 +281,7 @@ def _arg(name: str, rule: Any) -> Any:
         if not flat.shape[at]:
             raise wrong(f"{name}: at least one element is required, got {x.type}")
         axes = tuple(range(x.ndim)) if axis is None else (at,)
-        return new(kept(rule(value(new(flat), dtype), at), x.shape, axes, keepdims))
+        return new(kept_dims(rule(value(new(flat), dtype), at), x.shape, axes, keepdims))
 
     return implementation
 

@@ -16,7 +16,7 @@ import numpy as np
 from ...ops.source import Iota
 from ...trace.arrays import plain
 from ...trace.operands import common_shape, operand, shape_of, wrong
-from ...trace.repairs import masked, repaired
+from ...trace.repairs import masked_write, repaired
 from ...trace.tracer import FUNCTIONS, Tracer
 
 Shape = tuple[int, ...]
@@ -88,7 +88,7 @@ def is_array(i: Any) -> bool:
 
 def selection(x: Any, at: Any) -> Selection:
     """What `at` names of `x`, a tracer or an array."""
-    parts = filled(x, [checked(x, i) for i in (at if isinstance(at, tuple) else (at,))])
+    parts = full_index(x, [checked_index(x, i) for i in (at if isinstance(at, tuple) else (at,))])
     arrays = [i for i in parts if is_array(i)]
     looked = common_shape("x[i]", *map(shape_of, arrays)) if arrays else ()
     advanced = [k for k, i in enumerate(parts) if is_array(i) or (arrays and isinstance(i, int))]
@@ -121,14 +121,14 @@ def selection(x: Any, at: Any) -> Selection:
         else:
             if together and arrays and k == advanced[0]:
                 look()
-            own, over = (part, ()) if isinstance(part, int) else spread(part, looked_axes)
-            if len(over) == 1 and over[0] not in axes and counts(own, x.shape[d]):
+            own, over = (part, ()) if isinstance(part, int) else squeezed_index(part, looked_axes)
+            if len(over) == 1 and over[0] not in axes and is_range(own, x.shape[d]):
                 axes.append(over[0])
                 continue
             axes.append(-1)
             indexed.append(d)
             along.append(over)
-            indices.append(counted(x, part, d) if isinstance(part, int) else own)
+            indices.append(index_from_front(x, part, d) if isinstance(part, int) else own)
     fields = tuple(block), tuple(axes), tuple(indexed), tuple(along), tuple(indices)
     return Selection(x.shape, tuple(parts), *fields, tuple(flipped), tuple(shape))
 
@@ -165,7 +165,7 @@ def follow(
         indices.append(np.arange(places.start, places.stop, places.step))
 
 
-def spread(array: Any, axes: list[int]) -> tuple[Any, Shape]:
+def squeezed_index(array: Any, axes: list[int]) -> tuple[Any, Shape]:
     """An index array without its axes of one point, and the axes of the block of the others."""
     shape = shape_of(array)
     kept = [(n, a) for n, a in zip(shape, axes[len(axes) - len(shape) :], strict=True) if n != 1]
@@ -175,7 +175,7 @@ def spread(array: Any, axes: list[int]) -> tuple[Any, Shape]:
     return array, tuple(a for _, a in kept)
 
 
-def counts(i: Any, n: int) -> bool:
+def is_range(i: Any, n: int) -> bool:
     """Whether indices are 0, 1, ... n - 1: then they are in step with an axis."""
     if not isinstance(i, Tracer):
         return i.shape == (n,) and i.dtype.kind in "iu" and bool((i == np.arange(n)).all())
@@ -183,7 +183,7 @@ def counts(i: Any, n: int) -> bool:
     return i.shape == (n,) and node is not None and isinstance(node.op, Iota)
 
 
-def checked(x: Any, i: Any) -> Any:
+def checked_index(x: Any, i: Any) -> Any:
     """One index: int, slice of ints, None, Ellipsis, or an integer array."""
     if i is None or i is Ellipsis or (isinstance(i, int) and not isinstance(i, bool)):
         return i
@@ -202,14 +202,14 @@ def checked(x: Any, i: Any) -> Any:
     if array.dtype.kind == "b" and isinstance(array, Tracer):
         raise wrong(
             f"x[mask]: a result of static shape is required, got a traced mask {array.type}",
-            repaired((masked,), "np.where(mask, x, 0)"),
+            repaired((masked_write,), "np.where(mask, x, 0)"),
         )
     if array.dtype.kind not in "biu" or (array.dtype.kind == "b" and not array.ndim):
         raise wrong(f"x[i]: ints, slices, None, ... or integer arrays are required, got {i!r:.40}")
     return array
 
 
-def filled(x: Any, parts: list[Any]) -> list[Any]:
+def full_index(x: Any, parts: list[Any]) -> list[Any]:
     """Static masks as index arrays, the ellipsis and the axes not named as full slices."""
     out: list[Any] = []
     for i in parts:
@@ -220,7 +220,7 @@ def filled(x: Any, parts: list[Any]) -> list[Any]:
             out.append(i)
     named = sum(i is not None and i is not Ellipsis for i in out)
     if named > x.ndim:
-        raise wrong(f"x[i]: at most {x.ndim} indices are required for {spelled(x)}, got {named}")
+        raise wrong(f"x[i]: at most {x.ndim} indices are required for {text_of(x)}, got {named}")
     rest = [slice(None)] * (x.ndim - named)
     places = [k for k, i in enumerate(out) if i is Ellipsis]
     if len(places) > 1:
@@ -238,21 +238,21 @@ def covered(x: Any, mask: np.ndarray, before: int, parts: list[Any]) -> None:
         first += x.ndim - total
     if mask.shape != x.shape[first : first + mask.ndim]:
         raise wrong(
-            f"x[mask]: a mask of axes {first} to {first + mask.ndim} of {spelled(x)} is required, "
+            f"x[mask]: a mask of axes {first} to {first + mask.ndim} of {text_of(x)} is required, "
             f"got bool{list(mask.shape)}"
         )
 
 
-def spelled(x: Any) -> str:
+def text_of(x: Any) -> str:
     return str(x.type) if isinstance(x, Tracer) else f"an array {list(x.shape)}"
 
 
-def counted(x: Any, i: int, axis: int) -> int:
+def index_from_front(x: Any, i: int, axis: int) -> int:
     """A static index counted from the front."""
     n = x.shape[axis]
     if not -n <= i < n:
         raise wrong(
-            f"x[i]: an index within {n} is required for axis {axis} of {spelled(x)}, got {i}"
+            f"x[i]: an index within {n} is required for axis {axis} of {text_of(x)}, got {i}"
         )
     return i % n
 
@@ -274,7 +274,7 @@ def from_front(indices: Any, n: int, x: Any, axis: int, mode: str | None, wrap: 
     if mode is None and array.size and not (-n <= array.min() and array.max() < n):
         out = array[(array < -n) | (array >= n)].flat[0] if array.ndim else array
         raise wrong(
-            f"x[i]: an index within {n} is required for axis {axis} of {spelled(x)}, got {out}"
+            f"x[i]: an index within {n} is required for axis {axis} of {text_of(x)}, got {out}"
         )
     return np.where((array < 0) & wrap, array + n, array).astype(np.int64)
 

@@ -14,7 +14,7 @@ from ...ir.explain import shown
 from ...ir.graph import Value
 from ...ir.types import dtype_name
 from ...ops import view as ops
-from ...ops.source import kind_of
+from ...ops.source import python_type
 from ...trace.operands import (
     Shape,
     axes_of,
@@ -475,7 +475,7 @@ def _per_side(name: str, given: Any, ndim: int) -> np.ndarray:
 
 
 def _filled(x: Tracer, low: Shape, high: Shape, fill: Any) -> Tracer:
-    kind = kind_of(x.type.dtype)
+    kind = python_type(x.type.dtype)
     return _like(x, ops.pad(x.value, low, high, kind(fill)))
 
 

@@ -21,7 +21,7 @@ from ...trace.arrays import plain
 from ...trace.operands import new, shape_of, tracer, value, wrong
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current, tracing
 from ...transform.interpreter import interpret
-from .indexing import bounds_of, read, values_of
+from .indexing import bounds_of, elements_at, values_of
 from .selection import Selection, mode_of, selection
 
 __all__ = ["at"]
@@ -85,7 +85,9 @@ class Place:
     ) -> Any:
         """x[at]"""
         beyond = mode_of("get", mode)
-        return self._run(lambda x: read(x, self.at, beyond, fill_value, wrap_negative_indices))
+        return self._run(
+            lambda x: elements_at(x, self.at, beyond, fill_value, wrap_negative_indices)
+        )
 
     def set(self, values: Any, **options: Any) -> Any:
         """x, but `values` at the place"""
@@ -164,28 +166,28 @@ def _array_function(function: Any, *args: Any) -> Any:
 def updated(
     x: Tracer,
     at: Any,
-    given: Any,
+    update: Any,
     combine: str,
     mode: str | None = None,
     unique: bool = False,
     wrap: bool = True,
 ) -> Tracer:
-    """`x` with `given` combined into x[at]; the result has the dtype of `x`."""
+    """`x` with `update` combined into x[at]; the result has the dtype of `x`."""
     if isinstance(at, Tracer) and at.dtype.kind == "b":
-        return masked(x, at, given, combine)
+        return masked_update(x, at, update, combine)
     if x.dtype.kind == "b" and combine != "set":
         whole = updated(
-            x.astype(np.uint8), at, tracer(given).astype(bool).astype(np.uint8),
+            x.astype(np.uint8), at, tracer(update).astype(bool).astype(np.uint8),
             BOOLS.get(combine, combine), mode, unique, wrap,
         )  # fmt: skip
         return whole.astype(bool)
     found = selection(x, at)
-    u = reshape(fitted(x, given, found), found.block)
+    u = reshape(update_values(x, update, found), found.block)
     if found.basic and any(found.along):
-        return new(in_steps(x, fitted(x, given, found), found, combine), x.weak)
+        return new(in_steps(x, update_values(x, update, found), found, combine), x.weak)
     u = flip(u, found.flipped)
     if not found.indexed:  # all of x
-        return new(u, x.weak) if combine == "set" else combined(combine, x, new(u))
+        return new(u, x.weak) if combine == "set" else combined_update(combine, x, new(u))
     indices = values_of(x, found, mode, wrap)
     unique = unique or (found.unique and wrap and mode != "wrap")
     made = scatter(
@@ -195,32 +197,32 @@ def updated(
     return new(made, x.weak)
 
 
-def combined(combine: str, x: Any, y: Any) -> Any:
+def combined_update(combine: str, x: Any, y: Any) -> Any:
     """What a scatter does with an element and an update of it."""
     return FUNCTIONS[COMBINE[combine].numpy](x, y)
 
 
-def fitted(x: Tracer, given: Any, found: Selection) -> Value:
+def update_values(x: Tracer, update: Any, selected: Selection) -> Value:
     """Values for x[at], of the dtype of x and broadcast; leading axes of one point are dropped."""
-    shape = shape_of(given) if isinstance(given, Tracer) else np.shape(given)
-    extra = len(shape) - len(found.shape)
+    shape = shape_of(update) if isinstance(update, Tracer) else np.shape(update)
+    extra = len(shape) - len(selected.shape)
     if extra > 0 and set(shape[:extra]) == {1}:
-        given = FUNCTIONS[np.reshape](given, shape[extra:])
+        update = FUNCTIONS[np.reshape](update, shape[extra:])
         shape, extra = shape[extra:], 0
-    sizes = found.shape[max(-extra, 0) :]
+    sizes = selected.shape[max(-extra, 0) :]
     if extra > 0 or any(n not in (1, size) for n, size in zip(shape, sizes, strict=True)):
         raise wrong(
-            f"x[i] = v: values that broadcast to {list(found.shape)} are required, "
+            f"x[i] = v: values that broadcast to {list(selected.shape)} are required, "
             f"got {list(shape)}"
         )
-    return value(given, x.type.dtype, found.shape)
+    return value(update, x.type.dtype, selected.shape)
 
 
-def in_steps(x: Tracer, u: Value, found: Selection, combine: str) -> Value:
+def in_steps(x: Tracer, u: Value, selected: Selection, combine: str) -> Value:
     """An update of every so many elements: views with zeros between, chosen where a mask holds."""
-    start, _, step, flipped = bounds_of(found)
-    lengths = iter(found.shape)
-    axes = [(p, 1 if isinstance(p, int) else next(lengths)) for p in found.parts]
+    start, _, step, flipped = bounds_of(selected)
+    lengths = iter(selected.shape)
+    axes = [(p, 1 if isinstance(p, int) else next(lengths)) for p in selected.parts]
     sizes = [n for p, n in axes if p is not None]
 
     def spread(v: Value) -> Value:
@@ -233,23 +235,23 @@ def in_steps(x: Tracer, u: Value, found: Selection, combine: str) -> Value:
     there = spread(full(True, Type("bool", u.shape)))
     new_values = spread(u)
     if combine != "set":
-        new_values = combined(combine, x, new(new_values)).value
+        new_values = combined_update(combine, x, new(new_values)).value
     return select(there, new_values, x.value)
 
 
-def masked(x: Tracer, mask: Tracer, given: Any, combine: str) -> Tracer:
+def masked_update(x: Tracer, mask: Tracer, update: Any, combine: str) -> Tracer:
     """An update where a traced mask holds: one value for all, for the places are not known."""
     if mask.shape != x.shape[: mask.ndim]:
         raise wrong(f"x[mask]: a mask of the first axes of {x.type} is required, got {mask.type}")
     rest = x.shape[mask.ndim :]
-    shape = shape_of(given) if isinstance(given, Tracer) else np.shape(given)
+    shape = shape_of(update) if isinstance(update, Tracer) else np.shape(update)
     if len(shape) > len(rest):
         raise wrong(
             f"x[mask] = v: a value for every place, which broadcasts to {list(rest)}, is "
             f"required for a traced mask, got {list(shape)}",
             "np.where(mask, v, x)",
         )
-    v = new(value(given, x.type.dtype, rest))
+    v = new(value(update, x.type.dtype, rest))
     there = reshape(mask.value, (*mask.shape, *(1 for _ in rest)))
-    changed = v if combine == "set" else combined(combine, x, v)
+    changed = v if combine == "set" else combined_update(combine, x, v)
     return FUNCTIONS[np.where](new(there), changed, x)

@@ -48,38 +48,38 @@ def writable(x: Any, what: str) -> Tracer:
     return x
 
 
-def setitem(x: Tracer, at: Any, given: Any) -> None:
+def setitem(x: Tracer, at: Any, value: Any) -> None:
     """x[at] = given
 
     x[at] += y comes here after `+=` wrote to the view x[at]: that is the write which is done now.
     """
-    if isinstance(given, Tracer) and completes(x, at, given):
+    if isinstance(value, Tracer) and completes(x, at, value):
         x.seen = x.memory.writes
     writable(x, "x[i] = v")
-    x.write(updated(x, at, given, "set").value)
+    x.write(updated(x, at, value, "set").value)
 
 
-def completes(x: Tracer, at: Any, given: Tracer) -> bool:
-    """Whether `given` is what the last write to the memory of x made of x[at]."""
-    if given.replaced is None or x.memory.writes != x.seen + 1 or x.owner is not current():
+def completes(x: Tracer, at: Any, value: Tracer) -> bool:
+    """Whether `value` is what the last write to the memory of x made of x[at]."""
+    if value.replaced is None or x.memory.writes != x.seen + 1 or x.owner is not current():
         return False
-    memory, view = given.replaced
+    memory, view = value.replaced
     return memory is x.memory and same_view(getitem(Tracer(x._value, x.owner), at).value, view)
 
 
-def overwrite(x: Tracer, found: Tracer, name: str) -> Tracer:
-    """`x`, written over by `found`, which an op `name` made for it."""
+def overwrite(x: Tracer, result: Tracer, name: str) -> Tracer:
+    """`x`, written over by `result`, which an op `name` made for it."""
     writable(x, f"{name} into x")
-    if found.shape != x.shape:
+    if result.shape != x.shape:
         raise wrong(
-            f"{name} into x: a result of the shape of {x.type} is required, got {found.type}"
+            f"{name} into x: a result of the shape of {x.type} is required, got {result.type}"
         )
-    if not np.can_cast(found.dtype, x.dtype, "same_kind"):
+    if not np.can_cast(result.dtype, x.dtype, "same_kind"):
         raise wrong(
-            f"{name} into x: a result that casts to {x.type} is required, got {found.type}",
-            f"x = x.astype(np.{found.dtype}) before",
+            f"{name} into x: a result that casts to {x.type} is required, got {result.type}",
+            f"x = x.astype(np.{result.dtype}) before",
         )
-    x.write(found.astype(x.dtype).value)
+    x.write(result.astype(x.dtype).value)
     return x
 
 

@@ -18,8 +18,8 @@ from ...kernel import (
     Expr,
     Keep,
     Kernel,
+    KernelReduce,
     Map,
-    Reduce,
     Result,
     Stage,
     Statement,
@@ -33,7 +33,7 @@ from ...ops.family import Reduce as Fold
 from ...ops.view import Interleave
 from ..work import Work
 from .domain import Domain
-from .kept import Kept
+from .kept import KeptRows
 from .reader import Reader, axes_of_index
 
 SPLITS = 8
@@ -169,10 +169,10 @@ class Emission:
             (axis,) = op.axes
             names, position = (f"{name}v", name), IndexExpr(at[axis])
             self.items.append(
-                Item(expr, lambda e: Reduce(names, op.monoid, (e, position)), True, name)
+                Item(expr, lambda e: KernelReduce(names, op.monoid, (e, position)), True, name)
             )
             return Result(name, (), position.dtype)
-        self.items.append(Item(expr, lambda e: Reduce((name,), op.monoid, (e,)), True, name))
+        self.items.append(Item(expr, lambda e: KernelReduce((name,), op.monoid, (e,)), True, name))
         return Result(name, (), expr.dtype)
 
     def accumulate(
@@ -186,7 +186,7 @@ class Emission:
             raise CannotFuse
         if inner:
             name = f"r{len(self.items)}"
-            self.items.append(Item(expr, lambda e: Reduce((name,), "sum", (e,)), True, name))
+            self.items.append(Item(expr, lambda e: KernelReduce((name,), "sum", (e,)), True, name))
             expr = Result(name, (), expr.dtype)
         buffer, place = self.output(out), linear(kept, out.shape)
         self.items.append(Item(expr, lambda e: Accumulate(buffer, place, e), bool(place.axes)))
@@ -197,7 +197,7 @@ class Emission:
         """The items in stages: each after what computes the results that it reads."""
         inner = self.domain.axes(True)
         staged = self.staged()
-        kept = Kept(inner)
+        kept = KeptRows(inner)
         stages: list[Stage] = []
         for depth in range(max((d for d, _ in staged), default=0) + 1):
             here = [i for d, i in staged if d == depth]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ...kernel import NUMPY, OPS, SCRATCH_BYTES, Axis, Expr, Result, axes_of, rebuilt, walk
+from ...kernel import NUMPY, OPS, SCRATCH_BYTES, Axis, Expr, Result, expr_axes, rebuilt, walk
 
 WEIGHT = 8
 """Multiply-adds from which on a value is kept rather than computed again."""
@@ -13,7 +13,7 @@ POINTS = 8192
 """The longest row that is kept: it stays in the second-level cache."""
 
 
-class Kept:
+class KeptRows:
     """The rows kept so far, over the `inner` axes of a kernel."""
 
     def __init__(self, inner: tuple[Axis, ...]) -> None:
@@ -60,7 +60,7 @@ class Kept:
             return False
         if e.op in ("load", "const", "index", "result"):
             return False
-        return self.heavy(e) and not axes_of(e, frozenset(), self.axes).isdisjoint(self.names)
+        return self.heavy(e) and not expr_axes(e, frozenset(), self.axes).isdisjoint(self.names)
 
     def heavy(self, e: Expr) -> bool:
         weight = 0

@@ -21,7 +21,7 @@ def emit_order(node: Node, wanted: Container[Value]) -> Work:
     distinct = list(dict.fromkeys(node.args))
     read = {v: buffer(f"x{k}", v) for k, v in enumerate(distinct)}
     written = {v: buffer(f"y{k}", v) for k, v in enumerate(node.values) if v in wanted}
-    rows, length = axes(node.args[0])
+    rows, length = sort_axes(node.args[0])
     sorting = Sorting(
         "argsort" if set(written) == {node.values[-1]} else "sort",
         (*read.values(), *written.values()),
@@ -39,7 +39,7 @@ def emit_order(node: Node, wanted: Container[Value]) -> Work:
 def emit_search(node: Node, op: SearchSorted) -> Work:
     x, v = node.args
     read = {a: buffer(f"x{k}", a) for k, a in enumerate(dict.fromkeys(node.args))}
-    rows, length = axes(x)
+    rows, length = sort_axes(x)
     out, wanted = buffer("y0", node.out), Axis("j", v.shape[-1])
     buffers = (*read.values(), out)
     searching = Searching(
@@ -52,5 +52,5 @@ def buffer(name: str, value: Value) -> Buffer:
     return Buffer(name, value.dtype, value.type.size)
 
 
-def axes(x: Value) -> tuple[Axis, Axis]:
+def sort_axes(x: Value) -> tuple[Axis, Axis]:
     return Axis("i", prod(x.shape[:-1])), Axis("k", x.shape[-1])

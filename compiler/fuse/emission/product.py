@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from ...ir.graph import Node, Value
 from ...kernel import Axis, Load, Map, Store
 from ...kernel.index import CannotFuse, affine
-from ...kernel.product import Product, normal, result
+from ...kernel.product import Product, normal_form, result
 from ...ops.contract import DotGeneral
 from ..work import Work
 from .cluster import Emission
@@ -36,7 +36,7 @@ def emit_product(
     depth = Axis(DEPTH, node.args[0].shape[contracted])
     own = frozenset(v for n in (node, *nodes) for v in n.values)
     reader = Reader(stored, domain.sizes | {DEPTH: depth.size}, own)
-    lhs, rhs = operands(reader, node, op, domain, affine({DEPTH: int(depth.size != 1)}))
+    lhs, rhs = operand_loads(reader, node, op, domain, affine({DEPTH: int(depth.size != 1)}))
     emission = Emission(name, domain, reader, wanted)
     reader.results[node.out] = domain.whole(node.out.shape), result(node.out.dtype)
     emission.values((node, *nodes))
@@ -51,10 +51,10 @@ def emit_product(
     rest = tuple(a for a in points if a not in (rows, columns) and a.size != 1)
     axes = rest, rows, columns, depth
     product = Product(name, emission.buffers, *axes, lhs, rhs, stores, op.precision)
-    return emission.work(normal(product))
+    return emission.work(normal_form(product))
 
 
-def operands(
+def operand_loads(
     reader: Reader, node: Node, op: DotGeneral, domain: Domain, depth: Map
 ) -> tuple[Load, Load]:
     """What a point of the product reads of both sides."""

@@ -175,7 +175,7 @@ class Reader:
             return self.read(value, tuple(m for m in index if isinstance(m, Map)), guards)
         if not self.loaded(value):
             raise CannotFuse
-        plain, parts = place(index, value.shape)
+        plain, parts = element_place(index, value.shape)
         return Load(self.buffer(value), plain, guards, None, parts)
 
 
@@ -188,10 +188,10 @@ def guarded(piece: Piece, inside: Expr, guards: tuple[Guard, ...], other: Expr) 
     """`inside` where the guards of its piece hold, `other` elsewhere."""
     if not guards and isinstance(inside, Load) and not inside.at and inside.guards == piece.guards:
         return Load(inside.buffer, inside.map, inside.guards, other)
-    return apply("select", holds(piece.guards), inside, other)
+    return apply("select", guards_hold(piece.guards), inside, other)
 
 
-def holds(guards: tuple[Guard, ...]) -> Expr:
+def guards_hold(guards: tuple[Guard, ...]) -> Expr:
     """Whether all guards hold, as an expression."""
     tests = []
     for m, low, high in guards:
@@ -203,7 +203,7 @@ def holds(guards: tuple[Guard, ...]) -> Expr:
     return out
 
 
-def place(index: Sequence[Map | Shifted], shape: tuple[int, ...]) -> tuple[Map, At]:
+def element_place(index: Sequence[Map | Shifted], shape: tuple[int, ...]) -> tuple[Map, At]:
     """Where an element stands in C order: an affine part, and computed ones."""
     plain, parts, stride = Map(), [], 1
     for m, n in zip(reversed(index), reversed(shape), strict=True):

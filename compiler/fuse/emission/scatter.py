@@ -22,7 +22,7 @@ from ...kernel import (
     Map,
     Stage,
     Store,
-    axes_of,
+    expr_axes,
     rebuilt,
     walk,
 )
@@ -32,7 +32,7 @@ from ...kernel.index import CannotFuse, Shifted, SplitAxis, linear
 from ...ops.gather import COMBINE, Scatter
 from ..work import Work
 from .domain import Domain
-from .reader import Reader, place
+from .reader import Reader, element_place
 from .segments import by_segments, emit_segments
 
 SPLITS = 8
@@ -42,10 +42,10 @@ def emit_scatter(node: Node, stored: Container[Value]) -> tuple[Work, ...]:
     """The array, then the block written into it; raises CannotFuse."""
     if node.args[1].type.size and by_segments(node):
         return emit_segments(node, stored)
-    made = in_parts(node.args[0].shape, lambda d: array(node, d, stored))
+    made = in_parts(node.args[0].shape, lambda d: operand_work(node, d, stored))
     if node.args[1].type.size == 0:
         return (made,)
-    return made, in_parts(node.args[1].shape, lambda d: block(node, d, stored))
+    return made, in_parts(node.args[1].shape, lambda d: update_work(node, d, stored))
 
 
 def in_parts(shape: tuple[int, ...], emit: Callable[[Domain], Work]) -> Work:
@@ -59,7 +59,7 @@ def in_parts(shape: tuple[int, ...], emit: Callable[[Domain], Work]) -> Work:
     raise CannotFuse
 
 
-def array(node: Node, domain: Domain, stored: Container[Value]) -> Work:
+def operand_work(node: Node, domain: Domain, stored: Container[Value]) -> Work:
     """The operand, where the result will be."""
     reader = Reader(stored, domain.sizes, node.values)
     at = domain.at(range(len(domain.shape)))
@@ -72,7 +72,7 @@ def array(node: Node, domain: Domain, stored: Container[Value]) -> Work:
     return Work(kernel, (*reader.buffers, node.out), 1, offsets=offsets)
 
 
-def block(node: Node, domain: Domain, stored: Container[Value]) -> Work:
+def update_work(node: Node, domain: Domain, stored: Container[Value]) -> Work:
     """The second operand, combined with what is at its places."""
     op, out = node.op, node.out
     assert isinstance(op, Scatter)
@@ -84,7 +84,7 @@ def block(node: Node, domain: Domain, stored: Container[Value]) -> Work:
         return reader.element(node.args[i], index, ())
 
     target = op.target(at, tuple(a.type for a in node.args), read)
-    plain, parts = place(target, out.shape)
+    plain, parts = element_place(target, out.shape)
     y = Buffer("y0", out.dtype, out.type.size)
     axes = domain.axes(False)
     if not parts and any(not plain.stride(a.name) for a in axes):  # they meet at known places
@@ -132,7 +132,7 @@ def space(
     if not parts:
         return axes, (), -1
     memo: dict[Expr, frozenset[str]] = {}
-    looked = frozenset[str]().union(*(axes_of(i, frozenset(), memo) for _, i, _ in parts))
+    looked = frozenset[str]().union(*(expr_axes(i, frozenset(), memo) for _, i, _ in parts))
     ordered = tuple(a for a in axes if not plain.stride(a.name))
     apart = [a for a in axes if a.name in looked and plain.stride(a.name)]
     rest = [a for a in axes if a.name not in looked and plain.stride(a.name)]

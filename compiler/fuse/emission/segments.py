@@ -18,9 +18,9 @@ from ...kernel import (
     Expr,
     Index,
     Kernel,
+    KernelReduce,
     Load,
     Map,
-    Reduce,
     Result,
     Stage,
     Store,
@@ -51,7 +51,7 @@ def emit_segments(node: Node, stored: Container[Value]) -> tuple[Work, ...]:
         raise CannotFuse
     (d,), ((e,),) = op.indexed, op.along
     starts = Value(Type("i32" if u.shape[e] < 2**31 else "i64", (x.shape[d] + 1,)))
-    return bisection(ids, starts), reduction(node, starts, stored, d, e)
+    return bisection(ids, starts), segment_work(node, starts, stored, d, e)
 
 
 def bisection(ids: Value, starts: Value) -> Work:
@@ -74,7 +74,7 @@ def bisection(ids: Value, starts: Value) -> Work:
     return Work(kernel, (ids, starts), 1)
 
 
-def reduction(node: Node, starts: Value, stored: Container[Value], d: int, e: int) -> Work:
+def segment_work(node: Node, starts: Value, stored: Container[Value], d: int, e: int) -> Work:
     """Every segment of axis `e` of the block reduced to its place along axis `d`."""
     op, (x, u, _), out = node.op, node.args, node.out
     assert isinstance(op, Scatter)
@@ -95,7 +95,7 @@ def reduction(node: Node, starts: Value, stored: Container[Value], d: int, e: in
     y = Buffer("y0", out.dtype, out.type.size)
     inner = Axis(row, u.shape[e], segment=(p, affine({SEGMENT: 1})))
     stages = (
-        Stage((inner,), (Reduce(("r0",), fold.name, (message,)),)),
+        Stage((inner,), (KernelReduce(("r0",), fold.name, (message,)),)),
         Stage((), (Store(y, linear(place, out.shape), value),)),
     )
     outer = (Axis(SEGMENT, x.shape[d]), *domain.axes(False))

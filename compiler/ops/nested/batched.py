@@ -15,11 +15,11 @@ import numpy as np
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Op, Sample, Value, apply_all
-from ...ir.source import where
+from ...ir.source import location
 from ...ir.symbolic import repeated
 from ...ir.types import Type, spelled
-from ...ir.walk import inline
-from ...transform.batch import lifted, run
+from ...ir.walk import inline_graph
+from ...transform.batch import batched_outputs, lifted
 from ...transform.interpreter import interpret
 from ...transform.jvp import jvp
 from ...transform.split import divided_at
@@ -67,7 +67,7 @@ class CustomVmap(Op):
 
     def inlined(self, node: Node) -> tuple[Value, ...]:
         """The results, where no batch will be made any more."""
-        return inline(self.body, node.args)
+        return inline_graph(self.body, node.args)
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
@@ -96,13 +96,13 @@ class CustomVmap(Op):
                     raise ProgramError(
                         f"custom_vmap: {self.body.name} closes over a mapped value, which its rule "
                         "is not told of",
-                        where(node.source),
+                        location(node.source),
                         f"pass the value to {self.body.name} as an argument",
                     )
                 kept = [b or not m for m, b in zip(marks, told, strict=True)]
                 given = repeated(args[: self.args], kept, size)
-                return inline(graph, (*given, *args[self.args :]))
-        return run(self.body, args, batched, size, on)[0]
+                return inline_graph(graph, (*given, *args[self.args :]))
+        return batched_outputs(self.body, args, batched, size, on)[0]
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """In forward mode the rules hold of the tangents too."""
@@ -111,7 +111,12 @@ class CustomVmap(Op):
             return (None,) * len(node.values)
         first, slopes = moving[: self.args], tuple(t.is_inexact for t in node.types)
         rules = tuple(
-            (size, (*marks, *chosen(marks, first)), (*wide, *chosen(wide, slopes)), made)
+            (
+                size,
+                (*marks, *chosen_marks(marks, first)),
+                (*wide, *chosen_marks(wide, slopes)),
+                made,
+            )
             for size, marks, wide, graph in self.rules
             for made in [self.beside(jvp(graph, moving), first)]
         )
@@ -176,6 +181,6 @@ def batch_types(types: Sequence[Type], marks: Sequence[bool], size: int) -> tupl
     return tuple(lifted(t, size) if yes else t for t, yes in zip(types, marks, strict=True))
 
 
-def chosen(marks: Sequence[bool], by: Sequence[bool]) -> Marks:
+def chosen_marks(marks: Sequence[bool], by: Sequence[bool]) -> Marks:
     """The marks where `by` is true."""
     return tuple(m for m, yes in zip(marks, by, strict=True) if yes)

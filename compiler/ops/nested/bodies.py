@@ -18,8 +18,8 @@ from ...ir.graph import Graph, Node, Op, Pair, Parts, Value, apply, apply_all
 from ...ir.source import sourced
 from ...ir.symbolic import flat, present, repeated, zeros
 from ...ir.types import Type, spelled
-from ...ir.walk import inline
-from ...transform.batch import run
+from ...ir.walk import inline_graph
+from ...transform.batch import batched_outputs
 from ...transform.jvp import pushforward
 from ...transform.pairs import paired
 from ...transform.split import dependents, divided
@@ -99,7 +99,7 @@ class Control(Op, abstract=True):
         """Its results on a batch of which the rows `on` count: in the bodies these alone do."""
         kinds = self.kinds(len(args))
         at = kinds.count("index")
-        graphs = tuple(within(graph, 0) for graph in self.graphs)
+        graphs = tuple(conditional_body(graph, 0) for graph in self.graphs)
         op = self.of_graphs(graphs, kinds.count("constant") + 1)
         return batched_with(op, at, node, args, batched, size, on)
 
@@ -125,7 +125,7 @@ class Region(Op, abstract=True):
     ) -> tuple[Value, ...]:
         (own,) = repeated(args[:1], batched[:1], size)
         own = own if on is None else apply(Op.registry["and_"](), own, on)
-        return run(self.body, args[1:], batched[1:], size, own)[0]
+        return batched_outputs(self.body, args[1:], batched[1:], size, own)[0]
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
@@ -133,7 +133,7 @@ class Region(Op, abstract=True):
         return self.batch_where(node, args, batched, size, None)
 
 
-def within(graph: Graph, at: int) -> Graph:
+def conditional_body(graph: Graph, at: int) -> Graph:
     """The graph with one more input at place `at`: a bool, whether its outputs count."""
     on, inputs = Value(Type("bool")), fresh(graph.inputs)
     outputs = apply_all(Region(graph), on, *inputs)
@@ -166,7 +166,7 @@ def pushed_together(
         Graph.of(
             f"{graph.name}_jvp",
             (*primals, *present(given)),
-            (*outs, *present(filled(slopes, outs, moved))),
+            (*outs, *present(with_zeros(slopes, outs, moved))),
         )
         for graph, primals, given, outs, slopes in found
     ), moved
@@ -190,7 +190,7 @@ def inlined_batch(
     body: Graph, args: Sequence[Value], marked: Marks, size: int, on: Value | None = None
 ) -> tuple[Value, ...]:
     """The outputs of a body on a batch of which the rows `on` count, all of them batched."""
-    return repeated(*run(body, args, marked, size, on), size)
+    return repeated(*batched_outputs(body, args, marked, size, on), size)
 
 
 def by_row(rows: Value, like: Value) -> Value:
@@ -228,7 +228,7 @@ def moving(values: Iterable[Any]) -> tuple[bool, ...]:
     return tuple(v is not None for v in values)
 
 
-def filled(
+def with_zeros(
     values: Iterable[Value | None], like: Iterable[Value], marks: Iterable[bool]
 ) -> tuple[Value | None, ...]:
     """At the marked places zeros for None, elsewhere None."""
@@ -254,7 +254,7 @@ def once(indices: Iterable[int], args: Sequence[Value], read: Marks) -> dict[int
     return {i: first.setdefault(args[i], i) for i in indices if read[i]}
 
 
-def reduced(
+def narrowed_body(
     body: Graph, inputs: Sequence[int], alike: dict[int, int], outs: Sequence[int]
 ) -> Graph:
     """The body of some of its inputs and outputs; for other inputs stand those they are `alike`."""
@@ -263,7 +263,7 @@ def reduced(
     given = [n or Value(v.type) for n, v in zip(found, body.inputs, strict=True)]
     outputs = tuple(body.outputs[k] for k in outs)
     part = Graph(body.name, body.inputs, body.nodes, outputs)
-    return Graph.of(body.name, [new[i] for i in inputs], inline(part, given))
+    return Graph.of(body.name, [new[i] for i in inputs], inline_graph(part, given))
 
 
 def grown(start: Marks, step: Callable[[tuple[bool, ...]], Iterable[bool]]) -> tuple[bool, ...]:
@@ -279,11 +279,11 @@ def grown(start: Marks, step: Callable[[tuple[bool, ...]], Iterable[bool]]) -> t
 # ---------------------------------------------------------------- types
 
 
-def of_inputs(op: Op, given: Sequence[Type], body: Graph) -> None:
+def of_inputs(op: Op, types: Sequence[Type], body: Graph) -> None:
     """Requires operands of the types of the body's inputs."""
     wanted = body.types[0]
-    if tuple(given) != wanted:
-        required, got = spelled(wanted) or "no type", spelled(given) or "none"
+    if tuple(types) != wanted:
+        required, got = spelled(wanted) or "no type", spelled(types) or "none"
         raise ProgramError(
             f"{op.name}: operands of {required} are required by {body.name}, got {got}"
         )

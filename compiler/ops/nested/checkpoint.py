@@ -19,7 +19,7 @@ from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Op, Sample, Value, apply_all
 from ...ir.source import sourced
 from ...ir.types import Type, spelled
-from ...ir.walk import inline
+from ...ir.walk import inline_graph
 from ...transform import batch as batching
 from ...transform.interpreter import interpret
 from ...transform.jvp import pushforward
@@ -29,7 +29,7 @@ from ..contract import DotGeneral
 from ..elementwise import Named, after, mul
 from ..source import Constant
 from ..transcendental import cos, sin
-from .bodies import batched_with, within
+from .bodies import batched_with, conditional_body
 from .custom import alone
 
 Policy = tuple[Any, ...]
@@ -64,7 +64,7 @@ class Checkpoint(Op):
     def inlined(self, node: Node) -> tuple[Value, ...]:
         count = len(node.args) - self.late
         if not self.late or not self.ordered:
-            return inline(self.body, node.args)
+            return inline_graph(self.body, node.args)
         last = node.args[count:]
         waiting = dependents(self.body, [i >= count for i in range(len(node.args))])
         new = dict(zip(self.body.inputs, node.args, strict=True))
@@ -83,7 +83,7 @@ class Checkpoint(Op):
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """The region of results and tangents; these are late if anything is."""
         given = [t for t in tangents if t is not None]
-        inputs = fresh(self.body.inputs)
+        inputs = fresh_inputs(self.body.inputs)
         moving = [None if t is None else Value(t.type) for t in tangents]
         outs, slopes = pushforward(self.body, inputs, moving)
         if all(s is None for s in slopes):
@@ -128,7 +128,7 @@ class Checkpoint(Op):
         """The transposed region, after the cotangents."""
         fixed = [a for a, yes in zip(node.args, linear, strict=True) if not yes]
         given = [ct for ct in cts if ct is not None]
-        inputs = fresh(fixed)
+        inputs = fresh_inputs(fixed)
         own = [None if ct is None else Value(ct.type) for ct in cts]
         found = pullback(self.body, linear, inputs, own)
         body = Graph.of(
@@ -156,7 +156,7 @@ class Checkpoint(Op):
         size: int,
         on: Value,
     ) -> tuple[Value, ...]:
-        op = dataclasses.replace(self, body=within(self.body, 0))
+        op = dataclasses.replace(self, body=conditional_body(self.body, 0))
         return batched_with(op, 0, node, args, batched, size, on)
 
     @classmethod
@@ -176,7 +176,7 @@ class Checkpoint(Op):
         )
 
 
-def fresh(values: Sequence[Value]) -> tuple[Value, ...]:
+def fresh_inputs(values: Sequence[Value]) -> tuple[Value, ...]:
     return tuple(Value(v.type) for v in values)
 
 

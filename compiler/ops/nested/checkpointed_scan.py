@@ -18,7 +18,7 @@ from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Sample, Value, apply_all
 from ...ir.symbolic import accumulate, present, zeros
 from ...ir.types import Type
-from ...ir.walk import inline
+from ...ir.walk import inline_graph
 from ...transform.split import divided, split
 from ..elementwise import add, cast, eq, mul, sub
 from ..gather import take
@@ -28,7 +28,6 @@ from .bodies import (
     Marks,
     body_of,
     chosen,
-    filled,
     fresh,
     grown,
     moving,
@@ -36,10 +35,11 @@ from .bodies import (
     read_by,
     spread,
     waiting,
+    with_zeros,
 )
 from .equivalent import equivalent
 from .late import Checkpointed, DirectedScan, Late
-from .revolve import Kept, kept_turns, number, plus, room, row, silent, with_row
+from .revolve import CarryStack, count_value, kept_turns, plus_count, room, row, silent, with_row
 from .scan import Halves, Scan, node_of
 
 Values = Sequence[Value]
@@ -53,7 +53,7 @@ class CheckpointedScan(Checkpointed, DirectedScan):
     def halves(self, node: Node, marked: Marks) -> Halves:
         """The scan of what does not depend on a marked operand, which keeps carries, and the whole
         one, which gives the rest."""
-        found = Division.of(self, marked)
+        found = ScanDivision.of(self, marked)
         if not any(found.late):
             return Halves(node.values, found.late)
         args = others(node.args, found.marks)
@@ -124,7 +124,7 @@ class LateScan(Late, CheckpointedScan):
     ) -> tuple[Value | None, ...]:
         """The turns, last first, each after its carries are computed again."""
         args, kept = self.own(node.args), self.rest(node.args)
-        half = Division.of(self.whole, self.own(linear))
+        half = ScanDivision.of(self.whole, self.own(linear))
         marks, k, op = half.marks, self.carries, half.whole
         cts = tuple(ct if yes else None for ct, yes in zip(cts, half.late, strict=True))
         consts, carries, sequences = self.parts(marks)
@@ -137,13 +137,13 @@ class LateScan(Late, CheckpointedScan):
         added = present(found[0])
         totals = fresh(added)
         like = self.parts(self.body.inputs)[1]
-        last = filled(spread(found[1], carries), like, active)
+        last = with_zeros(spread(found[1], carries), like, active)
         turn = Graph.of(
             f"{self.body.name}_transpose",
             (*half.read(fixed), *totals, *carried, *stacks),
             (*map(accumulate, totals, added), *present(last), *present(found[2])),
         )
-        ends = present(filled(cts[:k], node.values[:k], active))
+        ends = present(with_zeros(cts[:k], node.values[:k], active))
         first = (*map(zeros, totals), *ends)
         made = iter(half.back(turn, others(args, marks), kept, first, present(cts[k:])))
         of_consts = tuple(next(made) if ct else None for ct in found[0])
@@ -179,7 +179,7 @@ def late_scan(op: CheckpointedScan, kept: int) -> LateScan:
 
 
 @dataclass(frozen=True)
-class Division:
+class ScanDivision:
     """A checkpointed scan divided at marked operands.
 
     `whole`: the scan to run again, inner ops divided. `early`: the half that depends on no marked
@@ -194,7 +194,7 @@ class Division:
     advance: Graph
 
     @staticmethod
-    def of(op: CheckpointedScan, marked: Marks) -> Division:
+    def of(op: CheckpointedScan, marked: Marks) -> ScanDivision:
         marks, k = op.moved(marked), op.carries
         late = (*op.parts(marks)[1], *waiting(op.body, marks)[k:])
         body = divided(op.body, marks)
@@ -211,7 +211,7 @@ class Division:
         live = grown((False,) * given[1], step)
         states = tuple(j for j, yes in enumerate(live) if yes)
         again = replace(op, body=silent(body))
-        half = Division(again, marks, late, early, states, first)
+        half = ScanDivision(again, marks, late, early, states, first)
         advance = Graph.of("advance", half.read(first.inputs), [carries[j] for j in states])
         return replace(half, advance=silent(advance))
 
@@ -226,7 +226,7 @@ class Division:
 
     def element(self, x: Value, turn: Value) -> Value:
         """The element of a sequence that a turn takes."""
-        last = number(self.early.length - 1)
+        last = count_value(self.early.length - 1)
         return row(x, sub(last, turn) if self.early.reverse else turn)
 
     # ---- forward
@@ -247,14 +247,14 @@ class Division:
 
         def step(fixed: Values, carries: Values, elements: Values) -> tuple[Values, Values]:
             own, (turn, place), rows = carries[:k], carries[k : k + 2], carries[k + 2 :]
-            found = inline(early.body, (*fixed[:-1], *own, *elements))
+            found = inline_graph(early.body, (*fixed[:-1], *own, *elements))
             # before a kept turn every carry is written to its row: the last one stays
             written = [with_row(b, place, own[j]) for b, j in zip(rows, self.states, strict=True)]
             onward = add(place, cast(eq(row(fixed[-1], place), turn), "i64"))
-            return (*found[:k], plus(turn, 1), onward, *written), found[k:]
+            return (*found[:k], plus_count(turn, 1), onward, *written), found[k:]
 
         rows = (room(carries[j], len(self.turns)) for j in self.states)
-        first = (*carries, number(0), number(0), *rows)
+        first = (*carries, count_value(0), count_value(0), *rows)
         found = scanned(early, step, (*consts, turns), first, sequences)
         return *found[:k], *found[len(first) :], *found[k + 2 : len(first)]
 
@@ -284,10 +284,10 @@ class Division:
         given = args[:c], kept, args[c : c + s], args[c + s :], first, further
 
         def recomputing(*xs: Value) -> Sequence[Value]:
-            return self.recomputed(turn, cut(xs, given))
+            return self.recomputed(turn, parts_like(xs, given))
 
         def meaning(*xs: Value) -> Sequence[Value]:
-            return self.remembered(turn, cut(xs, given))
+            return self.remembered(turn, parts_like(xs, given))
 
         every = [x for part in given for x in part]
         if not self.states or not self.turns:
@@ -298,18 +298,18 @@ class Division:
         """By what is kept: the states of each turn are computed again."""
         consts, kept, _, sequences, first, further = given
         early, c, e = self.early, len(consts), len(sequences)
-        start = Kept.of_schedule(self.turns, kept)
+        start = CarryStack.of_schedule(self.turns, kept)
         count = 1 + len(start.values)
 
         def step(fixed: Values, carries: Values, elements: Values) -> tuple[Values, Values]:
             at, stack, own = carries[0], start.with_values(carries[1:count], None), carries[count:]
             stack = stack.up_to(at, early.checkpoints, fixed, self.advanced)
             read = (*fixed[:c], *stack.carries, *elements[:e], *own, *elements[e:])
-            found = inline(turn, read)
-            after = plus(at, -1), *stack.popped().values, *found[: len(own)]
+            found = inline_graph(turn, read)
+            after = plus_count(at, -1), *stack.popped().values, *found[: len(own)]
             return after, found[len(own) :]
 
-        carries = (number(early.length - 1), *start.values, *first)
+        carries = (count_value(early.length - 1), *start.values, *first)
         flipped = replace(early, reverse=not early.reverse)
         found = scanned(flipped, step, (*consts, *sequences), carries, (*sequences, *further))
         return found[count:]
@@ -322,7 +322,7 @@ class Division:
         body = Graph.of("advance", inputs, (*self.advance.outputs, *inputs[c : c + s]))
         ahead = replace(early, body=body, carries=s)
         stacks = apply_all(ahead, *consts, *states, *sequences)[s:] if s else ()
-        fixed, before, elements, own, rest = cut(
+        fixed, before, elements, own, rest = parts_like(
             turn.inputs, (consts, states, sequences, first, further)
         )
         body = replace(turn, inputs=(*fixed, *own, *before, *elements, *rest))
@@ -335,10 +335,10 @@ class Division:
         """The states after a turn, of constants and whole sequences."""
         c = self.early.consts
         elements = (self.element(x, turn) for x in consts[c:])
-        return inline(self.advance, (*consts[:c], *states, *elements))
+        return inline_graph(self.advance, (*consts[:c], *states, *elements))
 
 
-def cut(xs: Values, like: Sequence[Values]) -> list[Values]:
+def parts_like(xs: Values, like: Sequence[Values]) -> list[Values]:
     """`xs` in parts as long as those of `like`."""
     found = iter(xs)
     return [tuple(islice(found, len(part))) for part in like]

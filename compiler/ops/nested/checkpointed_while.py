@@ -13,10 +13,10 @@ from typing import Any
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Sample, Value, apply_all
-from ...ir.source import where
+from ...ir.source import location
 from ...ir.symbolic import accumulate, present, zeros
 from ...ir.types import Type
-from ...ir.walk import inline
+from ...ir.walk import inline_graph
 from ...transform.split import divided, split
 from ...transform.transpose import pullback
 from ..elementwise import add, ge, lt, mul
@@ -26,7 +26,6 @@ from .bodies import (
     Marks,
     body_of,
     chosen,
-    filled,
     fresh,
     grown,
     moving,
@@ -34,9 +33,10 @@ from .bodies import (
     read_by,
     spread,
     waiting,
+    with_zeros,
 )
 from .late import Checkpointed, Late
-from .revolve import Kept, Online, number, plus, silent
+from .revolve import CarryStack, Online, count_value, plus_count, silent
 from .while_loop import While
 
 
@@ -54,7 +54,7 @@ class CheckpointedWhile(Checkpointed, While):
     ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
         """The loop of what depends on no marked operand, which keeps carries, and the whole one,
         which gives the rest."""
-        half = Division.of(self, marked)
+        half = WhileDivision.of(self, marked)
         if half is None:
             return node.values, (True,) * len(node.values)
         if not any(half.late):
@@ -76,7 +76,7 @@ class CheckpointedWhile(Checkpointed, While):
         if not isinstance(whole.op, LateWhile):
             raise ProgramError(
                 "while_loop: a condition that depends on no tangent is required in reverse mode",
-                where(node.source),
+                location(node.source),
             )
         rest = (False,) * whole.op.kept
         return whole.op.transpose(whole, cts, (*linear, *rest))[: len(linear)]
@@ -120,7 +120,7 @@ class LateWhile(Late, CheckpointedWhile):
     ) -> tuple[Value | None, ...]:
         """The turns, last first, each after its carries are computed again."""
         args, kept = self.own(node.args), self.rest(node.args)
-        half = Division.of(self.whole, self.own(linear))
+        half = WhileDivision.of(self.whole, self.own(linear))
         assert half is not None
         marks, n = half.marks, self.consts
         cts = tuple(ct if yes else None for ct, yes in zip(cts, half.late, strict=True))
@@ -132,13 +132,13 @@ class LateWhile(Late, CheckpointedWhile):
         fixed, carried, of_consts, of_carries = half.pulled(active)
         added = present(of_consts)
         totals = fresh(added)
-        last = present(filled(of_carries, self.body.outputs, active))
+        last = present(with_zeros(of_carries, self.body.outputs, active))
         turn = Graph.of(
             f"{self.body.name}_transpose",
             (*half.read(fixed), *totals, *carried),
             (*map(accumulate, totals, added), *last),
         )
-        first = (*map(zeros, totals), *present(filled(cts, node.values, active)))
+        first = (*map(zeros, totals), *present(with_zeros(cts, node.values, active)))
         made = iter(half.back(turn, others(args, marks), kept, first))
         sums = tuple(next(made) if ct else None for ct in of_consts)
         ends = zip(spread(made, active), self.own(linear)[n:], strict=True)
@@ -168,7 +168,7 @@ class ReversedWhile(While):
     ) -> tuple[Value | None, ...]:
         raise ProgramError(
             "while_loop: its gradient has no derivative in reverse mode, only in forward mode",
-            where(node.source),
+            location(node.source),
             "wl.jvp or wl.jacfwd of the gradient, or lax.fori_loop with Python ints as bounds",
         )
 
@@ -186,7 +186,7 @@ def late_while(op: CheckpointedWhile, kept: int) -> LateWhile:
 
 
 @dataclass(frozen=True)
-class Division:
+class WhileDivision:
     """A checkpointed while loop divided at marked operands.
 
     `whole`: the loop to run again, inner ops divided. `early`: the half that depends on no marked
@@ -204,7 +204,7 @@ class Division:
         return self.marks[self.whole.consts :]
 
     @staticmethod
-    def of(op: CheckpointedWhile, marked: Marks) -> Division | None:
+    def of(op: CheckpointedWhile, marked: Marks) -> WhileDivision | None:
         """None where the condition depends on a marked operand."""
         n = op.consts
         late = grown(marked[n:], lambda carries: waiting(op.body, (*marked[:n], *carries)))
@@ -225,7 +225,7 @@ class Division:
         states = tuple(j for j, yes in enumerate(live) if yes)
         early = ReversedWhile(condition, outs, consts)
         again = replace(op, body=silent(body))
-        half = Division(again, marks, early, states, first)
+        half = WhileDivision(again, marks, early, states, first)
         advance = Graph.of("advance", half.read(first.inputs), [carries[j] for j in states])
         return replace(half, advance=silent(advance))
 
@@ -250,19 +250,19 @@ class Division:
         k = len(carries)
         start = Online.start([carries[j] for j in self.states], self.whole.checkpoints)
         values = start.values if self.states else ()
-        given = (*carries, number(0), *values)
+        given = (*carries, count_value(0), *values)
 
         def step(consts: Sequence[Value], carries: Sequence[Value]) -> tuple[Value, ...]:
             own, turn = carries[:k], carries[k]
-            found = inline(early.body, (*consts, *own))
+            found = inline_graph(early.body, (*consts, *own))
             if not self.states:
-                return *found, plus(turn, 1)
+                return *found, plus_count(turn, 1)
             kept = start.with_values(carries[k + 1 :])
             kept = kept.with_turn(turn, [own[j] for j in self.states])
-            return *found, plus(turn, 1), *kept.values
+            return *found, plus_count(turn, 1), *kept.values
 
         inputs, asked = fresh((*args[:c], *given)), fresh((*args[:c], *given))
-        test = Graph.of(early.condition.name, asked, inline(early.condition, asked[: c + k]))
+        test = Graph.of(early.condition.name, asked, inline_graph(early.condition, asked[: c + k]))
         body = Graph.of(early.body.name, inputs, step(inputs[:c], inputs[c:]))
         found = apply_all(ReversedWhile(test, body, c), *args[:c], *given)
         turns, values = found[k], found[k + 1 :]
@@ -281,22 +281,22 @@ class Division:
         """
         consts, ran = args[: self.early.consts], kept[0]
         c, states = len(consts), bool(self.states)
-        stack = Kept(kept[1], kept[2], kept[3], tuple(kept[4:])) if states else None
+        stack = CarryStack(kept[1], kept[2], kept[3], tuple(kept[4:])) if states else None
         fixed = (*consts, *((kept[3],) if states else ()))
-        given = (plus(ran, -1), *(stack.values if stack else ()), *first)
+        given = (plus_count(ran, -1), *(stack.values if stack else ()), *first)
         n = len(given) - len(first)
 
         def step(fixed: Sequence[Value], carries: Sequence[Value]) -> tuple[Value, ...]:
             at, own = carries[0], carries[n:]
             if stack is None:
-                return plus(at, -1), *inline(turn, (*fixed, *own))
+                return plus_count(at, -1), *inline_graph(turn, (*fixed, *own))
             here = stack.with_values(carries[1:n], fixed[c])
             here = here.up_to(at, self.whole.checkpoints, fixed[:c], self.advanced)
-            found = inline(turn, (*fixed[:c], *here.carries, *own))
-            return plus(at, -1), *here.popped().values, *found
+            found = inline_graph(turn, (*fixed[:c], *here.carries, *own))
+            return plus_count(at, -1), *here.popped().values, *found
 
         inputs, asked = fresh((*fixed, *given)), fresh((*fixed, *given))
-        test = Graph.of(f"{turn.name}_test", asked, (ge(asked[len(fixed)], number(0)),))
+        test = Graph.of(f"{turn.name}_test", asked, (ge(asked[len(fixed)], count_value(0)),))
         body = Graph.of(turn.name, inputs, step(inputs[: len(fixed)], inputs[len(fixed) :]))
         return apply_all(ReversedWhile(test, body, len(fixed)), *fixed, *given)[n:]
 
@@ -304,4 +304,4 @@ class Division:
         self, consts: Sequence[Value], turn: Value, states: Sequence[Value]
     ) -> Sequence[Value]:
         """The states after a turn."""
-        return inline(self.advance, (*consts, *states))
+        return inline_graph(self.advance, (*consts, *states))

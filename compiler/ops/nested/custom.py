@@ -3,7 +3,7 @@
 A rule may call the function that it belongs to, as in d tanh(x) = (1 - tanh(x)^2) dx, and of the
 second derivative the rule shall hold again. A graph cannot contain itself, so such a call is a node
 whose rule is a number: that many rules out is the node that is meant. When a rule is applied, the
-op stands there instead (`applied`), as a recursive type is unfolded.
+op stands there instead (`unfolded_rule`), as a recursive type is unfolded.
 Source: de Bruijn, Lambda calculus notation with nameless dummies, 1972 (the numbers).
 """
 
@@ -17,10 +17,10 @@ import numpy as np
 
 from ...ir.errors import CompilerError, ProgramError
 from ...ir.graph import Graph, Node, Op, Sample, Value, apply_all
-from ...ir.source import where
+from ...ir.source import location
 from ...ir.symbolic import repeated, zeros
 from ...ir.types import Type, spelled
-from ...ir.walk import inline, rebuild
+from ...ir.walk import inline_graph, rebuild
 from ...transform.batch import batch
 from ...transform.interpreter import interpret
 from ...transform.jvp import pushforward
@@ -32,7 +32,7 @@ from ..reduce import reduce_sum
 from ..source import full
 from ..transcendental import cos, sin
 from ..view import reshape, slice_
-from .bodies import batched_with, within
+from .bodies import batched_with, conditional_body
 
 Rule = Graph | int
 """A graph; or the rule of the op that is so many rules out."""
@@ -93,7 +93,7 @@ class Custom(Op, abstract=True):
 
     def inlined(self, node: Node) -> tuple[Value, ...]:
         """The results, where no derivative will be taken any more."""
-        return inline(self.body, node.args)
+        return inline_graph(self.body, node.args)
 
     def tangents(self, node: Node, tangents: tuple[Value | None, ...]) -> list[Value]:
         """Those of the float operands; refuses others, which no rule is told of."""
@@ -102,13 +102,14 @@ class Custom(Op, abstract=True):
             raise ProgramError(
                 f"{self.name}: {what} is differentiated in a value that it closes over, "
                 "which its rule is not told of",
-                where(node.source),
+                location(node.source),
                 f"pass the value to {what} as an argument, "
                 f"or y = wl.stop_gradient(y) of it before {what}",
             )
         if self.level is not None:
             raise ProgramError(
-                f"{self.name}: the rule of {what} differentiates {what} itself", where(node.source)
+                f"{self.name}: the rule of {what} differentiates {what} itself",
+                location(node.source),
             )
         pairs = zip(node.args[: self.args], tangents, strict=False)
         return [t or zeros(a) for a, t in pairs if a.type.is_inexact]
@@ -128,13 +129,13 @@ class Custom(Op, abstract=True):
         while True:
             body = batch(self.body, marks, size, (True,) * len(node.values))[0]
             rules = self.batched(marks, size)
-            wider = widened(dataclasses.replace(self, **rules), self.body, marks)
+            wider = widened_marks(dataclasses.replace(self, **rules), self.body, marks)
             if wider == marks:
                 break
             marks = wider
-        rules = {k: aligned(graph, self.body, body, size) for k, graph in rules.items()}
+        rules = {k: batched_rule(graph, self.body, body, size) for k, graph in rules.items()}
         made = dataclasses.replace(self, body=body, **rules)
-        return apply_all(made, *fitted(args, batched, marks, size))
+        return apply_all(made, *repeated_args(args, batched, marks, size))
 
     def batch_where(
         self,
@@ -146,7 +147,7 @@ class Custom(Op, abstract=True):
     ) -> tuple[Value, ...]:
         """What counts is known to every graph, as something that the function closes over."""
         rules = {} if self.level is not None else self.rules_within()
-        op = dataclasses.replace(self, body=within(self.body, len(args)), **rules)
+        op = dataclasses.replace(self, body=conditional_body(self.body, len(args)), **rules)
         return batched_with(op, len(args), node, args, batched, size, on)
 
     def rules_within(self) -> dict[str, Graph]:
@@ -190,13 +191,13 @@ class CustomJvp(Custom):
         if all(t is None for t in tangents):
             return (None,) * len(node.values)
         given = self.tangents(node, tangents)
-        found = inline(applied(self, "rule"), (*node.args, *given))
+        found = inline_graph(unfolded_rule(self, "rule"), (*node.args, *given))
         count = len(node.values)
         return *found[:count], *self.moved(found[count:])
 
     def rules_within(self) -> dict[str, Graph]:
         assert isinstance(self.rule, Graph)
-        return {"rule": within(self.rule, len(self.body.inputs))}
+        return {"rule": conditional_body(self.rule, len(self.body.inputs))}
 
     def batched(self, marks: tuple[bool, ...], size: int) -> dict[str, Graph]:
         rule = self.rule
@@ -250,19 +251,22 @@ class CustomVjp(Custom):
         if all(t is None for t in tangents):
             return (None,) * len(node.values)
         given = self.tangents(node, tangents)
-        found = inline(applied(self, "fwd"), node.args)
+        found = inline_graph(unfolded_rule(self, "fwd"), node.args)
         count = len(node.values)
         constants = (*node.args[self.args :], *found[count:])
         slopes: tuple[Value, ...] = ()
         if self.slopes():
-            backward = Adjoint(applied(self, "bwd"), len(constants))
+            backward = Adjoint(unfolded_rule(self, "bwd"), len(constants))
             slopes = apply_all(backward, *constants, *given)
         return *found[:count], *self.moved(slopes)
 
     def rules_within(self) -> dict[str, Graph]:
         assert isinstance(self.fwd, Graph) and isinstance(self.bwd, Graph)
         count = len(self.body.inputs)
-        return {"fwd": within(self.fwd, count), "bwd": adding_within(self.bwd, count - self.args)}
+        return {
+            "fwd": conditional_body(self.fwd, count),
+            "bwd": adding_within(self.bwd, count - self.args),
+        }
 
     def batched(self, marks: tuple[bool, ...], size: int) -> dict[str, Graph]:
         assert isinstance(self.fwd, Graph) and isinstance(self.bwd, Graph)
@@ -271,7 +275,7 @@ class CustomVjp(Custom):
         fwd, wide = batch(self.fwd, marks, size, (True,) * results + (False,) * kept)
         given = (*marks[self.args :], *wide[results:], *(True for _ in self.slopes()))
         bwd, wide = batch(self.bwd, given, size)
-        return {"fwd": fwd, "bwd": shared(bwd, wide, self.moving(marks), size)}
+        return {"fwd": fwd, "bwd": summed_over_batch(bwd, wide, self.moving(marks), size)}
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -321,7 +325,7 @@ class Adjoint(Op):
             raise ProgramError(
                 "custom_vjp: forward mode requires a bwd that is linear in its cotangents, "
                 f"got {self.body.name}: {said}",
-                where(next((n.source for n in self.body.nodes if n.source), None)),
+                location(next((n.source for n in self.body.nodes if n.source), None)),
                 "wl.grad or wl.vjp, or wl.custom_jvp",
             ) from None
 
@@ -329,7 +333,7 @@ class Adjoint(Op):
         return alone(interpret(self.forward, *args))
 
     def inlined(self, node: Node) -> tuple[Value, ...]:
-        return inline(self.forward, node.args)
+        return inline_graph(self.forward, node.args)
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         if all(t is None for t in tangents):
@@ -344,7 +348,7 @@ class Adjoint(Op):
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
     ) -> tuple[Value | None, ...]:
         given = [ct or zeros(v) for ct, v in zip(cts, node.values, strict=True)]
-        found = inline(self.body, (*node.args[: self.constants], *given))
+        found = inline_graph(self.body, (*node.args[: self.constants], *given))
         every = (*(None,) * self.constants, *found)
         return tuple(ct if yes else None for ct, yes in zip(every, linear, strict=True))
 
@@ -353,7 +357,9 @@ class Adjoint(Op):
     ) -> tuple[Value, ...]:
         known, moving = batched[: self.constants], batched[self.constants :]
         body, wide = batch(self.body, (*known, *(True for _ in node.values)), size)
-        return apply_all(Adjoint(shared(body, wide, moving, size), self.constants), *args)
+        return apply_all(
+            Adjoint(summed_over_batch(body, wide, moving, size), self.constants), *args
+        )
 
     def batch_where(
         self,
@@ -396,7 +402,7 @@ def refuse_rules(graph: Graph) -> None:
 
 
 def refuse_rule(op: CustomJvp) -> None:
-    rule = applied(op, "rule")
+    rule = unfolded_rule(op, "rule")
     count, results = len(op.body.inputs), len(op.body.outputs)
     marked = [i >= count for i in range(len(rule.inputs))]
     _, linear = split(rule, marked, [k >= results for k in range(len(rule.outputs))])
@@ -410,7 +416,7 @@ def refuse_rule(op: CustomJvp) -> None:
         raise ProgramError(
             "custom_jvp: reverse mode requires a rule that is linear in its tangents, "
             f"got {rule.name} of {op.body.name}: {said}",
-            where(next(lines, next((n.source for n in rule.nodes if n.source), None))),
+            location(next(lines, next((n.source for n in rule.nodes if n.source), None))),
             "wl.jvp or wl.jacfwd, or wl.custom_vjp",
         ) from None
 
@@ -418,7 +424,9 @@ def refuse_rule(op: CustomJvp) -> None:
 # ---------------------------------------------------------------- batches
 
 
-def shared(graph: Graph, wide: Sequence[bool], wanted: Sequence[bool], size: int) -> Graph:
+def summed_over_batch(
+    graph: Graph, wide: Sequence[bool], wanted: Sequence[bool], size: int
+) -> Graph:
     """The graph with the `wanted` outputs batched and the others summed over the batch.
 
     The cotangent of what all applications share is the sum of theirs.
@@ -434,12 +442,12 @@ def shared(graph: Graph, wide: Sequence[bool], wanted: Sequence[bool], size: int
 
 def adding_within(graph: Graph, at: int) -> Graph:
     """`within`, with outputs that may be summed over a batch: zeros where they do not count."""
-    graph = within(graph, at)
+    graph = conditional_body(graph, at)
     outputs = [cleared(graph.inputs[at], v) for v in graph.outputs]
     return Graph.of(graph.name, graph.inputs, outputs)
 
 
-def fitted(
+def repeated_args(
     args: Sequence[Value], batched: Sequence[bool], marks: Sequence[bool], size: int
 ) -> tuple[Value, ...]:
     """The operands, those of the `marks` repeated where they are not batched."""
@@ -447,7 +455,7 @@ def fitted(
     return repeated(args, [yes or not want for _, yes, want in pairs], size)
 
 
-def aligned(graph: Graph, single: Graph, body: Graph, size: int) -> Graph:
+def batched_rule(graph: Graph, single: Graph, body: Graph, size: int) -> Graph:
     """The batched rule of a function whose `single` body became `body`: calls of the function take
     and give what that does."""
     marks = [a != b for a, b in zip(single.types[0], body.types[0], strict=True)]
@@ -456,16 +464,16 @@ def aligned(graph: Graph, single: Graph, body: Graph, size: int) -> Graph:
         assert op.level is not None
         if op.level > depth:
             return apply_all(op, *args)
-        given = fitted(args, [a.type == t for a, t in zip(args, body.types[0], strict=True)],
+        given = repeated_args(args, [a.type == t for a, t in zip(args, body.types[0], strict=True)],
                        marks, size)  # fmt: skip
         found = apply_all(dataclasses.replace(op, body=body), *given)
         alone = op.body.types[1] == single.types[1]
-        return tuple(map(first, found)) if alone else found
+        return tuple(map(first_application, found)) if alone else found
 
-    return changed(graph, 0, change)
+    return calls_replaced(graph, 0, change)
 
 
-def first(x: Value) -> Value:
+def first_application(x: Value) -> Value:
     """One of equal applications; of none, zeros."""
     size, *shape = x.shape
     if not size:
@@ -474,7 +482,7 @@ def first(x: Value) -> Value:
     return reshape(part, shape)
 
 
-def widened(op: Custom, single: Graph, marks: tuple[bool, ...]) -> tuple[bool, ...]:
+def widened_marks(op: Custom, single: Graph, marks: tuple[bool, ...]) -> tuple[bool, ...]:
     """The marks, and those of what the rules of a batched op call their own function with."""
     for rule in op.rules:
         for node, depth in calls(op.params[rule], 0):
@@ -490,7 +498,7 @@ Change = Callable[[Custom, tuple[Value, ...], int], tuple[Value, ...]]
 """The results of a call of a function whose rule stands so many rules around the call, or more."""
 
 
-def applied(op: Custom, rule: str) -> Graph:
+def unfolded_rule(op: Custom, rule: str) -> Graph:
     """The graph of a rule, with `op` in place of the calls of its own function."""
     graph = op.params[rule]
     assert isinstance(graph, Graph)
@@ -501,7 +509,7 @@ def applied(op: Custom, rule: str) -> Graph:
             return apply_all(levelled(found, found.level - 1), *args)
         return apply_all(raised(op, depth), *args)
 
-    return changed(graph, 0, change)
+    return calls_replaced(graph, 0, change)
 
 
 def raised(op: Custom, by: int) -> Op:
@@ -511,14 +519,14 @@ def raised(op: Custom, by: int) -> Op:
         assert found.level is not None
         return apply_all(levelled(found, found.level + by), *args)
 
-    return inside(op, 0, change) if by else op
+    return op_calls_replaced(op, 0, change) if by else op
 
 
 def levelled(op: Custom, level: int) -> Op:
     return dataclasses.replace(op, **dict.fromkeys(op.rules, level))
 
 
-def changed(graph: Graph, depth: int, change: Change) -> Graph:
+def calls_replaced(graph: Graph, depth: int, change: Change) -> Graph:
     """The graph with calls of functions that are `depth` rules out or more replaced."""
     if not any(calls(graph, depth)):
         return graph
@@ -527,18 +535,18 @@ def changed(graph: Graph, depth: int, change: Change) -> Graph:
         op = node.op
         if isinstance(op, Custom) and op.level is not None and op.level >= depth:
             return change(op, args, depth)
-        return apply_all(inside(op, depth, change), *args)
+        return apply_all(op_calls_replaced(op, depth, change), *args)
 
     return rebuild(graph, step)
 
 
-def inside(op: Op, depth: int, change: Change) -> Op:
+def op_calls_replaced(op: Op, depth: int, change: Change) -> Op:
     """The op with the calls in its graphs replaced."""
 
     def new(x: Any, depth: int) -> Any:
         if isinstance(x, tuple):
             return tuple(new(y, depth) for y in x)
-        return changed(x, depth, change) if isinstance(x, Graph) else x
+        return calls_replaced(x, depth, change) if isinstance(x, Graph) else x
 
     rules = op.rules if isinstance(op, Custom) else ()
     params = {k: new(v, depth + (k in rules)) for k, v in op.params.items()}

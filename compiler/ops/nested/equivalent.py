@@ -15,7 +15,7 @@ from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Op, Sample, Value, apply_all
 from ...ir.symbolic import present
 from ...ir.types import Type, spelled
-from ...ir.walk import inline
+from ...ir.walk import inline_graph
 from ...transform.batch import batch
 from ...transform.interpreter import interpret
 from ...transform.split import divided_at
@@ -24,12 +24,12 @@ from ..elementwise import add, mul
 from ..transcendental import sin
 from .bodies import (
     batched_with,
+    conditional_body,
     fresh,
     moving,
     others,
     pushed_together,
     spread,
-    within,
 )
 from .custom import alone
 
@@ -63,7 +63,7 @@ class Equivalent(Op):
 
     def inlined(self, node: Node) -> tuple[Value, ...]:
         """The results, where no derivative will be taken any more."""
-        return inline(self.program, node.args)
+        return inline_graph(self.program, node.args)
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """Of both; what moves in one moves in both."""
@@ -102,7 +102,7 @@ class Equivalent(Op):
         size: int,
         on: Value,
     ) -> tuple[Value, ...]:
-        op = Equivalent(*(within(graph, 0) for graph in self.graphs))
+        op = Equivalent(*(conditional_body(graph, 0) for graph in self.graphs))
         return batched_with(op, 0, node, args, batched, size, on)
 
     @classmethod

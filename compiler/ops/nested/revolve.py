@@ -85,12 +85,12 @@ def kept_turns(length: int, checkpoints: int) -> list[int]:
 # ---------------------------------------------------------------- values of programs
 
 
-def number(value: int) -> Value:
+def count_value(value: int) -> Value:
     return full(value, COUNT)
 
 
-def plus(x: Value, value: int) -> Value:
-    return add(x, number(value))
+def plus_count(x: Value, value: int) -> Value:
+    return add(x, count_value(value))
 
 
 def row(x: Value, index: Value) -> Value:
@@ -100,7 +100,7 @@ def row(x: Value, index: Value) -> Value:
 
 def with_row(x: Value, index: Value, y: Value) -> Value:
     """x with x[index] = y"""
-    starts = (index, *(number(0) for _ in y.shape))
+    starts = (index, *(count_value(0) for _ in y.shape))
     return dynamic_update_slice(x, reshape(y, (1, *y.shape)), starts)
 
 
@@ -132,15 +132,15 @@ def strided(length: Value, checkpoints: Value) -> Value:
 
     def step(consts: Sequence[Value], carries: Sequence[Value]) -> Sequence[Value]:
         r, _, before, last = carries
-        r = plus(r, 1)
+        r = plus_count(r, 1)
         return r, before, last, floordiv(mul(last, add(consts[1], r)), r)
 
     # with one checkpoint there is no question: as if nothing was to be found
-    sought = select(lt(number(1), checkpoints), length, number(0))
-    first = number(0), number(0), number(0), number(1)
+    sought = select(lt(count_value(1), checkpoints), length, count_value(0))
+    first = count_value(0), count_value(0), count_value(0), count_value(1)
     _, two, one, _ = loop("binomial", (sought, checkpoints), first, test, step)
     found = minimum(one, sub(length, sub(one, two)))
-    return select(lt(number(1), checkpoints), found, plus(length, -1))
+    return select(lt(count_value(1), checkpoints), found, plus_count(length, -1))
 
 
 @everywhere
@@ -157,7 +157,7 @@ def silent(graph: Graph) -> Graph:
 
 
 @dataclass(frozen=True)
-class Kept:
+class CarryStack:
     """Carries that are kept, a stack: `depth` of them, those before the turns at `turns`.
 
     The k-th is a row of each of `buffers`: the k-th, or the one that `rows` says.
@@ -169,16 +169,18 @@ class Kept:
     buffers: tuple[Value, ...]
 
     @staticmethod
-    def of_schedule(turns: Sequence[int], buffers: Sequence[Value]) -> Kept:
+    def of_schedule(turns: Sequence[int], buffers: Sequence[Value]) -> CarryStack:
         """What a loop of known length keeps."""
-        return Kept(number(len(turns)), constant(np.array(turns, np.int64)), None, tuple(buffers))
+        return CarryStack(
+            count_value(len(turns)), constant(np.array(turns, np.int64)), None, tuple(buffers)
+        )
 
     @property
     def values(self) -> tuple[Value, ...]:
         return (self.depth, self.turns, *self.buffers)
 
-    def with_values(self, values: Sequence[Value], rows: Value | None) -> Kept:
-        return Kept(values[0], values[1], rows, tuple(values[2:]))
+    def with_values(self, values: Sequence[Value], rows: Value | None) -> CarryStack:
+        return CarryStack(values[0], values[1], rows, tuple(values[2:]))
 
     def place(self, index: Value) -> Value:
         return index if self.rows is None else row(self.rows, index)
@@ -186,25 +188,27 @@ class Kept:
     @property
     def turn(self) -> Value:
         """The turn that the last kept carries belong before."""
-        return row(self.turns, plus(self.depth, -1))
+        return row(self.turns, plus_count(self.depth, -1))
 
     @property
     def carries(self) -> tuple[Value, ...]:
         """The last kept carries."""
-        place = self.place(plus(self.depth, -1))
+        place = self.place(plus_count(self.depth, -1))
         return tuple(row(b, place) for b in self.buffers)
 
-    def pushed(self, turn: Value, carries: Sequence[Value]) -> Kept:
+    def pushed(self, turn: Value, carries: Sequence[Value]) -> CarryStack:
         place = self.place(self.depth)
         pairs = zip(self.buffers, carries, strict=True)
         buffers = tuple(with_row(b, place, x) for b, x in pairs)
         turns = with_row(self.turns, self.depth, turn)
-        return Kept(plus(self.depth, 1), turns, self.rows, buffers)
+        return CarryStack(plus_count(self.depth, 1), turns, self.rows, buffers)
 
-    def popped(self) -> Kept:
-        return Kept(plus(self.depth, -1), self.turns, self.rows, self.buffers)
+    def popped(self) -> CarryStack:
+        return CarryStack(plus_count(self.depth, -1), self.turns, self.rows, self.buffers)
 
-    def up_to(self, turn: Value, checkpoints: int, consts: Sequence[Value], advance: Turn) -> Kept:
+    def up_to(
+        self, turn: Value, checkpoints: int, consts: Sequence[Value], advance: Turn
+    ) -> CarryStack:
         """With the carries before `turn` as the last ones, and free room filled on the way."""
         n = len(consts)
         rows = () if self.rows is None else (self.rows,)
@@ -215,17 +219,17 @@ class Kept:
         def fill(consts: Sequence[Value], carries: Sequence[Value]) -> Sequence[Value]:
             kept = self.with_values(carries, consts[n + 1] if rows else None)
             start = kept.turn
-            left = sub(plus(consts[n], 1), start)
-            free = sub(number(checkpoints + 1), kept.depth)
+            left = sub(plus_count(consts[n], 1), start)
+            free = sub(count_value(checkpoints + 1), kept.depth)
             end = add(start, strided(left, free))
-            found = turned("advance", consts[:n], start, end, kept.carries, advance)
+            found = carries_after("advance", consts[:n], start, end, kept.carries, advance)
             return kept.pushed(end, found).values
 
         found = loop("restore", (*consts, turn, *rows), self.values, ends, fill)
         return self.with_values(found, self.rows)
 
 
-def turned(
+def carries_after(
     name: str,
     consts: Sequence[Value],
     start: Value,
@@ -240,7 +244,7 @@ def turned(
         return lt(carries[0], consts[n])
 
     def step(consts: Sequence[Value], carries: Sequence[Value]) -> Sequence[Value]:
-        return plus(carries[0], 1), *advance(consts[:n], carries[0], carries[1:])
+        return plus_count(carries[0], 1), *advance(consts[:n], carries[0], carries[1:])
 
     return loop(name, (*consts, end), (start, *carries), test, step)[1:]
 
@@ -253,7 +257,7 @@ class Online:
     be so that none of them runs more than `repeated` times; beta(s, r - 1) of them.
     """
 
-    kept: Kept
+    kept: CarryStack
     repeated: Value
     most: Value
 
@@ -262,8 +266,8 @@ class Online:
         rows = checkpoints + 1
         turns = full(0, Type("i64", (rows,)))
         buffers = tuple(room(x, rows) for x in carries)
-        kept = Kept(number(0), turns, iota(turns.type, 0), buffers)
-        return Online(kept, number(1), full(1, Type("i64", (checkpoints,))))
+        kept = CarryStack(count_value(0), turns, iota(turns.type, 0), buffers)
+        return Online(kept, count_value(1), full(1, Type("i64", (checkpoints,))))
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -282,10 +286,10 @@ class Online:
         fits = elementwise.le(sub(behind, slice_(kept.turns, (0,), (c,))), self.most)
         places = iota(self.most.type, 0)
         first = reduce_min(select(fits, places, full(c, places.type)), (0,))
-        full_now = lt(number(c), kept.depth)
-        again = elementwise.and_(full_now, elementwise.eq(first, number(c)))
-        dropped = plus(select(lt(first, number(c)), first, number(0)), 1)
-        dropped = select(full_now, dropped, number(c))
+        full_now = lt(count_value(c), kept.depth)
+        again = elementwise.and_(full_now, elementwise.eq(first, count_value(c)))
+        dropped = plus_count(select(lt(first, count_value(c)), first, count_value(0)), 1)
+        dropped = select(full_now, dropped, count_value(c))
         # those behind the dropped one move up, and its row is the last
         at = iota(kept.turns.type, 0)
         later = elementwise.le(broadcast(dropped, at.shape, (0,)), at)
@@ -300,5 +304,7 @@ class Online:
         repeated = add(self.repeated, elementwise.cast(again, "i64"))
         rows = take(kept.rows, order, 0)
         turns = take(kept.turns, order, 0)
-        depth = minimum(kept.depth, number(c))
-        return Online(Kept(depth, turns, rows, kept.buffers).pushed(turn, carries), repeated, most)
+        depth = minimum(kept.depth, count_value(c))
+        return Online(
+            CarryStack(depth, turns, rows, kept.buffers).pushed(turn, carries), repeated, most
+        )

@@ -12,7 +12,7 @@ from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Sample, Value, apply_all
 from ...ir.symbolic import accumulate, node_of, present, repeated, zeros
 from ...ir.types import Type, spelled
-from ...ir.walk import inline
+from ...ir.walk import inline_graph
 from ...transform.batch import batch
 from ...transform.interpreter import interpret
 from ...transform.jvp import pushforward
@@ -26,18 +26,18 @@ from .bodies import (
     Narrowed,
     body_of,
     chosen,
-    filled,
     fresh,
     grown,
     moving,
+    narrowed_body,
     of_inputs,
     once,
     others,
     read_by,
-    reduced,
     reordered,
     spread,
     waiting,
+    with_zeros,
 )
 from .postponed import Postponed, Total
 
@@ -162,13 +162,13 @@ class Scan(Control):
         still = self.length or not any(carries)  # else the first is last
         if still and not any(moving(out_slopes)):
             return (None,) * len(node.values)
-        last = present(filled(out_slopes[:k], outs[:k], carries))
+        last = present(with_zeros(out_slopes[:k], outs[:k], carries))
         ys, y_slopes = outs[k:], out_slopes[k:]
         inputs = self.beside(primals, slopes)
         body = Graph.of(
             f"{self.body.name}_jvp", inputs, (*outs[:k], *last, *ys, *present(y_slopes))
         )
-        first = filled(self.parts(tangents)[1], self.parts(node.args)[1], carries)
+        first = with_zeros(self.parts(tangents)[1], self.parts(node.args)[1], carries)
         given = [*self.parts(tangents)]
         given[1] = first
         both = replace(self, body=body, consts=self.consts + sum(consts), carries=k + sum(carries))
@@ -232,7 +232,7 @@ class Scan(Control):
         early = apply_all(replace(own, body=body), *given[0], *given[1], *given[2])
         operand = dict(zip(stacked, early[count:], strict=True))
         operand |= zip(elements, given[2], strict=True)
-        operand |= zip(fixed, inline(Graph.of("", consts, fixed), given[0]), strict=True)
+        operand |= zip(fixed, inline_graph(Graph.of("", consts, fixed), given[0]), strict=True)
         read = [r for r in residuals if r not in fixed]
 
         inner = dict(zip(residuals, second.inputs, strict=False))
@@ -278,10 +278,10 @@ class Scan(Control):
         body = Graph.of(
             f"{self.body.name}_transpose",
             (*fixed[:count], *totals, *carried, *elements),
-            (*present((*sums, *filled(found[1], carried_like, active), *found[2])), *later),
+            (*present((*sums, *with_zeros(found[1], carried_like, active), *found[2])), *later),
         )
         op = Scan(body, count, len(totals) + len(carried), self.length, not self.reverse)
-        ends = present(filled(cts[:k], node.values[:k], active))
+        ends = present(with_zeros(cts[:k], node.values[:k], active))
         sequences_given = (*others(args[2], sequences), *present(cts[k:]))
         made = apply_all(op, *others(args[0], consts), *map(zeros, totals), *ends, *sequences_given)
         n, m = len(totals), len(made) - len(later)
@@ -359,10 +359,10 @@ class Scan(Control):
         given = self.parts(args)
         pairs = zip(given[1], carries, wide, strict=True)
         first = (repeated((x,), (yes or not need,), size)[0] for x, yes, need in pairs)
-        stacks = (exchanged(x) if yes else x for x, yes in zip(given[2], sequences, strict=True))
+        stacks = (swapped_axes(x) if yes else x for x, yes in zip(given[2], sequences, strict=True))
         found = apply_all(replace(self, body=body), *given[0], *first, *stacks)
         ys = zip(found[k:], outs[k:], strict=True)
-        return *found[:k], *(exchanged(y) if yes else y for y, yes in ys)
+        return *found[:k], *(swapped_axes(y) if yes else y for y, yes in ys)
 
     # ---- less
 
@@ -398,7 +398,7 @@ class Scan(Control):
         operands, outs = (*consts, *(c + j for j in live), *elements), (*live, *stacks)
         op = self
         if (len(operands), len(outs)) != (len(node.args), len(wanted)):
-            body = reduced(body, operands, fixed | sequences, outs)
+            body = narrowed_body(body, operands, fixed | sequences, outs)
             op = replace(self, body=body, consts=len(consts), carries=len(live))
         at = {j: n for n, j in enumerate(outs)}
         results = tuple(
@@ -452,6 +452,6 @@ class Scan(Control):
         )
 
 
-def exchanged(x: Value) -> Value:
+def swapped_axes(x: Value) -> Value:
     """The first two axes in the other order."""
     return permute(x, (1, 0, *range(2, x.type.ndim)))

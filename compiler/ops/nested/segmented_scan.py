@@ -105,7 +105,7 @@ def looped(
         return apply_all(op, *args)
     count = turns // size
     consts, carries, sequences = op.parts(args)
-    first, rest = parted(op, sequences, count * size)
+    first, rest = sequence_parts(op, sequences, count * size)
     stacks = [reshape(x, (count, size, *x.shape[1:])) for x in first]
     given = *consts, *carries, *stacks
     inputs = tuple(map(Value, op.inside([x.type for x in given])))
@@ -124,7 +124,9 @@ def looped(
     return *found[: op.carries], *joined
 
 
-def parted(op: Scan, sequences: Sequence[Value], turns: int) -> tuple[list[Value], list[Value]]:
+def sequence_parts(
+    op: Scan, sequences: Sequence[Value], turns: int
+) -> tuple[list[Value], list[Value]]:
     """The elements of the first `turns`, and those of the others."""
     border = op.length - turns if op.reverse else turns
 
@@ -148,11 +150,11 @@ class Costs(NamedTuple):
 
     def segment(self, turns: int, levels: int) -> int:
         """How many turns a segment has; 0 where it takes the least to keep everything."""
-        return least(self, turns, levels)[1]
+        return least_bytes(self, turns, levels)[1]
 
 
 @functools.lru_cache(4096)
-def least(costs: Costs, turns: int, levels: int) -> tuple[int, int]:
+def least_bytes(costs: Costs, turns: int, levels: int) -> tuple[int, int]:
     """The fewest bytes for `turns`, and the length of the segments that need them.
 
     100 turns that carry 1 byte, and of which 4 are read each, keep 400 bytes. In one level they are
@@ -165,7 +167,7 @@ def least(costs: Costs, turns: int, levels: int) -> tuple[int, int]:
     weighed: list[tuple[int, int]] = [everything]
     for size in sorted(lengths(costs, turns, levels)):
         kept = turns // size * costs.carries + turns % size * costs.turn
-        weighed.append((kept + least(costs, size, levels - 1)[0], size))
+        weighed.append((kept + least_bytes(costs, size, levels - 1)[0], size))
     return min(weighed)
 
 
@@ -179,11 +181,11 @@ def lengths(costs: Costs, turns: int, levels: int) -> set[int]:
         return {turns // count for count in range(1, turns + 1)}
     ratio = costs.carries / costs.turn
     near = max(1.0, turns ** (levels / (levels + 1)) * ratio ** (1 / (levels + 1)))
-    counts = *spaced(turns / near, turns), *(turns // size for size in spaced(near, turns))
+    counts = *sizes_near(turns / near, turns), *(turns // size for size in sizes_near(near, turns))
     return {turns // count for count in counts}
 
 
-def spaced(near: float, most: int) -> range:
+def sizes_near(near: float, most: int) -> range:
     """Numbers from half to twice of one."""
     low, high = max(1, min(most, int(near / 2))), min(most, int(2 * near) + 1)
     return range(low, high + 1, max(1, (high - low) // WEIGHED))

@@ -24,19 +24,19 @@ from .bodies import (
     body_of,
     by_row,
     chosen,
-    filled,
     fresh,
     inlined_batch,
     moving,
+    narrowed_body,
     of_inputs,
     once,
     others,
     pushed_together,
     read_by,
-    reduced,
     reordered,
     spread,
     waiting,
+    with_zeros,
 )
 
 INDEX = Type("i32")
@@ -120,7 +120,7 @@ class Switch(Control):
         places = shared_places(computed)
         firsts, seconds = [], []
         for (first, second), some, own in zip(halves, crossing, computed, strict=True):
-            at = placed(own, places)
+            at = values_by_type(own, places)
             outs = tuple(full_zero(t) if v is None else v for t, v in zip(places, at, strict=True))
             firsts.append(Graph.of(first.name, first.inputs, (*first.outputs[:count], *outs)))
             inner = dict(zip(some, second.inputs, strict=False))
@@ -153,7 +153,7 @@ class Switch(Control):
             Graph.of(
                 f"{branch.name}_transpose",
                 (*fixed, *own),
-                present(filled(back, chosen(branch.inputs, marks), moved)),
+                present(with_zeros(back, chosen(branch.inputs, marks), moved)),
             )
             for branch, (fixed, own, back) in zip(self.branches, found, strict=True)
         )
@@ -219,7 +219,7 @@ class Switch(Control):
         inputs = sorted(set(alike.values()))
         op = self
         if (len(inputs), len(outs)) != (len(read), len(wanted)):
-            op = Switch(tuple(reduced(b, inputs, alike, outs) for b in self.branches))
+            op = Switch(tuple(narrowed_body(b, inputs, alike, outs) for b in self.branches))
         at = {k: n for n, k in enumerate(outs)}
         results = tuple(at.get(k) for k in range(len(wanted)))
         return Narrowed(op, (0, *(i + 1 for i in inputs)), results, unchanged)
@@ -269,7 +269,7 @@ def shared_places(computed: Sequence[Sequence[Value]]) -> list[Type]:
     return list(most.elements())
 
 
-def placed(values: Sequence[Value], places: Sequence[Type]) -> list[Value | None]:
+def values_by_type(values: Sequence[Value], places: Sequence[Type]) -> list[Value | None]:
     """The values at places of their types, each once."""
     left = list(values)
     found: list[Value | None] = []

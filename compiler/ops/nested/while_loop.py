@@ -11,7 +11,7 @@ import numpy as np
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Node, Sample, Value, apply_all
-from ...ir.source import where
+from ...ir.source import location
 from ...ir.symbolic import present, repeated
 from ...ir.types import Type, spelled
 from ...transform.batch import batch
@@ -28,19 +28,19 @@ from .bodies import (
     body_of,
     by_row,
     chosen,
-    filled,
+    conditional_body,
     fresh,
     grown,
     inlined_batch,
     moving,
+    narrowed_body,
     of_inputs,
     once,
     read_by,
-    reduced,
     reordered,
     spread,
     waiting,
-    within,
+    with_zeros,
 )
 
 
@@ -114,12 +114,12 @@ class While(Control, name="while_loop"):
         if not any(carries):
             return (None,) * len(node.values)
         primals, slopes, outs, out_slopes = pushed(carries)
-        last = present(filled(out_slopes, outs, carries))
+        last = present(with_zeros(out_slopes, outs, carries))
         inputs = (*primals[:n], *present(slopes[:n]), *primals[n:], *present(slopes[n:]))
         body = Graph.of(f"{self.body.name}_jvp", inputs, (*outs, *last))
         read = dict(zip(primals, self.condition.inputs, strict=True))
         condition = reordered(self.condition, [read.get(v) or Value(v.type) for v in inputs])
-        first = present(filled(tangents[n:], node.args[n:], carries))
+        first = present(with_zeros(tangents[n:], node.args[n:], carries))
         found = apply_all(
             replace(self, condition=condition, body=body, consts=n + sum(marks[:n])),
             *node.args[:n], *present(tangents[:n]), *node.args[n:], *first,
@@ -156,7 +156,7 @@ class While(Control, name="while_loop"):
     ) -> tuple[Value | None, ...]:
         raise ProgramError(
             "while_loop: has no derivative in reverse mode, how often it runs is not known",
-            where(node.source),
+            location(node.source),
             "checkpoints=10, say, in the call of the loop, lax.fori_loop with Python ints as "
             "bounds, lax.scan, or wl.jvp",
         )
@@ -186,7 +186,7 @@ class While(Control, name="while_loop"):
         given, consts = args[:n], tuple(batched[:n])
         if on is not None:
             given, consts = (on, *given), (True, *consts)
-            graphs = within(self.condition, 0), within(self.body, 0)
+            graphs = conditional_body(self.condition, 0), conditional_body(self.body, 0)
             op = replace(self, condition=graphs[0], body=graphs[1], consts=n + 1)
 
         def turned(carries: Marks) -> tuple[Graph, tuple[bool, ...]]:
@@ -252,8 +252,8 @@ class While(Control, name="while_loop"):
         operands = (*consts, *(n + j for j in live))
         op = self
         if (len(consts), len(live)) != (n, len(wanted)):
-            condition = reduced(self.condition, operands, fixed, (0,))
-            less = reduced(body, operands, fixed, live)
+            condition = narrowed_body(self.condition, operands, fixed, (0,))
+            less = narrowed_body(body, operands, fixed, live)
             op = replace(self, condition=condition, body=less, consts=len(consts))
         at = {j: i for i, j in enumerate(live)}
         return Narrowed(op, operands, tuple(at.get(j) for j in range(len(wanted))), unchanged)

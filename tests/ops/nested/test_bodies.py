@@ -7,7 +7,7 @@ from wonderland.compiler.ir.graph import Graph, Op, Value, apply_all
 from wonderland.compiler.ir.text import parse
 from wonderland.compiler.ir.types import Type
 from wonderland.compiler.ir.verify import verify
-from wonderland.compiler.ir.walk import inline
+from wonderland.compiler.ir.walk import inline_graph
 from wonderland.compiler.ops import add, mul, sin
 from wonderland.compiler.transform import jvp, linearize, split, transpose
 from wonderland.compiler.transform.interpreter import interpret
@@ -71,7 +71,7 @@ def pieces() -> tuple[Graph, Graph]:
         return Graph.of("f", inputs, (p, q))
 
     called = program(lambda *args: apply_all(Call(body), *args))
-    return called, program(lambda *args: inline(body, args))
+    return called, program(lambda *args: inline_graph(body, args))
 
 
 def test_a_call_is_differentiated_through_its_body():

@@ -155,7 +155,7 @@ def test_a_loop_that_ends_when_it_likes_takes_no_turn_too_often(checkpoints: int
 @pytest.mark.parametrize("checkpoints", [1, 2, 3, 6])
 def test_a_program_keeps_the_same_turns(checkpoints: int):
     online = revolve.Online.start([], checkpoints)
-    inputs = tuple(Value(v.type) for v in (*online.values, revolve.number(0)))
+    inputs = tuple(Value(v.type) for v in (*online.values, revolve.count_value(0)))
     after = online.with_values(inputs[:-1]).with_turn(inputs[-1], [])
     graph = Graph.of("online", inputs, after.values)
     start = interpret(Graph.of("start", (), online.values))

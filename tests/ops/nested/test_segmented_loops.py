@@ -28,7 +28,7 @@ from wonderland import lax
 from wonderland.compiler.ir.errors import OverBudget
 from wonderland.compiler.ir.graph import Graph
 from wonderland.compiler.jit.budget import Candidate, fitted, loops_in
-from wonderland.compiler.ops.nested.segmented_scan import Costs, SegmentedScan, least
+from wonderland.compiler.ops.nested.segmented_scan import Costs, SegmentedScan, least_bytes
 from wonderland.compiler.pipeline import Lowering, compile_graph
 from wonderland.compiler.plan.buffers import check_overlap
 from wonderland.compiler.trace.tracer import Recomputed
@@ -64,7 +64,7 @@ def test_segments_need_the_fewest_bytes(turns: int, carries: int, turn: int, lev
         )
         return min([turns * turn, *found])
 
-    nbytes, size = least(Costs(carries, turn), turns, levels)
+    nbytes, size = least_bytes(Costs(carries, turn), turns, levels)
     assert size <= turns and nbytes <= turns * turn
     assert nbytes <= 1.05 * fewest(turns, levels)
     if size and levels == 1:
@@ -72,7 +72,7 @@ def test_segments_need_the_fewest_bytes(turns: int, carries: int, turn: int, lev
 
 
 def test_of_a_million_turns_a_few_thousand_are_kept():
-    found = [least(Costs(8, 8), 10**6, levels) for levels in (1, 2, 3)]
+    found = [least_bytes(Costs(8, 8), 10**6, levels) for levels in (1, 2, 3)]
     for (nbytes, _), kept in zip(found, (2000, 300, 4 * 10**1.5), strict=True):
         assert 0.99 * kept <= nbytes / 8 <= 1.05 * kept
 

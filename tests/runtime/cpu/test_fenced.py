@@ -20,7 +20,7 @@ from tests.plan.test_verify import PROGRAMS, compiled
 from tests.programs.random_graphs import random_arrays, random_graph
 from wonderland.compiler.pipeline import Compiled, compile_graph, machine_code
 from wonderland.runtime.cpu import fenced
-from wonderland.runtime.cpu.fenced import SIDES, checked
+from wonderland.runtime.cpu.fenced import SIDES, checked_side
 from wonderland.runtime.cpu.program import Program
 from wonderland.runtime.rows import KernelRow, Slot
 from wonderland.runtime.spec import ArraySpec
@@ -99,13 +99,13 @@ def test_a_donated_argument_that_another_sees_is_copied(kernels: Mapping[str, in
     spec = ArraySpec(np.dtype(np.int64), (6,))
     table = Program((row,), (spec, spec), (spec,), donated=((1, 0),)).table
     both = np.arange(12)
-    (total,) = fenced.call(table, "end", (both[::2], both[:6]))
+    (total,) = fenced.fenced_call(table, "end", (both[::2], both[:6]))
     np.testing.assert_array_equal(total, np.arange(6) * 3)
     np.testing.assert_array_equal(both, np.arange(12))
-    (total,) = fenced.call(table, "end", (both[6:], both[:6]))
+    (total,) = fenced.fenced_call(table, "end", (both[6:], both[:6]))
     assert total.ctypes.data == both.ctypes.data
 
 
 def test_the_side_is_end_or_begin() -> None:
     with pytest.raises(ValueError, match="WONDERLAND_GUARD: end or begin is required, got 'both'"):
-        checked("both")
+        checked_side("both")

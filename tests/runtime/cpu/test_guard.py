@@ -14,7 +14,7 @@ from wonderland.runtime.cpu.border import ACCEPTED
 from wonderland.runtime.cpu.context import Context
 from wonderland.runtime.cpu.program import Program
 from wonderland.runtime.rows import KernelRow, Slot
-from wonderland.runtime.spec import ArraySpec, accept, fits
+from wonderland.runtime.spec import ArraySpec, accept, fits_spec
 
 F32, F64, I64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 
@@ -56,8 +56,8 @@ def test_the_native_guard_says_what_python_says(shape, dtype):
     spec = ArraySpec(dtype, shape)
     context = Context(Program((), (spec,), ()).table, True, None)
     for leaf in [*samples(), 1.0, None, [1.0], np.float32(1), "x"]:
-        assert (context.start((leaf,), ()) == ACCEPTED) == fits(leaf, spec, donated=False), repr(
-            leaf
+        assert (context.start((leaf,), ()) == ACCEPTED) == fits_spec(leaf, spec, donated=False), (
+            repr(leaf)
         )
 
 
@@ -137,7 +137,7 @@ def test_the_slow_way_gives_what_the_native_guard_takes():
             array = accept(leaf, spec, 0, donated=False)
         except TypeError:
             continue
-        assert fits(array, spec, donated=False)
+        assert fits_spec(array, spec, donated=False)
         assert np.array_equal(array, np.asarray(leaf))
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from wonderland.runtime.cpu.memory import ALIGNMENT, POOLED_BYTES, Pool, aligned
+from wonderland.runtime.cpu.memory import ALIGNMENT, POOLED_BYTES, Pool, aligned_array
 from wonderland.runtime.cpu.program import Program
 from wonderland.runtime.rows import KernelRow, Slot
 from wonderland.runtime.spec import ArraySpec
@@ -20,7 +20,7 @@ LARGE = POOLED_BYTES // 8
 
 @pytest.mark.parametrize("nbytes", [1, 63, 64, 1000, POOLED_BYTES, 3 << 20])
 def test_blocks_begin_on_a_cache_line(nbytes):
-    block = aligned(nbytes)
+    block = aligned_array(nbytes)
     assert block.nbytes == nbytes
     assert block.ctypes.data % ALIGNMENT == 0
     block[:] = 1

@@ -235,7 +235,7 @@ def test_the_devices_of_a_machine_are_found_and_told_of_forks(
 ) -> None:
     told: list[Any] = []
     monkeypatch.setattr(os, "register_at_fork", lambda after_in_child: told.append(after_in_child))
-    (found,), why = cuda.found.__wrapped__()
+    (found,), why = cuda.cuda_found.__wrapped__()
     assert (str(found), found.architecture, why) == ("cuda:0", "sm_90", "")
     assert repr(found) == "<cuda:0 A driver of the tests, sm_90>"
     kept = found.allocate(10)

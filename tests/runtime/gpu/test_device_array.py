@@ -12,7 +12,7 @@ import pytest
 from tests.runtime.fake_device import FakeDevice
 from wonderland.runtime.gpu import cuda, devices, dlpack
 from wonderland.runtime.gpu.device import DeviceError
-from wonderland.runtime.gpu.device_array import DeviceArray, adopt, put
+from wonderland.runtime.gpu.device_array import DeviceArray, adopt, uploaded
 from wonderland.runtime.spec import ArraySpec
 
 BF16 = np.dtype(ml_dtypes.bfloat16)
@@ -24,7 +24,7 @@ def device() -> FakeDevice:
 
 
 def on(device: FakeDevice, x: np.ndarray) -> DeviceArray:
-    return put(x, device, ArraySpec(x.dtype, x.shape))
+    return uploaded(x, device, ArraySpec(x.dtype, x.shape))
 
 
 def test_an_array_knows_itself_and_is_read_on_the_host(device):
@@ -196,9 +196,11 @@ def test_the_cuda_array_interface_goes_out_and_in():
 
 def test_devices_are_named(monkeypatch):
     fake = FakeDevice()
-    monkeypatch.setattr(cuda, "devices", lambda: (fake,))
-    assert devices.devices() == [devices.CPU, fake]
-    assert devices.devices("cuda") == [fake] and devices.devices("cpu") == [devices.CPU]
+    monkeypatch.setattr(cuda, "cuda_devices", lambda: (fake,))
+    assert devices.devices_of_kind() == [devices.CPU, fake]
+    assert devices.devices_of_kind("cuda") == [fake] and devices.devices_of_kind("cpu") == [
+        devices.CPU
+    ]
     for name in ("cuda", "gpu", "cuda:0", fake):
         assert devices.accelerator(name) is fake
     for name in (None, "", "cpu", devices.CPU):
@@ -214,8 +216,8 @@ def test_devices_are_named(monkeypatch):
 
 
 def test_a_machine_without_a_gpu_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(cuda, "found", lambda: ((), "the NVIDIA driver sees no GPU"))
-    assert devices.devices() == [devices.CPU]
+    monkeypatch.setattr(cuda, "cuda_found", lambda: ((), "the NVIDIA driver sees no GPU"))
+    assert devices.devices_of_kind() == [devices.CPU]
     with pytest.raises(
         DeviceError, match='a device "cuda" is required: the NVIDIA driver sees no GPU'
     ):

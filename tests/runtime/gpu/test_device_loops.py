@@ -25,7 +25,7 @@ from tests.runtime.loop_rows import (
 )
 from wonderland.runtime.gpu import segments
 from wonderland.runtime.gpu.device import DeviceError
-from wonderland.runtime.gpu.device_array import put
+from wonderland.runtime.gpu.device_array import uploaded
 from wonderland.runtime.gpu.device_program import DeviceProgram
 from wonderland.runtime.rows import BranchRow, DeviceRow, HostRow, LoopRow, Row, Slot
 from wonderland.runtime.spec import ArraySpec
@@ -182,12 +182,12 @@ def test_a_loop_that_is_left_half_way_takes_the_donated_array_with_it(device, er
 
     row = powers(3, host(maybe, (), ()))
     program = DeviceProgram(device, (row,), (SPEC,), (SPEC,), (), 48, ((0, 0),))
-    x = put(X, device, SPEC)
+    x = uploaded(X, device, SPEC)
     with pytest.raises(error, match="inside"):
         program((x,))
     with pytest.raises(DeviceError, match="the array was donated"):
         np.asarray(x)
-    assert program((put(X, device, SPEC),))[0].tolist() == (X * 8).tolist()
+    assert program((uploaded(X, device, SPEC),))[0].tolist() == (X * 8).tolist()
 
 
 def test_a_turn_that_fails_behind_its_first_launch_takes_the_donated_array_with_it() -> None:
@@ -198,7 +198,7 @@ def test_a_turn_that_fails_behind_its_first_launch_takes_the_donated_array_with_
     turn = first, replace(first, name="second")
     loop = LoopRow(turn, cells, segments.UNROLLED)
     program = DeviceProgram(device, (loop,), (SPEC,), (SPEC,), (), 0, ((0, 0),))
-    x = put(X, device, SPEC)
+    x = uploaded(X, device, SPEC)
     device.failing = "run second"
     with pytest.raises(DeviceError, match="run second on cuda:0: planted"):
         program((x,))
@@ -207,7 +207,7 @@ def test_a_turn_that_fails_behind_its_first_launch_takes_the_donated_array_with_
 
 def test_a_donated_array_stays_where_nothing_has_run(device):
     program = DeviceProgram(device, (powers(3),), (SPEC,), (SPEC,), (), 48, ((0, 0),))
-    x = put(X, device, SPEC)
+    x = uploaded(X, device, SPEC)
     device.failing = "graph" if segments.UNROLLED else "run"
     with pytest.raises(DeviceError, match="planted"):
         program((x,))

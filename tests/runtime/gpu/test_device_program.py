@@ -9,7 +9,7 @@ import pytest
 
 from tests.runtime.fake_device import Code, FakeDevice
 from wonderland.runtime.gpu.device import DeviceError, OutOfDeviceMemory
-from wonderland.runtime.gpu.device_array import DeviceArray, put
+from wonderland.runtime.gpu.device_array import DeviceArray, uploaded
 from wonderland.runtime.gpu.device_program import DeviceProgram
 from wonderland.runtime.rows import DeviceRow, HostRow, Slot
 from wonderland.runtime.spec import ArraySpec
@@ -86,7 +86,7 @@ def test_nothing_waits_before_somebody_reads(device):
 def test_one_graph_is_made_and_changed_where_addresses_change(device):
     rows = (plus(IN, IN, arena(0)), plus(arena(0), arena(0), arena(1)), plus(arena(1), IN, OUT))
     program = DeviceProgram(device, rows, (SPEC,), (SPEC,), (), 1024)
-    x = put(X, device, SPEC)
+    x = uploaded(X, device, SPEC)
     kept = [program((x,))[0] for _ in range(3)]
     assert [y.tolist() for y in kept] == [(5 * X).tolist()] * 3
     log = [entry for entry in device.log if entry.startswith(("graph", "change", "launch"))]
@@ -102,7 +102,7 @@ def test_a_call_that_is_under_way_is_not_touched_by_the_next(device):
 
 def test_arguments_on_the_device_are_not_copied(device):
     program = DeviceProgram(device, (plus(IN, IN, OUT),), (SPEC,), (SPEC,))
-    x = put(X, device, SPEC)
+    x = uploaded(X, device, SPEC)
     for _ in range(4):
         (x,) = program((x,))
     assert x.tolist() == (16 * X).tolist()
@@ -123,10 +123,10 @@ def test_memory_returns_when_nobody_holds_it(device):
 
 def test_an_argument_may_die_while_it_is_still_read(device):
     program = DeviceProgram(device, (plus(IN, IN, OUT),), (SPEC,), (SPEC,))
-    x = put(X, device, SPEC)
+    x = uploaded(X, device, SPEC)
     (out,) = program((x,))
     del x
-    other = put(Y, device, SPEC)  # noqa: F841  takes the memory if it is free too early
+    other = uploaded(Y, device, SPEC)  # noqa: F841  takes the memory if it is free too early
     assert out.tolist() == (X + X).tolist()
 
 
@@ -175,7 +175,7 @@ def test_a_host_function_that_fails_leaves_the_program_as_it_was(device):
 
 def test_a_donated_array_becomes_the_result(device):
     program = DeviceProgram(device, (plus(IN, IN, OUT),), (SPEC,), (SPEC,), donated=((0, 0),))
-    x = put(X, device, SPEC)
+    x = uploaded(X, device, SPEC)
     place = x.address
     (out,) = program((x,))
     assert out.address == place and x.is_deleted()
@@ -190,16 +190,16 @@ def test_a_donated_array_becomes_the_result(device):
 def test_what_others_see_is_copied_instead_of_donated(device):
     rows = (plus(IN, Slot("input", 1), OUT),)
     program = DeviceProgram(device, rows, (SPEC, SPEC), (SPEC,), donated=((0, 0),))
-    x = put(X, device, SPEC)
+    x = uploaded(X, device, SPEC)
     (out,) = program((x, x))
     assert not x.is_deleted() and x.tolist() == X.tolist()
     assert out.tolist() == (X + X).tolist()
     view = np.from_dlpack(x)
-    (out,) = program((x, put(Y, device, SPEC)))
+    (out,) = program((x, uploaded(Y, device, SPEC)))
     assert out.tolist() == (X + Y).tolist() and view.tolist() == X.tolist()
     del view
     gc.collect()
-    program((x, put(Y, device, SPEC)))
+    program((x, uploaded(Y, device, SPEC)))
     assert x.is_deleted()
 
 
@@ -213,7 +213,7 @@ def test_arguments_of_another_kind_are_refused_before_anything_runs(device):
         program((X, X))
     with pytest.raises(TypeError, match=r"argument 0: f32\[100\] is required, got f64\[100\]"):
         program((X.astype(np.float64),))
-    wrong = put(X[:3], device, ArraySpec(F32, (3,)))
+    wrong = uploaded(X[:3], device, ArraySpec(F32, (3,)))
     with pytest.raises(TypeError, match=r"argument 0: f32\[100\] is required, got f32\[3\]"):
         program((wrong,))
     assert device.log == ["allocate 12", "upload 12"]
@@ -240,7 +240,7 @@ def test_a_failure_of_any_step_leaves_the_program_usable(device, what):
     if what == "change":
         program((X,))
     device.failing = what
-    held = [put(Y, FakeDevice(), SPEC)] if what == "change" else []
+    held = [uploaded(Y, FakeDevice(), SPEC)] if what == "change" else []
     with pytest.raises(DeviceError, match=f"{what}.* on cuda:0: planted"):
         for _ in range(9):
             held += program((X,))

@@ -114,7 +114,7 @@ def test_an_equal_text_is_compiled_once_under_any_name():
 def test_code_that_llvm_refuses_is_an_error_that_shows_the_text():
     def broken(e, x):
         f = e.declare("llvm.smax.i64", native.LLVM_I64, [native.LLVM_I64])  # it takes two operands
-        return native.Value(native.I64, e.builder.call(f, [x.llvm]))
+        return native.NativeValue(native.I64, e.builder.call(f, [x.llvm]))
 
     with pytest.raises(CompilerError, match=r"llvm.smax[\s\S]*please report[\s\S]*def bad"):
         objects.functions("def bad(x):\n    return broken(x)", {"broken": broken}, "broken")
