@@ -179,7 +179,7 @@ class Jitted(Generic[P, R]):
     static: tuple[int, ...]
     static_names: tuple[str, ...]
     donated: tuple[int, ...]
-    own: dict[str, Any]  # settings by keyword
+    keywords: dict[str, Any]  # settings by keyword
     entries: dict[Key, Executable] = field(default_factory=dict)
     turns: dict[int, int] = field(default_factory=dict)  # when each was last looked up, by id
     clock: Iterator[int] = field(default_factory=itertools.count)
@@ -301,7 +301,7 @@ class Jitted(Generic[P, R]):
 
     def settings(self, arrays: Sequence[Any]) -> Settings:
         """What holds for a call now; the device is that of the arguments if none is set."""
-        found = replace(active(), **self.own) if self.own else active()
+        found = replace(active(), **self.keywords) if self.keywords else active()
         device = found.device or device_of(arrays)
         return found if device == found.device else replace(found, device=device)
 
@@ -339,7 +339,7 @@ class Jitted(Generic[P, R]):
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def traced(self, static: Any, dynamic: Any, recomputed: Recomputed | None = None) -> Traced:
-        with changed(**{k: v for k, v in self.own.items() if k == PRECISION}):
+        with changed(**{k: v for k, v in self.keywords.items() if k == PRECISION}):
             return trace(self.bound(static), *dynamic, name=self.name, recomputed=recomputed)
 
     def bound(self, static: Any) -> Callable[..., Any]:

@@ -5,7 +5,8 @@ holds stays held and what it changes stays half changed, in this package as in t
 it. No code of a user runs under this lock, so a fork never waits for itself.
 
 `on_new_thread` keeps Ctrl-C, and whatever else a signal raises, out of what cannot be done again
-after half of it: packages that Numba and networkx consist of are broken for good if their import is.
+after half of it: packages that Numba and networkx consist of are broken for good if their import
+is.
 """
 
 from __future__ import annotations

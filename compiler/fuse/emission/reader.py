@@ -37,14 +37,14 @@ Reading = Generator[Request, Any, Expr]
 class Reader:
     """Expressions of values: `stored` ones are loaded, everything else is computed here.
 
-    `sizes` are those of the axes, `own` the values that the kernel is to compute itself, `outer`
+    `sizes` are those of the axes, `computed` the values that the kernel computes itself, `outer`
     the axes that its stages are in, `buffers` what was loaded, in order, `results` the values
     known at one index. Raises CannotFuse where a value must be in memory, or had better be.
     """
 
     stored: Container[Value]
     sizes: dict[str, int]
-    own: Container[Value]
+    computed: Container[Value]
     outer: frozenset[str] = frozenset()
     buffers: dict[Value, Buffer] = field(default_factory=dict)
     results: dict[Value, tuple[Index, Expr]] = field(default_factory=dict)
@@ -76,10 +76,10 @@ class Reader:
         at = self.spread(value, at)
         key = value, at, guards
         if key not in self.memo:
-            self.times[value] += value in self.own
+            self.times[value] += value in self.computed
             if self.times[value] > TIMES or len(self.memo) > LONG:
                 raise CannotFuse
-            if value in self.own and self.repeated(at):
+            if value in self.computed and self.repeated(at):
                 raise CannotFuse
             self.memo[key] = yield from self.computing(value, at, guards)
         return self.memo[key]
@@ -111,7 +111,7 @@ class Reader:
         return not axes <= self.outer and not self.outer <= axes
 
     def loaded(self, value: Value) -> bool:
-        return value in self.stored and value not in self.own
+        return value in self.stored and value not in self.computed
 
     def buffer(self, value: Value) -> Buffer:
         if value not in self.buffers:

@@ -39,16 +39,16 @@ WEIGHED = 32  # lengths of segments that are weighed of more turns, and as many 
 
 
 class SegmentedScan(DirectedScan):
-    """A scan of which reverse mode computes the first `again` turns in segments, again"""
+    """A scan of which reverse mode computes the first `rerun` turns in segments, again"""
 
-    again: int
+    rerun: int
     levels: int
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        if not 0 <= self.again <= self.length or self.levels < 1:
+        if not 0 <= self.rerun <= self.length or self.levels < 1:
             raise ProgramError(
                 f"segmented_scan: at most {self.length} turns again in 1 level or more are "
-                f"required, got {self.again} in {self.levels}"
+                f"required, got {self.rerun} in {self.levels}"
             )
         return super().type(*args)
 
@@ -58,7 +58,7 @@ class SegmentedScan(DirectedScan):
         """That of the loop over segments."""
         op = replace(self.plain, body=with_levels(self.body, self.levels - 1))
         inputs = fresh(node.args)
-        found = looped(op, inputs, self.again, self.levels, costs_of(op, node.args, marked))
+        found = looped(op, inputs, self.rerun, self.levels, costs_of(op, node.args, marked))
         return divided_at(node, Graph.of(self.body.name, inputs, found), marked)
 
     @classmethod

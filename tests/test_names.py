@@ -1,0 +1,94 @@
+"""A name means one thing: it stands once in the tree, or is the same at several levels."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PARTS = "compiler", "runtime", "models", "wonderland/commands"
+
+LEVELS = {
+    "an operation": "compiler/front compiler/ops compiler/transform compiler/ir/symbolic.py "
+    "compiler/trace/trace.py compiler/optimise/laws.py models/nn models/optim",
+    "a word of kernels": "compiler/codegen/words compiler/codegen/proof compiler/kernel/scalar.py "
+    "runtime/native/language.py runtime/native/atomic.py",
+    "a command": "wonderland/commands",
+}
+"""Where the same word is the same thing: what users call and the op behind it, a word of the
+kernel language with its twin and its proof, what every command has."""
+
+SAME = {
+    "apply": "an op to values of a graph, and to expressions of a kernel",
+    "add": "numbers, with the words of kernels; what a command adds to the table of commands",
+    "check": "that a condition holds in a program; the command",
+    "diff": "of an array; of two graphs, a command",
+    "load": "a program from a file; a value from memory",
+    "map": "of a loop, and of a tree",
+    "run": "a command; the walk of a program",
+    "where": "of three operands; of a condition, which is nonzero of a known size",
+    "reference": "the meaning of kernels of every kind",
+    "verify": "the rules of a graph, and of kernels of every kind; the setting that asks for them",
+}
+
+
+def definitions(kind: type[ast.stmt]) -> dict[str, set[str]]:
+    """By name the files that define it at their top."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for file in (f for part in PARTS for f in sorted((ROOT / part).rglob("*.py"))):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, kind) and not node.name.startswith("_"):  # pyright: ignore[reportAttributeAccessIssue]
+                found[node.name].add(file.relative_to(ROOT).as_posix())  # pyright: ignore[reportAttributeAccessIssue]
+    return found
+
+
+def level(file: str) -> str:
+    """What a word of a file is a word for; the file itself if it is of no level."""
+    return next((name for name, of in LEVELS.items() if file.startswith(tuple(of.split()))), file)
+
+
+def test_a_function_is_one_thing_at_one_level_or_several() -> None:
+    alike = {
+        name: files
+        for name, files in definitions(ast.FunctionDef).items()
+        if len(files) > 1 and name not in SAME
+    }
+    words = {"an operation", "a word of kernels"}
+    several = {n: f for n, f in alike.items() if len(set(map(level, f))) > 1}
+    assert {n: f for n, f in several.items() if not set(map(level, f)) <= words} == {}
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    shared = {n: f for n, f in definitions(ast.ClassDef).items() if len(f) > 1}
+    # a family of ops, and a layer: both are what users know by that name
+    assert shared == {"Linear": {"compiler/ops/family.py", "models/nn/functions.py"}}
+
+
+def test_a_level_has_a_name_once_in_each_of_its_rooms() -> None:
+    """`sort` is in ops, in front/numpy and in front/lax, but in no two files of one of them."""
+    for name, files in definitions(ast.FunctionDef).items():
+        spaces = files - {"compiler/front/numpy/linalg.py"}  # a space of names of its own
+        rooms = [f.rpartition("/")[0] for f in spaces if level(f) == "an operation"]
+        if name in SAME:
+            continue
+        assert len(set(rooms)) == len(rooms), (name, sorted(files))
+
+
+WORDS = "found", "given", "made", "own", "again", "within", "placed"
+
+
+def test_words_for_locals_name_nothing_that_leaves_a_function() -> None:
+    """Neither a function, nor a class, nor a field of a class."""
+    fields = {
+        f"{file.relative_to(ROOT)}: {node.name}.{field.target.id}"
+        for part in PARTS
+        for file in sorted((ROOT / part).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if field.target.id in WORDS
+    }
+    assert fields == set()
+    assert set(WORDS) & definitions(ast.FunctionDef).keys() == set()
