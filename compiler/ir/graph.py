@@ -19,7 +19,6 @@ import numpy as np
 
 from .errors import CompilerError, ProgramError
 from .lazy import lazy
-from .network import network
 from .parameters import Parameter, bit_key
 from .printing import print_graph
 from .source import Source, location, source
@@ -353,10 +352,6 @@ class Graph(Parameter):
 
     def __str__(self) -> str:
         return print_graph(self)
-
-    def network(self) -> Any:
-        """The graph as a `networkx.MultiDiGraph`: see `ir.network`."""
-        return network(self)
 
     def users(self) -> dict[Value, list[Node]]:
         """The nodes that read each value, once per operand place."""

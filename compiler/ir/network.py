@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .graph import Graph, Value
+
 if TYPE_CHECKING:
     import networkx
-
-    from .graph import Graph, Value
 
 
 def network(graph: Graph) -> networkx.MultiDiGraph:

@@ -6,24 +6,37 @@ import itertools
 import keyword
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from .parameters import spell, tuple_text
 from .types import NUMPY
 
-if TYPE_CHECKING:
-    from .graph import Graph, Node, Value
+Node = Any
+Value = Any
 
 INDENT = "    "
 RESERVED = {*NUMPY, "nan", "inf"}
 
 
-def print_graph(graph: Graph) -> str:
+class Printed(Protocol):
+    """What is read of a graph, which stands above this: it prints itself by it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[Value, ...]: ...
+    @property
+    def nodes(self) -> tuple[Node, ...]: ...
+    @property
+    def outputs(self) -> tuple[Value, ...]: ...
+
+
+def print_graph(graph: Printed) -> str:
     """The text of `graph`. A value that is not its own, which `verify` rejects, prints as `?`."""
     return "\n".join(text for text, _ in lines(graph))
 
 
-def lines(graph: Graph, name: str = "") -> Iterator[tuple[str, Node | None]]:
+def lines(graph: Printed, name: str = "") -> Iterator[tuple[str, Node]]:
     """The lines of the text, each with the node it spells."""
     names = value_names(graph)
     functions: dict[int, str] = {}
@@ -49,7 +62,7 @@ def node_line(node: Node, names: Mapping[Value, str], functions: Mapping[int, st
     return f"{target}: {result} = {call_name(node.op.name)}({', '.join(given)}){comment}"
 
 
-def value_names(graph: Graph) -> dict[Value, str]:
+def value_names(graph: Printed) -> dict[Value, str]:
     """a, b, ..., z, a1, b1, ... in order; the results of a node of several are t[0], t[1]."""
     free = (
         n

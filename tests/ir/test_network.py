@@ -7,8 +7,8 @@ import wonderland as wl
 
 
 def test_nodes_and_edges_are_those_of_the_graph():
-    graph = wl.trace(lambda x, y: (np.sin(x) * y, np.sort(x)), np.zeros(3), np.zeros(3)).graph
-    made = graph.network()
+    traced = wl.trace(lambda x, y: (np.sin(x) * y, np.sort(x)), np.zeros(3), np.zeros(3))
+    made, graph = traced.network(), traced.graph
     ops = [made.nodes[k]["op"] for k in range(len(made))]
     assert ops == ["input", "input", *(n.op.name for n in graph.nodes)]
     assert list(nx.lexicographical_topological_sort(made)) == list(range(len(made)))
@@ -22,5 +22,5 @@ def test_nodes_and_edges_are_those_of_the_graph():
 
 
 def test_an_operand_that_is_read_twice_is_two_edges():
-    made = wl.trace(lambda x: x * x, np.float32(1)).graph.network()
+    made = wl.trace(lambda x: x * x, np.float32(1)).network()
     assert made.number_of_edges() == 2
