@@ -1,4 +1,7 @@
-"""The rooms of the project: what each may import, local imports counted, and no circle anywhere."""
+"""The rooms of the project: what each may import, and no circle anywhere.
+
+Imports inside of functions count, and those for types alone.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ ROOMS = {
     "compiler.pipeline": "ir settings kernel optimise fuse codegen plan "
     "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",
     "compiler.jit": "ir settings transform ops trace fuse codegen pipeline "
-    "runtime.native runtime.spec runtime.gpu",
+    "runtime.native runtime.spec runtime.program runtime.gpu",
     "compiler.testing": "ir transform trace front pipeline",
     "models": "compiler.ir compiler.trace compiler.front compiler.jit",
     "wonderland.commands": "models compiler.ir compiler.settings compiler.transform compiler.ops "
@@ -72,16 +75,6 @@ def allowed(room: str, names: str | None = None) -> set[str]:
     return {near if near in ROOMS else name for name, near in beside.items()}
 
 
-def type_only(tree: ast.Module) -> set[ast.AST]:
-    """What stands below `if TYPE_CHECKING`: it is never imported."""
-    return {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-
-
 @cache
 def imports(file: Path) -> tuple[tuple[str, int], ...]:
     """Modules of the project that a file imports, at its top or later, with the line."""
@@ -93,10 +86,7 @@ def imported(file: Path) -> Iterator[tuple[str, int]]:
     if file.name != "__init__.py":
         package.pop()
     tree = ast.parse(file.read_text())
-    skipped = type_only(tree)
     for node in ast.walk(tree):
-        if node in skipped:
-            continue
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             full = ".".join((*base, *(node.module or "").split("."))).strip(".")

@@ -5,5 +5,5 @@ In: a Python function. Out: a callable; `executable` is one program of it, `arch
 pipeline alone, which is imported when something is compiled. Begin with `jit`.
 
 Imports: ir, settings, transform, ops, trace, fuse, codegen, pipeline, runtime.native,
-runtime.spec, runtime.gpu.
+runtime.spec, runtime.program, runtime.gpu.
 """
