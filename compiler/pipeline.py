@@ -19,7 +19,7 @@ from ..runtime.cpu.executor import thread_count
 from ..runtime.cpu.program import Program
 from ..runtime.gpu import cubins
 from ..runtime.gpu.cubins import Artifact
-from ..runtime.gpu.device import Device as RuntimeDevice
+from ..runtime.gpu.device import Device
 from ..runtime.gpu.device_program import DeviceProgram
 from ..runtime.native import making, objects
 from ..runtime.program import AnyProgram
@@ -114,7 +114,7 @@ class Compiled:
     plan: Plan
     lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
     target: Target | GpuTarget
-    device: RuntimeDevice | None = None  # a GPU that is here
+    device: Device | None = None  # a GPU that is here
     budget: int = 0
 
     @property
@@ -166,7 +166,7 @@ class Lowering:
     stages: tuple[PipelineStage, ...]
     kernels: Mapping[int, Any]  # Lowered, or Launch if the target is a GPU, by id of the kernel
     target: Target | GpuTarget
-    device: RuntimeDevice | None
+    device: Device | None
 
     @classmethod
     @making.locked
@@ -175,7 +175,7 @@ class Lowering:
         graph: Graph,
         target: Target | GpuTarget | None = None,
         donated: tuple[tuple[int, int], ...] = (),
-        device: RuntimeDevice | None = None,
+        device: Device | None = None,
     ) -> Lowering:
         """All passes up to the schedule."""
         stages = list(optimised(graph, active().verify))
@@ -258,7 +258,7 @@ def compile_graph(
     target: Target | GpuTarget | None = None,
     donated: tuple[tuple[int, int], ...] = (),
     folder: str | None = None,
-    device: RuntimeDevice | None = None,
+    device: Device | None = None,
     budget: int = 0,
 ) -> Compiled:
     """Everything up to machine code, which `program` makes when it is first needed.
@@ -350,7 +350,7 @@ def assemble(
 
 
 def assemble_on(
-    device: RuntimeDevice,
+    device: Device,
     graph: Graph,
     plan: Plan,
     lowered: tuple[tuple[Work, LoweredLaunch], ...],

@@ -17,9 +17,10 @@ from ..ir.types import Type
 from ..ir.walk import inline_graph, rebuild, with_graphs
 from ..ops.nested.bodies import Control
 from ..ops.nested.switch import Switch
-from ..ops.source import Full, Number
+from ..ops.source import Full
 from ..ops.view import Broadcast
 from .dead import dead
+from .law import uniform_number
 
 
 def sink(graph: Graph) -> Graph:
@@ -36,7 +37,7 @@ def sunk_node(old: Node, args: tuple[Value, ...]) -> Sequence[Value]:
     op = old.op
     if not isinstance(op, Control):
         return apply_all(op, *args)
-    if isinstance(op, Switch) and (index := repeated_number(args[0])) is not None:
+    if isinstance(op, Switch) and (index := uniform_number(args[0])) is not None:
         return inline_graph(sunk_into(op.branches[op.taken(index)]), args[1:])
     op, args = sunk(op, args)
     return apply_all(with_graphs(op, sunk_into), *args)
@@ -50,7 +51,7 @@ def sunk(op: Control, args: tuple[Value, ...]) -> tuple[Control, tuple[Value, ..
     inside: dict[int, Full] = {}
     repeated: dict[int, Value] = {}  # sequences that are constants
     for i, (kind, v) in enumerate(pairs):
-        if kind in ("constant", "sequence") and (found := repeated_number(v)) is not None:
+        if kind in ("constant", "sequence") and (found := uniform_number(v)) is not None:
             element = v.type if kind == "constant" else Type(v.dtype, v.shape[1:])
             inside[i] = Full(found, element)
         elif kind == "sequence" and (same := element_of(v)) is not None:
@@ -70,11 +71,6 @@ def with_inputs(graph: Graph, order: Sequence[int], inside: dict[int, Full]) -> 
     inputs = {i: Value(graph.inputs[i].type) for i in order}
     given = [apply(inside[i]) if i in inside else inputs[i] for i in range(len(graph.inputs))]
     return Graph.of(graph.name, [inputs[i] for i in order], inline_graph(graph, given))
-
-
-def repeated_number(v: Value) -> Number | None:
-    """The number that a value is, if it is one repeated."""
-    return v.node.op.value if v.node and isinstance(v.node.op, Full) else None
 
 
 def element_of(v: Value) -> Value | None:

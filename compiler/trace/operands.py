@@ -23,8 +23,7 @@ from ..ir.source import location, user_source
 from ..ir.types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, language_dtype
 from ..kernel.scalar import cast as scalar_cast
 from ..ops.elementwise import cast, ne
-from ..ops.source import full
-from ..ops.source import python_type as kind_of_dtype
+from ..ops.source import full, python_type
 from ..ops.view import broadcast, reshape
 from ..settings import default_matmul_precision
 from .arrays import plain, refuse_subclasses
@@ -74,7 +73,7 @@ def shape_of(x: Any) -> Shape:
 def kind_of(x: Any) -> Any:
     """What NumPy's promotion asks for: a dtype, or Python's type for weak operands."""
     if isinstance(x, Tracer):
-        return kind_of_dtype(x.type.dtype) if x.weak and x.type.dtype != "bool" else x.dtype
+        return python_type(x.type.dtype) if x.weak and x.type.dtype != "bool" else x.dtype
     return type(x) if type(x) in WEAK else np.dtype(bool) if type(x) is bool else x.dtype
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from ...ir.explain import explained
 from ...ir.graph import Value
 from ...ops.collective import all_gather as gathered
-from ...ops.collective import local_element as element
+from ...ops.collective import local_element
 from ...ops.collective import psum as summed
 from ...ops.gather import take
 from ...ops.reduce import reduce_max, reduce_min
@@ -265,5 +265,5 @@ def axis_element(y: Any, axis: int, axis_name: Names) -> Any:
     y = np.moveaxis(y, axis, 0)
     v = y.reshape(*(size for _, _, size in named), *y.shape[1:]).value
     for name, place, _ in named:
-        v = element(v, place, name)
+        v = local_element(v, place, name)
     return new(v, y.weak)

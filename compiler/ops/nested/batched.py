@@ -26,6 +26,7 @@ from ...transform.split import divided_at
 from ...transform.transpose import pullback
 from ..elementwise import add, mul
 from ..transcendental import sin
+from .bodies import chosen
 from .custom import alone
 
 Marks = tuple[bool, ...]
@@ -113,8 +114,8 @@ class CustomVmap(Op):
         rules = tuple(
             (
                 size,
-                (*marks, *chosen_marks(marks, first)),
-                (*wide, *chosen_marks(wide, slopes)),
+                (*marks, *chosen(marks, first)),
+                (*wide, *chosen(wide, slopes)),
                 made,
             )
             for size, marks, wide, graph in self.rules
@@ -179,8 +180,3 @@ class CustomVmap(Op):
 def batch_types(types: Sequence[Type], marks: Sequence[bool], size: int) -> tuple[Type, ...]:
     """The types, those of the marks batched."""
     return tuple(lifted(t, size) if yes else t for t, yes in zip(types, marks, strict=True))
-
-
-def chosen_marks(marks: Sequence[bool], by: Sequence[bool]) -> Marks:
-    """The marks where `by` is true."""
-    return tuple(m for m, yes in zip(marks, by, strict=True) if yes)

@@ -29,7 +29,7 @@ from ..contract import DotGeneral
 from ..elementwise import Named, after, mul
 from ..source import Constant
 from ..transcendental import cos, sin
-from .bodies import batched_with, conditional_body
+from .bodies import batched_with, conditional_body, fresh
 from .custom import alone
 
 Policy = tuple[Any, ...]
@@ -83,7 +83,7 @@ class Checkpoint(Op):
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         """The region of results and tangents; these are late if anything is."""
         given = [t for t in tangents if t is not None]
-        inputs = fresh_inputs(self.body.inputs)
+        inputs = fresh(self.body.inputs)
         moving = [None if t is None else Value(t.type) for t in tangents]
         outs, slopes = pushforward(self.body, inputs, moving)
         if all(s is None for s in slopes):
@@ -128,7 +128,7 @@ class Checkpoint(Op):
         """The transposed region, after the cotangents."""
         fixed = [a for a, yes in zip(node.args, linear, strict=True) if not yes]
         given = [ct for ct in cts if ct is not None]
-        inputs = fresh_inputs(fixed)
+        inputs = fresh(fixed)
         own = [None if ct is None else Value(ct.type) for ct in cts]
         found = pullback(self.body, linear, inputs, own)
         body = Graph.of(
@@ -174,10 +174,6 @@ class Checkpoint(Op):
         yield Sample(
             cls(body, ("all",), 0, True), types, error="checkpoint: one of everything_saveable, "
         )
-
-
-def fresh_inputs(values: Sequence[Value]) -> tuple[Value, ...]:
-    return tuple(Value(v.type) for v in values)
 
 
 class Parts:
