@@ -1,8 +1,10 @@
-"""From a graph to a program: the passes in one list, then plan, kernels, machine code, table.
+"""From a graph to a program: the passes in one list, then kernels, texts, places, a table of rows.
 
 graph passes   graph → graph, each named, timed, printable
-plan passes    fuse, schedule, buffers: graph → works → waves → places
-code           each work lowered and printed, machine code by content, rows of the runtime's table
+works          fuse, schedule, for a GPU detach and fit_rows: graph → works in waves
+texts          each work lowered and printed
+places         buffers, or recompute within a budget: a place for every value
+rows           machine code by the content of texts, rows of the runtime's table
 """
 
 from __future__ import annotations
@@ -112,7 +114,7 @@ class Compiled:
     graph: Graph
     stages: tuple[PipelineStage, ...]
     plan: Plan
-    lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or Launch if the target is a GPU
+    lowered: tuple[tuple[Work, Any], ...]  # with Lowered, or LoweredLaunch if the target is a GPU
     target: Target | GpuTarget
     device: Device | None = None  # a GPU that is here
     budget: int = 0
@@ -164,7 +166,7 @@ class Lowering:
 
     graph: Graph
     stages: tuple[PipelineStage, ...]
-    kernels: Mapping[int, Any]  # Lowered, or Launch if the target is a GPU, by id of the kernel
+    kernels: Mapping[int, Any]  # Lowered, or LoweredLaunch on a GPU, by id of the kernel
     target: Target | GpuTarget
     device: Device | None
 

@@ -42,7 +42,7 @@ class KernelRow:
     `args` is the address of the addresses of `slots`, then `sizes`. The kernel does points start to
     stop; however they are split, the bits are the same. Rows up to and including one with `barrier`
     are independent of each other and run at the same time. `nbytes` are behind each slot, the last
-    `writes` of which are written; these and `scratch_bytes` are read by guarded.py only.
+    `writes` of which are written; these and `scratch_bytes` are read by cpu/fenced.py only.
     """
 
     address: int

@@ -59,7 +59,7 @@ def test_programs_print_what_the_document_shows(document: str) -> None:
             assert printed == shown.rstrip("\n"), f"{document}, line {before}"
     if "WONDERLAND_UPDATE" in os.environ:
         for block, printed in reversed(found):
-            if block[3] is not None:
+            if block[3] is not None and not (block[2] and host().bits != 256):
                 text = text[: block.start(3)] + printed + text[block.end(3) :]
         path.write_text(text)
 

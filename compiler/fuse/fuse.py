@@ -3,7 +3,7 @@
 What: decides which values live in memory (the roots), computes every other value where it is read,
 and merges roots over one domain into one kernel: a softmax with its gradient is one, an epilogue is
 part of its product.
-Why here: after all algebra and differentiation, so that whatever they leave is fused alike; before
+Order: after all algebra and differentiation, so that whatever they leave is fused alike; before
 schedule and buffers, which see kernels and memory only.
 Before: a verified graph whose products contract one axis. After: works whose reads are inputs,
 constants or written by a work before them.

@@ -16,7 +16,6 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import (
-    TYPE_CHECKING,
     Any,
     Concatenate,
     Generic,
@@ -51,9 +50,6 @@ from .devices import device_of, on_host, program_device
 from .executable import Executable
 from .inspection import Inspection
 from .keys import Key, reason
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("wonderland")
 
@@ -124,7 +120,7 @@ def jit(
     Settings: `check_nans`, `disable_jit`, `dump`, `verify`, `memory_budget`, `device`,
     `default_matmul_precision`, as in settings.py; None leaves them as they are.
     Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
-    and everything between, threads included; what does not fit is computed recomputed, by the same
+    and everything between, threads included; what does not fit is computed again, by the same
     kernels, so the results are the same bits. Where that is faster, or the only way, the function
     is traced again with loops that keep less for reverse mode: then sums over turns, as of the
     gradients of weights, may be taken in another order. A budget that cannot be kept is an error

@@ -4,7 +4,7 @@ What: a walk from the outputs. Inputs stay, they are the program's signature. An
 graphs, without effects, gives way to one that has less in it: carries, sequences and results that
 no wanted result needs are gone, and a carry that no turn changes is a constant; then its graphs are
 walked.
-Order: after any pass that leaves nodes unread; the other passes of this folder end with it.
+Order: last, after any pass that leaves nodes unread; `sink` begins with it.
 Before and after: a well-formed graph of the same meaning and bits. An op with an effect gives a
 token that is an output, so it stays.
 Cost: O(n), and for a loop one walk of its body a carry at most.

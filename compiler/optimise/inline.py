@@ -3,7 +3,7 @@
 What: a node whose op has a rule `inlined(node)` becomes the nodes of that rule, and so on inside,
 in bodies of loops too. Then one chain of tokens runs through all nodes with effects, in program
 order.
-Why here: first, when every derivative has been taken and every batch made: until then the node
+Order: first, when every derivative has been taken and every batch made: until then the node
 carries the rules of the user's; from now on it would only hide its nodes from laws and fusion.
 Before: any graph. After: no op that can be inlined.
 Cost: linear in the nodes of the result.

@@ -5,7 +5,7 @@ axes of rhs are only read before those of lhs computes a product for each of the
 so what reads it can fuse; products contract one axis; a product without contraction is a
 multiplication of broadcasts, which fuses; a small one is the sum of such a multiplication, which
 fuses too: a product's own kernel packs its operands before it begins.
-Why here: after the laws, before fusion, which reads operands through strides and materialises what
+Order: after the laws, before fusion, which reads operands through strides and materialises what
 has none.
 Before: any graph. After: every dot_general contracts exactly one axis, and has work for its kernel.
 Cost: linear in nodes.

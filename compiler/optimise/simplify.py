@@ -1,6 +1,6 @@
 """Algebra: every value that a law matches is replaced by the law's right side, until none matches.
 
-What: the laws of `compiler.laws`, tried at each node in program order, the new operands first;
+What: the laws of `laws`, tried at each node in program order, the new operands first;
 rounds until nothing changes.
 Order: after differentiation and batching, which leave zeros, ones and views of views; before cse,
 for which it makes equals.

@@ -1,7 +1,7 @@
 """Drops what only tracing and differentiation read.
 
 What: stop_gradient, named, copy and guard become their operands.
-Why here: first, when every derivative has been taken; the laws see through them from now on.
+Order: after inline, when every derivative has been taken; the laws see through them from now on.
 Before: a graph that is compiled as it is. After: no mark and no copy.
 Cost: linear.
 """

@@ -7,7 +7,7 @@ out. The operands of a concatenation along the first axis are written in their p
 which is then there without a kernel, where that takes no more memory. Bodies of loops and branches
 are planned first: what they need is one block, live while the loop runs; the carry of a loop is a
 donated input.
-Why here: last, when the order of works is fixed.
+Order: last, when the order of works is fixed.
 Before: a schedule. After: values that are live in the same wave share no bytes, except a value and
 the operand it is written over; a piece is live as long as what it is in (`check_overlap`).
 Cost: n^2 in the values of the arena.

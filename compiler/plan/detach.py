@@ -2,7 +2,7 @@
 
 What: product with stores of expressions → the product alone, into memory, and a kernel of the
 expressions in a wave of its own.
-Why here: after schedule, when products have their epilogues; before buffers, which plan the memory
+Order: after schedule, when products have their epilogues; before buffers, which plan the memory
 between the two.
 Before, after: a schedule. Only for a target that has such a library.
 Cost: n.

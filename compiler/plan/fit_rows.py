@@ -2,7 +2,7 @@
 
 What: kernel whose kept rows are more than fits in a block's shared memory → the same with as many
 rows as fit; the values of the others are computed where they are read.
-Why here: after schedule, when kernels are what they will be; before buffers, which must know what
+Order: after schedule, when kernels are what they will be; before buffers, which must know what
 is read in which stage to write over it.
 Before, after: a schedule; itself if all rows fit. Only for a GPU: a processor's rows are in memory.
 Cost: n.

@@ -34,7 +34,7 @@ class ValuePlace:
 class Plan:
     """A schedule with memory: `places` of all values, and what the arena needs.
 
-    The plan of a body counts its own inputs, outputs and constants; `Loop` says where those are.
+    The plan of a body counts its own inputs, outputs and constants; `LoopRow` says where those are.
     Its arena is the first part of the block that the loop or branch has; `beside` it are, by their
     bytes in that block, outputs that are no results: a carry that cannot be written over the one
     before, in every other turn; the bool of a condition.

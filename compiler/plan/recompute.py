@@ -2,9 +2,9 @@
 
 What: a result that waits long for its next reader gives its memory back; before that reader the
 same kernel runs again on the same operands. So no result changes by a bit, and no further kernel is
-compiled. Which results wait is chosen by `compiler.rematerialise`; every candidate is planned, and
+compiled. Which results wait is chosen by `rematerialise`; every candidate is planned, and
 its real bytes count: arena, results that are new memory, scratch of every thread.
-Why here: after schedule, when works and what they keep are known; buffers follows.
+Order: after schedule, when works and what they keep are known; buffers follows.
 Before: a schedule. After: a schedule of the same works, some of them repeated, whose plan is within
 the budget; of all candidates that are, the fastest, so that time only grows as the budget shrinks.
 Errors: OverBudget, which names the least possible budget, and what is held then.

@@ -3,7 +3,7 @@
 What: works in program order, those independent of each other gathered into waves of one barrier;
 a result that may take a donated argument's memory waits for the other readers of the argument. In
 the body of a loop a carry is a donated argument.
-Why here: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
+Order: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
 Before: works of which each reads inputs, constants and what others write. After: every work stands
 in a later wave than all it reads from or waits for.
 Cost: n * LOOKAHEAD, and n for each donated argument.

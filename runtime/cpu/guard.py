@@ -1,7 +1,7 @@
 """Whether arguments fit, asked natively: border.py reads the structures of NumPy's arrays.
 
 `verified` tells whether this NumPy and this Python have them where border.py looks. Where they do
-not, `fits` asks the same in Python.
+not, `fits_spec` asks the same in Python.
 """
 
 from __future__ import annotations

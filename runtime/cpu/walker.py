@@ -1,6 +1,7 @@
 """The table of a program and the loop that walks it, in the native language.
 
-This file is compiled from its source (native.py, atomic.py); Python imports its constants.
+This file is compiled from its source, with native/atomic.py (native/language.py); Python imports
+its constants.
 
 A *step* is what the walker does next. A segment is kernels: a *row* is one kernel, addresses of
 machine code and argument block, points, grain (points a chunk), and which chunks of its phase are

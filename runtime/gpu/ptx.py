@@ -1,6 +1,6 @@
 """Texts of GPU kernels to PTX, by LLVM's own back end for NVIDIA's GPUs.
 
-The text is the language of native.py, so a GPU needs neither another front end nor NVIDIA's
+The text is that of native/language.py, so a GPU needs neither another front end nor NVIDIA's
 compiler: LLVM, which comes with llvmlite, writes PTX itself, in the version that architectures.py
 names: the first that knows the architecture, and allows 32 KB of parameters.
 

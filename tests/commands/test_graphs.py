@@ -106,7 +106,7 @@ MISTAKES = {
     "run g.txt --out out.txt": "--out out.txt: a name that ends in .npz is required",
     "run g.txt --out no/out.npz": "no/out.npz: No such file or directory",
     "run g.txt --constants no.npz": "no file 'no.npz'",
-    "opt g.txt --passes fuze": "no pass 'fuze', there are inline, unmark, parts, sink, fold",
+    "opt g.txt --passes fuze": "no pass 'fuze', there are ",
     "opt g.txt --passes ces": "no pass 'ces', did you mean 'cse'?",
     "dif g.txt g.txt": "invalid choice: 'dif'",
 }  # fmt: skip

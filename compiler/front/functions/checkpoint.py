@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -43,21 +43,40 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+@overload
 def checkpoint(
     fun: Callable[P, R],
     *,
     policy: Policy | Callable[..., bool] | None = None,
     prevent_cse: bool = True,
     static_argnums: Ints = (),
-) -> Callable[P, R]:
+) -> Callable[P, R]: ...
+@overload
+def checkpoint(
+    *,
+    policy: Policy | Callable[..., bool] | None = None,
+    prevent_cse: bool = True,
+    static_argnums: Ints = (),
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def checkpoint(
+    fun: Any = None,
+    *,
+    policy: Policy | Callable[..., bool] | None = None,
+    prevent_cse: bool = True,
+    static_argnums: Ints = (),
+) -> Any:
     """`fun`, whose derivatives keep its arguments and what `policy` lets them keep, and compute the
     rest again.
 
     Policies are in `wl.checkpoint_policies`; without one nothing is kept. Without `prevent_cse` a
     recomputation is not ordered after the cotangents that it is for, so that a compiler may merge
     it with the first computation: right inside of loops, where it cannot. Arguments that are no
-    arrays are static, also those not marked so.
+    arrays are static, also those not marked so. Of options alone it is a decorator.
     """
+    if fun is None:
+        return functools.partial(
+            checkpoint, policy=policy, prevent_cse=prevent_cse, static_argnums=static_argnums
+        )
     if not callable(fun):
         raise ProgramError(f"checkpoint: a function is required, got {fun!r}")
     if policy is not None and not callable(policy) and not isinstance(policy, Policy):
@@ -70,7 +89,7 @@ def checkpoint(
     whole: Function = fun
 
     @functools.wraps(fun)
-    def region(*args: P.args, **options: P.kwargs) -> R:
+    def region(*args: Any, **options: Any) -> Any:
         if current() is None:
             return fun(*args, **options)
         leaves, structure = tree.flatten(

@@ -441,7 +441,7 @@ def summed_over_batch(
 
 
 def adding_within(graph: Graph, at: int) -> Graph:
-    """`within`, with outputs that may be summed over a batch: zeros where they do not count."""
+    """`conditional_body`; outputs are 0 where they do not count, and may be summed over a batch."""
     graph = conditional_body(graph, at)
     outputs = [cleared(graph.inputs[at], v) for v in graph.outputs]
     return Graph.of(graph.name, graph.inputs, outputs)

@@ -290,3 +290,13 @@ def test_an_error_inside_of_a_region_names_its_line_and_leaves_nothing_behind() 
         step(X)
     assert "test_checkpoint.py:" in caught.value.where
     close(step(X[:, :3]), np.zeros((6, 3)))
+
+
+def test_options_alone_make_a_decorator():
+    @wl.checkpoint(policy=wl.checkpoint_policies.dots_saveable)
+    def layer(x, w):
+        return np.tanh(x @ w)
+
+    x = np.ones((2, 3))
+    plain = wl.grad(lambda w: np.sum(np.tanh(x @ w)))(np.ones((3, 3)))
+    np.testing.assert_allclose(wl.grad(lambda w: np.sum(layer(x, w)))(np.ones((3, 3))), plain)
