@@ -80,7 +80,7 @@ class StepLayout:
     """The steps as they are laid out; `inside`: whether a row is part of a segment."""
 
     def __init__(self, alone: bool, inside: Callable[[Row], bool]) -> None:
-        self.made: list[Step] = []
+        self.steps: list[Step] = []
         self.alone, self.inside = alone, inside
 
     def add(self, rows: tuple[Row, ...], together: bool, top: bool = False) -> None:
@@ -94,42 +94,42 @@ class StepLayout:
             else:
                 self.flush(waiting, together)
                 if isinstance(row, HostRow):
-                    self.made.append(Host(row))
+                    self.steps.append(Host(row))
                 elif isinstance(row, LoopRow):
                     self.loop(row)
                 elif isinstance(row, BranchRow):
                     self.branch(row)
             if top and self.alone:
                 self.flush(waiting, together)
-                self.made.append(Host(None))
+                self.steps.append(Host(None))
         self.flush(waiting, together)
 
     def flush(self, waiting: list[Row], together: bool) -> None:
         if waiting:
-            self.made.append(Segment(tuple(waiting), together))
+            self.steps.append(Segment(tuple(waiting), together))
             waiting.clear()
 
     def loop(self, row: LoopRow) -> None:
-        begin = len(self.made)
-        self.made.append(Stop())
+        begin = len(self.steps)
+        self.steps.append(Stop())
         if row.test is not None:
             self.add(row.test_rows, row.together)
-            self.made.append(Test(begin))
+            self.steps.append(Test(begin))
         self.add(row.rows, row.together)
-        self.made.append(End(begin))
-        self.made[begin] = Begin(row, len(self.made))
+        self.steps.append(End(begin))
+        self.steps[begin] = Begin(row, len(self.steps))
 
     def branch(self, row: BranchRow) -> None:
-        choice, begins, ends = len(self.made), [], []
-        self.made.append(Stop())
+        choice, begins, ends = len(self.steps), [], []
+        self.steps.append(Stop())
         for case in row.cases:
-            begins.append(len(self.made))
+            begins.append(len(self.steps))
             self.add(case, row.together)
-            ends.append(len(self.made))
-            self.made.append(Stop())
-        self.made[choice] = Choose(row.index, tuple(begins))
+            ends.append(len(self.steps))
+            self.steps.append(Stop())
+        self.steps[choice] = Choose(row.index, tuple(begins))
         for end in ends:
-            self.made[end] = Jump(len(self.made))
+            self.steps[end] = Jump(len(self.steps))
 
 
 def steps_of(
@@ -139,11 +139,11 @@ def steps_of(
     inside: Callable[[Row], bool] = is_kernel,
 ) -> tuple[Step, ...]:
     """The steps of a program; `alone`: Python looks at the clock before and after every row."""
-    steps = StepLayout(alone, inside)
+    layout = StepLayout(alone, inside)
     if alone:
-        steps.made.append(Host(None))
-    steps.add(rows, together, top=True)
-    return *steps.made, Stop()
+        layout.steps.append(Host(None))
+    layout.add(rows, together, top=True)
+    return *layout.steps, Stop()
 
 
 def phases_of(rows: Iterable[Kernel]) -> list[list[Kernel]]:

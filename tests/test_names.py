@@ -92,3 +92,24 @@ def test_words_for_locals_name_nothing_that_leaves_a_function() -> None:
     }
     assert fields == set()
     assert set(WORDS) & definitions(ast.FunctionDef).keys() == set()
+
+
+def test_words_for_locals_name_no_attribute_and_no_method() -> None:
+    named = {
+        f"{file.relative_to(ROOT)}: {name}"
+        for part in PARTS
+        for file in sorted((ROOT / part).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        for name in attributes(node)
+    }
+    assert named == set()
+
+
+def attributes(node: ast.AST) -> set[str]:
+    """Attributes of `self` that a node sets, and methods that a class has, of `WORDS`."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+            return {name} & set(WORDS)
+        case ast.ClassDef(body=body):
+            return {n.name for n in body if isinstance(n, ast.FunctionDef)} & set(WORDS)
+    return set()

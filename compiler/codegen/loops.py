@@ -119,7 +119,7 @@ class Loops:
     def emit(self, *nodes: Node) -> None:
         self.values.here.body.extend(nodes)
 
-    def within(self, head: str, axes: set[str], body: Body) -> None:
+    def suite(self, head: str, axes: set[str], body: Body) -> None:
         """`head:` around what `body` emits; what that needs from outside is emitted before it."""
         suite = Suite(head)
         self.values.levels.append(Level(suite.body, frozenset(axes)))
@@ -191,7 +191,7 @@ class Loops:
         if not inner:
             bounds = [last] if first == "0" and step == 1 else [first, last]
             bounds += [str(step)] if step > 1 else []
-            self.within(f"for {name} in range({', '.join(bounds)})", axes, body)
+            self.suite(f"for {name} in range({', '.join(bounds)})", axes, body)
             return
         block, size = self.names.numbered("block"), step * here.block
 
@@ -200,7 +200,7 @@ class Loops:
             with apart(inner[0].apart):
                 self.steps(name, axes, body, block, end, step, (tuple(inner), apart))
 
-        self.within(f"for {block} in range({first}, {last}, {size})", set(), within)
+        self.suite(f"for {block} in range({first}, {last}, {size})", set(), within)
 
     def ragged_loop(self, axis: Axis, body: Body, sums: Sums) -> None:
         """The points that all lanes have, then those that the last block has not."""
@@ -247,7 +247,7 @@ class Loops:
             body()
             self.values.mask = None
 
-        self.within(f"if {whole} < {last}", {axis.name}, tail)
+        self.suite(f"if {whole} < {last}", {axis.name}, tail)
 
     def nest(self, axes: tuple[Axis, ...], body: Body, reductions: Reductions) -> None:
         """Loops over the inner axes; sums are taken in levels."""
@@ -335,7 +335,7 @@ class Loops:
 
     def add(self, s: Accumulate, of: list[str]) -> None:
         """buffer += value, which may stand as two factors; or another monoid than the sum."""
-        with self.values.within(s.at):
+        with self.values.guarded(s.at):
             self.combine(s, of)
 
     def combine(self, s: Accumulate, of: list[str]) -> None:

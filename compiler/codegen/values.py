@@ -392,7 +392,7 @@ class Values:
         self.here.body.append(text)
 
     @contextlib.contextmanager
-    def within(self, at: At) -> Iterator[None]:
+    def guarded(self, at: At) -> Iterator[None]:
         """What is written inside is written where all computed parts are within their range."""
         if not at:
             yield
@@ -426,7 +426,7 @@ class Values:
         )
 
     def stored(self, s: Store, value: str) -> None:
-        with self.within(s.at):
+        with self.guarded(s.at):
             self.written(s, self.spread(s.expr, value, self.inside))
 
     def stored_pair(self, s: Store, value: str, t: Store, other: str) -> None:

@@ -124,7 +124,7 @@ class Reading:
     def __init__(self, program: Savings, group: Group) -> None:
         self.program, self.group = program, group
         self.points = group.domain.points
-        self.own = frozenset(group.values)
+        self.computed = frozenset(group.values)
         self.today = dict.fromkeys(computed(group, group.reads))
         self.pinned = frozenset(a for n in self.today for a in memory_reads(n, group.reads))
         self.moved = moved_values(self.today)
@@ -182,7 +182,7 @@ class Reading:
             return Cost(0, 0, math.inf)
         if node is None or node.op.constant:
             return Cost(self.read(v), 0, math.inf)
-        if v in self.own:
+        if v in self.computed:
             return Cost(math.inf, 0, self.work(v), point_operands(node))
         today = node in self.today
         if v in self.moved:

@@ -317,7 +317,7 @@ class Jitted(Generic[P, R]):
         if self.entries and log.isEnabledFor(logging.INFO):
             why = reason(self.function, key, self.entries)
             log.info("jit: %s is traced again: %s", self.name, why)
-        made = self.entries[key] = self.made(key, dynamic)
+        made = self.entries[key] = self.compiled_for(key, dynamic)
         if len(self.entries) > PROGRAMS:
             kept = {id(made), id(self.recent)}  # the recent one is called without looking it up
             others = [k for k, e in self.entries.items() if id(e) not in kept]
@@ -350,7 +350,7 @@ class Jitted(Generic[P, R]):
 
         return function
 
-    def made(self, key: Key, dynamic: Any) -> Executable:
+    def compiled_for(self, key: Key, dynamic: Any) -> Executable:
         device = program_device(key.settings.device)
 
         def lowered(recomputed: Recomputed) -> Candidate:

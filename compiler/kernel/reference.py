@@ -100,7 +100,7 @@ class Reference:
 
     # ---- statements
 
-    def within(self, at: At, memo: dict[Expr, Array]) -> Array:
+    def guarded(self, at: At, memo: dict[Expr, Array]) -> Array:
         """Which points have all computed parts within their range."""
         found = np.ones((1,) * len(self.order), bool)
         for _, i, n in at:
@@ -120,7 +120,7 @@ class Reference:
         for s, of in zip(stage.body, values, strict=True):
             here = live
             if isinstance(s, Store | Accumulate):
-                here = live & np.broadcast_to(self.within(s.at, memo), full)
+                here = live & np.broadcast_to(self.guarded(s.at, memo), full)
             match s:
                 case KernelReduce():
                     self.reduce(s, of, live, over)

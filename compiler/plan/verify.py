@@ -162,7 +162,7 @@ class Proof:
     def __init__(self, plan: Plan, rows: Rows) -> None:
         self.plan, self.rows, self.memory = plan, rows, RegionContents()
         self.runs = 0
-        self.given = {("output", k): ("input", i) for i, k in plan.donated}
+        self.donors = {("output", k): ("input", i) for i, k in plan.donated}
         self.at: Row | None = None
 
     def wrong(self, what: str) -> CompilerError:
@@ -203,7 +203,7 @@ class Proof:
         while slot.space == "cell":
             slot = shifted_slot(run.cells[slot.index], slot.offset_bytes)
         region = slot.space, slot.index
-        return self.given.get(region, region), slot.offset_bytes
+        return self.donors.get(region, region), slot.offset_bytes
 
     def read(self, run: Run, slot: Slot, nbytes: int, expected: Expected, what: str) -> None:
         (key, offset), (region, start) = expected, self.place(run, slot)
@@ -223,7 +223,7 @@ class Proof:
         end = start + nbytes
         if region[0] == "arena":
             room = self.plan.arena_bytes
-        elif region[0] == "output" or region in self.given.values():
+        elif region[0] == "output" or region in self.donors.values():
             graph = self.plan.graph
             ends = graph.outputs if region[0] == "output" else graph.inputs
             room = ends[region[1]].type.nbytes

@@ -39,7 +39,7 @@ class Memories:
         self.known |= dict.fromkeys(passed, found)
         return found
 
-    def own(self, value: Value, memory: AliasMemory) -> Value:
+    def holding(self, value: Value, memory: AliasMemory) -> Value:
         """`value` as what `memory` holds from here on: a copy, if it is another's or a view."""
         if value in self.known or read_only_kind(value):
             value = copy(value)

@@ -260,7 +260,7 @@ class Tracer(Concrete):
         """Stands for `value` from here on."""
         self.replaced = self.memory, self._value
         self.memory.writes += 1
-        self._value, self.seen = self.owner.memories.own(value, self.memory), self.memory.writes
+        self._value, self.seen = self.owner.memories.holding(value, self.memory), self.memory.writes
 
     @property
     def type(self) -> Type:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -204,7 +204,7 @@ class TiedCall:
     """A call of a program on fixed memory: a context whose blocks hold the addresses."""
 
     def __init__(self, program: Program, leaves: Leaves, made: Leaves) -> None:
-        self.program, self.leaves, self.made = program, leaves, made
+        self.program, self.leaves, self.result_memory = program, leaves, made
         self.context: Context | None = None
 
     def __call__(self) -> None:
@@ -214,7 +214,7 @@ class TiedCall:
                 finish(context, found)
             return
         context = self.program._new_context(self.program.table)  # the first call, or after a fork
-        found = context.start(self.leaves, self.made)
+        found = context.start(self.leaves, self.result_memory)
         if found > ACCEPTED:
             raise TypeError(SHARED)
         self.context = context

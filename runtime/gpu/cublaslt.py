@@ -119,7 +119,7 @@ class ProductPlan:
         call("MatmulPreferenceDestroy", preference)
         if not count.value or found.state:
             raise LibraryError("there is no way to do it")
-        self.found = found
+        self.heuristic = found
 
     def set(self, kind: str, of: c_void_p, which: int, value: Any) -> None:
         size = c_size_t(ctypes.sizeof(value))
@@ -148,6 +148,6 @@ class ProductPlan:
         products = self.products
         products.call(
             "Matmul", products.handle, self.of, byref(self.one), rhs, self.rhs, lhs, self.lhs,
-            byref(self.zero), out, self.out, out, self.out, byref(self.found.algorithm),
+            byref(self.zero), out, self.out, out, self.out, byref(self.heuristic.algorithm),
             c_void_p(products.workspace), c_size_t(products.workspace_bytes), c_void_p(stream),
         )  # fmt: skip

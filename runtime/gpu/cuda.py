@@ -355,11 +355,11 @@ class _Made:
     """What the driver made for a device; it gets it back when nobody holds this."""
 
     def __init__(self, device: CudaDevice, *made: Any) -> None:
-        self.device, self.made = device, made
+        self.device, self.handles = device, made
 
     def __del__(self) -> None:
         if self.device.is_forked:
-            kept_forever(*self.made)
+            kept_forever(*self.handles)
 
 
 class _Memory(_Made):
@@ -402,7 +402,7 @@ class CudaGraph(_Made):
             self.nodes += made
             place = made[0] if len(made) == 1 else self.definition.join(*made)
         self.executable = self.definition.instantiate()
-        self.made = self.definition, self.executable, *self.nodes
+        self.handles = self.definition, self.executable, *self.nodes
         self.executable.upload(device._stream)
 
     def change(self, k: int, launch: Launch) -> None:

@@ -28,10 +28,10 @@ LEGACY = 1  # the stream of CUDA that waits for all others which do not say othe
 class Storage:
     """Memory of one array; `lent` counts the other libraries that use it now."""
 
-    __slots__ = ("lent", "memory", "own")
+    __slots__ = ("lent", "memory", "owned")
 
     def __init__(self, memory: DeviceMemory, own: bool = True) -> None:
-        self.memory, self.own, self.lent = memory, own, 0
+        self.memory, self.owned, self.lent = memory, own, 0
 
     @property
     def address(self) -> int:
@@ -40,7 +40,7 @@ class Storage:
     @property
     def reusable(self) -> bool:
         """Whether nobody else sees it, so that a program may write a result there."""
-        return self.own and not self.lent
+        return self.owned and not self.lent
 
 
 class Loan:
@@ -62,13 +62,13 @@ class Borrowed:
     """Another library's memory, which it gets back when our stream is past its last use."""
 
     def __init__(self, device: Device, found: dlpack.Received | ForeignMemory) -> None:
-        self.device, self.found = device, found
+        self.device, self.source = device, found
         self.address, self.nbytes = found.address, found.nbytes
 
     def __del__(self) -> None:
         with contextlib.suppress(DeviceError):
             release_borrowed(self.device)
-            self.device.limbo.append((self.device.mark(), self.found))
+            self.device.limbo.append((self.device.mark(), self.source))
 
 
 def release_borrowed(device: Device) -> None:

@@ -39,14 +39,14 @@ class Claim(Space):
     def parallel(self, code: Loops) -> None:
         free = self.kernel.free
         if not free:
-            code.within(f"for {POINT} in range(start, stop)", {POINT}, code.ordered)
+            code.suite(f"for {POINT} in range(start, stop)", {POINT}, code.ordered)
         elif len(free) == 1:
             times = f" * {self.lanes}" if self.lanes > 1 else ""
             self.last_axis(code, free[0], f"start{times}", f"stop{times}")
         else:
             code.emit(f"{POINT} = start")
             axes = {a.name for a in free[:-1]}
-            code.within(f"while {POINT} < stop", axes, lambda: self.one_row(code))
+            code.suite(f"while {POINT} < stop", axes, lambda: self.one_row(code))
 
     def one_row(self, code: Loops) -> None:
         """The points of one row of the last parallel axis; the other indices are told once."""

@@ -64,7 +64,7 @@ class Tiles(Claim):
             code.vector_loop(self.last, points, corner.left, corner.right)
 
         axes = {POINT, *(a.name for a in self.others)}
-        code.within(f"for {POINT} in range(start, stop)", axes, tile)
+        code.suite(f"for {POINT} in range(start, stop)", axes, tile)
 
     def corner(self, code: Loops) -> Corner:
         """Tells the place of a tile from the point."""

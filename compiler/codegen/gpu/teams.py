@@ -71,7 +71,7 @@ class Teams(Grid):
             code.ordered()
 
         head = f"for {POINT} in range({first}, {' * '.join(found) or 1}, {step})"
-        code.within(head, {POINT, *(a.name for a in free)}, body)
+        code.suite(head, {POINT, *(a.name for a in free)}, body)
 
     # ---- stages
 
@@ -110,7 +110,7 @@ class Teams(Grid):
             body()
             return
         code.emit(f"barrier({self.team})")
-        code.within("if thread == 0", set(), body)
+        code.suite("if thread == 0", set(), body)
 
     def after(self, code: Loops, stage: Stage) -> None:
         if any(not isinstance(s, KernelReduce) for s in stage.body):

@@ -34,7 +34,7 @@ class Threads(Grid):
             name, end = code.slots.axis(free[0].name), code.slots.extent(free[0])
             step = f"block_count() * {self.threads * n}"
             head = f"for {name} in range({first}, {end}, {step})"
-            code.within(head, {free[0].name}, code.ordered)
+            code.suite(head, {free[0].name}, code.ordered)
             return
         found = step_counts(code, free, n)
 
@@ -44,7 +44,7 @@ class Threads(Grid):
 
         step = f"block_count() * {self.threads}"
         head = f"for {POINT} in range(({first}), {' * '.join(found)}, {step})"
-        code.within(head, {POINT, *(a.name for a in free)}, body)
+        code.suite(head, {POINT, *(a.name for a in free)}, body)
 
     def memory(self, code: Loops, name: str, start: int, dtype: str) -> str:
         raise KernelError(f"{self.kernel.name}: rows of a thread are required, there are none")

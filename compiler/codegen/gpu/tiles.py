@@ -64,7 +64,7 @@ class TurnedTiles(Grid):
             code.emit(barrier)
 
         head = f"for {POINT} in range(block_index(), {total}, block_count())"
-        code.within(head, {POINT, *(a.name for a in self.others)}, tile)
+        code.suite(head, {POINT, *(a.name for a in self.others)}, tile)
 
     def each_point(self, code: Loops, place: str, body: Body) -> None:
         """`body` at the points of a tile that exist, of which `place` is row and column."""
@@ -74,10 +74,10 @@ class TurnedTiles(Grid):
         def turn() -> None:
             code.emit(f"{row}, {column} = {place}")
             inside = f"if {row} < {rows} and {column} < {columns}"
-            code.within(inside, {a.name for a in both}, body)
+            code.suite(inside, {a.name for a in both}, body)
 
         head = f"for turn in range(thread, {TILE * TILE}, {self.threads})"
-        code.within(head, set(), turn)
+        code.suite(head, set(), turn)
 
     def names(self, code: Loops) -> list[str]:
         """Those of row and column."""

@@ -60,8 +60,8 @@ class BoundsProof:
         self.low, self.buffers, self.function = low, buffers, kernel_definition(low.text)
         self.ranges = Ranges(low.text)
         self.facts = self.ranges.facts
-        self.found: list[str] = []
-        self.walk = Walk(self.ranges, self.word, self.found)
+        self.said: list[str] = []
+        self.walk = Walk(self.ranges, self.word, self.said)
         self.starts: list[Form] = []  # of rows of scratch
         self.numbers: dict[str, Form] = {}  # that are the same wherever they are asked for
 
@@ -79,7 +79,7 @@ class BoundsProof:
             env["scratch"] = Address("scratch", self.low.scratch_bytes, constant_form(0), 1)
         self.rows(dict(env))
         self.walk.block(self.function.body, env)
-        return self.found
+        return self.said
 
     def rows(self, env: Env) -> None:
         """Finds where rows of scratch begin: each ends where the next one does."""
@@ -145,7 +145,7 @@ class BoundsProof:
             low, high = ("?" if x is None else str(x) for x in ends)
             text = self.low.text.splitlines()[self.walk.line - 1].strip()
             what = f"{word} of {p.name} at {low} to {high}, of {room} elements"
-            self.found.append(f"line {self.walk.line}, {text}: {what}")
+            self.said.append(f"line {self.walk.line}, {text}: {what}")
         self.facts.forget(marks)
 
     def impossible(self, facts: Sequence[Form]) -> bool:

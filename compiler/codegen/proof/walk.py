@@ -25,7 +25,7 @@ class Walk:
     def __init__(
         self, ranges: Ranges, word: Callable[[str, list[Any]], Any], found: list[str]
     ) -> None:
-        self.ranges, self.facts, self.word, self.found = ranges, ranges.facts, word, found
+        self.ranges, self.facts, self.word, self.said = ranges, ranges.facts, word, found
         self.line = 0
 
     # ---- statements
@@ -87,7 +87,7 @@ class Walk:
         kept = {(n, k) for n in forms for k in (1, -1)}
         kept |= {(n, 0) for n, f in forms.items() if self.facts.at_least(f, 0)}
         while True:
-            here, found = dict(env), len(self.found)
+            here, found = dict(env), len(self.said)
             for n in carried:
                 here[n] = self.ranges.changed(env[n], {k for m, k in kept if m == n})
             entry = dict(here)
@@ -98,7 +98,7 @@ class Walk:
             if not lost:
                 break
             kept -= lost
-            del self.found[found:]
+            del self.said[found:]
         env.update((n, entry[n]) for n in carried)
 
     def branch(self, s: ast.If, env: Env, rest: Sequence[ast.stmt]) -> bool:

@@ -184,7 +184,7 @@ class Parts:
         self.waiting = dependents(body, marked)
         self.policy = policy
         self.saved: dict[Value, Value] = {}
-        self.again: set[Node] = set()
+        self.rerun: set[Node] = set()
         given: list[Value] = []  # unmarked inputs that the late half reads
         stack = [o for o in body.outputs if o in self.waiting]
         seen: set[Value] = set()
@@ -198,7 +198,7 @@ class Parts:
             elif v not in self.waiting and v.node.args and saves(policy, v.node):
                 self.saved[v] = Value(v.type)
             else:
-                self.again.add(v.node)
+                self.rerun.add(v.node)
                 stack += v.node.args
         place = {v: i for i, v in enumerate(body.inputs)}
         self.read = sorted(place[v] for v in given)
@@ -216,7 +216,7 @@ class Parts:
         inputs = (*(new[v] for v in reads), *self.saved.values(), *(new[v] for v in moving))
         new |= self.saved
         for node in body.nodes:
-            if node in self.again:
+            if node in self.rerun:
                 with sourced(node.source):
                     made = apply_all(node.op, *(new[a] for a in node.args))
                 new = dict(zip(node.values, made, strict=True)) | new

@@ -108,7 +108,7 @@ class LateScan(Late, CheckpointedScan):
         )
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        found = Node(self.whole, tuple(map(Value, self.own(args)))).types
+        found = Node(self.whole, tuple(map(Value, self.operands_of(args)))).types
         if any(t.shape[:1] != (self.rows,) for t in self.rest(args)):
             raise ProgramError(
                 f"late_scan: {self.rows} of every kept carry are required, got {args[-1]}"
@@ -123,8 +123,8 @@ class LateScan(Late, CheckpointedScan):
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
     ) -> tuple[Value | None, ...]:
         """The turns, last first, each after its carries are computed again."""
-        args, kept = self.own(node.args), self.rest(node.args)
-        half = ScanDivision.of(self.whole, self.own(linear))
+        args, kept = self.operands_of(node.args), self.rest(node.args)
+        half = ScanDivision.of(self.whole, self.operands_of(linear))
         marks, k, op = half.marks, self.carries, half.whole
         cts = tuple(ct if yes else None for ct, yes in zip(cts, half.late, strict=True))
         consts, carries, sequences = self.parts(marks)
@@ -149,7 +149,7 @@ class LateScan(Late, CheckpointedScan):
         of_consts = tuple(next(made) if ct else None for ct in found[0])
         of_carries = spread(made, active)
         of_sequences = tuple(next(made) if ct else None for ct in found[2])
-        given_carries = self.parts(self.own(linear))[1]
+        given_carries = self.parts(self.operands_of(linear))[1]
         return (
             *spread(of_consts, consts),
             *(ct if yes else None for ct, yes in zip(of_carries, given_carries, strict=True)),

@@ -110,7 +110,7 @@ class LateWhile(Late, CheckpointedWhile):
         return CheckpointedWhile(self.condition, self.body, self.consts, self.checkpoints)
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        found = Node(self.whole, tuple(map(Value, self.own(args)))).types
+        found = Node(self.whole, tuple(map(Value, self.operands_of(args)))).types
         if self.kept < 1 or args[len(found) + self.consts] != Type("i64"):
             raise ProgramError("late_while: how often the loop ran is required, an i64")
         return found
@@ -119,8 +119,8 @@ class LateWhile(Late, CheckpointedWhile):
         self, node: Node, cts: tuple[Value | None, ...], linear: tuple[bool, ...]
     ) -> tuple[Value | None, ...]:
         """The turns, last first, each after its carries are computed again."""
-        args, kept = self.own(node.args), self.rest(node.args)
-        half = WhileDivision.of(self.whole, self.own(linear))
+        args, kept = self.operands_of(node.args), self.rest(node.args)
+        half = WhileDivision.of(self.whole, self.operands_of(linear))
         assert half is not None
         marks, n = half.marks, self.consts
         cts = tuple(ct if yes else None for ct, yes in zip(cts, half.late, strict=True))
@@ -141,7 +141,7 @@ class LateWhile(Late, CheckpointedWhile):
         first = (*map(zeros, totals), *present(with_zeros(cts, node.values, active)))
         made = iter(half.back(turn, others(args, marks), kept, first))
         sums = tuple(next(made) if ct else None for ct in of_consts)
-        ends = zip(spread(made, active), self.own(linear)[n:], strict=True)
+        ends = zip(spread(made, active), self.operands_of(linear)[n:], strict=True)
         return *sums, *(ct if yes else None for ct, yes in ends), *(None for _ in kept)
 
     @classmethod

@@ -62,7 +62,7 @@ class Late(Control, abstract=True):
         """The loop itself."""
         raise CompilerError(f"op '{self.name}' has no loop")
 
-    def own(self, xs: Sequence[Any]) -> tuple[Any, ...]:
+    def operands_of(self, xs: Sequence[Any]) -> tuple[Any, ...]:
         """What belongs to the loop itself."""
         return tuple(xs[: len(xs) - self.kept])
 
@@ -70,38 +70,40 @@ class Late(Control, abstract=True):
         """What belongs to what was kept."""
         return tuple(xs[len(xs) - self.kept :])
 
-    def again(self, node: Node) -> Node:
+    def whole_node(self, node: Node) -> Node:
         """The loop without what was kept."""
-        return Node(self.whole, self.own(node.args), node.source)
+        return Node(self.whole, self.operands_of(node.args), node.source)
 
     def reference(self, *args: np.ndarray) -> Any:
-        return self.whole.reference(*self.own(args))
+        return self.whole.reference(*self.operands_of(args))
 
     def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
-        return self.whole.applied(*self.own(args))
+        return self.whole.applied(*self.operands_of(args))
 
     def narrowed(self, node: Node, wanted: tuple[bool, ...]) -> Narrowed:
-        return self.whole.narrowed(self.again(node), wanted)
+        return self.whole.narrowed(self.whole_node(node), wanted)
 
     def inlined(self, node: Node) -> tuple[Value, ...]:
         """The results, where no derivative will be taken any more."""
-        return self.whole.inlined(self.again(node))
+        return self.whole.inlined(self.whole_node(node))
 
     def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
-        return self.whole.in_pairs(self.again(node), self.own(args))
+        return self.whole.in_pairs(self.whole_node(node), self.operands_of(args))
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
-        return self.whole.jvp(self.again(node), self.own(tangents))
+        return self.whole.jvp(self.whole_node(node), self.operands_of(tangents))
 
     def split(
         self, node: Node, marked: tuple[bool, ...]
     ) -> tuple[tuple[Value, ...], tuple[bool, ...]]:
-        return self.whole.split(self.again(node), self.own(marked))
+        return self.whole.split(self.whole_node(node), self.operands_of(marked))
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
-        return self.whole.batch(self.again(node), self.own(args), self.own(batched), size)
+        return self.whole.batch(
+            self.whole_node(node), self.operands_of(args), self.operands_of(batched), size
+        )
 
     def batch_where(
         self,
@@ -111,5 +113,5 @@ class Late(Control, abstract=True):
         size: int,
         on: Value,
     ) -> tuple[Value, ...]:
-        own = self.own(args), self.own(batched)
-        return self.whole.batch_where(self.again(node), *own, size, on)
+        own = self.operands_of(args), self.operands_of(batched)
+        return self.whole.batch_where(self.whole_node(node), *own, size, on)

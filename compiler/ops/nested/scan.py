@@ -126,13 +126,13 @@ class Scan(Control):
         types = [self.stacked(t) for t in self.body.types[1][self.carries :]]
         stacks = tuple(np.empty(t.shape, t.numpy) for t in types)
         for i in self.order:
-            found = interpret(self.body, *self.given(args, carries, i))
+            found = interpret(self.body, *self.turn_inputs(args, carries, i))
             carries = found[: self.carries]
             for stack, y in zip(stacks, found[self.carries :], strict=True):
                 stack[i] = y
         return *carries, *stacks
 
-    def given(
+    def turn_inputs(
         self, args: Sequence[np.ndarray], carries: Sequence[np.ndarray], i: int
     ) -> tuple[np.ndarray, ...]:
         """What the body takes for element i."""
@@ -142,7 +142,7 @@ class Scan(Control):
     def applied(self, *args: np.ndarray) -> Iterator[tuple[str, Graph, tuple[np.ndarray, ...]]]:
         carries = self.parts(args)[1]
         for turn, i in enumerate(self.order):
-            given = self.given(args, carries, i)
+            given = self.turn_inputs(args, carries, i)
             yield f"turn {turn}", self.body, given
             carries = interpret(self.body, *given)[: self.carries]
 
