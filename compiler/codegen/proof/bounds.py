@@ -18,7 +18,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from ...kernel.expr import Buffer
@@ -44,7 +44,7 @@ def access_faults(low: Lowered | LoweredLaunch, buffers: tuple[Buffer, ...]) -> 
     return BoundsProof(low, buffers).faults()
 
 
-@cache
+@lru_cache(1 << 12)
 def kernel_definition(text: str) -> ast.FunctionDef:
     """The last function of a text, without its docstring."""
     found = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef)][-1]
