@@ -78,7 +78,7 @@ def of_wonderland(layers: int) -> Steps:
     made = yield "trace of the gradient", lambda: wl.trace(wl.grad(function), x, x)
     stages = yield "graph passes of the gradient", lambda: list(pipeline.optimised(made.graph))
     works = yield "fuse", lambda: pipeline.fuse(stages[-1].state)
-    yield "schedule and buffers", lambda: pipeline.buffers(pipeline.schedule(works, ()), ())
+    yield "schedule and buffers", lambda: pipeline.buffers(pipeline.schedule(works))
 
 
 def of_jax(layers: int) -> Steps:

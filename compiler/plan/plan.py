@@ -77,8 +77,10 @@ class Plan:
         """Those of the schedule; outputs stay, and a piece is there as long as what it is in."""
         first, last = self.schedule.uses()
         last |= dict.fromkeys(self.graph.outputs, len(self.schedule.waves))
-        for v in reversed(self.whole):  # what it is in may be a piece itself, and comes later
-            last[v] = max(last[v], last.get(self.whole[v], 0))
+        # what it is in comes later, may be a piece itself, and may be touched by no work: where both
+        # that would write it and that would read it are left out
+        for v in reversed(self.whole):
+            last[v] = max(last.get(v, 0), last.get(self.whole[v], 0))
         return first, last
 
     def __str__(self) -> str:
