@@ -77,8 +77,8 @@ class Plan:
         """Those of the schedule; outputs stay, and a piece is there as long as what it is in."""
         first, last = self.schedule.uses()
         last |= dict.fromkeys(self.graph.outputs, len(self.schedule.waves))
-        # what it is in comes later, may be a piece itself, and may be touched by no work: where both
-        # that would write it and that would read it are left out
+        # what it is in comes later, may be a piece itself, may be touched by no work: what would
+        # write it, and what would read it, is left out
         for v in reversed(self.whole):
             last[v] = max(last.get(v, 0), last.get(self.whole[v], 0))
         return first, last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,14 +81,13 @@ def tuple_of(what: str, kind: type, values: Any) -> tuple[Any, ...]:
 def argument_places(function: Callable[..., Any], argnums: Ints) -> tuple[int, ...]:
     """Places of arguments, from 0; a negative one counts from the last parameter."""
     numbers = tuple_of("argument places", int, argnums)
-    if min(numbers, default=0) < 0:
-        count = len(positional(function))
-        if min(numbers) < -count:
-            raise ProgramError(
-                f"jit: the place of one of {count} parameters is required, got {min(numbers)}"
-            )
-        numbers = tuple(n % count if n < 0 else n for n in numbers)
-    return tuple(dict.fromkeys(numbers))
+    every, count = parameters_of(function), len(positional(function))
+    most = count if every and not any(p.kind is p.VAR_POSITIONAL for p in every) else math.inf
+    if wrong := [n for n in numbers if not -count <= n < most]:
+        raise ProgramError(
+            f"jit: the place of one of {count} parameters is required, got {wrong[0]}"
+        )
+    return tuple(dict.fromkeys(n % count if n < 0 else n for n in numbers))
 
 
 def places_and_names(

@@ -125,10 +125,13 @@ def test_a_static_argument_that_has_no_hash_is_refused() -> None:
 
 
 def test_a_place_that_is_none_is_refused() -> None:
-    with pytest.raises(ProgramError, match="the place of one of 2 parameters is required, got -3"):
-        wl.jit(repeated, static_argnums=-3)
-    with pytest.raises(ProgramError, match="the place of one of 2 parameters is required, got -3"):
-        wl.jit(repeated, donate_argnums=-3)
+    for wrong in (-3, 2, 5):
+        said = f"the place of one of 2 parameters is required, got {wrong}"
+        with pytest.raises(ProgramError, match=said):
+            wl.jit(repeated, static_argnums=wrong)
+        with pytest.raises(ProgramError, match=said):
+            wl.jit(repeated, donate_argnums=wrong)
+    wl.jit(lambda *xs: xs, donate_argnums=5)
 
 
 def test_donated_places_count_from_the_end_too() -> None:

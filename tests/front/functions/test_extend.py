@@ -295,3 +295,14 @@ def test_a_rule_of_another_type_is_refused_with_its_line() -> None:
     with refused(r"a tangent f64\[4\] is required of the rule of softplus, got f64") as caught:
         wl.grad(lambda x: np.sum(softplus(x)))(X)
     assert "test_extend.py:" in caught.value.where
+
+
+def test_an_op_without_an_expression_is_told_what_it_lacks() -> None:
+    class Bare(ex.Elementwise):
+        arity = 1
+
+        def reference(self, *args: Any) -> Any:
+            return args[0] * 2
+
+    with pytest.raises(wl.CompilerError, match="bare: one of the scalar operations"):
+        wl.jit(ex.function_of(Bare()))(np.ones(3))
