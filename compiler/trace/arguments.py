@@ -69,23 +69,25 @@ def known_names(function: Callable[..., Any], names: Sequence[str]) -> None:
         )
 
 
-def tuple_of(what: str, kind: type, values: Any) -> tuple[Any, ...]:
+def tuple_of(what: str, kind: type, values: Any, of: str = "jit") -> tuple[Any, ...]:
     """One of a kind, or a sequence of them, as a tuple."""
     found = (values,) if isinstance(values, kind) else values
     fits = isinstance(found, (tuple, list, range, set, frozenset))
     if not fits or not all(isinstance(x, kind) for x in found):
-        raise ProgramError(f"jit: {what} of type {kind.__name__} are required, got {values!r:.40}")
+        raise ProgramError(f"{of}: {what} of type {kind.__name__} are required, got {values!r:.40}")
     return tuple(found)
 
 
-def argument_places(function: Callable[..., Any], argnums: Ints) -> tuple[int, ...]:
+def argument_places(
+    function: Callable[..., Any], argnums: Ints, of: str = "jit"
+) -> tuple[int, ...]:
     """Places of arguments, from 0; a negative one counts from the last parameter."""
-    numbers = tuple_of("argument places", int, argnums)
+    numbers = tuple_of("argument places", int, argnums, of)
     every, count = parameters_of(function), len(positional(function))
     most = count if every and not any(p.kind is p.VAR_POSITIONAL for p in every) else math.inf
     if wrong := [n for n in numbers if not -count <= n < most]:
         raise ProgramError(
-            f"jit: the place of one of {count} parameters is required, got {wrong[0]}"
+            f"{of}: the place of one of {count} parameters is required, got {wrong[0]}"
         )
     return tuple(dict.fromkeys(n % count if n < 0 else n for n in numbers))
 

@@ -85,7 +85,7 @@ def checkpoint(
             location(user_source()),
             "one of wl.checkpoint_policies",
         )
-    static = argument_places(fun, static_argnums)
+    static = argument_places(fun, static_argnums, "checkpoint")
     whole: Function = fun
 
     @functools.wraps(fun)

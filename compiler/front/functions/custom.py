@@ -52,7 +52,7 @@ def custom_jvp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithJvp[P, R]
     first: `rule(n, primals, tangents)`. Values that `fun` closes over are constants to its rule: to
     differentiate in one is an error.
     """
-    return WithJvp(fun, argument_places(fun, nondiff_argnums))
+    return WithJvp(fun, argument_places(fun, nondiff_argnums, "custom_jvp"))
 
 
 def custom_vjp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithVjp[P, R]:
@@ -63,7 +63,7 @@ def custom_vjp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithVjp[P, R]
     anything; `bwd` gets them first. Forward mode works too where `bwd` is linear in `ct`: it runs
     the transpose of `bwd`. Values that the functions close over are constants to the rule.
     """
-    return WithVjp(fun, argument_places(fun, nondiff_argnums))
+    return WithVjp(fun, argument_places(fun, nondiff_argnums, "custom_vjp"))
 
 
 # ---------------------------------------------------------------- calls

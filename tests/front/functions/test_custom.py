@@ -520,7 +520,9 @@ def test_arguments_that_are_no_arrays_must_be_marked() -> None:
     f.defjvp(lambda p, t: (p[0](p[1]), t[1]))
     with pytest.raises(ProgramError, match="arrays and numbers are required"):
         wl.grad(lambda x: f(np.sin, x))(1.0)
-    g = wl.custom_jvp(lambda x: x, nondiff_argnums=3)
+    with pytest.raises(ProgramError, match="custom_jvp: the place of one of 1 parameters"):
+        wl.custom_jvp(lambda x: x, nondiff_argnums=3)
+    g = wl.custom_jvp(lambda *xs: xs[0], nondiff_argnums=3)
     g.defjvp(lambda p, t: (p[0], t[0]))
     with pytest.raises(ProgramError, match="within 1 arguments are required, got 3"):
         wl.grad(g)(1.0)
