@@ -37,6 +37,7 @@ from ..ops.effects import (
 from ..trace import tree
 from ..trace.arrays import refuse_subclasses
 from ..trace.operands import new, operand, value
+from ..trace.standing import name_of
 from ..trace.trace import effects_of, noted
 from ..trace.tracer import Tracer, active, current
 
@@ -199,7 +200,7 @@ def flat_callback(
         given, named = tree.unflatten(structure, [filled.get(i, x) for i, x in enumerate(leaves)])
         return callback(*given, **named)
 
-    function.__name__ = getattr(callback, "__name__", type(callback).__name__)
+    function.__name__ = name_of(callback)
     return function, [leaves[i] for i in places]
 
 

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import (
     Any,
-    Concatenate,
-    Generic,
     ParamSpec,
     Protocol,
     Self,
@@ -40,6 +38,7 @@ from ..settings import Settings, active, bytes_of, changed
 from ..trace import tree
 from ..trace.arguments import Ints, Static, Strings, argument_places, places_and_names
 from ..trace.arrays import plain
+from ..trace.standing import StandIn, name_of
 from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
 from ..trace.tracer import Recomputed, current
 from ..transform.interpreter import interpret
@@ -168,7 +167,7 @@ def jit(
 
 
 @dataclass(eq=False, repr=False)
-class Jitted(Generic[P, R]):
+class Jitted(StandIn[P, R]):
     """A function that compiles itself; see `jit`."""
 
     function: Callable[P, R]
@@ -184,11 +183,8 @@ class Jitted(Generic[P, R]):
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
-        # without its attributes, which a function made of a compiled one has taken from that
-        functools.update_wrapper(self, self.function, updated=())
+        self.stand_in("jit")
         _functions.add(self)
-        if not callable(self.function):
-            raise ProgramError(f"jit: a function is required, got {self.function!r}")
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R:
         recent = self.recent
@@ -234,15 +230,6 @@ class Jitted(Generic[P, R]):
 
     def __reduce__(self) -> str:
         return getattr(self, "__qualname__", self.name)  # as functions, by where it is
-
-    @overload
-    def __get__(self, instance: None, owner: Any = None) -> Self: ...
-    @overload
-    def __get__(
-        self: Jitted[Concatenate[Any, Q], R], instance: object, owner: Any = None
-    ) -> Callable[Q, R]: ...
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
 
     def inspect(self, *args: Any, **options: Any) -> Inspection:
         """Every stage of the program for these arguments, which are not run."""
@@ -330,10 +317,6 @@ class Jitted(Generic[P, R]):
         """When a program was last looked up."""
         return self.turns.get(id(self.entries[key]), 0)
 
-    @property
-    def name(self) -> str:
-        return getattr(self.function, "__name__", type(self.function).__name__)
-
     def traced(self, static: Any, dynamic: Any, recomputed: Recomputed | None = None) -> Traced:
         with changed(**{k: v for k, v in self.keywords.items() if k == PRECISION}):
             return trace(self.bound(static), *dynamic, name=self.name, recomputed=recomputed)
@@ -415,7 +398,7 @@ def eval_shape(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Arguments are arrays, numbers, or types: `wl.ShapeDtypeStruct(shape, dtype)`.
     """
-    name = getattr(function, "__name__", type(function).__name__)
+    name = name_of(function)
     traced = trace_tree(lambda a, o: function(*a, **o), (args, options), name)
     return tree.unflatten(traced.outputs, [v.type for v in traced.graph.outputs])
 

@@ -31,6 +31,7 @@ from ..transform.interpreter import interpret
 from . import tree
 from .arrays import argument_array, refuse_subclasses
 from .operands import operand, value
+from .standing import name_of
 from .tracer import SYNTAX, Recomputed, Trace, Tracer, active, current, tracing
 from .tree import Structure
 
@@ -131,7 +132,7 @@ def trace(
     Those are trees of arrays, numbers, types or tracers. `recomputed`: of loops, what reverse
     mode computes again.
     """
-    called = name or getattr(function, "__name__", type(function).__name__)
+    called = name or name_of(function)
     return trace_tree(function, args, called, recomputed)
 
 

@@ -31,11 +31,12 @@ from ...ops.nested.equivalent import Equivalent
 from ...trace import tree
 from ...trace.arguments import Ints, argument_places
 from ...trace.operands import new, value
+from ...trace.standing import name_of
 from ...trace.trace import Traced, noted, trace_tree
 from ...trace.tracer import Tracer, active, current
 from ...transform.linearize import linearize
 from .checkpoint_policies import Policy, nothing_saveable, save_only_these_names
-from .derivatives import moving_inputs, name_of
+from .derivatives import moving_inputs
 
 Function = Callable[..., Any]
 P = ParamSpec("P")

@@ -19,7 +19,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -31,10 +31,11 @@ from ...ops.nested.custom import Custom, CustomJvp, CustomVjp
 from ...trace import tree
 from ...trace.arguments import Ints, argument_places, exact
 from ...trace.operands import new, operand, value
+from ...trace.standing import StandIn, name_of
 from ...trace.trace import Traced, aval, noted, trace_tree
 from ...trace.tracer import Tracer, active, current, enclosing_traces
 from ...trace.tree import Structure
-from .derivatives import FLOAT0, name_of
+from .derivatives import FLOAT0
 from .rule_checks import Checked, described, line_of
 
 Function = Callable[..., Any]
@@ -105,7 +106,7 @@ class Call:
 
 
 @dataclass(eq=False, repr=False)
-class WithRule(Generic[P, R]):
+class WithRule(StandIn[P, R]):
     """A function with a rule of the user's: what both kinds share."""
 
     function: Callable[P, R]
@@ -113,25 +114,10 @@ class WithRule(Generic[P, R]):
     kind: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise ProgramError(f"{self.kind}: a function is required, got {self.function!r}")
-        functools.update_wrapper(self, self.function, updated=())
+        self.stand_in(self.kind)
 
     def __repr__(self) -> str:
         return f"<{self.kind} of {self.name}>"
-
-    @overload
-    def __get__(self, instance: None, owner: Any = None) -> Self: ...
-    @overload
-    def __get__(
-        self: WithRule[Concatenate[Any, Q], R], instance: object, owner: Any = None
-    ) -> Callable[Q, R]: ...
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
-
-    @property
-    def name(self) -> str:
-        return name_of(self.function)
 
     def ready(self) -> None:
         """Requires that the rule has been defined."""

@@ -14,10 +14,9 @@ wl.vmap(energy, in_axes=(None, 0))(a, rows)
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar
 
 from ...ir.errors import ProgramError
 from ...ir.graph import Graph, Value, apply_all
@@ -26,12 +25,12 @@ from ...ops.nested.batched import BatchRule, CustomVmap
 from ...trace import tree
 from ...trace.mapped import Mapped
 from ...trace.operands import new, operand, value
+from ...trace.standing import StandIn, name_of
 from ...trace.trace import Traced, aval, trace_tree
 from ...trace.tracer import Trace, Tracer, active, current
 from ...trace.tree import Structure
 from ...transform.batch import lifted
 from .custom import closing, distinct, positional_arguments
-from .derivatives import name_of
 from .rule_checks import Checked, described, line_of
 
 Function = Callable[..., Any]
@@ -57,32 +56,17 @@ def custom_vmap(fun: Callable[P, R]) -> WithVmap[P, R]:
 
 
 @dataclass(eq=False, repr=False)
-class WithVmap(Generic[P, R]):
+class WithVmap(StandIn[P, R]):
     """A function with a batch rule; see `custom_vmap`."""
 
     function: Callable[P, R]
     rule: Function | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise ProgramError(f"custom_vmap: a function is required, got {self.function!r}")
-        functools.update_wrapper(self, self.function, updated=())
+        self.stand_in("custom_vmap")
 
     def __repr__(self) -> str:
         return f"<custom_vmap of {self.name}>"
-
-    @overload
-    def __get__(self, instance: None, owner: Any = None) -> Self: ...
-    @overload
-    def __get__(
-        self: WithVmap[Concatenate[Any, Q], R], instance: object, owner: Any = None
-    ) -> Callable[Q, R]: ...
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
-
-    @property
-    def name(self) -> str:
-        return name_of(self.function)
 
     def def_vmap(self, vmap_rule: Function) -> Function:
         """Sets the rule; gives it back, so that it decorates one."""

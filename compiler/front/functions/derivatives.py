@@ -28,6 +28,7 @@ from ...ops.nested.custom import refuse_rules
 from ...ops.source import full
 from ...trace import tree
 from ...trace.operands import new, value
+from ...trace.standing import name_of
 from ...trace.trace import Traced, aval, call, names_of, static, trace_tree
 from ...trace.tracer import Tracer
 from ...trace.tree import Structure
@@ -400,10 +401,6 @@ def pair(first: Structure, second: Structure) -> Structure:
 
 
 # ---------------------------------------------------------------- arguments
-
-
-def name_of(function: Function) -> str:
-    return getattr(function, "__name__", type(function).__name__)
 
 
 def argument_parts(

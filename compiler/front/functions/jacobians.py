@@ -23,6 +23,7 @@ from ...ops.nested.custom import refuse_rules
 from ...ops.source import iota
 from ...ops.view import permute, reshape
 from ...trace import tree
+from ...trace.standing import name_of
 from ...trace.trace import Traced, call, trace_tree
 from ...trace.tree import Structure
 from ...transform.batch import batched_outputs
@@ -34,7 +35,6 @@ from .derivatives import (
     differentiable,
     grad,
     jvp,
-    name_of,
     outputs_wanted,
     pair,
     value_structure,

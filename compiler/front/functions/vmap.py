@@ -26,6 +26,7 @@ from ...ops.source import iota
 from ...ops.view import permute
 from ...trace import tree
 from ...trace.mapped import Mapped
+from ...trace.standing import name_of
 from ...trace.trace import Traced, aval, call, names_of, trace_tree
 from ...trace.tracer import Tracer, active
 from ...trace.tree import Structure
@@ -134,7 +135,7 @@ def traced_once(
         return fun(*args, **options)
 
     slices = tree.unflatten(structure, map(sliced, leaves, axes))
-    label = getattr(fun, "__name__", type(fun).__name__)
+    label = name_of(fun)
     return trace_tree(placed, (Type("i32"), slices), label)
 
 

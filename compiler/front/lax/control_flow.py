@@ -27,6 +27,7 @@ from ...ops.nested import CheckpointedScan, CheckpointedWhile, SegmentedScan
 from ...ops.source import full, iota, python_type
 from ...trace import tree
 from ...trace.operands import axis_of, casted, common, is_weak, new, operand, tracer, value, wrong
+from ...trace.standing import name_of
 from ...trace.trace import aval, call, noted, trace_tree
 from ...trace.tracer import Tracer, active, current
 from ..numpy import shapes
@@ -524,7 +525,7 @@ class Body:
             avals[:] = [(aval(x)[0], is_weak(x)) for x in results]
             return tree.unflatten(structure, results)
 
-        traced = trace_tree(noted, args, getattr(function, "__name__", type(function).__name__))
+        traced = trace_tree(noted, args, name_of(function))
         own = traced.graph.inputs
         n = len(traced.args)
         self.graph = Graph(
