@@ -38,7 +38,7 @@ from ..trace import tree
 from ..trace.arrays import refuse_subclasses
 from ..trace.operands import new, operand, value
 from ..trace.standing import name_of
-from ..trace.trace import effects_of, noted
+from ..trace.trace import effects_of, note_effects
 from ..trace.tracer import Tracer, active, current
 
 Function = Callable[..., Any]
@@ -180,7 +180,7 @@ def effect(
     """The results of a node with an effect, after the effects so far of the trace at hand."""
     tokens = [v for v in effects_of(active()) if v.type == TOKEN]
     found = apply_all(op, tokens[-1] if tokens else token(), *map(value, arrays))
-    noted(found)
+    note_effects(found)
     return found[1:]
 
 

@@ -309,14 +309,14 @@ def graph_results(graph: Graph, args: Sequence[Value]) -> list[Value]:
 
     def step(node: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
         values = apply_all(node.op, *given)
-        noted(values)
+        note_effects(values)
         return values
 
     found = inline_graph(graph, args, step)
     return [v.node.args[0] if v.node and isinstance(v.node.op, Tie) else v for v in found]
 
 
-def noted(values: Sequence[Value]) -> None:
+def note_effects(values: Sequence[Value]) -> None:
     """Keeps the effects of a node of these results, which may be read by nothing."""
     node = values[0].node if values else None
     if node is not None and has_effect(node.op):

@@ -32,7 +32,7 @@ from ...trace import tree
 from ...trace.arguments import Ints, argument_places
 from ...trace.operands import new, value
 from ...trace.standing import name_of
-from ...trace.trace import Traced, noted, trace_tree
+from ...trace.trace import Traced, note_effects, trace_tree
 from ...trace.tracer import Tracer, active, current
 from ...transform.linearize import linearize
 from .checkpoint_policies import Policy, nothing_saveable, save_only_these_names
@@ -128,7 +128,7 @@ def traced_region(
     given = [value(x, v.dtype) for x, v in zip(arrays, traced.args, strict=True)]
     captured = (active().lift(t) for t in traced.captured)
     found = apply_all(Checkpoint(graph, spelled, 0, ordered), *given, *captured)
-    noted(found)
+    note_effects(found)
     return tree.unflatten(traced.outputs, [new(v) for v in found[: traced.outputs.size]])
 
 

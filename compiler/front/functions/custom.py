@@ -32,7 +32,7 @@ from ...trace import tree
 from ...trace.arguments import Ints, argument_places, exact
 from ...trace.operands import new, operand, value
 from ...trace.standing import StandIn, name_of
-from ...trace.trace import Traced, aval, noted, trace_tree
+from ...trace.trace import Traced, aval, note_effects, trace_tree
 from ...trace.tracer import Tracer, active, current, enclosing_traces
 from ...trace.tree import Structure
 from .derivatives import FLOAT0
@@ -168,7 +168,7 @@ class WithRule(StandIn[P, R]):
         types = [v.type.dtype for v in body.args]
         given = [value(x, dtype) for x, dtype in zip(call.leaves, types, strict=True)]
         found = apply_all(op, *given, *(active().lift(t) for t in closed))
-        noted(found)
+        note_effects(found)
         return tree.unflatten(body.outputs, [new(v) for v in found])
 
     def parted(self, args: Sequence[Any]) -> Call:

@@ -23,7 +23,7 @@ from ...kernel import apply as scalar
 from ...kernel.index import Piece
 from ...ops.family import Elementwise, Linear, OneResult, View
 from ...trace.operands import new, operand, value
-from ...trace.trace import noted
+from ...trace.trace import note_effects
 from ...trace.tracer import current
 from ...transform.interpreter import interpret
 
@@ -63,7 +63,7 @@ def function_of(op: Op) -> Callable[..., Any]:
             found: Any = interpret(Graph.of(op.name, inputs, apply_all(op, *inputs)), *arrays)
         else:
             values = apply_all(op, *map(value, xs))
-            noted(values)
+            note_effects(values)
             found = tuple(map(new, values))
         return found[0] if len(found) == 1 else found
 

@@ -28,7 +28,7 @@ from ...ops.source import full, iota, python_type
 from ...trace import tree
 from ...trace.operands import axis_of, casted, common, is_weak, new, operand, tracer, value, wrong
 from ...trace.standing import name_of
-from ...trace.trace import aval, call, noted, trace_tree
+from ...trace.trace import aval, call, note_effects, trace_tree
 from ...trace.tracer import Tracer, active, current
 from ..numpy import shapes
 
@@ -129,7 +129,7 @@ def _scan(
     else:
         op = Scan(*params)
     found = apply_all(op, *body.consts, *loop.first(), *(x.value for x in sequences))
-    noted(found)
+    note_effects(found)
     rest = body.outputs.children[1]
     ys = [new(v) for v in found[k : k + rest.size]]
     return loop.last(found[:k]), tree.unflatten(rest, ys)
@@ -204,7 +204,7 @@ def _while_loop(
     params = condition, body, len(consts)
     op = CheckpointedWhile(*params, checkpoints) if checkpoints else While(*params)
     found = apply_all(op, *consts, *loop.first())
-    noted(found)
+    note_effects(found)
     return loop.last(found)
 
 
@@ -385,7 +385,7 @@ def branched(name: str, index: Value, functions: Sequence[Function], operands: A
     if not wanted and any(graph.outputs for graph in graphs):  # branches of effects alone
         graphs = tuple(g if g.outputs else Graph.of(g.name, g.inputs, (token(),)) for g in graphs)
     found = apply_all(Switch(graphs), index, *consts, *(x.value for x in leaves))
-    noted(found)
+    note_effects(found)
     made = [new(v, weak) for v, (_, weak) in zip(found, wanted, strict=False)]
     return tree.unflatten(results, made)
 
