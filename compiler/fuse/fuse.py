@@ -96,7 +96,7 @@ def fuse(graph: Graph, donated: Pairs = (), known: Known | None = None) -> Sched
 
 def on_the_host(op: Op) -> bool:
     """Whether Python runs the op: of a loop or a branch with effects only the effects."""
-    return op.outside or (has_effect(op) and not op.controls)
+    return op.outside or op.hosted or (has_effect(op) and not op.controls)
 
 
 class UnreadableRoots(Exception):

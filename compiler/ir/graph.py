@@ -62,6 +62,7 @@ class Op:
     )
     effect: ClassVar[bool] = False  # does something; the first operand and result are tokens
     outside: ClassVar[bool] = False  # runs outside of kernels, on arrays: code of the user's
+    hosted: ClassVar[bool] = False  # no kernel has it: NumPy computes it on whole arrays
     constant: ClassVar[bool] = False  # an array of the program: it is there, nothing computes it
     controls: ClassVar[bool] = False  # runs its graphs: in turns, or one of them
     fuses: ClassVar[bool] = False  # may be computed by a kernel of several nodes, at any element

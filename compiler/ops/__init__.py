@@ -19,6 +19,7 @@ from .formula import *
 from .gamma import *
 from .gather import *
 from .guard import *
+from .linalg import *
 from .nested.scan import Scan as Scan
 from .nested.switch import Switch as Switch
 from .nested.while_loop import While as While

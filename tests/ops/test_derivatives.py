@@ -70,7 +70,11 @@ def central(
 
 def differences(op: Op, arrays: Arrays, along: list[np.ndarray | None]) -> tuple[Arrays, float]:
     """The directional derivative and its tolerance: by a complex step where that has a meaning."""
-    if op.name not in STEPPED and not any((*op.graphs, *map(np.iscomplexobj, arrays))):
+    if (
+        op.name not in STEPPED
+        and not op.hosted
+        and not any((*op.graphs, *map(np.iscomplexobj, arrays)))
+    ):
         try:
             with warnings.catch_warnings(action="error"):
                 found = op.reference(*moved(arrays, along, 1e-30j))

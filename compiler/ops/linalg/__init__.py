@@ -1,0 +1,10 @@
+"""Ops of matrices: the last two axes, all before are a batch.
+
+LAPACK computes them, through numpy.linalg. What it refuses to a matrix (a singular one, one that is
+not positive definite, a number that is not finite) is NaN in the results of that matrix.
+"""
+
+# ruff: noqa: F403  each file says its names
+
+from .matrices import *
+from .triangular import *
