@@ -12,6 +12,7 @@ Imports: ir, kernel, transform.
 
 from .collective import *
 from .contract import *
+from .convolution import *
 from .cumulative import *
 from .effects import *
 from .elementwise import *

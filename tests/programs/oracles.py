@@ -32,7 +32,7 @@ from .rounding import Rounded, magnitude, plain
 
 UNITS, SAFETY, RUNS, MORE_RUNS = 2.0, 16.0, 3, 20
 ZONE = 1 << 12  # bytes before and after a guarded argument
-LINEAR = ("sum", "dot_general", "cumsum", "scatter")
+LINEAR = ("sum", "dot_general", "convolution", "cumsum", "scatter")
 
 
 @dataclass(frozen=True)

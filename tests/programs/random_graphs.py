@@ -184,7 +184,7 @@ class Maker:
         count = min(len(ends), int(self.rng.integers(1, 5)))
         outputs = [ends[i] for i in sorted(self.rng.choice(len(ends), count, replace=False))]
         if first.node not in Graph.of("", (), outputs).nodes:
-            outputs.append(first)
+            outputs.append(next(v for v in ends if first.node in Graph.of("", (), [v]).nodes))
         return Graph.of(name, self.inputs, outputs)
 
     # ---- choices
@@ -673,6 +673,28 @@ def dot_general(m: Maker, name: str) -> Value:
     return m.note(out, (min(*ends, 0), max(*ends, 0)))
 
 
+def convolution(m: Maker, name: str) -> Value:
+    x = m.any_value((*INEXACT, "i32", "i64"), least=1)
+    d = m.pick(range(1, min(x.type.ndim, 2) + 1))
+    b = m.pick(range(x.type.ndim - d + 1))
+    c = m.pick(range(x.type.ndim - d - b + 1))
+    channels = x.shape[x.type.ndim - c :]
+    window = [m.pick((1, 2, 3)) for _ in range(d)]
+    k = [m.pick(m.sizes)] if m.chance(0.6) else []
+    w = m.of(Type(x.dtype, (*x.shape[:b], *window, *channels, *k)))
+
+    def steps() -> tuple[int, ...]:
+        return tuple(m.pick((1, 1, 2, 3)) for _ in range(d))
+
+    padding = tuple((m.pick((-1, 0, 1, 2)), m.pick((-1, 0, 1, 2))) for _ in range(d))
+    out = ops.convolution(x, w, steps(), padding, steps(), steps(), b, c)
+    if out.type.size > 20000 or out.type.ndim > 4:
+        raise Unfit
+    n = math.prod((*window, *channels))
+    ends = [p * q * n for p in m.bounds[x] for q in m.bounds[w]]
+    return m.note(out, (min(*ends, 0), max(*ends, 0)))
+
+
 @dataclass
 class Places:
     """A random block of an array of `shape`: `block`, the types of its indices, and parameters."""
@@ -868,6 +890,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "iota": iota,
     "constant": constant,
     "dot_general": dot_general,
+    "convolution": convolution,
     "gather": gather,
     "scatter": scatter,
     "random_bits": random_bits,
