@@ -6,5 +6,9 @@ not positive definite, a number that is not finite) is NaN in the results of tha
 
 # ruff: noqa: F403  each file says its names
 
-from .matrices import *
-from .triangular import *
+from .determinants import *
+from .equations import *
+from .exponential import *
+from .factors import *
+from .singular import *
+from .spectral import *

@@ -89,30 +89,19 @@ def adjoint(x: Value) -> Value:
     return conj(turned(x)) if x.type.is_complex else turned(x)
 
 
-def by_column(row: Value, like: Value) -> Value:
-    """row[..., j] at [..., i, j] of the shape of `like`."""
-    return broadcast(row, like.shape, (like.type.ndim - 2,))
+def by_column(row: Value, of: Type) -> Value:
+    """row[..., j] at [..., i, j] of the shape of `of`."""
+    return broadcast(row, of.shape, (of.ndim - 2,))
 
 
-def by_row(column: Value, like: Value) -> Value:
-    """column[..., i] at [..., i, j] of the shape of `like`."""
-    return broadcast(column, like.shape, (like.type.ndim - 1,))
-
-
-def diagonal_sum(x: Value) -> Value:
-    """The traces."""
-    return reduce_sum(keep(x, eq), (x.type.ndim - 2, x.type.ndim - 1))
+def by_row(column: Value, of: Type) -> Value:
+    """column[..., i] at [..., i, j] of the shape of `of`."""
+    return broadcast(column, of.shape, (of.ndim - 1,))
 
 
 def diagonal_of(x: Value) -> Value:
     """x[..., i, i]"""
     return reduce_sum(keep(x, eq), (x.type.ndim - 1,))
-
-
-def on_diagonal(d: Value) -> Value:
-    """d[..., i] at [..., i, i], else zeros."""
-    shape = (*d.shape, d.shape[-1])
-    return keep(broadcast(d, shape, (len(shape) - 1,)), eq)
 
 
 # ---------------------------------------------------------------- triangles
@@ -209,7 +198,7 @@ def rejected(op: Op) -> Iterable[Sample]:
         (Type("f32", (2, 3)), "square matrices are required, got f32[2, 3]"),
         (Type("i32", (2, 2)), "is required, got i32[2, 2]"),
     ):
-        yield Sample(op, (x,), error=f"{error}")
+        yield Sample(op, (x,), error=error)
 
 
 def well_conditioned(n: int, dtype: str, batch: tuple[int, ...] = (), seed: int = 0) -> np.ndarray:
@@ -220,3 +209,14 @@ def well_conditioned(n: int, dtype: str, batch: tuple[int, ...] = (), seed: int 
     if t.is_complex:
         x = x + 1j * rng.uniform(-1, 1, t.shape)
     return (0.5 * x + (1 + n / 2) * np.eye(n)).astype(t.numpy)
+
+
+def definite(n: int, dtype: str, batch: tuple[int, ...] = ()) -> np.ndarray:
+    """Hermitian positive definite matrices for samples."""
+    x = well_conditioned(n, dtype, batch)
+    return x @ np.conj(np.swapaxes(x, -1, -2)) / (1 + n)
+
+
+def sample_of(op: Any, *arrays: np.ndarray, **facts: Any) -> Sample:
+    """A sample on these operands."""
+    return Sample(op, tuple(map(type_of, arrays)), values=arrays, **facts)
