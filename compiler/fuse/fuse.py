@@ -76,6 +76,7 @@ def fuse(graph: Graph, donated: Pairs = (), known: Known | None = None) -> Sched
     graph = distinct_outputs(graph)
     forced = {v for values in waits.values() for v in values}
     host = {n for n in graph.nodes if on_the_host(n.op)}
+    told: set[Node] = set()  # roots of which one operand was forced
     while True:
         try:
             fusion = Fusion(graph, Roots(graph, forced, host), waits, known)
@@ -83,9 +84,12 @@ def fuse(graph: Graph, donated: Pairs = (), known: Known | None = None) -> Sched
             return Schedule(graph, waves, donated, saved=tuple(fusion.saved))
         except UnreadableRoots as failed:
             before = frozenset(forced)
-            for nodes in failed.apart():
+            for nodes, value in failed.apart():
                 root = nodes[-1]
                 read = {a for n in nodes for a in n.args}
+                if value is not None and root not in told:
+                    told.add(root)
+                    read = {value}
                 wanted = {a for a in read if a.node and not a.node.op.constant}
                 if wanted <= before:
                     if root in host:
@@ -102,20 +106,21 @@ def on_the_host(op: Op) -> bool:
 class UnreadableRoots(Exception):
     """Roots can't be emitted: what they read must be in memory.
 
-    Of each `every` has all that it computes, the root last.
+    Of each `every` has all that it computes, the root last, and the value that is one too many, if
+    that is known.
     """
 
-    def __init__(self, every: list[tuple[Node, ...]]) -> None:
-        super().__init__(", ".join(repr(nodes[-1]) for nodes in every))
+    def __init__(self, every: list[tuple[tuple[Node, ...], Value | None]]) -> None:
+        super().__init__(", ".join(repr(nodes[-1]) for nodes, _ in every))
         self.every = every
 
-    def apart(self) -> Iterator[tuple[Node, ...]]:
+    def apart(self) -> Iterator[tuple[tuple[Node, ...], Value | None]]:
         """Those that have nothing to do with one before, which may be all that is wrong."""
         seen: set[Node] = set()
-        for nodes in self.every:
+        for nodes, value in self.every:
             near = {*nodes, *(a.node for n in nodes for a in n.args if a.node)}
             if seen.isdisjoint(near):
-                yield nodes
+                yield nodes, value
             seen |= near
 
 
@@ -169,7 +174,7 @@ class Fusion:
         self.merge(lambda g: g.leading)
         self.save()
         works: list[AnyWork] = []
-        failed: list[tuple[Node, ...]] = []
+        failed: list[tuple[tuple[Node, ...], Value | None]] = []
         for group in self.groups.ordered():
             waits = tuple(sorted(group.waits, key=program_order))
             try:
@@ -335,9 +340,9 @@ class Fusion:
             if isinstance(root.op, (Sort, SearchSorted)):
                 return (emit_order(root, self.wanted(group, (group,))),)
             work = self.emit(group, (group,), emit)
-        except CannotFuse:
+        except CannotFuse as unread:
             found = (m for n in group.roots for m in self.roots.computed_by(n))
-            raise UnreadableRoots([tuple(found)]) from None
+            raise UnreadableRoots([(tuple(found), unread.value)]) from None
         return chunked(work)
 
     def body(self, graph: Graph, carried: Pairs) -> Schedule:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..ir.errors import CompilerError
 from . import Expr, Map
@@ -88,7 +89,9 @@ Read = Callable[[int, Sequence[Map | Shifted]], Expr]
 
 
 class CannotFuse(Exception):
-    """This reading needs its operand in memory."""
+    """This reading needs its operand in memory: `value`, if one alone is known to be enough."""
+
+    value: Any = None
 
 
 class SplitAxis(CannotFuse):

@@ -30,3 +30,4 @@ from .reduce import *
 from .source import *
 from .transcendental import *
 from .view import *
+from .windows import *

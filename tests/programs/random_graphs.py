@@ -53,6 +53,7 @@ from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.reduce import Where
 from wonderland.compiler.ops.source import rounded_number as of_type
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
+from wonderland.compiler.ops.windows import OverlapAdd, Windows
 
 SIZES = (2, 3, 3, 4, 5, 7, 8, 13, 15, 16, 17, 32, 33)  # around lanes, and registers of them
 RANGE = {
@@ -626,6 +627,24 @@ def interleave(m: Maker, name: str) -> Value:
     return m.note(ops.interleave(x, y), (min(a, c), max(b, d)))
 
 
+def windows(m: Maker, name: str) -> Value:
+    """Windows of some axis, of which parts may lie outside; or the sum of such windows."""
+    x = m.any_value(OverlapAdd.domain if name == "overlap_add" else tuple(NUMPY), least=1)
+    added = name == "overlap_add" and x.type.ndim > 1 and x.shape[-1] > 0
+    if x.type.size > 400 or (name == "overlap_add" and not added):
+        raise Unfit
+    k = int(m.rng.integers(x.type.ndim - added))
+    stride, dilation, low = (m.pick(c) for c in ((1, 1, 2, 3), (1, 1, 2), (0, 0, 1, 2, -1)))
+    if added:
+        op = OverlapAdd((k,), (m.pick((1, 4, 7)),), (stride,), (dilation,), (low,))
+        size = max(map(abs, m.bounds[x])) * x.shape[-1]
+        low, high = (0, size) if x.dtype in UNSIGNED else (-size, size)
+        return m.note(apply(op, x), (low, high))
+    op = Windows((k,), (m.pick((1, 2, 4)),), (m.pick((1, 2, 3)),), (stride,), (dilation,), (low,))
+    a, b = m.bounds[x]
+    return m.note(apply(op, x), (min(a, 0), max(b, 0)))
+
+
 def full(m: Maker, name: str) -> Value:
     t = Type(m.dtype(NUMPY), m.shape())
     number = (
@@ -886,6 +905,8 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "pad": pad,
     "concatenate": concatenate,
     "interleave": interleave,
+    "windows": windows,
+    "overlap_add": windows,
     "full": full,
     "iota": iota,
     "constant": constant,

@@ -108,6 +108,7 @@ class Facts:
     def __init__(self) -> None:
         self.count = 0
         self.left = 0
+        self.refused: dict[frozenset[tuple[Unknown, Number]], Number] = {}
         self.known: list[tuple[Any, Form]] = []  # quotients, by what they are of
         self.begins = [0]  # of those that were made with the same facts
 
@@ -146,18 +147,19 @@ class Facts:
 
     def at_most(self, e: Form, most: Number) -> bool:
         """Whether e <= most is proved."""
-        self.left = STEPS
+        self.left, self.refused = STEPS, {}
         return self.proved(e - most)
 
     def at_least(self, e: Form, least: Number) -> bool:
         return self.at_most(e * -1, -least)
 
     def proved(self, e: Form) -> bool:
-        """Whether e <= 0 is."""
+        """Whether e <= 0 is; what one question refused, by another way to it, it refuses again."""
         if e.plain:
             return e.constant <= 0
+        key = frozenset(e.terms.items())
         self.left -= 1
-        if self.left < 0:
+        if self.left < 0 or e.constant >= self.refused.get(key, math.inf):
             return False
         v = e.newest()
         k, rest = e.terms[v], e.without(v)
@@ -166,6 +168,7 @@ class Facts:
             possible = forms if len(forms) == 1 else self.possible(v, forms, k > 0)
             if all(self.proved(rest + form * k) for form in possible):
                 return True
+        self.refused[key] = e.constant
         return False
 
     def possible(self, v: Unknown, forms: tuple[Form, ...], above: bool) -> Iterator[Form]:

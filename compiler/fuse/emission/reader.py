@@ -127,9 +127,10 @@ class Reader:
             return at
         try:
             return unravel(at.map, value.shape, self.sizes)
-        except CannotFuse:
+        except CannotFuse as failed:
             if value.node is not None and isinstance(value.node.op, (Elementwise, Reshape)):
                 return at
+            failed.value = value
             raise
 
     def computing(self, value: Value, at: Index, guards: tuple[Guard, ...]) -> Reading:
