@@ -105,7 +105,9 @@ def test_the_wheel_holds_all_of_the_package_and_nothing_else(wheel: Path) -> Non
     shipped = {n for n in contents(wheel) if ".dist-info/" not in n}
     modules = {f"wonderland/{f.relative_to(ROOT)}" for p in PARTS for f in (ROOT / p).rglob("*.py")}
     front = {f"wonderland/{f.name}" for f in (ROOT / "wonderland").glob("*.py")}
-    front |= {f"wonderland/commands/{f.name}" for f in (ROOT / "wonderland/commands").glob("*.py")}
+    for room in ("commands", "numpy"):
+        files = (ROOT / "wonderland" / room).glob("*.py")
+        front |= {f"wonderland/{room}/{f.name}" for f in files}
     assert shipped == modules | front | {"wonderland/py.typed"}
     assert any(n.endswith("dist-info/licenses/LICENSE") for n in contents(wheel))
 

@@ -16,6 +16,7 @@ from .convolution import *
 from .cumulative import *
 from .effects import *
 from .elementwise import *
+from .fft import *
 from .formula import *
 from .gamma import *
 from .gather import *

@@ -72,8 +72,6 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("linalg.inv linalg.solve linalg.det linalg.slogdet linalg.cholesky linalg.qr linalg.svd "
      "linalg.eig linalg.eigh linalg.eigvals linalg.eigvalsh linalg.pinv linalg.lstsq "
      "linalg.matrix_rank linalg.cond", f"np.matmul with factors made {OUTSIDE}"),
-    ("fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 fft.fftn",
-     "np.matmul with the matrix np.exp(-2j * np.pi * k[:, None] * k / n)"),
 )  # fmt: skip
 
 HINTS: dict[str, str] = {name: hint for names, hint in GROUPS for name in names.split()}

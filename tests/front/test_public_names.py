@@ -18,6 +18,7 @@ from wonderland.compiler.trace.tracer import FUNCTIONS
 MODULES: dict[str, ModuleType] = {
     "wl": wl,
     **{n: m for n in wl.__all__ if isinstance(m := getattr(wl, n), ModuleType)},
+    "numpy.fft": wl.numpy.fft,
     "numpy.linalg": wl.numpy.linalg,
 }
 FACADES = [n for n in MODULES if n not in ("wl", "checkpoint_policies", "numpy.linalg")]
@@ -34,7 +35,7 @@ def is_numpys(function: Any) -> bool:
     """Whether a function is NumPy's, or stands for it outside of a trace."""
     own = getattr(function, "__wrapped__", function)
     return any(
-        getattr(space, own.__name__, None) is own for space in (np, np.linalg)
+        getattr(space, own.__name__, None) is own for space in (np, np.linalg, np.fft)
     ) or not inspect.getmodule(own).__name__.startswith("wonderland")  # type: ignore[union-attr]
 
 

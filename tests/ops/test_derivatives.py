@@ -20,7 +20,7 @@ from wonderland.compiler.transform.transpose import transpose
 
 STEP = 1e-6  # of central differences in f64: truncation 1e-12, rounding 1e-10
 TOLERANCE = 1e-7
-STEPPED = ("sign", "complex")  # with another meaning of complex operands, or none
+STEPPED = ("sign", "complex", "fft")  # with another meaning of complex operands, or none
 PRECISE = ("f64", "c128")
 FORWARD_ONLY = ("while_loop", "reversed_while")
 

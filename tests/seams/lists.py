@@ -15,11 +15,15 @@ LINEAR = {
     "lax": """
         all_gather all_to_all broadcast broadcast_in_dim broadcast_to_rank collapse concatenate conj
         convert_element_type cumsum dynamic_index_in_dim dynamic_slice dynamic_slice_in_dim
-        dynamic_update_index_in_dim dynamic_update_slice dynamic_update_slice_in_dim expand_dims
+        dynamic_update_index_in_dim dynamic_update_slice dynamic_update_slice_in_dim expand_dims fft
         full full_like gather imag index_in_dim pad pmean ppermute psum psum_scatter real reduce_sum
         reshape rev scatter scatter_add slice slice_in_dim split squeeze stack tile transpose
     """,
     "linalg": "diagonal matrix_transpose trace",
+    "fft": """
+        fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2
+        rfftn
+    """,
     "optim": """
         add_decayed_weights apply_updates chain ema incremental_update scale scale_by_schedule sgd
     """,
@@ -68,6 +72,7 @@ DISCRETE = {
 """Truth values, integers, steps: the derivative is none, or 0."""
 
 STATIC = {
+    "fft": "fftfreq rfftfreq",
     "numpy": """
         arange blackman broadcast_shapes can_cast diag_indices empty empty_like eye from_dlpack
         geomspace hamming hanning identity indices iscomplexobj isdtype isrealobj issubdtype

@@ -607,6 +607,11 @@ CALLS: list[Example] = [
         "wl.numpy.nanargmax(x) --> np.argmax(np.nan_to_num(x, nan=-np.inf))",
         1,
     ),
+    (
+        "wl.jit(lambda x: np.fft.rfft(x))(x + 0j)",
+        "np.fft.rfft(x) --> np.fft.rfft(x.real)",
+        np.fft.rfft(X),
+    ),
 ]
 """What is called with arguments that do not fit."""
 EXAMPLES = LINES + CALLS
@@ -737,10 +742,5 @@ HINTED: list[tuple[str, str, str]] = [
     ("common_type", "np.zeros(2, np.common_type(x, y))", "np.zeros(2, np.result_type(x, y))"),
     ("asfortranarray", "np.asfortranarray(x)", "x"),
     ("linalg.solve", "np.linalg.solve(np.eye(3), x)", "np.matmul(np.linalg.inv(np.eye(3)), x)"),
-    (
-        "fft.fft",
-        "np.fft.fft(x)",
-        "(lambda k, n: np.matmul(np.exp(-2j * np.pi * k[:, None] * k / n), x))(np.arange(3), 3)",
-    ),
 ]
 """A function without a traced form, a call of it, and what follows its hint."""

@@ -2,15 +2,18 @@
 
 from . import collectives as _collectives
 from . import dimension_numbers as _dimension_numbers
+from . import fft as _fft
 from . import lax as _lax
 from . import primitives as _primitives
 from .collectives import *  # noqa: F403
 from .dimension_numbers import *  # noqa: F403
+from .fft import *  # noqa: F403
 from .lax import *  # noqa: F403
 from .primitives import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += _collectives.__all__
 __all__ += _dimension_numbers.__all__
+__all__ += _fft.__all__
 __all__ += _lax.__all__
 __all__ += _primitives.__all__

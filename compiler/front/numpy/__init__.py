@@ -17,7 +17,8 @@ raise. For the same reason weights that add up to 0 give NaN, and indices beyond
 `take` says. Which of two zeros wins is left open, zeros are equal: 0.0 and -0.0 in max and min.
 In quantiles differences of integers do not wrap, what lies between equal infinities is that
 infinity, and quantiles of nothing have the shape and dtype of any others, and so have medians and
-counts of nothing. The parts of products of infinite complex numbers may be NaN for infinite.
+counts of nothing. The parts of products of infinite complex numbers may be NaN for infinite. fft:
+spectra of halves are scaled in f32; what has a spectrum of no points is 0.
 What is refused: Complex numbers have no order (max, argmax, searchsorted, isin; they are sorted by
 their parts). nextafter takes f32 and f64; var and std take dtypes of floats; norms are those of
 order 2, 1 and infinity, pads by constant or by elements of the array; partitions are sorted, and
@@ -85,8 +86,9 @@ from . import creation as _creation
 from . import cumulative as _cumulative
 from . import einsum as _einsum
 from . import elementwise as _elementwise
+from . import fft as fft
 from . import indexing as _indexing
-from . import linalg
+from . import linalg as linalg
 from . import order as _order
 from . import products as _products
 from . import quantiles as _quantiles
@@ -111,8 +113,8 @@ __all__ = [
     "__array_api_version__", "__array_namespace_info__", "bfloat16", "bool_", "broadcast_shapes",
     "complex64", "complex128", "complexfloating", "diag_indices", "dtype", "e", "euler_gamma",
     "finfo", "float16", "float32", "float64", "floating", "from_dlpack", "iinfo", "inf", "int8",
-    "int16", "int32", "int64", "integer", "isdtype", "issubdtype", "linalg", "mgrid", "nan",
-    "ndarray", "newaxis", "ogrid", "pi", "promote_types", "tril_indices", "triu_indices", "uint8",
+    "int16", "int32", "int64", "integer", "isdtype", "issubdtype", "mgrid", "nan", "ndarray",
+    "newaxis", "ogrid", "pi", "promote_types", "tril_indices", "triu_indices", "uint8",
     "uint16", "uint32", "uint64",
 ]  # fmt: skip
 __all__ += _creation.__all__

@@ -215,6 +215,50 @@ def multi_dot(d: Draw) -> Made:
     return ([d.array(("f8", "c16"), s, 0) for s in ((2, 3), (3, 2), (2, 3))],), {}
 
 
+# ---------------------------------------------------------------- transforms, windows
+
+NORMS = (..., ..., "backward", "ortho", "forward", None)
+
+
+def transforms(empty: bool) -> Maker:
+    def maker(d: Draw) -> Made:
+        x = d.array(shape=d.shape(d.pick(0, 1, 1, 1), empty=empty), wild=0.2)
+        return (x,), d.some(n=(..., ..., 1, 2, 5, 8, 0), axis=(..., d.axis(x)), norm=NORMS)
+
+    return maker
+
+
+def several_transforms(empty: bool) -> Maker:
+    def maker(d: Draw) -> Made:
+        x = d.array(shape=d.shape(d.pick(0, 1, 2, 2), empty=empty), wild=0.2)
+        n = x.ndim
+        places = d.rng.integers(-n, n or 1, d.pick(0, 1, 2, 3) if n else 0)
+        axes = d.pick(..., None, tuple(map(int, places)))
+        count = len(axes) if isinstance(axes, tuple) else d.pick(1, 2)
+        sizes = d.pick(..., ..., tuple(d.pick(-1, 1, 2, 3, 4) for _ in range(count)))
+        return (x,), d.some(s=(sizes,), axes=(axes,), norm=NORMS)
+
+    return maker
+
+
+made("fft.fft fft.ifft fft.rfft fft.ihfft")(transforms(empty=True))
+made("fft.fftn fft.ifftn fft.rfftn fft.fft2 fft.ifft2 fft.rfft2")(several_transforms(empty=True))
+# of no points at all these are, in NumPy, what memory held before
+made("fft.irfft fft.hfft")(transforms(empty=False))
+made("fft.irfftn fft.irfft2")(several_transforms(empty=False))
+
+
+@made("fft.fftshift fft.ifftshift")
+def shifted(d: Draw) -> Made:
+    x = d.array()
+    return (x,), d.some(axes=(..., d.axes(x)))
+
+
+@made("fft.fftfreq fft.rfftfreq")
+def frequencies(d: Draw) -> Made:
+    return (d.pick(1, 2, 7, 8),), d.some(d=(..., 0.25, 3, d.array(("f4", "f8"), (), 0, 0.5)))
+
+
 OPERATORS = (
     "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift lt le gt ge eq ne"
 )

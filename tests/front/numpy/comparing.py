@@ -75,7 +75,7 @@ def difference(call: Call, got: Any, want: Any, more: float = 1.0) -> str:
     return ""
 
 
-SCALED = "linspace interp std var"
+SCALED = "linspace interp std var fft.irfft fft.irfftn fft.irfft2 fft.hfft"
 """What is as exact as its greatest part."""
 
 
@@ -104,6 +104,7 @@ ADDING = (
     "linalg.matrix_norm linalg.matrix_power linalg.multi_dot linalg.matmul linalg.outer "
     "linalg.vecdot linalg.tensordot linalg.trace add.reduce add.accumulate multiply.reduce "
     "multiply.accumulate logaddexp.accumulate histogram mul truediv pow "
+    "fft.irfft fft.irfftn fft.irfft2 fft.hfft "
 )
 """What adds up, or interpolates."""
 

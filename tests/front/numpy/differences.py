@@ -61,6 +61,8 @@ def always(call: Call) -> bool:
 ORDERED = "max min amax amin nanmax nanmin ptp argmax argmin searchsorted isin maximum minimum"
 QUANTILES = "quantile percentile nanquantile nanpercentile"
 
+TRANSFORMS = "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn fft2 ifft2 rfft2 irfft2"
+
 DIFFERENCES = (
     Difference("", to_integers, "gives", "beyond an integer dtype saturate"),
     Difference(
@@ -128,6 +130,12 @@ DIFFERENCES = (
         any_of("c"),
         "gives",
         "products of infinite complex",
+    ),
+    Difference(
+        " ".join(f"fft.{n}" for n in TRANSFORMS.split()),
+        lambda c: arrays(c)[0].dtype == np.float16,
+        "gives",
+        "fft: spectra of halves are scaled in f32",
     ),
 )
 

@@ -88,6 +88,7 @@ def test_every_public_function_is_drawn() -> None:
     named = {f for f in FUNCTIONS if not isinstance(f, str)}
     of_names = {getattr(np, n, None) for n in known} | {np.asanyarray, np.ascontiguousarray}
     of_names |= {getattr(np.linalg, n.removeprefix("linalg."), None) for n in known}
+    of_names |= {getattr(np.fft, n.removeprefix("fft."), None) for n in known}
     for n in known:
         function, _, method = n.partition(".")
         of_names |= {getattr(getattr(np, function, None), method, None)} if method else set()

@@ -599,6 +599,7 @@ def test_every_function_of_the_table_is_tried_above() -> None:
     names |= {"at", "copyto", "fill_diagonal", "put", "put_along_axis", "putmask"}
     names |= {"block", "delete", "diagflat", "dsplit", "ediff1d", "insert", "resize"}
     names |= {"vector_norm", "matrix_norm"}
+    names |= set(np.fft.__all__)  # in test_fft.py
     # in test_order.py
     names |= {"sort", "argsort", "lexsort", "partition", "argpartition", "searchsorted"}
     names |= {"digitize", "isin", "histogram", "histogram_bin_edges", "interp", "refuse"}

@@ -18,8 +18,17 @@ Shapes: reshape, transpose, moveaxis, broadcast_to, concatenate, stack, split, p
 Places: take, take_along_axis, at (x with some elements others), put, searchsorted, nonzero.
 Products: matmul, dot, einsum, tensordot, outer, kron; linalg.
 Order: sort, argsort, partition, unique, bincount, histogram.
+Fourier transforms: fft.
 """
 
-from .compiler.front.numpy import *  # noqa: F403
-from .compiler.front.numpy import __all__ as __all__
-from .compiler.front.numpy import __getattr__  # noqa: F401  names what is near to a name that is not here
+from ..compiler.front import numpy as _names
+from ..compiler.front.numpy import *  # noqa: F403
+from ..compiler.front.numpy import __getattr__  # noqa: F401  names what is near to a name that is not here
+from . import fft, linalg
+
+__all__ = ["fft", "linalg"]
+__all__ += _names.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__
