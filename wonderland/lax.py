@@ -12,6 +12,7 @@ Axes that vmap names: psum, pmean, pmax, pmin, all_gather, all_to_all, ppermute,
 axis_index, axis_size.
 Places: dynamic_slice, dynamic_update_slice, gather, scatter, slice, pad and their like.
 Products and sums: dot_general, batch_matmul, reduce_sum, cumsum, cumlogsumexp and their like.
+Convolutions: conv_general_dilated, conv, conv_transpose, conv_general_dilated_patches, paddings.
 Transforms: fft, of the kinds that FftType names.
 Order: sort, top_k, argmax, argmin. Special functions: erf, erf_inv, lgamma, digamma, logistic.
 Elementwise: add, exp, clamp, select, rsqrt, fma, convert_element_type and all others of jax.lax's.

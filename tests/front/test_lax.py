@@ -26,6 +26,9 @@ HALVES = np.array([0.49999997, -0.2, 8388609.0], np.float32)  # where adding 0.5
 EDGES = np.array([1, np.inf, np.nan], np.float32)
 F16, N8, NUMBER = F.astype(np.float16), N.astype(np.int8), np.float32(2)
 
+WAVES = np.sin(np.arange(432)).astype(np.float32)
+IMAGE, KERNEL = WAVES[:80].reshape(2, 2, 4, 5), WAVES[:48].reshape(4, 2, 2, 3)
+LOCAL = WAVES.reshape(4, 12, 3, 3)
 CASES: dict[str, tuple[Callable[..., Any], ...]] = {
     "abs": (lambda m, x=F: m.abs(x), lambda m, x=N: m.abs(x)),
     "neg": (lambda m, x=F: m.neg(x),),
@@ -128,6 +131,45 @@ CASES: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda m, x=N8: m.dot_general(
             x, x, (((1,), (1,)), ((), ())), preferred_element_type=np.int32
         ),
+    ),
+    "conv": (lambda m, x=IMAGE, w=KERNEL: m.conv(x, w, (1, 1), "SAME"),),
+    "conv_with_general_padding": (
+        lambda m, x=IMAGE, w=KERNEL: m.conv_with_general_padding(
+            x, w, (2, 1), [(1, 0), (-1, 2)], (1, 2), None
+        ),
+    ),
+    "conv_general_dilated": (
+        lambda m, x=IMAGE, w=KERNEL: m.conv_general_dilated(
+            x, w, (1, 1), "SAME_LOWER", dimension_numbers=("NCHW", "OIWH", "HNWC")
+        ),
+        lambda m, x=IMAGE, w=KERNEL[:, :1]: m.conv_general_dilated(
+            x, w, (2, 1), "VALID", None, (1, 2), feature_group_count=2
+        ),
+        lambda m, x=IMAGE, w=KERNEL: m.conv_general_dilated(
+            x, w, (1, 1), "SAME", batch_group_count=2
+        ),
+        lambda m, x=IMAGE[..., 0, 0], w=KERNEL[..., 0, 0]: m.conv_general_dilated(x, w, (), ()),
+    ),
+    "conv_transpose": (
+        lambda m, x=IMAGE, w=KERNEL: m.conv_transpose(
+            x, w, (2, 3), "SAME", None, ("NCHW", "OIHW", "NCHW")
+        ),
+        lambda m, x=IMAGE.T, w=KERNEL.T: m.conv_transpose(
+            x, w[..., ::-1], (2, 1), "VALID", (1, 2), ("WHCN", "WHIO", "WHCN")
+        ),
+        lambda m, x=IMAGE, w=IMAGE: m.conv_transpose(
+            x, w, (2, 1), ((1, 0), (2, 1)), None, ("NCHW", "IOHW", "NCHW"), True,
+            use_consistent_padding=True,
+        ),
+    ),
+    "conv_general_dilated_patches": (
+        lambda m, x=IMAGE: m.conv_general_dilated_patches(x, (2, 3), (2, 1), "SAME"),
+        lambda m, x=IMAGE: m.conv_general_dilated_patches(
+            x, (2, 3), (1, 1), ((1, 0), (0, 2)), (2, 1), (1, 2), ("NCHW", "OIHW", "NHWC")
+        ),
+    ),
+    "conv_general_dilated_local": (
+        lambda m, x=IMAGE, w=LOCAL: m.conv_general_dilated_local(x, w, (1, 1), "VALID", (2, 3)),
     ),
     "batch_matmul": (lambda m, x=F[None], y=G.T[None]: m.batch_matmul(x, y),),
     "reshape": (

@@ -131,9 +131,9 @@ def test_other_dtypes_are_computed_wider(dtype: str) -> None:
     graph = Graph.of("f", (x, w), [convolution(x, w, (1,), ((1, 1),))])
     given = [wl.testing.random_array(v.type, np.random.default_rng(0)) for v in (x, w)]
     (y,) = interpret(graph, *given)
-    exact = [g.astype("f8" if x.type.is_inexact else object) for g in given]
+    image, kernel = (g.astype("f8" if x.type.is_inexact else object) for g in given)
     op = Convolution((1,), ((1, 1),), (1,), (1,))
-    wanted = by_loops(op, *exact, y.shape)
+    wanted = by_loops(op, image, kernel, y.shape)
     if not x.type.is_inexact:
         assert not np.any((y.astype(object) - wanted) % 2 ** (8 * y.itemsize))
     else:

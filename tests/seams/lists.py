@@ -14,6 +14,7 @@ LINEAR = {
     """,
     "lax": """
         all_gather all_to_all broadcast broadcast_in_dim broadcast_to_rank collapse concatenate conj
+        conv_general_dilated_patches
         convert_element_type cumsum dynamic_index_in_dim dynamic_slice dynamic_slice_in_dim
         dynamic_update_index_in_dim dynamic_update_slice dynamic_update_slice_in_dim expand_dims fft
         full full_like gather imag index_in_dim pad pmean ppermute psum psum_scatter real reduce_sum
@@ -31,8 +32,11 @@ LINEAR = {
 """They move elements, add them, or scale them by numbers."""
 
 MULTILINEAR = {
-    "numpy": "dot einsum inner kron matmul outer tensordot vdot vecdot",
-    "lax": "batch_matmul dot dot_general scatter_mul",
+    "numpy": "convolve correlate dot einsum inner kron matmul outer tensordot vdot vecdot",
+    "lax": """
+        batch_matmul conv conv_general_dilated conv_general_dilated_local conv_transpose
+        conv_with_general_padding dot dot_general scatter_mul
+    """,
     "linalg": "matmul multi_dot outer tensordot vecdot",
 }
 """Sums of products."""
@@ -79,7 +83,10 @@ STATIC = {
         logspace ndim ones ones_like promote_types result_type shape size tril_indices triu_indices
         zeros zeros_like
     """,
-    "lax": "axis_size broadcast_shapes broadcasted_iota iota stop_gradient",
+    "lax": """
+        axis_size broadcast_shapes broadcasted_iota conv_dimension_numbers iota padtype_to_pads
+        stop_gradient
+    """,
     "nn": """
         glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform orthogonal
     """,

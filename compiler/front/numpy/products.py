@@ -1,4 +1,5 @@
-"""Products of matrices and tensors: all are `dot_general` between reshapes and permutations.
+"""Products of matrices and tensors, all `dot_general` between reshapes and permutations, and of
+sequences, which are convolutions.
 
 `precision=` of those of wonderland.numpy is as in JAX; see compiler/ir/precision.py.
 """
@@ -9,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.explain import shown
 from ...ir.graph import Value
 from ...ops.contract import dot_general
+from ...ops.convolution import convolution
 from ...settings import active
 from ...trace.operands import (
     broadcasted,
@@ -30,7 +33,10 @@ from ...trace.tracer import Tracer
 from .elementwise import conj
 from .shapes import moveaxis, ravel, reshape
 
-__all__ = ["dot", "inner", "kron", "matmul", "outer", "tensordot", "vdot", "vecdot"]
+__all__ = [
+    "convolve", "correlate", "dot", "inner", "kron", "matmul", "outer", "tensordot", "vdot",
+    "vecdot",
+]  # fmt: skip
 
 Axes = tuple[int, ...]
 
@@ -156,3 +162,43 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
             f"tensordot: contracted sizes differ, {x.type} and {y.type} ({sizes[0]} and {sizes[1]})"
         )
     return new(contract(x.value, y.value, (left, right)))
+
+
+def _slid(x: Tracer, y: Tracer, mode: str) -> Tracer:
+    """The sums of products of y, the shorter, with what stands beside it at each place on x."""
+    low = {"full": y.size - 1, "same": y.size // 2, "valid": 0}[mode]
+    high = low if mode != "same" else y.size - low - 1
+    counted = x.type.dtype == "bool"  # as NumPy's `or` of `and`
+    on, by = (value(v, "i32") if counted else v.value for v in (x, y))
+    precision = active().default_matmul_precision
+    found = convolution(on, by, (1,), ((low, high),), contracting=0, precision=precision)
+    return new(value(new(found), "bool") if counted else found)
+
+
+def _sequences(name: str, a: Any, v: Any, mode: Any) -> tuple[Tracer, Tracer, str]:
+    """Both operands, if they are sequences, and the mode by name."""
+    x, y = _pair(name, a, v)
+    mode = ("valid", "same", "full")[mode] if mode in (0, 1, 2) else mode
+    if mode not in ("full", "same", "valid"):
+        raise wrong(f"{name}: a mode of full, same, valid is required, got {shown(mode)}")
+    if (x.ndim, y.ndim) != (1, 1) or not x.size or not y.size:
+        raise wrong(
+            f"{name}: arrays of one axis with an element or more are required, "
+            f"got {x.type} and {y.type}",
+            f"{name} of the rows, by vmap" if x.ndim > 1 and y.ndim == 1 else "",
+        )
+    return x, y, mode
+
+
+@implements(np.correlate, precise=True)
+def correlate(a: Any, v: Any, mode: Any = "valid") -> Tracer:
+    x, y, mode = _sequences("correlate", a, v, mode)
+    y = conj(y) if y.type.is_complex else y
+    return _slid(x, y, mode) if x.size >= y.size else _slid(y, x, mode)[::-1]
+
+
+@implements(np.convolve, precise=True)
+def convolve(a: Any, v: Any, mode: Any = "full") -> Tracer:
+    x, y = (x if x.ndim else x[None] for x in _pair("convolve", a, v))
+    x, y, mode = _sequences("convolve", x, y, mode)
+    return _slid(x, y[::-1], mode) if x.size >= y.size else _slid(y, x[::-1], mode)

@@ -162,6 +162,7 @@ def test_a_loop_of_bounds_known_and_traced_is_one(start: Any) -> None:
 STRINGS = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16", "f")
 KEYWORDS = {"dtype", "new_dtype", "index_dtype", "preferred_element_type"}
 KEY, KEYED = random.key(0), np.array([0.5, 0.5])
+IMAGE = np.ones((1, 1, 1))
 NAMED: dict[str, Callable[..., Any]] = {
     "argmax argmin": lambda f, d: f(X, 0, d),
     "broadcasted_iota": lambda f, d: f(d, (2,), 0),
@@ -169,6 +170,15 @@ NAMED: dict[str, Callable[..., Any]] = {
     "convert_element_type": lambda f, d: f(X, d),
     "dot": lambda f, d: f(X, X, preferred_element_type=d),
     "dot_general": lambda f, d: f(X, X, (((0,), (0,)), ((), ())), preferred_element_type=d),
+    "conv conv_general_dilated conv_transpose": lambda f, d: f(
+        IMAGE, IMAGE, (1,), "VALID", preferred_element_type=d
+    ),
+    "conv_general_dilated_patches": lambda f, d: f(
+        IMAGE, (1,), (1,), "VALID", preferred_element_type=d
+    ),
+    "conv_with_general_padding": lambda f, d: f(
+        IMAGE, IMAGE, (1,), "VALID", None, None, preferred_element_type=d
+    ),
     "full": lambda f, d: f((2,), 1, d),
     "full_like": lambda f, d: f(X, 1, d),
     "one_hot": lambda f, d: f(PLACES, 2, dtype=d),
