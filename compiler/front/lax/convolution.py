@@ -126,9 +126,10 @@ def conv_transpose(
     """A convolution of lhs with `strides` - 1 zeros between its elements.
 
     With `transpose_kernel`, which flips rhs and lets its channels change places, it is the
-    transpose of the convolution that has these strides and the padding "SAME" or "VALID". Pairs
-    are the padding of lhs itself; with `use_consistent_padding` they too are that of the
-    convolution which this transposes. `dimension_numbers` are ("NHWC", "HWIO", "NHWC") by default.
+    transpose of the convolution that has these strides and the padding "SAME" (of sizes that
+    strides divide) or "VALID". Pairs are the padding of lhs itself; with `use_consistent_padding`
+    they too are that of the convolution which this transposes, where its windows fit.
+    `dimension_numbers` are ("NHWC", "HWIO", "NHWC") by default.
     """
     name = "conv_transpose"
     x, w = operands_of(name, lhs, rhs, preferred_element_type)
