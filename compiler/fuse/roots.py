@@ -6,6 +6,7 @@ operands      that their reader can read from memory only; of loops what these a
 shared        elementwise values of several readers, unless they are cheap
 repeated      such values that a reader would compute again for each of its outer points
 long chains   every so many nodes
+pairs         their kernel stores two side by side, which no reader of one of them does
 running sums  what a sum has so far, where the next summand comes much later: all of them would wait
 """
 
@@ -22,7 +23,7 @@ from ..ops.elementwise import Add
 from ..ops.family import Computed, Elementwise, Reduce
 from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
-from ..ops.view import Broadcast, Permute, Reshape, Slice
+from ..ops.view import Broadcast, Interleave, Permute, Reshape, Slice
 from .emission import plain_operand
 
 PIECES = 64
@@ -136,7 +137,7 @@ class Roots:
                 continue
             w = sum(weight[a] for a in n.args)
             d = 1 + max((length[a] for a in n.args), default=0)
-            root = not self.fusible(n) or isinstance(n.op, Reduce) or d > CHAIN
+            root = not self.fusible(n) or isinstance(n.op, Reduce | Interleave) or d > CHAIN
             if isinstance(n.op, Elementwise):
                 w += n.op.weight
                 readers = set(users[n.out])

@@ -26,6 +26,7 @@ from .nested.scan import Scan as Scan
 from .nested.switch import Switch as Switch
 from .nested.while_loop import While as While
 from .order import *
+from .pooling import *
 from .random import *
 from .reduce import *
 from .source import *

@@ -7,8 +7,9 @@ each is the other's cotangent, so derivatives of all orders are these two.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,18 +20,18 @@ from ..ir.graph import Node, Op, Parts, Sample, Value, apply
 from ..ir.types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type
 from ..kernel.index import Index, Piece, dims, moved, plus
 from .elementwise import add, cast, operands
-from .family import Linear, View, behind, of_axes, of_domain, partwise
+from .family import Linear, OneResult, View, behind, of_axes, of_domain, partwise
 from .source import Number, full, zero_of
-from .view import pad, permute, reshape, slice_, spaced
+from .view import interleave, pad, permute, reshape, slice_, spaced
 
 __all__ = ["overlap_add", "window_count", "windows"]
 
 Ints = tuple[int, ...]
-TERMS = 64
-"""Terms of a sum that one expression has; of more windows an axis is added up after the other."""
+TERMS = 36
+"""Places of a window in one expression; a larger one is combined an axis after the other."""
 
 
-def of_window(op: Windows | OverlapAdd, least: int | None = None, **params: Ints) -> None:
+def of_window(op: OfWindows | OverlapAdd, least: int | None = None, **params: Ints) -> None:
     """Requires a number, of at least `least`, for each axis of the window."""
     for name, given in params.items():
         if len(given) != len(op.axes) or (least is not None and min(given, default=least) < least):
@@ -41,12 +42,8 @@ def of_window(op: Windows | OverlapAdd, least: int | None = None, **params: Ints
             )
 
 
-class Windows(View, Linear):
-    """y[..., o, ..., f] = x[..., o * stride + f * dilation - low, ...], 0 where x has no element
-
-    Along each of `axes` there are `counts` windows; the places within them are new axes of `sizes`
-    behind all others.
-    """
+class OfWindows(OneResult, abstract=True):
+    """What ops on all windows of one operand share: along each of `axes` there are `counts`."""
 
     arity = 1
 
@@ -57,17 +54,34 @@ class Windows(View, Linear):
     dilation: Ints
     low: Ints
 
+    def counted(self, x: Type) -> Ints:
+        """The shape with an element for each window of `x`."""
+        of_axes(self, self.axes, x)
+        of_window(self, 0, counts=self.counts)
+        of_window(self, 1, sizes=self.sizes, strides=self.strides, dilation=self.dilation)
+        of_window(self, low=self.low)
+        return replaced(x.shape, self.axes, self.counts)
+
+    def windows(self) -> Windows:
+        """The op that reads the windows alone."""
+        return Windows(self.axes, self.counts, self.sizes, self.strides, self.dilation, self.low)
+
+    def lifted(self, size: int) -> Op:
+        return replace(self, axes=behind(self.axes))
+
+
+class Windows(OfWindows, View, Linear):
+    """y[..., o, ..., f] = x[..., o * stride + f * dilation - low, ...], 0 where x has no element
+
+    The places within windows are new axes of `sizes` behind all others.
+    """
+
     @property
     def fill(self) -> Number:  # pyright: ignore[reportIncompatibleVariableOverride]
         return 0
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        (x,) = args
-        of_axes(self, self.axes, x)
-        of_window(self, 0, counts=self.counts)
-        of_window(self, 1, sizes=self.sizes, strides=self.strides, dilation=self.dilation)
-        of_window(self, low=self.low)
-        return Type(x.dtype, (*replaced(x.shape, self.axes, self.counts), *self.sizes))
+        return Type(args[0].dtype, (*self.counted(args[0]), *self.sizes))
 
     def reference(self, *args: np.ndarray) -> Any:
         (x,) = args
@@ -94,9 +108,6 @@ class Windows(View, Linear):
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         shape = tuple(operands(out)[0].shape[a] for a in self.axes)
         return overlap_add(ct, self.axes, shape, self.strides, self.dilation, self.low)
-
-    def lifted(self, size: int) -> Op:
-        return replace(self, axes=behind(self.axes))
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
         (x,) = types
@@ -165,23 +176,31 @@ class OverlapAdd(Linear):
         return Type(x.dtype, replaced(x.shape[:ndim], self.axes, self.shape))
 
     def reference(self, *args: np.ndarray) -> Any:
+        """The last axis of windows first; each adds up in the order of their places."""
         (x,) = args
         ndim = x.ndim - len(self.axes)
-        out = np.zeros(replaced(x.shape[:ndim], self.axes, self.shape), x.dtype)
-        for f in np.ndindex(*x.shape[ndim:]):
-            taken, put = [slice(None)] * ndim, [slice(None)] * ndim
-            for k, a in enumerate(self.axes):
-                places = np.arange(x.shape[a]) * self.strides[k] + f[k] * self.dilation[k]
-                inside = np.flatnonzero(
-                    (places >= self.low[k]) & (places < self.low[k] + self.shape[k])
-                )
-                first, last = (inside[0], inside[-1] + 1) if inside.size else (0, 0)
-                start = int(places[first]) - self.low[k] if inside.size else 0
-                taken[a] = slice(first, last)
-                stop = start + (last - first - 1) * self.strides[k] + 1 if inside.size else 0
-                put[a] = slice(start, stop, self.strides[k])
-            out[tuple(put)] += x[(*taken, *f)]
-        return out
+        paired = self.paired(ndim)
+        if not x.size:
+            return np.zeros(replaced(x.shape[:ndim], self.axes, self.shape), x.dtype)
+        for k, w in reversed(list(enumerate(self.ways(x.shape)))):
+            a, s = self.axes[k], np.arange(self.shape[k])
+            x, total, begun = np.moveaxis(x, a, -1), None, np.zeros(s.shape, bool)
+            for g, start in enumerate(w.starts):
+                o = s // w.stride + start
+                f, between = np.divmod(g * w.stride + s % w.stride - w.before, w.spacing)
+                there = (f >= 0) & (f < x.shape[-2]) & (between == 0)
+                valid = there & (o >= 0) & (o < x.shape[-1])
+                term = x[..., np.where(valid, f, 0), np.where(valid, o, 0)]
+                term = np.where(valid, term, np.zeros((), x.dtype))
+                if total is None:
+                    total, begun = term, there
+                elif paired and a == ndim - 1:  # zeros are not added: a zero keeps its sign
+                    total = np.where(there, np.where(begun, total + term, term), total)
+                    begun = begun | there
+                else:
+                    total = total + term
+            x = np.moveaxis(np.asarray(total), -1, a)
+        return x
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         (x,) = operands(out)
@@ -195,6 +214,12 @@ class OverlapAdd(Linear):
     def lifted(self, size: int) -> Op:
         return replace(self, axes=behind(self.axes))
 
+    def ways(self, shape: Ints) -> list[Way]:
+        """By axis, for an operand of `shape`."""
+        sizes = shape[len(shape) - len(self.axes) :]
+        rules = sizes, self.shape, self.strides, self.dilation, self.low
+        return [Way(*numbers) for numbers in zip(*rules, strict=True)]
+
     def inlined(self, node: Node) -> tuple[Value, ...]:
         """The sum of slices of x, one for each window that may reach an element.
 
@@ -204,45 +229,17 @@ class OverlapAdd(Linear):
         (x,) = node.args
         if not node.out.type.size or not x.type.size:
             return (full(zero_of(x.type), node.out.type),)
-        ndim, n = node.out.type.ndim, len(self.axes)
-        rules = (self.shape, self.strides, self.dilation, self.low)
-        ways = [Way(x.shape[ndim + k], *(v[k] for v in rules)) for k in range(n)]
+        n, ways = len(self.axes), self.ways(x.shape)
         if n > 1 and math.prod(len(w.starts) for w in ways) > TERMS:
+            rules = (self.shape, self.strides, self.dilation, self.low)
             last = OverlapAdd(self.axes[-1:], *(v[-1:] for v in rules))
             return (apply(OverlapAdd(self.axes[:-1], *(v[:-1] for v in rules)), apply(last, x)),)
-        low, high = [0] * x.type.ndim, [0] * x.type.ndim
-        places: list[int] = []
-        for k, (a, w) in enumerate(zip(self.axes, ways, strict=True)):
-            x = spaced(x, ndim + k, w.spacing)
-            low[ndim + k] = w.before
-            high[ndim + k] = len(w.starts) * w.stride - w.before - x.shape[ndim + k]
-            low[a] = max(0, -w.starts[-1])
-            high[a] = max(0, w.starts[0] + w.rows - x.shape[a])
-            places += [len(w.starts), w.stride]
-        outer = [x.shape[a] + low[a] + high[a] for a in range(ndim)]
-        rows = reshape(pad(x, low, high, zero_of(x.type)), (*outer, *places))
-        stop = [*outer, *places]
-        for a, w in zip(self.axes, ways, strict=True):
-            outer[a] = w.rows
-        shape = (*outer, *(w.stride for w in ways))
+        y = Overlaps(self.axes, ways, x).added(self.paired(node.out.type.ndim))
+        return (slice_(y, (0,) * y.type.ndim, node.out.shape),)
 
-        def term(at: Ints) -> Value:
-            """The windows of which row `at` reaches the rows of y."""
-            start = [0] * len(stop)
-            for k, (a, w) in enumerate(zip(self.axes, ways, strict=True)):
-                start[a] = w.starts[at[k]] + low[a]
-                start[ndim + 2 * k] = at[k]
-                stop[a], stop[ndim + 2 * k] = start[a] + w.rows, at[k] + 1
-            return reshape(slice_(rows, start, stop), shape)
-
-        total = summed([term(at) for at in np.ndindex(*(len(w.starts) for w in ways))])
-        behind_rows = [
-            [a, *(ndim + k for k, b in enumerate(self.axes) if b == a)] for a in range(ndim)
-        ]
-        total = permute(total, [d for ds in behind_rows for d in ds])
-        for a, w in zip(self.axes, ways, strict=True):
-            outer[a] = w.rows * w.stride
-        return (slice_(reshape(total, outer), (0,) * ndim, node.out.shape),)
+    def paired(self, ndim: int) -> bool:
+        """Whether even and odd elements of rows are sums of their own, stored side by side."""
+        return self.axes[-1:] == (ndim - 1,) and self.strides[-1] == 2
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -279,12 +276,88 @@ class Way:
     """
 
     def __init__(self, size: int, n: int, stride: int, dilation: int, low: int) -> None:
-        self.stride, self.rows, self.before = stride, -(-n // stride), -low % stride
+        self.size, self.stride, self.rows, self.before = (
+            size,
+            stride,
+            -(-n // stride),
+            -low % stride,
+        )
         self.spacing = 1 if stride == 1 else dilation
         apart = dilation if stride == 1 else 1
         count = -(-((size - 1) * self.spacing + 1 + self.before) // stride)
         first = (low + self.before) // stride
         self.starts = tuple(first - g * apart for g in range(count))
+
+    def reached(self, phase: int) -> list[int]:
+        """The rows of a window that have a place for element `phase` of every stride."""
+        places = (g * self.stride + phase - self.before for g in range(len(self.starts)))
+        last = (self.size - 1) * self.spacing
+        return [g for g, f in enumerate(places) if 0 <= f <= last and f % self.spacing == 0]
+
+
+class Overlaps:
+    """The windows of one operand as rows of a stride, with zeros around, and their sums."""
+
+    def __init__(self, axes: Ints, ways: list[Way], x: Value) -> None:
+        self.axes, self.ways, self.ndim = axes, ways, x.type.ndim - len(axes)
+        self.low, high = [0] * x.type.ndim, [0] * x.type.ndim
+        places: list[int] = []
+        for k, (a, w) in enumerate(zip(axes, ways, strict=True), self.ndim):
+            x = spaced(x, k, w.spacing)
+            self.low[k], high[k] = w.before, len(w.starts) * w.stride - w.before - x.shape[k]
+            self.low[a] = max(0, -w.starts[-1])
+            high[a] = max(0, w.starts[0] + w.rows - x.shape[a])
+            places += [len(w.starts), w.stride]
+        x = pad(x, self.low, high, zero_of(x.type))
+        self.rows = reshape(x, (*x.shape[: self.ndim], *places))
+
+    def added(self, paired: bool) -> Value:
+        """The sums, in C order of rows; `paired`: those of even and of odd elements of the last
+        axis, of which each has its own rows."""
+        if paired:
+            every = [list(range(len(w.starts))) for w in self.ways[:-1]]
+            last = self.ways[-1]
+            parts = [self.total((), [*every, last.reached(p)], p) for p in range(last.stride)]
+            y = interleave(*(self.in_order(v, len(self.axes) - 1) for v in parts))
+        else:
+            every = [list(range(len(w.starts))) for w in self.ways]
+            y = self.in_order(self.total((), every, None), len(self.axes))
+        shape = list(self.rows.shape[: self.ndim])
+        for a, w in zip(self.axes, self.ways, strict=True):
+            shape[a] = w.rows * w.stride
+        return reshape(y, shape)
+
+    def total(self, front: Ints, rest: list[list[int]], phase: int | None) -> Value:
+        if not rest:
+            return self.term(front, phase)
+        parts = [self.total((*front, g), rest[1:], phase) for g in rest[0]]
+        if not parts:
+            nothing = self.term((*front, *(0 for _ in rest)), phase)
+            return full(zero_of(nothing.type), nothing.type)
+        return functools.reduce(add, parts)
+
+    def term(self, at: Ints, phase: int | None) -> Value:
+        """The windows of which row `at` reaches the rows of y, of these one element or all."""
+        stop = list(self.rows.shape)
+        start = [0] * len(stop)
+        for k, (a, w) in enumerate(zip(self.axes, self.ways, strict=True)):
+            start[a] = w.starts[at[k]] + self.low[a]
+            start[self.ndim + 2 * k] = at[k]
+            stop[a], stop[self.ndim + 2 * k] = start[a] + w.rows, at[k] + 1
+        if phase is not None:
+            start[-1], stop[-1] = phase, phase + 1
+        strides = [w.stride for w in self.ways]
+        found = slice_(self.rows, start, stop)
+        kept = strides if phase is None else strides[:-1]
+        return reshape(found, (*found.shape[: self.ndim], *kept))
+
+    def in_order(self, y: Value, strided: int) -> Value:
+        """The elements of each stride behind their row, of so many axes."""
+        behind_rows = (
+            [a, *(self.ndim + k for k, b in enumerate(self.axes[:strided]) if b == a)]
+            for a in range(self.ndim)
+        )
+        return permute(y, [d for ds in behind_rows for d in ds])
 
 
 # ---------------------------------------------------------------- user functions
@@ -294,14 +367,6 @@ def replaced(shape: Ints, axes: Ints, sizes: Ints) -> Ints:
     """`shape` with other `sizes` along `axes`."""
     new = dict(zip(axes, sizes, strict=True))
     return tuple(new.get(a, n) for a, n in enumerate(shape))
-
-
-def summed(terms: Sequence[Value]) -> Value:
-    """The sum of `terms`, of halves first: in an order that depends on nothing but their number."""
-    while len(terms) > 1:
-        pairs = [add(x, y) for x, y in zip(terms[::2], terms[1::2])]  # noqa: B905
-        terms = [*pairs, *terms[2 * len(pairs) :]]
-    return terms[0]
 
 
 def window_count(n: int, size: int, stride: int, dilation: int, low: int, high: int) -> int:

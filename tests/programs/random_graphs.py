@@ -49,6 +49,7 @@ from wonderland.compiler.ops.nested import (
     ReversedWhile,
     SegmentedScan,
 )
+from wonderland.compiler.ops.pooling import Pick, Pooling, Spread, WindowPlace
 from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.reduce import Where
 from wonderland.compiler.ops.source import rounded_number as of_type
@@ -645,6 +646,37 @@ def windows(m: Maker, name: str) -> Value:
     return m.note(apply(op, x), (min(a, 0), max(b, 0)))
 
 
+def pool(m: Maker, name: str) -> Value:
+    """Windows of some axis that lie within; where an extreme is, of whole numbers."""
+    op = Op.registry[name]
+    assert issubclass(op, Pooling)
+    x = m.any_value(op.domain, least=1)
+    k = m.axis(x)
+    size, stride, dilation = m.pick((1, 2, 3)), m.pick((1, 1, 2, 3)), m.pick((1, 1, 2))
+    count = ops.window_count(x.shape[k], size, stride, dilation, 0, 0)
+    if not count:
+        raise Unfit
+    if x.type.is_float and issubclass(op, WindowPlace):  # a bit is no meaning
+        low, high = m.bounds[x]
+        x = m.note(ops.round(x), (low - 1, high + 1))
+    found = apply(op((k,), (count,), (size,), (stride,), (dilation,), (0,)), x)
+    if issubclass(op, WindowPlace):
+        return m.note(found, (0, size - 1))
+    low, high = m.bounds[x]
+    return m.note(found, (size * low, size * high) if name == "window_sum" else (low, high))
+
+
+def placed(m: Maker, name: str) -> Value:
+    """Elements of small windows by places, of which some are none."""
+    x = m.any_value(least=int(name == "pick"))
+    if x.type.size > 400:
+        raise Unfit
+    place = m.of(Type("i32", x.shape[:-1] if name == "pick" else x.shape))
+    op = Pick() if name == "pick" else Spread((m.pick((1, 2)), m.pick((1, 3))))
+    a, b = m.bounds[x]
+    return m.note(apply(op, place, x), (min(a, 0), max(b, 0)))
+
+
 def full(m: Maker, name: str) -> Value:
     t = Type(m.dtype(NUMPY), m.shape())
     number = (
@@ -907,6 +939,8 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "interleave": interleave,
     "windows": windows,
     "overlap_add": windows,
+    "spread": placed,
+    "pick": placed,
     "full": full,
     "iota": iota,
     "constant": constant,
@@ -923,5 +957,10 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
 }
 """How to apply each op of no family."""
 
-FAMILIES = ((Elementwise, elementwise), (Reduce, reduction), (Cumulative, cumulative))
+FAMILIES = (
+    (Elementwise, elementwise),
+    (Reduce, reduction),
+    (Cumulative, cumulative),
+    (Pooling, pool),
+)
 """How to apply the ops of a family."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...ir.graph import Node, Value
+from ...ir.parameters import bit_key
 from ...kernel import NUMPY, Buffer, Const, Expr, Guard, Load, Map, apply
 from ...kernel import Index as IndexExpr
 from ...kernel.expr import At
@@ -159,7 +160,7 @@ class Reader:
         raise CannotFuse
 
     def view(self, op: View, node: Node, at: Index, guards: tuple[Guard, ...]) -> Reading:
-        pieces = op.pieces(at, tuple(a.type for a in node.args), node.out.type)
+        pieces = known_pieces(op.pieces(at, tuple(a.type for a in node.args), node.out.type))
         if len(pieces) == 1 and not pieces[0].guards:
             return (yield node.args[pieces[0].operand], pieces[0].index, guards)
         out: Expr = Const(op.fill, node.out.dtype)
@@ -185,11 +186,37 @@ def axes_of_index(at: Sequence[Map]) -> frozenset[str]:
     return frozenset[str]().union(*(m.axes for m in at))
 
 
+def known_pieces(pieces: Sequence[Piece]) -> list[Piece]:
+    """Those whose guards at known places hold, without these."""
+    found = []
+    for p in pieces:
+        known = [low <= m.offset < high for m, low, high in p.guards if not m.strides]
+        if all(known):
+            rest = tuple(g for g in p.guards if g[0].strides) if known else p.guards
+            found.append(Piece(p.operand, p.index, rest))
+    return found
+
+
 def guarded(piece: Piece, inside: Expr, guards: tuple[Guard, ...], other: Expr) -> Expr:
     """`inside` where the guards of its piece hold, `other` elsewhere."""
     if not guards and isinstance(inside, Load) and not inside.at and inside.guards == piece.guards:
         return Load(inside.buffer, inside.map, inside.guards, other)
+    if isinstance(other, Const) and is_there(inside, piece.guards, other):
+        return inside
     return apply("select", guards_hold(piece.guards), inside, other)
+
+
+def is_there(e: Expr, guards: tuple[Guard, ...], other: Const) -> bool:
+    """Whether `e` is `other` already where guards do not hold: its loads have them too."""
+    match e:
+        case Const():
+            return bit_key(e.value) == bit_key(other.value)
+        case Load(at=()):
+            fill = Const(0, e.dtype) if e.fill is None else e.fill
+            return set(guards) <= set(e.guards) and is_there(fill, (), other)
+        case Expr(op="select", args=(_, x, y)):
+            return is_there(x, guards, other) and is_there(y, guards, other)
+    return False
 
 
 def guards_hold(guards: tuple[Guard, ...]) -> Expr:
