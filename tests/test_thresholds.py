@@ -29,6 +29,10 @@ def added(x: Any, i: Any) -> Any:
     return wl.numpy.at(np.zeros((9, *x.shape[1:]), np.float32))[np.floor(i).astype(np.int32)].add(x)
 
 
+def convolved(x: Any, w: Any) -> Any:
+    return wl.lax.conv_general_dilated(x, w, (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
+
+
 PROGRAMS: dict[str, Program] = {
     # a function, the shapes of its arguments by size, and the greatest size
     "map": (lambda x: (np.exp(x) * x, np.flip(x) + 1), lambda n: ((n,),), 1 << 20),
@@ -46,6 +50,8 @@ PROGRAMS: dict[str, Program] = {
     "product columns": (lambda a, b: (a @ b) * 2, lambda n: ((3, 6), (6, n)), 1 << 13),
     "depth": (lambda a, b: a.T @ b, lambda n: ((n, 4), (n, 50)), 1 << 18),
     "dots": (lambda a, b: a @ b.T, lambda n: ((3, 12 * n), (n, 12 * n)), 64),
+    "windows": (convolved, lambda n: ((2, n + 2, 3), (3, 3, 20)), 1 << 13),
+    "windowed depth": (convolved, lambda n: ((4, n + 2, 1), (n, 1, 20)), 1 << 13),
     "running": (
         lambda x, y: (np.cumsum(x), np.cumsum(y, 0), np.maximum.accumulate(y, 1)),
         lambda n: ((n,), (n, 5)), 1 << 14,

@@ -33,6 +33,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "fuse.apart.DEPTH": ("depth",),
     "fuse.apart.DEPTH_OF_FEW": ("depth",),
     "fuse.apart.FEW_ROWS": ("product rows", "product columns"),
+    "fuse.apart.DEPTH_OF_WINDOWS": ("windowed depth",),
+    "codegen.cpu.blocks.WINDOW_ROWS": ("windows",),
     "fuse.chunks.BLOCK": ("map",),
     "fuse.chunks.BLOCKS_OF_ROW": ("scattered rows",),
     "fuse.chunks.LEAST_OF_ROW": ("scattered rows",),
@@ -64,6 +66,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
 }
 ELSEWHERE = {
     "fuse.apart.FEW_RESULTS": "results of a product: its rows times its columns, in test_accuracy",
+    "fuse.apart.WINDOW_RESULTS": "results of a gradient of windows, whose depth is divided",
+    "codegen.cpu.blocks.FOLD_CYCLES": "what a sum of few columns costs",
     "codegen.cpu.blocks.UNITS": "how many units a team wants",
     "codegen.cpu.prefix.COSTLY": "work of a combination",
     "codegen.target.OWN_BYTES": "bytes of a GPU's shared memory",

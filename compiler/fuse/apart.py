@@ -49,6 +49,8 @@ Sums of 8 columns are 13 times faster in registers, of 128 columns 4 times slowe
 """
 LEAST_ROWS, MOST_ROWS = 8, 64  # added to a row of sums in a chunk
 DEPTH, DEPTH_OF_FEW = 64 * 1024, 8 * 1024  # of a part of a product
+WINDOW_RESULTS, DEPTH_OF_WINDOWS = 256 * 1024, 2 * 1024
+"""Of gradients of windows, whose depth is all places of all images: parts keep their rows whole."""
 FEW_RESULTS, FEW_ROWS = 16 * 1024, 16  # that leave cores idle, or have longer chains
 
 
@@ -243,10 +245,14 @@ def long_product(work: Work, p: Product) -> list[Work]:
     results = points(p.outer)
     few = results <= FEW_RESULTS or min(p.rows.size, p.columns.size) <= FEW_ROWS
     most = DEPTH_OF_FEW if few else DEPTH
+    if p.windowed and results <= WINDOW_RESULTS:
+        most = DEPTH_OF_WINDOWS
     if p.depth.size <= most:
         return [work]
-    steps = -(-p.depth.size // -(-p.depth.size // most))
-    count, rest = divmod(p.depth.size, steps)
+    long = max(p.depth_axes or (p.depth,), key=lambda a: a.size)
+    others = p.depth.size // long.size
+    steps = -(-long.size // min(-(-p.depth.size // most), long.size))
+    count, rest = divmod(long.size, steps)
     values = dict(zip((b.name for b in p.buffers), work.values, strict=True))
     written = set(list(values)[len(values) - work.writes :])
     c = Axis("c", count)
@@ -258,12 +264,13 @@ def long_product(work: Work, p: Product) -> list[Work]:
         part = Partial.of(f"p{k}", p.dtype, points(chunks), results)
         values[part.buffer.name] = part.value
         place = c_order_map((*chunks, *p.outer))
-        lhs, rhs = (from_step(x, p.depth, start, chunks, steps) for x in (p.lhs, p.rhs))
+        lhs, rhs = (from_step(x, long, start, chunks, steps) for x in (p.lhs, p.rhs))
+        axes = (replace(a, size=depth) if a is long else a for a in p.depth_axes)
         factors = tuple(dict.fromkeys((lhs.buffer, rhs.buffer)))
         alone = replace(
             p, name=f"{p.name}_chunks", buffers=(*factors, part.buffer), batch=(*chunks, *p.batch),
-            depth=replace(p.depth, size=depth), lhs=lhs, rhs=rhs,
-            stores=(Store(part.buffer, place, result(p.dtype)),),
+            depth=replace(p.depth, size=depth * others), lhs=lhs, rhs=rhs,
+            stores=(Store(part.buffer, place, result(p.dtype)),), depth_axes=tuple(axes),
         )  # fmt: skip
         reads = tuple(values[b.name] for b in factors)
         works.append(Work(alone, (*reads, part.value), 1, work.waits))

@@ -23,8 +23,9 @@ from ..ops.elementwise import Add
 from ..ops.family import Computed, Elementwise, Reduce
 from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
+from ..ops.phases import reads_windows
 from ..ops.view import Broadcast, Interleave, Permute, Reshape, Slice
-from .emission import plain_operand
+from .emission import even_operand, plain_operand
 
 PIECES = 64
 """Operands of a view that may be computed where it is read: more are copied from memory."""
@@ -88,7 +89,7 @@ class Roots:
         out: set[Value] = set()
         for n in self.graph.nodes:
             if isinstance(n.op, DotGeneral):
-                out |= {base(a) for a in n.args}
+                out |= set(map(product_operand, n.args, n.op.contracting))
             elif isinstance(n.op, Computed):
                 out |= set(n.op.in_memory(n.args))
             elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
@@ -196,9 +197,19 @@ def view_offset(op: Reshape | Slice, x: Value) -> int | None:
     return op.start[0] * (x.type.nbytes // x.shape[0])
 
 
+def product_operand(value: Value, contracted: Sequence[int]) -> Value:
+    """What a product must find in memory: of windows their array, and what they are multiplied with
+    has one step along all that is contracted, as a copy if need be."""
+    found = base(value)
+    if len(contracted) < 2 or reads_windows(value) or even_operand(value, found, contracted):
+        return found
+    return value
+
+
 def base(value: Value) -> Value:
-    """What a product must find in memory: the value under plain views, or the value itself."""
-    v = value
+    """What a product must find in memory: the deepest value of which `value` is a plain view."""
+    v = found = value
     while v.node is not None and v.node.op.costless and len(v.node.args) == 1:
         v = v.node.args[0]
-    return v if plain_operand(value, v) else value
+        found = v if plain_operand(value, v) else found
+    return found

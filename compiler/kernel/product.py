@@ -4,13 +4,16 @@
 
 It is the kernel of two stages that `as_kernel` gives, so its text, its rules and its meaning are
 that kernel's; what the class adds is the knowledge which axes are rows, columns and depth. Operands
-are read through affine maps: transposed, broadcast and strided operands are no copies. A bias, an
-activation, a residual, a second output live in the stores.
+are read through affine maps: transposed, broadcast and strided operands are no copies, nor are
+windows: a windowed product has several axes of rows and of depth, along each of which lhs has a
+stride of its own, and is a convolution. A bias, an activation, a residual, a second output live in
+the stores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +30,9 @@ class Product:
     """`lhs` varies along batch, rows and depth, `rhs` along batch, depth and columns.
 
     The stores are at points of batch, rows and columns, and see the sum as `result(dtype)`.
-    `precision` is what factors of f32 may be rounded to: f32, tf32, bf16.
+    `precision` is what factors of f32 may be rounded to: f32, tf32, bf16. Of a windowed product
+    rows run through `row_axes` and depth through `depth_axes`, in C order: the factors are read
+    along those.
     """
 
     name: str
@@ -40,6 +45,12 @@ class Product:
     rhs: Load
     stores: tuple[Store, ...]
     precision: str = "f32"
+    row_axes: tuple[Axis, ...] = ()
+    depth_axes: tuple[Axis, ...] = ()
+
+    @property
+    def windowed(self) -> bool:
+        return bool(self.depth_axes)
 
     @property
     def dtype(self) -> str:
@@ -71,16 +82,36 @@ def result(dtype: str) -> Result:
 def as_kernel(p: Product) -> Kernel:
     """The product as stages: a sum over depth per element, then the stores."""
     total = KernelReduce(("acc",), "sum", (p.lhs * p.rhs,))
-    return Kernel(p.name, p.buffers, p.outer, (Stage((p.depth,), (total,)), Stage((), p.stores)))
+    outer, depth, stores = p.outer, (p.depth,), p.stores
+    if p.windowed:
+        rows, depth = p.row_axes or (p.rows,), p.depth_axes
+        outer = (*p.batch, *rows, p.columns)
+        stores = respelled(stores, lambda m: map_along(m, p.rows, rows))
+    return Kernel(p.name, p.buffers, outer, (Stage(depth, (total,)), Stage((), stores)))
+
+
+def map_along(m: Map, whole: Axis, axes: tuple[Axis, ...]) -> Map:
+    """The map along `axes`, which `whole` runs through."""
+    strides, step = dict(m.strides), m.stride(whole.name)
+    strides.pop(whole.name, None)
+    for axis in reversed(axes):
+        strides[axis.name] = step
+        step *= axis.size
+    return Map(tuple(strides.items()), m.offset)
 
 
 def verify(p: Product) -> Product:
     """The product, or a KernelError that says what is wrong."""
-    for side, load, other in (("lhs", p.lhs, p.columns), ("rhs", p.rhs, p.rows)):
+    rows = p.row_axes or (p.rows,)
+    for side, load, others in (("lhs", p.lhs, (p.columns,)), ("rhs", p.rhs, rows)):
         if load.guards or load.at:
             raise KernelError(f"{p.name}: the {side} is read through more than an affine map")
-        if load.map.stride(other.name):
-            raise KernelError(f"{p.name}: the {side} varies along {other.name}")
+        for axis in others:
+            if load.map.stride(axis.name):
+                raise KernelError(f"{p.name}: the {side} varies along {axis.name}")
+    for whole, axes in ((p.rows, p.row_axes), (p.depth, p.depth_axes)):
+        if axes and whole.size != math.prod(a.size for a in axes):
+            raise KernelError(f"{p.name}: {whole.size} points of {whole.name} are not {axes}")
     if p.lhs.dtype != p.rhs.dtype:
         both = f"{p.lhs.dtype} and {p.rhs.dtype}"
         raise KernelError(f"{p.name}: factors of one dtype are required, got {both}")
@@ -130,8 +161,10 @@ def normal_form(p: Product) -> Product:
 
     A batch axis that every access steps through as if it continued another axis becomes part of
     that one. Rows and columns change places (the transposed product) when the first store is
-    contiguous along rows only, or there is but one column.
+    contiguous along rows only, or there is but one column. Windows stay lhs.
     """
+    if p.windowed:
+        return p if p.row_axes else as_rows(as_columns(as_depth(p)))
     while smaller := next((q for axis in p.batch for q in [without(p, axis)] if q), None):
         p = smaller
     along_rows, along_columns = (p.stores[0].map.stride(a.name) for a in (p.rows, p.columns))
@@ -151,8 +184,7 @@ def without(p: Product, axis: Axis) -> Product | None:
             fits = inner.name not in fixed or not fixed[inner.name].stride(axis.name)
             names = {inner.name: None, axis.name: inner.name}
         else:
-            steps = ((m.stride(axis.name), m.stride(inner.name)) for m in all_maps(p))
-            fits = all(outer == step * inner.size for outer, step in steps)
+            fits = continues(all_maps(p), axis, inner)
             names = {axis.name: None}
         if fits:
             longer = replace(inner, size=inner.size * axis.size)
@@ -165,8 +197,13 @@ def without(p: Product, axis: Axis) -> Product | None:
 
 def all_maps(p: Product) -> list[Map]:
     """Every map of the product."""
-    maps = [p.lhs.map, p.rhs.map, *(s.map for s in p.stores)]
-    for e in walk(*(e for s in p.stores for e in s.exprs)):
+    return [p.lhs.map, p.rhs.map, *store_maps(p.stores)]
+
+
+def store_maps(stores: Sequence[Store]) -> list[Map]:
+    """Every map of stores and of what they read."""
+    maps = [s.map for s in stores]
+    for e in walk(*(e for s in stores for e in s.exprs)):
         if isinstance(e, Index):
             maps.append(e.map)
         elif isinstance(e, Load):
@@ -174,12 +211,24 @@ def all_maps(p: Product) -> list[Map]:
     return maps
 
 
+def continues(maps: Iterable[Map], outer: Axis, inner: Axis) -> bool:
+    """Whether every map steps along `outer` as if that continued `inner`."""
+    return all(m.stride(outer.name) == m.stride(inner.name) * inner.size for m in maps)
+
+
 def renamed(p: Product, names: Mapping[str, str | None]) -> Product:
     """The product with axes of other names in every map; an axis that becomes None stays at 0."""
-    memo: dict[Expr, Expr] = {}
 
     def change(m: Map) -> Map:
         return m.renamed(lambda a: names.get(a, a))
+
+    lhs, rhs = (Load(x.buffer, change(x.map)) for x in (p.lhs, p.rhs))
+    return replace(p, lhs=lhs, rhs=rhs, stores=respelled(p.stores, change))
+
+
+def respelled(stores: Sequence[Store], change: Callable[[Map], Map]) -> tuple[Store, ...]:
+    """Stores with `change` of every map."""
+    memo: dict[Expr, Expr] = {}
 
     def leaf(x: Leaf) -> Leaf:
         if isinstance(x, Index):
@@ -193,5 +242,77 @@ def renamed(p: Product, names: Mapping[str, str | None]) -> Product:
         at = tuple((stride, rebuilt(e, leaf, memo), size) for stride, e, size in s.at)
         return Store(s.buffer, change(s.map), rebuilt(s.expr, leaf, memo), at)
 
-    lhs, rhs = (Load(x.buffer, change(x.map)) for x in (p.lhs, p.rhs))
-    return replace(p, lhs=lhs, rhs=rhs, stores=tuple(map(store, p.stores)))
+    return tuple(map(store, stores))
+
+
+# ---- windows
+
+
+def as_depth(p: Product) -> Product:
+    """The windowed product with its axes of depth in the order of rhs, and as few as there can be.
+
+    What is packed is then read as it lies in memory.
+    """
+    axes = [a for a in p.depth_axes if a.size != 1] or list(p.depth_axes[:1])
+    axes.sort(key=lambda a: -abs(p.rhs.map.stride(a.name)))
+    joined = joined_axes(axes, (p.lhs.map, p.rhs.map))
+    kept = {a.name for a in joined}
+    gone = {a.name: None for a in p.depth_axes if a.name not in kept}
+    return renamed(replace(p, depth_axes=joined), gone)
+
+
+def as_columns(p: Product) -> Product:
+    """The windowed product with the axes of its batch that continue columns as part of those."""
+    for axis in reversed(p.batch):
+        if not p.lhs.map.stride(axis.name) and (q := joined_columns(p, axis)):
+            p = q
+    return p
+
+
+def joined_columns(p: Product, axis: Axis) -> Product | None:
+    columns, batch = p.columns, tuple(a for a in p.batch if a is not axis)
+    names: dict[str, str | None] = {axis.name: None}
+    if columns.size == 1:
+        names = {columns.name: None, axis.name: columns.name}
+    elif not continues(all_maps(p), axis, columns):
+        return None
+    longer = replace(columns, size=columns.size * axis.size)
+    return renamed(replace(p, batch=batch, columns=longer), names)
+
+
+def as_rows(p: Product) -> Product:
+    """The windowed product with as many rows as there can be.
+
+    Those are axes through which the stores step as through one, in C order of the first.
+    """
+    free = [a for a in (*p.batch, p.rows) if not p.rhs.map.stride(a.name) and a.size != 1]
+    free.sort(key=lambda a: -p.stores[0].map.stride(a.name))
+    axes, maps = free[-1:] or [p.rows], store_maps(p.stores)
+    for axis in reversed(free[:-1]):
+        if continues(maps, axis, axes[0]):
+            axes.insert(0, axis)
+        elif axis.size > axes[0].size and len(axes) == 1:  # rather a long axis than the last
+            axes = [axis]
+    batch = tuple(a for a in (*p.batch, p.rows) if a not in axes and a.size != 1)
+    whole = Axis(f"{axes[-1].name}r", math.prod(a.size for a in axes))
+    names = {a.name: whole.name if a is axes[-1] else None for a in axes}
+    stores = respelled(p.stores, lambda m: m.renamed(lambda a: names.get(a, a)))
+    rows = joined_axes(axes, (p.lhs.map,))
+    kept = {a.name for a in rows}
+    place = p.lhs.map.renamed(lambda a: None if a in names and a not in kept else a)
+    lhs = Load(p.lhs.buffer, place)
+    return replace(p, batch=batch, rows=whole, row_axes=rows, lhs=lhs, stores=stores)
+
+
+def joined_axes(axes: Sequence[Axis], maps: Sequence[Map]) -> tuple[Axis, ...]:
+    """The axes, in C order, of which those that all maps step through as through one are one.
+
+    Its name is that of the last.
+    """
+    found: list[Axis] = []
+    for axis in reversed(axes):
+        if found and continues(maps, axis, found[0]):
+            found[0] = replace(found[0], size=found[0].size * axis.size)
+        else:
+            found.insert(0, axis)
+    return tuple(found)

@@ -17,6 +17,7 @@ from ..ir.types import Type, spelled
 from .contract import DOMAIN, LOSSLESS, WIDER
 from .elementwise import add, cast, operands, pairs, sub
 from .family import OneResult, of_domain
+from .phases import Along, Convolved
 from .view import Ints, flip, inverse, permute
 
 __all__ = ["convolution"]
@@ -227,6 +228,15 @@ class Convolution(OneResult):
             at = node.out.type.ndim - k
         found = apply(self, x, w)
         return (permute(found, inverse(leading_to(at, len(found.shape)))),)
+
+    def inlined(self, node: Node) -> tuple[Value, ...]:
+        """Products of windows, or sums of views."""
+        x, w = node.args
+        of = Convolved(x, w, self.batching, self.spatial, self.contracting, self.precision)
+        counts = node.out.shape[of.first : of.first + self.spatial]
+        low = (p for p, _ in self.padding)
+        axes = list(map(Along, counts, self.strides, self.window_dilation, low))
+        return (of.result(axes, self.dilation),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

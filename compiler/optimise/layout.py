@@ -7,7 +7,8 @@ multiplication of broadcasts, which fuses; a small one is the sum of such a mult
 fuses too: a product's own kernel packs its operands before it begins.
 Order: after the laws, before fusion, which reads operands through strides and materialises what
 has none.
-Before: any graph. After: every dot_general contracts exactly one axis, and has work for its kernel.
+Before: any graph. After: every dot_general contracts exactly one axis, or several of windows, which
+are not one in memory, and has work for its kernel.
 Cost: linear in nodes.
 """
 
@@ -21,6 +22,7 @@ from ..ir.graph import Graph, Node, Value, apply, apply_all
 from ..ir.walk import everywhere, rebuild
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import mul
+from ..ops.phases import reads_windows
 from ..ops.reduce import reduce_sum
 from ..ops.view import Permute, broadcast, permute, reshape
 
@@ -41,7 +43,12 @@ def layout(graph: Graph) -> Graph:
         for n in inside
         if n not in swapped and (first := leading_axes(users[n.out][0], n)) is not None
     }
-    dropped = {users[n.out][0] for n in (*swapped, *several)}
+    columns = {
+        n: count
+        for n in inside
+        if n not in swapped and n not in several and (count := rows_first(users[n.out][0], n))
+    }
+    dropped = {users[n.out][0] for n in (*swapped, *several, *columns)}
 
     def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
         if node in dropped:
@@ -49,6 +56,8 @@ def layout(graph: Graph) -> Graph:
         if isinstance(node.op, DotGeneral):
             op = swapped.get(node, node.op)
             lhs, rhs = args[::-1] if node in swapped else args
+            if node in columns:
+                op, lhs, rhs = columns_first(op, columns[node], lhs, rhs)
             if node in several:
                 op, lhs = one_for_each(op, several[node], lhs, rhs)
             return (one_axis(op, lhs, rhs),)
@@ -114,10 +123,35 @@ def one_for_each(
     return found, broadcast(lhs, shape, range(count))
 
 
+def rows_first(user: Node, product: Node) -> int:
+    """How many of the axes of lhs, windows, `user` leaves before those of rhs, and puts all other
+    behind, where it changes nothing else."""
+    batch, lhs, rhs = ranks(product)
+    if not isinstance(user.op, Permute) or not reads_windows(product.args[0]) or not rhs:
+        return 0
+    behind = user.op.axes.index(batch + lhs)
+    order = (
+        *range(behind), *range(batch + lhs, batch + lhs + rhs), *range(behind, batch + lhs)
+    )  # fmt: skip
+    return behind - batch if batch < behind < batch + lhs and user.op.axes == order else 0
+
+
+def columns_first(
+    op: DotGeneral, count: int, lhs: Value, rhs: Value
+) -> tuple[DotGeneral, Value, Value]:
+    """The transposed product, for each of the first `count` axes that lhs has alone."""
+    (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
+    of = replace(op, contracting=(rhs_k, lhs_k), batching=(rhs_batch, lhs_batch))
+    batch, first = len(lhs_batch), rhs.type.ndim - len(rhs_k)
+    order = (*range(batch), *range(first, first + count))
+    found, repeated = one_for_each(of, order, rhs, lhs)
+    return found, repeated, lhs
+
+
 def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
     """The product with its contracted axes as one, or as a sum if it is small."""
     (of_lhs, of_rhs), (lhs_batch, rhs_batch) = op.contracting, op.batching
-    if len(of_lhs) > 1:
+    if len(of_lhs) > 1 and not (reads_windows(lhs) or reads_windows(rhs)):
         pairs = sorted(zip(of_lhs, of_rhs, strict=True))
         sides = [
             merged(value, batch, [p[k] for p in pairs])

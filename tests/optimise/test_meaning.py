@@ -5,6 +5,8 @@ import pytest
 
 from tests.programs.random_graphs import random_arrays, random_graph
 from wonderland.compiler.ir.verify import verify
+from wonderland.compiler.ops.convolution import Convolution
+from wonderland.compiler.ops.windows import OverlapAdd
 from wonderland.compiler.optimise.cse import cse
 from wonderland.compiler.optimise.dead import dead
 from wonderland.compiler.optimise.fold import fold
@@ -18,6 +20,8 @@ from wonderland.compiler.transform.pairs import has_complex
 
 PASSES = (dead, inline, sink, fold, simplify, cse, hoist, dead)
 BATCH = 250
+REORDERED = (Convolution, OverlapAdd)
+"""Ops whose sums are in another order once they are others."""
 
 
 def same(x: np.ndarray, y: np.ndarray) -> bool:
@@ -53,4 +57,8 @@ def test_every_pass_keeps_the_meaning_of_random_graphs(start: int):
             before, graph = graph, verify(one(graph), one.__name__, graph)
             assert graph.types == before.types
             got = interpret(graph, *arrays)
+            if one is inline and any(isinstance(n.op, REORDERED) for n in before.nodes):
+                for x, y in zip(got, expected, strict=True):  # sums are in another order
+                    np.testing.assert_allclose(x, y, 1e-4, 1e-4, err_msg=f"seed {seed}\n{before}")
+                expected = got
             assert all(map(same, got, expected)), f"{one.__name__}, seed {seed}\n{before}\n{graph}"

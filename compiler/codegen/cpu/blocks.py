@@ -20,6 +20,8 @@ DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 
 FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
+FOLD_CYCLES = 10  # of the lanes of a sum
+WINDOW_ROWS = 8  # of a tile that keeps the address of each in a register
 UNITS = 16  # enough to share evenly
 
 
@@ -36,6 +38,9 @@ class Sizes:
     contiguous: bool  # rhs along columns
     dots: bool  # both factors along depth
     direct: bool  # sums may stay in the output
+    windowed: bool = False  # places of rows and steps are tables
+    turned: bool = False  # the stores follow rows: sums of a unit are turned in scratch
+    run: int = 0  # steps of depth that are neighbours in lhs, of windows
 
     @property
     def few(self) -> bool:
@@ -84,14 +89,15 @@ class Cut:
     @property
     def panel_bytes(self) -> int:
         """Scratch of the packed panels; columns read in place have a place there too, untouched."""
-        if self.dots:
+        if self.dots and not self.sizes.windowed:
             return 0
         return aligned_size(self.block_columns * self.block_depth * self.sizes.element_bytes)
 
     @property
     def sums_in_scratch(self) -> bool:
-        """Whether sums of a whole unit wait there for the next block of depth."""
-        return not self.sizes.direct and self.sizes.depth > self.block_depth
+        """Whether sums of a whole unit wait there: for the next block of depth, or to be turned."""
+        several = self.sizes.depth > self.block_depth
+        return self.sizes.turned or (not self.sizes.direct and several)
 
     @property
     def sums_pitch(self) -> int:
@@ -99,9 +105,35 @@ class Cut:
         return self.block_columns if self.sums_in_scratch else self.width
 
     @property
-    def scratch_bytes(self) -> int:
+    def turned_rows(self) -> int:
+        """Rows of a unit as whole vectors."""
+        return blocks_of(self.block_rows, self.lanes) * self.lanes
+
+    @property
+    def sums_bytes(self) -> int:
+        if self.sizes.windowed and self.dots:
+            return 0
         rows = self.block_rows if self.sums_in_scratch else self.rows
-        return self.panel_bytes + aligned_size(rows * self.sums_pitch * self.sizes.element_bytes)
+        rows = max(rows, self.turned_rows) if self.sizes.turned else rows
+        return aligned_size(rows * self.sums_pitch * self.sizes.element_bytes)
+
+    @property
+    def turned_place(self) -> int:
+        """The byte of scratch where sums are turned, a vector of columns at a time."""
+        return self.panel_bytes + self.sums_bytes
+
+    @property
+    def tables_place(self) -> int:
+        """The byte of scratch where the tables of a windowed product begin."""
+        columns = self.block_columns if self.dots else self.lanes if self.sizes.turned else 0
+        return self.turned_place + aligned_size(
+            columns * self.turned_rows * self.sizes.element_bytes
+        )
+
+    @property
+    def scratch_bytes(self) -> int:
+        tables = 8 * (self.block_rows + 2 * self.block_depth) if self.sizes.windowed else 0
+        return self.tables_place + aligned_size(tables)
 
 
 def blocking_of(s: Sizes, target: Target) -> Cut:
@@ -109,6 +141,8 @@ def blocking_of(s: Sizes, target: Target) -> Cut:
     lanes = target.bits // 8 // s.element_bytes
     if s.dots and s.rows <= DOTS_ROWS and s.depth >= DOTS_DEPTH * s.rows:
         return cut_dots(s, lanes)
+    if s.run and few_columns(s, lanes, target):
+        return cut_window_dots(s, lanes)
     rows, vecs = tile_shape(s, lanes, target.registers)
     width = vecs * lanes
     in_place = s.contiguous and (s.few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
@@ -131,6 +165,20 @@ def cut_dots(s: Sizes, lanes: int) -> Cut:
     return Cut(s, *shape, depth, block_rows, s.columns, dots=True)
 
 
+def few_columns(s: Sizes, lanes: int, target: Target) -> bool:
+    """Whether lanes that follow depth cost less than lanes of columns of which most are idle."""
+    runs = s.depth // s.run * blocks_of(s.run, lanes)
+    fits = s.columns * s.depth * s.element_bytes <= target.l1_bytes
+    return fits and s.columns < lanes and s.columns * (runs / 2 + FOLD_CYCLES) < s.depth / 2
+
+
+def cut_window_dots(s: Sizes, lanes: int) -> Cut:
+    """All columns and all of depth at once; units of rows."""
+    most = UNIT_FLOPS // 2 // (s.columns * s.depth)
+    rows = even_block(s.rows, min(max(most, lanes), MOST_ROWS), DOTS_SUMS)
+    return Cut(s, DOTS_SUMS, 1, lanes, rows, s.columns, s.depth, rows, s.columns, dots=True)
+
+
 def block_depth(s: Sizes, target: Target) -> int:
     if s.few and s.depth * s.columns * s.element_bytes > 4 * target.l2_bytes:
         return min(s.depth, DEPTH_OF_FEW)
@@ -145,7 +193,7 @@ def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> t
     most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
     block_columns = even_block(s.columns, most_columns, width)
     most_rows = MOST_ROWS
-    if not s.direct and s.depth > depth:  # their sums wait in scratch
+    if s.turned or (not s.direct and s.depth > depth):  # their sums wait in scratch
         most_rows = min(most_rows, target.l2_bytes // 2 // (block_columns * s.element_bytes))
     block_rows = even_block(s.rows, max(rows, most_rows), rows)
 
@@ -172,7 +220,8 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
         writing = 2 * rows * vecs + 20
         return down * across * (step * max(s.depth, 1) + writing) + ragged * writing, -rows * vecs
 
-    return min(tile_shapes(registers), key=cycles)
+    shapes = [x for x in tile_shapes(registers) if not s.windowed or x[0] <= WINDOW_ROWS]
+    return min(shapes, key=cycles)
 
 
 def tile_shapes(registers: int) -> list[tuple[int, int]]:

@@ -17,12 +17,13 @@ a packed lhs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
 from ...kernel.costs import HEAVY
-from ...kernel.expr import Load
-from ...kernel.product import Product, as_kernel
+from ...kernel.expr import Axis, Load
+from ...kernel.product import Product, as_kernel, joined_axes
 from ...kernel.stages import Stage
 from ..decisions import weight
 from ..fma import with_fma
@@ -37,7 +38,8 @@ from .blocks import Cut, Sizes, blocking_of
 
 LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
           "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
-          "height", "left", "place", "tail"}  # fmt: skip
+          "height", "left", "place", "tail", "turned", "lines", "lhs_steps",
+          "rhs_steps"}  # fmt: skip
 
 
 def lower_product(product: Product, target: Target) -> Lowered:
@@ -45,13 +47,15 @@ def lower_product(product: Product, target: Target) -> Lowered:
     p = printable(product)
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
     b, slots = blocking_of(product_sizes(p), target), product_slots(p)
-    text = ProductPrinter(p, b, slots).text()
+    printer = ProductPrinter if not p.windowed else WindowDots if b.dots else WindowPrinter
+    text = printer(p, b, slots).text()
     return Lowered(text, tuple(slots.values), b.units, b.grain, b.scratch_bytes, *product_work(p))
 
 
 def product_sizes(p: Product) -> Sizes:
-    depth, columns = p.depth.name, p.columns.name
-    by_steps, contiguous = p.lhs.map.stride(depth) != 1, p.rhs.map.stride(columns) == 1
+    depth, columns = (p.depth_axes or (p.depth,))[-1].name, p.columns.name
+    by_steps = p.lhs.map.stride(depth) != 1
+    contiguous = p.rhs.map.stride(columns) == 1 and even(p)
     return Sizes(
         batch=prod(a.size for a in p.batch),
         rows=p.rows.size,
@@ -60,8 +64,11 @@ def product_sizes(p: Product) -> Sizes:
         element_bytes=DTYPES[p.dtype].bytes,
         by_steps=by_steps,
         contiguous=contiguous,
-        dots=not by_steps and not contiguous and p.rhs.map.stride(depth) == 1,
+        dots=not p.windowed and not by_steps and not contiguous and p.rhs.map.stride(depth) == 1,
         direct=direct(p),
+        windowed=p.windowed,
+        turned=follows_rows(p),
+        run=p.depth_axes[-1].size if p.windowed and not by_steps and even(p) else 0,
     )
 
 
@@ -70,11 +77,23 @@ def direct(p: Product) -> bool:
     return p.plain and p.stores[0].map.stride(p.columns.name) == 1 and not p.stores[0].at
 
 
+def even(p: Product) -> bool:
+    """Whether rhs has one step along all of depth."""
+    return not p.windowed or len(joined_axes(p.depth_axes, (p.rhs.map,))) == 1
+
+
+def follows_rows(p: Product) -> bool:
+    """Whether the stores of windows follow rows in memory, not columns."""
+    rows, columns = (p.stores[0].map.stride(a.name) for a in (p.rows, p.columns))
+    return p.windowed and rows == 1 and columns != 1 and p.columns.size > 1 < p.rows.size
+
+
 def product_slots(p: Product) -> Slots:
     """Slots in which buffers and axes hide no name of the text."""
     slots = Slots(())
     slots.names.taken.update(LOCALS)
-    slots.axes = {a.name: slots.names.fresh(a.name) for a in (*p.outer, p.depth)}
+    axes = (*p.outer, *p.row_axes, *(p.depth_axes or (p.depth,)))
+    slots.axes = {a.name: slots.names.fresh(a.name) for a in axes}
     slots.buffers = {b.name: (slots.names.fresh(b.name), b.dtype) for b in p.buffers}
     return slots
 
@@ -85,12 +104,17 @@ class ProductPrinter:
     def __init__(self, p: Product, blocks: Cut, slots: Slots) -> None:
         self.p, self.blocks, self.slots = p, blocks, slots
         self.rows, self.columns, self.depth = map(slots.extent, (p.rows, p.columns, p.depth))
-        self.lhs_row, self.lhs_step = self.strides(p.lhs, p.rows.name, p.depth.name)
-        self.rhs_step, self.rhs_column = self.strides(p.rhs, p.depth.name, p.columns.name)
+        self.left_strides()
+        steps = (p.depth_axes or (p.depth,))[-1].name
+        self.rhs_step, self.rhs_column = self.strides(p.rhs, steps, p.columns.name)
         self.contiguous = blocks.sizes.contiguous  # rhs along columns
         self.width = blocks.width
         self.panel_shape = f"{blocks.vecs}, {blocks.lanes}"
         self.tile_shape = f"{blocks.rows}, {self.panel_shape}"
+
+    def left_strides(self) -> None:
+        """How lhs is read."""
+        self.lhs_row, self.lhs_step = self.strides(self.p.lhs, self.p.rows.name, self.p.depth.name)
 
     def strides(self, x: Load, *axes: str) -> list[str]:
         return [self.slots.stride(x.buffer.name, x.map, a) for a in axes]
@@ -104,15 +128,23 @@ class ProductPrinter:
     def text(self) -> str:
         root = Level([], frozenset())
         unit = Level(self.unit(), frozenset(a.name for a in self.p.batch))
-        unit.body.append(self.depth_loop([root, unit]))
+        unit.body += self.blocks_of_depth([root, unit])
         dtype, sums = self.p.dtype, f"scratch + {self.block('panel_bytes')}"
         body = [
             f"panels = address_pointer(scratch, {dtype})",
             f"sums = address_pointer({sums}, {dtype})",
+            *self.tables(),
             *root.body,
             Suite("for unit in range(start, stop)", unit.body),
         ]
         return self.slots.function(as_kernel(self.p), body)
+
+    def tables(self) -> list[Node]:
+        """More that is in scratch."""
+        return []
+
+    def blocks_of_depth(self, outer: list[Level]) -> list[Node]:
+        return [self.depth_loop(outer)]
 
     def unit(self) -> list[Node]:
         """Which rows, columns and matrix of the batch a unit is."""
@@ -133,11 +165,7 @@ class ProductPrinter:
         """Blocks of depth, strips of rows, panels, tiles."""
         rows, block, strip = self.blocks.rows, self.block("block_depth"), self.block("strip")
         results = self.to_output() if direct(self.p) else self.through_scratch(outer)
-        tile = [
-            f"height = min({rows}, end_row - row)",
-            f"left = at(lhs, row * {self.lhs_row} + from_step * {self.lhs_step})",
-            *results,
-        ]
+        tile = [f"height = min({rows}, end_row - row)", f"left = {self.left()}", *results]
         tiles = Suite(f"for row in range(top, min(top + {strip}, end_row), {rows})", tile)
         panel = [*self.panel(), tiles]
         panels = Suite(f"for column in range(first_column, end_column, {self.width})", panel)
@@ -149,6 +177,10 @@ class ProductPrinter:
         return Suite(f"for from_step in range(0, max({self.depth}, 1), {block})", body)
 
     # ---- factors
+
+    def left(self) -> str:
+        """Where the rows of a tile begin."""
+        return f"at(lhs, row * {self.lhs_row} + from_step * {self.lhs_step})"
 
     def packing(self) -> list[Node]:
         """Packs the panels of this block, by how rhs lies in memory."""
@@ -188,8 +220,11 @@ class ProductPrinter:
             factors = f"steps, left, {self.lhs_row}, panel, {self.rhs_column}"
             sizes = f"{height}, min({self.width}, {self.columns} - column)"
             return f"tile_of_dots({self.tile_shape}, {factors}, {target}, {pitch}, {sizes})"
-        factors = f"steps, left, {self.lhs_row}, {self.lhs_step}, panel, pitch"
-        return f"tile({self.tile_shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
+        return self.tile_of("tile", f"left, {self.lhs_row}, {self.lhs_step}", target, pitch, height)
+
+    def tile_of(self, word: str, left: str, target: str, pitch: str, height: str) -> str:
+        factors = f"steps, {left}, panel, pitch"
+        return f"{word}({self.tile_shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
 
     # ---- results
 
@@ -247,3 +282,143 @@ class ProductPrinter:
         values.results["acc"] = Home(acc, wide=True)
         values.stores(p.stores)
         return [*along.body, Suite(f"for {i} in range(row, row + height)", row.body)]
+
+
+class WindowPrinter(ProductPrinter):
+    """A product of windows: the places of rows of a unit, and of steps of a block, are tables."""
+
+    def __init__(self, p: Product, blocks: Cut, slots: Slots) -> None:
+        super().__init__(p, blocks, slots)
+        self.even = even(p)
+
+    def left_strides(self) -> None:
+        p = self.p
+        self.row_box, self.step_box = (self.box(axes, p.lhs) for axes in (p.row_axes, p.depth_axes))
+
+    def box(self, axes: Sequence[Axis], x: Load) -> str:
+        """Sizes and strides of axes, as `places` takes them."""
+        names = [*map(self.slots.extent, axes), *self.strides(x, *(a.name for a in axes))]
+        return ", ".join(names)
+
+    # ---- the function
+
+    def tables(self) -> list[Node]:
+        turned, tables = self.block("turned_place"), self.block("tables_place")
+        rows, depth = self.block("block_rows"), self.block("block_depth")
+        lines: list[Node] = [
+            f"lines = address_pointer(scratch + {tables}, i64)",
+            f"lhs_steps = at(lines, {rows})",
+        ]
+        if not self.even:
+            lines.append(f"rhs_steps = at(lhs_steps, {depth})")
+        if self.blocks.sizes.turned:
+            lines.append(f"turned = address_pointer(scratch + {turned}, {self.p.dtype})")
+        return lines
+
+    def blocks_of_depth(self, outer: list[Level]) -> list[Node]:
+        rows = f"{len(self.p.row_axes)}, lines, first_row, end_row - first_row, {self.row_box}"
+        after = self.turned_stores(outer) if self.blocks.sizes.turned else []
+        return [f"places({rows})", self.depth_loop(outer), *after]
+
+    # ---- factors
+
+    def packing(self) -> list[Node]:
+        p, start = self.p, f"max(first_column, {self.block('packed')})"
+        axes = len(p.depth_axes)
+        lines: list[Node] = [f"places({axes}, lhs_steps, from_step, steps, {self.step_box})"]
+        if self.even:
+            return [*lines, *super().packing()]
+        box, column = self.box(p.depth_axes, p.rhs), self.rhs_column
+        factor = f"at(rhs, column * {column}), rhs_steps, {column}"
+        call = f"pack_places({self.panel_shape}, {self.packed_panel()}, {factor}, steps, "
+        call += f"{self.columns} - column)"
+        return [
+            *lines,
+            f"places({axes}, rhs_steps, from_step, steps, {box})",
+            Suite(f"for column in range({start}, end_column, {self.width})", [call]),
+        ]
+
+    def left(self) -> str:
+        return "at(lines, row - first_row)"
+
+    def tile(self, target: str, pitch: str, height: str) -> str:
+        return self.tile_of("tile_of_windows", "lhs, left, lhs_steps", target, pitch, height)
+
+    # ---- results
+
+    def through_scratch(self, outer: list[Level]) -> list[Node]:
+        if not self.blocks.sizes.turned:
+            return super().through_scratch(outer)
+        place = f"(row - first_row) * {self.block('sums_pitch')} + column - first_column"
+        return [self.tile(f"at(sums, {place})", self.block("sums_pitch"), "height")]
+
+    def turned_stores(self, outer: list[Level]) -> list[Node]:
+        """The stores of a unit along its rows: some columns at a time are turned in scratch."""
+        n, pitch, to = self.blocks.lanes, self.block("sums_pitch"), self.block("turned_rows")
+        source = f"(row - first_row) * {pitch} + column - first_column"
+        square = f"transpose(sums, {source}, {pitch}, turned, row - first_row, {to}, {n})"
+        squares = Suite(f"for row in range(first_row, end_row, {n})", [square])
+        columns = self.along_rows(outer, f"min(column + {n}, end_column)")
+        return [Suite(f"for column in range(first_column, end_column, {n})", [squares, columns])]
+
+    def along_rows(self, outer: list[Level], end: str) -> Suite:
+        """The stores of columns from `column` on, whose sums are turned, with lanes along rows."""
+        p, slots, to = self.p, self.slots, self.block("turned_rows")
+        i, j = (slots.axis(a.name) for a in (p.rows, p.columns))
+        lanes, left = self.store_lanes(), f"end_row - {i}"
+        column = Level([], frozenset((p.columns.name,)))
+        vectors = []
+        for mask in (None, "tail"):
+            row = Level([], frozenset((p.rows.name,)))
+            axes, levels = {a.name: a for a in p.outer}, [*outer, column, row]
+            values = Values(slots, axes, frozenset(axes), levels, p.rows.name, lanes, mask)
+            acc = slots.names.fresh("acc")
+            place = f"({j} - column) * {to} + {i} - first_row"
+            row.body.append(f"{acc} = load(turned, {place}, {lanes})")
+            values.results["acc"] = Home(acc, wide=True)
+            values.stores(p.stores)
+            vectors.append(row.body)
+        whole, tail = vectors
+        body: list[Node] = [
+            Suite(f"if {left} >= {lanes}", whole),
+            Suite("else", [f"tail = first({left}, {lanes})", *tail]),
+        ]
+        column.body.append(Suite(f"for {i} in range(first_row, end_row, {lanes})", body))
+        return Suite(f"for {j} in range(column, {end})", column.body)
+
+
+class WindowDots(WindowPrinter):
+    """Few columns of windows: lanes follow depth, where lhs has runs of neighbours."""
+
+    def tables(self) -> list[Node]:
+        lines = super().tables()
+        if not self.blocks.sizes.turned:
+            turned = f"scratch + {self.block('turned_place')}"
+            lines.append(f"turned = address_pointer({turned}, {self.p.dtype})")
+        return lines
+
+    def blocks_of_depth(self, outer: list[Level]) -> list[Node]:
+        p, (*axes, run) = self.p, self.p.depth_axes
+        rows = f"{len(p.row_axes)}, lines, first_row, end_row - first_row, {self.row_box}"
+        length = self.slots.extent(run)
+        runs = f"{self.depth} // {length}"
+        box = self.box(axes, p.lhs) if axes else "1, 0"
+        element = f"load(rhs, steps * {self.rhs_step} + column * {self.rhs_column}, 1)"
+        packed = Suite(
+            "for column in range(end_column)",
+            [Suite(f"for steps in range({self.depth})",
+                   [f"store(panels, column * {self.depth} + steps, {element})"])],
+        )  # fmt: skip
+        left = "lhs, at(lines, row - first_row), lhs_steps"
+        to = f"at(turned, row - first_row), {self.block('turned_rows')}"
+        factors = f"{runs}, {length}, {left}, panels, {self.depth}, {to}, height, end_column"
+        sums: list[Node] = [f"height = min({self.blocks.rows}, end_row - row)",
+                            f"dots_of_windows({self.tile_shape}, {factors})"]  # fmt: skip
+        return [
+            f"places({rows})",
+            f"places({max(len(axes), 1)}, lhs_steps, 0, {runs}, {box})",
+            packed,
+            Suite(f"for row in range(first_row, end_row, {self.blocks.rows})", sums),
+            "column = 0",
+            self.along_rows(outer, "end_column"),
+        ]

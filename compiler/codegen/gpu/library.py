@@ -15,7 +15,7 @@ ACCESS = 16  # bytes that all memory begins at a multiple of, or an element of a
 def for_library(p: Product) -> MatrixProduct | None:
     """A product in normal form as the library's, if that has it."""
     small = min(p.rows.size, p.columns.size, p.depth.size) < LEAST
-    if not p.plain or p.dtype not in FITTING or small or len(p.batch) > 1:
+    if not p.plain or p.windowed or p.dtype not in FITTING or small or len(p.batch) > 1:
         return None
     buffers = list(p.buffers)
     batch = p.batch[0] if p.batch else Axis("", 1)

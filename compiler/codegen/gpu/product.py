@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ...kernel.expr import Load
+from ...kernel.expr import Axis, Load
 from ...kernel.product import Product, as_kernel
 from ...kernel.scalar import FLOATS
 from ...kernel.stages import Stage
@@ -84,7 +84,7 @@ class GridProduct:
 
     def __init__(self, p: Product, device: GpuTarget) -> None:
         self.p, self.device, self.rows = p, device, rows_of_a_thread(p)
-        axes = [a.name for a in (*p.outer, p.depth)]
+        axes = [a.name for a in (*p.outer, p.depth, *p.row_axes, *p.depth_axes)]
         self.slots = Parameters(p.buffers, axes, (*words(), *LOCALS))
         self.height = SIDE * self.rows
         self.sizes = [self.slots.extent(a) for a in (p.rows, p.columns, p.depth)]
@@ -144,32 +144,46 @@ class GridProduct:
         rows, columns, depth = self.sizes
         body: list[Node] = [
             f"barrier({threads})",
-            self.fetch("left", "lhs", p.lhs, p.rows.name, ("top", rows), self.height),
-            self.fetch("above", "rhs", p.rhs, p.columns.name, ("first_column", columns), COLUMNS),
+            self.fetch("left", "lhs", p.lhs, p.rows, ("top", rows), self.height),
+            self.fetch("above", "rhs", p.rhs, p.columns, ("first_column", columns), COLUMNS),
             f"barrier({threads})",
             *self.steps(),
         ]
         return Suite(f"for from_step in range(0, {depth}, {self.depth})", body)
 
     def fetch(
-        self, to: str, of: str, x: Load, axis: str, start: tuple[str, str], width: int
+        self, to: str, of: str, x: Load, axis: Axis, start: tuple[str, str], width: int
     ) -> Suite:
         """A block of a factor to shared memory, step by step of depth; zero beyond the edges."""
         first, end = start
-        depth, slots = self.p.depth.name, self.slots
-        across, along = (slots.stride(x.buffer.name, x.map, a) for a in (axis, depth))
+        depth = (self.p.depth_axes or (self.p.depth,))[-1].name
         lines: list[Node] = (
             [f"x, y = turn % {width}, turn // {width}"]
             if x.map.stride(depth) != 1
             else [f"x, y = turn // {self.depth}, turn % {self.depth}"]
         )
+        place, across = self.place(x, axis, f"({first} + x)")
+        steps, along = self.place(x, self.p.depth, "(from_step + y)")
         lines += [
             f"inside = first(({first} + x < {end} and from_step + y < {self.sizes[2]}) * 1, 1)",
-            f"place = ({first} + x) * {across} + (from_step + y) * {along}",
+            *across,
+            *along,
+            f"place = {place} + {steps}",
             self.kept(to, width, f"load_where({of}, place, inside, 0)"),
         ]
         turns = width * self.depth
         return Suite(f"for turn in range(thread, {turns}, {self.device.threads})", lines)
+
+    def place(self, x: Load, axis: Axis, point: str) -> tuple[str, list[str]]:
+        """How far a point of rows, columns or depth is in a factor, and lines to say it first."""
+        p, slots = self.p, self.slots
+        axes = {p.rows: p.row_axes, p.depth: p.depth_axes}.get(axis, ()) if p.windowed else ()
+        strides = [slots.stride(x.buffer.name, x.map, a.name) for a in axes or (axis,)]
+        if len(axes) < 2:
+            return f"{point} * {strides[0]}", []
+        at = [slots.axis(a.name) for a in axes]
+        terms = (f"{i} * {stride}" for i, stride in zip(at, strides, strict=True))
+        return " + ".join(terms), slots.unravel(point, axes)
 
     def kept(self, to: str, width: int, value: str) -> str:
         """An element of a factor to shared memory, `width` of them a step."""

@@ -17,7 +17,7 @@ from typing import Any
 Number = int | Fraction
 FURTHER = 3
 """Steps from a fact to what follows of older variables."""
-STEPS = 4000
+STEPS = 16000
 """Bounds that one question may try."""
 
 

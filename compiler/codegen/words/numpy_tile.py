@@ -27,6 +27,22 @@ def tile(
         line[:] = total if fresh else line + total
 
 
+def tile_of_windows(
+    rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, lines: RawPointer,
+    steps: RawPointer, b: RawPointer, b_step: int, c: RawPointer, c_row: int, height: int,
+    fresh: bool,
+) -> None:  # fmt: skip
+    width = vecs * lanes
+    for i in range(rows):
+        line = c.elements(i * c_row, width)
+        total = np.zeros_like(line)
+        (start,) = lines.elements(min(i, height - 1), 1)
+        for k, step in enumerate(steps.elements(0, depth)):
+            x = a.elements(int(start + step), 1)[0]
+            total = multiply_add(x, b.elements(k * b_step, width), total)
+        line[:] = total if fresh else line + total
+
+
 def tile_of_dots(
     rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, a_row: int,
     b: RawPointer, b_column: int, c: RawPointer, c_row: int, height: int, width: int,
@@ -42,6 +58,25 @@ def tile_of_dots(
             while total.size > 1:
                 total = total[: total.size // 2] + total[total.size // 2 :]
             c.elements(i * c_row + j, 1)[:] = total
+
+
+def dots_of_windows(
+    rows: int, vecs: int, lanes: int, count: int, run: int, a: RawPointer, lines: RawPointer,
+    places: RawPointer, b: RawPointer, b_column: int, c: RawPointer, c_column: int, height: int,
+    width: int,
+) -> None:  # fmt: skip
+    for i in range(rows):
+        (line,) = lines.elements(min(i, height - 1), 1)
+        for j in range(width):
+            total = np.zeros(lanes, c.elements(0, 1).dtype)
+            for s, place in enumerate(places.elements(0, count)):
+                x = np.pad(a.elements(int(line + place), run), (0, -run % lanes))
+                y = np.pad(b.elements(j * b_column + s * run, run), (0, -run % lanes))
+                for xs, ys in zip(x.reshape(-1, lanes), y.reshape(-1, lanes), strict=True):
+                    total = multiply_add(xs, ys, total)
+            while total.size > 1:
+                total = total[: total.size // 2] + total[total.size // 2 :]
+            c.elements(i + j * c_column, 1)[:] = total
 
 
 def pack(
@@ -72,6 +107,23 @@ def pack_strided(
         for j in range(size):
             place = k * row + min(j, width - 1) * column
             to.elements(k * size + j, 1)[:] = source.elements(place, 1)
+
+
+def pack_places(
+    vecs: int, lanes: int, to: RawPointer,
+    source: RawPointer, steps: RawPointer, column: int, height: int, width: int,
+) -> None:  # fmt: skip
+    size = vecs * lanes
+    for k, step in enumerate(steps.elements(0, height)):
+        for j in range(size):
+            place = int(step) + min(j, width - 1) * column
+            to.elements(k * size + j, 1)[:] = source.elements(place, 1)
+
+
+def places(axes: int, to: RawPointer, first: int, count: int, *box: int) -> None:
+    points = np.unravel_index(np.arange(first, first + count), box[:axes])
+    found = sum(i * stride for i, stride in zip(points, box[axes:], strict=True))
+    to.elements(0, count)[:] = found
 
 
 def unpack(

@@ -9,6 +9,11 @@ A panel holds its rows, `vecs * lanes` columns each, one behind the other.
         panel[k, j] = source[k + j*column]: blocks are transposed in registers
     pack_strided(vecs, lanes, to, source, row, column, height, width)
         panel[k, j] = source[k*row + j*column]; here and above, missing columns repeat the last one
+    pack_places(vecs, lanes, to, source, steps, column, height, width)
+        panel[k, j] = source[steps[k] + j*column]
+    places(axes, to, first, count, size..., stride...)
+        to[k] = where point first + k of a box is, for k < count: its `axes` have these sizes and
+        strides, and its points are in C order
     unpack(vecs, lanes, to, row, source, height, width)
         to[k*row + j] = panel[k, j] for k < height and j < width, which is at most one panel
 """
@@ -17,7 +22,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .outlined import Writer, i64_constant, outlined
+from .outlined import I64, Writer, i64_constant, outlined
 from .simd import LLVM
 
 
@@ -100,6 +105,51 @@ def pack_strided(w: Writer, args: list[LLVM]) -> None:
     copy_elements(w, to, source, (row, column), (i64_constant(0), height), last)
 
 
+def pack_places(w: Writer, args: list[LLVM]) -> None:
+    to, source, steps, column, height, width = args
+    last = w.b.sub(width, i64_constant(1))
+
+    def line(k: LLVM) -> None:
+        p, q = w.at(source, w.load(w.at(steps, k), I64)), w.at(to, w.times(k, w.shape.width))
+
+        def one(j: LLVM) -> None:
+            at = w.b.mul(w.smaller(j, last), column)
+            w.store(w.load(w.at(p, at), w.shape.element), w.at(q, j))
+
+        w.loop(0, w.shape.width, 1, one)
+
+    w.loop(0, height, 1, line)
+
+
+def places(w: Writer, args: list[LLVM]) -> None:
+    """An odometer: the last axis turns, and what is full carries."""
+    to, first, count, *box = args
+    b, n = w.b, len(box) // 2
+    sizes, strides = box[:n], box[n:]
+    none, one = i64_constant(0), i64_constant(1)
+    here, rest = [none] * n, first
+    for a in reversed(range(n)):
+        here[a], rest = b.srem(rest, sizes[a]), b.sdiv(rest, sizes[a])
+    counters = [b.alloca(I64) for _ in range(n)]
+    for counter, start in zip(counters, here, strict=True):
+        b.store(start, counter)
+
+    def point(k: LLVM) -> None:
+        index = [b.load(c) for c in counters]
+        place = none
+        for i, stride in zip(index, strides, strict=True):
+            place = b.add(place, b.mul(i, stride))
+        w.store(place, w.at(to, k))
+        carry = one
+        for a in reversed(range(n)):
+            turned = b.add(index[a], carry)
+            full = b.icmp_signed("==", turned, sizes[a])
+            b.store(b.select(full, none, turned), counters[a])
+            carry = b.select(full, one, none)
+
+    w.loop(0, count, 1, point)
+
+
 def copy_elements(
     w: Writer,
     to: LLVM,
@@ -136,5 +186,6 @@ def transposed_square(w: Writer, rows: list[LLVM]) -> list[LLVM]:
     return rows
 
 
-BODIES = (pack, pack_turned, pack_strided, unpack)
+BODIES = (pack, pack_turned, pack_strided, pack_places, unpack)
 PANEL_WORDS: dict[str, Any] = {f.__name__: outlined(f.__name__, 2, f) for f in BODIES}
+PANEL_WORDS["places"] = outlined("places", 1, places)

@@ -4,9 +4,15 @@
         C[i, j] = (0 if fresh else C[i, j]) + sum of A[i, k] B[k, j] over k < depth
         for i < rows and j < vecs * lanes;
         A[i, k] at a[i*a_row + k*a_step], B[k, j] at b[k*b_step + j], C[i, j] at c[i*c_row + j]
+    tile_of_windows(rows, vecs, lanes, depth, a, lines, steps, b, b_step, c, c_row, height, fresh)
+        the same, with A[i, k] at a[lines[i] + steps[k]]
     tile_of_dots(rows, vecs, lanes, depth, a, a_row, b, b_column, c, c_row, height, width)
         C[i, j] = sum of a[i*a_row + k] b[j*b_column + k] over k < depth
         for i < rows and j < width: lanes follow depth, so nothing is packed
+    dots_of_windows(
+        rows, vecs, lanes, count, run, a, lines, places, b, b_column, c, c_column, height, width)
+        C[i, j] = sum of a[lines[i] + places[s] + k] b[j*b_column + s*run + k] over k < run and
+        s < count for i < rows and j < width, C[i, j] at c[i + j*c_column]: lanes follow k
 
 Only the first `height` rows of A exist; rows beyond repeat the last one, and what they give is
 written too. What a call adds to an element is one chain of fma over its depth in order, begun at
@@ -21,14 +27,30 @@ from typing import Any
 from .outlined import I64, Writer, i64_constant, outlined
 from .simd import LLVM
 
+Pair = tuple[LLVM, LLVM]
+
 DOTS_SUMS = 8  # independent chains: latency of fma times its ports
 
 
 def tile(w: Writer, args: list[LLVM]) -> None:
     depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh = args
+    lines = row_starts(w, a, a_row, height)
+    tile_of_rows(w, (depth, fresh), lines, (None, a_step), (b, b_step), (c, c_row))
+
+
+def tile_of_windows(w: Writer, args: list[LLVM]) -> None:
+    depth, a, rows, steps, b, b_step, c, c_row, height, fresh = args
+    lines = listed_rows(w, a, rows, height)
+    tile_of_rows(w, (depth, fresh), lines, (steps, i64_constant(0)), (b, b_step), (c, c_row))
+
+
+def tile_of_rows(
+    w: Writer, sums_of: Pair, lines: list[LLVM], left: Pair, right: Pair, target: Pair
+) -> None:
+    """The tile whose rows of A begin at `lines`; its steps are a table of places, or even."""
+    (depth, fresh), (table, a_step), (b, b_step), (c, c_row) = sums_of, left, right, target
     build, shape = w.b, w.shape
     places = [(i, j) for i in range(shape.rows) for j in range(shape.vecs)]
-    lines = row_starts(w, a, a_row, height)
     entry = build.block
     loop, done, resume, end = (w.block(n) for n in ("loop", "done", "resume", "end"))
     build.cbranch(build.icmp_signed(">", depth, i64_constant(0)), loop, done)
@@ -37,9 +59,10 @@ def tile(w: Writer, args: list[LLVM]) -> None:
     k, at_a, at_b = (w.joined(I64, (i64_constant(0), entry)) for _ in range(3))
     sums = [w.joined(shape.vector, (shape.zero, entry)) for _ in places]
     row = w.at(b, at_b)
-    right = [w.load(w.at(row, j * shape.lanes)) for j in range(shape.vecs)]
-    left = [w.splat(w.load(w.at(line, at_a), shape.element)) for line in lines]
-    new = [w.multiply_add(left[i], right[j], s) for (i, j), s in zip(places, sums, strict=True)]
+    ys = [w.load(w.at(row, j * shape.lanes)) for j in range(shape.vecs)]
+    step = at_a if table is None else w.load(w.at(table, k), I64)
+    xs = [w.splat(w.load(w.at(line, step), shape.element)) for line in lines]
+    new = [w.multiply_add(xs[i], ys[j], s) for (i, j), s in zip(places, sums, strict=True)]
     following = build.add(k, i64_constant(1))
     steps = [(k, following), (at_a, build.add(at_a, a_step)), (at_b, build.add(at_b, b_step))]
     for phi, value in [*steps, *zip(sums, new, strict=True)]:
@@ -66,6 +89,13 @@ def row_starts(w: Writer, a: LLVM, a_row: LLVM, height: LLVM) -> list[LLVM]:
     """Where the rows of A begin."""
     last = w.b.sub(height, i64_constant(1))
     return [w.at(a, w.times(a_row, w.smaller(i, last))) for i in range(w.shape.rows)]
+
+
+def listed_rows(w: Writer, a: LLVM, rows: LLVM, height: LLVM) -> list[LLVM]:
+    """The same of rows that a table lists."""
+    last = w.b.sub(height, i64_constant(1))
+    starts = [w.load(w.at(rows, w.smaller(i, last)), I64) for i in range(w.shape.rows)]
+    return [w.at(a, start) for start in starts]
 
 
 def tile_of_dots(w: Writer, args: list[LLVM]) -> None:
@@ -101,4 +131,44 @@ def tile_of_dots(w: Writer, args: list[LLVM]) -> None:
     w.loop(0, width, group, columns)
 
 
-TILE_WORDS: dict[str, Any] = {f.__name__: outlined(f.__name__, 3, f) for f in (tile, tile_of_dots)}
+def dots_of_windows(w: Writer, args: list[LLVM]) -> None:
+    """All rows at once, column by column; a last masked step takes the rest of a run."""
+    count, run, a, rows, places, b, b_column, c, c_column, height, width = args
+    build, shape = w.b, w.shape
+    lines = listed_rows(w, a, rows, height)
+    sums = [build.alloca(shape.vector) for _ in lines]
+    whole = build.sub(run, build.srem(run, i64_constant(shape.lanes)))
+    rest = build.sub(run, whole)
+    mask, ragged = w.first(rest), build.icmp_signed("!=", rest, i64_constant(0))
+
+    def column(j: LLVM) -> None:
+        right = w.at(b, build.mul(j, b_column))
+        for s in sums:
+            build.store(shape.zero, s)
+
+        def segment(n: LLVM) -> None:
+            here, of = w.load(w.at(places, n), I64), w.at(right, build.mul(n, run))
+
+            def step(k: LLVM, part: LLVM | None = None) -> None:
+                def vector(p: LLVM) -> LLVM:
+                    return w.load_where(p, part) if part else w.load(p)
+
+                y, at = vector(w.at(of, k)), build.add(here, k)
+                for line, s in zip(lines, sums, strict=True):
+                    x = vector(w.at(line, at))
+                    build.store(w.multiply_add(x, y, build.load(s)), s)
+
+            w.loop(0, whole, shape.lanes, step)
+            with build.if_then(ragged):
+                step(whole, mask)
+
+        w.loop(0, count, 1, segment)
+        to = w.at(c, build.mul(j, c_column))
+        for i, s in enumerate(sums):
+            w.store(w.total(build.load(s)), w.at(to, i))
+
+    w.loop(0, width, 1, column)
+
+
+BODIES = (tile, tile_of_windows, tile_of_dots, dots_of_windows)
+TILE_WORDS: dict[str, Any] = {f.__name__: outlined(f.__name__, 3, f) for f in BODIES}

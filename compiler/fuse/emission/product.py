@@ -1,21 +1,26 @@
-"""Products with epilogues: the operands are plain views of memory, the stores what follows."""
+"""Products with epilogues: the operands are plain views of memory, the stores what follows.
+
+One that contracts several axes reads windows: those do not lie in memory as one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from math import prod
 
 from ...ir.graph import Node, Value
 from ...kernel import Axis, Load, Map, Store
 from ...kernel.index import CannotFuse, affine
-from ...kernel.product import Product, normal_form, result
+from ...kernel.product import Product, joined_axes, normal_form, result
 from ...ops.contract import DotGeneral
+from ...ops.phases import reads_windows
 from ..work import Work
 from .cluster import Emission
 from .domain import Domain
 from .reader import Reader
 
 DEPTH = "k"
-"""The axis that a product contracts."""
+"""The axis that a product contracts; of several the first is `k0`."""
 
 
 def emit_product(
@@ -26,17 +31,19 @@ def emit_product(
     stored: Container[Value],
     wanted: Container[Value],
 ) -> Work:
-    """The product `node`, which contracts one axis, with the `nodes` of its epilogue.
+    """The product `node` with the `nodes` of its epilogue.
 
     Raises CannotFuse where an operand is no plain view of memory.
     """
     op = node.op
     assert isinstance(op, DotGeneral)
-    (contracted,), _ = op.contracting
-    depth = Axis(DEPTH, node.args[0].shape[contracted])
+    sizes = [node.args[0].shape[d] for d in op.contracting[0]]
+    several = len(sizes) > 1
+    depth = [Axis(f"{DEPTH}{i}" if several else DEPTH, n) for i, n in enumerate(sizes)]
     own = frozenset(v for n in (node, *nodes) for v in n.values)
-    reader = Reader(stored, domain.sizes | {DEPTH: depth.size}, own)
-    lhs, rhs = operand_loads(reader, node, op, domain, affine({DEPTH: int(depth.size != 1)}))
+    reader = Reader(stored, domain.sizes | {a.name: a.size for a in depth}, own)
+    steps = [affine({a.name: int(a.size != 1)}) for a in depth]
+    lhs, rhs = operand_loads(reader, node, op, domain, steps)
     emission = Emission(name, domain, reader, wanted)
     reader.results[node.out] = domain.whole(node.out.shape), result(node.out.dtype)
     emission.values((node, *nodes))
@@ -45,25 +52,30 @@ def emit_product(
     stores = tuple(s for i in emission.items if isinstance(s := i.make(i.expr), Store))
     points = [Axis(domain.name(k), n) for k, n in enumerate(domain.shape)]
     batch = len(op.batching[0])
-    free = [a.type.ndim - batch - 1 for a in node.args]
+    free = [a.type.ndim - batch - len(sizes) for a in node.args]
     rows = points[batch + free[0] - 1] if free[0] else Axis("row", 1)
     columns = points[-1] if free[1] else Axis("column", 1)
+    if several and not reads_windows(node.args[0]):
+        rows, columns, lhs, rhs = columns, rows, rhs, lhs
     rest = tuple(a for a in points if a not in (rows, columns) and a.size != 1)
-    axes = rest, rows, columns, depth
-    product = Product(name, emission.buffers, *axes, lhs, rhs, stores, op.precision)
+    whole = Axis(DEPTH, prod(sizes))
+    product = Product(
+        name, emission.buffers, rest, rows, columns, whole, lhs, rhs, stores, op.precision,
+        depth_axes=tuple(depth) if several else (),
+    )  # fmt: skip
     return emission.work(normal_form(product))
 
 
 def operand_loads(
-    reader: Reader, node: Node, op: DotGeneral, domain: Domain, depth: Map
+    reader: Reader, node: Node, op: DotGeneral, domain: Domain, depth: Sequence[Map]
 ) -> tuple[Load, Load]:
     """What a point of the product reads of both sides."""
     point = domain.at(range(len(domain.shape)))
     batch = len(op.batching[0])
     loads = []
     of_free = batch
-    for value, (contracted,), batched in zip(node.args, op.contracting, op.batching, strict=True):
-        at = dict(zip(batched, point[:batch], strict=True)) | {contracted: depth}
+    for value, contracted, batched in zip(node.args, op.contracting, op.batching, strict=True):
+        at = dict(zip((*batched, *contracted), (*point[:batch], *depth), strict=True))
         for d in range(value.type.ndim):
             if d not in at:
                 at[d] = point[of_free]
@@ -78,6 +90,16 @@ def plain_load(reader: Reader, value: Value, at: tuple[Map, ...]) -> Load:
     if not isinstance(load, Load) or load.guards or load.at:
         raise CannotFuse
     return Load(load.buffer, load.map)
+
+
+def even_operand(value: Value, stored: Value, axes: Sequence[int]) -> bool:
+    """Whether `value`, a view of `stored`, is read along `axes` as along one axis."""
+    domain = Domain(value.shape)
+    at = domain.at(range(len(value.shape)))
+    place = plain_load(Reader({stored}, domain.sizes, ()), value, at).map
+    along = [Axis(domain.name(d), value.shape[d]) for d in axes if value.shape[d] != 1]
+    along.sort(key=lambda a: -abs(place.stride(a.name)))
+    return len(joined_axes(along, (place,))) < 2
 
 
 def plain_operand(value: Value, base: Value) -> bool:

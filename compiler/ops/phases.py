@@ -1,0 +1,270 @@
+"""A convolution by products of windows: what computes it once every derivative is taken.
+
+dilation     zeros between elements meet nothing: each phase of the result is a convolution of x
+             with every so manieth place of the window, and phases are interleaved
+padding      zeros around x, in memory in the order that x has there
+1 by 1       a product
+depthwise    a sum of products of views: it fuses with what is around it
+other        a product whose lhs are windows of x, views of it
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..ir.graph import Value, apply
+from ..ir.types import Type
+from .contract import dot_general
+from .elementwise import mul
+from .reduce import reduce_sum
+from .source import full, zero_of
+from .view import Ints, Permute, broadcast, concatenate, inverse, pad, permute, reshape, slice_
+from .windows import Windows
+
+UNROLLED = 32
+"""Places of a depthwise window each of whose sums over a whole array is a node of its own."""
+
+
+@dataclass(frozen=True)
+class Along:
+    """One spatial axis: `count` windows, of which o has place f at o * stride + f * step - low."""
+
+    count: int
+    stride: int
+    step: int
+    low: int
+
+    def margins(self, n: int, size: int) -> tuple[int, int]:
+        """How far windows of `size` places reach beyond `n` elements, before and after."""
+        last = (self.count - 1) * self.stride + (size - 1) * self.step - self.low
+        return max(0, self.low), max(0, last - n + 1)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Every `every`th place of a window from `first` on, and where it stands."""
+
+    first: int
+    every: int
+    along: Along
+
+
+def phases(along: Along, size: int, dilation: int) -> list[Phase | None]:
+    """The phases of an axis where x has dilation - 1 zeros between elements, of windows of `size`.
+
+    None: only zeros are met.
+    """
+    period = dilation // math.gcd(along.stride, dilation)
+    every = dilation // math.gcd(along.step, dilation)
+    found: list[Phase | None] = []
+    for r in range(period):
+        start = r * along.stride - along.low
+        meets = (f for f in range(min(size, every)) if (start + f * along.step) % dilation == 0)
+        first = next(meets, None)
+        if first is None:
+            found.append(None)
+            continue
+        stride, step = period * along.stride // dilation, every * along.step // dilation
+        low = -((start + first * along.step) // dilation)
+        found.append(Phase(first, every, Along(-(-along.count // period), stride, step, low)))
+    return found
+
+
+@dataclass(frozen=True)
+class Convolved:
+    """x[b, n, s, c] and w[b, f, c, k], with so many axes b, spatial ones, and c."""
+
+    x: Value
+    w: Value
+    batching: int
+    spatial: int
+    contracting: int
+    precision: str
+
+    @property
+    def first(self) -> int:
+        """The first spatial axis of x, and of the result."""
+        return self.x.type.ndim - self.spatial - self.contracting
+
+    @property
+    def places(self) -> range:
+        """The spatial axes of x."""
+        return range(self.first, self.first + self.spatial)
+
+    @property
+    def sizes(self) -> Ints:
+        """Of a window."""
+        return self.w.shape[self.batching : self.batching + self.spatial]
+
+    @property
+    def columns(self) -> Ints:
+        """The sizes k."""
+        return self.w.shape[self.batching + self.spatial + self.contracting :]
+
+    def shape(self, counts: Sequence[int]) -> Ints:
+        """The shape of the result, of so many windows."""
+        return (*self.x.shape[: self.first], *counts, *self.columns)
+
+    def zeros(self, counts: Sequence[int]) -> Value:
+        return full(zero_of(self.x.type), Type(self.x.dtype, self.shape(counts)))
+
+    def result(self, axes: Sequence[Along], dilation: Ints) -> Value:
+        """The convolution, where x has dilation - 1 zeros between its elements."""
+        counts = [a.count for a in axes]
+        if not math.prod((*self.shape(counts), *self.x.shape, *self.w.shape)):
+            return self.zeros(counts)
+        every = list(map(phases, axes, self.sizes, dilation))
+        periods = [len(p) for p in every]
+        layer = {
+            at: self.phase([p[r] for p, r in zip(every, at, strict=True)])
+            for at in itertools.product(*map(range, periods))
+        }
+        if set(periods) == {1}:
+            return layer[(0,) * self.spatial] or self.zeros(counts)
+        return self.interleaved(layer, periods, counts)
+
+    def phase(self, parts: Sequence[Phase | None]) -> Value | None:
+        """The convolution with the places of the window that a phase meets; None: it meets none."""
+        met = [p for p in parts if p is not None]
+        if len(met) < len(parts):
+            return None
+        start, stop, step = [0] * self.w.type.ndim, self.w.shape, [1] * self.w.type.ndim
+        for d, p in enumerate(met, self.batching):
+            start[d], step[d] = p.first, p.every
+        return replace(self, w=slice_(self.w, start, stop, step)).dense([p.along for p in met])
+
+    def interleaved(
+        self, layer: dict[Ints, Value | None], periods: Sequence[int], counts: Sequence[int]
+    ) -> Value:
+        """Phases side by side: result q * period + r is result q of phase r."""
+        each = [-(-n // p) for n, p in zip(counts, periods, strict=True)]
+        zeros = self.zeros(each)
+        apart = self.shape([n for q in each for n in (q, 1)])
+        values = {at: reshape(v or zeros, apart) for at, v in layer.items()}
+        for d in reversed(range(self.spatial)):
+            axis = self.first + 2 * d + 1
+            values = {
+                head: concatenate(*(values[(*head, r)] for r in range(periods[d])), axis=axis)
+                for head in dict.fromkeys(at[:d] for at in values)
+            }
+        whole = [q * p for q, p in zip(each, periods, strict=True)]
+        out = reshape(values[()], self.shape(whole))
+        return slice_(out, (0,) * out.type.ndim, self.shape(counts))
+
+    # ---- no zeros between elements
+
+    def dense(self, axes: Sequence[Along]) -> Value:
+        """The convolution by whichever form it has."""
+        b, groups = self.batching, math.prod(self.x.shape[: self.batching])
+        channels = math.prod(self.x.shape[self.first + self.spatial :])
+        if groups > 1 and math.prod(self.columns) == 1:
+            if channels == 1:
+                return self.depthwise(axes)
+            rows = math.prod(self.x.shape[b : self.first])
+            if rows == 1 and math.prod(a.count for a in axes) <= UNROLLED:
+                return self.depthwise_window(axes)
+        of_x, of_w = range(self.first + self.spatial, self.x.type.ndim), range(b, b + self.spatial)
+        inside = range(of_w.stop, of_w.stop + self.contracting)
+        batch = tuple(range(b)), tuple(range(b))
+        field = self.x.shape[self.first : of_x.start]
+        unmoved = all(a == Along(n, 1, a.step, 0) for a, n in zip(axes, field, strict=True))
+        if unmoved and set(self.sizes) == {1}:
+            flat = reshape(self.w, (*self.w.shape[:b], *self.w.shape[of_w.stop :]))
+            pairs = tuple(of_x), tuple(c - self.spatial for c in inside)
+            return dot_general(self.x, flat, pairs, batch, self.precision)
+        lhs = windows_of(self.x, self.places, self.sizes, axes)
+        new = range(self.x.type.ndim, lhs.type.ndim)
+        # rows as x lies in memory; if w must be copied, its steps are one after the other there
+        rows = [d for d in underlying(self.x)[1] if b <= d < of_x.start]
+        lhs = permute(lhs, (*range(b), *rows, *range(of_x.start, lhs.type.ndim)))
+        order = [d for d in underlying(self.w)[1] if b <= d < inside.stop]
+        w = permute(self.w, (*range(b), *order, *range(inside.stop, self.w.type.ndim)))
+        partner = dict(zip((*inside, *of_w), (*of_x, *new), strict=True))
+        pairs = tuple(partner[d] for d in order), tuple(range(b, inside.stop))
+        found = dot_general(lhs, w, pairs, batch, self.precision)
+        return permute(found, inverse((*range(b), *rows, *range(of_x.start, found.type.ndim))))
+
+    def depthwise(self, axes: Sequence[Along]) -> Value:
+        """One channel in and one out: sums over the window, computed as x lies in memory."""
+        base, order = underlying(self.x)
+        spots = sorted((order.index(d), k) for k, d in enumerate(self.places))
+        by_spot = [axes[k] for _, k in spots]
+        seen = apply(
+            Windows(
+                tuple(d for d, _ in spots), *zip(*(
+                    (a.count, self.sizes[k], a.stride, a.step, a.low)
+                    for a, (_, k) in zip(by_spot, spots, strict=True)
+                ), strict=True),
+            ),
+            base,
+        )  # fmt: skip
+        b, ndim = self.batching, base.type.ndim
+        groups = [d for d in order if d < b]
+        w = reshape(self.w, self.w.shape[: b + self.spatial])
+        w = permute(w, (*groups, *(b + k for _, k in spots)))
+        others = [j for j, d in enumerate(order) if d >= b]
+        product = mul(seen, broadcast(w, seen.shape, others))
+        total = reduce_sum(product, range(ndim, seen.type.ndim))
+        return reshape(permute(total, inverse(order)), self.shape([a.count for a in axes]))
+
+    def depthwise_window(self, axes: Sequence[Along]) -> Value:
+        """A sum over x for each place of a small result, all of them over the same points."""
+        base, order = underlying(self.x)
+        b, n = self.batching, range(self.batching, self.first)
+        kept = [d for d in order if d not in n]
+        base = reshape(base, [self.x.shape[d] for d in kept])
+        low, high = [0] * len(kept), [0] * len(kept)
+        spots = {d: kept.index(d) for d in self.places}
+        for a, size, j in zip(axes, self.sizes, spots.values(), strict=True):
+            low[j], high[j] = a.margins(base.shape[j], size)
+        base = pad(base, low, high, zero_of(base.type))
+        w = reshape(self.w, self.w.shape[: b + self.spatial + self.contracting])
+        w = permute(w, [d if d < b else d - len(n) for d in kept])
+        inside = [j for j, d in enumerate(kept) if d >= b]
+        sums = []
+        for at in itertools.product(*(range(a.count) for a in axes)):
+            start, stop, step = [0] * len(kept), list(base.shape), [1] * len(kept)
+            for o, a, size, j in zip(at, axes, self.sizes, spots.values(), strict=True):
+                start[j], step[j] = o * a.stride - min(a.low, 0), a.step
+                stop[j] = start[j] + (size - 1) * a.step + 1
+            total = reduce_sum(mul(slice_(base, start, stop, step), w), inside)
+            sums.append(reshape(total, (*total.shape, 1)))
+        groups = tuple(d for d in kept if d < b)
+        every = concatenate(*sums, axis=b) if len(sums) > 1 else sums[0]
+        every = permute(every, (*inverse(groups), b))
+        return reshape(every, self.shape([a.count for a in axes]))
+
+
+def reads_windows(x: Value) -> bool:
+    """Whether x is windows, by views."""
+    while x.node is not None and x.node.op.costless and len(x.node.args) == 1:
+        if isinstance(x.node.op, Windows):
+            return True
+        (x,) = x.node.args
+    return False
+
+
+def underlying(x: Value) -> tuple[Value, Ints]:
+    """The value of which x has the axes in another order, and the axis of x that each of its is."""
+    order = tuple(range(x.type.ndim))
+    while x.node is not None and isinstance(x.node.op, Permute):
+        order = tuple(order[d] for d in inverse(x.node.op.axes))
+        (x,) = x.node.args
+    return x, order
+
+
+def windows_of(x: Value, places: Sequence[int], sizes: Ints, axes: Sequence[Along]) -> Value:
+    """The windows of x, with the zeros around it in memory, where they stand as x does."""
+    base, order = underlying(x)
+    low, high = [0] * x.type.ndim, [0] * x.type.ndim
+    for d, size, a in zip(places, sizes, axes, strict=True):
+        j = order.index(d)
+        low[j], high[j] = a.margins(x.shape[d], size)
+    whole = permute(pad(base, low, high, zero_of(x.type)), inverse(order))
+    numbers = (
+        (a.count, n, a.stride, a.step, min(a.low, 0)) for a, n in zip(axes, sizes, strict=True)
+    )
+    return apply(Windows(tuple(places), *zip(*numbers, strict=True)), whole)
