@@ -20,8 +20,8 @@ infinity, and quantiles of nothing have the shape and dtype of any others, and s
 counts of nothing. The parts of products of infinite complex numbers may be NaN for infinite. fft:
 spectra of halves are scaled in f32; what has a spectrum of no points is 0.
 What is refused: Complex numbers have no order (max, argmax, searchsorted, isin; they are sorted by
-their parts). nextafter takes f32 and f64; var and std take dtypes of floats; norms are those of
-order 2, 1 and infinity, pads by constant or by elements of the array; partitions are sorted, and
+their parts). nextafter takes f32 and f64; var and std take dtypes of floats; pads are by
+constant or by elements of the array; partitions are sorted, and
 ask for places within the axis; complex numbers fill no real array. Traced numbers are not written
 to: they are values, as NumPy's scalars are.
 What is not refused: numbers have an axis 0 in every reduction, clip of bools without bounds.
