@@ -20,10 +20,10 @@ infinity, and quantiles of nothing have the shape and dtype of any others, and s
 counts of nothing. The parts of products of infinite complex numbers may be NaN for infinite. fft:
 spectra of halves are scaled in f32; what has a spectrum of no points is 0.
 What is refused: Complex numbers have no order (max, argmax, searchsorted, isin; they are sorted by
-their parts). nextafter takes f32 and f64; var and std take dtypes of floats; pads are by
-constant or by elements of the array; partitions are sorted, and
-ask for places within the axis; complex numbers fill no real array. Traced numbers are not written
-to: they are values, as NumPy's scalars are.
+their parts). nextafter takes f32 and f64; var and std take dtypes of floats; pads are by constant
+or by elements of the array; partitions are sorted, and ask for places within the axis; complex
+numbers fill no real array. Traced numbers are not written to: they are values, as NumPy's scalars
+are.
 What is not refused: numbers have an axis 0 in every reduction, clip of bools without bounds.
 
 Derivatives where there is none are JAX's: halves at ties, infinite for sqrt at 0. But that of |x|,
