@@ -15,7 +15,6 @@ Products and sums: dot_general, batch_matmul, reduce_sum, cumsum, cumlogsumexp a
 Convolutions: conv_general_dilated, conv, conv_transpose, conv_general_dilated_patches, paddings.
 Transforms: fft, of the kinds that FftType names.
 Order: sort, top_k, argmax, argmin. Special functions: erf, erf_inv, lgamma, digamma, logistic.
-Matrices: linalg.
 Elementwise: add, exp, clamp, select, rsqrt, fma, convert_element_type and all others of jax.lax's.
 """
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir.errors import ProgramError
-from ..ir.graph import Node, Op, Sample, Value, apply
+from ..ir.errors import CompilerError, ProgramError
+from ..ir.graph import Node, Op, Pair, Parts, Sample, Value, apply
 from ..ir.types import COMPLEX, WHOLE, WIDE, Type
+from . import few_points
 from .elementwise import complex, conj, eq, imag, like, mul, operands, or_, real, select
 from .family import Linear, behind, of_domain
 from .on_host import Arrays, OnHost
@@ -32,7 +34,7 @@ class Fourier(OnHost, Linear, abstract=True):
 
     The factor is the transform's own, for its last pass multiplies by it at no cost; and a
     transpose has the norm that the transform has.
-    Source: NumPy's pocketfft, in the precision of the operand.
+    Source: NumPy's pocketfft, in the precision of the operand; few points by products.
     """
 
     arity = 1
@@ -63,6 +65,21 @@ class Fourier(OnHost, Linear, abstract=True):
             )
         return x
 
+    def scale(self, x: Type) -> float:
+        """What the sums are times."""
+        power = {"sum": 0.0, "ortho": -0.5, "mean": -1.0}[self.norm]
+        return float(math.prod(self.lengths(x))) ** power
+
+    def by_products(self, x: Parts, of: Type) -> Parts:
+        """The result of an operand of type `of`, by real values, where points are few."""
+        raise CompilerError(f"op '{self.name}' has no form by products")
+
+    def in_pairs(self, node: Node, args: tuple[Parts, ...]) -> tuple[Parts, ...]:
+        (x,), of = args, node.args[0].type
+        if all(map(few_points.stages_of, self.lengths(of))):
+            return (self.by_products(x, of),)
+        return super().in_pairs(node, args)
+
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
@@ -86,6 +103,13 @@ class Fft(Fourier):
             return (np.fft.ifftn(args[0], axes=self.axes, norm=INVERSE[self.norm]),)
         return (np.fft.fftn(args[0], axes=self.axes, norm=FORWARD[self.norm]),)
 
+    def by_products(self, x: Parts, of: Type) -> Parts:
+        scale = self.scale(of)
+        for axis in self.axes[::-1]:
+            x = few_points.transformed(x, axis, of.shape[axis], self.inverse, scale)
+            scale = 1.0
+        return x
+
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         found = apply(self, ct)
         return found if operands(out)[0].type.is_complex else real(found)
@@ -100,6 +124,8 @@ class Fft(Fourier):
             ((1, 0), "ortho", False, (3, 4)),
             ((0, 2), "mean", True, (3, 2, 2)),
             ((1,), "sum", False, (0, 3)),
+            ((0,), "mean", True, (67, 2)),
+            ((0,), "sum", False, (66, 2)),
         ):
             yield Sample(cls(axes, norm, inverse), (Type("c128", shape),))
         yield Sample(cls((0, 1), "ortho", True), (Type("f64", (3, 4)),))
@@ -121,6 +147,14 @@ class Rfft(Fourier):
     def computed(self, *args: np.ndarray) -> Arrays:
         return (np.fft.rfftn(args[0], axes=self.axes, norm=FORWARD[self.norm]),)
 
+    def by_products(self, x: Parts, of: Type) -> Parts:
+        *others, last = self.axes
+        n = of.shape[last]
+        y = few_points.transformed(x, last, n, scale=self.scale(of), most=n // 2 + 1)
+        for axis in others[::-1]:
+            y = few_points.transformed(y, axis, of.shape[axis], inverse=False)
+        return y
+
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         """The inverse counts inner points twice, for themselves and for their conjugates."""
         axis, n = self.axes[-1], operands(out)[0].shape[self.axes[-1]]
@@ -136,6 +170,8 @@ class Rfft(Fourier):
             ((1, 0), "ortho", (3, 4)),
             ((2, 0), "mean", (2, 2, 3)),
             ((1,), "sum", (0, 3)),
+            ((0,), "mean", (67, 2)),
+            ((1,), "sum", (2, 66)),
         ):
             yield Sample(cls(axes, norm), (Type("f64", shape),))
         yield from rejected(cls, cls, "c64")
@@ -145,7 +181,7 @@ class Irfft(Fourier):
     """The real numbers, `size` along the last axis, of which `rfft` has these points: the inverse
     transform of them and of their conjugates
 
-    Imaginary parts of points that are their own conjugates, 0 and half an even size, are not read.
+    Imaginary parts of points that are their own conjugates, 0 and half an even size, count nothing.
     """
 
     domain = COMPLEX
@@ -169,6 +205,13 @@ class Irfft(Fourier):
         sizes = (*(x.shape[a] for a in self.axes[:-1]), self.size)
         return (np.fft.irfftn(x, sizes, self.axes, INVERSE[self.norm]),)
 
+    def by_products(self, x: Parts, of: Type) -> Parts:
+        *others, last = self.axes
+        for axis in others:
+            x = few_points.transformed(x, axis, of.shape[axis], inverse=True)
+        assert isinstance(x, Pair)
+        return few_points.of_half(x, last, self.size, self.scale(of))
+
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         found = conj(apply(Rfft(self.axes, self.norm), ct))
         return weighted(found, self.axes[-1], self.size, 2.0)
@@ -184,6 +227,8 @@ class Irfft(Fourier):
             ((1, 0), "ortho", 4, (3, 4)),
             ((2, 0), "mean", 3, (2, 2, 3)),
             ((1,), "sum", 3, (0, 2)),
+            ((0,), "mean", 67, (34, 2)),
+            ((1,), "sum", 66, (2, 34)),
         ):
             yield Sample(cls(axes, norm, size), (Type("c128", shape),))
         error = "irfft: 3 points along axis 0 are required for a size of 5, got c128[4]"

@@ -23,6 +23,8 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("convolve", "sum(v[k] * np.pad(x, (k, len(v) - 1 - k)) for k in range(len(v)))"),
     ("correlate", "sum(v[k] * x[k : len(x) - len(v) + 1 + k] for k in range(len(v)))"),
     ("gradient", "np.diff(x), and (x[2:] - x[:-2]) / 2 between the ends"),
+    ("cross", "np.stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], "
+     "x[0] * y[1] - x[1] * y[0]])"),
     ("cov", "d @ d.T / (d.shape[1] - 1), with d = x - np.mean(x, axis=1, keepdims=True)"),
     ("corrcoef", "d @ d.T, with d = x - np.mean(x, axis=1, keepdims=True) "
      "over np.linalg.norm(d, axis=1, keepdims=True)"),
@@ -67,6 +69,9 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("isfortran common_type min_scalar_type",
      "x.dtype and x.shape, which are static: np.result_type(x, y)"),
     ("asfortranarray require asarray_chkfinite asmatrix", "x itself, which is in C order"),
+    ("linalg.inv linalg.solve linalg.det linalg.slogdet linalg.cholesky linalg.qr linalg.svd "
+     "linalg.eig linalg.eigh linalg.eigvals linalg.eigvalsh linalg.pinv linalg.lstsq "
+     "linalg.matrix_rank linalg.cond", f"np.matmul with factors made {OUTSIDE}"),
 )  # fmt: skip
 
 HINTS: dict[str, str] = {name: hint for names, hint in GROUPS for name in names.split()}

@@ -32,12 +32,12 @@ LINEAR = {
 """They move elements, add them, or scale them by numbers."""
 
 MULTILINEAR = {
-    "numpy": "convolve correlate cross dot einsum inner kron matmul outer tensordot vdot vecdot",
+    "numpy": "convolve correlate dot einsum inner kron matmul outer tensordot vdot vecdot",
     "lax": """
         batch_matmul conv conv_general_dilated conv_general_dilated_local conv_transpose
         conv_with_general_padding dot dot_general scatter_mul
     """,
-    "linalg": "cross matmul multi_dot outer tensordot vecdot",
+    "linalg": "matmul multi_dot outer tensordot vecdot",
 }
 """Sums of products."""
 
@@ -67,7 +67,6 @@ DISCRETE = {
         is_finite le lt ne reduce_and reduce_or round shift_left shift_right_arithmetic
         shift_right_logical sign
     """,
-    "linalg": "matrix_rank",
     "nn": "accuracy one_hot",
     "random": """
         PRNGKey bernoulli binomial bits categorical choice fold_in geometric key multinomial
@@ -102,10 +101,6 @@ STATIC = {
 """No operand has a derivative: shapes, types, numbers of steps, keys."""
 
 OTHER = {
-    "linalg": """
-        cholesky cond det eig eigh eigvals eigvalsh inv lstsq pinv qr slogdet solve svd svdvals
-        tensorinv tensorsolve
-    """,  # of matrices: see tests/front/numpy/test_linalg.py
     "optim": "adam adamw rmsprop",  # roots of running means, which eps_root or eps keep from 0
     "lax": "random_gamma_grad",  # a quadrature
     "random": "beta chisquare dirichlet f gamma loggamma t",  # move by random_gamma_grad

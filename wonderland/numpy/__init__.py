@@ -16,8 +16,7 @@ Reductions: sum, prod, mean, var, std, min, max, any, all, quantile, median; tho
 cumprod, diff.
 Shapes: reshape, transpose, moveaxis, broadcast_to, concatenate, stack, split, pad, tile, roll.
 Places: take, take_along_axis, at (x with some elements others), put, searchsorted, nonzero.
-Products: matmul, dot, einsum, tensordot, outer, kron, cross, convolve, correlate.
-Matrices: linalg.
+Products: matmul, dot, einsum, tensordot, outer, kron, convolve, correlate; linalg.
 Order: sort, argsort, partition, unique, bincount, histogram.
 Fourier transforms: fft.
 """

@@ -26,7 +26,6 @@ from ...transform.jvp import pushforward
 from ...transform.split import dependents, divided
 from ...transform.transpose import pullback
 from ..contract import DotGeneral
-from ..convolution import Convolution
 from ..elementwise import Named, after, mul
 from ..source import Constant
 from ..transcendental import cos, sin
@@ -259,7 +258,7 @@ def saves(policy: Policy, node: Node) -> bool:
         case "everything_saveable":
             return True
         case "dots_saveable":
-            return isinstance(node.op, (DotGeneral, Convolution))
+            return isinstance(node.op, DotGeneral)
         case "dots_with_no_batch_dims_saveable":
             return isinstance(node.op, DotGeneral) and not node.op.batching[0]
         case "save_only_these_names":

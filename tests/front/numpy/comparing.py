@@ -104,7 +104,8 @@ ADDING = (
     "linalg.matrix_norm linalg.matrix_power linalg.multi_dot linalg.matmul linalg.outer "
     "linalg.vecdot linalg.tensordot linalg.trace add.reduce add.accumulate multiply.reduce "
     "multiply.accumulate logaddexp.accumulate histogram mul truediv pow "
-    "fft.irfft fft.irfftn fft.irfft2 fft.hfft "
+    "fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fft2 fft.ifft2 fft.rfft2 "
+    "fft.irfft2 fft.fftn fft.ifftn fft.rfftn fft.irfftn "
 )
 """What adds up, or interpolates."""
 

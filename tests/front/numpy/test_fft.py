@@ -34,6 +34,13 @@ def assert_bits(got: Any, want: Any) -> None:
     np.testing.assert_array_equal(got, want)
 
 
+def assert_near(got: Any, want: Any) -> None:
+    """As exact as the greatest number."""
+    assert (got.dtype, got.shape) == (want.dtype, want.shape)
+    units = 8 * np.finfo(want.dtype).eps * np.max(np.abs(want))
+    np.testing.assert_allclose(got, want, rtol=0, atol=units)
+
+
 @pytest.mark.parametrize("dtype", REAL)
 @pytest.mark.parametrize("name", KINDS)
 def test_every_size_gives_the_bits_of_numpy(name: str, dtype: Any) -> None:
@@ -66,15 +73,39 @@ SEVERAL: tuple[tuple[str, tuple[int, ...], dict[str, Any]], ...] = (
 )
 
 
-@pytest.mark.parametrize("dtype", REAL)
-@pytest.mark.parametrize("case", SEVERAL, ids=lambda c: f"{c[0]} {c[2]}")
-def test_axes_sizes_and_norms_are_numpys_in_compiled_programs(case: Any, dtype: Any) -> None:
-    name, shape, options = case
+@pytest.mark.parametrize("k", range(len(SEVERAL)), ids=lambda k: f"{SEVERAL[k][0]} {SEVERAL[k][2]}")
+def test_axes_sizes_and_norms_are_numpys_in_compiled_programs(k: int) -> None:
+    (name, shape, options), dtype = SEVERAL[k], REAL[k % 2]
     real = name.startswith("r") or name == "ihfft"
     x = numbers(shape, dtype if real else np.result_type(dtype, np.complex64))
-    for function in (getattr(np.fft, name), getattr(wl.numpy.fft, name)):
-        got = wl.jit(lambda x, f=function: f(x, **options))(x)
-        assert_bits(got, getattr(np.fft, name)(x, **options))
+    numpys, ours = getattr(np.fft, name), getattr(wl.numpy.fft, name)
+    assert_near(wl.jit(lambda x: numpys(x, **options))(x), numpys(x, **options))
+    assert_bits(interpreted(lambda x: ours(x, **options), x), numpys(x, **options))
+
+
+POINTS = (1, 7, 64, 65, 96, 127, 512, 513)
+"""Of a product, of two, and of the host."""
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(name, REAL[k % 2]) for k, name in enumerate(KINDS)], ids=str
+)
+def test_numbers_of_points_of_every_form_in_compiled_programs(name: str, dtype: Any) -> None:
+    function = getattr(np.fft, name)
+    of = np.result_type(dtype, np.complex64) if KINDS[name] == "c" else dtype
+
+    @wl.jit
+    def run(xs: Any) -> Any:
+        return [function(x, n, axis) for x, n, axis in zip(xs, POINTS, axes, strict=True)]
+
+    axes = [k % 3 % 2 for k in range(len(POINTS))]
+    held = [n // 2 + 1 if name in ("irfft", "hfft") else n for n in POINTS]
+    xs = [numbers((m, 3, 2) if not k else (2, m, 3), of) for m, k in zip(held, axes, strict=True)]
+    for got, x, n, axis in zip(run(xs), xs, POINTS, axes, strict=True):
+        want = function(x, n, axis)
+        assert_near(got, want)
+        if n in (127, 513) and name not in ("irfft", "hfft"):
+            assert_bits(got, want)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +150,17 @@ def test_shifts_and_frequencies() -> None:
         (lambda x: np.fft.ifft(x, 0), [1.0, 2], "ifft: one point or more is required along axis 0"),
         (lambda x: np.fft.rfft(x), [], "rfft: one point or more is required along axis 0, got 0"),
         (lambda x: np.fft.irfft(x), [1.0], "irfft: one point or more is required along axis 0"),
-        (lambda x: np.fft.hfft(x, 2.5), [1.0], "hfft: an int or None is required for n, got 2.5"),
+        (
+            lambda x: np.fft.hfft(x, x.ndim + 1.5),  # pyright: ignore[reportArgumentType]
+            [1.0],
+            "hfft: an int or None is required for n, got 2.5",
+        ),
         (lambda x: np.fft.fft(x, x), [1.0], "fft: an int or None is required for n, got a traced"),
-        (lambda x: np.fft.fft(x, norm="both"), [1.0], "fft: a norm of 'backward', 'ortho', 'for"),
+        (
+            lambda x: wl.numpy.fft.fft(x, norm="both"),
+            [1.0],
+            "fft: a norm of 'backward', 'ortho",
+        ),
         (lambda x: np.fft.ihfft(x, norm=x), [1.0], "ihfft: a norm of 'backward', 'ortho', 'forwa"),
         (lambda x: np.fft.rfft(x), [1j], "rfft: real numbers are required, got c128[1]"),
         (lambda x: np.fft.ihfft(x), [1j], "ihfft: real numbers are required, got c128[1]"),
@@ -130,7 +169,11 @@ def test_shifts_and_frequencies() -> None:
         (lambda x: np.fft.fft2(x), [1.0], "fft2: an axis within 1 dimensions is required, got -2"),
         (lambda x: np.fft.fftn(x, (2, 3), (0,)), [1.0], "fftn: a size for each axis is required"),
         (lambda x: np.fft.fftn(x, (-2,), (0,)), [1.0], "fftn: sizes of -1 or more are required"),
-        (lambda x: np.fft.fftn(x, (None,), (0,)), [1.0], "fftn: an int or a tuple of ints is re"),
+        (
+            lambda x: wl.numpy.fft.fftn(x, (None,), (0,)),
+            [1.0],
+            "fftn: an int or a tuple of ints is re",
+        ),
         (lambda x: np.fft.fftshift(x), 1.0, "fftshift: one axis or more is required, got f64"),
         (lambda x: np.fft.ifftshift(x, 1), [1.0], "ifftshift: an axis within 1 dimensions is r"),
         (lambda x: wl.numpy.fft.fftfreq(0, x), 1.0, "fftfreq: n of 1 or more is required, got 0"),
@@ -222,7 +265,8 @@ def test_derivatives_of_both_modes_and_two_orders(name: str) -> None:
 @pytest.mark.parametrize("name", ["fft", "ifft", "irfft", "hfft"])
 def test_gradients_of_complex_numbers_are_those_of_their_parts(name: str) -> None:
     """Of a real function f(u + iv) the gradient is df/du - i df/dv, as in JAX."""
-    z, function = numbers((2, 4), np.complex128), getattr(np.fft, name)
+    z: Any = numbers((2, 4), np.complex128)
+    function = getattr(np.fft, name)
 
     def loss(z: Any) -> Any:
         return energy(function(z))
@@ -271,13 +315,26 @@ def test_a_loop_transforms_in_every_turn(dtype: Any) -> None:
         np.testing.assert_allclose(saved, want, tolerance, tolerance)
 
 
-def test_a_transform_is_a_row_of_the_host_and_what_is_around_it_fuses() -> None:
-    def smooth(x: Any) -> Any:
-        return np.fft.irfft(np.fft.rfft(x * 2) * np.exp(-np.arange(5.0)), 8) + 1
+def smooth(x: Any) -> Any:
+    n = x.shape[-1]
+    return np.fft.irfft(np.fft.rfft(x * 2) * np.exp(-np.arange(n // 2 + 1.0)), n) + 1
 
-    table = wl.jit(smooth).inspect(np.ones((3, 8)))["table"]
-    rows = [line.split("(")[0].split()[1:] for line in table.splitlines()[1:]]
-    assert rows == [["map_mul"], ["host", "rfft"], ["map_add"], ["host", "irfft"], ["map_add"]]
+
+def rows_of(x: Any) -> list[str]:
+    table = wl.jit(smooth).inspect(x)["table"]
+    return [" ".join(line.split("(")[0].split()[1:]) for line in table.splitlines()[1:]]
+
+
+def test_a_transform_is_a_row_of_the_host_and_what_is_around_it_fuses() -> None:
+    rows = rows_of(np.ones((3, 67)))
+    assert rows == ["map_mul", "host rfft", "map_add", "host irfft", "map_add"]
+
+
+def test_a_transform_of_few_points_is_products() -> None:
+    for n in (8, 64, 96, 512):
+        rows = rows_of(np.ones((200, n)))
+        assert not [r for r in rows if "host" in r]
+        assert sum("product" in r for r in rows) >= 4
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
