@@ -3,8 +3,15 @@
     odds = wl.special.logit(wl.special.expit(x))
     tail = wl.special.ndtr(-x)
 
-Normal distribution: erf, erfc, erfinv, ndtr. Gamma: gammaln, digamma, psi.
-Logistic: expit, log_expit, logit. Entropy, with 0 log 0 = 0: entr, xlogy, xlog1py. Also log1mexp.
+SciPy's own functions on traced values do the same. All are differentiable to any order, in every
+argument that is a real number.
+Normal distribution: erf, erfc, erfcx, erfinv, erfcinv, ndtr, log_ndtr, ndtri.
+Gamma: gamma, gammaln, loggamma, gammasgn, digamma, psi, polygamma, zeta, multigammaln, factorial,
+poch; of two numbers beta, betaln, binom, comb; incomplete gammainc, gammaincc, betainc.
+Bessel: i0, i0e, i1, i1e.
+Logistic: expit, log_expit, logit; softmax, log_softmax, logsumexp of arrays.
+Entropy, with 0 log 0 = 0: entr, rel_entr, kl_div, xlogy, xlog1py. Also log1mexp.
+Statistics: boxcox, boxcox1p, inv_boxcox, inv_boxcox1p, exprel, huber, pseudo_huber.
 """
 
 from .compiler.front.special import *  # noqa: F403

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 
-def each(function: Callable[[float], float]) -> Callable[[Any], Any]:
+def each(function: Callable[..., float]) -> Callable[..., Any]:
     """A function of floats on every element."""
     return np.vectorize(function, otypes=[np.float64])
 
@@ -57,5 +57,67 @@ def inverse_erf(x: float) -> float:
     return math.copysign(y, x)
 
 
+def gamma_function(x: float) -> float:
+    if x == 0.0:
+        return math.copysign(math.inf, x)
+    try:
+        return math.gamma(x)
+    except ValueError:  # at a pole
+        return math.nan
+    except OverflowError:
+        return math.inf
+
+
+def scaled_erfc(x: float) -> float:
+    """exp(x^2) erfc(x): that, or a continued fraction."""
+    if x < 2.0:
+        return math.exp(x * x) * math.erfc(x) if x > -26.7 else math.inf
+    rest = x
+    for k in range(80, 0, -1):
+        rest = x + 0.5 * k / rest
+    return 1.0 / (math.sqrt(math.pi) * rest) if x == x else x
+
+
+def inverse_erfc(x: float) -> float:
+    """inverse_erf(1 - x), or steps of Newton's method on log(erfc)."""
+    if not 0.0 < x < 2.0:
+        return math.copysign(math.inf, 1.0 - x) if x in (0.0, 2.0) else math.nan
+    rest = min(x, 2.0 - x)
+    if rest > 0.3:
+        return inverse_erf(1.0 - x)
+    y = math.sqrt(-math.log(rest))
+    for _ in range(9):
+        scaled = scaled_erfc(y)
+        y += (math.log(scaled) - y * y - math.log(rest)) * scaled * math.sqrt(math.pi) / 2
+    return math.copysign(y, 1.0 - x)
+
+
+def scaled_bessel(order: int) -> Callable[[float], float]:
+    """exp(-|x|) I(x) of an order: the power series, or the asymptotic one from 30 on."""
+
+    def function(x: float) -> float:
+        a = math.fabs(x)
+        if not a < math.inf:
+            return x if x != x else math.copysign(0.0, x if order else 1.0)
+        term = total = 1.0
+        k = 0
+        while abs(term) > 1e-17 * total:
+            k += 1
+            if a < 30.0:
+                term *= 0.25 * a * a / (k * (k + order))
+            else:
+                term *= ((2 * k - 1) ** 2 - 4 * order * order) / (8 * k * a)
+            total += term
+        if a >= 30.0:
+            total /= math.sqrt(2 * math.pi * a)
+        else:
+            total *= math.exp(-a) * (0.5 * a) ** order
+        return -total if order % 2 and x < 0.0 else total
+
+    return function
+
+
 erf, erfc, lgamma = each(math.erf), each(math.erfc), each(log_gamma)
 digamma, erfinv = each(psi), each(inverse_erf)
+gamma, erfcx, erfcinv = each(gamma_function), each(scaled_erfc), each(inverse_erfc)
+i0e, i1e = each(scaled_bessel(0)), each(scaled_bessel(1))

@@ -17,7 +17,16 @@ import numpy as np
 
 from ..ir import types
 from ..ir.errors import CompilerError
-from .functions import digamma, erf, erfc, erfinv, lgamma
+from .functions import digamma, erf, erfc, erfcinv, erfcx, erfinv, gamma, i0e, i1e, lgamma
+from .incomplete import (
+    beta_density,
+    betainc,
+    betaln,
+    gamma_density,
+    gammainc,
+    gammaincc,
+    zeta,
+)
 
 NUMPY = {d: types.NUMPY[d] for d in types.REAL}
 HALVES = frozenset(types.HALVES)  # moved, chosen and cast; computed with in f32
@@ -165,5 +174,17 @@ OPS: dict[str, ScalarOp] = {
         ScalarOp("erfinv", 1, in_first_dtype(erfinv), FLOATS, weight=60),
         ScalarOp("lgamma", 1, in_first_dtype(lgamma), FLOATS, weight=150),
         ScalarOp("digamma", 1, in_first_dtype(digamma), FLOATS, weight=120),
+        ScalarOp("erfcx", 1, in_first_dtype(erfcx), FLOATS, weight=70),
+        ScalarOp("erfcinv", 1, in_first_dtype(erfcinv), FLOATS, weight=80),
+        ScalarOp("gamma", 1, in_first_dtype(gamma), FLOATS, weight=120),
+        ScalarOp("i0e", 1, in_first_dtype(i0e), FLOATS, weight=70),
+        ScalarOp("i1e", 1, in_first_dtype(i1e), FLOATS, weight=70),
+        ScalarOp("betaln", 2, in_first_dtype(betaln), FLOATS, weight=250),
+        ScalarOp("zeta", 2, in_first_dtype(zeta), FLOATS, weight=500),
+        ScalarOp("gammainc", 2, in_first_dtype(gammainc), FLOATS, weight=600),
+        ScalarOp("gammaincc", 2, in_first_dtype(gammaincc), FLOATS, weight=600),
+        ScalarOp("gamma_density", 2, in_first_dtype(gamma_density), FLOATS, weight=200),
+        ScalarOp("beta_density", 3, in_first_dtype(beta_density), FLOATS, weight=350),
+        ScalarOp("betainc", 3, in_first_dtype(betainc), FLOATS, weight=800),
     )
 }

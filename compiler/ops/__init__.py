@@ -21,6 +21,7 @@ from .formula import *
 from .gamma import *
 from .gather import *
 from .guard import *
+from .incomplete import *
 from .linalg import *
 from .nested.scan import Scan as Scan
 from .nested.switch import Switch as Switch
@@ -30,6 +31,7 @@ from .pooling import *
 from .random import *
 from .reduce import *
 from .source import *
+from .special import *
 from .transcendental import *
 from .view import *
 from .windows import *

@@ -35,6 +35,9 @@ N = TypeVar("N")
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """What computes a NumPy function on tracers."""
 
+SCIPY: dict[str, Callable[..., Any]] = {}
+"""What computes a ufunc of scipy.special on tracers, by its name."""
+
 
 class Syntax:
     """What Python's own syntax means on tracers: who can do it gives each a function."""
@@ -318,7 +321,7 @@ class Tracer(Concrete):
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         called = function if method == "__call__" else getattr(function, method)
-        found = FUNCTIONS.get(called)
+        found = FUNCTIONS.get(called) or (SCIPY.get(called.__name__) if is_scipys(called) else None)
         if found is None:
             refuse_function(
                 function.__name__ if method == "__call__" else f"{function.__name__}.{method}", self
@@ -447,6 +450,13 @@ class Tracer(Concrete):
                 location(user_source()),
             )
         return (self[i] for i in range(self.shape[0]))
+
+
+def is_scipys(function: Any) -> bool:
+    """Whether it is a ufunc of scipy.special; who has one has imported that."""
+    name = getattr(function, "__name__", "")
+    ufuncs = sys.modules.get("scipy.special._ufuncs")
+    return bool(name) and getattr(ufuncs, name, None) is function
 
 
 def nearest(name: str) -> str:

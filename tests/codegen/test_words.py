@@ -44,6 +44,7 @@ def cases() -> list[Case]:
     add(1, FLOATS, "tan(a); asin(a); acos(a); atan(a); sinh(a); cosh(a); asinh(a); acosh(a)")
     add(1, FLOATS, "atanh(a); exp2(a); log2(a); log10(a); cbrt(a)")
     add(1, FLOATS, "erfc(a); erfinv(a); lgamma(a); digamma(a)")
+    add(1, ("f64",), "gamma(a); erfcx(a); erfcinv(a); i0e(a); i1e(a)")
     add(
         1,
         FLOATS,

@@ -14,7 +14,7 @@ from wonderland.compiler.ops.cumulative import Cummax
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.extend import Elementwise, Expr, scalar
 
-SEEDS = range(250)  # each op begins two graphs or more
+SEEDS = range(400)  # each op begins two graphs or more
 
 
 def test_seeds_in_a_row_cover_every_op_and_keep_to_the_size() -> None:

@@ -68,6 +68,7 @@ DISCRETE = {
         shift_right_logical sign
     """,
     "nn": "accuracy one_hot",
+    "special": "gammasgn",
     "random": """
         PRNGKey bernoulli binomial bits categorical choice fold_in geometric key multinomial
         permutation poisson rademacher randint split
@@ -103,6 +104,7 @@ STATIC = {
 OTHER = {
     "optim": "adam adamw rmsprop",  # roots of running means, which eps_root or eps keep from 0
     "lax": "random_gamma_grad",  # a quadrature
+    "special": "betainc gammainc gammaincc",  # by quadratures
     "random": "beta chisquare dirichlet f gamma loggamma t",  # move by random_gamma_grad
 }
 """They are held to differences beside their own tests."""

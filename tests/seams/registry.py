@@ -113,6 +113,31 @@ def half(x: Any, y: Any) -> Any:
     return (x + y) / 2
 
 
+def scaled_erfc(x: Any) -> Any:
+    return mp.exp(x * x) * mp.erfc(x)
+
+
+def relative_exp(x: Any) -> Any:
+    return mp.expm1(x) / x if x else mp.mpf(1)
+
+
+def box(x: Any, power: Any) -> Any:
+    return mp.expm1(power * mp.log(x)) / power if power else mp.log(x)
+
+
+def unboxed(y: Any, power: Any) -> Any:
+    return mp.exp(mp.log1p(power * y) / power if power else y)
+
+
+def apart(x: Any) -> bool:
+    """Not about a pole of gamma."""
+    return x > 0.1 or -0.9 < x < -0.1
+
+
+def both_positive(x: Any, y: Any) -> bool:
+    return x > 0 and y > 0
+
+
 def positive(x: Any, *_: Any) -> bool:
     return x > 0
 
@@ -226,6 +251,63 @@ OF_ONE = [
         ends={0.0: (-inf, inf, -inf, inf), 1.0: (inf, inf, inf, inf)},
         inside=lambda p: 0 < p < 1,
     ),
+    Seam("special.erfcx", wl.special.erfcx, scaled_erfc, (0.0, 0.47, 3.0)),
+    Seam(
+        "special.erfcinv",
+        wl.special.erfcinv,
+        lambda x: mp.erfinv(1 - x),
+        (0.3, 1.0, 1.7),
+        ends={0.0: (inf, -inf, inf, -inf), 2.0: (-inf, -inf, -inf, -inf)},
+        inside=lambda x: 1e-9 < x < 2,
+    ),
+    Seam("special.log_ndtr", wl.special.log_ndtr, lambda x: mp.log(mp.ncdf(x)), (0.0, -1.0, 3.0)),
+    Seam(
+        "special.ndtri",
+        wl.special.ndtri,
+        lambda p: mp.sqrt(2) * mp.erfinv(2 * p - 1),
+        (0.15, 0.5, 0.85),
+        ends={0.0: (-inf, inf, -inf, inf), 1.0: (inf, inf, inf, inf)},
+        inside=lambda p: 1e-9 < p < 1,
+    ),
+    Seam("special.gamma", wl.special.gamma, mp.gamma, (1.0, 2.0, 8.0, -0.5), inside=apart),
+    Seam("special.loggamma", wl.special.loggamma, mp.loggamma, (1.0, 10.0), inside=positive),
+    Seam(
+        "special.polygamma",
+        lambda x: wl.special.polygamma(2, x),
+        lambda x: mp.psi(2, x),
+        (1.0, 10.0),
+        inside=positive,
+    ),
+    Seam(
+        "special.multigammaln",
+        lambda x: wl.special.multigammaln(x, 2),
+        lambda x: mp.log(mp.pi) / 2 + mp.loggamma(x) + mp.loggamma(x - 0.5),
+        (2.0,),
+    ),
+    Seam(
+        "special.factorial",
+        wl.special.factorial,
+        mp.factorial,
+        (0.0, 3.0),
+        inside=lambda x: x > 1e-9,
+    ),
+    Seam("special.i0", wl.special.i0, lambda x: mp.besseli(0, x), (0.0, 6.0, -8.0)),
+    Seam("special.i1", wl.special.i1, lambda x: mp.besseli(1, x), (0.0, 6.0, -8.0)),
+    Seam(
+        "special.i0e",
+        wl.special.i0e,
+        lambda x: mp.besseli(0, x) * mp.exp(-abs(x)),
+        (6.0, -8.0),
+        {0.0: lambda x: mp.besseli(0, x)},
+    ),
+    Seam(
+        "special.i1e",
+        wl.special.i1e,
+        lambda x: mp.besseli(1, x) * mp.exp(-abs(x)),
+        (6.0, -8.0),
+        {0.0: lambda x: mp.besseli(1, x)},
+    ),
+    Seam("special.exprel", wl.special.exprel, relative_exp, (0.0, 1.0, -1.5)),
     Seam("special.log_expit", wl.special.log_expit, lambda x: -soft(-x)),
     Seam(
         "special.entr",
@@ -438,6 +520,75 @@ OF_TWO = [
         lambda x, y: x * mp.log1p(y),
         ((0.0, 0.0), (0.0, 2.0), (3.0, -0.5)),
         inside=lambda x, y: y > -1,
+    ),
+    Seam(
+        "special.rel_entr",
+        wl.special.rel_entr,
+        lambda x, y: x * mp.log(x / y),
+        (TIE, APART, (2.0, 1.0)),
+        inside=both_positive,
+    ),
+    Seam(
+        "special.kl_div",
+        wl.special.kl_div,
+        lambda x, y: x * mp.log(x / y) - x + y,
+        (TIE, APART, (2.0, 1.0)),
+        inside=both_positive,
+    ),
+    Seam("special.beta", wl.special.beta, mp.beta, ((1.0, 2.0), (0.5, 9.0)), inside=both_positive),
+    Seam(
+        "special.betaln",
+        wl.special.betaln,
+        lambda x, y: mp.log(mp.beta(x, y)),
+        ((1.0, 2.0), (8.0, 9.0)),
+        inside=both_positive,
+    ),
+    Seam("special.binom", wl.special.binom, mp.binomial, ((5.0, 2.0), (3.5, 1.5))),
+    Seam("special.comb", wl.special.comb, mp.binomial, ((5.0, 2.0),)),
+    Seam("special.poch", wl.special.poch, mp.rf, ((2.0, 0.0), (1.5, 3.0))),
+    Seam("special.zeta", wl.special.zeta, mp.zeta, ((2.0, 1.0),), order=2),
+    Seam("special.boxcox", wl.special.boxcox, box, ((1.0, 0.0), (2.0, 0.5)), inside=positive),
+    Seam(
+        "special.boxcox1p",
+        wl.special.boxcox1p,
+        lambda x, k: box(1 + x, k),
+        ((0.0, 0.0), (2.0, 0.5)),
+    ),
+    Seam("special.inv_boxcox", wl.special.inv_boxcox, unboxed, ((0.0, 0.0), (2.0, 0.5))),
+    Seam(
+        "special.inv_boxcox1p",
+        wl.special.inv_boxcox1p,
+        lambda y, k: unboxed(y, k) - 1,
+        ((0.0, 0.0), (2.0, 0.5)),
+    ),
+    Seam(
+        "special.huber",
+        wl.special.huber,
+        lambda d, r: r * r / 2 if abs(r) <= d else d * (abs(r) - d / 2),
+        ((1.0, 0.0),),
+        {(1.0, 1.0): lambda d, r: r * r / 2},
+    ),
+    Seam(
+        "special.pseudo_huber",
+        wl.special.pseudo_huber,
+        lambda d, r: d * d * (mp.sqrt(1 + (r / d) ** 2) - 1),
+        ((1.0, 0.0), (0.5, -2.0)),
+    ),
+    Seam("special.softmax", pair(lambda x: wl.special.softmax(x, -1)[..., 0]), soft_first, (TIE,)),
+    Seam(
+        "special.log_softmax",
+        pair(lambda x: wl.special.log_softmax(x, -1)[..., 0]),
+        lambda x, y: -soft(y - x),
+        (TIE, APART),
+    ),
+    Seam(
+        "special.logsumexp", pair(lambda x: wl.special.logsumexp(x, -1)), log_sum, (TIE, (0.0, 0.0))
+    ),
+    Seam(
+        "special.logsumexp",
+        pair(lambda b: wl.special.logsumexp(np.array([0.5, 1.0]), -1, b, return_sign=True)[0]),
+        lambda a, b: mp.log(abs(a * mp.exp(mp.mpf(0.5)) + b * mp.exp(1))),
+        ((0.0, 1.0), (-2.0, 0.5)),
     ),
     Seam("nn.squared_error", wl.nn.squared_error, lambda p, t: (p - t) ** 2, (TIE,)),
     Seam("nn.absolute_error", wl.nn.absolute_error, lambda p, t: abs(p - t), (), {TIE: zero}),

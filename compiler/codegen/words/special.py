@@ -1,4 +1,4 @@
-"""erfc, erfinv, lgamma and digamma, as elementary.py and after it.
+"""erfc, erfcx, erfinv, erfcinv, lgamma and digamma, as elementary.py and after it.
 
 Accuracy, largest error measured in ulp (tests hold them to 2):
          erfc  erfinv  lgamma  digamma
@@ -19,6 +19,7 @@ from .elementary import (
     LN2,
     _cosine_f64,
     _erf_series_f64,
+    _exp_twofold_f64,
     _log_split_f64,
     _log_twofold,
     _scaled_f64,
@@ -69,6 +70,23 @@ def erfc_f32(x):
 def erfc_f64(x):
     a = abs_(x)
     t = select(a > 27.3, 27.3, a)
+    g, g_low = _erfcx_parts(t)
+    z = t * t
+    bits, r, c = _split_f64(-z, 2046.0)
+    e, e_low = _exp_parts(r, c - fma(t, t, -z))
+    m = e * g
+    far = _scaled_f64(m + (fma(e, g, -m) + fma(e, g_low, e_low * g)), bits)
+    return select(a < 0.47, _erfc_near(x), select(x < 0.0, 2.0 - far, far))
+
+
+def _erfc_near(x):
+    near = 1.0 - x
+    near_low = ((1.0 - near) - x) - x * _erf_series_f64(x * x)
+    return near + near_low
+
+
+def _erfcx_parts(t):
+    """exp(t^2) erfc(t) as (high, low) for 0.47 < t < 27.3."""
     p = polynomial(
         (t - 4.0) / (t + 4.0), 1.6090502286044106e-09, -9.704936385579143e-09,
         -1.7278314885848846e-08, 1.0339507011752103e-07, 7.388917402580869e-08,
@@ -84,15 +102,7 @@ def erfc_f64(x):
     part = under - 1.0
     under_low = (1.0 - (under - part)) + (2.0 * t - part)
     g = over / under
-    g_low = (fma(-g, under, over) + ((1.0 - over) + p) - g * under_low) / under
-    z = t * t
-    bits, r, c = _split_f64(-z, 2046.0)
-    e, e_low = _exp_parts(r, c - fma(t, t, -z))
-    m = e * g
-    far = _scaled_f64(m + (fma(e, g, -m) + fma(e, g_low, e_low * g)), bits)
-    near = 1.0 - x
-    near_low = ((1.0 - near) - x) - x * _erf_series_f64(x * x)
-    return select(a < 0.47, near + near_low, select(x < 0.0, 2.0 - far, far))
+    return g, (fma(-g, under, over) + ((1.0 - over) + p) - g * under_low) / under
 
 
 def _exp_parts(r, low):
@@ -103,6 +113,26 @@ def _exp_parts(r, low):
     s = r + t
     y = 1.0 + s
     return y, ((1.0 - y) + s) + ((r - s) + t)
+
+
+# ------------------------------------------------------------------ erfcx
+# exp(x^2) (1 - erf(x)) below 0.47; what is multiplied by exp(-x^2) in erfc; beyond 27 the
+# asymptotic series; 2 exp(x^2) - erfcx(-x) for x < 0.
+
+
+def erfcx_f32(x):
+    return cast(erfcx_f64(cast(x, f64)), f32)
+
+
+def erfcx_f64(x):
+    a = abs_(x)
+    z = x * x
+    e = _exp_twofold_f64(z, select(z < 1000.0, fma(x, x, -z), 0.0))
+    middle, _ = _erfcx_parts(select(a > 27.0, 27.0, a))
+    w = 0.5 / select(a > 27.0, z, 729.0)
+    far = 0.5641895835477563 / a * polynomial(w, 10395.0, -945.0, 105.0, -15.0, 3.0, -1.0, 1.0)
+    right = select(a > 27.0, far, middle)
+    return select(a < 0.47, e * _erfc_near(x), select(x < 0.0, 2.0 * e - right, right))
 
 
 # ------------------------------------------------------------------ erfinv
@@ -137,6 +167,13 @@ def erfinv_f32(x):
 
 def erfinv_f64(x):
     a = abs_(x)
+    k, f = _log_split_f64(1.0 - select(a < 1.0, a, 0.0))
+    high, low = _log_twofold(k, f)
+    r, r_low = _erfinv_root(high, low)
+    return _erfinv_ends(x, select(a < 0.7, _erfinv_middle(a), r + (_erfinv_tail(r) + r_low)))
+
+
+def _erfinv_middle(a):
     z = fma(a, a, -0.25)
     p = polynomial(
         z, 0.0031684417470435947, -0.07545839407413804, 0.4997771662651825, -1.3913282001917153,
@@ -145,12 +182,13 @@ def erfinv_f64(x):
         z, -0.004024626069487593, 0.12856651222290177, -1.1473629222471013, 4.433222978252133,
         -8.690866775304183, 9.048834325376092, -4.76802820469288, 1.0,
     )  # fmt: skip
-    near = fma(a, 0.9375, a * p)
-    k, f = _log_split_f64(1.0 - select(a < 1.0, a, 0.0))
-    high, low = _log_twofold(k, f)
+    return fma(a, 0.9375, a * p)
+
+
+def _erfinv_root(high, low):
+    """The square root of -(high + low) as (high, low)."""
     r = sqrt(-high)
-    r_low = (fma(-r, r, -high) - low) / (r + r + 1e-300)
-    return _erfinv_ends(x, select(a < 0.7, near, r + (_erfinv_tail(r) + r_low)))
+    return r, (fma(-r, r, -high) - low) / (r + r + 1e-300)
 
 
 def _erfinv_tail(r):
@@ -182,6 +220,36 @@ def _erfinv_tail(r):
 def _erfinv_ends(x, y):
     a = abs_(x)
     return select(a < 1.0, copysign(y, x), select(a == 1.0, copysign(inf, x), nan))
+
+
+# ------------------------------------------------------------------ erfcinv
+# erfinv(1 - x) above 0.3, else the tail of erfinv, which goes on beyond 6.
+
+
+def erfcinv_f32(x):
+    return cast(erfcinv_f64(cast(x, f64)), f32)
+
+
+def erfcinv_f64(x):
+    w = select(x > 1.0, 2.0 - x, x)
+    tiny = w < LEAST_F64
+    inside = select(w > 0.0, w, 1.0)
+    k, f = _log_split_f64(select(tiny & (w > 0.0), inside * 18014398509481984.0, inside))
+    high, low = _log_twofold(select(tiny, k - 54.0, k), f)
+    r, r_low = _erfinv_root(high, low)
+    s = r - 6.0
+    beyond = polynomial(
+        s, -4.948163915288857e-13, -2.6602991812340597e-09, -6.292174414965815e-07,
+        -4.33500322424426e-05, -0.0012173077964626523, -0.015675917642506528, -0.09192926753997924,
+        -0.1986889649844571,
+    ) / polynomial(
+        s, 7.344794662783736e-10, 2.3031143404029554e-07, 2.0295823352227236e-05,
+        0.0007459739927005893, 0.01337262136302179, 0.12323096553986272, 0.5609346221831847, 1.0,
+    )  # fmt: skip
+    far = r + (select(r > 6.0, beyond, _erfinv_tail(r)) + r_low)
+    y = select(w > 0.3, _erfinv_middle(1.0 - w), far)
+    ends = select(w == 0.0, inf, nan * x)
+    return copysign(select(w > 0.0, y, ends), 1.0 - x)
 
 
 # ------------------------------------------------------------------ lgamma
@@ -249,14 +317,24 @@ def _lgamma_near(y, one):
 
 def _stirling(a, high, low):
     """lgamma(a) for a >= 8, with log(a) = high + low."""
+    p, rest = _stirling_parts(a, high, low)
+    return p + rest
+
+
+def _stirling_parts(a, high, low):
+    t, m = a - 0.5, high - 1.0
+    p = t * m
+    lost = fma(t, ((high - m) - 1.0) + low, 0.4189385332046727 + _stirling_rest(a))
+    return p, fma(t, m, -p) + lost
+
+
+def _stirling_rest(a):
+    """lgamma(a) less (a - 1/2) log(a) - a + log(2 pi) / 2, for a >= 8."""
     v = 1.0 / a
-    s = v * polynomial(
+    return v * polynomial(
         v * v, 0.005065905360156132, -0.001890382993887715, 0.0008414700852503147,
         -0.0005952365845057049, 0.0007936507897524059, -0.002777777777773988, 0.08333333333333333,
     )  # fmt: skip
-    t, m = a - 0.5, high - 1.0
-    p = t * m
-    return p + (fma(t, m, -p) + (fma(t, ((high - m) - 1.0) + low, 0.4189385332046727 + s)))
 
 
 def _half_turns(a):

@@ -13,13 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from . import circular, elementary, hyperbolic, numpy_tile, numpy_words, powers, special
+from . import (
+    bessel,
+    circular,
+    elementary,
+    gamma,
+    hyperbolic,
+    incomplete,
+    numpy_tile,
+    numpy_words,
+    powers,
+    special,
+)
 from .numpy_words import NAMES, NUMPY
 from .words import WORDS as EMITTED
 
 TEXTS = {
     name: form
-    for module in (elementary, circular, hyperbolic, powers, special)
+    for module in (elementary, circular, hyperbolic, powers, special, bessel, gamma, incomplete)
     for name, form in vars(module).items()
 }
 

@@ -25,7 +25,9 @@ from .simd import DTYPES, SIMD, common_kind, widen
 from .tile import TILE_WORDS
 
 HERE = Path(__file__).parent
-TEXTS = ("elementary", "circular", "hyperbolic", "powers", "special")
+TEXTS = (
+    "elementary", "circular", "hyperbolic", "powers", "special", "bessel", "gamma", "incomplete",
+)  # fmt: skip
 ELEMENTARY = "\n".join((HERE / f"{name}.py").read_text() for name in TEXTS)
 
 
