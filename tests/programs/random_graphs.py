@@ -746,6 +746,33 @@ def convolution(m: Maker, name: str) -> Value:
     return m.note(out, (min(*ends, 0), max(*ends, 0)))
 
 
+def transform(m: Maker, name: str) -> Value:
+    """Along some axes in any order; now and then of so many points that the host does it."""
+    x = m.any_value({"rfft": WIDE, "irfft": COMPLEX}.get(name, (*WIDE, *COMPLEX)), least=1)
+    axes = [int(a) for a in m.rng.permutation(x.type.ndim) if x.shape[a]]
+    axes = tuple(axes[: m.pick((1, 1, 2))])
+    if not axes or x.type.size > 400:
+        raise Unfit
+    if m.chance(0.3):
+        high = [67 - n if a == axes[-1] and n < 67 else 0 for a, n in enumerate(x.shape)]
+        low, most = m.bounds[x]
+        x = m.note(ops.pad(x, [0] * len(high), high, 0), (min(low, 0), max(most, 0)))
+    norm = m.pick(("sum", "ortho", "mean"))
+    held = x.shape[axes[-1]]
+    size = m.pick((2 * held - 1, 2 * held - 2 or 1))
+    found = (
+        ops.rfft(x, axes, norm)
+        if name == "rfft"
+        else ops.irfft(x, axes, size, norm)
+        if name == "irfft"
+        else ops.fft(x, axes, norm, m.chance(0.5))
+    )
+    count = math.prod(x.shape[a] for a in axes)
+    count *= 2 if name == "irfft" else 1
+    bound = max(map(abs, m.bounds[x])) * count
+    return m.note(found, (-bound, bound))
+
+
 @dataclass
 class Places:
     """A random block of an array of `shape`: `block`, the types of its indices, and parameters."""
@@ -946,6 +973,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "constant": constant,
     "dot_general": dot_general,
     "convolution": convolution,
+    **dict.fromkeys(("fft", "rfft", "irfft"), transform),
     "gather": gather,
     "scatter": scatter,
     "random_bits": random_bits,
