@@ -14,6 +14,7 @@ Places: dynamic_slice, dynamic_update_slice, gather, scatter, slice, pad and the
 Products and sums: dot_general, batch_matmul, reduce_sum, cumsum, cumlogsumexp and their like.
 Convolutions: conv_general_dilated, conv, conv_transpose, conv_general_dilated_patches, paddings.
 Transforms: fft, of the kinds that FftType names.
+Windows and axes, by a function of your own: reduce_window, reduce.
 Order: sort, top_k, argmax, argmin. Special functions: erf, erf_inv, lgamma, digamma, logistic.
 Elementwise: add, exp, clamp, select, rsqrt, fma, convert_element_type and all others of jax.lax's.
 """

@@ -12,6 +12,8 @@ Losses, a value for each example: squared_error, absolute_error, huber_loss, hin
 sigmoid_binary_cross_entropy, softmax_cross_entropy, softmax_cross_entropy_with_integer_labels,
 negative_log_likelihood.
 Labels: one_hot, accuracy. Layers: Linear.
+Pooling, channels last: max_pool, min_pool, avg_pool, sum_pool, pool by a function of your own,
+global_avg_pool, global_max_pool.
 First weights: glorot_normal, glorot_uniform, he_normal, he_uniform, lecun_normal, lecun_uniform,
 orthogonal.
 """

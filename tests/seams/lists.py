@@ -25,6 +25,7 @@ LINEAR = {
         fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2
         rfftn
     """,
+    "nn": "avg_pool global_avg_pool sum_pool",
     "optim": """
         add_decayed_weights apply_updates chain ema incremental_update scale scale_by_schedule sgd
     """,
@@ -47,10 +48,14 @@ CHOOSING = {
         intersect1d setdiff1d setxor1d
     """,
     "lax": "cond pmax pmin scatter_max scatter_min select select_n sort switch top_k",
+    "nn": "global_max_pool max_pool min_pool",
 }
 """They give elements of operands, or sums of them, by places or masks."""
 
-RUNNING = {"lax": "associative_scan fori_loop map scan while_loop"}
+RUNNING = {
+    "lax": "associative_scan fori_loop map reduce reduce_window scan while_loop",
+    "nn": "pool",
+}
 """They are as smooth as what they run."""
 
 DISCRETE = {

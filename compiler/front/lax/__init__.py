@@ -1,4 +1,4 @@
-"""The names of jax.lax: primitives, loops and branches, named axes, gathers, convolutions."""
+"""The names of jax.lax: primitives, loops, branches, named axes, gathers, convolutions, windows."""
 
 from . import collectives as _collectives
 from . import convolution as _convolution
@@ -8,6 +8,7 @@ from . import lax as _lax
 from . import patches as _patches
 from . import primitives as _primitives
 from . import spatial as _spatial
+from . import windows as _windows
 from .collectives import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .dimension_numbers import *  # noqa: F403
@@ -16,6 +17,7 @@ from .lax import *  # noqa: F403
 from .patches import *  # noqa: F403
 from .primitives import *  # noqa: F403
 from .spatial import *  # noqa: F403
+from .windows import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += _collectives.__all__
@@ -26,3 +28,4 @@ __all__ += _lax.__all__
 __all__ += _patches.__all__
 __all__ += _primitives.__all__
 __all__ += _spatial.__all__
+__all__ += _windows.__all__

@@ -96,6 +96,7 @@ from . import quantiles as _quantiles
 from . import reductions as _reductions
 from . import shapes as _shapes
 from . import updates as _updates
+from . import windows as _windows  # noqa: F401  NumPy's function has its name elsewhere
 from . import writes as _writes
 from .creation import *
 from .cumulative import *

@@ -611,6 +611,7 @@ def test_every_function_of_the_table_is_tried_above() -> None:
     names |= {"block", "delete", "diagflat", "dsplit", "ediff1d", "insert", "resize"}
     names |= {"vector_norm", "matrix_norm"}
     names |= set(np.fft.__all__)  # in test_fft.py
+    names |= {"sliding_window_view"}  # in ../test_windows.py
     # in test_order.py
     names |= {"sort", "argsort", "lexsort", "partition", "argpartition", "searchsorted"}
     names |= {"digitize", "isin", "histogram", "histogram_bin_edges", "interp", "refuse"}
