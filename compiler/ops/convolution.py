@@ -49,7 +49,6 @@ class Convolution(OneResult):
 
     arity = 2
     shares = True
-    hosted = True
     strides: Ints
     padding: Padding
     dilation: Ints

@@ -68,7 +68,8 @@ def conv_general_dilated(
     `padtype_to_pads`) or pairs. `dimension_numbers` are as in `conv_dimension_numbers`.
     Channels in `feature_group_count` groups see only those of their group, with as many groups as
     channels it is depthwise; with `batch_group_count` groups of the batch make channels of their
-    own. `precision` and `preferred_element_type` are as in `dot_general`.
+    own. `precision` and `preferred_element_type` are as in `dot_general`. A kernel of no elements,
+    which JAX refuses, gives zeros, as many as windows of none have places.
     """
     return convolved(
         "conv_general_dilated",
