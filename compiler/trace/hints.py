@@ -22,12 +22,8 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("piecewise", "np.select([x < a, x < b], [f(x), g(x)], h(x))"),
     ("convolve", "sum(v[k] * np.pad(x, (k, len(v) - 1 - k)) for k in range(len(v)))"),
     ("correlate", "sum(v[k] * x[k : len(x) - len(v) + 1 + k] for k in range(len(v)))"),
-    ("gradient", "np.diff(x), and (x[2:] - x[:-2]) / 2 between the ends"),
     ("cross", "np.stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], "
      "x[0] * y[1] - x[1] * y[0]])"),
-    ("cov", "d @ d.T / (d.shape[1] - 1), with d = x - np.mean(x, axis=1, keepdims=True)"),
-    ("corrcoef", "d @ d.T, with d = x - np.mean(x, axis=1, keepdims=True) "
-     "over np.linalg.norm(d, axis=1, keepdims=True)"),
     ("apply_along_axis apply_over_axes", "the function itself over an axis, np.sum(x, axis=1)"),
     ("place", "np.where(mask, value, x)"),
     ("divide.at", "x[i] = x[i] / y for places that differ"),
@@ -50,9 +46,6 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("gcd lcm", "wl.lax.while_loop, with (a, b) to (b, a % b) until b is 0"),
     ("bitwise_count", "sum((x >> k) & 1 for k in range(bits))"),
     ("packbits unpackbits", "np.right_shift(x[:, None], np.arange(7, -1, -1)) & 1"),
-    ("unwrap",
-     "np.cumsum of steps d - np.round(d / (2 * np.pi)) * (2 * np.pi), with d = np.diff(x)"),
-    ("i0 kaiser bartlett", f"np.hanning, or this function {OUTSIDE}"),
     ("poly polyadd polyder polydiv polyfit polyint polymul polysub roots",
      f"np.polyval(p, x), with p made {OUTSIDE}"),
     ("einsum_path", "np.einsum, which chooses its path"),

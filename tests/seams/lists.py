@@ -7,7 +7,7 @@ LINEAR = {
         append array array_split asarray astype at atleast_1d atleast_2d atleast_3d block
         broadcast_arrays broadcast_to column_stack concat concatenate conj conjugate copy copyto
         cumsum cumulative_sum delete diag diagflat diagonal diff dsplit dstack ediff1d expand_dims
-        extract fill_diagonal flip fliplr flipud full full_like hsplit hstack imag insert
+        extract fill_diagonal flip fliplr flipud full full_like gradient hsplit hstack imag insert
         matrix_transpose mean meshgrid moveaxis nancumsum nansum pad permute_dims put put_along_axis
         putmask ravel real repeat reshape resize roll rollaxis rot90 split squeeze stack sum
         swapaxes take take_along_axis tile trace transpose tri tril triu unstack vsplit vstack
@@ -33,7 +33,7 @@ LINEAR = {
 """They move elements, add them, or scale them by numbers."""
 
 MULTILINEAR = {
-    "numpy": "convolve correlate dot einsum inner kron matmul outer tensordot vdot vecdot",
+    "numpy": "convolve correlate cov dot einsum inner kron matmul outer tensordot vdot vecdot",
     "lax": """
         batch_matmul conv conv_general_dilated conv_general_dilated_local conv_transpose
         conv_with_general_padding dot dot_general scatter_mul
@@ -44,7 +44,7 @@ MULTILINEAR = {
 
 CHOOSING = {
     "numpy": """
-        argpartition bincount choose compress histogram partition select unique where union1d
+        argpartition bincount choose compress histogram partition select unique where union1d unwrap
         intersect1d setdiff1d setxor1d
     """,
     "lax": "cond pmax pmin scatter_max scatter_min select select_n sort switch top_k",
@@ -84,10 +84,10 @@ DISCRETE = {
 STATIC = {
     "fft": "fftfreq rfftfreq",
     "numpy": """
-        arange blackman broadcast_shapes can_cast diag_indices empty empty_like eye from_dlpack
-        geomspace hamming hanning identity indices iscomplexobj isdtype isrealobj issubdtype
-        logspace ndim ones ones_like promote_types result_type shape size tril_indices triu_indices
-        zeros zeros_like
+        arange bartlett blackman broadcast_shapes can_cast diag_indices empty empty_like eye
+        from_dlpack geomspace hamming hanning identity indices iscomplexobj isdtype isrealobj
+        issubdtype logspace ndim ones ones_like promote_types result_type shape size tril_indices
+        triu_indices zeros zeros_like
     """,
     "lax": """
         axis_size broadcast_shapes broadcasted_iota conv_dimension_numbers iota padtype_to_pads
@@ -107,6 +107,7 @@ STATIC = {
 """No operand has a derivative: shapes, types, numbers of steps, keys."""
 
 OTHER = {
+    "numpy": "corrcoef kaiser",  # cov over its roots, whose bounds it may not cross; i0 over i0
     "optim": "adam adamw rmsprop",  # roots of running means, which eps_root or eps keep from 0
     "lax": "random_gamma_grad",  # a quadrature
     "special": "betainc gammainc gammaincc",  # by quadratures

@@ -292,6 +292,7 @@ OF_ONE = [
         inside=lambda x: x > 1e-9,
     ),
     Seam("special.i0", wl.special.i0, lambda x: mp.besseli(0, x), (0.0, 6.0, -8.0)),
+    Seam("numpy.i0", np.i0, lambda x: mp.besseli(0, x), (0.0, 6.0, -8.0)),
     Seam("special.i1", wl.special.i1, lambda x: mp.besseli(1, x), (0.0, 6.0, -8.0)),
     Seam(
         "special.i0e",

@@ -538,9 +538,9 @@ CALLS: list[Example] = [
         1 / (1 + np.exp(-X)),
     ),
     (
-        "wl.jit(lambda x: np.unwrap(x))(x)",
-        "np.unwrap(x) --> x[0] + np.cumsum(np.append(0.0, np.diff(x) - np.round(np.diff(x) / (2 * np.pi)) * (2 * np.pi)))",
-        X,
+        "wl.jit(lambda x: np.isneginf(x))(x)",
+        "np.isneginf(x) --> np.isinf(x) & (x < 0)",
+        [False] * 3,
     ),
     (
         "wl.jit(lambda x: np.round(x, 1))(x > 1)",
@@ -658,25 +658,9 @@ HINTED: list[tuple[str, str, str]] = [
         "sum(y[k] * x[k : len(x) - 2 + 1 + k] for k in range(2))",
     ),
     (
-        "gradient",
-        "np.gradient(x)",
-        "np.concatenate([np.diff(x)[:1], (x[2:] - x[:-2]) / 2, np.diff(x)[-1:]])",
-    ),
-    (
         "cross",
         "np.cross(x, y)",
         "np.stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])",
-    ),
-    (
-        "cov",
-        "np.cov(m)",
-        "(lambda d: d @ d.T / (d.shape[1] - 1))(m - np.mean(m, axis=1, keepdims=True))",
-    ),
-    (
-        "corrcoef",
-        "np.corrcoef(m)",
-        "(lambda d: (lambda d: d @ d.T)(d / np.linalg.norm(d, axis=1, keepdims=True)))"
-        "(m - np.mean(m, axis=1, keepdims=True))",
     ),
     ("apply_along_axis", "np.apply_along_axis(np.sum, 1, m)", "np.sum(m, axis=1)"),
     ("place", "np.place(x, x > 1, 0.0)", "np.where(x > 1, 0.0, x)"),
@@ -709,13 +693,6 @@ HINTED: list[tuple[str, str, str]] = [
         "np.unpackbits(i.astype(np.uint8))",
         "(np.right_shift(i[:, None], np.arange(7, -1, -1)) & 1).reshape(-1)",
     ),
-    (
-        "unwrap",
-        "np.unwrap(4 * x)",
-        "(lambda d: np.concatenate([4 * x[:1], 4 * x[:1] + np.cumsum(d - np.round(d / (2 * np.pi)) "
-        "* (2 * np.pi))]))(np.diff(4 * x))",
-    ),
-    ("i0", "np.i0(x)", ""),
     ("polymul", "np.polymul(x, [2.0])", ""),
     ("einsum_path", "np.einsum_path('ij,kj->ik', m, m)", "np.einsum('ij,kj->ik', m, m)"),
     (

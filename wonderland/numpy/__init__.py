@@ -18,7 +18,7 @@ Shapes: reshape, transpose, moveaxis, broadcast_to, concatenate, stack, split, p
 Places: take, take_along_axis, at (x with some elements others), put, searchsorted, nonzero.
 Products: matmul, dot, einsum, tensordot, outer, kron, convolve, correlate; linalg.
 Order: sort, argsort, partition, unique, bincount, histogram.
-Fourier transforms: fft.
+Signals: fft; convolve, correlate, gradient, unwrap, windows such as kaiser. Samples: cov, corrcoef.
 """
 
 from ..compiler.front import numpy as _names

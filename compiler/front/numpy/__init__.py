@@ -95,6 +95,7 @@ from . import products as _products
 from . import quantiles as _quantiles
 from . import reductions as _reductions
 from . import shapes as _shapes
+from . import signals as _signals
 from . import updates as _updates
 from . import windows as _windows  # noqa: F401  NumPy's function has its name elsewhere
 from . import writes as _writes
@@ -108,6 +109,7 @@ from .products import *
 from .quantiles import *
 from .reductions import *
 from .shapes import *
+from .signals import *
 from .updates import *
 from .writes import *
 
@@ -129,6 +131,7 @@ __all__ += _products.__all__
 __all__ += _quantiles.__all__
 __all__ += _reductions.__all__
 __all__ += _shapes.__all__
+__all__ += _signals.__all__
 __all__ += _updates.__all__
 __all__ += _writes.__all__
 

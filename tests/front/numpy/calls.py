@@ -241,6 +241,39 @@ def several_transforms(empty: bool) -> Maker:
     return maker
 
 
+made("bartlett")(lambda d: ((d.pick(0, 1, 2, 5, 8),), {}))
+made("kaiser")(lambda d: ((d.pick(0, 1, 5, 8), d.pick(0.5, 3, d.array(("f4", "f8"), (), 0))), {}))
+made("i0")(lambda d: ((d.array(REAL, wild=0),), {}))
+
+
+@made("unwrap")
+def unwrap(d: Draw) -> Made:
+    x = d.array(REAL[1:], d.shape(1), 0)
+    return (x * d.pick(1, 1, 3),), d.some(
+        discont=(..., ..., 4), axis=(..., d.axis(x)), period=(..., 2, 3, 4.0)
+    )
+
+
+@made("gradient")
+def gradient(d: Draw) -> Made:
+    x = d.array(ANY[1:], d.pick((3,), (5,), (2, 3), (4, 3), (1, 3)), 0)
+    axis = d.pick(..., 0, -1)
+    n = x.shape[0 if axis is ... else axis]
+    one = x.ndim == 1 or axis is not ...
+    places = np.cumsum(d.rng.uniform(0.5, 2, n))
+    spacing = d.pick((), (2,), (0.5,), (places,), (np.arange(n) * 2,)) if one else d.pick((), (2,))
+    return (x, *spacing), d.some(axis=(axis,), edge_order=(..., ..., 2))
+
+
+@made("cov corrcoef")
+def covariance(d: Draw) -> Made:
+    x = d.array(ANY, d.pick((4,), (2, 3), (3, 4), (1, 5)), 0)
+    y = d.pick(..., ..., d.array(("f4", "f8"), x.shape, 0))
+    return (x + d.rng.uniform(0, 1, x.shape).astype("f4"),), d.some(
+        y=(y,), rowvar=(..., ..., False), dtype=(..., ..., "f4" if x.dtype.kind != "c" else "c8")
+    )
+
+
 made("fft.fft fft.ifft fft.rfft fft.ihfft")(transforms(empty=True))
 made("fft.fftn fft.ifftn fft.rfftn fft.fft2 fft.ifft2 fft.rfft2")(several_transforms(empty=True))
 # of no points at all these are, in NumPy, what memory held before

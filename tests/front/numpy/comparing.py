@@ -75,7 +75,9 @@ def difference(call: Call, got: Any, want: Any, more: float = 1.0) -> str:
     return ""
 
 
-SCALED = "linspace interp std var fft.irfft fft.irfftn fft.irfft2 fft.hfft"
+SCALED = (
+    "linspace interp std var unwrap gradient cov corrcoef fft.irfft fft.irfftn fft.irfft2 fft.hfft"
+)
 """What is as exact as its greatest part."""
 
 
@@ -104,6 +106,7 @@ ADDING = (
     "linalg.matrix_norm linalg.matrix_power linalg.multi_dot linalg.matmul linalg.outer "
     "linalg.vecdot linalg.tensordot linalg.trace add.reduce add.accumulate multiply.reduce "
     "multiply.accumulate logaddexp.accumulate histogram mul truediv pow "
+    "i0 kaiser unwrap gradient cov corrcoef "
     "fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fft2 fft.ifft2 fft.rfft2 "
     "fft.irfft2 fft.fftn fft.ifftn fft.rfftn fft.irfftn "
 )
