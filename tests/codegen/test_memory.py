@@ -86,11 +86,20 @@ def kernel(args, start, stop, scratch):
 """  # 31 elements
 
 
+EVERY_OTHER = """
+def kernel(args, start, stop, scratch):
+    x = pointer(args, 0, DTYPE)
+    m = first(stop, 16)
+    store_where(x, 0, load_strided_where(x, 0, 2, m, 1), m)
+"""  # 2 * stop - 1 elements
+
+
 @pytest.mark.skipif(not hasattr(mmap, "MAP_PRIVATE"), reason="needs POSIX memory protection")
 def test_masked_words_never_touch_memory_outside_the_mask():
     texts = {d: TAIL.replace("DTYPE", d) for d in DTYPES}
     wholes = {d: WHOLE.replace("DTYPE", d) for d in DTYPES}
-    machine = compiled([*texts.values(), *wholes.values()])
+    pairs = {d: EVERY_OTHER.replace("DTYPE", d) for d in DTYPES}
+    machine = compiled([*texts.values(), *wholes.values(), *pairs.values()])
     page = mmap.PAGESIZE
     region = mmap.mmap(-1, 2 * page)
     memory = (ctypes.c_char * (2 * page)).from_buffer(region)
@@ -101,6 +110,8 @@ def test_masked_words_never_touch_memory_outside_the_mask():
         for n in (0, 1, 5, 15):  # the last n elements before memory that may not be touched
             args = np.array([start + page - n * NUMPY[dtype].itemsize], np.int64)
             machine[source](args.ctypes.data, 0, n, 0)
+            args -= max(n - 1, 0) * NUMPY[dtype].itemsize
+            machine[pairs[dtype]](args.ctypes.data, 0, n, 0)
         args = np.array([start + page - 31 * NUMPY[dtype].itemsize], np.int64)
         machine[wholes[dtype]](args.ctypes.data, 0, 0, 0)
     assert libc.mprotect(ctypes.c_void_p(start + page), ctypes.c_size_t(page), 3) == 0

@@ -215,14 +215,40 @@ def every_other(e: Emitter, p: Place, i: Any, lanes: int) -> NativeValue:
     """Elements i, i + 2, ...: of two vectors, which reach to the last of them and no further."""
     first = load(e, p, i, lanes)
     last = load(e, p, NativeValue(Integer(64), e.builder.add(e.i64(i), e.i64(lanes - 1))), lanes)
-    picked = [2 * k if 2 * k < lanes else 2 * k + 1 for k in range(lanes)]
-    return NativeValue(first.kind, shuffle(e, first.llvm, picked, last.llvm))
+    return NativeValue(first.kind, shuffle(e, first.llvm, every_second(lanes), last.llvm))
+
+
+def every_second(lanes: int) -> list[int]:
+    """Lanes of two vectors, of which the first one's last element is the other's first."""
+    return [2 * k if 2 * k < lanes else 2 * k + 1 for k in range(lanes)]
 
 
 def load_strided_where(
     e: Emitter, p: Place, i: Any, stride: Any, mask: NativeValue, other: Any
 ) -> NativeValue:
-    return gather_lanes_where(e, p, steps(e, i, stride, common_kind(mask).lanes), mask, other)
+    lanes = common_kind(mask).lanes
+    if type(stride) is int and stride == 2 and lanes > 1:
+        return every_other_where(e, p, i, mask, other)
+    return gather_lanes_where(e, p, steps(e, i, stride, lanes), mask, other)
+
+
+def every_other_where(e: Emitter, p: Place, i: Any, mask: NativeValue, other: Any) -> NativeValue:
+    """As `every_other`, of masks of which each second lane is out: gathers are slower."""
+    kind = Vector(p.kind.dtype, common_kind(mask).lanes)
+    lanes = kind.lanes
+    none = ir.Constant(ir.VectorType(ir.IntType(1), lanes), None)
+
+    def half(start: int) -> NativeValue:
+        """The elements from `start` on that are of lanes in the mask."""
+        at = [start + k for k in range(lanes)]
+        inside = shuffle(e, mask.llvm, [lanes if n % 2 else n // 2 for n in at], none)
+        place = NativeValue(Integer(64), e.builder.add(e.i64(i), e.i64(start)))
+        return load_where(e, p, place, NativeValue(mask.kind, inside), 0)
+
+    first, last = half(0), half(lanes - 1)
+    found = shuffle(e, first.llvm, every_second(lanes), last.llvm)
+    rest = widen(e, other, kind)
+    return NativeValue(kind, e.builder.select(mask.llvm, found, rest))
 
 
 def store_strided(e: Emitter, p: Place, i: Any, stride: Any, v: Any) -> None:
