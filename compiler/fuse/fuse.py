@@ -28,7 +28,7 @@ from ..ops.family import Reduce
 from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
 from ..ops.order import SearchSorted, Sort
-from ..ops.view import Interleave, Reshape
+from ..ops.view import Interleave, Permute, Reshape, inverse
 from .chunks import chunked
 from .edges import Waits, edges
 from .emission import (
@@ -255,16 +255,43 @@ class Fusion:
         out = group.product.out
         while True:
             for reader in self.readers(group, out):
-                fits = squeezed(reader.domain.shape) == squeezed(out.shape)
+                fits = squeezed(reader.domain.shape) == squeezed(group.domain.shape)
                 if deepest and self.reads_deeper(reader, out):
                     continue
-                if fits and not self.groups.between(group, reader):
-                    both = group.merged(reader, group.domain)
-                    if self.tried(both, (group, reader)):
-                        group = both
-                        break
+                if self.groups.between(group, reader):
+                    continue
+                both = group.merged(reader, group.domain)
+                if fits and self.tried(both, (group, reader)):
+                    group = both
+                    break
+                turned = self.permuted(group, reader)
+                if turned and self.tried(turned, (group, reader)):
+                    group = turned
+                    break
             else:
                 return
+
+    def permuted(self, group: Group, reader: Group) -> Group | None:
+        """A product of windows in the order in which its only reader stores it."""
+        product = group.product
+        assert product is not None
+        assert isinstance(product.op, DotGeneral)
+        if len(product.op.contracting[0]) < 2 or group.order:
+            return None
+        turns = [
+            n
+            for root in reader.nodes
+            for n in self.roots.computed_by(root)
+            if isinstance(n.op, Permute)
+            and n.args[0] in group.values
+            and n.args[0].shape == product.out.shape
+        ]
+        if len(turns) != 1 or self.wanted(group, (group, reader)):
+            return None
+        (turn,) = turns
+        assert isinstance(turn.op, Permute)
+        both = group.merged(reader, Domain(turn.out.shape))
+        return replace(both, order=inverse(turn.op.axes))
 
     def reads_deeper(self, reader: Group, out: Value) -> bool:
         """Whether a group reads a product of the size of another one that needs more before it."""
@@ -357,5 +384,5 @@ class Fusion:
         name, nodes, domain = group.title, group.nodes, group.domain
         stored, wanted = group.reads, self.wanted(group, parts)
         if group.product is not None:
-            return emit_product(name, group.product, nodes, domain, stored, wanted)
+            return emit_product(name, group.product, nodes, domain, stored, wanted, group.order)
         return cluster(name, nodes, domain, stored, wanted)

@@ -18,7 +18,8 @@ from .emission import Domain, squeezed
 class Group:
     """Roots of one kernel over `domain`.
 
-    `product` is the product whose epilogue they are, `reads` the stored values that the kernel
+    `product` is the product whose epilogue they are, `order` the dimension of the domain that each
+    axis of the product is, where it is another one; `reads` are the stored values that the kernel
     reads, `size` a bound of the nodes that it computes, `waits` the values that must have been
     written before it runs, beside what it reads.
     """
@@ -29,6 +30,7 @@ class Group:
     reads: frozenset[Value]
     size: int
     waits: frozenset[Value] = frozenset()
+    order: tuple[int, ...] = ()
 
     @lazy
     def roots(self) -> tuple[Node, ...]:
@@ -79,7 +81,7 @@ class Group:
         reads = (self.reads | other.reads).difference(self.values, other.values)
         product = self.product or other.product
         size, waits = self.size + other.size, self.waits | other.waits
-        return Group(nodes, domain, product, reads, size, waits)
+        return Group(nodes, domain, product, reads, size, waits, self.order or other.order)
 
 
 class Groups:

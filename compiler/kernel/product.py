@@ -32,7 +32,7 @@ class Product:
     The stores are at points of batch, rows and columns, and see the sum as `result(dtype)`.
     `precision` is what factors of f32 may be rounded to: f32, tf32, bf16. Of a windowed product
     rows run through `row_axes` and depth through `depth_axes`, in C order: the factors are read
-    along those.
+    along those, and lhs may vary along columns, which are channels then.
     """
 
     name: str
@@ -51,6 +51,11 @@ class Product:
     @property
     def windowed(self) -> bool:
         return bool(self.depth_axes)
+
+    @property
+    def channels(self) -> bool:
+        """Whether columns are channels, each with windows of its own."""
+        return self.lhs.map.stride(self.columns.name) != 0
 
     @property
     def dtype(self) -> str:
@@ -107,7 +112,7 @@ def verify(p: Product) -> Product:
         if load.guards or load.at:
             raise KernelError(f"{p.name}: the {side} is read through more than an affine map")
         for axis in others:
-            if load.map.stride(axis.name):
+            if load.map.stride(axis.name) and not (p.windowed and axis is p.columns):
                 raise KernelError(f"{p.name}: the {side} varies along {axis.name}")
     for whole, axes in ((p.rows, p.row_axes), (p.depth, p.depth_axes)):
         if axes and whole.size != math.prod(a.size for a in axes):
@@ -262,10 +267,18 @@ def as_depth(p: Product) -> Product:
 
 
 def as_columns(p: Product) -> Product:
-    """The windowed product with the axes of its batch that continue columns as part of those."""
+    """The windowed product with the axes of its batch that continue columns as part of those.
+
+    Where there is but one column, channels are columns: an axis of the batch whose elements are
+    neighbours in lhs and in the first store.
+    """
     for axis in reversed(p.batch):
         if not p.lhs.map.stride(axis.name) and (q := joined_columns(p, axis)):
             p = q
+    place = p.stores[0].map
+    for axis in p.batch if p.columns.size == 1 else ():
+        if p.lhs.map.stride(axis.name) == place.stride(axis.name) == 1:
+            return replace(p, batch=tuple(a for a in p.batch if a is not axis), columns=axis)
     return p
 
 

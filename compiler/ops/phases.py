@@ -161,7 +161,7 @@ class Convolved:
         b, groups = self.batching, math.prod(self.x.shape[: self.batching])
         channels = math.prod(self.x.shape[self.first + self.spatial :])
         if groups > 1 and math.prod(self.columns) == 1:
-            if channels == 1:
+            if channels == 1 and not self.groups_last():
                 return self.depthwise(axes)
             rows = math.prod(self.x.shape[b : self.first])
             if rows == 1 and math.prod(a.count for a in axes) <= UNROLLED:
@@ -186,6 +186,11 @@ class Convolved:
         pairs = tuple(partner[d] for d in order), tuple(range(b, inside.stop))
         found = dot_general(lhs, w, pairs, batch, self.precision)
         return permute(found, inverse((*range(b), *rows, *range(of_x.start, found.type.ndim))))
+
+    def groups_last(self) -> bool:
+        """Whether elements of all groups are neighbours in memory."""
+        long = [d for d in underlying(self.x)[1] if self.x.shape[d] > 1]
+        return long[-1] < self.batching
 
     def depthwise(self, axes: Sequence[Along]) -> Value:
         """One channel in and one out: sums over the window, computed as x lies in memory."""

@@ -43,12 +43,7 @@ def layout(graph: Graph) -> Graph:
         for n in inside
         if n not in swapped and (first := leading_axes(users[n.out][0], n)) is not None
     }
-    columns = {
-        n: count
-        for n in inside
-        if n not in swapped and n not in several and (count := rows_first(users[n.out][0], n))
-    }
-    dropped = {users[n.out][0] for n in (*swapped, *several, *columns)}
+    dropped = {users[n.out][0] for n in (*swapped, *several)}
 
     def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
         if node in dropped:
@@ -56,8 +51,6 @@ def layout(graph: Graph) -> Graph:
         if isinstance(node.op, DotGeneral):
             op = swapped.get(node, node.op)
             lhs, rhs = args[::-1] if node in swapped else args
-            if node in columns:
-                op, lhs, rhs = columns_first(op, columns[node], lhs, rhs)
             if node in several:
                 op, lhs = one_for_each(op, several[node], lhs, rhs)
             return (one_axis(op, lhs, rhs),)
@@ -121,31 +114,6 @@ def one_for_each(
     contracting = tuple(d + count for d in lhs_k), rhs_k
     found = replace(op, contracting=contracting, batching=(lhs_first, rhs_first))
     return found, broadcast(lhs, shape, range(count))
-
-
-def rows_first(user: Node, product: Node) -> int:
-    """How many of the axes of lhs, windows, `user` leaves before those of rhs, and puts all other
-    behind, where it changes nothing else."""
-    batch, lhs, rhs = ranks(product)
-    if not isinstance(user.op, Permute) or not reads_windows(product.args[0]) or not rhs:
-        return 0
-    behind = user.op.axes.index(batch + lhs)
-    order = (
-        *range(behind), *range(batch + lhs, batch + lhs + rhs), *range(behind, batch + lhs)
-    )  # fmt: skip
-    return behind - batch if batch < behind < batch + lhs and user.op.axes == order else 0
-
-
-def columns_first(
-    op: DotGeneral, count: int, lhs: Value, rhs: Value
-) -> tuple[DotGeneral, Value, Value]:
-    """The transposed product, for each of the first `count` axes that lhs has alone."""
-    (lhs_k, rhs_k), (lhs_batch, rhs_batch) = op.contracting, op.batching
-    of = replace(op, contracting=(rhs_k, lhs_k), batching=(rhs_batch, lhs_batch))
-    batch, first = len(lhs_batch), rhs.type.ndim - len(rhs_k)
-    order = (*range(batch), *range(first, first + count))
-    found, repeated = one_for_each(of, order, rhs, lhs)
-    return found, repeated, lhs
 
 
 def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:

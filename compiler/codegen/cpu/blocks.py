@@ -40,6 +40,7 @@ class Sizes:
     direct: bool  # sums may stay in the output
     windowed: bool = False  # places of rows and steps are tables
     turned: bool = False  # the stores follow rows: sums of a unit are turned in scratch
+    channels: bool = False  # columns have windows of their own
     run: int = 0  # steps of depth that are neighbours in lhs, of windows
 
     @property
@@ -215,7 +216,8 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
         rows, vecs = shape
         down, across = blocks_of(s.rows, rows), blocks_of(s.columns, vecs * lanes)
         ragged = down * (s.columns % (vecs * lanes) > 0) + across * (s.rows % rows > 0)
-        step = max(rows * vecs / 2, (rows + vecs) / 2, 4) + 0.5  # fma, loads, latency; the loop
+        loads = rows * vecs + vecs if s.channels else rows + vecs
+        step = max(rows * vecs / 2, loads / 2, 4) + 0.5  # fma, loads, latency; the loop
         step += 0.5 * (s.by_steps and rows % 4 > 0)  # rows side by side straddle cache lines
         writing = 2 * rows * vecs + 20
         return down * across * (step * max(s.depth, 1) + writing) + ragged * writing, -rows * vecs

@@ -56,6 +56,7 @@ def product_sizes(p: Product) -> Sizes:
     depth, columns = (p.depth_axes or (p.depth,))[-1].name, p.columns.name
     by_steps = p.lhs.map.stride(depth) != 1
     contiguous = p.rhs.map.stride(columns) == 1 and even(p)
+    runs = p.windowed and not by_steps and not p.channels and even(p)
     return Sizes(
         batch=prod(a.size for a in p.batch),
         rows=p.rows.size,
@@ -68,7 +69,8 @@ def product_sizes(p: Product) -> Sizes:
         direct=direct(p),
         windowed=p.windowed,
         turned=follows_rows(p),
-        run=p.depth_axes[-1].size if p.windowed and not by_steps and even(p) else 0,
+        channels=p.channels,
+        run=p.depth_axes[-1].size if runs else 0,
     )
 
 
@@ -342,7 +344,11 @@ class WindowPrinter(ProductPrinter):
         return "at(lines, row - first_row)"
 
     def tile(self, target: str, pitch: str, height: str) -> str:
-        return self.tile_of("tile_of_windows", "lhs, left, lhs_steps", target, pitch, height)
+        word, left = "tile_of_windows", "lhs, left, lhs_steps"
+        if self.p.channels:
+            word = "tile_of_channels"
+            left = f"at(lhs, column), left, lhs_steps, {self.columns} - column"
+        return self.tile_of(word, left, target, pitch, height)
 
     # ---- results
 

@@ -54,7 +54,7 @@ def lower_product_grid(product: Product, device: GpuTarget) -> LoweredLaunch:
     """The text of a product for a GPU, and the numbers of this instance."""
     p = printable(product)
     results = prod(a.size for a in p.outer)
-    if results <= FEW_RESULTS and p.depth.size >= LONG:
+    if p.channels or (results <= FEW_RESULTS and p.depth.size >= LONG):
         return replace(lower_grid(as_kernel(p), device), product=for_library(p))
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
     tensor = p.dtype == "f32" and p.precision != "f32" and device.tensor_cores

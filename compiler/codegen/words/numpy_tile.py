@@ -43,6 +43,23 @@ def tile_of_windows(
         line[:] = total if fresh else line + total
 
 
+def tile_of_channels(
+    rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, lines: RawPointer,
+    steps: RawPointer, width: int, b: RawPointer, b_step: int, c: RawPointer, c_row: int,
+    height: int, fresh: bool,
+) -> None:  # fmt: skip
+    size = vecs * lanes
+    for i in range(rows):
+        line = c.elements(i * c_row, size)
+        total = np.zeros_like(line)
+        (start,) = lines.elements(min(i, height - 1), 1)
+        for k, step in enumerate(steps.elements(0, depth)):
+            x = np.zeros_like(line)
+            x[:width] = a.elements(int(start + step), min(size, width))
+            total = multiply_add(x, b.elements(k * b_step, size), total)
+        line[:] = total if fresh else line + total
+
+
 def tile_of_dots(
     rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, a_row: int,
     b: RawPointer, b_column: int, c: RawPointer, c_row: int, height: int, width: int,

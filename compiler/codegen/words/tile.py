@@ -6,6 +6,8 @@
         A[i, k] at a[i*a_row + k*a_step], B[k, j] at b[k*b_step + j], C[i, j] at c[i*c_row + j]
     tile_of_windows(rows, vecs, lanes, depth, a, lines, steps, b, b_step, c, c_row, height, fresh)
         the same, with A[i, k] at a[lines[i] + steps[k]]
+    tile_of_channels(rows, vecs, lanes, depth, a, lines, steps, width, b, ..., fresh)
+        the same, with A[i, k, j] at a[lines[i] + steps[k] + j], for j < width, in place of A[i, k]
     tile_of_dots(rows, vecs, lanes, depth, a, a_row, b, b_column, c, c_row, height, width)
         C[i, j] = sum of a[i*a_row + k] b[j*b_column + k] over k < depth
         for i < rows and j < width: lanes follow depth, so nothing is packed
@@ -22,6 +24,7 @@ chains as there are lanes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .outlined import I64, Writer, i64_constant, outlined
@@ -44,10 +47,23 @@ def tile_of_windows(w: Writer, args: list[LLVM]) -> None:
     tile_of_rows(w, (depth, fresh), lines, (steps, i64_constant(0)), (b, b_step), (c, c_row))
 
 
+def tile_of_channels(w: Writer, args: list[LLVM]) -> None:
+    depth, a, rows, steps, width, b, b_step, c, c_row, height, fresh = args
+    lines = listed_rows(w, a, rows, height)
+    starts = range(0, w.shape.width, w.shape.lanes)
+    masks = [w.first(w.smaller(w.shape.lanes, w.b.sub(width, i64_constant(j)))) for j in starts]
+    left = steps, i64_constant(0)
+    tile_of_rows(w, (depth, fresh), lines, left, (b, b_step), (c, c_row), masks)
+
+
 def tile_of_rows(
-    w: Writer, sums_of: Pair, lines: list[LLVM], left: Pair, right: Pair, target: Pair
-) -> None:
-    """The tile whose rows of A begin at `lines`; its steps are a table of places, or even."""
+    w: Writer, sums_of: Pair, lines: list[LLVM], left: Pair, right: Pair, target: Pair,
+    masks: Sequence[LLVM] = (),
+) -> None:  # fmt: skip
+    """The tile whose rows of A begin at `lines`; its steps are a table of places, or even.
+
+    With `masks` an element of A is a vector, of those columns that exist.
+    """
     (depth, fresh), (table, a_step), (b, b_step), (c, c_row) = sums_of, left, right, target
     build, shape = w.b, w.shape
     places = [(i, j) for i in range(shape.rows) for j in range(shape.vecs)]
@@ -61,8 +77,13 @@ def tile_of_rows(
     row = w.at(b, at_b)
     ys = [w.load(w.at(row, j * shape.lanes)) for j in range(shape.vecs)]
     step = at_a if table is None else w.load(w.at(table, k), I64)
-    xs = [w.splat(w.load(w.at(line, step), shape.element)) for line in lines]
-    new = [w.multiply_add(xs[i], ys[j], s) for (i, j), s in zip(places, sums, strict=True)]
+    starts = [w.at(line, step) for line in lines]
+    if masks:
+        xs = {(i, j): w.load_where(w.at(starts[i], j * shape.lanes), masks[j]) for i, j in places}
+    else:
+        spread = [w.splat(w.load(start, shape.element)) for start in starts]
+        xs = {(i, j): spread[i] for i, j in places}
+    new = [w.multiply_add(xs[i, j], ys[j], s) for (i, j), s in zip(places, sums, strict=True)]
     following = build.add(k, i64_constant(1))
     steps = [(k, following), (at_a, build.add(at_a, a_step)), (at_b, build.add(at_b, b_step))]
     for phi, value in [*steps, *zip(sums, new, strict=True)]:
@@ -170,5 +191,5 @@ def dots_of_windows(w: Writer, args: list[LLVM]) -> None:
     w.loop(0, width, 1, column)
 
 
-BODIES = (tile, tile_of_windows, tile_of_dots, dots_of_windows)
+BODIES = (tile, tile_of_windows, tile_of_channels, tile_of_dots, dots_of_windows)
 TILE_WORDS: dict[str, Any] = {f.__name__: outlined(f.__name__, 3, f) for f in BODIES}

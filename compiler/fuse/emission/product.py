@@ -22,6 +22,9 @@ from .reader import Reader
 DEPTH = "k"
 """The axis that a product contracts; of several the first is `k0`."""
 
+FEW_ROWS = 128
+"""Rows of windows for which it does not pay to pack what they are multiplied with again."""
+
 
 def emit_product(
     name: str,
@@ -30,10 +33,12 @@ def emit_product(
     domain: Domain,
     stored: Container[Value],
     wanted: Container[Value],
+    order: Sequence[int] = (),
 ) -> Work:
     """The product `node` with the `nodes` of its epilogue.
 
-    Raises CannotFuse where an operand is no plain view of memory.
+    Its axes are the dimensions `order` of the domain. Raises CannotFuse where an operand is no
+    plain view of memory, or where the order of the stores leaves windows few rows.
     """
     op = node.op
     assert isinstance(op, DotGeneral)
@@ -43,14 +48,17 @@ def emit_product(
     own = frozenset(v for n in (node, *nodes) for v in n.values)
     reader = Reader(stored, domain.sizes | {a.name: a.size for a in depth}, own)
     steps = [affine({a.name: int(a.size != 1)}) for a in depth]
-    lhs, rhs = operand_loads(reader, node, op, domain, steps)
+    dims = order or range(len(domain.shape))
+    point = domain.at(dims)
+    lhs, rhs = operand_loads(reader, node, op, point, steps)
     emission = Emission(name, domain, reader, wanted)
-    reader.results[node.out] = domain.whole(node.out.shape), result(node.out.dtype)
+    at = point if order else domain.whole(node.out.shape)
+    reader.results[node.out] = at, result(node.out.dtype)
     emission.values((node, *nodes))
     if any(i.name for i in emission.items):
         raise CannotFuse
     stores = tuple(s for i in emission.items if isinstance(s := i.make(i.expr), Store))
-    points = [Axis(domain.name(k), n) for k, n in enumerate(domain.shape)]
+    points = [Axis(domain.name(d), domain.shape[d]) for d in dims]
     batch = len(op.batching[0])
     free = [a.type.ndim - batch - len(sizes) for a in node.args]
     rows = points[batch + free[0] - 1] if free[0] else Axis("row", 1)
@@ -63,14 +71,16 @@ def emit_product(
         name, emission.buffers, rest, rows, columns, whole, lhs, rhs, stores, op.precision,
         depth_axes=tuple(depth) if several else (),
     )  # fmt: skip
-    return emission.work(normal_form(product))
+    normal = normal_form(product)
+    if order and normal.rows.size < FEW_ROWS and any(lhs.map.stride(a.name) for a in normal.batch):
+        raise CannotFuse
+    return emission.work(normal)
 
 
 def operand_loads(
-    reader: Reader, node: Node, op: DotGeneral, domain: Domain, depth: Sequence[Map]
+    reader: Reader, node: Node, op: DotGeneral, point: Sequence[Map], depth: Sequence[Map]
 ) -> tuple[Load, Load]:
     """What a point of the product reads of both sides."""
-    point = domain.at(range(len(domain.shape)))
     batch = len(op.batching[0])
     loads = []
     of_free = batch
