@@ -12,6 +12,7 @@ running sums  what a sum has so far, where the next summand comes much later: al
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence, Set
 
 from ..ir.graph import Graph, Node, Value
@@ -25,12 +26,14 @@ from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
 from ..ops.phases import reads_windows
 from ..ops.view import Broadcast, Interleave, Permute, Reshape, Slice
-from .emission import even_operand, plain_operand
+from .emission import plain_operand, run_of_operand
 
 PIECES = 64
 """Operands of a view that may be computed where it is read: more are copied from memory."""
 CHAIN = 48
 """Nodes in a chain before it is cut."""
+LEAST_RUN = 32
+"""Steps that are packed at once."""
 WAITING = 1024
 """Elements from which on it counts that they wait for a sum."""
 
@@ -198,12 +201,13 @@ def view_offset(op: Reshape | Slice, x: Value) -> int | None:
 
 
 def product_operand(value: Value, contracted: Sequence[int]) -> Value:
-    """What a product must find in memory: of windows their array, and what they are multiplied with
-    has one step along all that is contracted, as a copy if need be."""
+    """What a product must find in memory: of windows their array; what they are multiplied with is
+    a copy, if it is read in runs of a few steps."""
     found = base(value)
-    if len(contracted) < 2 or reads_windows(value) or even_operand(value, found, contracted):
+    if len(contracted) < 2 or reads_windows(value):
         return found
-    return value
+    steps = math.prod(value.shape[d] for d in contracted)
+    return found if run_of_operand(value, found, contracted) >= min(steps, LEAST_RUN) else value
 
 
 def base(value: Value) -> Value:

@@ -24,6 +24,9 @@ from .scalar import KernelError
 from .stages import Kernel, KernelReduce, Stage, Store
 from .verify import verify as kernel_verify
 
+FEW_COLUMNS = 4
+"""Columns that leave most lanes idle."""
+
 
 @dataclass(frozen=True)
 class Product:
@@ -267,18 +270,27 @@ def as_depth(p: Product) -> Product:
 
 
 def as_columns(p: Product) -> Product:
-    """The windowed product with the axes of its batch that continue columns as part of those.
-
-    Where there is but one column, channels are columns: an axis of the batch whose elements are
-    neighbours in lhs and in the first store.
-    """
+    """The windowed product with the axes of its batch that continue columns as part of those."""
     for axis in reversed(p.batch):
         if not p.lhs.map.stride(axis.name) and (q := joined_columns(p, axis)):
             p = q
-    place = p.stores[0].map
-    for axis in p.batch if p.columns.size == 1 else ():
-        if p.lhs.map.stride(axis.name) == place.stride(axis.name) == 1:
-            return replace(p, batch=tuple(a for a in p.batch if a is not axis), columns=axis)
+    return as_channels(p)
+
+
+def as_channels(p: Product) -> Product:
+    """The windowed product with lanes where they find work: few columns become part of the batch.
+
+    Columns are an axis then whose elements are neighbours in lhs and in the first store: channels,
+    or places of one channel.
+    """
+    place, lhs = p.stores[0].map, p.lhs.map
+    if p.columns.size > FEW_COLUMNS or place.stride(p.columns.name) == 1:
+        return p
+    for axis in (*p.batch, p.rows):
+        if axis.size > 1 and lhs.stride(axis.name) == place.stride(axis.name) == 1:
+            batch = tuple(a for a in (*p.batch, p.columns) if a is not axis and a.size > 1)
+            rows = Axis("row", 1) if axis is p.rows else p.rows
+            return replace(p, batch=batch, rows=rows, columns=axis)
     return p
 
 

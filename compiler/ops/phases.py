@@ -21,7 +21,7 @@ from .contract import dot_general
 from .elementwise import mul
 from .reduce import reduce_sum
 from .source import full, zero_of
-from .view import Ints, Permute, broadcast, concatenate, inverse, pad, permute, reshape, slice_
+from .view import Ints, Permute, concatenate, inverse, pad, permute, reshape, slice_
 from .windows import Windows
 
 UNROLLED = 32
@@ -159,13 +159,9 @@ class Convolved:
     def dense(self, axes: Sequence[Along]) -> Value:
         """The convolution by whichever form it has."""
         b, groups = self.batching, math.prod(self.x.shape[: self.batching])
-        channels = math.prod(self.x.shape[self.first + self.spatial :])
-        if groups > 1 and math.prod(self.columns) == 1:
-            if channels == 1 and not self.groups_last():
-                return self.depthwise(axes)
-            rows = math.prod(self.x.shape[b : self.first])
-            if rows == 1 and math.prod(a.count for a in axes) <= UNROLLED:
-                return self.depthwise_window(axes)
+        single, rows = math.prod(self.columns) == 1, math.prod(self.x.shape[b : self.first])
+        if groups > 1 and single and rows == 1 and math.prod(a.count for a in axes) <= UNROLLED:
+            return self.depthwise_window(axes)
         of_x, of_w = range(self.first + self.spatial, self.x.type.ndim), range(b, b + self.spatial)
         inside = range(of_w.stop, of_w.stop + self.contracting)
         batch = tuple(range(b)), tuple(range(b))
@@ -186,34 +182,6 @@ class Convolved:
         pairs = tuple(partner[d] for d in order), tuple(range(b, inside.stop))
         found = dot_general(lhs, w, pairs, batch, self.precision)
         return permute(found, inverse((*range(b), *rows, *range(of_x.start, found.type.ndim))))
-
-    def groups_last(self) -> bool:
-        """Whether elements of all groups are neighbours in memory."""
-        long = [d for d in underlying(self.x)[1] if self.x.shape[d] > 1]
-        return long[-1] < self.batching
-
-    def depthwise(self, axes: Sequence[Along]) -> Value:
-        """One channel in and one out: sums over the window, computed as x lies in memory."""
-        base, order = underlying(self.x)
-        spots = sorted((order.index(d), k) for k, d in enumerate(self.places))
-        by_spot = [axes[k] for _, k in spots]
-        seen = apply(
-            Windows(
-                tuple(d for d, _ in spots), *zip(*(
-                    (a.count, self.sizes[k], a.stride, a.step, a.low)
-                    for a, (_, k) in zip(by_spot, spots, strict=True)
-                ), strict=True),
-            ),
-            base,
-        )  # fmt: skip
-        b, ndim = self.batching, base.type.ndim
-        groups = [d for d in order if d < b]
-        w = reshape(self.w, self.w.shape[: b + self.spatial])
-        w = permute(w, (*groups, *(b + k for _, k in spots)))
-        others = [j for j, d in enumerate(order) if d >= b]
-        product = mul(seen, broadcast(w, seen.shape, others))
-        total = reduce_sum(product, range(ndim, seen.type.ndim))
-        return reshape(permute(total, inverse(order)), self.shape([a.count for a in axes]))
 
     def depthwise_window(self, axes: Sequence[Along]) -> Value:
         """A sum over x for each place of a small result, all of them over the same points."""

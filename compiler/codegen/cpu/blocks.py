@@ -38,6 +38,7 @@ class Sizes:
     contiguous: bool  # rhs along columns
     dots: bool  # both factors along depth
     direct: bool  # sums may stay in the output
+    even: bool = True  # rhs has one step along all of depth
     windowed: bool = False  # places of rows and steps are tables
     turned: bool = False  # the stores follow rows: sums of a unit are turned in scratch
     channels: bool = False  # columns have windows of their own
@@ -46,7 +47,7 @@ class Sizes:
     @property
     def few(self) -> bool:
         """Whether rhs is streamed: it is read once or twice, so packing it would not pay."""
-        return self.rows <= FEW_ROWS and self.contiguous
+        return self.rows <= FEW_ROWS and self.contiguous and self.even
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Cut:
 
     @property
     def scratch_bytes(self) -> int:
-        tables = 8 * (self.block_rows + 2 * self.block_depth) if self.sizes.windowed else 0
+        tables = 8 * (self.block_rows + self.block_depth) if self.sizes.windowed else 0
         return self.tables_place + aligned_size(tables)
 
 
@@ -146,7 +147,8 @@ def blocking_of(s: Sizes, target: Target) -> Cut:
         return cut_window_dots(s, lanes)
     rows, vecs = tile_shape(s, lanes, target.registers)
     width = vecs * lanes
-    in_place = s.contiguous and (s.few or s.depth * s.columns * s.element_bytes <= target.l1_bytes)
+    near = s.depth * s.columns * s.element_bytes <= target.l1_bytes
+    in_place = s.contiguous and s.even and (s.few or near)
     depth = block_depth(s, target)
     strip = even_block(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)

@@ -39,7 +39,7 @@ from .blocks import Cut, Sizes, blocking_of
 LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
           "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
           "height", "left", "place", "tail", "turned", "lines", "lhs_steps",
-          "rhs_steps"}  # fmt: skip
+          "segment", "begin", "end"}  # fmt: skip
 
 
 def lower_product(product: Product, target: Target) -> Lowered:
@@ -55,8 +55,8 @@ def lower_product(product: Product, target: Target) -> Lowered:
 def product_sizes(p: Product) -> Sizes:
     depth, columns = (p.depth_axes or (p.depth,))[-1].name, p.columns.name
     by_steps = p.lhs.map.stride(depth) != 1
-    contiguous = p.rhs.map.stride(columns) == 1 and even(p)
-    runs = p.windowed and not by_steps and not p.channels and even(p)
+    contiguous, even = p.rhs.map.stride(columns) == 1, len(rhs_axes(p)) == 1
+    runs = p.windowed and not by_steps and not p.channels and even
     return Sizes(
         batch=prod(a.size for a in p.batch),
         rows=p.rows.size,
@@ -67,6 +67,7 @@ def product_sizes(p: Product) -> Sizes:
         contiguous=contiguous,
         dots=not p.windowed and not by_steps and not contiguous and p.rhs.map.stride(depth) == 1,
         direct=direct(p),
+        even=even,
         windowed=p.windowed,
         turned=follows_rows(p),
         channels=p.channels,
@@ -79,9 +80,9 @@ def direct(p: Product) -> bool:
     return p.plain and p.stores[0].map.stride(p.columns.name) == 1 and not p.stores[0].at
 
 
-def even(p: Product) -> bool:
-    """Whether rhs has one step along all of depth."""
-    return not p.windowed or len(joined_axes(p.depth_axes, (p.rhs.map,))) == 1
+def rhs_axes(p: Product) -> tuple[Axis, ...]:
+    """The axes along which rhs is read for depth, of windows as few as there can be."""
+    return joined_axes(p.depth_axes, (p.rhs.map,)) if p.windowed else (p.depth,)
 
 
 def follows_rows(p: Product) -> bool:
@@ -107,8 +108,9 @@ class ProductPrinter:
         self.p, self.blocks, self.slots = p, blocks, slots
         self.rows, self.columns, self.depth = map(slots.extent, (p.rows, p.columns, p.depth))
         self.left_strides()
-        steps = (p.depth_axes or (p.depth,))[-1].name
+        steps = rhs_axes(p)[-1].name
         self.rhs_step, self.rhs_column = self.strides(p.rhs, steps, p.columns.name)
+        self.factor, self.height, self.within = f"from_step * {self.rhs_step}", "steps", ""
         self.contiguous = blocks.sizes.contiguous  # rhs along columns
         self.width = blocks.width
         self.panel_shape = f"{blocks.vecs}, {blocks.lanes}"
@@ -188,22 +190,22 @@ class ProductPrinter:
         """Packs the panels of this block, by how rhs lies in memory."""
         if self.blocks.dots:
             return []
-        start, into = f"max(first_column, {self.block('packed')})", self.packed_panel()
-        factor = f"at(rhs, from_step * {self.rhs_step} + column * {self.rhs_column})"
+        start, into = f"max(first_column, {self.block('packed')})", self.packed_panel(self.within)
+        factor = f"at(rhs, {self.factor} + column * {self.rhs_column})"
         if self.contiguous:
             into += f", {self.width} * {self.block('block_depth')}"
-            sizes = f"{self.rhs_step}, steps, end_column - column"
+            sizes = f"{self.rhs_step}, {self.height}, end_column - column"
             call = f"pack({self.panel_shape}, {into}, {factor}, {sizes})"
             return [f"column = {start}", Suite("if column < end_column", [call])]
         word, strides = "pack_strided", f"{self.rhs_step}, {self.rhs_column}"
-        if self.p.rhs.map.stride(self.p.depth.name) == 1:
+        if self.p.rhs.map.stride(rhs_axes(self.p)[-1].name) == 1:
             word, strides = "pack_turned", self.rhs_column
-        sizes = f"{strides}, steps, {self.columns} - column"
+        sizes = f"{strides}, {self.height}, {self.columns} - column"
         call = f"{word}({self.panel_shape}, {into}, {factor}, {sizes})"
         return [Suite(f"for column in range({start}, end_column, {self.width})", [call])]
 
-    def packed_panel(self) -> str:
-        return f"at(panels, (column - first_column) * {self.block('block_depth')})"
+    def packed_panel(self, within: str = "") -> str:
+        return f"at(panels, (column - first_column) * {self.block('block_depth')}{within})"
 
     def panel(self) -> list[Node]:
         """Where the tile finds rhs: packed, or in place where that is contiguous."""
@@ -289,10 +291,6 @@ class ProductPrinter:
 class WindowPrinter(ProductPrinter):
     """A product of windows: the places of rows of a unit, and of steps of a block, are tables."""
 
-    def __init__(self, p: Product, blocks: Cut, slots: Slots) -> None:
-        super().__init__(p, blocks, slots)
-        self.even = even(p)
-
     def left_strides(self) -> None:
         p = self.p
         self.row_box, self.step_box = (self.box(axes, p.lhs) for axes in (p.row_axes, p.depth_axes))
@@ -306,13 +304,11 @@ class WindowPrinter(ProductPrinter):
 
     def tables(self) -> list[Node]:
         turned, tables = self.block("turned_place"), self.block("tables_place")
-        rows, depth = self.block("block_rows"), self.block("block_depth")
+        rows = self.block("block_rows")
         lines: list[Node] = [
             f"lines = address_pointer(scratch + {tables}, i64)",
             f"lhs_steps = at(lines, {rows})",
         ]
-        if not self.even:
-            lines.append(f"rhs_steps = at(lhs_steps, {depth})")
         if self.blocks.sizes.turned:
             lines.append(f"turned = address_pointer(scratch + {turned}, {self.p.dtype})")
         return lines
@@ -325,20 +321,26 @@ class WindowPrinter(ProductPrinter):
     # ---- factors
 
     def packing(self) -> list[Node]:
-        p, start = self.p, f"max(first_column, {self.block('packed')})"
-        axes = len(p.depth_axes)
-        lines: list[Node] = [f"places({axes}, lhs_steps, from_step, steps, {self.step_box})"]
-        if self.even:
-            return [*lines, *super().packing()]
-        box, column = self.box(p.depth_axes, p.rhs), self.rhs_column
-        factor = f"at(rhs, column * {column}), rhs_steps, {column}"
-        call = f"pack_places({self.panel_shape}, {self.packed_panel()}, {factor}, steps, "
-        call += f"{self.columns} - column)"
-        return [
+        """Packs as other products do, run after run of depth where rhs has several."""
+        steps = f"{len(self.p.depth_axes)}, lhs_steps, from_step, steps, {self.step_box}"
+        (*outer, run), whole = rhs_axes(self.p), super().packing
+        if not outer:
+            return [f"places({steps})", *whole()]
+        slots, size = self.slots, self.slots.extent(run)
+        lines = slots.unravel("segment", outer)
+        strides = self.strides(self.p.rhs, *(a.name for a in outer))
+        terms = [f"{slots.axis(a.name)} * {n}" for a, n in zip(outer, strides, strict=True)]
+        from_run = f"begin - segment * {size}"
+        self.factor = f"{' + '.join(terms)} + ({from_run}) * {self.rhs_step}"
+        self.height, self.within = "end - begin", f" + (begin - from_step) * {self.width}"
+        body = [
             *lines,
-            f"places({axes}, rhs_steps, from_step, steps, {box})",
-            Suite(f"for column in range({start}, end_column, {self.width})", [call]),
+            f"begin = max(segment * {size}, from_step)",
+            f"end = min(segment * {size} + {size}, from_step + steps)",
+            *whole(),
         ]
+        runs = f"range(from_step // {size}, (from_step + steps - 1) // {size} + 1)"
+        return [f"places({steps})", Suite(f"for segment in {runs}", body)]
 
     def left(self) -> str:
         return "at(lines, row - first_row)"

@@ -126,17 +126,6 @@ def pack_strided(
             to.elements(k * size + j, 1)[:] = source.elements(place, 1)
 
 
-def pack_places(
-    vecs: int, lanes: int, to: RawPointer,
-    source: RawPointer, steps: RawPointer, column: int, height: int, width: int,
-) -> None:  # fmt: skip
-    size = vecs * lanes
-    for k, step in enumerate(steps.elements(0, height)):
-        for j in range(size):
-            place = int(step) + min(j, width - 1) * column
-            to.elements(k * size + j, 1)[:] = source.elements(place, 1)
-
-
 def places(axes: int, to: RawPointer, first: int, count: int, *box: int) -> None:
     points = np.unravel_index(np.arange(first, first + count), box[:axes])
     found = sum(i * stride for i, stride in zip(points, box[axes:], strict=True))

@@ -9,8 +9,6 @@ A panel holds its rows, `vecs * lanes` columns each, one behind the other.
         panel[k, j] = source[k + j*column]: blocks are transposed in registers
     pack_strided(vecs, lanes, to, source, row, column, height, width)
         panel[k, j] = source[k*row + j*column]; here and above, missing columns repeat the last one
-    pack_places(vecs, lanes, to, source, steps, column, height, width)
-        panel[k, j] = source[steps[k] + j*column]
     places(axes, to, first, count, size..., stride...)
         to[k] = where point first + k of a box is, for k < count: its `axes` have these sizes and
         strides, and its points are in C order
@@ -105,22 +103,6 @@ def pack_strided(w: Writer, args: list[LLVM]) -> None:
     copy_elements(w, to, source, (row, column), (i64_constant(0), height), last)
 
 
-def pack_places(w: Writer, args: list[LLVM]) -> None:
-    to, source, steps, column, height, width = args
-    last = w.b.sub(width, i64_constant(1))
-
-    def line(k: LLVM) -> None:
-        p, q = w.at(source, w.load(w.at(steps, k), I64)), w.at(to, w.times(k, w.shape.width))
-
-        def one(j: LLVM) -> None:
-            at = w.b.mul(w.smaller(j, last), column)
-            w.store(w.load(w.at(p, at), w.shape.element), w.at(q, j))
-
-        w.loop(0, w.shape.width, 1, one)
-
-    w.loop(0, height, 1, line)
-
-
 def places(w: Writer, args: list[LLVM]) -> None:
     """An odometer: the last axis turns, and what is full carries."""
     to, first, count, *box = args
@@ -186,6 +168,6 @@ def transposed_square(w: Writer, rows: list[LLVM]) -> list[LLVM]:
     return rows
 
 
-BODIES = (pack, pack_turned, pack_strided, pack_places, unpack)
+BODIES = (pack, pack_turned, pack_strided, unpack)
 PANEL_WORDS: dict[str, Any] = {f.__name__: outlined(f.__name__, 2, f) for f in BODIES}
 PANEL_WORDS["places"] = outlined("places", 1, places)

@@ -12,7 +12,7 @@ from .cluster import clustered, emit
 from .domain import Domain, squeezed
 from .order import emit_order
 from .prefix import emit_prefix
-from .product import emit_product, even_operand, plain_operand
+from .product import emit_product, plain_operand, run_of_operand
 from .scatter import emit_scatter
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "emit_prefix",
     "emit_product",
     "emit_scatter",
-    "even_operand",
     "plain_operand",
+    "run_of_operand",
     "squeezed",
 ]

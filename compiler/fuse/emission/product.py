@@ -102,14 +102,14 @@ def plain_load(reader: Reader, value: Value, at: tuple[Map, ...]) -> Load:
     return Load(load.buffer, load.map)
 
 
-def even_operand(value: Value, stored: Value, axes: Sequence[int]) -> bool:
-    """Whether `value`, a view of `stored`, is read along `axes` as along one axis."""
+def run_of_operand(value: Value, stored: Value, axes: Sequence[int]) -> int:
+    """How many steps `value`, a view of `stored`, takes along `axes` as along one axis."""
     domain = Domain(value.shape)
     at = domain.at(range(len(value.shape)))
     place = plain_load(Reader({stored}, domain.sizes, ()), value, at).map
     along = [Axis(domain.name(d), value.shape[d]) for d in axes if value.shape[d] != 1]
     along.sort(key=lambda a: -abs(place.stride(a.name)))
-    return len(joined_axes(along, (place,))) < 2
+    return joined_axes(along, (place,))[-1].size if along else 1
 
 
 def plain_operand(value: Value, base: Value) -> bool:
