@@ -139,20 +139,37 @@ class Convolved:
     def interleaved(
         self, layer: dict[Ints, Value | None], periods: Sequence[int], counts: Sequence[int]
     ) -> Value:
-        """Phases side by side: result q * period + r is result q of phase r."""
+        """Phases side by side: result q * period + r is result q of phase r.
+
+        It is put together in the order in which x has its axes: k where c is.
+        """
         each = [-(-n // p) for n, p in zip(counts, periods, strict=True)]
-        zeros = self.zeros(each)
-        apart = self.shape([n for q in each for n in (q, 1)])
-        values = {at: reshape(v or zeros, apart) for at, v in layer.items()}
+        zeros, end = self.zeros(each), self.first + self.spatial
+        ks, order = range(end, zeros.type.ndim), list[int]()
+        for d in underlying(self.x)[1]:
+            order += [d] if d < end else ks if d == end else []
+        order += [] if self.contracting else ks
+        spots = {d: order.index(d) for d in self.places}
+
+        def arranged(sizes: Sequence[Sequence[int]]) -> list[int]:
+            """The sizes in that order, of an axis of several as many."""
+            shape = self.shape([0] * self.spatial)
+            of = {d: sizes[k] for k, d in enumerate(self.places)}
+            return [n for d in order for n in of.get(d, (shape[d],))]
+
+        apart = arranged([(q, 1) for q in each])
+        values = {at: reshape(permute(v or zeros, order), apart) for at, v in layer.items()}
         for d in reversed(range(self.spatial)):
-            axis = self.first + 2 * d + 1
+            spot = spots[self.places[d]]
+            axis = spot + 1 + sum(spots[p] < spot for p in self.places)
             values = {
                 head: concatenate(*(values[(*head, r)] for r in range(periods[d])), axis=axis)
                 for head in dict.fromkeys(at[:d] for at in values)
             }
-        whole = [q * p for q, p in zip(each, periods, strict=True)]
-        out = reshape(values[()], self.shape(whole))
-        return slice_(out, (0,) * out.type.ndim, self.shape(counts))
+        whole = arranged([(q * p,) for q, p in zip(each, periods, strict=True)])
+        out = reshape(values[()], whole)
+        out = slice_(out, (0,) * out.type.ndim, arranged([(n,) for n in counts]))
+        return permute(out, inverse(tuple(order)))
 
     # ---- no zeros between elements
 

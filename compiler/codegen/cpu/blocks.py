@@ -204,7 +204,8 @@ def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> t
         units = s.batch * blocks_of(s.rows, block_rows) * blocks_of(s.columns, block_columns)
         return units < UNITS and 2 * block_rows * block_columns * s.depth >= 2 * UNIT_FLOPS
 
-    while shareable() and block_columns >= 4 * width:
+    least = 2 if s.windowed else 4  # panels: windows cost little to read again, what is packed more
+    while shareable() and block_columns >= least * width:
         block_columns = even_block(s.columns, block_columns // 2, width)
     while shareable() and block_rows >= 128:
         block_rows = even_block(s.rows, block_rows // 2, rows)

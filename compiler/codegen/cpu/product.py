@@ -326,8 +326,9 @@ class WindowPrinter(ProductPrinter):
         (*outer, run), whole = rhs_axes(self.p), super().packing
         if not outer:
             return [f"places({steps})", *whole()]
-        slots, size = self.slots, self.slots.extent(run)
-        lines = slots.unravel("segment", outer)
+        slots = self.slots
+        size, *counts = (slots.number(("run", a.name), "run", a.size) for a in (run, *outer))
+        lines = slots.unravel("segment", outer, counts)
         strides = self.strides(self.p.rhs, *(a.name for a in outer))
         terms = [f"{slots.axis(a.name)} * {n}" for a, n in zip(outer, strides, strict=True)]
         from_run = f"begin - segment * {size}"
