@@ -66,6 +66,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
 }
 ELSEWHERE = {
     "fuse.apart.FEW_RESULTS": "results of a product: its rows times its columns, in test_accuracy",
+    "fuse.roots.LEAST_RUN": "how what windows are multiplied with lies in memory",
     "fuse.apart.WINDOW_RESULTS": "results of a gradient of windows, whose depth is divided",
     "codegen.cpu.blocks.FOLD_CYCLES": "what a sum of few columns costs",
     "codegen.cpu.blocks.UNITS": "how many units a team wants",

@@ -55,8 +55,8 @@ def lower_product(product: Product, target: Target) -> Lowered:
 def product_sizes(p: Product) -> Sizes:
     depth, columns = (p.depth_axes or (p.depth,))[-1].name, p.columns.name
     by_steps = p.lhs.map.stride(depth) != 1
-    contiguous, even = p.rhs.map.stride(columns) == 1, len(rhs_axes(p)) == 1
-    runs = p.windowed and not by_steps and not p.channels and even
+    contiguous = p.rhs.map.stride(columns) == 1
+    runs = p.windowed and not by_steps and not p.channels
     return Sizes(
         batch=prod(a.size for a in p.batch),
         rows=p.rows.size,
@@ -67,7 +67,7 @@ def product_sizes(p: Product) -> Sizes:
         contiguous=contiguous,
         dots=not p.windowed and not by_steps and not contiguous and p.rhs.map.stride(depth) == 1,
         direct=direct(p),
-        even=even,
+        even=len(rhs_axes(p)) == 1,
         windowed=p.windowed,
         turned=follows_rows(p),
         channels=p.channels,
@@ -323,25 +323,27 @@ class WindowPrinter(ProductPrinter):
     def packing(self) -> list[Node]:
         """Packs as other products do, run after run of depth where rhs has several."""
         steps = f"{len(self.p.depth_axes)}, lhs_steps, from_step, steps, {self.step_box}"
-        (*outer, run), whole = rhs_axes(self.p), super().packing
-        if not outer:
-            return [f"places({steps})", *whole()]
-        slots = self.slots
-        size, *counts = (slots.number(("run", a.name), "run", a.size) for a in (run, *outer))
-        lines = slots.unravel("segment", outer, counts)
-        strides = self.strides(self.p.rhs, *(a.name for a in outer))
-        terms = [f"{slots.axis(a.name)} * {n}" for a, n in zip(outer, strides, strict=True)]
-        from_run = f"begin - segment * {size}"
-        self.factor = f"{' + '.join(terms)} + ({from_run}) * {self.rhs_step}"
+        if self.blocks.sizes.even:
+            return [f"places({steps})", *super().packing()]
+        size, lines, place = self.runs()
+        self.factor = f"{place} + (begin - segment * {size}) * {self.rhs_step}"
         self.height, self.within = "end - begin", f" + (begin - from_step) * {self.width}"
         body = [
             *lines,
             f"begin = max(segment * {size}, from_step)",
             f"end = min(segment * {size} + {size}, from_step + steps)",
-            *whole(),
+            *super().packing(),
         ]
         runs = f"range(from_step // {size}, (from_step + steps - 1) // {size} + 1)"
         return [f"places({steps})", Suite(f"for segment in {runs}", body)]
+
+    def runs(self) -> tuple[str, list[str], str]:
+        """How long the runs of rhs are, and where that of a segment is: lines, then the place."""
+        (*outer, run), slots = rhs_axes(self.p), self.slots
+        size, *counts = (slots.number(("run", a.name), "run", a.size) for a in (run, *outer))
+        strides = self.strides(self.p.rhs, *(a.name for a in outer))
+        terms = [f"{slots.axis(a.name)} * {n}" for a, n in zip(outer, strides, strict=True)]
+        return size, slots.unravel("segment", outer, counts), " + ".join(terms) or "0"
 
     def left(self) -> str:
         return "at(lines, row - first_row)"
@@ -412,12 +414,14 @@ class WindowDots(WindowPrinter):
         length = self.slots.extent(run)
         runs = f"{self.depth} // {length}"
         box = self.box(axes, p.lhs) if axes else "1, 0"
-        element = f"load(rhs, steps * {self.rhs_step} + column * {self.rhs_column}, 1)"
+        size, lines, place = self.runs()
+        element = f"load(rhs, {place} + steps * {self.rhs_step} + column * {self.rhs_column}, 1)"
+        to = f"column * {self.depth} + segment * {size} + steps"
+        columns = Suite("for column in range(end_column)", [f"store(panels, {to}, {element})"])
         packed = Suite(
-            "for column in range(end_column)",
-            [Suite(f"for steps in range({self.depth})",
-                   [f"store(panels, column * {self.depth} + steps, {element})"])],
-        )  # fmt: skip
+            f"for segment in range({self.depth} // {size})",
+            [*lines, Suite(f"for steps in range({size})", [columns])],
+        )
         left = "lhs, at(lines, row - first_row), lhs_steps"
         to = f"at(turned, row - first_row), {self.block('turned_rows')}"
         factors = f"{runs}, {length}, {left}, panels, {self.depth}, {to}, height, end_column"
