@@ -110,7 +110,7 @@ class ProductPrinter:
         self.left_strides()
         steps = rhs_axes(p)[-1].name
         self.rhs_step, self.rhs_column = self.strides(p.rhs, steps, p.columns.name)
-        self.factor, self.height, self.within = f"from_step * {self.rhs_step}", "steps", ""
+        self.factor, self.height, self.run_offset = f"from_step * {self.rhs_step}", "steps", ""
         self.contiguous = blocks.sizes.contiguous  # rhs along columns
         self.width = blocks.width
         self.panel_shape = f"{blocks.vecs}, {blocks.lanes}"
@@ -190,7 +190,7 @@ class ProductPrinter:
         """Packs the panels of this block, by how rhs lies in memory."""
         if self.blocks.dots:
             return []
-        start, into = f"max(first_column, {self.block('packed')})", self.packed_panel(self.within)
+        start, into = f"max(first_column, {self.block('packed')})", self.packed_panel(self.run_offset)
         factor = f"at(rhs, {self.factor} + column * {self.rhs_column})"
         if self.contiguous:
             into += f", {self.width} * {self.block('block_depth')}"
@@ -204,8 +204,8 @@ class ProductPrinter:
         call = f"{word}({self.panel_shape}, {into}, {factor}, {sizes})"
         return [Suite(f"for column in range({start}, end_column, {self.width})", [call])]
 
-    def packed_panel(self, within: str = "") -> str:
-        return f"at(panels, (column - first_column) * {self.block('block_depth')}{within})"
+    def packed_panel(self, offset: str = "") -> str:
+        return f"at(panels, (column - first_column) * {self.block('block_depth')}{offset})"
 
     def panel(self) -> list[Node]:
         """Where the tile finds rhs: packed, or in place where that is contiguous."""
@@ -327,7 +327,7 @@ class WindowPrinter(ProductPrinter):
             return [f"places({steps})", *super().packing()]
         size, lines, place = self.runs()
         self.factor = f"{place} + (begin - segment * {size}) * {self.rhs_step}"
-        self.height, self.within = "end - begin", f" + (begin - from_step) * {self.width}"
+        self.height, self.run_offset = "end - begin", f" + (begin - from_step) * {self.width}"
         body = [
             *lines,
             f"begin = max(segment * {size}, from_step)",
