@@ -1,8 +1,8 @@
 """Ask every question and print one table: `python -m bench [--quick] [question ...]`.
 
 All of it takes about ten minutes on two cores, `--quick` two: one short round, without the largest
-products and torch.compile. `gpu` and `costs` are tables of their own, and only where they are
-asked for.
+products and torch.compile. `gpu`, `costs` and `convolution_shapes` are tables of their own, and
+only where they are asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from . import (
     call_overhead,
     compile_time,
+    convolution_shapes,
+    convolutions,
     costs,
     cross_entropy,
     elementwise,
@@ -43,6 +45,7 @@ QUESTIONS = {
         cross_entropy,
         layer_norm,
         products,
+        convolutions,
         pooling,
         mlp_step,
         per_example,
@@ -55,7 +58,7 @@ OTHERS = ("compile_time", "graph_size", "memory", "recomputation")
 """Those that are not of runs side by side in this process."""
 
 
-ALONE = ("gpu", "costs")
+ALONE = ("gpu", "costs", "convolution_shapes")
 
 
 def main() -> int:
@@ -70,6 +73,8 @@ def main() -> int:
         return gpu.report(options.quick)
     if options.questions == ["costs"]:
         return costs.report()
+    if options.questions == ["convolution_shapes"]:
+        return convolution_shapes.report(options.quick)
     if wrong := [q for q in options.questions if q not in names]:
         alone = f"{wrong[0]} is asked alone" if wrong[0] in ALONE else f"no question '{wrong[0]}'"
         parser.error(f"{alone}, there are {', '.join(names)}")

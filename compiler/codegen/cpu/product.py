@@ -190,7 +190,8 @@ class ProductPrinter:
         """Packs the panels of this block, by how rhs lies in memory."""
         if self.blocks.dots:
             return []
-        start, into = f"max(first_column, {self.block('packed')})", self.packed_panel(self.run_offset)
+        start = f"max(first_column, {self.block('packed')})"
+        into = self.packed_panel(self.run_offset)
         factor = f"at(rhs, {self.factor} + column * {self.rhs_column})"
         if self.contiguous:
             into += f", {self.width} * {self.block('block_depth')}"
