@@ -22,7 +22,7 @@ from wonderland.compiler.ir.graph import Op
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(f for part in ("compiler", "models") for f in (ROOT / part).rglob("*.py"))
-FACADES = sorted((ROOT / "wonderland").glob("*.py"))
+FACADES = sorted(f for at in (".", "numpy") for f in (ROOT / "wonderland" / at).glob("*.py"))
 NAMES = {f: ".".join(f.relative_to(ROOT).with_suffix("").parts) for f in FILES}
 BLOCK = re.compile(r"(?:^|\n\n|:\n)((?:    .*(?:\n|$)|\n(?=    ))+)")
 

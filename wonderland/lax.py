@@ -16,6 +16,7 @@ Convolutions: conv_general_dilated, conv, conv_transpose, conv_general_dilated_p
 Transforms: fft, of the kinds that FftType names.
 Windows and axes, by a function of your own: reduce_window, reduce.
 Order: sort, top_k, argmax, argmin. Special functions: erf, erf_inv, lgamma, digamma, logistic.
+Matrices: linalg.
 Elementwise: add, exp, clamp, select, rsqrt, fma, convert_element_type and all others of jax.lax's.
 """
 

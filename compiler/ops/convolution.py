@@ -237,6 +237,13 @@ class Convolution(OneResult):
         axes = list(map(Along, counts, self.strides, self.window_dilation, low))
         return (of.result(axes, self.dilation),)
 
+    def summed(self, x: Value, w: Value) -> Value:
+        """The sum of the convolutions of two sequences: their leading axis is contracted too."""
+        n, b = len(x.shape), self.batching + self.spatial
+        x = permute(x, leading_to(n - 1 - self.contracting, n))
+        w = permute(w, leading_to(b, len(w.shape)))
+        return apply(replace(self, contracting=self.contracting + 1), x, w)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         plain = cls((1,), ((1, 1),), (1,), (1,))

@@ -22,8 +22,6 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("piecewise", "np.select([x < a, x < b], [f(x), g(x)], h(x))"),
     ("convolve", "sum(v[k] * np.pad(x, (k, len(v) - 1 - k)) for k in range(len(v)))"),
     ("correlate", "sum(v[k] * x[k : len(x) - len(v) + 1 + k] for k in range(len(v)))"),
-    ("cross", "np.stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], "
-     "x[0] * y[1] - x[1] * y[0]])"),
     ("apply_along_axis apply_over_axes", "the function itself over an axis, np.sum(x, axis=1)"),
     ("place", "np.where(mask, value, x)"),
     ("divide.at", "x[i] = x[i] / y for places that differ"),
@@ -62,9 +60,6 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("isfortran common_type min_scalar_type",
      "x.dtype and x.shape, which are static: np.result_type(x, y)"),
     ("asfortranarray require asarray_chkfinite asmatrix", "x itself, which is in C order"),
-    ("linalg.inv linalg.solve linalg.det linalg.slogdet linalg.cholesky linalg.qr linalg.svd "
-     "linalg.eig linalg.eigh linalg.eigvals linalg.eigvalsh linalg.pinv linalg.lstsq "
-     "linalg.matrix_rank linalg.cond", f"np.matmul with factors made {OUTSIDE}"),
 )  # fmt: skip
 
 HINTS: dict[str, str] = {name: hint for names, hint in GROUPS for name in names.split()}

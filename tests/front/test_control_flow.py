@@ -308,6 +308,24 @@ def test_the_gradient_of_weights_is_one_product_after_the_loop():
     wl.testing.check_gradients(f, p, xs, order=2)
 
 
+def test_the_gradient_of_a_kernel_is_one_convolution_after_the_loop():
+    h, xs = RNG.normal(size=(2, 6, 3)), RNG.normal(size=(4, 2, 6, 3))
+    numbers = "NHC", "HIO", "NHC"
+
+    def f(p, xs):
+        def step(h, x):
+            y = lax.conv_general_dilated(x, p["w"], (1,), "SAME", dimension_numbers=numbers)
+            z = lax.conv_general_dilated(h, p["u"], (1,), "SAME", dimension_numbers=numbers)
+            return np.tanh(y + z), None
+
+        return np.sum(lax.scan(step, h, xs)[0] ** 2)
+
+    p = {"w": RNG.normal(size=(5, 3, 3)), "u": RNG.normal(size=(4, 3, 3))}
+    loop = reverse_loop(f, p, xs)
+    assert loop.op.params["carries"] == 1  # the cotangent of h; no sum
+    wl.testing.check_gradients(f, p, xs, order=2)
+
+
 def test_a_sum_that_is_small_beside_what_a_turn_reads_stays_in_the_loop():
     xs = RNG.normal(size=(3, 50, 2))
 

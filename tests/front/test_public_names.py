@@ -20,8 +20,9 @@ MODULES: dict[str, ModuleType] = {
     **{n: m for n in wl.__all__ if isinstance(m := getattr(wl, n), ModuleType)},
     "numpy.fft": wl.numpy.fft,
     "numpy.linalg": wl.numpy.linalg,
+    "lax.linalg": wl.lax.linalg,
 }
-FACADES = [n for n in MODULES if n not in ("wl", "checkpoint_policies", "numpy.linalg")]
+FACADES = [n for n in MODULES if n not in ("wl", "checkpoint_policies")]
 CALLED = {
     f"{place}.{name}": found
     for place, module in MODULES.items()

@@ -15,6 +15,7 @@ from wonderland.compiler.ir.graph import Graph
 from wonderland.compiler.ir.precision import FACTORS, NAMES, factors_of
 from wonderland.compiler.ir.text import parse
 from wonderland.compiler.ops.contract import DotGeneral
+from wonderland.compiler.ops.convolution import Convolution
 from wonderland.compiler.settings import DEFAULT, Settings, active, from_environment
 
 RNG = np.random.default_rng(0)
@@ -30,12 +31,15 @@ PRODUCTS = {
     "tensordot": lambda p: lambda x, w: wnp.tensordot(x, w, 1, precision=p),
     "einsum": lambda p: lambda x, w: wnp.einsum("ij,jk->ik", x, w, precision=p),
     "lax.dot": lambda p: lambda x, w: lax.dot(x, w, precision=p),
+    "convolve": lambda p: lambda x, w: wnp.convolve(x[0], w[0], precision=p),
+    "correlate": lambda p: lambda x, w: wnp.correlate(x[0], w[0], precision=p),
+    "lax.conv": lambda p: lambda x, w: lax.conv(x, w.T, (), "VALID", precision=p),
     "lax.dot_general": lambda p: lambda x, w: lax.dot_general(x, w, AXES, precision=p),
 }
 
 
 def precisions(graph: Graph) -> list[str]:
-    return [n.op.precision for n in graph.nodes if isinstance(n.op, DotGeneral)]
+    return [n.op.precision for n in graph.nodes if isinstance(n.op, (DotGeneral, Convolution))]
 
 
 def of(f: Any, *args: Any) -> list[str]:
@@ -53,7 +57,7 @@ def test_every_product_takes_a_precision(name: str) -> None:
     for call in (lambda: wl.trace(make("rough"), X, W), lambda: make("rough")(X, W)):
         with pytest.raises(ProgramError, match=r"one of highest, float32, .* got 'rough'"):
             call()
-    if name != "lax.dot_general":  # outside of a trace it is NumPy's own
+    if name not in ("lax.dot_general", "lax.conv"):  # outside of a trace it is NumPy's own
         np.testing.assert_array_equal(make("bfloat16")(X, W), make(None)(X, W))
 
 

@@ -35,6 +35,7 @@ from wonderland.compiler.ir.types import (
 )
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
+from wonderland.compiler.ops.linalg.matrices import adjoint, product
 from wonderland.compiler.ops.nested import (
     Adjoint,
     Checkpoint,
@@ -53,6 +54,7 @@ from wonderland.compiler.ops.pooling import Pick, Pooling, Spread, WindowPlace
 from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.reduce import Where
 from wonderland.compiler.ops.source import rounded_number as of_type
+from wonderland.compiler.ops.source import zero_of
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
 from wonderland.compiler.ops.windows import OverlapAdd, Windows
 
@@ -724,6 +726,42 @@ def dot_general(m: Maker, name: str) -> Value:
     return m.note(out, (min(*ends, 0), max(*ends, 0)))
 
 
+def of_matrices(m: Maker, name: str) -> Value:
+    """What LAPACK makes of definite matrices whose eigenvalues are apart, from 2 to 3 + n."""
+    x = m.within(m.any_value((*WIDE, *COMPLEX), least=2), -2, 2)
+    *batch, n, k = x.shape
+    most = max(map(abs, m.bounds[x]), default=1)
+    scale = ops.full(
+        type(zero_of(x.type))(1 / (max(k, 1) * max(most**2, 1))), Type(x.dtype, (*batch, n, n))
+    )
+    if n > 3 and name in ("det", "adjugate"):
+        raise Unfit
+    square = ops.mul(product(x, adjoint(x)), scale)
+    apart = ops.constant(np.diag(2 + np.arange(n) / max(n, 1)).astype(x.type.numpy))
+    a = ops.add(square, ops.broadcast(apart, square.shape, range(len(batch))))
+    bound = n + 3.0
+    if name in ("solve", "triangular_solve"):
+        b = m.of(a.type[*batch, n, m.pick((1, 3))])
+        of = a if name == "solve" else ops.cholesky(a)
+        op = Op.registry[name](transposed=m.chance(0.5))
+        size = math.sqrt(n + 1) * max(map(abs, m.bounds[b]))
+        return m.note(apply(op, of, b), (-size, size))
+    if name == "pinv":
+        return m.note(ops.pinv(a, ops.full(1e-4, a.type.part[*batch])), (-1, 1))
+    if name.startswith("expm"):
+        a = ops.mul(a, ops.full(type(zero_of(a.type))(1 / bound), a.type))
+        args = (a, a) if name == "expm_frechet" else (a,)
+        return m.note(apply(Op.registry[name](), *args), (-3, 3))
+    if name == "eig":  # in an order that rounding may change
+        (w,) = ops.eig(a, False)
+        return m.note(ops.reduce_sum(w, (w.type.ndim - 1,)), (-n * bound, n * bound))
+    alone = {"vectors": False} if name in ("eigh", "svd") else {}
+    found = apply_all(Op.registry[name](**alone), a)
+    limit = bound**n if name in ("det", "adjugate") else n * bound if name == "slogdet" else bound
+    made = [m.note(v, (-limit, limit)) for v in found]
+    return made[0] if name != "slogdet" else made[1]
+
+
 def convolution(m: Maker, name: str) -> Value:
     x = m.any_value((*INEXACT, "i32", "i64"), least=1)
     d = m.pick(range(1, min(x.type.ndim, 2) + 1))
@@ -943,6 +981,11 @@ def switch(m: Maker, name: str) -> Value:
     return first
 
 
+MATRICES = (
+    "adjugate", "cholesky", "det", "eig", "eigh", "expm", "expm_frechet", "hermitian", "inv",
+    "lu", "pinv", "qr", "slogdet", "solve", "svd", "triangular_solve",
+)  # fmt: skip
+
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("custom_jvp", "custom_vjp", "custom_vmap", "adjoint"), custom),
     "sort": sort,
@@ -972,6 +1015,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "iota": iota,
     "constant": constant,
     "dot_general": dot_general,
+    **dict.fromkeys(MATRICES, of_matrices),
     "convolution": convolution,
     **dict.fromkeys(("fft", "rfft", "irfft"), transform),
     "gather": gather,

@@ -33,12 +33,14 @@ LINEAR = {
 """They move elements, add them, or scale them by numbers."""
 
 MULTILINEAR = {
-    "numpy": "convolve correlate cov dot einsum inner kron matmul outer tensordot vdot vecdot",
+    "numpy": """
+        convolve correlate cov cross dot einsum inner kron matmul outer tensordot vdot vecdot
+    """,
     "lax": """
         batch_matmul conv conv_general_dilated conv_general_dilated_local conv_transpose
         conv_with_general_padding dot dot_general scatter_mul
     """,
-    "linalg": "matmul multi_dot outer tensordot vecdot",
+    "linalg": "cross matmul multi_dot outer tensordot vecdot",
 }
 """Sums of products."""
 
@@ -72,6 +74,7 @@ DISCRETE = {
         is_finite le lt ne reduce_and reduce_or round shift_left shift_right_arithmetic
         shift_right_logical sign
     """,
+    "linalg": "matrix_rank",
     "nn": "accuracy one_hot",
     "special": "gammasgn",
     "random": """
@@ -108,6 +111,10 @@ STATIC = {
 
 OTHER = {
     "numpy": "corrcoef kaiser",  # cov over its roots, whose bounds it may not cross; i0 over i0
+    "linalg": """
+        cholesky cond det eig eigh eigvals eigvalsh inv lstsq pinv qr slogdet solve svd svdvals
+        tensorinv tensorsolve
+    """,  # of matrices: see tests/front/numpy/test_linalg.py
     "optim": "adam adamw rmsprop",  # roots of running means, which eps_root or eps keep from 0
     "lax": "random_gamma_grad",  # a quadrature
     "special": "betainc gammainc gammaincc",  # by quadratures

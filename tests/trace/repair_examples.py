@@ -29,6 +29,17 @@ Example = tuple[str, str, Any]
 """The program, what follows its repair, what that gives."""
 
 LINES: list[Example] = [
+    # ---- matrices
+    (
+        "def f(x):\n    q, r = np.linalg.qr(x[:, None], mode='complete')\n    return q[0, 0]\nwl.grad(f)(x)",
+        "mode='complete' --> mode='reduced'",
+        (X - 21 * np.eye(3)[0]) / 21**1.5,
+    ),
+    (
+        "def f(x):\n    u, s, vh = np.linalg.svd(x[:, None])\n    return u[0, 0] * vh[0, 0]\nwl.grad(f)(x)",
+        "x[:, None] --> x[:, None], full_matrices=False",
+        (21 * np.eye(3)[0] - X) / 21**1.5,
+    ),
     # ---- arrays of numbers
     ("def f(t):\n    return np.array([t, 2.0 * t])\nwl.jit(f)(t)", "", [2.0, 4.0]),
     ("def f(t):\n    y = np.asarray(t)\n    return y\nwl.jit(f)(x)", "", X),
@@ -657,11 +668,6 @@ HINTED: list[tuple[str, str, str]] = [
         "np.correlate(x, y[:2])",
         "sum(y[k] * x[k : len(x) - 2 + 1 + k] for k in range(2))",
     ),
-    (
-        "cross",
-        "np.cross(x, y)",
-        "np.stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])",
-    ),
     ("apply_along_axis", "np.apply_along_axis(np.sum, 1, m)", "np.sum(m, axis=1)"),
     ("place", "np.place(x, x > 1, 0.0)", "np.where(x > 1, 0.0, x)"),
     ("divide.at", "np.divide.at(x + 0, [0], 2.0)", "x + 0"),
@@ -718,6 +724,5 @@ HINTED: list[tuple[str, str, str]] = [
     ("may_share_memory", "np.may_share_memory(x, y)", "False"),
     ("common_type", "np.zeros(2, np.common_type(x, y))", "np.zeros(2, np.result_type(x, y))"),
     ("asfortranarray", "np.asfortranarray(x)", "x"),
-    ("linalg.solve", "np.linalg.solve(np.eye(3), x)", "np.matmul(np.linalg.inv(np.eye(3)), x)"),
 ]
 """A function without a traced form, a call of it, and what follows its hint."""

@@ -50,7 +50,9 @@ MORE = (
     "posinf", "prepend", "q", "range", "weights", "where", "x", "x1", "x2",
 )  # fmt: skip
 """Parameters for which ours takes more than NumPy: a list of axes, numbers for bools, scalars."""
-SPACES = ("numpy", "numpy.linalg", "lax", "nn", "special", "random", "optim", "ops", "tree")
+SPACES = (
+    "numpy", "numpy.linalg", "lax", "lax.linalg", "nn", "special", "random", "optim", "ops", "tree",
+)  # fmt: skip
 
 
 def public() -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -16,7 +16,8 @@ Reductions: sum, prod, mean, var, std, min, max, any, all, quantile, median; tho
 cumprod, diff.
 Shapes: reshape, transpose, moveaxis, broadcast_to, concatenate, stack, split, pad, tile, roll.
 Places: take, take_along_axis, at (x with some elements others), put, searchsorted, nonzero.
-Products: matmul, dot, einsum, tensordot, outer, kron, convolve, correlate; linalg.
+Products: matmul, dot, einsum, tensordot, outer, kron, cross, convolve, correlate.
+Matrices: linalg.
 Order: sort, argsort, partition, unique, bincount, histogram.
 Signals: fft; convolve, correlate, gradient, unwrap, windows such as kaiser. Samples: cov, corrcoef.
 """

@@ -5,6 +5,7 @@ from . import convolution as _convolution
 from . import dimension_numbers as _dimension_numbers
 from . import fft as _fft
 from . import lax as _lax
+from . import linalg as linalg
 from . import patches as _patches
 from . import primitives as _primitives
 from . import spatial as _spatial
@@ -19,7 +20,7 @@ from .primitives import *  # noqa: F403
 from .spatial import *  # noqa: F403
 from .windows import *  # noqa: F403
 
-__all__: list[str] = []
+__all__: list[str] = ["linalg"]
 __all__ += _collectives.__all__
 __all__ += _convolution.__all__
 __all__ += _dimension_numbers.__all__

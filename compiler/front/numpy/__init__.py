@@ -21,10 +21,10 @@ counts of nothing. The parts of products of infinite complex numbers may be NaN 
 spectra of halves are scaled in f32; what has a spectrum of no points is 0; compiled transforms of
 few points are products, so that those of infinite numbers may have more NaN.
 What is refused: Complex numbers have no order (max, argmax, searchsorted, isin; they are sorted by
-their parts). nextafter takes f32 and f64; var and std take dtypes of floats; norms are those of
-order 2, 1 and infinity, pads by constant or by elements of the array; partitions are sorted, and
-ask for places within the axis; complex numbers fill no real array. Traced numbers are not written
-to: they are values, as NumPy's scalars are.
+their parts). nextafter takes f32 and f64; var and std take dtypes of floats; pads are by constant
+or by elements of the array; partitions are sorted, and ask for places within the axis; complex
+numbers fill no real array. Traced numbers are not written to: they are values, as NumPy's scalars
+are.
 What is not refused: numbers have an axis 0 in every reduction, clip of bools without bounds.
 
 Derivatives where there is none are JAX's: halves at ties, infinite for sqrt at 0. But that of |x|,

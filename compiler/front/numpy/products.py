@@ -31,11 +31,11 @@ from ...trace.operands import (
 )
 from ...trace.tracer import Tracer
 from .elementwise import conj
-from .shapes import moveaxis, ravel, reshape
+from .shapes import concatenate, moveaxis, ravel, reshape, stack
 
 __all__ = [
-    "convolve", "correlate", "dot", "inner", "kron", "matmul", "outer", "tensordot", "vdot",
-    "vecdot",
+    "convolve", "correlate", "cross", "dot", "inner", "kron", "matmul", "outer", "tensordot",
+    "vdot", "vecdot",
 ]  # fmt: skip
 
 Axes = tuple[int, ...]
@@ -202,3 +202,29 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Tracer:
     x, y = (x if x.ndim else x[None] for x in _pair("convolve", a, v))
     x, y, mode = _sequences("convolve", x, y, mode)
     return _slid(x, y[::-1], mode) if x.size >= y.size else _slid(y, x[::-1], mode)
+
+
+@implements(np.cross)
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Tracer:
+    """The vector products of vectors of 3; of vectors of 2 the third element alone."""
+    first, second = (axisa, axisb) if axis is None else (axis, axis)
+    out = axisc if axis is None else axis
+    pair = _pair("cross", a, b)
+    x, y = (moveaxis(v, at, -1) for v, at in zip(pair, (first, second), strict=True))
+    sizes = x.shape[-1:], y.shape[-1:]
+    if not {*sizes} <= {(2,), (3,)}:
+        raise wrong(f"cross: vectors of 2 or 3 are required, got {pair[0].type} and {pair[1].type}")
+
+    def part(i: int, j: int) -> Any:
+        return x[..., i] * y[..., j] - x[..., j] * y[..., i]
+
+    if sizes == ((2,), (2,)):
+        return part(0, 1)
+    (x, y), zeros = (x, y), [0 * v[..., :1] for v in (x, y)]
+    x, y = (
+        v if v.shape[-1] == 3 else concatenate([v, z], -1)
+        for v, z in zip((x, y), zeros, strict=True)
+    )
+    return moveaxis(stack([part(1, 2), part(2, 0), part(0, 1)], -1), -1, out)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import CompilerError, ProgramError
-from ...ir.graph import Node, Op, Sample, Value
+from ...ir.graph import Node, Op, Pair, Parts, Sample, Value
+from ...ir.symbolic import flat
 from ...ir.types import COMPLEX, WIDE, Type, type_of
 from ..contract import dot_general
-from ..elementwise import add, conj, eq, ge, gt, le, mul, real, select
+from ..elementwise import add, conj, eq, ge, gt, imag, le, mul, ne, neg, real, select
 from ..elementwise import complex as complex_
 from ..family import OneResult, of_domain
 from ..on_host import Arrays, OnHost
@@ -173,13 +174,22 @@ class Hermitian(OneResult):
     def lifted(self, size: int) -> Op:
         return self
 
+    def mirrored(self, x: Value, other: Value) -> Value:
+        """`x` on the diagonal and on its side, `other` on the other."""
+        return select(where(x.type, ge if self.lower else le), x, other)
+
+    def pair(self, *args: Parts) -> Parts:
+        (x,) = args
+        assert isinstance(x, Pair)
+        im = keep(self.mirrored(x.im, neg(turned(x.im))), ne)
+        return Pair(self.mirrored(x.re, turned(x.re)), im)
+
     def inlined(self, node: Node) -> tuple[Value, ...]:
         (x,) = node.args
-        mirrored = select(where(x.type, ge if self.lower else le), x, adjoint(x))
-        if not x.type.is_complex:
-            return (mirrored,)
-        bare = complex_(real(x), full(0.0, x.type.part))
-        return (select(where(x.type, eq), bare, mirrored),)
+        if x.type.is_complex:
+            parts = self.pair(Pair(real(x), imag(x)))
+            return (complex_(*flat((parts,))),)
+        return (self.mirrored(x, turned(x)),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -26,6 +26,7 @@ from ...transform.jvp import pushforward
 from ...transform.split import dependents, divided
 from ...transform.transpose import pullback
 from ..contract import DotGeneral
+from ..convolution import Convolution
 from ..elementwise import Named, after, mul
 from ..source import Constant
 from ..transcendental import cos, sin
@@ -258,7 +259,7 @@ def saves(policy: Policy, node: Node) -> bool:
         case "everything_saveable":
             return True
         case "dots_saveable":
-            return isinstance(node.op, DotGeneral)
+            return isinstance(node.op, (DotGeneral, Convolution))
         case "dots_with_no_batch_dims_saveable":
             return isinstance(node.op, DotGeneral) and not node.op.batching[0]
         case "save_only_these_names":

@@ -168,6 +168,17 @@ def test_policies_keep_what_they_say() -> None:
     assert len(kept(policies.everything_saveable)) == 2  # the factors of tanh and sin
 
 
+def test_convolutions_are_kept_as_products_are() -> None:
+    policy, kernel = policies.dots_saveable, np.ones((2, 2, 3))
+
+    def block(w: Any, x: Any) -> Any:
+        return np.sin(wl.lax.conv(x, w, (1,), "SAME"))
+
+    region = wl.checkpoint(block, policy=policy)
+    found = wl.saved_residuals(lambda w, x: np.sum(region(w, x)), kernel, np.ones((1, 2, 4)))
+    assert any(r.origin.startswith("output of convolution") for r in found)
+
+
 def test_residuals_name_types_bytes_and_lines(capsys: Any) -> None:
     loss = model(wl.checkpoint(block))
     found = wl.saved_residuals(loss, W[:2], X)

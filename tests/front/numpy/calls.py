@@ -54,6 +54,14 @@ made("vecdot")(
     product(lambda d: d.pick(((3,), (3,)), ((2, 3), (3,)), ((2, 1, 3), (4, 3)), ((2, 0), (0,))))
 )
 made("outer")(product(lambda d: (d.shape(), d.shape())))
+
+
+@made("convolve correlate")
+def sequences(d: Draw) -> Made:
+    a, v = (d.array(shape=(d.pick(1, 2, 3, 5),)) for _ in range(2))
+    return (a, v, *d.pick((), ("full",), ("same",), ("valid",))), {}
+
+
 made("kron")(product(lambda d: (d.shape(0, 2), d.shape(0, 2))))
 
 

@@ -31,6 +31,10 @@ OTHERWISE = {  # tested elsewhere, or no functions of arrays
     "isdtype issubdtype": "NumPy's own",
     "asanyarray ascontiguousarray": "asarray",
     "ufunc.at": "test_updates.py",
+    """cross linalg.cholesky linalg.cond linalg.cross linalg.det linalg.eig linalg.eigh
+    linalg.eigvals linalg.eigvalsh linalg.inv linalg.lstsq linalg.matrix_rank linalg.pinv linalg.qr
+    linalg.slogdet linalg.solve linalg.svd linalg.svdvals linalg.tensorinv
+    linalg.tensorsolve""": "test_linalg.py",
 }
 UNDISPATCHED = {"array", "asarray", "full", "lexsort", "select", "put"}
 """NumPy's functions that do not ask traced values in lists, or at all."""

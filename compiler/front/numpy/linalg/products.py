@@ -1,77 +1,23 @@
-"""numpy.linalg: what products and reductions express."""
+"""Products, powers, diagonals: what needs no LAPACK."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...trace.operands import axes_of, implements, tracer, unsupported, wrong
-from ...trace.tracer import FUNCTIONS, Tracer
-from . import indexing, products, shapes
-from .einsum import einsum
-from .elementwise import root
-from .reductions import sum as sum_
+from ....trace.operands import implements, promoted, tracer, unsupported, wrong
+from ....trace.tracer import FUNCTIONS, Tracer
+from .. import indexing, products, shapes
+from ..einsum import einsum
+from .equations import inv
+from .matrices import anywhere
 
 __all__ = [
-    "diagonal",
-    "matmul",
-    "matrix_norm",
-    "matrix_power",
-    "matrix_transpose",
-    "multi_dot",
-    "norm",
-    "outer",
-    "tensordot",
-    "trace",
-    "vecdot",
-    "vector_norm",
-]
-
-
-def __dir__() -> list[str]:
-    return __all__
-
-
-@implements(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tracer:
-    """The root of the sum of squares, or of one axis the sum or greatest of sizes (ord 1, inf).
-
-    The derivative at 0 is 0.
-    """
-    a = tracer(x)
-    if not a.type.is_inexact:
-        a = a.astype("f64")
-    one = (axis is not None and not isinstance(axis, tuple)) or a.ndim == 1
-    if ord is None or (ord == 2 and one) or ord == "fro":
-        square = (a * a.conj()).real if a.type.is_complex else a * a
-        return root(sum_(square, axis, keepdims=keepdims))
-    if one and ord in (1, math.inf, -math.inf):
-        function = {1: np.sum, math.inf: np.max, -math.inf: np.min}[ord]
-        return FUNCTIONS[function](abs(a), axis, keepdims=keepdims)
-    raise wrong(f"norm: ord None, 2, 1 or inf of one axis is required, got {ord!r} for {a.type}")
-
-
-@implements(np.linalg.vector_norm)
-def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Tracer:
-    """`norm` of the axes taken as one."""
-    a = tracer(x)
-    axes = axes_of("vector_norm", axis, a.ndim)
-    rest = [i for i in range(a.ndim) if i not in axes]
-    together = shapes.moveaxis(a, axes, range(len(rest), a.ndim))
-    found = norm(shapes.reshape(together, (*[a.shape[i] for i in rest], -1)), ord, -1)
-    sizes = [1 if i in axes else n for i, n in enumerate(a.shape)]
-    return shapes.reshape(found, sizes) if keepdims else found
-
-
-@implements(np.linalg.matrix_norm)
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tracer:
-    """The root of the sum of squares of each matrix (ord 'fro')."""
-    if ord != "fro":
-        raise wrong(f"matrix_norm: ord 'fro' is required, got {ord!r}")
-    return norm(x, None, (-2, -1), keepdims)
+    "block_diag", "cross", "diagonal", "matmul", "matrix_power", "matrix_transpose", "multi_dot",
+    "outer", "tensordot", "trace", "vecdot",
+]  # fmt: skip
 
 
 @implements(np.linalg.multi_dot)
@@ -92,12 +38,12 @@ def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Tracer:
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Tracer:
-    """The product of `n` times the matrix, by squares."""
+    """The product of `n` times the matrix, by squares; of below 0 that of the inverse."""
     x = tracer(a)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise wrong(f"matrix_power: square matrices are required, got {x.type}")
     if n < 0:
-        raise wrong(f"matrix_power: a power of at least 0 is required, got {n}")
+        x, n = inv(x), -n
     if not n:
         return shapes.broadcast_to(FUNCTIONS[np.eye](x.shape[-1], dtype=x.dtype), x.shape)
     found = None
@@ -146,3 +92,29 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tracer:
 @implements(np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tracer:
     return products.vecdot(x1, x2, axis=axis)
+
+
+@implements(np.linalg.cross)
+def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tracer:
+    """The vector products of vectors of 3 along `axis`."""
+    for x in map(tracer, (x1, x2)):
+        if x.shape[axis] != 3:
+            raise wrong(f"linalg.cross: vectors of 3 are required along {axis}, got {x.type}")
+    return products.cross(x1, x2, axis=axis)
+
+
+@anywhere
+def block_diag(*arrays: Any) -> Tracer:
+    """The matrix with these on its diagonal, else zeros; a vector is a row."""
+    if not arrays:
+        raise wrong("block_diag: an array is required, got none")
+    xs = [FUNCTIONS[np.atleast_2d](x) for x in arrays]
+    if odd := next((x for x in xs if x.ndim != 2), None):
+        raise wrong(f"block_diag: matrices are required, got {odd.type}")
+    dtype, width = promoted("block_diag", *xs), sum(x.shape[1] for x in xs)
+    rows, at = [], 0
+    for x in xs:
+        rest = width - at - x.shape[1]
+        rows.append(FUNCTIONS[np.pad](tracer(x, dtype), ((0, 0), (at, rest))))
+        at += x.shape[1]
+    return FUNCTIONS[np.concatenate](rows)
