@@ -144,7 +144,7 @@ class Roots:
             root = not self.fusible(n) or isinstance(n.op, Reduce | Interleave) or d > CHAIN
             if isinstance(n.op, Elementwise):
                 w += n.op.weight
-                readers = set(users[n.out])
+                readers = readers_of(n.out, users)
                 root |= w > CHEAP and (len(readers) > 1 or any(repeats(u, users) for u in readers))
             root |= not self.required.isdisjoint(n.values)
             if root:
@@ -167,6 +167,15 @@ class Roots:
                 seen[n] = None
                 stack += [a.node for a in n.args if a.node and a not in self.stored]
         return tuple(reversed(seen))
+
+
+def readers_of(value: Value, users: Mapping[Value, Sequence[Node]]) -> set[Node]:
+    """The nodes that read a value: those of a view, where it has several."""
+    found: set[Node] = set()
+    for u in users[value]:
+        several = u.op.costless and len(set(users[u.out])) > 1
+        found |= readers_of(u.out, users) if several else {u}
+    return found
 
 
 def repeats(node: Node, users: Mapping[Value, Sequence[Node]]) -> bool:

@@ -27,7 +27,7 @@ from .view import interleave, pad, permute, reshape, slice_, spaced
 __all__ = ["overlap_add", "window_count", "windows"]
 
 Ints = tuple[int, ...]
-TERMS = 36
+TERMS = 25
 """Places of a window in one expression; a larger one is combined an axis after the other."""
 
 
