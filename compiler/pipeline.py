@@ -27,6 +27,7 @@ from ..runtime.native import making, objects
 from ..runtime.program import AnyProgram
 from ..runtime.rows import TOGETHER_SECONDS, Row, Slot, printed
 from ..runtime.spec import ArraySpec
+from .codegen.cpu.elimination import lower_elimination
 from .codegen.cpu.lower import lower
 from .codegen.cpu.prefix import lower_prefix
 from .codegen.cpu.product import lower_product
@@ -50,6 +51,7 @@ from .ir.verify import verify
 from .kernel import Kernel
 from .kernel import verify as verify_kernel
 from .kernel.costs import HOST_SECONDS
+from .kernel.elimination import Elimination
 from .kernel.prefix import Prefix
 from .kernel.product import Product
 from .kernel.sorting import Searching, Sorting
@@ -182,11 +184,12 @@ class Lowering:
     ) -> Lowering:
         """All passes up to the schedule."""
         stages = list(optimised(graph, active().verify))
-        stages.append(timed("fuse", lambda g: fuse(g, donated), stages[-1].state, kernels_text))
-        stages.append(timed("schedule", schedule, stages[-1].state))
         target = target or (
             host() if device is None else of_architecture(device.architecture, device.has_library)
         )
+        kinds = frozenset(PRINTERS[type(target)])
+        fused = timed("fuse", lambda g: fuse(g, donated, kinds), stages[-1].state, kernels_text)
+        stages += [fused, timed("schedule", schedule, fused.state)]
         if target.library:
             known = lambda p: for_library(p) is not None  # noqa: E731
             stages.append(timed("detach", lambda s: detach(s, known), stages[-1].state))
@@ -286,6 +289,7 @@ PRINTERS: dict[type, dict[type, Callable[..., Any]]] = {
         Prefix: lower_prefix,
         Sorting: lower_sort,
         Searching: lower_search,
+        Elimination: lower_elimination,
     },
     GpuTarget: {
         Kernel: lower_grid,
@@ -316,7 +320,7 @@ def prove(work: Work, low: Any, target: Target | GpuTarget) -> None:
 
 
 PROVED: dict[type, tuple[type, ...]] = {
-    Target: (Kernel, Product, Prefix, Searching),
+    Target: (Kernel, Product, Prefix, Searching, Elimination),
     GpuTarget: (Kernel, Prefix, Searching),
 }
 """The kernels whose texts compute no place from data alone, nor through tensor cores."""

@@ -21,6 +21,7 @@ from ..ir.errors import CompilerError
 from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Op, Value
 from ..ir.source import source, sourced
+from ..kernel.elimination import Elimination
 from ..kernel.index import CannotFuse
 from ..ops.contract import DotGeneral
 from ..ops.cumulative import Cumulative
@@ -38,7 +39,9 @@ from .emission import (
     HostWork,
     Work,
     clustered,
+    eliminable,
     emit,
+    emit_elimination,
     emit_order,
     emit_prefix,
     emit_product,
@@ -65,21 +68,29 @@ SMALL = 4096
 """Elements that one point may do alone."""
 
 
+Kinds = frozenset[type]
+"""Of kernels, those that a target has."""
 Known = dict[tuple[Graph, Pairs], Schedule]
 """The works of graphs, and of what may share memory there."""
 
 
-def fuse(graph: Graph, donated: Pairs = (), known: Known | None = None) -> Schedule:
-    """The works that compute `graph`, one a wave; `known` are those of bodies before it."""
+def fuse(
+    graph: Graph, donated: Pairs = (), kinds: Kinds | None = None, known: Known | None = None
+) -> Schedule:
+    """The works that compute `graph`, one a wave, by kernels of some `kinds`, or of all.
+
+    `known` are the works of bodies before it.
+    """
     known = {} if known is None else known
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
     forced = {v for values in waits.values() for v in values}
-    host = {n for n in graph.nodes if on_the_host(n.op)}
+    small = kinds is None or Elimination in kinds
+    host = {n for n in graph.nodes if on_the_host(n.op) and not (small and eliminable(n))}
     told: set[Node] = set()  # roots of which one operand was forced
     while True:
         try:
-            fusion = Fusion(graph, Roots(graph, forced, host), waits, known)
+            fusion = Fusion(graph, Roots(graph, forced, host), waits, kinds, known)
             waves = tuple((work,) for work in fusion.works())
             return Schedule(graph, waves, donated, saved=tuple(fusion.saved))
         except UnreadableRoots as failed:
@@ -142,9 +153,11 @@ def distinct_outputs(graph: Graph) -> Graph:
 class Fusion:
     """The state of one attempt."""
 
-    def __init__(self, graph: Graph, roots: Roots, waits: Waits, known: Known) -> None:
+    def __init__(
+        self, graph: Graph, roots: Roots, waits: Waits, kinds: Kinds | None, known: Known
+    ) -> None:
         self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
-        self.known = known
+        self.kinds, self.known = kinds, known
         self.saved: list[Change] = []
         self.groups = Groups(map(self.single, roots.nodes))
 
@@ -355,6 +368,8 @@ class Fusion:
             return ()
         if root in self.roots.host:
             return (HostWork.of(root),)
+        if root.op.hosted:
+            return (emit_elimination(root),)
         if isinstance(root.op, Control):
             bodies = tuple(map(self.body, root.op.graphs, root.op.carried))
             return (BodyWork.of(root, bodies, self.roots.read_by(root)),)
@@ -376,7 +391,7 @@ class Fusion:
         """The works of a body: the same for equal ones."""
         key = graph, carried
         if key not in self.known:
-            self.known[key] = fuse(graph, carried, self.known)
+            self.known[key] = fuse(graph, carried, self.kinds, self.known)
         return self.known[key]
 
     def emit(self, group: Group, parts: tuple[Group, ...], cluster: Callable[..., T]) -> Work | T:

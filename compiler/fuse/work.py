@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..ir.graph import Node, Value
 from ..kernel import Buffer, Kernel
+from ..kernel.elimination import Elimination
 from ..kernel.prefix import Prefix
 from ..kernel.product import Product
 from ..kernel.sorting import Searching, Sorting
@@ -23,7 +24,7 @@ class Work:
     what it reads one after the other, `offsets` are the bytes of the result at which each begins.
     """
 
-    kernel: Kernel | Product | Prefix | Sorting | Searching
+    kernel: Kernel | Product | Prefix | Sorting | Searching | Elimination
     values: tuple[Value, ...]
     writes: int
     waits: tuple[Value, ...] = ()

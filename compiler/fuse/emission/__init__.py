@@ -2,14 +2,15 @@
 
 `Domain` is the points of a kernel, `Reader` the value of a node at a point of it. `emit` makes the
 kernel of a cluster, `emit_product` that of a product with its epilogue, `emit_prefix` that of a
-prefix, `emit_order` that of a sort or a search, `emit_scatter` those of a scatter. Each raises
-CannotFuse where a reading needs memory: the fusion pass tries, and keeps what works; `clustered` is
-what `emit` begins with, and enough to try.
+prefix, `emit_order` that of a sort or a search, `emit_elimination` that of small matrices,
+`emit_scatter` those of a scatter. Each raises CannotFuse where a reading needs memory: the fusion
+pass tries, and keeps what works; `clustered` is what `emit` begins with, and enough to try.
 """
 
 from ..work import AnyWork, BodyWork, HostWork, Work
 from .cluster import clustered, emit
 from .domain import Domain, squeezed
+from .elimination import eliminable, emit_elimination
 from .order import emit_order
 from .prefix import emit_prefix
 from .product import emit_product, plain_operand, run_of_operand
@@ -22,7 +23,9 @@ __all__ = [
     "HostWork",
     "Work",
     "clustered",
+    "eliminable",
     "emit",
+    "emit_elimination",
     "emit_order",
     "emit_prefix",
     "emit_product",

@@ -53,7 +53,7 @@ class Det(OfMatrices, OneResult):
     def samples(cls) -> Iterable[Sample]:
         for dtype in DOMAIN:
             yield sample_of(cls(), well_conditioned(3, dtype, (2,)))
-        for n, batch in ((0, ()), (1, ()), (2, (0,)), (5, ())):
+        for n, batch in ((0, ()), (1, ()), (2, (0,)), (5, ()), (2, (33,))):
             yield sample_of(cls(), well_conditioned(n, "f64", batch))
         yield from rejected(cls())
 
@@ -133,7 +133,7 @@ class Slogdet(OfMatrices):
     def samples(cls) -> Iterable[Sample]:
         for dtype in DOMAIN:
             yield sample_of(cls(), well_conditioned(3, dtype, (2,)))
-        for n, batch in ((0, ()), (1, ()), (2, (0,)), (5, ())):
+        for n, batch in ((0, ()), (1, ()), (2, (0,)), (5, ()), (2, (33,))):
             yield sample_of(cls(), well_conditioned(n, "f64", batch))
         yield from rejected(cls())
 

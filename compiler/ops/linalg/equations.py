@@ -78,6 +78,13 @@ class Equations(OfMatrices, OneResult, abstract=True):
         return (permute(found, (n - 2, *range(n - 2), n - 1)),)
 
     @classmethod
+    def many(cls) -> Iterable[Sample]:
+        """A batch that is a kernel's."""
+        t = Type("f64", (33, 3, 2))
+        values = well_conditioned(3, "f64", (33,)), None
+        yield Sample(cls(True), (t[33, 3, 3], t), values=values)
+
+    @classmethod
     def rejected(cls) -> Iterable[Sample]:
         f32 = Type("f32")
         for a, b, error in (
@@ -121,6 +128,7 @@ class TriangularSolve(Equations):
         for n, columns in ((0, 2), (1, 1), (5, 0), (70, 2)):
             t = Type("f64", (n, columns))
             yield Sample(cls(), (t[n, n], t), values=(well_conditioned(n, "f64"), None))
+        yield from cls.many()
         yield from cls.rejected()
 
 
@@ -166,6 +174,7 @@ class Solve(Equations):
         for n, columns in ((0, 2), (1, 1), (5, 0), (17, 2)):
             t = Type("f64", (n, columns))
             yield Sample(cls(), (t[n, n], t), values=(well_conditioned(n, "f64"), None))
+        yield from cls.many()
         yield from cls.rejected()
 
 
@@ -187,7 +196,7 @@ class Inv(OfMatrices, OneResult):
     def samples(cls) -> Iterable[Sample]:
         for dtype in DOMAIN:
             yield sample_of(cls(), well_conditioned(3, dtype, (2,)))
-        for n, batch in ((0, ()), (1, ()), (2, (0,)), (17, ())):
+        for n, batch in ((0, ()), (1, ()), (2, (0,)), (17, ()), (2, (33,))):
             yield sample_of(cls(), well_conditioned(n, "f64", batch))
         yield from rejected(cls())
 

@@ -63,7 +63,7 @@ class Cholesky(OfMatrices, OneResult):
     def samples(cls) -> Iterable[Sample]:
         for dtype in DOMAIN:
             yield sample_of(cls(), definite(3, dtype, (2,)))
-        for n, batch in ((0, ()), (1, ()), (5, ()), (2, (0,)), (17, ())):
+        for n, batch in ((0, ()), (1, ()), (5, ()), (2, (0,)), (17, ()), (2, (33,))):
             yield sample_of(cls(), definite(n, "f64", batch))
         yield from rejected(cls())
 
