@@ -72,7 +72,7 @@ class EliminationPrinter:
     def place(self, i: str, j: str) -> str:
         return f"({i} * {self.width} + {j}) * {self.lanes}"
 
-    def own(self, i: str, j: str) -> str:
+    def element(self, i: str, j: str) -> str:
         """An element in scratch."""
         return f"load(s, {self.place(i, j)}, {self.lanes})"
 
@@ -100,7 +100,7 @@ class EliminationPrinter:
         """Column `of` of row i becomes element j of the result's row, NaN where there is none."""
         size, at = self.n * columns, f"i * {columns} + j"
         name = self.slots.buffer(self.e.outs[0].name)
-        value = f"{self.own('i', of)} + bad"
+        value = f"{self.element('i', of)} + bad"
         if self.n <= FEW:
             line = f"store_strided({name}, first_ * {size} + {at}, {size}, {value})"
             return [self.each(f"{columns}", [line])]
@@ -114,7 +114,7 @@ class EliminationPrinter:
         """Reads the matrix, of each row the `columns`; what is not finite leaves NaN in `bad`."""
         columns = columns or f"{self.n}"
         at = f"j * {self.n} + i" if turned else f"i * {self.n} + j"
-        tested = f"bad = bad + {self.own('i', 'j')} * 0.0"
+        tested = f"bad = bad + {self.element('i', 'j')} * 0.0"
         brought = self.brought(0, self.n * self.n, at, "j", columns)
         return [brought, self.each(columns, [tested])]
 
@@ -130,18 +130,19 @@ class EliminationPrinter:
 
     def cholesky(self) -> list[Node]:
         n = self.n
-        update = self.keep("i", "j", f"{self.own('i', 'j')} - {self.own('i', 'k')} * w")
+        update = self.keep("i", "j", f"{self.element('i', 'j')} - {self.element('i', 'k')} * w")
         column: list[Node] = [
-            f"w = {self.own('j', 'k')}",
+            f"w = {self.element('j', 'k')}",
             Suite(f"for i in range(j, {n})", [update]),
         ]
         step: list[Node] = [
-            f"d = {self.own('k', 'k')}",
+            f"d = {self.element('k', 'k')}",
             f"bad = select(d > 0.0, bad, {self.nan})",
             "d = sqrt(d)",
             self.keep("k", "k", "d"),
             Suite(
-                f"for i in range(k + 1, {n})", [self.keep("i", "k", f"{self.own('i', 'k')} / d")]
+                f"for i in range(k + 1, {n})",
+                [self.keep("i", "k", f"{self.element('i', 'k')} / d")],
             ),
             Suite(f"for j in range(k + 1, {n})", column),
         ]
@@ -157,24 +158,24 @@ class EliminationPrinter:
         """An upper triangle of the matrix, and the right sides that belong to it."""
         sign: list[Node] = ["turn = select(up, -turn, turn)"] if signed else []
         exchange: list[Node] = [
-            f"v = {self.own('k', 'j')}",
-            f"w = {self.own('i', 'j')}",
+            f"v = {self.element('k', 'j')}",
+            f"w = {self.element('i', 'j')}",
             self.keep("k", "j", "select(up, w, v)"),
             self.keep("i", "j", "select(up, v, w)"),
         ]
         pivot: list[Node] = [
-            f"up = abs_({self.own('i', 'k')}) > abs_({self.own('k', 'k')})",
+            f"up = abs_({self.element('i', 'k')}) > abs_({self.element('k', 'k')})",
             *sign,
             Suite(f"for j in range(k, {self.width})", exchange),
         ]
-        update = self.keep("i", "j", f"{self.own('i', 'j')} - v * {self.own('k', 'j')}")
+        update = self.keep("i", "j", f"{self.element('i', 'j')} - v * {self.element('k', 'j')}")
         below: list[Node] = [
-            f"v = {self.own('i', 'k')} / d",
+            f"v = {self.element('i', 'k')} / d",
             Suite(f"for j in range(k + 1, {self.width})", [update]),
         ]
         step: list[Node] = [
             Suite(f"for i in range(k + 1, {self.n})", pivot),
-            f"d = {self.own('k', 'k')}",
+            f"d = {self.element('k', 'k')}",
             f"bad = select(d == 0.0, {self.zero if signed else self.nan}, bad)",
             *(
                 [f"d = select(d == 0.0, full(1.0, {self.e.dtype}, {self.lanes}), d)"]
@@ -207,14 +208,14 @@ class EliminationPrinter:
             *self.matrix(),
             f"turn = full(1.0, {self.e.dtype}, {self.lanes})",
             *self.eliminated(signed=True),
-            Suite(f"for k in range({self.n})", [f"turn = turn * {self.own('k', 'k')}"]),
+            Suite(f"for k in range({self.n})", [f"turn = turn * {self.element('k', 'k')}"]),
             f"store({self.slots.buffer(self.e.outs[0].name)}, first_, turn + bad)",
         ]
 
     def slogdet(self) -> list[Node]:
         sign, size = (self.slots.buffer(b.name) for b in self.e.outs)
         factor: list[Node] = [
-            f"d = {self.own('k', 'k')}",
+            f"d = {self.element('k', 'k')}",
             "turn = select(d < 0.0, -turn, turn)",
             f"turn = select(d == 0.0, {self.zero}, turn)",
             "w = w + log(abs_(d))",
@@ -233,7 +234,7 @@ class EliminationPrinter:
         lower = self.e.lower != self.e.transposed
         checked: list[Node] = []
         if not self.e.unit:
-            test = f"bad = select({self.own('k', 'k')} == 0.0, {self.nan}, bad)"
+            test = f"bad = select({self.element('k', 'k')} == 0.0, {self.nan}, bad)"
             checked = [Suite(f"for k in range({self.n})", [test])]
         return [
             *self.matrix(self.e.transposed),
@@ -247,10 +248,10 @@ class EliminationPrinter:
         """The right sides become what a triangle makes them of."""
         n, at = self.n, f"({self.n} + c)"
         known = "j" if lower else f"({n - 1} - j)"
-        term = f"v = v - {self.own('k', known)} * {self.own(known, at)}"
-        divided = "v" if unit else f"v / {self.own('k', 'k')}"
+        term = f"v = v - {self.element('k', known)} * {self.element(known, at)}"
+        divided = "v" if unit else f"v / {self.element('k', 'k')}"
         one: list[Node] = [
-            f"v = {self.own('k', at)}",
+            f"v = {self.element('k', at)}",
             Suite("for j in range(q)", [term]),
             self.keep("k", at, divided),
         ]
