@@ -29,19 +29,19 @@ from ..trace.operands import (
     whole,
     wrong,
 )
-from ..trace.tracer import SCIPY, Tracer
+from ..trace.tracer import SCIPY, SYNTAX, Tracer
 from .exponentials import log_softmax, logsumexp, softmax
 from .lax.lax import binary, digamma, eager, erf, erfc, lgamma, logistic, unary
 from .lax.lax import erf_inv as erfinv
 from .numpy import elementwise as el
 
 __all__ = [
-    "beta", "betainc", "betaln", "binom", "boxcox", "boxcox1p", "comb", "digamma", "entr", "erf",
-    "erfc", "erfcinv", "erfcx", "erfinv", "expit", "exprel", "factorial", "gamma", "gammainc",
-    "gammaincc", "gammaln", "gammasgn", "huber", "i0", "i0e", "i1", "i1e", "inv_boxcox",
-    "inv_boxcox1p", "kl_div", "log_expit", "log_ndtr", "log_softmax", "loggamma", "logit",
-    "logsumexp", "multigammaln", "ndtr", "ndtri", "poch", "polygamma", "pseudo_huber", "psi",
-    "rel_entr", "softmax", "xlog1py", "xlogy", "zeta",
+    "beta", "betainc", "betaln", "binom", "boxcox", "boxcox1p", "comb", "digamma", "entr",
+    "erf", "erfc", "erfcinv", "erfcx", "erfinv", "exp1", "expi", "expit", "expn", "exprel",
+    "factorial", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "huber", "i0", "i0e",
+    "i1", "i1e", "inv_boxcox", "inv_boxcox1p", "kl_div", "log_expit", "log_ndtr", "log_softmax",
+    "loggamma", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri", "poch", "polygamma",
+    "pseudo_huber", "psi", "rel_entr", "softmax", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
 
 expit, gammaln, psi = logistic, lgamma, digamma
@@ -173,6 +173,8 @@ def zeta(x: Any, q: Any = None) -> Tracer:
         found = of_several(ops.zeta, "zeta", x, q)
         return el.where(el.less(x, 1), math.nan, found)
     x = _inexact(tracer(x))
+    if x.type.dtype != "f64":  # where powers would lose the digits of f32
+        return zeta(x.astype("f64")).astype(x.type.dtype)
     left = el.less(x, 0)
     right = el.where(left, 1 - x, x)
     found = of_several(ops.zeta, "zeta", right, 1.0)
@@ -238,6 +240,32 @@ def comb(N: Any, k: Any) -> Tracer:
     n, k = tracer(N), tracer(k)
     good = el.greater_equal(n, k) & el.greater_equal(k, 0)
     return el.where(good, binom(el.where(good, n, 1), el.where(good, k, 1)), 0.0)
+
+
+exp1 = unary(
+    ops.expn,
+    "exp1",
+    "The integral of exp(-t) / t for t from x on; NaN below 0. Accuracy: 6e-15 of the result.",
+)
+expi = unary(
+    ops.expi,
+    "expi",
+    "The principal value of the integral of exp(t) / t for t up to x. Accuracy: 6e-15 of the "
+    "result.",
+)
+
+
+@eager("x")
+def expn(n: Any, x: Any) -> Tracer:
+    """The integral of exp(-x t) / t**n for t from 1 on, of a whole number n.
+
+    Accuracy: 6e-15 of the result.
+    """
+    order = whole(n)
+    if order is None or order < 0:
+        raise wrong(f"expn: an order of 0 or more, a Python int, is required, got {n}")
+    x = _inexact(tracer(x))
+    return new(ops.expn(x.value, order), x.weak) if order else el.exp(-x) / x
 
 
 # ---------------------------------------------------------------- Bessel functions
@@ -334,9 +362,8 @@ def _of_scipy(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     def called(*args: Any, out: Any = None, where: Any = True, **options: Any) -> Tracer:
         ignored(name, options)
-        if refuse_places(name, out, where) is not None:
-            raise wrong(f"{name}: a new result is required, got out=", f"x = {name}(x)")
-        return function(*args)
+        into, found = refuse_places(name, out, where), function(*args)
+        return found if into is None else SYNTAX.overwrite(into, found, name)
 
     return called
 

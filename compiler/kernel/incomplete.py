@@ -15,6 +15,8 @@ BERNOULLI = (  # over factorials
     -3617 / 10670622842880000,
 )  # fmt: skip
 MOST = 100_000  # terms of a sum or of a fraction
+EULER = 0.5772156649015329
+ROOT, ROOT_LOW = 0.3725074107813666, 1.3140183414386028e-17  # of integral_of_exp, as a sum
 SPREAD = 20  # from here on gammas are those of Stirling's series
 
 
@@ -167,6 +169,46 @@ def gamma_fraction(a: float, x: float) -> float:
     return y
 
 
+def exponential_integral(n: float, x: float) -> float:
+    """The integral of exp(-x t) / t ** n for t from 1 on."""
+    if not (n >= 1.0 and x >= 0.0):
+        return math.nan
+    if x == 0.0:
+        return math.inf if n == 1.0 else 1.0 / (n - 1.0)
+    if x == math.inf or n == math.inf:
+        return 0.0
+    if x > 1.1 or n > 50.0:
+        return math.exp(-x) * gamma_fraction(1.0 - n, x)
+    terms = [(-x) ** k / (k * math.factorial(k)) for k in range(1, 25)]
+    y = -math.fsum((EULER, math.log(x), *terms))
+    for k in range(1, math.ceil(n)):
+        y = (math.exp(-x) - x * y) / k
+    return y
+
+
+def integral_of_exp(x: float) -> float:
+    """The principal value of the integral of exp(t) / t for t up to x."""
+    if x < 0.0:
+        return -exponential_integral(1.0, -x)
+    if not 0.0 < x < math.inf:
+        return -math.inf if x == 0.0 else x
+    if x <= 40.0:
+        d = (x - ROOT) - ROOT_LOW
+        part, last, total = 1.0, 1.0, 1.0
+        for n in range(2, 200):
+            last *= ROOT / n
+            part = part * x / n + last
+            total += part / n
+        return d * total + (math.log1p(d / ROOT) if abs(d) < 0.2 else math.log(x / ROOT))
+    term, terms, n = 1.0, [1.0], 1
+    while term > 1e-18 and n < x:
+        term *= n / x
+        terms.append(term)
+        n += 1
+    size = math.exp(x / 2)
+    return size * (math.fsum(terms) / x) * size if x < 1400.0 else math.inf
+
+
 def beta_power(a: float, b: float, x: float) -> float:
     """x ** a (1 - x) ** b / B(a, b)"""
     y, n = 1.0 - x, a + b
@@ -222,5 +264,6 @@ def beta_fraction(a: float, b: float, x: float) -> float:
 
 zeta, betaln, betainc = each(hurwitz_zeta), each(log_beta), each(regularized_beta)
 gammainc = each(lambda a, x: gamma_halves(a, x)[0])
+expn, expi = each(exponential_integral), each(integral_of_exp)
 gamma_density, beta_density = each(density_of_gamma), each(density_of_beta)
 gammaincc = each(lambda a, x: gamma_halves(a, x)[1])

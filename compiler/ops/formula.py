@@ -79,7 +79,8 @@ def evaluated(expr: Expr, arguments: dict[str, np.ndarray]) -> Any:
             case Const():
                 memo[e] = NUMPY[e.dtype].type(e.value)
             case _:
-                memo[e] = OPS[e.op].function(*(memo[a] for a in e.args))
+                to = () if e.param is None else (e.param,)
+                memo[e] = OPS[e.op].function(*(memo[a] for a in e.args), *to)
     return memo[expr]
 
 
@@ -92,6 +93,8 @@ def expanded(expr: Expr, arguments: dict[str, Value]) -> Value:
                 memo[e] = arguments[e.name]
             case Const():
                 memo[e] = full(e.value, of.type.of(e.dtype))
+            case Expr(op="cast"):
+                memo[e] = cast(memo[e.args[0]], e.dtype)
             case _:
                 memo[e] = apply(Elementwise.registry[e.op](), *(memo[a] for a in e.args))
     return memo[expr]

@@ -11,7 +11,13 @@ Source: Takahasi and Mori, Double exponential formulas for numerical integration
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from ..ir.graph import Value, apply
+from ..kernel import OPS, Const, Expr
+from ..kernel import apply as scalar
 from .elementwise import (
     abs,
     add,
@@ -28,14 +34,15 @@ from .elementwise import (
     select,
     sub,
 )
+from .family import halves_widened, of_one
 from .gamma import nodes, random_gamma_grad
 from .reduce import reduce_sum
 from .source import constant
 from .special import Costly
-from .transcendental import digamma, exp, log, log1p, sqrt
+from .transcendental import Smooth, digamma, exp, log, log1p, sqrt
 from .view import broadcast
 
-__all__ = ["beta_density", "betainc", "gamma_density", "gammainc", "gammaincc"]
+__all__ = ["beta_density", "betainc", "expi", "expn", "gamma_density", "gammainc", "gammaincc"]
 
 
 class GammaDensity(Costly):
@@ -97,6 +104,43 @@ class Gammaincc(Costly):
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         a, x = operands(out)
         return mul(dx, neg(gamma_density(a, x) if i else gammainc_slope(a, x)))
+
+
+class Expn(Costly):
+    """The integral of exp(-x t) / t ** order for t from 1 on, order 1 or more
+
+    Accuracy: 6e-15 of the result.
+    """
+
+    arity = 1
+    order: int = 1
+    interval = (0.2, 4.0)
+
+    def reference(self, *args: np.ndarray) -> Any:
+        (x,) = args
+        with np.errstate(all="ignore"):
+            found = OPS["expn"].function(np.float64(self.order), halves_widened(x))
+        return np.asarray(found).astype(x.dtype)
+
+    def expression(self, *args: Expr) -> Expr:
+        return scalar("expn", Const(float(self.order), args[0].dtype), *args)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        (x,) = operands(out)
+        less = expn(x, self.order - 1) if self.order > 1 else div(exp(neg(x)), x)
+        return mul(dx, neg(less))
+
+
+class Expi(Costly, Smooth):
+    """The principal value of the integral of exp(t) / t for t up to x
+
+    Accuracy: 6e-15 of the result.
+    """
+
+    interval = (0.2, 4.0)
+
+    def slope(self, x: Value, y: Value) -> Value:
+        return div(exp(x), x)
 
 
 class Betainc(Costly):
@@ -173,6 +217,13 @@ def betainc_slope(a: Value, b: Value, x: Value, i: int) -> Value:
 
 def gamma_density(a: Value, x: Value) -> Value:
     return apply(GammaDensity(), a, x)
+
+
+def expn(x: Value, order: int = 1) -> Value:
+    return apply(Expn(order), x)
+
+
+expi = of_one(Expi)
 
 
 def gammainc(a: Value, x: Value) -> Value:

@@ -461,7 +461,7 @@ def is_scipys(function: Any) -> bool:
 
 def nearest(name: str) -> str:
     """What to write in place of a NumPy function that has no traced form."""
-    for space in ("special", "nn", "lax"):
+    for space in ("nn", "lax"):
         if name not in HINTS and hasattr(sys.modules.get(f"wonderland.{space}"), name):
             return f"wl.{space}.{name}"
     names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}

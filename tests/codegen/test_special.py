@@ -18,7 +18,8 @@ from .kernels import Case, both, compiled, evaluate, same
 Array = np.ndarray[Any, Any]
 ARITY = {
     "gamma": 1, "erfcx": 1, "erfcinv": 1, "i0e": 1, "i1e": 1, "betaln": 2, "zeta": 2,
-    "gammainc": 2, "gammaincc": 2, "gamma_density": 2, "betainc": 3, "beta_density": 3,
+    "gammainc": 2, "gammaincc": 2, "gamma_density": 2, "expn": 2, "expi": 1,
+    "betainc": 3, "beta_density": 3,
 }  # fmt: skip
 CASES = {
     (name, d): Case(f"{name}({', '.join('abc'[:n])})", (d,) * n, d)
@@ -58,6 +59,11 @@ def points(name: str, n: int = 96) -> tuple[Array, ...]:
         return (np.concatenate([rng.uniform(0, 2, n), powers(rng, -307, 0, n)]),)
     if name in ("i0e", "i1e"):
         return (np.concatenate([rng.uniform(-20, 20, n), powers(rng, -5, 3, n)]),)
+    if name == "expi":
+        root = 0.37250741078136663 + powers(rng, -14, -2, n)
+        return (np.concatenate([rng.uniform(-5, 60, n), powers(rng, -8, 2.8, n), root]),)
+    if name == "expn":
+        return np.floor(powers(rng, 0, 1.1, n)), powers(rng, -6, 2.8, n)
     if name == "zeta":
         return 1 + powers(rng, -2, 2, n), powers(rng, -2, 3, n)
     a, b = powers(rng, -3, 4, n), powers(rng, -3, 4, n)
@@ -65,7 +71,9 @@ def points(name: str, n: int = 96) -> tuple[Array, ...]:
         return a, b
     if name.startswith("gamma"):
         x = np.abs(about_mean(rng, a, np.sqrt(a)))
-        return a, np.where(rng.uniform(size=n) < 0.7, x, powers(rng, -4, 2.5, n))
+        x = np.where(rng.uniform(size=n) < 0.7, x, powers(rng, -4, 2.5, n))
+        same = np.array([0.1, 7.0, 300.0, 8e3])
+        return np.concatenate([a, same]), np.concatenate([x, same])
     mean = a / (a + b)
     x = about_mean(rng, mean, np.sqrt(mean * (1 - mean) / (a + b + 1)))
     x = np.where(rng.uniform(size=n) < 0.7, x, rng.uniform(size=n))
@@ -104,6 +112,8 @@ MEANINGS: dict[str, Callable[..., Any]] = {
     "zeta": euler_maclaurin,
     "gammainc": lambda a, x: mp.gammainc(a, 0, x, regularized=True),
     "gammaincc": lambda a, x: mp.gammainc(a, x, mp.inf, regularized=True),
+    "expn": mp.expint,
+    "expi": mp.ei,
     "gamma_density": lambda a, x: mp.exp((a - 1) * mp.log(x) - x - mp.loggamma(a)),
     "beta_density": lambda a, b, x: mp.exp(
         (a - 1) * mp.log(x) + (b - 1) * mp.log1p(-x) - log_beta(a, b)
@@ -112,6 +122,7 @@ MEANINGS: dict[str, Callable[..., Any]] = {
 TOLERANCES = {  # relative, and for logarithms absolute too
     "gamma": 6e-16, "erfcx": 5e-16, "i0e": 6e-16, "i1e": 6e-16, "betaln": 1e-14, "zeta": 3e-15,
     "gammainc": 1e-13, "gammaincc": 1e-13, "gamma_density": 1e-13, "beta_density": 2e-13,
+    "expn": 6e-15, "expi": 6e-15,
 }  # fmt: skip
 
 
@@ -184,6 +195,7 @@ EDGES: dict[str, list[list[float]]] = {
     "gamma": [SIZES], "erfcx": [SIZES], "i0e": [SIZES], "i1e": [SIZES],
     "erfcinv": [[*SIZES, 1e-310]], "betaln": [SIZES[1:]] * 2, "zeta": [SIZES[7:-2], SIZES],
     "gammainc": [PARTS] * 2, "gammaincc": [PARTS] * 2, "betainc": [PARTS] * 3,
+    "expi": [SIZES], "expn": [[1.0, 2.0, 3.0], PARTS],
 }  # fmt: skip
 
 

@@ -25,9 +25,9 @@ POINTS = {
     "zeta": np.array([-3.0, -2.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 50.0, math.nan]),
 }
 UNARY = (
-    "digamma", "entr", "erf", "erfc", "erfcinv", "erfcx", "erfinv", "expit", "exprel", "factorial",
-    "gamma", "gammaln", "gammasgn", "i0", "i0e", "i1", "i1e", "log_expit", "log_ndtr", "loggamma",
-    "logit", "ndtr", "ndtri", "psi", "zeta",
+    "digamma", "entr", "erf", "erfc", "erfcinv", "erfcx", "erfinv", "exp1", "expi", "expit",
+    "exprel", "factorial", "gamma", "gammaln", "gammasgn", "i0", "i0e", "i1", "i1e", "log_expit",
+    "log_ndtr", "loggamma", "logit", "ndtr", "ndtri", "psi", "zeta",
 )  # fmt: skip
 
 
@@ -163,11 +163,19 @@ def test_counts_are_whole_numbers() -> None:
     np.testing.assert_array_equal(special.factorial(n), [float(math.factorial(v)) for v in n])
 
 
+def test_exponential_integrals_of_orders() -> None:
+    x = np.array([0.0, 0.3, 2.0, 30.0])
+    for n in (0, 1, 3, 12):  # beyond 50 SciPy has 6 digits
+        np.testing.assert_allclose(special.expn(n, x), scipy.special.expn(n, x), rtol=2e-14)
+
+
 def test_mistakes_in_orders_and_dimensions_are_explained() -> None:
     with pytest.raises(wl.ProgramError, match="polygamma: an order of 0 or more is required"):
         special.polygamma(-1, 2.0)
     with pytest.raises(wl.ProgramError, match="multigammaln: a dimension of 1 or more"):
         special.multigammaln(2.0, 0)
+    with pytest.raises(wl.ProgramError, match="expn: an order of 0 or more, a Python int"):
+        special.expn(-1, 2.0)
 
 
 # ---------------------------------------------------------------- sums of exponentials

@@ -544,11 +544,6 @@ CALLS: list[Example] = [
         [-1.0, -16.0, 2j],
     ),
     (
-        "import scipy.special\nwl.jit(lambda x: scipy.special.expit(x))(x)",
-        "scipy.special.expit(x) --> wl.special.expit(x)",
-        1 / (1 + np.exp(-X)),
-    ),
-    (
         "wl.jit(lambda x: np.isneginf(x))(x)",
         "np.isneginf(x) --> np.isinf(x) & (x < 0)",
         [False] * 3,

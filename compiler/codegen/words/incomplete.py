@@ -1,4 +1,5 @@
-"""gammainc, gammaincc and betainc, the regularized incomplete functions, as gamma.py and after it.
+"""gammainc, gammaincc and betainc, the regularized incomplete functions, and expn and expi, as
+gamma.py and after it.
 
 Loops end when every lane has converged; a lane that has is moved no more.
 
@@ -145,7 +146,7 @@ def _gamma_fraction(a, x, on):
     c = copysign(1e300, a)
     d = 1.0 / b
     y = d + 0.0
-    gap = select(on, copysign(1.0, a), 0.0)
+    gap = select(on, abs_(copysign(1.0, a)), 0.0)
     n = abs_(copysign(0.0, a))
     while scalar(any_(gap > 3e-16)):
         n = n + 1.0
@@ -216,7 +217,79 @@ def _gamma_middle(a, off, phi, e):
     rest = sums / sqrt(TWO_PI * a)
     most, _ = _erfcx_parts(select(z < 0.47, 0.47, select(z > 27.0, 27.0, z)))
     half = 0.5 * select(z < 0.47, _erfc_near(z), e * most)
-    return half + e * copysign(rest, rest * off)
+    return half + e * select(off > 0.0, rest, -rest)
+
+
+# ------------------------------------------------------------------ expn, expi
+# E_n(x): the fraction of gammainc with a = 1 - n where x > 1.1; a series for n = 1, from which a
+# recurrence leads up to 50. Ei(x): log(x / root) and a series in which every term has the factor
+# x - root; the asymptotic series beyond 40.
+
+EULER, EI_ROOT, EI_ROOT_LOW = 0.5772156649015329, 0.3725074107813666, 1.3140183414386028e-17
+
+
+def expn_f32(n, x):
+    return cast(expn_f64(cast(n, f64), cast(x, f64)), f32)
+
+
+def expn_f64(n, x):
+    n, x = _alike(n, x)
+    sound = (n >= 1.0) & (n < inf) & (x > 0.0) & (x < inf)
+    m, t = select(sound, n, 1.0), select(sound, x, 1.0)
+    e = exp_f64(-t)
+    far = (t > 1.1) | (m > 50.0)
+    y = e * _gamma_fraction(1.0 - m, t, far)
+    if scalar(any_(invert(far))):
+        power = select(far, 0.0, -t)
+        total = power + 0.0
+        k = copysign(1.0, t)
+        while scalar(any_(abs_(power) > -1e-18 * k * total)):
+            k = k + 1.0
+            power = power * (-t / k)
+            total = total + power / k
+        near = -EULER - log_f64(t) - total
+        k = copysign(1.0, t)
+        while scalar(any_((k < m) & invert(far))):
+            near = select(k < m, (e - t * near) / k, near)
+            k = k + 1.0
+        y = select(far, y, near)
+    none = (n >= 1.0) & (x >= 0.0)
+    at_zero = select(n > 1.0, 1.0 / (n - 1.0), inf)
+    return select(sound, y, select(none, select(x == 0.0, at_zero, 0.0), nan))
+
+
+def expi_f32(x):
+    return cast(expi_f64(cast(x, f64)), f32)
+
+
+def expi_f64(x):
+    right = (x > 0.0) & (x < inf)
+    t = select(right, x, 1.0)
+    far = t > 40.0
+    d = (t - EI_ROOT) - EI_ROOT_LOW
+    sum = select(far, 0.0, copysign(1.0, t))  # of t^j root^(n - 1 - j), over n!
+    power = sum + 0.0  # root^n / n!
+    total = sum + 0.0
+    k = copysign(1.0, t)
+    while scalar(any_(sum > 1e-18 * k * total)):
+        k = k + 1.0
+        power = power * (EI_ROOT / k)
+        sum = fma(sum, t / k, power)
+        total = total + sum / k
+    near = fma(d, total, select(abs_(d) < 0.2, log1p_f64(d / EI_ROOT), log_f64(t / EI_ROOT)))
+    if scalar(any_(far)):
+        term = select(far, copysign(1.0, t), 0.0)
+        tail = term + 0.0
+        k = copysign(1.0, t)
+        while scalar(any_((term > 1e-18 * tail) & (k < t))):
+            term = select(k < t, term * (k / t), 0.0)
+            tail = tail + term
+            k = k + 1.0
+        root = exp_f64(0.5 * t)
+        near = select(far, root * (tail / t) * root, near)
+    below = -expn_f64(copysign(1.0, t), -x)
+    ends = select(x == 0.0, -inf, select(x < 0.0, below, x))
+    return select(right, near, ends)
 
 
 # ------------------------------------------------------------------ betainc
