@@ -20,8 +20,6 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("histogram2d histogramdd",
      "wonderland.numpy.bincount(i * n + j, length=m * n) of places in a grid"),
     ("piecewise", "np.select([x < a, x < b], [f(x), g(x)], h(x))"),
-    ("convolve", "sum(v[k] * np.pad(x, (k, len(v) - 1 - k)) for k in range(len(v)))"),
-    ("correlate", "sum(v[k] * x[k : len(x) - len(v) + 1 + k] for k in range(len(v)))"),
     ("apply_along_axis apply_over_axes", "the function itself over an axis, np.sum(x, axis=1)"),
     ("place", "np.where(mask, value, x)"),
     ("divide.at", "x[i] = x[i] / y for places that differ"),

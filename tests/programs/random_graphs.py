@@ -231,7 +231,9 @@ class Maker:
     def tame(self, value: Value) -> Value:
         """Large floats scaled down; large integers are no use."""
         bound = max(map(abs, self.bounds[value]))
-        if not math.isfinite(bound) or (value.dtype in ("i32", "i64", "u64") and bound > 2**20):
+        most = 65504 if value.type.is_inexact else math.inf  # where f16 ends
+        most = 2**20 if value.dtype in ("i32", "i64", "u64") else most
+        if not math.isfinite(bound) or bound > most:
             raise Unfit("its results may be too large")
         if not value.type.is_inexact or bound <= 8:
             return value

@@ -40,6 +40,57 @@ LINES: list[Example] = [
         "x[:, None] --> x[:, None], full_matrices=False",
         (21 * np.eye(3)[0] - X) / 21**1.5,
     ),
+    # ---- convolutions
+    (
+        "wl.lax.conv_transpose(np.ones((1, 4, 2)), np.ones((3, 5, 2)), (1,), 'SAME').shape",
+        "'SAME' --> 'SAME', transpose_kernel=True",
+        (1, 4, 5),
+    ),
+    (
+        "wl.lax.conv(np.ones((1, 2, 4), bool), np.ones((3, 2, 3), bool), (1,), 'SAME')[0, 0]",
+        "4), bool) --> 4), bool).astype(np.int32)",
+        [4, 6, 6, 4],
+    ),
+    (
+        "wl.lax.conv_general_dilated(np.ones((1, 4, 6)), np.ones((2, 2, 3)), (1,), 'SAME').shape",
+        "'SAME' --> 'SAME', feature_group_count=2",
+        (1, 2, 6),
+    ),
+    (
+        "wl.lax.conv(np.ones((1, 6, 4)), np.ones((3, 4, 5)), (1,), 'SAME').shape",
+        "conv( --> conv_general_dilated( ;; 'SAME' --> 'SAME', dimension_numbers=('NHC', 'HIO', 'NHC')",
+        (1, 6, 5),
+    ),
+    (
+        "wl.lax.conv_general_dilated(np.ones((1, 5, 5, 2)), np.ones((3, 3, 2, 4)), (1, 1), 'SAME', dimension_numbers='NHWC').shape",
+        "'NHWC' --> ('NHWC', 'HWIO', 'NHWC')",
+        (1, 5, 5, 4),
+    ),
+    (
+        "wl.lax.conv(np.ones((1, 2, 4, 4)), np.ones((3, 2, 3, 3)), 2, padding='SAME').shape",
+        "2, padding --> window_strides=(2, 2), padding",
+        (1, 3, 2, 2),
+    ),
+    (
+        "wl.lax.conv_general_dilated(np.ones((1, 2, 4)), np.ones((3, 2, 3)), (1,), 2).shape",
+        ", 2) --> , padding=((2, 2),))",
+        (1, 3, 6),
+    ),
+    (
+        "wl.lax.conv(np.ones((2, 4)), np.ones((3, 2, 3)), (1,), 'SAME').shape",
+        "np.ones((2, 4)) --> np.ones((2, 4))[None]",
+        (1, 3, 4),
+    ),
+    (
+        "wl.lax.conv_general_dilated(np.ones((1, 4, 2)), np.ones((3, 2, 5)), (1,), 'SAME', (2,), None, ('NHC', 'HIO', 'NHC')).shape",
+        "conv_general_dilated --> conv_transpose ;; (1,), 'SAME', (2,) --> (2,), 'SAME'",
+        (1, 8, 5),
+    ),
+    (
+        "wl.jit(lambda x: np.convolve(x, table))(m)[:, 0]",
+        "np.convolve(x, table) --> wl.vmap(lambda row: np.convolve(row, table))(x)",
+        [0.0, 15.0],
+    ),
     # ---- arrays of numbers
     ("def f(t):\n    return np.array([t, 2.0 * t])\nwl.jit(f)(t)", "", [2.0, 4.0]),
     ("def f(t):\n    y = np.asarray(t)\n    return y\nwl.jit(f)(x)", "", X),
@@ -652,16 +703,6 @@ HINTED: list[tuple[str, str, str]] = [
         "piecewise",
         "np.piecewise(x, [x < 2, x >= 2], [np.sin, np.cos])",
         "np.select([x < 2, x >= 2], [np.sin(x), np.cos(x)], 0)",
-    ),
-    (
-        "convolve",
-        "np.convolve(x, y)",
-        "sum(y[k] * np.pad(x, (k, len(y) - 1 - k)) for k in range(len(y)))",
-    ),
-    (
-        "correlate",
-        "np.correlate(x, y[:2])",
-        "sum(y[k] * x[k : len(x) - 2 + 1 + k] for k in range(2))",
     ),
     ("apply_along_axis", "np.apply_along_axis(np.sum, 1, m)", "np.sum(m, axis=1)"),
     ("place", "np.place(x, x > 1, 0.0)", "np.where(x > 1, 0.0, x)"),
