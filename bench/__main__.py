@@ -33,6 +33,7 @@ from . import (
     recomputation,
     recurrence,
     segments,
+    transforms,
 )
 from .deep_models import MODELS
 from .harness import Ceilings, Effort, Figure, measure, processor, table
@@ -51,6 +52,7 @@ QUESTIONS = {
         per_example,
         recurrence,
         segments,
+        transforms,
         programs,
     )
 }

@@ -21,14 +21,15 @@ from .view import broadcast, pad, permute, reshape, slice_
 
 Weights = np.ndarray[Any, np.dtype[np.complex128]]
 
-ALONE, PAIRED = 64, 512
-"""Most points of one product, and of two."""
+ALONE, OF_HALF, PAIRED = 64, 192, 512
+"""Most points of one product, where points or frequencies are real, which is a quarter of the work,
+and of two products."""
 
 
-def stages_of(n: int) -> tuple[int, int] | None:
+def stages_of(n: int, half: bool = False) -> tuple[int, int] | None:
     """Numbers of points of two products that transform n, as near as can be, or of one and 1; None
     where the host is as fast."""
-    if n <= ALONE:
+    if n <= (OF_HALF if half else ALONE):
         return n, 1
     small = next(a for a in range(math.isqrt(n), 0, -1) if n % a == 0)
     return (n // small, small) if n <= PAIRED and n // small <= ALONE else None
@@ -102,15 +103,16 @@ def transformed(
     n: int,
     inverse: bool = False,
     scale: float = 1.0,
-    most: int = 0,
+    half: bool = False,
     last: Callable[[Parts, Weights, int], Parts] = whole_product,
 ) -> Parts:
     """The transform of n points along `axis`, those behind the ones of x zeros, times `scale`.
 
-    With `most` the first so many points of it. The last product is by `last`.
+    With `half` x is real, of whose transform the first n // 2 + 1 points tell the others. The last
+    product is by `last`.
     """
-    size, most = (x.re if isinstance(x, Pair) else x).shape, most or n
-    a, b = stages_of(n) or (n, 1)
+    size, most = (x.re if isinstance(x, Pair) else x).shape, n // 2 + 1 if half else n
+    a, b = stages_of(n, half) or (n, 1)
     if b == 1:
         return last(x, root_matrix(size[axis], most, n, inverse) * scale, axis)
     rows, columns = -(-size[axis] // b), -(-most // a)
@@ -135,7 +137,7 @@ def of_half(x: Pair, axis: int, n: int, scale: float) -> Parts:
     conjugates too."""
     k = np.arange(n // 2 + 1)
     twice = np.where((k == 0) | (2 * k == n), 1.0, 2.0)
-    if n <= ALONE:
+    if n <= OF_HALF:
         weights = root_matrix(len(k), n, n, inverse=True) * (scale * twice)[:, None]
         return real_product(x, weights, axis)
     others = [a for a in range(x.re.type.ndim) if a != axis]

@@ -787,30 +787,38 @@ def convolution(m: Maker, name: str) -> Value:
 
 
 def transform(m: Maker, name: str) -> Value:
-    """Along some axes in any order; now and then of so many points that the host does it."""
-    x = m.any_value({"rfft": WIDE, "irfft": COMPLEX}.get(name, (*WIDE, *COMPLEX)), least=1)
+    """Along some axes in any order, now and then of so many points that the host does it.
+
+    Of numbers without structure: sums that cancel are as small as rounding makes them, and ops of
+    steps tell the sign of that. Imaginary parts that are 0 are moved from there.
+    """
+    found = [
+        v
+        for v in m.pool
+        if v.dtype in (WIDE if name == "rfft" else COMPLEX) and v.type.ndim
+        if v.node is None or v.node.op.constant
+    ]
+    t = Type(m.dtype(WIDE if name == "rfft" else COMPLEX), m.shape(1))
+    x = m.pick(found) if found else m.note(ops.constant(random_array(t, m.rng)), RANGE[t.dtype])
     axes = [int(a) for a in m.rng.permutation(x.type.ndim) if x.shape[a]]
     axes = tuple(axes[: m.pick((1, 1, 2))])
     if not axes or x.type.size > 400:
         raise Unfit
     if m.chance(0.3):
-        high = [67 - n if a == axes[-1] and n < 67 else 0 for a, n in enumerate(x.shape)]
+        most = {"fft": 67, "rfft": 193, "irfft": 97}[name]
+        high = [max(most - n, 0) if a == axes[-1] else 0 for a, n in enumerate(x.shape)]
         low, most = m.bounds[x]
         x = m.note(ops.pad(x, [0] * len(high), high, 0), (min(low, 0), max(most, 0)))
-    norm = m.pick(("sum", "ortho", "mean"))
-    held = x.shape[axes[-1]]
-    size = m.pick((2 * held - 1, 2 * held - 2 or 1))
-    found = (
-        ops.rfft(x, axes, norm)
-        if name == "rfft"
-        else ops.irfft(x, axes, size, norm)
-        if name == "irfft"
-        else ops.fft(x, axes, norm, m.chance(0.5))
-    )
-    count = math.prod(x.shape[a] for a in axes)
-    count *= 2 if name == "irfft" else 1
-    bound = max(map(abs, m.bounds[x])) * count
-    return m.note(found, (-bound, bound))
+    norm, held = m.pick(("sum", "ortho", "mean")), x.shape[axes[-1]]
+    bound = 2 * max(map(abs, m.bounds[x])) * math.prod(x.shape[a] for a in axes) + 1
+    if name == "irfft":
+        y = ops.irfft(x, axes, m.pick((2 * held - 1, 2 * held - 2 or 1)), norm)
+    elif name == "fft":
+        y = ops.fft(x, axes, norm, m.chance(0.5))
+    else:
+        half = ops.rfft(x, axes, norm)
+        y = ops.add(half, ops.full(0.25 + 0.75j, half.type))
+    return m.note(y, (-bound, bound))
 
 
 @dataclass
