@@ -16,14 +16,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..ir.graph import Value, apply
+from ..ir.symbolic import accumulate
 from ..ir.types import Type
 from .contract import dot_general
 from .elementwise import mul
 from .reduce import reduce_sum
 from .source import full, zero_of
-from .view import Ints, Permute, concatenate, inverse, pad, permute, reshape, slice_
+from .view import Ints, Permute, broadcast, concatenate, inverse, pad, permute, reshape, slice_
 from .windows import Windows
 
+FEW_ROWS = 8
+"""Rows of windows that are no tile."""
 UNROLLED = 32
 """Places of a depthwise window each of whose sums over a whole array is a node of its own."""
 
@@ -179,6 +182,9 @@ class Convolved:
         single, rows = math.prod(self.columns) == 1, math.prod(self.x.shape[b : self.first])
         if groups > 1 and single and rows == 1 and math.prod(a.count for a in axes) <= UNROLLED:
             return self.depthwise_window(axes)
+        taps, channels = math.prod(self.sizes), math.prod(self.x.shape[self.first + self.spatial :])
+        if groups > 1 and single and channels == 1 and taps <= UNROLLED and self.scattered(axes):
+            return self.depthwise(axes)
         of_x, of_w = range(self.first + self.spatial, self.x.type.ndim), range(b, b + self.spatial)
         inside = range(of_w.stop, of_w.stop + self.contracting)
         batch = tuple(range(b)), tuple(range(b))
@@ -199,6 +205,44 @@ class Convolved:
         pairs = tuple(partner[d] for d in order), tuple(range(b, inside.stop))
         found = dot_general(lhs, w, pairs, batch, self.precision)
         return permute(found, inverse((*range(b), *rows, *range(of_x.start, found.type.ndim))))
+
+    def scattered(self, axes: Sequence[Along]) -> bool:
+        """Whether neither groups nor rows of windows side by side are neighbours in memory."""
+        long = [d for d in underlying(self.x)[1] if self.x.shape[d] > 1] or [0]
+        if math.prod(self.sizes) == 1:
+            return True
+        last = axes[long[-1] - self.first] if long[-1] in self.places else None
+        images = math.prod(a.count for a in axes if a is not last)
+        return last is not None and (last.stride > 1 or images < FEW_ROWS)
+
+    def depthwise(self, axes: Sequence[Along]) -> Value:
+        """A product of views for each place of a window, and their sum, as x lies in memory."""
+        base, order = underlying(self.x)
+        low, high = [0] * len(order), [0] * len(order)
+        spots = [order.index(d) for d in self.places]
+        for a, size, j in zip(axes, self.sizes, spots, strict=True):
+            low[j], high[j] = a.margins(base.shape[j], size)
+        base = pad(base, low, high, zero_of(base.type))
+        groups = [d for d in order if d < self.batching]
+        others = [j for j, d in enumerate(order) if d >= self.batching]
+        total = None
+        for at in itertools.product(*map(range, self.sizes)):
+            start, stop, step = [0] * len(order), list(base.shape), [1] * len(order)
+            for f, a, j in zip(at, axes, spots, strict=True):
+                start[j], step[j] = f * a.step - min(a.low, 0), a.stride
+                stop[j] = start[j] + (a.count - 1) * a.stride + 1
+            seen = slice_(base, start, stop, step)
+            one = (0,) * self.batching, self.x.shape[: self.batching]
+            rest = (0,) * (self.w.type.ndim - self.batching - self.spatial)
+            w = slice_(
+                self.w,
+                (*one[0], *at, *rest),
+                (*one[1], *(f + 1 for f in at), *(n + 1 for n in rest)),
+            )
+            w = permute(reshape(w, one[1]), groups)
+            total = accumulate(total, mul(seen, broadcast(w, seen.shape, others)))
+        assert total is not None
+        return reshape(permute(total, inverse(order)), self.shape([a.count for a in axes]))
 
     def depthwise_window(self, axes: Sequence[Along]) -> Value:
         """A sum over x for each place of a small result, all of them over the same points."""

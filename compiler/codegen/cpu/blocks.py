@@ -9,6 +9,7 @@ than L1 has ways: they may all fall on one set.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from ...ir.types import ALIGNMENT
@@ -21,7 +22,7 @@ FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
 FOLD_CYCLES = 10  # of the lanes of a sum
-WINDOW_ROWS = 8  # of a tile that keeps the address of each in a register
+WINDOW_ROWS = 9  # of a tile that keeps the address of each in a register
 UNITS = 16  # enough to share evenly
 
 
@@ -225,8 +226,7 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
         writing = 2 * rows * vecs + 20
         return down * across * (step * max(s.depth, 1) + writing) + ragged * writing, -rows * vecs
 
-    shapes = [x for x in tile_shapes(registers) if not s.windowed or x[0] <= WINDOW_ROWS]
-    return min(shapes, key=cycles)
+    return min((window_shapes if s.windowed else tile_shapes)(registers), key=cycles)
 
 
 def tile_shapes(registers: int) -> list[tuple[int, int]]:
@@ -234,6 +234,12 @@ def tile_shapes(registers: int) -> list[tuple[int, int]]:
     if registers >= 32:
         return [(8, 3), (12, 2), (8, 2), (4, 4), (8, 1), (4, 2), (2, 8), (1, 16)]
     return [(6, 2), (4, 3), (4, 2), (8, 1), (2, 4), (1, 8)]
+
+
+def window_shapes(registers: int) -> list[tuple[int, int]]:
+    """All shapes of windows, whose rows are as many as those of images happen to be."""
+    every = itertools.product(range(WINDOW_ROWS, 0, -1), (1, 2, 3, 4, 8))
+    return [(rows, vecs) for rows, vecs in every if rows * vecs + vecs + 1 <= registers]
 
 
 def blocks_of(total: int, block: int) -> int:
