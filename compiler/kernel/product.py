@@ -24,8 +24,8 @@ from .scalar import KernelError
 from .stages import Kernel, KernelReduce, Stage, Store
 from .verify import verify as kernel_verify
 
-FEW_COLUMNS = 4
-"""Columns that leave most lanes idle."""
+FEW_COLUMNS, GROUP = 4, 8
+"""Columns that leave most lanes idle, and most columns of a group that vectors hold several of."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Product:
     The stores are at points of batch, rows and columns, and see the sum as `result(dtype)`.
     `precision` is what factors of f32 may be rounded to: f32, tf32, bf16. Of a windowed product
     rows run through `row_axes` and depth through `depth_axes`, in C order: the factors are read
-    along those, and lhs may vary along columns, which are channels then.
+    along those. lhs may vary along columns, which are channels then, or along the first of
+    `column_axes`: groups, each of as many columns as the second has.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Product:
     precision: str = "f32"
     row_axes: tuple[Axis, ...] = ()
     depth_axes: tuple[Axis, ...] = ()
+    column_axes: tuple[Axis, ...] = ()
 
     @property
     def windowed(self) -> bool:
@@ -57,8 +59,8 @@ class Product:
 
     @property
     def channels(self) -> bool:
-        """Whether columns are channels, each with windows of its own."""
-        return self.lhs.map.stride(self.columns.name) != 0
+        """Whether columns are channels, each or some together with windows of their own."""
+        return bool(self.column_axes) or self.lhs.map.stride(self.columns.name) != 0
 
     @property
     def dtype(self) -> str:
@@ -92,9 +94,15 @@ def as_kernel(p: Product) -> Kernel:
     total = KernelReduce(("acc",), "sum", (p.lhs * p.rhs,))
     outer, depth, stores = p.outer, (p.depth,), p.stores
     if p.windowed:
-        rows, depth = p.row_axes or (p.rows,), p.depth_axes
-        outer = (*p.batch, *rows, p.columns)
-        stores = respelled(stores, lambda m: map_along(m, p.rows, rows))
+        rows, depth, columns = p.row_axes or (p.rows,), p.depth_axes, p.column_axes or (p.columns,)
+        outer = (*p.batch, *rows, *columns)
+
+        def along(m: Map) -> Map:
+            return map_along(map_along(m, p.rows, rows), p.columns, columns)
+
+        stores = respelled(stores, along)
+        rhs = Load(p.rhs.buffer, map_along(p.rhs.map, p.columns, columns))
+        total = KernelReduce(("acc",), "sum", (p.lhs * rhs,))
     return Kernel(p.name, p.buffers, outer, (Stage(depth, (total,)), Stage((), stores)))
 
 
@@ -117,7 +125,8 @@ def verify(p: Product) -> Product:
         for axis in others:
             if load.map.stride(axis.name) and not (p.windowed and axis is p.columns):
                 raise KernelError(f"{p.name}: the {side} varies along {axis.name}")
-    for whole, axes in ((p.rows, p.row_axes), (p.depth, p.depth_axes)):
+    parts = (p.rows, p.row_axes), (p.depth, p.depth_axes), (p.columns, p.column_axes)
+    for whole, axes in parts:
         if axes and whole.size != math.prod(a.size for a in axes):
             raise KernelError(f"{p.name}: {whole.size} points of {whole.name} are not {axes}")
     if p.lhs.dtype != p.rhs.dtype:
@@ -274,7 +283,33 @@ def as_columns(p: Product) -> Product:
     for axis in reversed(p.batch):
         if not p.lhs.map.stride(axis.name) and (q := joined_columns(p, axis)):
             p = q
-    return as_channels(p)
+    return as_groups(as_channels(p))
+
+
+def as_groups(p: Product) -> Product:
+    """The windowed product with the columns of all groups side by side, where they are few."""
+    k, lhs = p.columns, p.lhs.map
+    if not 1 < k.size <= GROUP or k.size & (k.size - 1) or lhs.stride(k.name):
+        return p
+    for g in p.batch:
+        near = 1 <= lhs.stride(g.name) <= k.size
+        if near and continues([p.rhs.map, *store_maps(p.stores)], g, k):
+            return of_groups(p, g)
+    return p
+
+
+def of_groups(p: Product, g: Axis) -> Product:
+    """The windowed product whose columns are those of all groups."""
+    k = p.columns
+    whole = Axis(f"{k.name}g", g.size * k.size)
+    names = {k.name: whole.name, g.name: None}
+
+    def along(m: Map) -> Map:
+        return m.renamed(lambda a: names.get(a, a))
+
+    rhs, stores = Load(p.rhs.buffer, along(p.rhs.map)), respelled(p.stores, along)
+    batch = tuple(a for a in p.batch if a is not g)
+    return replace(p, batch=batch, columns=whole, column_axes=(g, k), rhs=rhs, stores=stores)
 
 
 def as_channels(p: Product) -> Product:

@@ -200,9 +200,10 @@ class Convolved:
         rows = [d for d in underlying(self.x)[1] if b <= d < of_x.start]
         lhs = permute(lhs, (*range(b), *rows, *range(of_x.start, lhs.type.ndim)))
         order = [d for d in underlying(self.w)[1] if b <= d < inside.stop]
-        w = permute(self.w, (*range(b), *order, *range(inside.stop, self.w.type.ndim)))
+        w = permute(self.w, (*order, *range(b), *range(inside.stop, self.w.type.ndim)))
         partner = dict(zip((*inside, *of_w), (*of_x, *new), strict=True))
-        pairs = tuple(partner[d] for d in order), tuple(range(b, inside.stop))
+        pairs = tuple(partner[d] for d in order), tuple(range(len(order)))
+        batch = batch[0], tuple(range(len(order), len(order) + b))
         found = dot_general(lhs, w, pairs, batch, self.precision)
         return permute(found, inverse((*range(b), *rows, *range(of_x.start, found.type.ndim))))
 

@@ -78,6 +78,30 @@ def test_windows_agree_with_the_reference(channels_first: bool) -> None:
         check(normal, seed)
 
 
+@pytest.mark.parametrize("each", [(1, 1), (1, 4), (2, 2), (3, 4), (8, 8), (5, 1)])
+def test_groups_agree_with_the_reference(each: tuple[int, int]) -> None:
+    """out[o, g, k] = sum of x[o + f, g, c] * w[f, c, g, k] of c and k elements a group."""
+    c, k = each
+    for seed, (o, f, g) in enumerate([(5, 3, 7), (20, 2, 16), (1, 4, 33), (40, 1, 2)]):
+        names = {"x": g * c, "y": g * k}
+        buffers = (
+            Buffer("x", "f32", (o + f - 1) * names["x"]),
+            Buffer("w", "f32", f * c * names["y"]),
+            Buffer("y", "f32", o * names["y"]),
+        )
+        x = Map((("o", names["x"]), ("f", names["x"]), ("g", c), ("c", int(c > 1))))
+        w = Map((("f", c * names["y"]), ("c", names["y"]), ("g", k), ("k", int(k > 1))))
+        y = Map((("o", names["y"]), ("g", k), ("k", int(k > 1))))
+        p = Product(
+            "groups", buffers, (Axis("g", g),), Axis("o", o), Axis("k", k), Axis("d", f * c),
+            Load(buffers[0], x), Load(buffers[1], w), (Store(buffers[2], y, result("f32")),),
+            depth_axes=(Axis("f", f), Axis("c", c)),
+        )  # fmt: skip
+        normal = normal_form(p)
+        assert normal.channels == (c <= k or k == c == 1)
+        check(normal, seed)
+
+
 def test_rows_run_through_all_axes_that_the_stores_continue() -> None:
     p = normal_form(convolution(np.random.default_rng(5)))
     assert p.row_axes and not p.batch

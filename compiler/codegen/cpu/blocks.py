@@ -42,7 +42,7 @@ class Sizes:
     even: bool = True  # rhs has one step along all of depth
     windowed: bool = False  # places of rows and steps are tables
     turned: bool = False  # the stores follow rows: sums of a unit are turned in scratch
-    channels: bool = False  # columns have windows of their own
+    group: int = 0  # columns that share windows, where not all do
     run: int = 0  # steps of depth that are neighbours in lhs, of windows
 
     @property
@@ -220,13 +220,14 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
         rows, vecs = shape
         down, across = blocks_of(s.rows, rows), blocks_of(s.columns, vecs * lanes)
         ragged = down * (s.columns % (vecs * lanes) > 0) + across * (s.rows % rows > 0)
-        loads = rows * vecs + vecs if s.channels else rows + vecs
+        loads = rows * vecs + vecs if s.group else rows + vecs
         step = max(rows * vecs / 2, loads / 2, 4) + 0.5  # fma, loads, latency; the loop
         step += 0.5 * (s.by_steps and rows % 4 > 0)  # rows side by side straddle cache lines
         writing = 2 * rows * vecs + 20
         return down * across * (step * max(s.depth, 1) + writing) + ragged * writing, -rows * vecs
 
-    return min((window_shapes if s.windowed else tile_shapes)(registers), key=cycles)
+    shapes = window_shapes(registers) if s.windowed else tile_shapes(registers)
+    return min((x for x in shapes if not s.group or x[1] * lanes % s.group == 0), key=cycles)
 
 
 def tile_shapes(registers: int) -> list[tuple[int, int]]:

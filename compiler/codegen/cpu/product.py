@@ -70,7 +70,7 @@ def product_sizes(p: Product) -> Sizes:
         even=len(rhs_axes(p)) == 1,
         windowed=p.windowed,
         turned=follows_rows(p),
-        channels=p.channels,
+        group=p.column_axes[1].size if p.column_axes else int(p.channels),
         run=p.depth_axes[-1].size if runs else 0,
     )
 
@@ -95,7 +95,7 @@ def product_slots(p: Product) -> Slots:
     """Slots in which buffers and axes hide no name of the text."""
     slots = Slots(())
     slots.names.taken.update(LOCALS)
-    axes = (*p.outer, *p.row_axes, *(p.depth_axes or (p.depth,)))
+    axes = (*p.outer, *p.row_axes, *(p.depth_axes or (p.depth,)), *p.column_axes)
     slots.axes = {a.name: slots.names.fresh(a.name) for a in axes}
     slots.buffers = {b.name: (slots.names.fresh(b.name), b.dtype) for b in p.buffers}
     return slots
@@ -225,11 +225,14 @@ class ProductPrinter:
             factors = f"steps, left, {self.lhs_row}, panel, {self.rhs_column}"
             sizes = f"{height}, min({self.width}, {self.columns} - column)"
             return f"tile_of_dots({self.tile_shape}, {factors}, {target}, {pitch}, {sizes})"
-        return self.tile_of("tile", f"left, {self.lhs_row}, {self.lhs_step}", target, pitch, height)
+        left = f"left, {self.lhs_row}, {self.lhs_step}"
+        return self.tile_of("tile", self.tile_shape, left, target, pitch, height)
 
-    def tile_of(self, word: str, left: str, target: str, pitch: str, height: str) -> str:
+    def tile_of(
+        self, word: str, shape: str, left: str, target: str, pitch: str, height: str
+    ) -> str:
         factors = f"steps, {left}, panel, pitch"
-        return f"{word}({self.tile_shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
+        return f"{word}({shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
 
     # ---- results
 
@@ -350,11 +353,15 @@ class WindowPrinter(ProductPrinter):
         return "at(lines, row - first_row)"
 
     def tile(self, target: str, pitch: str, height: str) -> str:
-        word, left = "tile_of_windows", "lhs, left, lhs_steps"
-        if self.p.channels:
-            word = "tile_of_channels"
-            left = f"at(lhs, column), left, lhs_steps, {self.columns} - column"
-        return self.tile_of(word, left, target, pitch, height)
+        group, width = self.blocks.sizes.group, f"{self.columns} - column"
+        if not group:
+            left = "lhs, left, lhs_steps"
+            return self.tile_of("tile_of_windows", self.tile_shape, left, target, pitch, height)
+        step = self.p.lhs.map.stride(self.p.column_axes[0].name) if group > 1 else 1
+        place = f"column // {group} * {step}" if group > 1 else "column"
+        left, shape = f"at(lhs, {place}), left, lhs_steps, {width}", f"{group}, {step}, "
+        shape += self.tile_shape
+        return self.tile_of("tile_of_channels", shape, left, target, pitch, height)
 
     # ---- results
 

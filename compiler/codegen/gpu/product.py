@@ -84,7 +84,7 @@ class GridProduct:
 
     def __init__(self, p: Product, device: GpuTarget) -> None:
         self.p, self.device, self.rows = p, device, rows_of_a_thread(p)
-        axes = [a.name for a in (*p.outer, p.depth, *p.row_axes, *p.depth_axes)]
+        axes = [a.name for a in (*p.outer, p.depth, *p.row_axes, *p.depth_axes, *p.column_axes)]
         self.slots = Parameters(p.buffers, axes, (*words(), *LOCALS))
         self.height = SIDE * self.rows
         self.sizes = [self.slots.extent(a) for a in (p.rows, p.columns, p.depth)]

@@ -44,7 +44,8 @@ def tile_of_windows(
 
 
 def tile_of_channels(
-    rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, lines: RawPointer,
+    group: int, step: int, rows: int, vecs: int, lanes: int, depth: int, a: RawPointer,
+    lines: RawPointer,
     steps: RawPointer, width: int, b: RawPointer, b_step: int, c: RawPointer, c_row: int,
     height: int, fresh: bool,
 ) -> None:  # fmt: skip
@@ -53,9 +54,10 @@ def tile_of_channels(
         line = c.elements(i * c_row, size)
         total = np.zeros_like(line)
         (start,) = lines.elements(min(i, height - 1), 1)
-        for k, step in enumerate(steps.elements(0, depth)):
+        for k, at in enumerate(steps.elements(0, depth)):
             x = np.zeros_like(line)
-            x[:width] = a.elements(int(start + step), min(size, width))
+            for j in range(min(size, width)):
+                x[j] = a.elements(int(start + at) + j // group * step, 1)[0]
             total = multiply_add(x, b.elements(k * b_step, size), total)
         line[:] = total if fresh else line + total
 

@@ -6,8 +6,8 @@
         A[i, k] at a[i*a_row + k*a_step], B[k, j] at b[k*b_step + j], C[i, j] at c[i*c_row + j]
     tile_of_windows(rows, vecs, lanes, depth, a, lines, steps, b, b_step, c, c_row, height, fresh)
         the same, with A[i, k] at a[lines[i] + steps[k]]
-    tile_of_channels(rows, vecs, lanes, depth, a, lines, steps, width, b, ..., fresh)
-        the same, with A[i, k, j] at a[lines[i] + steps[k] + j], for j < width, in place of A[i, k]
+    tile_of_channels(group, step, rows, vecs, lanes, depth, a, lines, steps, width, b, ..., fresh)
+        the same, with a[lines[i] + steps[k] + j // group * step], for j < width, as A[i, k, j]
     tile_of_dots(rows, vecs, lanes, depth, a, a_row, b, b_column, c, c_row, height, width)
         C[i, j] = sum of a[i*a_row + k] b[j*b_column + k] over k < depth
         for i < rows and j < width: lanes follow depth, so nothing is packed
@@ -31,6 +31,7 @@ from .outlined import I64, Writer, i64_constant, outlined
 from .simd import LLVM
 
 Pair = tuple[LLVM, LLVM]
+Channels = tuple[int, LLVM, list[int]]
 
 DOTS_SUMS = 8  # independent chains: latency of fma times its ports
 
@@ -48,21 +49,29 @@ def tile_of_windows(w: Writer, args: list[LLVM]) -> None:
 
 
 def tile_of_channels(w: Writer, args: list[LLVM]) -> None:
+    """Groups are no more than `group` elements apart, so that a vector has what its lanes need."""
     depth, a, rows, steps, width, b, b_step, c, c_row, height, fresh = args
-    lines = listed_rows(w, a, rows, height)
-    starts = range(0, w.shape.width, w.shape.lanes)
-    masks = [w.first(w.smaller(w.shape.lanes, w.b.sub(width, i64_constant(j)))) for j in starts]
+    group, step = w.shape.static[:2]
+    lines, lanes = listed_rows(w, a, rows, height), w.shape.lanes
+    channels: list[Channels] = []
+    for start in range(0, w.shape.width, lanes):
+        first = start // group * step
+        order = [(start + j) // group * step - first for j in range(lanes)]
+        left = w.smaller(lanes, w.b.sub(width, i64_constant(start)))
+        last = w.b.sdiv(w.b.add(left, i64_constant(start - 1)), i64_constant(group))
+        count = w.b.add(w.b.mul(last, i64_constant(step)), i64_constant(1 - first))
+        channels.append((first, w.first(count), order))
     left = steps, i64_constant(0)
-    tile_of_rows(w, (depth, fresh), lines, left, (b, b_step), (c, c_row), masks)
+    tile_of_rows(w, (depth, fresh), lines, left, (b, b_step), (c, c_row), channels)
 
 
 def tile_of_rows(
     w: Writer, sums_of: Pair, lines: list[LLVM], left: Pair, right: Pair, target: Pair,
-    masks: Sequence[LLVM] = (),
+    channels: Sequence[Channels] = (),
 ) -> None:  # fmt: skip
     """The tile whose rows of A begin at `lines`; its steps are a table of places, or even.
 
-    With `masks` an element of A is a vector, of those columns that exist.
+    With `channels` an element of A is a vector, of those columns that exist.
     """
     (depth, fresh), (table, a_step), (b, b_step), (c, c_row) = sums_of, left, right, target
     build, shape = w.b, w.shape
@@ -78,8 +87,8 @@ def tile_of_rows(
     ys = [w.load(w.at(row, j * shape.lanes)) for j in range(shape.vecs)]
     step = at_a if table is None else w.load(w.at(table, k), I64)
     starts = [w.at(line, step) for line in lines]
-    if masks:
-        xs = {(i, j): w.load_where(w.at(starts[i], j * shape.lanes), masks[j]) for i, j in places}
+    if channels:
+        xs = {(i, j): channel_lanes(w, starts[i], *channels[j]) for i, j in places}
     else:
         spread = [w.splat(w.load(start, shape.element)) for start in starts]
         xs = {(i, j): spread[i] for i, j in places}
@@ -104,6 +113,12 @@ def tile_of_rows(
     final = [w.joined(shape.vector, (v, done), (t, resume)) for v, t in both]
     for v, p in zip(final, targets, strict=True):
         w.store(v, p)
+
+
+def channel_lanes(w: Writer, p: LLVM, first: int, mask: LLVM, order: list[int]) -> LLVM:
+    """What lanes read of neighbours, of which there are so many as `mask` says."""
+    x = w.load_where(w.at(p, first), mask)
+    return x if order == list(range(len(order))) else w.shuffled(x, x, order)
 
 
 def row_starts(w: Writer, a: LLVM, a_row: LLVM, height: LLVM) -> list[LLVM]:
@@ -192,4 +207,7 @@ def dots_of_windows(w: Writer, args: list[LLVM]) -> None:
 
 
 BODIES = (tile, tile_of_windows, tile_of_channels, tile_of_dots, dots_of_windows)
-TILE_WORDS: dict[str, Any] = {f.__name__: outlined(f.__name__, 3, f) for f in BODIES}
+STATICS = {"tile_of_channels": 5}
+TILE_WORDS: dict[str, Any] = {
+    f.__name__: outlined(f.__name__, STATICS.get(f.__name__, 3), f) for f in BODIES
+}
