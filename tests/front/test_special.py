@@ -151,7 +151,7 @@ def test_polygamma(n: int) -> None:
 def test_multigammaln_is_scipys_and_nan_outside_of_its_domain() -> None:
     for d in (1, 2, 5):
         x = np.array([0.5 * (d - 1), 0.5 * (d - 1) + 0.1, 7.0])
-        want = [scipy.special.multigammaln(v, d) for v in x[1:]]
+        want = [scipy.special.multigammaln(v, d) for v in x[1:]]  # pyright: ignore
         np.testing.assert_allclose(special.multigammaln(x, d), [math.nan, *want], rtol=1e-14)
 
 
@@ -176,6 +176,27 @@ def test_mistakes_in_orders_and_dimensions_are_explained() -> None:
         special.multigammaln(2.0, 0)
     with pytest.raises(wl.ProgramError, match="expn: an order of 0 or more, a Python int"):
         special.expn(-1, 2.0)
+
+
+def test_any_of_the_arguments_may_be_one_number_for_all_elements() -> None:
+    x = np.linspace(0.1, 0.9, 21)
+    calls = [(n, 2, k) for n in ("betaln", "zeta", "gammainc", "gammaincc") for k in range(2)]
+    calls += [("betainc", 3, k) for k in range(3)] + [("expn", 1, 0)]
+
+    def values(function, x, one):
+        return [
+            function(name)(
+                *((3,) * (name == "expn")), *(one + 1 if i != k else x for i in range(n))
+            )
+            if name != "betainc"
+            else function(name)(*(one if i != k else x for i in range(n)))
+            for name, n, k in calls
+        ]
+
+    got = wl.jit(lambda x, one: values(lambda n: getattr(special, n), x, one))(x, np.float64(0.7))
+    want = values(lambda n: getattr(scipy.special, n), x, 0.7)
+    for call_, g, w in zip(calls, got, want, strict=True):
+        np.testing.assert_allclose(g, w, rtol=1e-13, err_msg=str(call_))
 
 
 # ---------------------------------------------------------------- sums of exponentials

@@ -70,9 +70,9 @@ def gammaincc_f64(a, x):
     return upper
 
 
-def _gamma_parts(a, x):
+def _gamma_parts(given, upper):
     """(P, Q), with values at the edges."""
-    a, x = _alike(a, x)
+    a, x = _alike(given, upper)
     sound = (a > 0.0) & (a < inf) & (x > 0.0) & (x < inf)
     p, q = _gamma_inside(select(sound, a, 1.0), select(sound, x, 1.0))
     none = (a >= 0.0) & (x >= 0.0) & ((a > 0.0) | (x > 0.0)) & ((a < inf) | (x < inf))
@@ -232,8 +232,8 @@ def expn_f32(n, x):
     return cast(expn_f64(cast(n, f64), cast(x, f64)), f32)
 
 
-def expn_f64(n, x):
-    n, x = _alike(n, x)
+def expn_f64(order, given):
+    n, x = _alike(order, given)
     sound = (n >= 1.0) & (n < inf) & (x > 0.0) & (x < inf)
     m, t = select(sound, n, 1.0), select(sound, x, 1.0)
     e = exp_f64(-t)
@@ -299,10 +299,8 @@ def betainc_f32(a, b, x):
     return cast(betainc_f64(cast(a, f64), cast(b, f64), cast(x, f64)), f32)
 
 
-def betainc_f64(a, b, x):
-    a, b = _alike(a, b)
-    a, x = _alike(a, x)
-    a, b = _alike(a, b)
+def betainc_f64(first, second, upper):
+    a, b, x = _all_alike(first, second, upper)
     inner = (a > 0.0) & (b > 0.0) & (a < inf) & (b < inf)
     sound = inner & (x > 0.0) & (x < 1.0)
     y = _beta_inside(select(sound, a, 1.0), select(sound, b, 1.0), select(sound, x, 0.5))
@@ -326,6 +324,13 @@ def beta_density_f64(a, b, x):
     ends = select(near < 1.0, inf, select(near == 1.0, far, 0.0))
     edge = inner & ((x == 0.0) | (x == 1.0))
     return select(sound, y, select(edge, ends, nan))
+
+
+def _all_alike(a, b, x):
+    c, d = _alike(a, b)
+    e, y = _alike(c, x)
+    f, _ = _alike(d, y)
+    return e, f, y
 
 
 def _beta_power(a, b, x):
