@@ -8,9 +8,10 @@ LINEAR = {
         broadcast_arrays broadcast_to column_stack concat concatenate conj conjugate copy copyto
         cumsum cumulative_sum delete diag diagflat diagonal diff dsplit dstack ediff1d expand_dims
         extract fill_diagonal flip fliplr flipud full full_like gradient hsplit hstack imag insert
-        matrix_transpose mean meshgrid moveaxis nancumsum nansum pad permute_dims put put_along_axis
-        putmask ravel real repeat reshape resize roll rollaxis rot90 split squeeze stack sum
-        swapaxes take take_along_axis tile trace transpose tri tril triu unstack vsplit vstack
+        matrix_transpose mean meshgrid moveaxis nancumsum nanmean nansum pad permute_dims put
+        put_along_axis putmask ravel real repeat reshape resize roll rollaxis rot90 split squeeze
+        stack sum swapaxes take take_along_axis tile trace transpose tri tril triu unstack vsplit
+        vstack
     """,
     "lax": """
         all_gather all_to_all broadcast broadcast_in_dim broadcast_to_rank collapse concatenate conj
@@ -110,7 +111,7 @@ STATIC = {
 """No operand has a derivative: shapes, types, numbers of steps, keys."""
 
 OTHER = {
-    "numpy": "corrcoef kaiser",  # cov over its roots, whose bounds it may not cross; i0 over i0
+    "numpy": "corrcoef kaiser nanstd nanvar",  # cov over its roots; i0 over i0; var of some
     "linalg": """
         cholesky cond det eig eigh eigvals eigvalsh inv lstsq pinv qr slogdet solve svd svdvals
         tensorinv tensorsolve

@@ -684,9 +684,6 @@ HINTED: list[tuple[str, str, str]] = [
     ("nanargmax", "np.nanargmax(h)", "np.argmax(np.nan_to_num(h, nan=-np.inf))"),
     ("nanargmin", "np.nanargmin(h)", "np.argmin(np.nan_to_num(h, nan=np.inf))"),
     ("sort_complex", "np.sort_complex(x)", "np.sort(x.astype(complex))"),
-    ("nanmean", "np.nanmean(h)", "np.mean(h, where=~np.isnan(h))"),
-    ("nanvar", "np.nanvar(h)", "np.var(h, where=~np.isnan(h))"),
-    ("nanstd", "np.nanstd(h)", "np.std(h, where=~np.isnan(h))"),
     ("unique_values", "np.unique_values(x)", "wl.numpy.unique(x, size=3)"),
     (
         "unique_counts",

@@ -32,6 +32,7 @@ from .elementwise import (
     isclose,
     isnan,
     logical_and,
+    logical_not,
     logical_or,
     maximum,
     minimum,
@@ -44,8 +45,8 @@ from .shapes import broadcast_to
 
 __all__ = [
     "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "average",
-    "count_nonzero", "max", "mean", "min", "nanmax", "nanmin", "nanprod", "nansum", "prod", "ptp",
-    "std", "sum", "var",
+    "count_nonzero", "max", "mean", "min", "nanmax", "nanmean", "nanmin", "nanprod",
+    "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "var",
 ]  # fmt: skip
 
 
@@ -266,6 +267,67 @@ def std(
 ) -> Tracer:
     options = {"where": where, "mean": mean, "correction": correction}
     return root(var(a, axis, dtype, out, ddof, keepdims, **options))
+
+
+def _numbers(a: Any, among: Any) -> tuple[Tracer, Any]:
+    """Zeros for NaN, whose derivatives reach no other element, and where there are numbers."""
+    x = tracer(a)
+    if not x.type.is_inexact:
+        return x, among
+    found = logical_not(isnan(x))
+    kept = found if among is True else logical_and(found, among)
+    return where(found, x, x.dtype.type(0)), kept
+
+
+@implements(np.nanmean)
+def nanmean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+) -> Tracer:
+    x, kept = _numbers(a, where)
+    if dtype and x.type.is_inexact and not is_inexact(dtype_name(dtype)):
+        raise wrong(f"nanmean: dtype= of floats is required for {x.type}, got {dtype_name(dtype)}")
+    return mean(x, axis, dtype, out, keepdims, where=kept)
+
+
+@implements(np.nanvar)
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Tracer:
+    x, kept = _numbers(a, where)
+    options = {"where": kept, "mean": mean, "correction": correction}
+    return var(x, axis, dtype, out, ddof, keepdims, **options)
+
+
+@implements(np.nanstd)
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Tracer:
+    options = {"where": where, "mean": mean, "correction": correction}
+    return root(nanvar(a, axis, dtype, out, ddof, keepdims, **options))
 
 
 def _arg(name: str, rule: Any) -> Any:

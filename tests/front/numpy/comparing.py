@@ -76,7 +76,8 @@ def difference(call: Call, got: Any, want: Any, more: float = 1.0) -> str:
 
 
 SCALED = (
-    "linspace interp std var unwrap gradient cov corrcoef fft.irfft fft.irfftn fft.irfft2 fft.hfft"
+    "linspace interp std var nanstd nanvar unwrap gradient cov corrcoef "
+    "fft.irfft fft.irfftn fft.irfft2 fft.hfft"
 )
 """What is as exact as its greatest part."""
 
@@ -87,7 +88,7 @@ def scale(call: Call, want: np.ndarray) -> float:
     if kind not in "fc" or not want.size or not (kind == "c" or name in SCALED.split()):
         return 0.0
     size = np.abs(want[np.isfinite(want)])
-    return float(np.max(size, initial=1.0 if name in ("std", "var") else 0.0))
+    return float(np.max(size, initial=1.0 if name in ("std", "var", "nanstd", "nanvar") else 0.0))
 
 
 def tolerance(call: Call) -> float:
@@ -99,7 +100,8 @@ def tolerance(call: Call) -> float:
 
 
 ADDING = (
-    "sum prod nansum nanprod mean var std average cumsum cumprod nancumsum nancumprod "
+    "sum prod nansum nanprod mean nanmean var std nanvar nanstd average "
+    "cumsum cumprod nancumsum nancumprod "
     "trapezoid cumulative_sum cumulative_prod median nanmedian quantile nanquantile "
     "percentile nanpercentile interp matmul dot inner vdot vecdot outer kron tensordot einsum "
     "linspace geomspace logspace polyval vander trace linalg.norm linalg.vector_norm "

@@ -151,6 +151,18 @@ def spread(d: Draw) -> Made:
     return args, options | d.some(**{d.pick("ddof", "correction"): (..., 1, 0.5)})
 
 
+@made("nanmean")
+def nanmean(d: Draw) -> Made:
+    return reduced(d, ANY, True, False, 0.3)
+
+
+@made("nanvar nanstd")
+def nanspread(d: Draw) -> Made:
+    args, options = reduced(d, ANY, False, False, 0.3)
+    options.pop("where", None)
+    return args, options | d.some(ddof=(..., 0.5))
+
+
 @made("average")
 def average(d: Draw) -> Made:
     x = d.array(wild=0.2)

@@ -14,6 +14,7 @@ from wonderland.compiler.testing import check_gradients
 
 X, N = real(4, 6), whole(4, 6)
 Z = X + 1j * X[::-1]
+HOLES = np.where(X > 1, np.nan, X)
 PHASES = np.cumsum(np.random.default_rng(0).uniform(-4, 4, (3, 12)), -1)
 AT = np.array([0.0, 0.5, 2.0, 2.25, 4.0, 7.0])
 
@@ -42,6 +43,12 @@ CALLS: tuple[tuple[Callable[..., Any], np.ndarray], ...] = (
     (lambda x: np.corrcoef(x, rowvar=False), Z),
     (lambda x: np.corrcoef(x[0]), X),
     (lambda x: np.corrcoef(x, x[:2], dtype=np.float32), X),
+    (lambda x: np.nanmean(x, 0), HOLES),
+    (lambda x: np.nanmean(x, keepdims=True, where=x < 0.5), HOLES),
+    (lambda x: np.nanvar(x, 1), HOLES),
+    (lambda x: np.nanstd(x, 1, ddof=1, keepdims=True), HOLES.astype(np.float32)),
+    (lambda x: np.nanstd(x), HOLES + 1j),
+    (lambda x: np.nanvar(x), N),
     (lambda x: np.i0(x), X),
     (lambda x: np.i0(x), N),
 )
@@ -71,6 +78,8 @@ SMOOTH: tuple[tuple[Callable[..., Any], np.ndarray], ...] = (
     (lambda x: np.sum(np.sin(np.cov(x))), X),
     (lambda x: np.sum(np.sin(np.cov(x, aweights=x[0] ** 2))), X),
     (lambda x: np.sum(np.triu(np.corrcoef(x), 1) ** 3), X),
+    (lambda x: np.sum(np.sin(np.nanmean(x, 0))), HOLES),
+    (lambda x: np.sum(np.nanvar(x, 1) ** 2) + np.nanstd(x), HOLES),
     (lambda x: np.sum(wl.numpy.kaiser(9, np.exp(x)) ** 2), X[0, 0]),
 )
 
