@@ -188,6 +188,42 @@ def deep_products(rng: Rng) -> Case:
     return lambda x, y: (x @ y, x[0] @ y, x @ y[:, 0]), (array(rng, m, k), array(rng, k, n))
 
 
+def convolutions(rng: Rng) -> Case:
+    """A convolution and both its gradients, channels first or last."""
+    d, first = int(rng.integers(1, 4)), bool(rng.random() < 0.5)
+    groups = int(rng.choice([1, 1, 1, 2, 4]))
+    c, k = (groups * int(rng.choice([1, 2, 3, 8, 17])) for _ in range(2))
+    if rng.random() < 0.2:
+        groups = k = c
+    size, window, strides, dilation = (
+        rng.integers(low, high, d) for low, high in ((4, (0, 70, 14, 8)[d]), (1, 4), (1, 3), (1, 3))
+    )
+    axes = "DHW"[3 - d :]
+    numbers = (
+        (f"NC{axes}", f"OI{axes}", f"NC{axes}")
+        if first
+        else (f"N{axes}C", f"{axes}IO", f"N{axes}C")
+    )
+    n, dtype = int(rng.integers(1, 4)), str(rng.choice(("f4", "f4", "f8")))
+    x = array(rng, *((n, c, *size) if first else (n, *size, c)), dtype=dtype)
+    w = array(
+        rng, *((k, c // groups, *window) if first else (*window, c // groups, k)), dtype=dtype
+    )
+    pads = [(int(low), int(high)) for low, high in rng.integers(1, 4, (d, 2))]
+
+    def f(x: Any, w: Any) -> Any:
+        def g(x: Any, w: Any) -> Any:
+            return lax.conv_general_dilated(
+                x, w, strides.tolist(), pads, rhs_dilation=dilation.tolist(),
+                dimension_numbers=numbers, feature_group_count=groups,
+            )  # fmt: skip
+
+        y, back = wl.vjp(g, x, w)
+        return y, *back(y)
+
+    return f, (x, w)
+
+
 def prefixes(rng: Rng) -> Case:
     m, n = pair(rng, 30_000)
     x = array(rng, m, n, dtype=str(rng.choice(("f4", "f8", "i4"))))
@@ -280,7 +316,7 @@ KINDS: dict[str, Callable[[Rng], Case]] = {
     f.__name__: f
     for f in (
         maps, pieces, crosswise, rows, parts_of_rows, folds, long_folds, boxes, products,
-        deep_products, prefixes, sorts, gathers, scatters, segments, slices, loops, steps,
+        deep_products, convolutions, prefixes, sorts, gathers, scatters, segments, slices, loops, steps,
     )
 }  # fmt: skip
 
