@@ -316,7 +316,8 @@ KINDS: dict[str, Callable[[Rng], Case]] = {
     f.__name__: f
     for f in (
         maps, pieces, crosswise, rows, parts_of_rows, folds, long_folds, boxes, products,
-        deep_products, convolutions, prefixes, sorts, gathers, scatters, segments, slices, loops, steps,
+        deep_products, convolutions, prefixes, sorts, gathers, scatters, segments, slices, loops,
+        steps,
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Convolutional nets of the book, small: compiled they are the interpreter's, and so are gradients."""
+"""Convolutional nets of the book, small: compiled, they and their gradients are as interpreted."""
 
 from __future__ import annotations
 
