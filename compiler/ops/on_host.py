@@ -46,7 +46,8 @@ class OnHost(Op, abstract=True):
         if not self.joined:
             return self.results(*args)
         if len(args) != len(self.joined) + sum(self.joined):
-            raise ProgramError(f"{self.name}: parts of operands as {self.joined} are required")
+            wanted = f"parts as {self.joined} says are required"
+            raise ProgramError(f"{self.name}: {wanted}, got {len(args)} operands")
         for re, *im in self.by_operand(args):
             if im and (re != im[0] or re.dtype not in COMPLEX_OF):
                 got = spelled((re, *im))
@@ -59,9 +60,9 @@ class OnHost(Op, abstract=True):
         with np.errstate(all="ignore"):
             if not self.joined:
                 found = self.computed(*args)
-                return found if len(found) > 1 else found[0]
+                return found[0] if len(found) == 1 else found
             found = self.computed(*(of_parts(*p) for p in self.by_operand(args)))
-        parts = ((a.real, a.imag) if np.iscomplexobj(a) else (a,) for a in found)
+        parts = ((np.real(a), np.imag(a)) if np.iscomplexobj(a) else (a,) for a in found)
         return tuple(p for both in parts for p in both)
 
     def by_operand(self, args: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

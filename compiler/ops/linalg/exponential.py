@@ -193,7 +193,7 @@ def coefficients(degree: int) -> list[int]:
 def total(c: Iterable[float], powers: Iterable[Series]) -> Series:
     """The sum of c[k] * powers[k]."""
     parts = [tuple(p * p.dtype.type(v) for p in power) for v, power in zip(c, powers, strict=False)]
-    return tuple(sum(column[1:], column[0]) for column in zip(*parts, strict=True))
+    return tuple(np.sum(column, 0) for column in zip(*parts, strict=True))
 
 
 def times(x: Series, y: Series) -> Series:

@@ -12,7 +12,7 @@ from ...ir.graph import Node, Op, Pair, Parts, Sample, Value
 from ...ir.symbolic import flat
 from ...ir.types import COMPLEX, WIDE, Type, type_of
 from ..contract import dot_general
-from ..elementwise import add, conj, eq, ge, gt, imag, le, mul, ne, neg, real, select
+from ..elementwise import add, conj, div, eq, ge, gt, imag, le, mul, ne, neg, real, select
 from ..elementwise import complex as complex_
 from ..family import OneResult, of_domain
 from ..on_host import Arrays, OnHost
@@ -129,6 +129,12 @@ def number(value: float, of: Type) -> Value:
 
 def identity(of: Type) -> Value:
     return keep(number(1.0, of), eq)
+
+
+def inverse_apart(x: Value) -> Value:
+    """1 / x beside the diagonal, zeros on it."""
+    on, zero, one = where(x.type, eq), number(0.0, x.type), number(1.0, x.type)
+    return select(on, zero, div(one, select(on, one, x)))
 
 
 def half_lower(x: Value) -> Value:

@@ -22,6 +22,7 @@ from .matrices import (
     by_row,
     diagonal_of,
     identity,
+    inverse_apart,
     keep,
     number,
     of_matrices,
@@ -43,10 +44,10 @@ def inverse_or_zero(x: Value) -> Value:
 class Svd(OfMatrices):
     """The u, s and vh of which (u * s) @ vh is x: unit vectors, singular values s falling
 
-    `full`: u and vh are square. Without `vectors` the singular values alone. Derivatives: what
-    equal singular values would turn into each other stays still, as in JAX; at a 0 those of vectors
-    of a matrix that is not square are infinite or NaN; of full vectors there are none, unless it is
-    square. Phases of complex vectors are LAPACK's; the derivative of u moves with them, as in JAX.
+    `full`: u and vh are square. Without `vectors` the singular values alone. Derivatives are those
+    of distinct singular values: of vectors they are infinite or NaN where two are equal, and at a 0
+    where the matrix is not square; of full vectors there are none, unless it is square. Phases of
+    complex vectors are LAPACK's; the derivative of u moves with them, as in JAX.
     Source: Townsend, Differentiating the singular value decomposition, 2016.
     """
 
@@ -81,7 +82,7 @@ class Svd(OfMatrices):
                 location(node.source),
                 "full_matrices=False",
             )
-        u, s, vh = node.values if self.vectors else svd(*node.args)
+        u, s, vh = node.values if self.vectors else svd(node.args[0])
         uh, v = adjoint(u), adjoint(vh)
         inner = product(product(uh, dx), v)
         ds = real(diagonal_of(inner)) if inner.type.is_complex else diagonal_of(inner)
@@ -89,7 +90,7 @@ class Svd(OfMatrices):
             return s, ds
 
         column, row = by_column(s, inner.type), by_row(s, inner.type)
-        apart = inverse_or_zero(mul(add(column, row), sub(column, row)))
+        apart = inverse_apart(mul(add(column, row), sub(column, row)))
         near, left, right = (cast(x, inner.dtype) for x in (apart, column, row))
         both = [add(y, adjoint(y)) for y in (mul(inner, left), mul(right, inner))]
         turn_u, turn_v = (mul(near, y) for y in both)
@@ -170,7 +171,7 @@ class Pinv(OfMatrices, OneResult):
                 x = well_conditioned(4, dtype, (2,))[..., :m, :n]
                 yield sample_of(cls(), x, np.full(2, 1e-3, np.real(x).dtype))
         for m, n in ((0, 0), (3, 0), (0, 3), (1, 1)):
-            yield sample_of(cls(), np.ones((m, n)), np.float64(1e-3))
+            yield sample_of(cls(), np.ones((m, n)), np.array(1e-3))
         for x, error in (
             (Type("f32", (3,)), "pinv: matrices are required, got f32[3]"),
             (Type("f32", (2, 3)), "pinv: a bound for each matrix is required, got f32[2, 3] and"),

@@ -23,12 +23,12 @@ from .matrices import (
     definite,
     diagonal_of,
     half_lower,
+    inverse_apart,
     of_matrices,
     product,
     rejected,
     sample_of,
     well_conditioned,
-    where,
 )
 
 __all__ = ["eig", "eigh"]
@@ -37,10 +37,7 @@ __all__ = ["eig", "eigh"]
 def gaps(w: Value, of: Type) -> Value:
     """1 / (w[j] - w[i]) at [i, j], zeros on the diagonal."""
     t = Type(w.dtype, of.shape)
-    on = where(t, eq)
-    one, zero = (full(complex(v) if t.is_complex else v, t) for v in (1.0, 0.0))
-    apart = sub(by_column(w, t), by_row(w, t))
-    return select(on, zero, div(one, select(on, one, apart)))
+    return inverse_apart(sub(by_column(w, t), by_row(w, t)))
 
 
 class Eigh(OfMatrices):
@@ -68,7 +65,7 @@ class Eigh(OfMatrices):
         (dx,) = tangents
         if dx is None:
             return (None,) * len(node.values)
-        w, v = node.values if self.vectors else eigh(*node.args)
+        w, v = node.values if self.vectors else eigh(node.args[0])
         half = half_lower(dx)
         inner = product(product(adjoint(v), add(half, adjoint(half))), v)
         dw = real(diagonal_of(inner)) if inner.type.is_complex else diagonal_of(inner)
@@ -113,7 +110,7 @@ class Eig(OfMatrices):
         (dx,) = tangents
         if dx is None:
             return (None,) * len(node.values)
-        w, v = node.values if self.vectors else eig(*node.args)
+        w, v = node.values if self.vectors else eig(node.args[0])
         inner = solve(v, product(cast(dx, v.dtype), v))
         dw = diagonal_of(inner)
         if not self.vectors:

@@ -48,7 +48,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
         raise wrong(f"qr: a mode of reduced, complete or r is required, got {mode!r}")
     given = taken("qr", a)
-    q, r = map(given.give, ops.qr(*given.values, mode == "complete"))
+    q, r = map(given.give, ops.qr(given.xs[0].value, mode == "complete"))
     return r if mode == "r" else QRResult(q, r)
 
 
@@ -82,13 +82,13 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Tracer:
 def eig(a: Any) -> Any:
     """Eigenvalues and vectors in columns; always complex: a program knows no values."""
     given = taken("eig", a, square=True)
-    return EigResult(*(Taken((), "").give(y) for y in ops.eig(*given.values)))
+    return EigResult(*(Taken((), "").give(y) for y in ops.eig(given.xs[0].value)))
 
 
 @implements(np.linalg.eigvals)
 def eigvals(a: Any) -> Tracer:
     """Eigenvalues, always complex."""
-    return Taken((), "").give(*ops.eig(*taken("eigvals", a, square=True).values, False))
+    return Taken((), "").give(*ops.eig(taken("eigvals", a, square=True).xs[0].value, False))
 
 
 @implements(np.linalg.svd)
@@ -98,14 +98,14 @@ def svd(
     """U, S and Vh, of which (U * S) @ Vh is `a`; with compute_uv=False S alone.
 
     There is no derivative of full matrices U and Vh that are not square: full_matrices=False. That
-    of vectors of equal singular values leaves out what would turn them into each other.
+    of vectors of equal singular values is infinite or NaN.
     """
     given = taken("svd", a, square=hermitian)
-    values = (apply(Hermitian(), *given.values),) if hermitian else given.values
+    x = apply(Hermitian(), *given.values) if hermitian else given.xs[0].value
     if not compute_uv:
-        return given.give(*ops.svd(*values, vectors=False))
-    *_, m, n = values[0].shape
-    return SVDResult(*map(given.give, ops.svd(*values, full=full_matrices and m != n)))
+        return given.give(*ops.svd(x, vectors=False))
+    *_, m, n = x.shape
+    return SVDResult(*map(given.give, ops.svd(x, full_matrices and m != n)))
 
 
 @implements(np.linalg.svdvals)

@@ -68,7 +68,7 @@ def of_vectors(a: Tracer, ord: Any, axes: Axes, keepdims: bool) -> Tracer:
     if isinstance(ord, str):
         raise wrong(f"norm: an order that is a number is required of vectors, got {ord!r}")
     if ord == 0:
-        return sum_((a != 0).astype(a.type.part.dtype), axes, keepdims=keepdims)
+        return sum_(tracer(a != 0, a.type.part.dtype), axes, keepdims=keepdims)
     size = abs(a)
     if ord in (math.inf, -math.inf):
         return FUNCTIONS[np.max if ord > 0 else np.min](size, axes, keepdims=keepdims)
