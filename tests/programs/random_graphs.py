@@ -35,7 +35,6 @@ from wonderland.compiler.ir.types import (
 )
 from wonderland.compiler.ops.cumulative import Cumulative
 from wonderland.compiler.ops.family import Elementwise, Reduce
-from wonderland.compiler.ops.linalg.matrices import adjoint, product
 from wonderland.compiler.ops.nested import (
     Adjoint,
     Checkpoint,
@@ -730,39 +729,29 @@ def dot_general(m: Maker, name: str) -> Value:
 
 
 def of_matrices(m: Maker, name: str) -> Value:
-    """What LAPACK makes of definite matrices whose eigenvalues are apart, from 2 to 3 + n."""
-    x = m.within(m.any_value((*WIDE, *COMPLEX), least=2), -2, 2)
-    *batch, n, k = x.shape
-    most = max(map(abs, m.bounds[x]), default=1)
-    scale = ops.full(
-        type(zero_of(x.type))(1 / (max(k, 1) * max(most**2, 1))), Type(x.dtype, (*batch, n, n))
-    )
-    if n > 3 and name in ("det", "adjugate"):
-        raise Unfit
-    square = ops.mul(product(x, adjoint(x)), scale)
-    apart = ops.constant(np.diag(2 + np.arange(n) / max(n, 1)).astype(x.type.numpy))
-    a = ops.add(square, ops.broadcast(apart, square.shape, range(len(batch))))
-    bound = n + 3.0
-    if name in ("solve", "triangular_solve"):
-        b = m.of(a.type[*batch, n, m.pick((1, 3))])
-        of = a if name == "solve" else ops.cholesky(a)
-        op = Op.registry[name](transposed=m.chance(0.5))
-        size = math.sqrt(n + 1) * max(map(abs, m.bounds[b]))
-        return m.note(apply(op, of, b), (-size, size))
-    if name == "pinv":
-        return m.note(ops.pinv(a, ops.full(1e-4, a.type.part[*batch])), (-1, 1))
+    """What LAPACK, or a kernel, makes of matrices near a diagonal from 1 to 1.5."""
+    n = m.pick((0, 1, 2, 3)) if name in ("det", "adjugate", "eig") else m.pick((0, 1, 2, 3, 5))
+    shape = *m.pick(((), (), (2,), (33,))), n, n
+    x = m.of(Type(m.dtype((*WIDE, *COMPLEX)), shape))
+    most = 0.5 / (max(n, 1) * max(1.0, *map(abs, m.bounds[x])))
+    a = ops.mul(x, ops.full(type(zero_of(x.type))(most), x.type))
     if name.startswith("expm"):
-        a = ops.mul(a, ops.full(type(zero_of(a.type))(1 / bound), a.type))
         args = (a, a) if name == "expm_frechet" else (a,)
-        return m.note(apply(Op.registry[name](), *args), (-3, 3))
+        return m.note(apply(Op.registry[name](), *args), (-2, 2))
+    near = np.diag(1 + np.arange(n) / (2 * max(n, 1)))
+    a = ops.add(a, ops.constant(np.broadcast_to(near, shape).astype(x.type.numpy)))
+    if name in ("solve", "triangular_solve"):
+        b = m.of(Type(x.dtype, (*shape[:-1], m.pick((1, 3)))))
+        size = 2 * max(map(abs, m.bounds[b]))
+        return m.note(apply(Op.registry[name](transposed=m.chance(0.5)), a, b), (-size, size))
+    if name == "pinv":
+        return m.note(ops.pinv(a, ops.full(1e-4, Type(x.type.part.dtype, shape[:-2]))), (-2, 2))
     if name == "eig":  # in an order that rounding may change
         (w,) = ops.eig(a, False)
-        return m.note(ops.reduce_sum(w, (w.type.ndim - 1,)), (-n * bound, n * bound))
+        return m.note(ops.reduce_sum(w, (w.type.ndim - 1,)), (-6, 6))
     alone = {"vectors": False} if name in ("eigh", "svd") else {}
-    found = apply_all(Op.registry[name](**alone), a)
-    limit = bound**n if name in ("det", "adjugate") else n * bound if name == "slogdet" else bound
-    made = [m.note(v, (-limit, limit)) for v in found]
-    return made[0] if name != "slogdet" else made[1]
+    limit = 8 if name == "det" else 4
+    return [m.note(v, (-limit, limit)) for v in apply_all(Op.registry[name](**alone), a)][-1]
 
 
 def convolution(m: Maker, name: str) -> Value:
