@@ -101,8 +101,7 @@ def random_names() -> list[str]:
 
 
 def random_graph(seed: int, nodes: int = 12, halves: bool = True, loops: bool = True) -> Graph:
-    """A graph of at most `nodes` nodes (at least 6, of MATRICES at least 12), the same for the same
-    seed.
+    """A graph of at most `nodes` nodes (at least 6), the same for the same seed.
 
     Without `halves` none of f16 and bf16, whose rounding hides small errors; without `loops` no op
     that holds graphs."""
@@ -111,7 +110,7 @@ def random_graph(seed: int, nodes: int = 12, halves: bool = True, loops: bool = 
     with sourced(None):
         for attempt in range(100):
             maker = Maker(np.random.default_rng([seed, attempt]), halves, why=why)
-            if maker.grow(name, names, max(nodes, 12 if name in MATRICES else 6)):
+            if maker.grow(name, names, nodes):
                 return maker.graph(f"g{seed}")
     reasons = "; ".join(f"{count} times {reason}" for reason, count in why.most_common(3))
     raise AssertionError(
