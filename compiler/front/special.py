@@ -74,16 +74,13 @@ erfcx = unary(ops.erfcx, "erfcx", "exp(x**2) erfc(x), without underflow. Accurac
 erfcinv = unary(
     ops.erfcinv, "erfcinv", "The inverse of erfc, precise near 0, where it is inf. Accuracy: 2 ulp."
 )
+ndtr = unary(
+    ops.ndtr, "ndtr", "The distribution function of the standard normal, precise in both tails."
+)
 log_ndtr = unary(ops.log_ndtr, "log_ndtr", "log(ndtr(x)), precise in both tails. Accuracy: 3 ulp.")
 ndtri = unary(
     ops.ndtri, "ndtri", "The inverse of ndtr, infinite at 0 and 1. Accuracy: 3 ulp, near 0 too."
 )
-
-
-@eager("x")
-def ndtr(x: Any) -> Tracer:
-    """The distribution function of the standard normal, precise in both tails."""
-    return 0.5 * erfc(-tracer(x) * math.sqrt(0.5))
 
 
 # ---------------------------------------------------------------- gamma, beta, zeta

@@ -27,7 +27,8 @@ from .view import broadcast
 
 __all__ = [
     "beta", "betaln", "binom", "erfcinv", "erfcx", "exprel", "gamma_function", "gamma_sign", "i0",
-    "i0e", "i1", "i1e", "kl_div", "log1prel", "log_ndtr", "ndtri", "poch", "rel_entr", "zeta",
+    "i0e", "i1", "i1e", "kl_div", "log1prel", "log_ndtr", "ndtr", "ndtri", "poch", "rel_entr",
+    "zeta",
 ]  # fmt: skip
 
 ROOT_PI, ROOT_HALF = math.sqrt(math.pi), math.sqrt(0.5)
@@ -69,21 +70,59 @@ class Erfcinv(Costly, Smooth):
         return mul(like(x, -ROOT_PI / 2), exp(mul(y, y)))
 
 
+def in_f64(*args: Expr) -> tuple[Expr, ...]:
+    """The operands for a formula whose exponents would lose the digits of f32."""
+    return tuple(scalar("cast", x, param="f64") if x.dtype != "f64" else x for x in args)
+
+
+def rounded(found: Expr, dtype: str) -> Expr:
+    """A result in f64 as the dtype of the operands."""
+    return found if found.dtype == dtype else scalar("cast", found, param=dtype)
+
+
+class Ndtr(Costly, Formula):
+    """The distribution function of the standard normal
+
+    Accuracy: 4 ulp, in the tail too, where x ** 2 is a square without error and a rest.
+    """
+
+    arity = 1
+    bounds = (0.0, 1.0)
+
+    def expression(self, *args: Expr) -> Expr:
+        (x,) = in_f64(*args)
+        found = scalar("erfc", x * -ROOT_HALF) * 0.5
+        if args[0].dtype != "f64":
+            return rounded(found, args[0].dtype)
+        bounded = scalar("maximum", scalar("minimum", x, -1.0), -40.0)
+        near = scalar("round", bounded * 16.0) * 0.0625
+        size = scalar("exp", near * near * -0.5)
+        rest = scalar("exp", (bounded - near) * (bounded + near) * -0.5)
+        tail = scalar("erfcx", bounded * -ROOT_HALF) * 0.5 * size * rest
+        return scalar("select", scalar("lt", x, -1.0), tail, found)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        (x,) = operands(out)
+        density = exp(mul(mul(x, x), like(x, -0.5)))
+        return mul(dx, mul(density, like(x, ROOT_HALF / ROOT_PI)))
+
+
 class LogNdtr(Costly, Formula):
     """The logarithm of the normal distribution function, precise in both tails
 
-    Accuracy: 3 ulp.
+    Accuracy: 3 ulp, in f64 on the right that of 1 - ndtr(x).
     """
 
     arity = 1
     bounds = (-math.inf, 0.0)
 
     def expression(self, *args: Expr) -> Expr:
-        (x,) = args
+        (x,) = in_f64(*args)
         root = x * ROOT_HALF
         tail = scalar("log", scalar("erfcx", -root) * 0.5) - x * x * 0.5
         rest = scalar("log1p", scalar("erfc", root) * -0.5)
-        return scalar("select", scalar("lt", x, -1.0), tail, rest)
+        found = scalar("select", scalar("lt", x, -1.0), tail, rest)
+        return rounded(found, args[0].dtype)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         (x,) = operands(out)
@@ -118,11 +157,6 @@ class GammaFunction(Costly, Smooth, name="gamma"):
 
     def slope(self, x: Value, y: Value) -> Value:
         return mul(y, digamma(x))
-
-
-def in_f64(*args: Expr) -> tuple[Expr, ...]:
-    """The operands for a formula whose exponents would lose the digits of f32."""
-    return tuple(scalar("cast", x, param="f64") if x.dtype != "f64" else x for x in args)
 
 
 def sign_of_gamma(x: Expr) -> Expr:
@@ -198,7 +232,7 @@ class Beta(Costly, Formula):
         nothing = scalar("and_", pole, scalar("not_", whole))
         size = scalar("exp", scalar("betaln", x, y))
         found = scalar("select", nothing, 0.0, found * size)
-        return found if args[0].dtype == "f64" else scalar("cast", found, param=args[0].dtype)
+        return rounded(found, args[0].dtype)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x, y = operands(out)
@@ -229,7 +263,7 @@ class Binom(Costly, Formula):
         undefined = scalar("and_", without_fraction(n), scalar("lt", n, 0.0))
         undefined = scalar("or_", undefined, scalar("ne", n + k, n + k))
         found = scalar("select", undefined, math.nan, found)
-        return found if args[0].dtype == "f64" else scalar("cast", found, param=args[0].dtype)
+        return rounded(found, args[0].dtype)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         n, k = operands(out)
@@ -262,7 +296,7 @@ class Poch(Costly, Formula):
         ends = scalar("select", before, Const(0.0, x.dtype), math.inf)
         found = scalar("select", scalar("ne", before, after), ends, found)
         found = scalar("select", scalar("eq", y, 0.0), 1.0, found)
-        return found if args[0].dtype == "f64" else scalar("cast", found, param=args[0].dtype)
+        return rounded(found, args[0].dtype)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x, y = operands(out)
@@ -554,19 +588,34 @@ class RelEntr(Costly, Formula):
         return mul(dx, ratio_within(x, y, lambda x: add(log(x), like(x, 1.0))))
 
 
+SERIES = (
+    0.07815288900461426, 0.03746071897775383, 0.05422589197440007, 0.05867139530651599,
+    0.06667589315724629, 0.07692271982430275, 0.09090909948981357, 0.11111111099118386,
+    0.1428571428580005, 0.19999999999999762, 0.3333333333333333,
+)  # fmt: skip
+"""(atanh(s) / s - 1) / s ** 2 by powers of s ** 2, for |s| < 1 / 3."""
+
+
 class KlDiv(Costly, Formula):
     """x log(x / y) - x + y; y where x is 0, inf where x or y is below 0, or y alone is 0
 
-    Accuracy: of x, since the terms cancel where x and y are about equal.
+    Accuracy: 8 ulp, where x and y are about equal too: by a series in s = (y - x) / (y + x).
     """
 
     interval = (0.5, 3.0)
 
     def expression(self, *args: Expr) -> Expr:
         x, y = args
+        near = scalar("and_", scalar("lt", y, x * 2.0), scalar("lt", x, y * 2.0))
+        u = scalar("select", near, (y - x) / scalar("select", near, x, 1.0), 0.0)
+        s = u / (u + 2.0)
+        square = s * s
+        series: Expr = Const(SERIES[0], x.dtype)
+        for c in SERIES[1:]:
+            series = square * series + c
         found = RelEntr().expression(x, y)
-        nothing = scalar("eq", x, 0.0)
-        whole = scalar("select", nothing, found + y, found - x + y)
+        whole = scalar("select", scalar("eq", x, 0.0), found + y, found - x + y)
+        whole = scalar("select", near, x * (s * (u - square * 2.0 * series)), whole)
         return scalar("select", scalar("eq", found, math.inf), found, whole)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
@@ -590,6 +639,7 @@ def ratio_within(x: Value, y: Value, of: OfOne | None = None) -> Value:
 erfcx = of_one(Erfcx)
 erfcinv = of_one(Erfcinv)
 log_ndtr = of_one(LogNdtr)
+ndtr = of_one(Ndtr)
 ndtri = of_one(Ndtri)
 gamma_function = of_one(GammaFunction)
 gamma_sign = of_one(GammaSign)

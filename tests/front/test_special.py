@@ -74,6 +74,33 @@ def test_log1mexp_is_precise_to_3_units_near_0_and_far_from_it(dtype):
     assert slope(dtype(0)) == slope(dtype(-0.0)) == -math.inf and slope(dtype(-math.inf)) == 0
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_divergences_of_about_equal_numbers_keep_their_digits(dtype: type) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.uniform(0.1, 3, 200).astype(dtype)
+    y = (x * (1 + rng.choice([-1, 1], 200) * 10 ** rng.uniform(-6, 0.3, 200))).astype(dtype)
+    x, y = x[y > 0], y[y > 0]
+    with mp.workdps(40):
+        pairs = [(mp.mpf(float(a)), mp.mpf(float(b))) for a, b in zip(x, y, strict=True)]
+        want = np.array([float(a * mp.log(a / b) - a + b) for a, b in pairs])
+    units = np.spacing(np.abs(want.astype(dtype)))
+    assert np.max(np.abs(special.kl_div(x, y) - want) / units) < 8
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_normal_distribution_is_precise_in_its_tails(dtype: type) -> None:
+    x = np.linspace(-12, 12, 49).astype(dtype)
+    with mp.workdps(90):
+        want = np.array([float(mp.ncdf(float(v))) for v in x])
+        logs = np.array([float(mp.log(mp.ncdf(float(v)))) for v in x])
+    rtol = 1e-7 if dtype == np.float32 else 2e-15
+    np.testing.assert_allclose(special.ndtr(x), want, rtol=rtol)
+    np.testing.assert_allclose(special.log_ndtr(x), logs, rtol=max(rtol, 2e-14))
+    np.testing.assert_allclose(
+        special.ndtri(want[:24]), x[:24], rtol=1e-7 if rtol == 1e-7 else 1e-14
+    )
+
+
 @pytest.mark.parametrize("name", ["xlogy", "xlog1py"])
 def test_zero_takes_no_logarithm(name):
     x, y = (g.ravel() for g in np.meshgrid([0.0, 2.0, math.nan], [0.0, 0.5, 3.0, math.nan]))
