@@ -23,6 +23,7 @@ from . import (
     gpu,
     graph_size,
     layer_norm,
+    matrices,
     memory,
     mlp_step,
     peers,
@@ -53,6 +54,7 @@ QUESTIONS = {
         recurrence,
         segments,
         transforms,
+        matrices,
         programs,
     )
 }

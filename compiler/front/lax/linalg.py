@@ -41,7 +41,8 @@ def symmetrized(given: Taken, symmetrize: bool, lower: bool) -> Value:
 def cholesky(a: Any, *, symmetrize_input: bool = True) -> Tracer:
     """The lower triangular L of which L @ L.conj().T is (a + a.conj().T) / 2, or `a` as it is."""
     given = taken("cholesky", a, square=True)
-    return given.give(ops.cholesky(symmetrized(given, symmetrize_input, True)))
+    (x,) = given.values
+    return given.give(ops.cholesky(hermitian_part(x) if symmetrize_input else x, True))
 
 
 @anywhere

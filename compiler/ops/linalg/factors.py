@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from ...ir.errors import ProgramError
-from ...ir.graph import Node, Sample, Value, apply_all
+from ...ir.graph import Node, Sample, Value, apply, apply_all
 from ...ir.source import location
 from ...ir.types import Type
 from ..elementwise import add, eq, ge, gt, imag, le, sub
 from ..elementwise import complex as complex_
-from ..family import OneResult, of_one
+from ..family import OneResult
 from ..gather import take_along
 from ..on_host import Arrays
 from ..source import full, zero_of
@@ -25,6 +25,7 @@ from .matrices import (
     adjoint,
     definite,
     half_lower,
+    hermitian_part,
     identity,
     keep,
     of_matrices,
@@ -41,11 +42,13 @@ __all__ = ["cholesky", "lu", "qr"]
 class Cholesky(OfMatrices, OneResult):
     """The lower triangular L, diagonal above 0, of which L @ L.adjoint is x
 
-    Of x only the lower triangle is read.
+    Of x only the lower triangle is read. With `hermitian` derivatives are taken as if all of it
+    were, and x Hermitian: so is its cotangent.
     Source: Murray, Differentiation of the Cholesky decomposition, 2016.
     """
 
     arity = 1
+    hermitian: bool = False
 
     def results(self, *args: Type) -> tuple[Type, ...]:
         return (of_matrices(self, args[0], square=True),)
@@ -55,7 +58,8 @@ class Cholesky(OfMatrices, OneResult):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         half = half_lower(dx)
-        inner = triangular_solve(out, add(half, adjoint(half)))
+        moved = hermitian_part(dx) if self.hermitian else add(half, adjoint(half))
+        inner = triangular_solve(out, moved)
         inner = triangular_solve(out, adjoint(inner))
         return product(out, half_lower(inner))
 
@@ -65,6 +69,7 @@ class Cholesky(OfMatrices, OneResult):
             yield sample_of(cls(), definite(3, dtype, (2,)))
         for n, batch in ((0, ()), (1, ()), (5, ()), (2, (0,)), (17, ()), (2, (33,))):
             yield sample_of(cls(), definite(n, "f64", batch))
+        yield sample_of(cls(True), definite(3, "c128"), smooth=False)
         yield from rejected(cls())
 
 
@@ -222,7 +227,9 @@ def eliminate(lu: np.ndarray, order: np.ndarray, pivots: np.ndarray, start: int,
 
 # ---------------------------------------------------------------- user functions
 
-cholesky = of_one(Cholesky)
+
+def cholesky(x: Value, hermitian: bool = False) -> Value:
+    return apply(Cholesky(hermitian), x)
 
 
 def qr(x: Value, complete: bool = False) -> tuple[Value, ...]:

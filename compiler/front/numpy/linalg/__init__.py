@@ -1,8 +1,10 @@
 """numpy.linalg over traced arrays, and what scipy.linalg has that models need.
 
 Leading axes are a batch in every function. LAPACK computes on the host, between kernels, beside a
-GPU too; products, norms and determinants of up to 3 rows are kernels. Integers are taken as f64,
-halves as f32, of which the results are rounded.
+GPU too. Products, norms and determinants of up to 3 rows are kernels; on a processor so are
+Cholesky factors, solutions, inverses and determinants of 32 or more real matrices of up to 16 rows,
+whose last bits are not LAPACK's. Integers are taken as f64, halves as f32, of which the results are
+rounded.
 
 A compiled program does not raise: a matrix that is singular, or not positive definite, and one
 with numbers that are not finite, has NaN in its results, and the others of its batch have theirs.

@@ -8,10 +8,9 @@ import numpy as np
 
 from ....ir.graph import apply
 from ....ops import linalg as ops
-from ....ops.linalg.matrices import Hermitian
+from ....ops.linalg.matrices import Hermitian, adjoint
 from ....trace.operands import implements, wrong
-from ....trace.tracer import FUNCTIONS, Tracer
-from .. import shapes
+from ....trace.tracer import Tracer
 from .matrices import Taken, anywhere, taken
 
 __all__ = [
@@ -35,8 +34,9 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Tracer:
     gradient is one. A matrix that is not positive definite has NaN.
     """
     given = taken("cholesky", a, square=True)
-    lower = given.give(ops.cholesky(apply(Hermitian(not upper), *given.values)))
-    return FUNCTIONS[np.conj](shapes.matrix_transpose(lower)) if upper else lower
+    (x,) = given.values
+    found = ops.cholesky(adjoint(x) if upper else x, hermitian=True)
+    return given.give(adjoint(found) if upper else found)
 
 
 @implements(np.linalg.qr)
