@@ -87,8 +87,10 @@ class DotGeneral(OneResult):
             sizes = np.split(x.shape, np.cumsum([len(g) for g in groups])[:-1])
             parts.append((x.reshape([math.prod(s) for s in sizes]), sizes))
         (lhs, (batch, rows, _)), (rhs, (_, columns, _)) = parts
+        # NumPy's last bit depends on strides, and on whether one is the other transposed
+        lhs, rhs = map(np.ascontiguousarray, (lhs, rhs.swapaxes(1, 2)))
         with np.errstate(all="ignore"):
-            return (lhs @ rhs.swapaxes(1, 2)).reshape([*batch, *rows, *columns])
+            return (lhs @ rhs).reshape([*batch, *rows, *columns])
 
     def pair(self, *args: Parts) -> Parts:
         """By four real products: three have one sum more, whose rounding small parts suffer."""

@@ -150,8 +150,9 @@ class Convolution(OneResult):
         windows = windows[tuple(slice(None, None, step) for step in steps)]
         windows = np.moveaxis(windows, 2 + self.spatial, -1)  # channels behind the window
         lhs = windows.reshape(len(z), rows * math.prod(out), math.prod(f) * depth)
-        with np.errstate(all="ignore"):
-            return (lhs @ w.reshape(len(z), lhs.shape[2], math.prod(k))).reshape(shape)
+        rhs = w.reshape(len(z), lhs.shape[2], math.prod(k))
+        with np.errstate(all="ignore"):  # NumPy's last bit depends on strides
+            return (np.ascontiguousarray(lhs) @ np.ascontiguousarray(rhs)).reshape(shape)
 
     def padded(self, x: np.ndarray, s: Ints, f: Ints, out: Ints) -> np.ndarray:
         """z as far as `out` windows reach, of x[b, n, s..., c]."""

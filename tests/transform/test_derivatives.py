@@ -25,6 +25,8 @@ from wonderland.compiler.transform.transpose import transpose
 F = Type("f64", (3,))
 BATCH = 100
 FORWARD_ONLY = ("while_loop", "reversed_while")
+OF_VECTORS = ("eigh", "svd")
+"""What LAPACK computes otherwise where a derivative wants vectors too."""
 
 
 def graph_of(function, *types: Type) -> Graph:
@@ -70,6 +72,10 @@ def differences(graph: Graph, arrays, dx, h: float) -> list[np.ndarray]:
     ]
 
 
+def near(x: np.ndarray, y: np.ndarray) -> bool:
+    return bool(np.allclose(x, y, 1e-5, 1e-5))
+
+
 @pytest.mark.parametrize("start", range(0, 600, BATCH))
 def test_forward_and_reverse_mode_of_random_graphs_agree(start: int):
     for seed in range(start, start + BATCH):
@@ -83,13 +89,15 @@ def test_forward_and_reverse_mode_of_random_graphs_agree(start: int):
         both = verify(jvp(graph, wrt))
         forward, linear = map(verify, linearize(graph, wrt))
         expected = interpret(graph, *arrays)
-        n = len(expected)
+        n, equal = len(expected), np.array_equal
+        if any(v.op.name in OF_VECTORS for v in graph.nodes):
+            equal = near
         found = interpret(both, *arrays, *dx)
-        assert all(map(np.array_equal, found[:n], expected))
+        assert all(map(equal, found[:n], expected)), f"seed {seed}\n{graph}"
         kept = interpret(forward, *arrays)
-        assert all(map(np.array_equal, kept[:n], expected))
+        assert all(map(equal, kept[:n], expected))
         tangents = interpret(linear, *kept[n:], *dx)
-        assert all(map(np.array_equal, tangents, found[n:])), f"seed {seed}\n{graph}"
+        assert all(map(equal, tangents, found[n:])), f"seed {seed}\n{graph}"
         if any(f" {name}(" in str(linear) for name in FORWARD_ONLY):
             continue
         marks = [False] * (len(linear.inputs) - len(dx)) + [True] * len(dx)
