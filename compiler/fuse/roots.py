@@ -170,11 +170,11 @@ class Roots:
 
 
 def readers_of(value: Value, users: Mapping[Value, Sequence[Node]]) -> set[Node]:
-    """The nodes that read a value: those of a view, where it has several."""
+    """The nodes that read a value: those of a view of it, where it has several."""
     found: set[Node] = set()
     for u in users[value]:
-        several = u.op.costless and len(set(users[u.out])) > 1
-        found |= readers_of(u.out, users) if several else {u}
+        behind = readers_of(u.out, users) if u.op.costless else set[Node]()
+        found |= behind if len(behind) > 1 else {u}
     return found
 
 

@@ -112,8 +112,8 @@ def unravel(m: Map, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[M
     strides: list[dict[str, int]] = [{} for _ in shape]
     pitch = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
     room = [n - 1 for n in shape]
-    rest = m.offset
-    if rest < 0 or any(s < 0 for _, s in m.strides):
+    rest = m.offset + sum(min(s, 0) * (sizes[a] - 1) for a, s in m.strides)  # the least
+    if rest < 0:
         raise CannotFuse
     offsets = []
     for k, p in enumerate(pitch):
@@ -122,8 +122,8 @@ def unravel(m: Map, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[M
         rest %= p
     if room and min(room) < 0:
         raise CannotFuse
-    for axis, s in sorted(m.strides, key=lambda t: -t[1]):
-        n = sizes[axis]
+    for axis, signed in sorted(m.strides, key=lambda t: -abs(t[1])):
+        n, s = sizes[axis], abs(signed)
         k = next((k for k, p in enumerate(pitch) if p <= s and shape[k] > 1), None)
         if n == 1:
             continue
@@ -132,9 +132,10 @@ def unravel(m: Map, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[M
         step = s // pitch[k]
         if step * (n - 1) > room[k]:
             inner, left = divmod(shape[k], step)
-            if left or inner <= 1 or n % inner or inner >= n or m.offset:
+            if left or inner <= 1 or n % inner or inner >= n or m.offset or signed < 0:
                 raise CannotFuse
             raise SplitAxis(axis, inner)
         room[k] -= step * (n - 1)
-        strides[k][axis] = step
+        strides[k][axis] = step if signed > 0 else -step
+        offsets[k] += 0 if signed > 0 else step * (n - 1)
     return tuple(affine(s, o) for s, o in zip(strides, offsets, strict=True))

@@ -22,10 +22,24 @@ from ..kernel import MONOIDS, Const, Expr, Map
 from ..kernel import Index as IndexExpr
 from ..kernel import apply as scalar
 from ..kernel.index import Index, Read, dims, linear
-from .elementwise import add, and_, cast, eq, ge, le, maximum, minimum, not_, operands, select
+from .elementwise import (
+    add,
+    and_,
+    cast,
+    eq,
+    ge,
+    le,
+    maximum,
+    minimum,
+    ne,
+    not_,
+    operands,
+    or_,
+    select,
+)
 from .family import Computed, Linear, of_domain, partwise
-from .reduce import argmax, argmin, reduce_max, reduce_min, reduce_sum
-from .source import full, zero_of
+from .reduce import reduce_max, reduce_min, reduce_sum
+from .source import full, iota, zero_of
 from .view import broadcast, pad, reshape, slice_
 from .windows import TERMS, OfWindows, Windows, overlap_add, replaced, window_count
 
@@ -81,6 +95,13 @@ class Pooling(OfWindows, abstract=True):
             {k: v[part] for k, v in self.params.items()} for part in (slice(-1), slice(-1, None))
         )
         return replace(self, **front), replace(self, **last)
+
+    def each(self) -> list[Self]:
+        """The windows along each axis alone."""
+        if len(self.axes) < 2:
+            return [self]
+        front, last = self.divided()
+        return [*front.each(), last]
 
     def with_all(self, x: np.ndarray) -> np.ndarray:
         """`x` with all around it, as NumPy has it."""
@@ -153,10 +174,12 @@ class WindowSum(WindowReduce, Linear):
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         shape, ndim = operands(out)[0].shape, ct.type.ndim
-        whole = (*ct.shape, *self.sizes)
-        ct = broadcast(ct, whole, tuple(range(ndim, len(whole))))
-        shape = tuple(shape[a] for a in self.axes)
-        return overlap_add(ct, self.axes, shape, self.strides, self.dilation, self.low)
+        for part in (self,) if self.few else self.each():  # of many places an axis after the other
+            whole = (*ct.shape, *part.sizes)
+            ct = broadcast(ct, whole, tuple(range(ndim, len(whole))))
+            sizes = tuple(shape[a] for a in part.axes)
+            ct = overlap_add(ct, part.axes, sizes, part.strides, part.dilation, part.low)
+        return ct
 
 
 class WindowExtreme(WindowReduce, abstract=True):
@@ -197,8 +220,7 @@ class WindowPlace(Pooling, abstract=True):
             return (full(0, of),)
         x = self.value_with_all(x)
         if not self.few:
-            rows = reshape(apply(self.whole_windows(), x), (*of.shape, math.prod(self.sizes)))
-            return (cast((argmax if most else argmin)(rows, of.ndim), "i32"),)
+            return (self.least_place(x, node.args[0]),)
         place = full(0, of)
         best, *rest = (slice_(x, *p) for p in self.places(x.shape))
         for f, other in enumerate(rest, 1):
@@ -208,6 +230,22 @@ class WindowPlace(Pooling, abstract=True):
             place = select(better, full(f, of), place)
             best = COMBINE[self.monoid](best, other)
         return (place,)
+
+    def least_place(self, whole: Value, x: Value) -> Value:
+        """The least place of an element that is the extreme, or NaN where that is."""
+        op = WindowMax if self.monoid == "max" else WindowMin
+        rows, best, ndim = (
+            apply(self.whole_windows(), whole),
+            apply(op(**self.params), x),
+            x.type.ndim,
+        )
+        over, count = tuple(range(ndim, rows.type.ndim)), math.prod(self.sizes)
+        winner = eq(rows, broadcast(best, rows.shape, over))
+        if x.type.is_inexact:
+            winner = or_(winner, ne(rows, rows))
+        places = reshape(iota(Type("i32", (count,)), 0), self.sizes)
+        places = broadcast(places, rows.shape, tuple(range(ndim)))
+        return reduce_min(select(winner, places, full(count, places.type)), over)
 
 
 class WindowArgmax(WindowPlace):
@@ -224,7 +262,7 @@ class WindowArgmin(WindowPlace):
 
 class ByPlace(Computed, abstract=True):
     """Elements of windows by a place in each, counted in C order. The place is in memory: it takes
-    a whole window to find, and is read by every element of it."""
+    a whole window to find, and is read by every element of it; so is what goes there."""
 
     arity = 2
 
@@ -251,6 +289,9 @@ class Spread(ByPlace):
     """y[..., f] = x[...] where f is place[...], else 0; the window is new axes of `sizes`"""
 
     sizes: Ints
+
+    def in_memory(self, args: tuple[Value, ...]) -> tuple[Value, ...]:
+        return Computed.in_memory(self, args)
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         place, x = args

@@ -12,6 +12,7 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.graph import Op, Pair, Parts, Sample, Value, apply
 from ..ir.types import HALVES, NUMPY, Type, is_inexact, spelled
+from ..kernel import Map
 from ..kernel.index import Flat, Index, Piece, dims, linear, moved
 from .elementwise import cast, operands
 from .family import Linear, View, behind, of_axes, of_one, of_two
@@ -66,7 +67,12 @@ class Reshape(OneView):
         return (0,)
 
     def pieces(self, at: Index, types: tuple[Type, ...], out: Type) -> tuple[Piece, ...]:
-        return (Piece(0, Flat(linear(at, out.shape))),)
+        (x,) = types
+        long = [[n for n in t.shape if n != 1] for t in (x, out)]
+        if isinstance(at, Flat) or long[0] != long[1]:
+            return (Piece(0, Flat(linear(at, out.shape))),)
+        maps = iter([m for m, n in zip(at, out.shape, strict=True) if n != 1])
+        return (Piece(0, tuple(Map() if n == 1 else next(maps) for n in x.shape)),)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -7,7 +7,6 @@ each is the other's cotangent, so derivatives of all orders are these two.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -19,10 +18,11 @@ from ..ir.errors import ProgramError
 from ..ir.graph import Node, Op, Parts, Sample, Value, apply
 from ..ir.types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type
 from ..kernel.index import Index, Piece, dims, moved, plus
-from .elementwise import add, cast, operands
+from .elementwise import cast, operands
 from .family import Linear, OneResult, View, behind, of_axes, of_domain, partwise
+from .overlaps import Overlaps, Way
 from .source import Number, full, zero_of
-from .view import interleave, pad, permute, reshape, slice_, spaced
+from .view import permute, slice_
 
 __all__ = ["overlap_add", "window_count", "windows"]
 
@@ -179,9 +179,12 @@ class OverlapAdd(Linear):
         """The last axis of windows first; each adds up in the order of their places."""
         (x,) = args
         ndim = x.ndim - len(self.axes)
-        paired = self.paired(ndim)
         if not x.size:
             return np.zeros(replaced(x.shape[:ndim], self.axes, self.shape), x.dtype)
+        op, order = self.fewest(x.shape)
+        if op is not self:
+            return op.reference(np.transpose(x, order))
+        paired = self.paired(ndim)
         for k, w in reversed(list(enumerate(self.ways(x.shape)))):
             a, s = self.axes[k], np.arange(self.shape[k])
             x, total, begun = np.moveaxis(x, a, -1), None, np.zeros(s.shape, bool)
@@ -220,6 +223,24 @@ class OverlapAdd(Linear):
         rules = sizes, self.shape, self.strides, self.dilation, self.low
         return [Way(*numbers) for numbers in zip(*rules, strict=True)]
 
+    def fewest(self, shape: Ints) -> tuple[OverlapAdd, Ints]:
+        """The op, and the order of axes of x, of which sums have fewest terms.
+
+        Windows and the places in them may change roles, and strides with dilations.
+        """
+        ndim, order = len(shape) - len(self.axes), list(range(len(shape)))
+        strides, dilation = list(self.strides), list(self.dilation)
+        for k, (a, w) in enumerate(zip(self.axes, self.ways(shape), strict=True), ndim):
+            by, apart, low = strides[k - ndim], dilation[k - ndim], self.low[k - ndim]
+            other = Way(shape[a], self.shape[k - ndim], apart, by, low)
+            if len(other.starts) < len(w.starts):
+                order[a], order[k] = k, a
+                strides[k - ndim], dilation[k - ndim] = apart, by
+        if order == list(range(len(shape))):
+            return self, tuple(order)
+        found = replace(self, strides=tuple(strides), dilation=tuple(dilation))
+        return found, tuple(order)
+
     def inlined(self, node: Node) -> tuple[Value, ...]:
         """The sum of slices of x, one for each window that may reach an element.
 
@@ -229,6 +250,9 @@ class OverlapAdd(Linear):
         (x,) = node.args
         if not node.out.type.size or not x.type.size:
             return (full(zero_of(x.type), node.out.type),)
+        op, order = self.fewest(x.shape)
+        if op is not self:
+            return (apply(op, permute(x, order)),)
         n, ways = len(self.axes), self.ways(x.shape)
         if n > 1 and math.prod(len(w.starts) for w in ways) > TERMS:
             rules = (self.shape, self.strides, self.dilation, self.low)
@@ -266,98 +290,6 @@ class OverlapAdd(Linear):
         error = "overlap_add: a window of at least one element is required, got f32[2, 0]"
         yield Sample(one, (Type("f32", (2, 0)),), error=error)
         yield Sample(cls((), (), (), (), ()), (Type("f16"),), error="is required, got f16")
-
-
-class Way:
-    """How windows along one axis reach the `n` elements there.
-
-    Elements are `rows` of `stride`. Of windows `starts[g]` and after, row g is added to them; a
-    window has `before` places too many in front, and `spacing` - 1 between its own.
-    """
-
-    def __init__(self, size: int, n: int, stride: int, dilation: int, low: int) -> None:
-        self.size, self.stride, self.rows, self.before = (
-            size,
-            stride,
-            -(-n // stride),
-            -low % stride,
-        )
-        self.spacing = 1 if stride == 1 else dilation
-        apart = dilation if stride == 1 else 1
-        count = -(-((size - 1) * self.spacing + 1 + self.before) // stride)
-        first = (low + self.before) // stride
-        self.starts = tuple(first - g * apart for g in range(count))
-
-    def reached(self, phase: int) -> list[int]:
-        """The rows of a window that have a place for element `phase` of every stride."""
-        places = (g * self.stride + phase - self.before for g in range(len(self.starts)))
-        last = (self.size - 1) * self.spacing
-        return [g for g, f in enumerate(places) if 0 <= f <= last and f % self.spacing == 0]
-
-
-class Overlaps:
-    """The windows of one operand as rows of a stride, with zeros around, and their sums."""
-
-    def __init__(self, axes: Ints, ways: list[Way], x: Value) -> None:
-        self.axes, self.ways, self.ndim = axes, ways, x.type.ndim - len(axes)
-        self.low, high = [0] * x.type.ndim, [0] * x.type.ndim
-        places: list[int] = []
-        for k, (a, w) in enumerate(zip(axes, ways, strict=True), self.ndim):
-            x = spaced(x, k, w.spacing)
-            self.low[k], high[k] = w.before, len(w.starts) * w.stride - w.before - x.shape[k]
-            self.low[a] = max(0, -w.starts[-1])
-            high[a] = max(0, w.starts[0] + w.rows - x.shape[a])
-            places += [len(w.starts), w.stride]
-        x = pad(x, self.low, high, zero_of(x.type))
-        self.rows = reshape(x, (*x.shape[: self.ndim], *places))
-
-    def added(self, paired: bool) -> Value:
-        """The sums, in C order of rows; `paired`: those of even and of odd elements of the last
-        axis, of which each has its own rows."""
-        if paired:
-            every = [list(range(len(w.starts))) for w in self.ways[:-1]]
-            last = self.ways[-1]
-            parts = [self.total((), [*every, last.reached(p)], p) for p in range(last.stride)]
-            y = interleave(*(self.in_order(v, len(self.axes) - 1) for v in parts))
-        else:
-            every = [list(range(len(w.starts))) for w in self.ways]
-            y = self.in_order(self.total((), every, None), len(self.axes))
-        shape = list(self.rows.shape[: self.ndim])
-        for a, w in zip(self.axes, self.ways, strict=True):
-            shape[a] = w.rows * w.stride
-        return reshape(y, shape)
-
-    def total(self, front: Ints, rest: list[list[int]], phase: int | None) -> Value:
-        if not rest:
-            return self.term(front, phase)
-        parts = [self.total((*front, g), rest[1:], phase) for g in rest[0]]
-        if not parts:
-            nothing = self.term((*front, *(0 for _ in rest)), phase)
-            return full(zero_of(nothing.type), nothing.type)
-        return functools.reduce(add, parts)
-
-    def term(self, at: Ints, phase: int | None) -> Value:
-        """The windows of which row `at` reaches the rows of y, of these one element or all."""
-        stop = list(self.rows.shape)
-        start = [0] * len(stop)
-        for k, (a, w) in enumerate(zip(self.axes, self.ways, strict=True)):
-            start[a] = w.starts[at[k]] + self.low[a]
-            start[self.ndim + 2 * k] = at[k]
-            stop[a], stop[self.ndim + 2 * k] = start[a] + w.rows, at[k] + 1
-        if phase is not None:
-            start[-1], stop[-1] = phase, phase + 1
-        strides = [w.stride for w in self.ways]
-        found = slice_(self.rows, start, stop)
-        kept = strides if phase is None else strides[:-1]
-        return reshape(found, (*found.shape[: self.ndim], *kept))
-
-    def in_order(self, y: Value, strided: int) -> Value:
-        """The elements of each stride behind their row, of so many axes."""
-        behind_rows = (
-            [a, *(self.ndim + k for k, b in enumerate(self.axes[:strided]) if b == a)]
-            for a in range(self.ndim)
-        )
-        return permute(y, [d for ds in behind_rows for d in ds])
 
 
 # ---------------------------------------------------------------- user functions

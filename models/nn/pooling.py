@@ -103,12 +103,12 @@ def avg_pool(
     inexact, half = (dtype_name(x.dtype) in kind for kind in (INEXACT, HALVES))
     wide = np.float32 if half else x.dtype if inexact else np.float64
     windows = windows_of("avg_pool", x, window_shape, strides, padding, dilation)
-    total = reduce_window(x.astype(wide), np.zeros((), wide)[()], np.add, *windows)
+    total = reduce_window(x.astype(wide), 0, np.add, *windows)
     count = math.prod(windows[0])
     if not count_include_pad:
         pooled_axes = range(x.ndim - 1 - len(window_shape), x.ndim - 1)
         ones = np.ones([n if a in pooled_axes else 1 for a, n in enumerate(x.shape)], wide)
-        count = reduce_window(ones, np.zeros((), wide)[()], np.add, *windows)
+        count = reduce_window(ones, 0, np.add, *windows)
     return (total / count).astype(x.dtype if inexact else wide)
 
 

@@ -49,6 +49,7 @@ from wonderland.compiler.ops.nested import (
     ReversedWhile,
     SegmentedScan,
 )
+from wonderland.compiler.ops.overlaps import SLICES, Skew
 from wonderland.compiler.ops.pooling import Pick, Pooling, Spread, WindowPlace
 from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.reduce import Where
@@ -634,7 +635,7 @@ def interleave(m: Maker, name: str) -> Value:
 def windows(m: Maker, name: str) -> Value:
     """Windows of some axis, of which parts may lie outside; or the sum of such windows."""
     x = m.any_value(OverlapAdd.domain if name == "overlap_add" else tuple(NUMPY), least=1)
-    added = name == "overlap_add" and x.type.ndim > 1 and x.shape[-1] > 0
+    added = name == "overlap_add" and x.type.ndim > 1 and 0 < x.shape[-1] <= SLICES
     if x.type.size > 400 or (name == "overlap_add" and not added):
         raise Unfit
     k = int(m.rng.integers(x.type.ndim - added))
@@ -647,6 +648,14 @@ def windows(m: Maker, name: str) -> Value:
     op = Windows((k,), (m.pick((1, 2, 4)),), (m.pick((1, 2, 3)),), (stride,), (dilation,), (low,))
     a, b = m.bounds[x]
     return m.note(apply(op, x), (min(a, 0), max(b, 0)))
+
+
+def skew(m: Maker, name: str) -> Value:
+    x = m.any_value(least=2)
+    a, g = (int(k) for k in m.rng.permutation(x.type.ndim)[:2])
+    op = Skew((a,), (g,), (m.pick((1, 3, 6)),), (m.pick((-1, 0, 2)),), (m.pick((-1, 1, 2)),))
+    low, high = m.bounds[x]
+    return m.note(apply(op, x), (min(low, 0), max(high, 0)))
 
 
 def pool(m: Maker, name: str) -> Value:
@@ -1008,6 +1017,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "interleave": interleave,
     "windows": windows,
     "overlap_add": windows,
+    "skew": skew,
     "spread": placed,
     "pick": placed,
     "full": full,

@@ -10,6 +10,7 @@ The expressions of one reader are a DAG: what is read again at the same point is
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Container, Generator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from ...ops.family import Computed, Elementwise, View
 from ...ops.view import Reshape
 
 TIMES = 4
-"""Points at which a kernel computes one of its values: an image and its mirror, but no windows."""
+"""How often a kernel computes one of its values: an image and its mirror, but no windows."""
 LONG = 2048
 """Values of a kernel, at all points: views of views of views may ask for any number."""
 
@@ -77,13 +78,19 @@ class Reader:
         at = self.spread(value, at)
         key = value, at, guards
         if key not in self.memo:
-            self.times[value] += value in self.computed
+            if value in self.computed:
+                self.times[value] += self.points_of(value, at)
             if self.times[value] > TIMES or len(self.memo) > LONG:
                 raise CannotFuse
             if value in self.computed and self.repeated(at):
                 raise CannotFuse
             self.memo[key] = yield from self.computing(value, at, guards)
         return self.memo[key]
+
+    def points_of(self, value: Value, at: Index) -> int:
+        """How often an element of `value` is computed on average: windows over it overlap."""
+        axes = at.map.axes if isinstance(at, Flat) else axes_of_index(at)
+        return max(1, math.prod(self.sizes[a] for a in axes) // max(1, value.type.size))
 
     def offsets(self, value: Value) -> tuple[int, ...]:
         """Where what is loaded begins in `value`, in bytes of it, if that is all of it one after
