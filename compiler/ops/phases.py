@@ -1,11 +1,11 @@
 """A convolution by products of windows: what computes it once every derivative is taken.
 
-dilation     zeros between elements meet nothing: each phase of the result is a convolution of x
-             with every so manieth place of the window, and phases are interleaved
-padding      zeros around x, in memory in the order that x has there
-1 by 1       a product
-depthwise    a sum of products of views: it fuses with what is around it
-other        a product whose lhs are windows of x, views of it
+    dilation     zeros between elements meet nothing: each phase of the result is a convolution of x
+                 with every so manieth place of the window, and phases are interleaved
+    padding      zeros around x, in memory in the order that x has there
+    1 by 1       a product
+    depthwise    of what is scattered, a sum of products of views, which fuses
+    other        a product whose lhs are windows of x, views of it
 """
 
 from __future__ import annotations
@@ -178,34 +178,48 @@ class Convolved:
 
     def dense(self, axes: Sequence[Along]) -> Value:
         """The convolution by whichever form it has."""
-        b, groups = self.batching, math.prod(self.x.shape[: self.batching])
-        single, rows = math.prod(self.columns) == 1, math.prod(self.x.shape[b : self.first])
-        if groups > 1 and single and rows == 1 and math.prod(a.count for a in axes) <= UNROLLED:
-            return self.depthwise_window(axes)
-        taps, channels = math.prod(self.sizes), math.prod(self.x.shape[self.first + self.spatial :])
-        if groups > 1 and single and channels == 1 and taps <= UNROLLED and self.scattered(axes):
-            return self.depthwise(axes)
-        of_x, of_w = range(self.first + self.spatial, self.x.type.ndim), range(b, b + self.spatial)
-        inside = range(of_w.stop, of_w.stop + self.contracting)
-        batch = tuple(range(b)), tuple(range(b))
-        field = self.x.shape[self.first : of_x.start]
+        b, taps = self.batching, math.prod(self.sizes)
+        groups, rows, channels = (
+            math.prod(self.x.shape[start:stop])
+            for start, stop in ((0, b), (b, self.first), (self.places.stop, None))
+        )
+        if groups > 1 and math.prod(self.columns) == 1:
+            if rows == 1 and math.prod(a.count for a in axes) <= UNROLLED:
+                return self.depthwise_window(axes)
+            if channels == 1 and taps <= UNROLLED and self.scattered(axes):
+                return self.depthwise(axes)
+        field = self.x.shape[self.first : self.places.stop]
         unmoved = all(a == Along(n, 1, a.step, 0) for a, n in zip(axes, field, strict=True))
-        if unmoved and set(self.sizes) == {1}:
-            flat = reshape(self.w, (*self.w.shape[:b], *self.w.shape[of_w.stop :]))
-            pairs = tuple(of_x), tuple(c - self.spatial for c in inside)
-            return dot_general(self.x, flat, pairs, batch, self.precision)
+        return self.pointwise() if unmoved and taps == 1 else self.windowed(axes)
+
+    def pointwise(self) -> Value:
+        """A product: windows are elements."""
+        b, of_w = self.batching, self.batching + self.spatial
+        flat = reshape(self.w, (*self.w.shape[:b], *self.w.shape[of_w:]))
+        inside = (
+            tuple(range(self.places.stop, self.x.type.ndim)),
+            tuple(range(b, b + self.contracting)),
+        )
+        batch = tuple(range(b)), tuple(range(b))
+        return dot_general(self.x, flat, inside, batch, self.precision)
+
+    def windowed(self, axes: Sequence[Along]) -> Value:
+        """A product of windows, its rows as x lies in memory.
+
+        If w must be copied for it, steps that follow each other are neighbours there.
+        """
+        b, end = self.batching, self.places.stop
         lhs = windows_of(self.x, self.places, self.sizes, axes)
-        new = range(self.x.type.ndim, lhs.type.ndim)
-        # rows as x lies in memory; if w must be copied, its steps are one after the other there
-        rows = [d for d in underlying(self.x)[1] if b <= d < of_x.start]
-        lhs = permute(lhs, (*range(b), *rows, *range(of_x.start, lhs.type.ndim)))
-        order = [d for d in underlying(self.w)[1] if b <= d < inside.stop]
-        w = permute(self.w, (*order, *range(b), *range(inside.stop, self.w.type.ndim)))
-        partner = dict(zip((*inside, *of_w), (*of_x, *new), strict=True))
-        pairs = tuple(partner[d] for d in order), tuple(range(len(order)))
-        batch = batch[0], tuple(range(len(order), len(order) + b))
-        found = dot_general(lhs, w, pairs, batch, self.precision)
-        return permute(found, inverse((*range(b), *rows, *range(of_x.start, found.type.ndim))))
+        of_x = (*range(self.x.type.ndim, lhs.type.ndim), *range(end, self.x.type.ndim))
+        rows = [d for d in underlying(self.x)[1] if b <= d < end]
+        lhs = permute(lhs, (*range(b), *rows, *range(end, lhs.type.ndim)))
+        partner = dict(zip(range(b, b + len(of_x)), of_x, strict=True))
+        steps = [d for d in underlying(self.w)[1] if d in partner]
+        w = permute(self.w, (*steps, *range(b), *range(b + len(of_x), self.w.type.ndim)))
+        inside = tuple(partner[d] for d in steps), tuple(range(len(steps)))
+        batch = tuple(range(b)), tuple(range(len(steps), len(steps) + b))
+        found = dot_general(lhs, w, inside, batch, self.precision)
+        return permute(found, inverse((*range(b), *rows, *range(end, found.type.ndim))))
 
     def scattered(self, axes: Sequence[Along]) -> bool:
         """Whether neither groups nor rows of windows side by side are neighbours in memory."""
