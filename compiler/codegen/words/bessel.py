@@ -3,7 +3,7 @@
 A series in x^2 / 4 times exp(-|x|) up to 8, beyond a polynomial in 16 / |x| - 1 over sqrt(|x|). The
 polynomials are fits made for this file.
 
-Accuracy, largest error measured in ulp: 0.51 in f32, 2.1 in f64.
+Accuracy, largest error measured: 0.5 ulp in f32, 4e-16 of the result in f64.
 """
 
 from __future__ import annotations
