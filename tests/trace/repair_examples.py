@@ -91,6 +91,23 @@ LINES: list[Example] = [
         "np.convolve(x, table) --> wl.vmap(lambda row: np.convolve(row, table))(x)",
         [0.0, 15.0],
     ),
+    # ---- windows
+    (
+        "wl.lax.reduce_window(np.ones(4, np.float32), np.float64(0), wl.lax.add, (2,), (2,), 'VALID')",
+        "np.float64(0) --> np.float32(0)",
+        [2.0, 2.0],
+    ),
+    (
+        "wl.jit(lambda x: np.lib.stride_tricks.sliding_window_view(x, 2))(m).shape",
+        "(x, 2) --> (x, 2, axis=(0,))",
+        (1, 3, 2),
+    ),
+    (
+        "wl.nn.max_pool(np.ones((1, 4, 4, 2)), 2).shape",
+        ", 2).shape --> , window_shape=(2, 2)).shape",
+        ...,
+    ),
+    ("wl.nn.global_max_pool(m)", "(m) --> (m[None])", [[3.0, 4.0, 5.0]]),
     # ---- arrays of numbers
     ("def f(t):\n    return np.array([t, 2.0 * t])\nwl.jit(f)(t)", "", [2.0, 4.0]),
     ("def f(t):\n    y = np.asarray(t)\n    return y\nwl.jit(f)(x)", "", X),
