@@ -555,7 +555,13 @@ OF_TWO = [
     ),
     Seam("special.binom", wl.special.binom, mp.binomial, ((5.0, 2.0), (3.5, 1.5))),
     Seam("special.comb", wl.special.comb, mp.binomial, ((5.0, 2.0),)),
-    Seam("special.poch", wl.special.poch, mp.rf, ((2.0, 0.0), (1.5, 3.0))),
+    Seam(
+        "special.poch",
+        wl.special.poch,
+        mp.rf,
+        ((2.0, 0.0), (1.5, 3.0)),
+        inside=lambda x, y: abs(y) > 1e-9,
+    ),
     Seam("special.zeta", wl.special.zeta, mp.zeta, ((2.0, 1.0),), order=2),
     Seam("special.boxcox", wl.special.boxcox, box, ((1.0, 0.0), (2.0, 0.5)), inside=positive),
     Seam(
