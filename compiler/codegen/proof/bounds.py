@@ -138,8 +138,8 @@ class BoundsProof:
         LANE.below, LANE.above = [(constant_form(0),)], [(constant_form(lanes - 1),)]
         marks = self.facts.assume(*facts)
         room = p.room // p.bytes
-        inside = self.facts.at_least(p.offset + first, 0)
-        inside = inside and self.facts.at_most(p.offset + last, room - 1)
+        inside = self.facts.follows(p.offset + first)
+        inside = inside and self.facts.follows((p.offset + last) * -1 + (room - 1))
         if not inside and not self.impossible(facts):
             ends = self.facts.extent(p.offset + first)[0], self.facts.extent(p.offset + last)[1]
             low, high = ("?" if x is None else str(x) for x in ends)

@@ -93,6 +93,14 @@ def tightened(e: Form) -> Form:
     return Form(e.terms, e.constant // g * g) if g > 1 else e
 
 
+def weaker(fact: Form) -> Iterator[Form]:
+    """What follows from a fact where one of its variables is replaced by a bound."""
+    for v, k in fact.terms.items():
+        for forms in v.above if k > 0 else v.below:
+            if len(forms) == 1 and not forms[0].plain:
+                yield fact.without(v) + forms[0] * k
+
+
 Mark = tuple[list[Any], int]
 """Bounds of a variable, or what is known, and how many there were."""
 
@@ -110,6 +118,7 @@ class Facts:
         self.left = 0
         self.refused: dict[frozenset[tuple[Unknown, Number]], Number] = {}
         self.known: list[tuple[Any, Form]] = []  # quotients, by what they are of
+        self.assumed: list[Form] = []  # all at least 0
         self.begins = [0]  # of those that were made with the same facts
 
     def variable(
@@ -125,10 +134,13 @@ class Facts:
         """Takes every fact for at least 0 till it is forgotten, and what follows from it of
         variables that were there before."""
         marks: list[Mark] = [(self.known, len(self.known)), (self.begins, len(self.begins))]
+        marks.append((self.assumed, len(self.assumed)))
         self.begins.append(len(self.known))
         for e in map(tightened, facts):
             if e.plain:
                 continue
+            if further == FURTHER:
+                self.assumed.append(e)
             v = e.newest()
             k, rest = e.terms[v], e.without(v)
             bounds, others = (v.below, v.above) if k > 0 else (v.above, v.below)
@@ -152,6 +164,21 @@ class Facts:
 
     def at_least(self, e: Form, least: Number) -> bool:
         return self.at_most(e * -1, -least)
+
+    def follows(self, e: Form) -> bool:
+        """Whether e >= 0 is proved, if need be as a multiple of what is assumed and a rest.
+
+        A fact about two variables bounds the newer one alone; here it may stand for the older one.
+        """
+        if self.at_least(e, 0):
+            return True
+        return any(
+            self.at_least(e - fact * (Fraction(1) * e.terms[v] / k), 0)
+            for assumed in reversed(self.assumed)
+            for fact in (assumed, *weaker(assumed))
+            for v, k in fact.terms.items()
+            if len(fact.terms) > 1 and e.terms.get(v, 0) * k > 0
+        )
 
     def proved(self, e: Form) -> bool:
         """Whether e <= 0 is; what one question refused, by another way to it, it refuses again."""
