@@ -25,7 +25,7 @@ from ..ops.family import Computed, Elementwise, Reduce
 from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
 from ..ops.phases import reads_windows
-from ..ops.view import Broadcast, Interleave, Permute, Reshape, Slice
+from ..ops.view import Broadcast, Concatenate, Interleave, Permute, Reshape, Slice
 from .emission import plain_operand, run_of_operand
 
 PIECES = 64
@@ -93,6 +93,8 @@ class Roots:
         for n in self.graph.nodes:
             if isinstance(n.op, DotGeneral):
                 out |= set(map(product_operand, n.args, n.op.contracting))
+            elif isinstance(n.op, Concatenate):
+                out |= {v for a in n.args for v in [turned_product(a)] if v}
             elif isinstance(n.op, Computed):
                 out |= set(n.op.in_memory(n.args))
             elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
@@ -217,6 +219,18 @@ def product_operand(value: Value, contracted: Sequence[int]) -> Value:
         return found
     steps = math.prod(value.shape[d] for d in contracted)
     return found if run_of_operand(value, found, contracted) >= min(steps, LEAST_RUN) else value
+
+
+def turned_product(value: Value) -> Value | None:
+    """The permuted product of windows that a piece of a concatenation is: it is stored as such, so
+    that the pieces are read where their neighbours are."""
+    while value.node is not None and isinstance(value.node.op, Reshape):
+        (value,) = value.node.args
+    if value.node is None or not isinstance(value.node.op, Permute):
+        return None
+    of = value.node.args[0].node
+    windowed = of and isinstance(of.op, DotGeneral) and len(of.op.contracting[0]) > 1
+    return value if windowed else None
 
 
 def base(value: Value) -> Value:

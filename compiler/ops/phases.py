@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..ir.graph import Value, apply
 from ..ir.symbolic import accumulate
@@ -22,7 +23,18 @@ from .contract import dot_general
 from .elementwise import mul
 from .reduce import reduce_sum
 from .source import full, zero_of
-from .view import Ints, Permute, broadcast, concatenate, inverse, pad, permute, reshape, slice_
+from .view import (
+    Ints,
+    Permute,
+    broadcast,
+    concatenate,
+    interleave,
+    inverse,
+    pad,
+    permute,
+    reshape,
+    slice_,
+)
 from .windows import Windows
 
 FEW_ROWS = 8
@@ -162,15 +174,18 @@ class Convolved:
 
         apart = arranged([(q, 1) for q in each])
         values = {at: reshape(permute(v or zeros, order), apart) for at, v in layer.items()}
-        for d in reversed(range(self.spatial)):
+        for d in sorted(range(self.spatial), key=lambda d: spots[self.places[d]]):
             spot = spots[self.places[d]]
             axis = spot + 1 + sum(spots[p] < spot for p in self.places)
-            values = {
-                head: concatenate(*(values[(*head, r)] for r in range(periods[d])), axis=axis)
-                for head in dict.fromkeys(at[:d] for at in values)
-            }
+            last = axis == len(apart) - 1 and periods[d] == 2 and not zeros.type.is_complex
+            beside: dict[Ints, list[Value]] = {}
+            for at in sorted(values):
+                beside.setdefault((*at[:d], 0, *at[d + 1 :]), []).append(values[at])
+            join = neighbours if last else partial(concatenate, axis=axis)
+            values = {at: join(*vs) for at, vs in beside.items()}
+        (joined,) = values.values()
         whole = arranged([(q * p,) for q, p in zip(each, periods, strict=True)])
-        out = reshape(values[()], whole)
+        out = reshape(joined, whole)
         out = slice_(out, (0,) * out.type.ndim, arranged([(n,) for n in counts]))
         return permute(out, inverse(tuple(order)))
 
@@ -285,6 +300,11 @@ class Convolved:
         every = concatenate(*sums, axis=b) if len(sums) > 1 else sums[0]
         every = permute(every, (*inverse(groups), b))
         return reshape(every, self.shape([a.count for a in axes]))
+
+
+def neighbours(x: Value, y: Value) -> Value:
+    """Both in turns along the last axis, of one element."""
+    return interleave(*(reshape(v, v.shape[:-1]) for v in (x, y)))
 
 
 def reads_windows(x: Value) -> bool:
