@@ -41,7 +41,9 @@ class Convolution(OneResult):
     n of x alone, spatial ones s (f of w, o of y), for each of which there is an entry in `strides`,
     `padding`, `dilation` and `window_dilation`, `contracting` dimensions c, and k of w alone.
     z is x with dilation - 1 zeros between its elements, then (low, high) zeros around them, or less
-    of them where negative. `precision` is what factors of f32 may be rounded to: f32, tf32, bf16.
+    of them where negative. Zeros between elements are not met: infinities of w make nothing of
+    them, but NaN of zeros around x. `precision` is what factors of f32 may be rounded to: f32,
+    tf32, bf16.
 
     Both cotangents are convolutions: strides and dilation, strides and window_dilation change
     places.
@@ -151,8 +153,27 @@ class Convolution(OneResult):
         windows = np.moveaxis(windows, 2 + self.spatial, -1)  # channels behind the window
         lhs = windows.reshape(len(z), rows * math.prod(out), math.prod(f) * depth)
         rhs = w.reshape(len(z), lhs.shape[2], math.prod(k))
+        if set(self.dilation) != {1}:
+            return self.sum_of_met(lhs, rhs, out, f).reshape(shape)
         with np.errstate(all="ignore"):  # NumPy's last bit depends on strides
             return (np.ascontiguousarray(lhs) @ np.ascontiguousarray(rhs)).reshape(shape)
+
+    def sum_of_met(self, lhs: np.ndarray, rhs: np.ndarray, out: Ints, f: Ints) -> np.ndarray:
+        """The product, place of the window by place, where that meets no zero of the dilation."""
+        depth = lhs.shape[2] // math.prod(f)
+        total = np.zeros((*lhs.shape[:2], rhs.shape[2]), lhs.dtype)
+        for at, place in enumerate(np.ndindex(*f)):
+            met = np.ones((1,) * len(out), bool)
+            for a, i in enumerate(place):
+                first = i * self.window_dilation[a] - self.padding[a][0]
+                here = (np.arange(out[a]) * self.strides[a] + first) % self.dilation[a] == 0
+                met = met & here.reshape(*(-1 if a == d else 1 for d in range(len(out))))
+            part = slice(at * depth, (at + 1) * depth)
+            with np.errstate(all="ignore"):
+                each = np.ascontiguousarray(lhs[:, :, part]) @ np.ascontiguousarray(rhs[:, part])
+            rows = np.tile(met.ravel(), lhs.shape[1] // met.size)
+            total += np.where(rows[:, None], each, np.zeros((), each.dtype))
+        return total
 
     def padded(self, x: np.ndarray, s: Ints, f: Ints, out: Ints) -> np.ndarray:
         """z as far as `out` windows reach, of x[b, n, s..., c]."""

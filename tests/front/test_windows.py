@@ -159,6 +159,17 @@ def test_the_first_of_equal_extremes_has_the_cotangent(function: Any, init: floa
     np.testing.assert_array_equal(wl.grad(lambda x: np.sum(found(x)))(flat), 0 * flat)
 
 
+def test_extremes_of_halves_are_those_of_f32() -> None:
+    x = np.zeros((1, 4, 4, 1), np.float16)
+
+    def total(x: Any) -> Any:
+        return np.sum(wl.nn.max_pool(x, (2, 2), (2, 2)))
+
+    got, want = (wl.jit(wl.grad(total))(x.astype(t)) for t in (np.float16, np.float32))
+    assert got.dtype == np.float16
+    np.testing.assert_array_equal(got, want)
+
+
 def test_padding_takes_no_part_of_a_cotangent() -> None:
     def pooled(x: Any) -> Any:
         return lax.reduce_window(x, -np.inf, np.maximum, (3,), (2,), [(1, 1)])

@@ -1,6 +1,7 @@
 """Convolution against its loops, its derivatives against differences, and each batch rule."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,3 +139,24 @@ def test_other_dtypes_are_computed_wider(dtype: str) -> None:
         assert not np.any((y.astype(object) - wanted) % 2 ** (8 * y.itemsize))
     else:
         np.testing.assert_allclose(y.astype("f8"), wanted, 1e-2, 1e-2)
+
+
+def test_zeros_between_elements_meet_no_infinity() -> None:
+    """Compiled they are not there; so the gradient of a strided convolution reads what it read."""
+    rng = np.random.default_rng(0)
+    for strides, dilation in (((2, 1), (1, 1)), ((1, 3), (2, 1)), ((2, 2), (3, 2))):
+        x, w = rng.standard_normal((2, 5, 6, 3)), rng.standard_normal((3, 2, 3, 4))
+        w.flat[0], w.flat[-1] = np.inf, np.nan
+
+        def both(x: Any, w: Any, how: Any = (strides, dilation)) -> Any:
+            def f(x: Any, w: Any) -> Any:
+                return wl.lax.conv_general_dilated(
+                    x, w, how[0], [(1, 0), (1, 2)], how[1],
+                    dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                )  # fmt: skip
+
+            y, back = wl.vjp(f, x, w)
+            return y, *back(np.ones(y.shape))
+
+        for one, other in zip(wl.jit(both)(x, w), both(x, w), strict=True):
+            np.testing.assert_allclose(one, other, 1e-12, 1e-12)

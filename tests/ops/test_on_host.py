@@ -16,7 +16,8 @@ from wonderland.compiler.ir.types import Type
 from wonderland.compiler.optimise.parts import in_memory
 from wonderland.compiler.pipeline import works_of
 
-Cholesky, Eig, Solve = (Op.registry[n] for n in ("cholesky", "eig", "solve"))
+REGISTRY: dict[str, Any] = dict(Op.registry)
+Cholesky, Eig, Solve = (REGISTRY[n] for n in ("cholesky", "eig", "solve"))
 F32 = Type("f32")
 
 

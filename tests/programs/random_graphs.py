@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -751,7 +752,8 @@ def of_matrices(m: Maker, name: str) -> Value:
     if name in ("solve", "triangular_solve"):
         b = m.of(Type(x.dtype, (*shape[:-1], m.pick((1, 3)))))
         size = 2 * max(map(abs, m.bounds[b]))
-        return m.note(apply(Op.registry[name](transposed=m.chance(0.5)), a, b), (-size, size))
+        kind: Any = Op.registry[name]
+        return m.note(apply(kind(transposed=m.chance(0.5)), a, b), (-size, size))
     if name == "pinv":
         return m.note(ops.pinv(a, ops.full(1e-4, Type(x.type.part.dtype, shape[:-2]))), (-2, 2))
     if name == "eig":  # in an order that rounding may change

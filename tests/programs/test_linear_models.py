@@ -82,7 +82,8 @@ def test_densities_of_the_multivariate_normal_are_maximal_at_the_moments() -> No
     covariance = FACTOR @ FACTOR.T
     mean = np.array([0.5, -1.0, 2.0])
     each = wl.vmap(log_density, (0, None, None))
-    want = scipy.stats.multivariate_normal.logpdf(X, mean, covariance)
+    normal: Any = scipy.stats.multivariate_normal
+    want = normal.logpdf(X, mean, covariance)
     np.testing.assert_allclose(wl.jit(each)(X, mean, covariance), want, rtol=1e-12)
 
     def likelihood(mean: Any, covariance: Any) -> Any:

@@ -19,8 +19,10 @@ import numpy as np
 
 from ... import ops
 from ...ir.explain import explained, shown
-from ...ir.types import COMPLEX, INTEGERS, Type
+from ...ir.graph import Value
+from ...ir.types import COMPLEX, HALVES, INTEGERS, Type
 from ...kernel import MONOIDS
+from ...ops.elementwise import Cast
 from ...ops.source import python_type
 from ...ops.view import reshape
 from ...ops.windows import windows
@@ -124,6 +126,13 @@ def is_number_of(init: Any, of: Type) -> bool:
     return of.dtype != "bool" and kinds[kind] <= kinds[python_type(of.dtype)]
 
 
+def uncast(x: Value) -> Value:
+    """What x is another dtype of."""
+    while x.node is not None and isinstance(x.node.op, Cast):
+        (x,) = x.node.args
+    return x
+
+
 class Reduction:
     """What a user says of a reduction, apart from its axes."""
 
@@ -143,7 +152,11 @@ class Reduction:
             types = " and ".join(str(x.type) for x in self.xs)
             raise wrong(f"{name}: operands of one shape are required, got {types}")
         (self.shape,) = shapes
+        self.dtypes = [x.dtype for x in self.xs]
         self.monoid = self.known()
+        if self.monoid and self.xs[0].type.dtype in HALVES:  # rounded once, at the end
+            self.xs = [x.astype(np.float32) for x in self.xs]
+            self.inits = [v.astype(np.float32) for v in self.inits]
 
     def initial(self, init: Any, x: Tracer) -> Any:
         """An initial value in the dtype of its operand: a NumPy scalar where it is known."""
@@ -192,11 +205,16 @@ class Reduction:
         """The monoid that the function of one operand is, or nothing."""
         pair = tuple(tree.unflatten(self.structure, self.scalars()) for _ in range(2))
         graph = trace_tree(self.checked, pair, self.name).graph
-        if len(self.xs) > 1 or len(graph.nodes) != 1 or len(graph.inputs) != 2:
+        half = self.xs[0].type.dtype in HALVES  # computed in f32
+        nodes = [n for n in graph.nodes if not (half and isinstance(n.op, Cast))]
+        if len(self.xs) > 1 or len(nodes) != 1 or len(graph.inputs) != 2:
             return ""
-        (node,) = graph.nodes
+        (node,) = nodes
         monoid, dtype = NAMES.get(node.op.name, ""), node.out.dtype
-        if set(node.args) != set(graph.inputs) or graph.outputs != (node.out,):
+        args, out = (set(map(uncast, vs)) for vs in (node.args, graph.outputs))
+        if not half:
+            args, out = set(node.args), set(graph.outputs)
+        if args != set(graph.inputs) or out != {node.out}:
             return ""
         if (monoid in ("any", "all") and dtype != "bool") or (
             monoid in ("max", "min") and dtype in COMPLEX
@@ -243,7 +261,8 @@ class Reduction:
         return bool(init == MONOIDS[self.monoid].identity(wide))
 
     def results(self, ys: Sequence[Any]) -> Any:
-        found = [new(tracer(y).value, x.weak) for x, y in zip(self.xs, ys, strict=True)]
+        every = zip(self.xs, ys, self.dtypes, strict=True)
+        found = [new(tracer(y).astype(of).value, x.weak) for x, y, of in every]
         return tree.unflatten(self.structure, found)
 
     # ---- of what

@@ -91,6 +91,7 @@ def test_every_public_function_is_drawn() -> None:
     assert public - known == set()
     named = {f for f in FUNCTIONS if not isinstance(f, str)}
     of_names = {getattr(np, n, None) for n in known} | {np.asanyarray, np.ascontiguousarray}
+    of_names |= {np.lib.stride_tricks.sliding_window_view}  # in ../test_windows.py
     of_names |= {getattr(np.linalg, n.removeprefix("linalg."), None) for n in known}
     of_names |= {getattr(np.fft, n.removeprefix("fft."), None) for n in known}
     for n in known:

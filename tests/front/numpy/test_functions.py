@@ -310,11 +310,11 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda: np.convolve(X[0, :2], V, "same"),
         lambda: np.convolve(N[0], N[1, :1], "valid"),
         lambda: np.convolve(M[0], M[1]),
-        lambda: np.convolve(V, 2.0),
+        lambda: np.convolve(V, 2.0),  # pyright: ignore[reportCallIssue, reportArgumentType]
         lambda: np.correlate(V, X[0]),
         lambda: np.correlate(X[0, :2], V, "same"),
         lambda: np.correlate(V * (1 + 2j), X[0] * 1j, "full"),
-        lambda: np.correlate(V, X[0, :2], 2),
+        lambda: np.correlate(V, X[0, :2], 2),  # pyright: ignore[reportCallIssue, reportArgumentType]
     ),
     "tensordot": (
         lambda: np.tensordot(X, X, 2),
