@@ -287,6 +287,13 @@ def test_batches_are_loops() -> None:
             np.testing.assert_allclose(wl.vmap(g)(xs), rows, 1e-12, 1e-12)
 
 
+def test_windows_of_what_is_cut_away_are_none() -> None:
+    x = np.ones(1, np.float32)
+    for init, function in ((0.0, np.add), (1.0, np.add), (0.0, np.hypot)):
+        cut = lax.reduce_window(x, np.float32(init), function, (1,), padding=[(-2, 0)])
+        assert cut.shape == (0,)
+
+
 def test_initial_values_may_be_traced() -> None:
     x = np.arange(6.0)
 

@@ -199,10 +199,12 @@ class Placement(NamedTuple):
         apart = steps(name, "rhs_dilation", window_dilation, count)
         by = steps(name, "window_strides", strides, count)
         if isinstance(padding, str) and max(between, default=1) > 1:
+            transposes = name == "conv_transpose"
+            named = 'padding="SAME"' if transposes else "conv_transpose, which takes names"
             raise wrong(
                 f"{name}: padding of {count} pairs of ints is required with lhs_dilation, "
                 f"got {padding!r}",
-                "conv_transpose, which takes names",
+                named,
             )
         sizes = [x.shape[a] for a in found.lhs_spec[2:]]
         window = [

@@ -126,6 +126,18 @@ def is_number_of(init: Any, of: Type) -> bool:
     return of.dtype != "bool" and kinds[kind] <= kinds[python_type(of.dtype)]
 
 
+def repaired(init: Any, of: Type) -> str:
+    """An initial value of that type that says the same, if there is one."""
+    name, value = of.numpy.name, init.item()
+    if of.dtype in INTEGERS and isinstance(value, float):
+        if math.isinf(value):
+            return f"np.iinfo(np.{name}).{'max' if value > 0 else 'min'}"
+        return f"np.{name}({int(value)})" if value.is_integer() else ""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"np.{name}({str(value)!r})"
+    return f"np.{name}({value!r})"
+
+
 def uncast(x: Value) -> Value:
     """What x is another dtype of."""
     while x.node is not None and isinstance(x.node.op, Cast):
@@ -171,7 +183,7 @@ class Reduction:
         if not (of.dtype == dtype or (is_weak(init) and is_number_of(init, x.type))):
             raise wrong(
                 f"{self.name}: an initial value of {dtype} is required for {x.type}, got {of}",
-                f"np.{x.dtype.name}({shown(init)})" if not isinstance(init, Tracer) else "",
+                "" if isinstance(init, Tracer) else repaired(np.asarray(init)[()], x.type),
             )
         if isinstance(init, Tracer):
             return init.astype(x.dtype)
@@ -291,6 +303,10 @@ class Reduction:
         extents = [(n - 1) * d + 1 for n, d in zip(sizes, apart, strict=True)]
         ends = pads(name, padding, self.shape, extents, by)
         xs = [self.spaced(x, v, between) for x, v in zip(self.xs, self.inits, strict=True)]
+        places = zip(xs[0].shape, ends, extents, by, strict=True)
+        shape = [max(0, (n + sum(p) - extent) // step + 1) for n, p, extent, step in places]
+        if 0 in shape:
+            return self.results([wnp.zeros(shape, x.dtype) for x in xs])
         identity = self.monoid in WINDOW and self.is_identity()
         if not identity:
             config = [(*p, 0) for p in ends]
