@@ -28,6 +28,7 @@ from .view import (
     Permute,
     broadcast,
     concatenate,
+    flip,
     interleave,
     inverse,
     pad,
@@ -39,6 +40,8 @@ from .windows import Windows
 
 FEW_ROWS = 8
 """Rows of windows that are no tile."""
+MANY_PHASES, LITTLE = 9, 1.4
+"""Phases of which each is worth kernels of its own, unless all together do so little more work."""
 UNROLLED = 32
 """Places of a depthwise window each of whose sums over a whole array is a node of its own."""
 
@@ -89,6 +92,56 @@ def phases(along: Along, size: int, dilation: int) -> list[Phase | None]:
 
 
 @dataclass(frozen=True)
+class Aligned:
+    """The phases of one axis that meet anything, as windows of `size` that begin at one place: the
+    own places of a phase begin at its one of `offsets`."""
+
+    parts: Sequence[Phase | None]
+    along: Along
+    size: int
+    offsets: Sequence[int]
+
+    @staticmethod
+    def of(parts: Sequence[Phase | None], size: int) -> Aligned | None:
+        met = [p for p in parts if p is not None]
+        if not met or {p.along.step for p in met} != {1}:
+            return None
+        low = max(p.along.low for p in met)
+        offsets = [low - p.along.low for p in met]
+        own = (len(range(p.first, size, p.every)) for p in met)
+        longest = max(map(sum, zip(offsets, own, strict=True)))
+        return Aligned(parts, replace(met[0].along, low=low), longest, offsets)
+
+    def stacked(self, w: Value, axis: int, to: int) -> Value:
+        """w with the places of each phase along `axis`, zeros elsewhere, and the phases at `to`."""
+        found: list[Value] = []
+        for offset, p in zip(self.offsets, (p for p in self.parts if p), strict=True):
+            start, step = [0] * w.type.ndim, [1] * w.type.ndim
+            start[axis], step[axis] = p.first, p.every
+            one = slice_(w, start, w.shape, step)
+            low, high = [0] * w.type.ndim, [0] * w.type.ndim
+            low[axis], high[axis] = offset, self.size - offset - one.shape[axis]
+            one = pad(one, low, high, zero_of(w.type))
+            found.append(reshape(one, (*one.shape[:to], 1, *one.shape[to:])))
+        return concatenate(*found, axis=to)
+
+    def whole(self, found: Value, axis: int) -> Value:
+        """`found` with zeros along `axis` for the phases that meet nothing."""
+        pieces, at = list[Value](), 0
+        for met, run in itertools.groupby(self.parts, lambda p: p is not None):
+            shape, count = list(found.shape), len(list(run))
+            shape[axis] = count
+            if met:
+                start = [at if d == axis else 0 for d in range(len(shape))]
+                stop = [at + count if d == axis else n for d, n in enumerate(shape)]
+                pieces.append(slice_(found, start, stop))
+                at += count
+            else:
+                pieces.append(full(zero_of(found.type), Type(found.dtype, tuple(shape))))
+        return concatenate(*pieces, axis=axis) if len(pieces) > 1 else pieces[0]
+
+
+@dataclass(frozen=True)
 class Convolved:
     """x[b, n, s, c] and w[b, f, c, k], with so many axes b, spatial ones, and c."""
 
@@ -133,6 +186,9 @@ class Convolved:
             return self.zeros(counts)
         every = list(map(phases, axes, self.sizes, dilation))
         periods = [len(p) for p in every]
+        many = math.prod(periods) > MANY_PHASES or 0 < waste(axes, self.sizes, periods) <= LITTLE
+        if many and (found := self.together(axes, every)):
+            return found
         layer = {
             at: self.phase([p[r] for p, r in zip(every, at, strict=True)])
             for at in itertools.product(*map(range, periods))
@@ -150,6 +206,35 @@ class Convolved:
         for d, p in enumerate(met, self.batching):
             start[d], step[d] = p.first, p.every
         return replace(self, w=slice_(self.w, start, stop, step)).dense([p.along for p in met])
+
+    def together(
+        self, axes: Sequence[Along], every: Sequence[Sequence[Phase | None]]
+    ) -> Value | None:
+        """All phases by one convolution, each a column of its own: where they are many, places of
+        the window that a phase does not have cost less than kernels. None: windows do not align."""
+        w, first, d = self.w, self.first, self.spatial
+        within: list[Along] = []
+        aligned: list[Aligned | None] = []
+        for k, (a, parts, size) in enumerate(zip(axes, every, self.sizes, strict=True)):
+            axis, to = self.batching + k, self.batching + k + d + self.contracting
+            if a.stride == a.step == 1 and size >= len(parts):
+                w, along = by_period(w, axis, to, a, len(parts))
+                aligned.append(None)
+            else:
+                one = Aligned.of(parts, size)
+                if one is None:
+                    return None
+                w, along = one.stacked(w, axis, to), one.along
+                aligned.append(one)
+            within.append(along)
+        found = replace(self, w=w).dense(within)
+        for k, one in enumerate(aligned, first + d):
+            found = one.whole(found, k) if one else found
+        beside = [i for k in range(d) for i in (first + k, first + d + k)]
+        found = permute(found, (*range(first), *beside, *range(first + 2 * d, found.type.ndim)))
+        whole = [a.count * len(parts) for a, parts in zip(within, every, strict=True)]
+        out = reshape(found, self.shape(whole))
+        return slice_(out, (0,) * out.type.ndim, self.shape([a.count for a in axes]))
 
     def interleaved(
         self, layer: dict[Ints, Value | None], periods: Sequence[int], counts: Sequence[int]
@@ -305,6 +390,35 @@ class Convolved:
 def neighbours(x: Value, y: Value) -> Value:
     """Both in turns along the last axis, of one element."""
     return interleave(*(reshape(v, v.shape[:-1]) for v in (x, y)))
+
+
+def waste(axes: Sequence[Along], sizes: Ints, periods: Sequence[int]) -> float:
+    """How much more work all phases together are than each; 0 where there is but one."""
+    if set(periods) == {1}:
+        return 0
+    rows = (
+        -(-(n + (p - 1 - a.low) % p) // p) if a.stride == a.step == 1 <= n // p else n
+        for a, n, p in zip(axes, sizes, periods, strict=True)
+    )
+    return math.prod(r * p / n for r, n, p in zip(rows, sizes, periods, strict=True))
+
+
+def by_period(w: Value, axis: int, to: int, along: Along, period: int) -> tuple[Value, Along]:
+    """w with the phases of `period` along `axis` as one more axis at `to`, and their windows.
+
+    Result q * period + r meets place f where f + r - along.low is a multiple of the period: of w
+    with zeros before it, place j * period + period - 1 - r for some j.
+    """
+    before = (period - 1 - along.low) % period
+    rows = -(-(w.shape[axis] + before) // period)
+    low, high = [0] * w.type.ndim, [0] * w.type.ndim
+    low[axis], high[axis] = before, rows * period - before - w.shape[axis]
+    w = pad(w, low, high, zero_of(w.type))
+    w = flip(reshape(w, (*w.shape[:axis], rows, period, *w.shape[axis + 1 :])), (axis + 1,))
+    order = [d for d in range(w.type.ndim) if d != axis + 1]
+    w = permute(w, (*order[:to], axis + 1, *order[to:]))
+    start = (along.low + before + 1 - period) // period
+    return w, Along(-(-along.count // period), 1, 1, start)
 
 
 def reads_windows(x: Value) -> bool:

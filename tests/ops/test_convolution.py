@@ -160,3 +160,19 @@ def test_zeros_between_elements_meet_no_infinity() -> None:
 
         for one, other in zip(wl.jit(both)(x, w), both(x, w), strict=True):
             np.testing.assert_allclose(one, other, 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_many_phases_are_one_convolution(seed: int) -> None:
+    """Long steps between elements, as in the gradient of a convolution of patches."""
+    rng = np.random.default_rng(seed)
+    d = 1 + seed % 2
+    strides, steps = rng.integers(1, 4, (2, d)).tolist() if seed % 3 == 0 else [[1] * d] * 2
+    dilation = tuple(rng.integers(4, 17, d).tolist())
+    padding = tuple((int(a), int(b)) for a, b in rng.integers(-2, 16, (d, 2)))
+    op = Convolution(tuple(strides), padding, dilation, tuple(steps), seed % 2, 1)
+    b = (2,) * (seed % 2)
+    x = rng.standard_normal((*b, 2, *rng.integers(1, 5, d), 3))
+    w = rng.standard_normal((*b, *rng.integers(1, 20, d), 3, 2))
+    got = wl.jit(wl.extend.function_of(op))(x, w)
+    np.testing.assert_allclose(got, op.reference(x, w), 1e-11, 1e-11)
