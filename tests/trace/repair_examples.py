@@ -91,6 +91,11 @@ LINES: list[Example] = [
         "np.convolve(x, table) --> wl.vmap(lambda row: np.convolve(row, table))(x)",
         [0.0, 15.0],
     ),
+    (
+        "wl.numpy.linalg.cho_solve(4 * np.eye(2), np.ones(2))",
+        "cho_solve(4 * np.eye(2), --> cho_solve(wl.numpy.linalg.cho_factor(4 * np.eye(2)),",
+        [0.25, 0.25],
+    ),
     # ---- windows
     (
         "wl.lax.reduce_window(np.ones(4, np.float32), np.float64(0), wl.lax.add, (2,), (2,), 'VALID')",

@@ -126,7 +126,7 @@ def is_number_of(init: Any, of: Type) -> bool:
     return of.dtype != "bool" and kinds[kind] <= kinds[python_type(of.dtype)]
 
 
-def repaired(init: Any, of: Type) -> str:
+def same_initial(init: Any, of: Type) -> str:
     """An initial value of that type that says the same, if there is one."""
     name, value = of.numpy.name, init.item()
     if of.dtype in INTEGERS and isinstance(value, float):
@@ -183,7 +183,7 @@ class Reduction:
         if not (of.dtype == dtype or (is_weak(init) and is_number_of(init, x.type))):
             raise wrong(
                 f"{self.name}: an initial value of {dtype} is required for {x.type}, got {of}",
-                "" if isinstance(init, Tracer) else repaired(np.asarray(init)[()], x.type),
+                "" if isinstance(init, Tracer) else same_initial(np.asarray(init)[()], x.type),
             )
         if isinstance(init, Tracer):
             return init.astype(x.dtype)

@@ -152,6 +152,9 @@ def kron(a: Any, b: Any) -> Tracer:
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
     x, y = _pair("tensordot", a, b)
     if isinstance(axes, int):
+        if not 0 <= axes <= min(x.ndim, y.ndim):
+            types = f"{x.type} and {y.type}"
+            raise wrong(f"tensordot: axes of {types} are required, got {axes} of them")
         left, right = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
     else:
         given = [tuple(v) if isinstance(v, (tuple, list)) else (v,) for v in axes]

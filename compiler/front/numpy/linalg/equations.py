@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....ir.explain import explained
+from ....ir.explain import explained, shown
 from ....ir.graph import Value, apply
 from ....ops import linalg as ops
 from ....ops.elementwise import conj
@@ -90,6 +90,12 @@ def cho_factor(a: Any, lower: bool = False) -> Any:
 @anywhere
 def cho_solve(c_and_lower: Any, b: Any) -> Tracer:
     """The x of a @ x = b by what `cho_factor` made of `a`."""
+    if not isinstance(c_and_lower, tuple) or len(c_and_lower) != 2:
+        raise wrong(
+            "cho_solve: a factor and whether it is the lower one are required, as a tuple, "
+            f"got {shown(c_and_lower)}",
+            "cho_solve(cho_factor(a), b)",
+        )
     c, lower = c_and_lower
     first = solve_triangular(c, b, 0 if lower else 2, lower)
     return solve_triangular(c, first, 2 if lower else 0, lower)
@@ -139,7 +145,12 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Tracer, Tracer, Tracer, Tr
     given = taken("lstsq", a, b)
     x, y = given.xs
     if x.ndim != 2 or y.ndim not in (1, 2) or y.shape[0] != x.shape[0]:
-        raise wrong(f"lstsq: a matrix and a right side are required, got {x.type} and {y.type}")
+        raise wrong(
+            "lstsq: a matrix and a vector or matrix of as many rows are required, "
+            f"got {x.type} and {y.type}"
+        )
+    if not (rcond is None or isinstance(rcond, Tracer | float | int | np.number)):
+        raise wrong(f"lstsq: rcond, a number, is required, got {rcond!r}")
     (m, n), default = x.shape, rounding(x)
     if rcond is not None and not isinstance(rcond, Tracer) and rcond < 0:
         rcond = float(np.finfo(x.type.part.numpy).eps)

@@ -62,6 +62,8 @@ def floating(x: Any) -> Tracer:
 
 def of_vectors(a: Tracer, ord: Any, axes: Axes, keepdims: bool) -> Tracer:
     """(sum of |x| ** ord) ** (1 / ord) along `axes`, and its limits at 0 and infinity."""
+    if isinstance(ord, Tracer):
+        raise wrong(f"norm: an order that is known is required, got a traced {ord.type}")
     if ord is None or ord == 2:
         square = (a * a.conj()).real if a.type.is_complex else a * a
         return root(sum_(square, axes, keepdims=keepdims))
@@ -70,6 +72,8 @@ def of_vectors(a: Tracer, ord: Any, axes: Axes, keepdims: bool) -> Tracer:
     if ord == 0:
         return sum_(tracer(a != 0, a.type.part.dtype), axes, keepdims=keepdims)
     size = abs(a)
+    if ord == math.inf and 0 in (a.shape[i] for i in axes):
+        return sum_(size, axes, keepdims=keepdims)  # 0, as NumPy's
     if ord in (math.inf, -math.inf):
         return FUNCTIONS[np.max if ord > 0 else np.min](size, axes, keepdims=keepdims)
     if ord == 1:
@@ -83,6 +87,8 @@ def of_vectors(a: Tracer, ord: Any, axes: Axes, keepdims: bool) -> Tracer:
 
 def of_matrices(a: Tracer, ord: Any, axes: Axes, keepdims: bool) -> Tracer:
     """The norm of the matrices whose rows and columns are two axes."""
+    if isinstance(ord, Tracer):
+        raise wrong(f"norm: an order that is known is required, got a traced {ord.type}")
     if ord is None or ord == "fro":
         return of_vectors(a, 2, axes, keepdims)
     if ord in (1, -1, math.inf, -math.inf):

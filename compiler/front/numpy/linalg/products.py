@@ -29,7 +29,7 @@ def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Tracer:
     fits = all(x.ndim == 2 or (x.ndim == 1 and i in (0, ends)) for i, x in enumerate(xs))
     if ends < 1 or not fits:
         got = " and ".join(str(x.type) for x in xs)
-        raise wrong(f"multi_dot: two matrices or more are required, got {got}")
+        raise wrong(f"multi_dot: two matrices or more, of two axes, are required, got {got}")
     terms = [[i, i + 1] for i in range(len(xs))]
     terms[0], terms[-1] = terms[0][2 - xs[0].ndim :], terms[-1][: xs[-1].ndim]
     result = [*terms[0][:-1], *terms[-1][1:]]
@@ -109,7 +109,8 @@ def block_diag(*arrays: Any) -> Tracer:
     if not arrays:
         raise wrong("block_diag: an array is required, got none")
     xs = [FUNCTIONS[np.atleast_2d](x) for x in arrays]
-    if odd := next((x for x in xs if x.ndim != 2), None):
+    odd = next((x for x in xs if x.ndim != 2), None)
+    if odd is not None:
         raise wrong(f"block_diag: matrices are required, got {odd.type}")
     dtype, width = promoted("block_diag", *xs), sum(x.shape[1] for x in xs)
     rows, at = [], 0
