@@ -171,7 +171,7 @@ def zeta(x: Any, q: Any = None) -> Tracer:
         return el.where(el.less(x, 1), math.nan, found)
     x = _inexact(tracer(x))
     if x.type.dtype != "f64":  # where powers would lose the digits of f32
-        return zeta(x.astype("f64")).astype(x.type.dtype)
+        return zeta(x.astype("f64")).astype(x.dtype)
     left = el.less(x, 0)
     right = el.where(left, 1 - x, x)
     found = of_several(ops.zeta, "zeta", right, 1.0)
@@ -325,6 +325,8 @@ def inv_boxcox1p(y: Any, lmbda: Any) -> Tracer:
 
 
 def _inexact(x: Tracer) -> Tracer:
+    if x.type.is_complex:
+        raise wrong(f"special: real numbers are required, got {x.type}")
     return x if x.type.is_inexact else x.astype("f64")
 
 

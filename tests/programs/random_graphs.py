@@ -739,7 +739,7 @@ def dot_general(m: Maker, name: str) -> Value:
 
 def of_matrices(m: Maker, name: str) -> Value:
     """What LAPACK, or a kernel, makes of matrices near a diagonal from 1 to 1.5."""
-    n = m.pick((0, 1, 2, 3)) if name in ("det", "adjugate", "eig") else m.pick((0, 1, 2, 3, 5))
+    n = m.pick((0, 1, 2, 3)) if name in SMALL_ONLY else m.pick((0, 1, 2, 3, 5))
     shape = *m.pick(((), (), (2,), (33,))), n, n
     x = m.of(Type(m.dtype((*WIDE, *COMPLEX)), shape))
     most = 0.5 / (max(n, 1) * max(1.0, *map(abs, m.bounds[x])))
@@ -759,6 +759,8 @@ def of_matrices(m: Maker, name: str) -> Value:
     if name == "eig":  # in an order that rounding may change
         (w,) = ops.eig(a, False)
         return m.note(ops.reduce_sum(w, (w.type.ndim - 1,)), (-6, 6))
+    if name == "adjugate_frechet":
+        return m.note(apply(Op.registry[name](), a, a), (-8, 8))
     alone = {"vectors": False} if name in ("eigh", "svd") else {}
     limit = 8 if name == "det" else 4
     return [m.note(v, (-limit, limit)) for v in apply_all(Op.registry[name](**alone), a)][-1]
@@ -992,9 +994,10 @@ def switch(m: Maker, name: str) -> Value:
 
 
 MATRICES = (
-    "adjugate", "cholesky", "det", "eig", "eigh", "expm", "expm_frechet", "hermitian", "inv",
-    "lu", "pinv", "qr", "slogdet", "solve", "svd", "triangular_solve",
+    "adjugate", "adjugate_frechet", "cholesky", "det", "eig", "eigh", "expm", "expm_frechet",
+    "hermitian", "inv", "lu", "pinv", "qr", "slogdet", "solve", "svd", "triangular_solve",
 )  # fmt: skip
+SMALL_ONLY = "det", "adjugate", "adjugate_frechet", "eig"
 
 BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     **dict.fromkeys(("custom_jvp", "custom_vjp", "custom_vmap", "adjoint"), custom),

@@ -469,3 +469,17 @@ def test_right_sides_of_one_matrix_are_solved_together() -> None:
     text = str(wl.trace(wl.vmap(L.solve, (None, 0)), a, b).graph)
     assert "solve(" in text and "f64[3, 5]" in text and "broadcast" not in text
     close(wl.vmap(L.solve, (None, 0))(a, b), L.solve(a, b.T).T)
+
+
+@pytest.mark.parametrize("rank", [4, 3, 2, 1, 0])
+def test_the_hessian_of_a_determinant_is_that_of_its_minors(rank: int) -> None:
+    rng = np.random.default_rng(rank)
+    a = rng.standard_normal((4, rank)) @ rng.standard_normal((rank, 4))
+    want = np.zeros((4,) * 4)
+    for i, j, k, m in np.ndindex(*want.shape):
+        if i != k and j != m:
+            left = np.delete(np.delete(a, [i, k], 0), [j, m], 1)
+            sign = (-1) ** (i + j + k + m) * (1 if (i < k) == (j < m) else -1)
+            want[i, j, k, m] = sign * np.linalg.det(left)
+    for twice in (wl.hessian(L.det), wl.jacfwd(wl.jacfwd(L.det)), wl.jacrev(wl.jacrev(L.det))):
+        np.testing.assert_allclose(wl.jit(twice)(a), want, 1e-11, 1e-11)
