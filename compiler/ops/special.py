@@ -128,9 +128,50 @@ class LogNdtr(Costly, Formula):
         return rounded(found, args[0].dtype)
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return mul(dx, apply(MillsRatio(), *operands(out)))
+
+
+class MillsRatio(Costly, Formula):
+    """The density of the normal distribution over its distribution function: the slope of its log
+
+    Accuracy: 4 ulp, and x ** 2 / 8 ulp on the right, where it is as small as the density.
+    """
+
+    arity = 1
+
+    def expression(self, *args: Expr) -> Expr:
+        (x,) = in_f64(*args)
+        return rounded(2 * ROOT_HALF / ROOT_PI / scalar("erfcx", x * -ROOT_HALF), args[0].dtype)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return mul(dx, apply(MillsSlope(), *operands(out)))
+
+
+class MillsSlope(Costly, Formula):
+    """-r (x + r) of the ratio r of Mills, its derivative: from -1 on the left to 0
+
+    Accuracy: 1e-11, where x + r is little of each.
+    """
+
+    arity = 1
+    bounds = (-1.0, 0.0)
+
+    def expression(self, *args: Expr) -> Expr:
+        (x,) = in_f64(*args)
+        ratio = 2 * ROOT_HALF / ROOT_PI / scalar("erfcx", x * -ROOT_HALF)
+        far = scalar("lt", x, -200.0)
+        t = 1.0 / scalar("select", far, x, -200.0)
+        t = t * t
+        series = -1.0 + t * (1.0 + t * (-6.0 + t * 50.0))
+        nothing = scalar("eq", ratio, 0.0)  # before x is infinite
+        near = 0.0 - ratio * (scalar("select", nothing, 0.0, x) + ratio)
+        return rounded(scalar("select", far, series, near), args[0].dtype)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         (x,) = operands(out)
-        scaled = apply(Erfcx(), mul(x, like(x, -ROOT_HALF)))
-        return mul(dx, div(like(x, 2 * ROOT_HALF / ROOT_PI), scaled))
+        ratio = apply(MillsRatio(), x)
+        left, right = mul(out, add(x, ratio)), mul(ratio, add(out, like(x, 1.0)))
+        return neg(mul(dx, add(left, right)))
 
 
 class Ndtri(Costly, Formula):

@@ -295,3 +295,13 @@ def test_what_scipys_functions_cannot_do_with_traced_values_is_said() -> None:
     with pytest.raises(wl.ProgramError, match="where= has no form"):
         wl.jit(lambda x: sp.expit(x, where=x > 0))(x)
     assert float(sp.expit(0.0)) == 0.5  # outside of a trace it is SciPy's
+
+
+def test_the_curvature_of_log_ndtr_is_that_of_the_ratio_of_mills() -> None:
+    """-1 far on the left, where differences of the slope have no digit left; 0 on the right."""
+    curved = wl.jit(wl.vmap(wl.grad(wl.grad(wl.special.log_ndtr))))
+    x = np.array([-1e10, -3000.0, -201.0, -50.0, 0.0, 5.0, 14.0, 1e5])
+    want = [-1.0, -0.999999888888963, -0.9999752518125925, -0.999600956813196,
+            -0.6366197723675814, -7.433601914860711e-06, -1.5352491831445597e-42, 0.0]  # fmt: skip
+    np.testing.assert_allclose(curved(x), want, 1e-11)
+    np.testing.assert_allclose(curved(x[:6].astype(np.float32)), want[:6], 2e-7)
