@@ -93,7 +93,7 @@ class Roots:
         for n in self.graph.nodes:
             if isinstance(n.op, DotGeneral):
                 out |= set(map(product_operand, n.args, n.op.contracting))
-            elif isinstance(n.op, Concatenate):
+            elif isinstance(n.op, Concatenate) and len(n.args) <= PIECES:
                 out |= {v for a in n.args for v in [turned_product(a)] if v}
             elif isinstance(n.op, Computed):
                 out |= set(n.op.in_memory(n.args))

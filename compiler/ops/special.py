@@ -17,7 +17,23 @@ from ..ir.graph import Sample, Value, apply
 from ..ir.types import FLOATS, Type, finfo
 from ..kernel import Const, Expr
 from ..kernel import apply as scalar
-from .elementwise import add, and_, div, ge, gt, like, mul, neg, operands, select, sign, sub
+from .elementwise import (
+    add,
+    and_,
+    div,
+    eq,
+    floor,
+    ge,
+    gt,
+    le,
+    like,
+    mul,
+    neg,
+    operands,
+    select,
+    sign,
+    sub,
+)
 from .family import Elementwise, OfOne, of_one, of_two
 from .formula import Formula
 from .reduce import reduce_sum
@@ -317,6 +333,11 @@ class Binom(Costly, Formula):
         return mul(dx, mul(out, slope))
 
 
+def whole_from_0_down(x: Value) -> Value:
+    """Whether x is a pole of gamma: 0, -1, ..."""
+    return and_(le(x, like(x, 0.0)), eq(floor(x), x))
+
+
 class Poch(Costly, Formula):
     """gamma(x + y) / gamma(x), the rising factorial
 
@@ -344,8 +365,18 @@ class Poch(Costly, Formula):
 
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         x, y = operands(out)
-        slope = digamma(add(x, y))
-        return mul(dx, mul(out, slope if i else sub(slope, digamma(x))))
+        end, one = add(x, y), like(x, 1.0)
+        slope = digamma(end)
+        if i:
+            return mul(dx, mul(out, slope))
+        before, after = whole_from_0_down(x), whole_from_0_down(end)
+        mirrored = select(and_(before, after), sub(one, end), end)
+        start = select(before, sub(one, x), x)  # psi(1 - x), but for what both have
+        found = mul(out, sub(digamma(mirrored), digamma(start)))
+        half = mul(x, like(x, 0.5))
+        turn = select(eq(floor(half), half), one, neg(one))
+        alone = mul(turn, mul(gamma_function(end), gamma_function(start)))
+        return mul(dx, select(before, select(after, found, alone), found))
 
 
 class Zeta(Costly):

@@ -56,6 +56,7 @@ from wonderland.compiler.ops.random import Threefry
 from wonderland.compiler.ops.reduce import Where
 from wonderland.compiler.ops.source import rounded_number as of_type
 from wonderland.compiler.ops.source import zero_of
+from wonderland.compiler.ops.special import Costly
 from wonderland.compiler.ops.view import Flip, Pad, Permute, Reshape, Slice
 from wonderland.compiler.ops.windows import OverlapAdd, Windows
 
@@ -330,7 +331,11 @@ def elementwise(m: Maker, name: str) -> Value:
     elif op.interval != Elementwise.interval:
         low, high = op.interval
         apart = 0 if whole else (high - low) / 16  # from the ends, where functions are steep
-        args[-1] = m.within(args[-1], low + apart, high - apart)
+        ends = low + apart, high - apart
+        args[-1] = m.within(args[-1], *ends)
+        if issubclass(op, Costly) and op.arity > 1:  # their other operands have poles too
+            first = m.within(args[0], *ends) if m.chance(0.5) else args[-1]
+            args = [first, *args[-1:] * (op.arity - 1)]
     made = m.pick(variants(op))
     bounds = bounds_of(made, tuple((m.bounds[a], a.dtype) for a in args))
     return m.note(apply(made, *args), bounds)
