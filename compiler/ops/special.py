@@ -328,14 +328,25 @@ class Binom(Costly, Formula):
     def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
         n, k = operands(out)
         one = like(n, 1.0)
-        rest = digamma(add(sub(n, k), one))
-        slope = sub(rest, digamma(add(k, one))) if i else sub(digamma(add(n, one)), rest)
-        return mul(dx, mul(out, slope))
+        rest = add(sub(n, k), one)
+        pole = whole_from_0_down(rest)
+        slope = digamma(select(pole, one, rest))
+        slope = sub(slope, digamma(add(k, one))) if i else sub(digamma(add(n, one)), slope)
+        alone = div(gamma_function(add(n, one)), gamma_function(add(k, one)))
+        alone = mul(alone, slope_at_pole(rest))
+        return mul(dx, select(pole, neg(alone) if i else alone, mul(out, slope)))
 
 
 def whole_from_0_down(x: Value) -> Value:
     """Whether x is a pole of gamma: 0, -1, ..."""
     return and_(le(x, like(x, 0.0)), eq(floor(x), x))
+
+
+def slope_at_pole(x: Value) -> Value:
+    """The slope of 1 / gamma at x = 0, -1, ...: gamma(1 - x), and its sign by turns."""
+    half, one = mul(x, like(x, 0.5)), like(x, 1.0)
+    size = gamma_function(select(whole_from_0_down(x), sub(one, x), one))
+    return select(eq(floor(half), half), size, neg(size))
 
 
 class Poch(Costly, Formula):
@@ -373,9 +384,7 @@ class Poch(Costly, Formula):
         mirrored = select(and_(before, after), sub(one, end), end)
         start = select(before, sub(one, x), x)  # psi(1 - x), but for what both have
         found = mul(out, sub(digamma(mirrored), digamma(start)))
-        half = mul(x, like(x, 0.5))
-        turn = select(eq(floor(half), half), one, neg(one))
-        alone = mul(turn, mul(gamma_function(end), gamma_function(start)))
+        alone = mul(gamma_function(end), slope_at_pole(x))
         return mul(dx, select(before, select(after, found, alone), found))
 
 

@@ -305,3 +305,14 @@ def test_the_curvature_of_log_ndtr_is_that_of_the_ratio_of_mills() -> None:
             -0.6366197723675814, -7.433601914860711e-06, -1.5352491831445597e-42, 0.0]  # fmt: skip
     np.testing.assert_allclose(curved(x), want, 1e-11)
     np.testing.assert_allclose(curved(x[:6].astype(np.float32)), want[:6], 2e-7)
+
+
+def test_slopes_at_poles_of_gamma_are_those_of_differences() -> None:
+    step = 1e-6
+    for f, x, y in (
+        (wl.special.poch, [0.0, -3.0, -3.0, 0.0, -2.0, 2.0], [2.0, 2.0, 5.0, 0.5, 0.5, 3.0]),
+        (wl.special.binom, [2.0, 1.0, 5.0, 3.3, 0.5, 4.0], [5.0, 2.0, 2.0, 4.3, 1.5, 4.5]),
+    ):
+        a, b = np.array(x), np.array(y)
+        got = wl.jit(wl.vmap(wl.grad(f)))(a, b)
+        np.testing.assert_allclose(got, (f(a + step, b) - f(a - step, b)) / (2 * step), 1e-7)
