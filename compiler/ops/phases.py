@@ -439,6 +439,21 @@ def underlying(x: Value) -> tuple[Value, Ints]:
     return x, order
 
 
+def padded_rows(x: Value, low: Sequence[int], high: Sequence[int]) -> Value:
+    """x with zeros before and after it; axes behind all of those are one row with the last such, so
+    that it is copied in long runs."""
+    last = max((d for d in range(x.type.ndim) if low[d] or high[d]), default=0)
+    step = math.prod(x.shape[last + 1 :])
+    if last == x.type.ndim - 1 or not any((*low, *high)):
+        return pad(x, low, high, zero_of(x.type))
+    size, before, after = x.shape[last], low[last], high[last]
+    rows = reshape(x, (*x.shape[:last], size * step))
+    found = pad(
+        rows, (*low[:last], before * step), (*high[:last], after * step), zero_of(x.type)
+    )
+    return reshape(found, (*found.shape[:last], before + size + after, *x.shape[last + 1 :]))
+
+
 def windows_of(x: Value, places: Sequence[int], sizes: Ints, axes: Sequence[Along]) -> Value:
     """The windows of x, with the zeros around it in memory, where they stand as x does."""
     base, order = underlying(x)
@@ -446,7 +461,7 @@ def windows_of(x: Value, places: Sequence[int], sizes: Ints, axes: Sequence[Alon
     for d, size, a in zip(places, sizes, axes, strict=True):
         j = order.index(d)
         low[j], high[j] = a.margins(x.shape[d], size)
-    whole = permute(pad(base, low, high, zero_of(x.type)), inverse(order))
+    whole = permute(padded_rows(base, low, high), inverse(order))
     numbers = (
         (a.count, n, a.stride, a.step, min(a.low, 0)) for a, n in zip(axes, sizes, strict=True)
     )
