@@ -32,6 +32,17 @@ LOSSLESS = {"f16": "tf32", "bf16": "bf16"}
 """What factors that were halves may be rounded to without a change."""
 
 
+def of_factors(op: OneResult, precision: str, *args: Type) -> None:
+    """Requires factors of one dtype that products have, and a precision of them."""
+    if len({x.dtype for x in args}) > 1:
+        raise ProgramError(f"{op.name}: operands of one dtype are required, got {spelled(args)}")
+    of_domain(op, args[0], DOMAIN)
+    if precision not in FACTORS:
+        raise ProgramError(
+            f"{op.name}: a precision of {', '.join(FACTORS)} is required, got {precision!r}"
+        )
+
+
 class DotGeneral(OneResult):
     """y[b, m, n] = sum over k of lhs[b, m, k] * rhs[b, n, k]
 
@@ -48,17 +59,8 @@ class DotGeneral(OneResult):
     precision: str = "f32"
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        lhs, rhs = args
-        if lhs.dtype != rhs.dtype:
-            raise ProgramError(
-                f"dot_general: operands of one dtype are required, got {spelled(args)}"
-            )
-        of_domain(self, lhs, DOMAIN)
-        if self.precision not in FACTORS:
-            raise ProgramError(
-                f"dot_general: a precision of {', '.join(FACTORS)} is required, "
-                f"got {self.precision!r}"
-            )
+        of_factors(self, self.precision, *args)
+        lhs = args[0]
         for k, x in enumerate(args):
             dims = (*self.contracting[k], *self.batching[k])
             if len(set(dims)) != len(dims) or any(not 0 <= d < x.ndim for d in dims):

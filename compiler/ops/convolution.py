@@ -14,9 +14,9 @@ from ..ir.errors import ProgramError
 from ..ir.graph import Node, Pair, Parts, Sample, Value, apply
 from ..ir.precision import FACTORS
 from ..ir.types import Type, spelled
-from .contract import DOMAIN, LOSSLESS, WIDER
+from .contract import DOMAIN, LOSSLESS, WIDER, of_factors
 from .elementwise import add, cast, operands, pairs, sub
-from .family import OneResult, of_domain
+from .family import OneResult
 from .phases import Along, Convolved
 from .view import Ints, flip, inverse, permute
 
@@ -61,16 +61,7 @@ class Convolution(OneResult):
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         x, w = args
-        if x.dtype != w.dtype:
-            raise ProgramError(
-                f"convolution: operands of one dtype are required, got {spelled(args)}"
-            )
-        of_domain(self, x, DOMAIN)
-        if self.precision not in FACTORS:
-            raise ProgramError(
-                f"convolution: a precision of {', '.join(FACTORS)} is required, "
-                f"got {self.precision!r}"
-            )
+        of_factors(self, self.precision, *args)
         self.check_numbers()
         least = self.batching + self.spatial + self.contracting
         if min(x.ndim, w.ndim) < least:

@@ -60,6 +60,16 @@ class Along:
         last = (self.count - 1) * self.stride + (size - 1) * self.step - self.low
         return max(0, self.low), max(0, last - n + 1)
 
+    def of_place(self, f: int) -> slice:
+        """What all windows have at place f, of x with its margins."""
+        start = f * self.step - min(self.low, 0)
+        return slice(start, start + (self.count - 1) * self.stride + 1, self.stride)
+
+    def of_window(self, o: int, size: int) -> slice:
+        """What window o has at its places, of the same."""
+        start = o * self.stride - min(self.low, 0)
+        return slice(start, start + (size - 1) * self.step + 1, self.step)
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -217,7 +227,7 @@ class Convolved:
         aligned: list[Aligned | None] = []
         for k, (a, parts, size) in enumerate(zip(axes, every, self.sizes, strict=True)):
             axis, to = self.batching + k, self.batching + k + d + self.contracting
-            if a.stride == a.step == 1 and size >= len(parts):
+            if folds(a, size, len(parts)):
                 w, along = by_period(w, axis, to, a, len(parts))
                 aligned.append(None)
             else:
@@ -333,20 +343,13 @@ class Convolved:
     def depthwise(self, axes: Sequence[Along]) -> Value:
         """A product of views for each place of a window, and their sum, as x lies in memory."""
         base, order = underlying(self.x)
-        low, high = [0] * len(order), [0] * len(order)
         spots = [order.index(d) for d in self.places]
-        for a, size, j in zip(axes, self.sizes, spots, strict=True):
-            low[j], high[j] = a.margins(base.shape[j], size)
-        base = pad(base, low, high, zero_of(base.type))
+        base = pad(base, *margins_around(base, spots, self.sizes, axes), zero_of(base.type))
         groups = [d for d in order if d < self.batching]
         others = [j for j, d in enumerate(order) if d >= self.batching]
         total = None
         for at in itertools.product(*map(range, self.sizes)):
-            start, stop, step = [0] * len(order), list(base.shape), [1] * len(order)
-            for f, a, j in zip(at, axes, spots, strict=True):
-                start[j], step[j] = f * a.step - min(a.low, 0), a.stride
-                stop[j] = start[j] + (a.count - 1) * a.stride + 1
-            seen = slice_(base, start, stop, step)
+            seen = sliced_along(base, spots, [a.of_place(f) for a, f in zip(axes, at, strict=True)])
             one = (0,) * self.batching, self.x.shape[: self.batching]
             rest = (0,) * (self.w.type.ndim - self.batching - self.spatial)
             w = slice_(
@@ -365,26 +368,39 @@ class Convolved:
         b, n = self.batching, range(self.batching, self.first)
         kept = [d for d in order if d not in n]
         base = reshape(base, [self.x.shape[d] for d in kept])
-        low, high = [0] * len(kept), [0] * len(kept)
-        spots = {d: kept.index(d) for d in self.places}
-        for a, size, j in zip(axes, self.sizes, spots.values(), strict=True):
-            low[j], high[j] = a.margins(base.shape[j], size)
-        base = pad(base, low, high, zero_of(base.type))
+        spots = [kept.index(d) for d in self.places]
+        base = pad(base, *margins_around(base, spots, self.sizes, axes), zero_of(base.type))
         w = reshape(self.w, self.w.shape[: b + self.spatial + self.contracting])
         w = permute(w, [d if d < b else d - len(n) for d in kept])
         inside = [j for j, d in enumerate(kept) if d >= b]
         sums = []
         for at in itertools.product(*(range(a.count) for a in axes)):
-            start, stop, step = [0] * len(kept), list(base.shape), [1] * len(kept)
-            for o, a, size, j in zip(at, axes, self.sizes, spots.values(), strict=True):
-                start[j], step[j] = o * a.stride - min(a.low, 0), a.step
-                stop[j] = start[j] + (size - 1) * a.step + 1
-            total = reduce_sum(mul(slice_(base, start, stop, step), w), inside)
+            window = zip(axes, at, self.sizes, strict=True)
+            seen = sliced_along(base, spots, [a.of_window(o, size) for a, o, size in window])
+            total = reduce_sum(mul(seen, w), inside)
             sums.append(reshape(total, (*total.shape, 1)))
         groups = tuple(d for d in kept if d < b)
         every = concatenate(*sums, axis=b) if len(sums) > 1 else sums[0]
         every = permute(every, (*inverse(groups), b))
         return reshape(every, self.shape([a.count for a in axes]))
+
+
+def margins_around(
+    x: Value, spots: Sequence[int], sizes: Ints, axes: Sequence[Along]
+) -> tuple[list[int], list[int]]:
+    """How many zeros windows along the axes `spots` need before and after x, along each axis."""
+    low, high = [0] * x.type.ndim, [0] * x.type.ndim
+    for a, size, j in zip(axes, sizes, spots, strict=True):
+        low[j], high[j] = a.margins(x.shape[j], size)
+    return low, high
+
+
+def sliced_along(x: Value, spots: Sequence[int], slices: Sequence[slice]) -> Value:
+    """x[slices] along the axes `spots`."""
+    start, stop, step = [0] * x.type.ndim, list(x.shape), [1] * x.type.ndim
+    for j, s in zip(spots, slices, strict=True):
+        start[j], stop[j], step[j] = s.start, s.stop, s.step
+    return slice_(x, start, stop, step)
 
 
 def neighbours(x: Value, y: Value) -> Value:
@@ -397,10 +413,21 @@ def waste(axes: Sequence[Along], sizes: Ints, periods: Sequence[int]) -> float:
     if set(periods) == {1}:
         return 0
     rows = (
-        -(-(n + (p - 1 - a.low) % p) // p) if a.stride == a.step == 1 <= n // p else n
+        rows_of_period(a, n, p)[1] if folds(a, n, p) else n
         for a, n, p in zip(axes, sizes, periods, strict=True)
     )
     return math.prod(r * p / n for r, n, p in zip(rows, sizes, periods, strict=True))
+
+
+def folds(along: Along, size: int, period: int) -> bool:
+    """Whether the phases of an axis are those of w in rows of a period."""
+    return along.stride == along.step == 1 and size >= period
+
+
+def rows_of_period(along: Along, size: int, period: int) -> tuple[int, int]:
+    """How many zeros before w make its rows begin with a phase, and how many rows it is then."""
+    before = (period - 1 - along.low) % period
+    return before, -(-(size + before) // period)
 
 
 def by_period(w: Value, axis: int, to: int, along: Along, period: int) -> tuple[Value, Along]:
@@ -409,8 +436,7 @@ def by_period(w: Value, axis: int, to: int, along: Along, period: int) -> tuple[
     Result q * period + r meets place f where f + r - along.low is a multiple of the period: of w
     with zeros before it, place j * period + period - 1 - r for some j.
     """
-    before = (period - 1 - along.low) % period
-    rows = -(-(w.shape[axis] + before) // period)
+    before, rows = rows_of_period(along, w.shape[axis], period)
     low, high = [0] * w.type.ndim, [0] * w.type.ndim
     low[axis], high[axis] = before, rows * period - before - w.shape[axis]
     w = pad(w, low, high, zero_of(w.type))
@@ -457,11 +483,8 @@ def padded_rows(x: Value, low: Sequence[int], high: Sequence[int]) -> Value:
 def windows_of(x: Value, places: Sequence[int], sizes: Ints, axes: Sequence[Along]) -> Value:
     """The windows of x, with the zeros around it in memory, where they stand as x does."""
     base, order = underlying(x)
-    low, high = [0] * x.type.ndim, [0] * x.type.ndim
-    for d, size, a in zip(places, sizes, axes, strict=True):
-        j = order.index(d)
-        low[j], high[j] = a.margins(x.shape[d], size)
-    whole = permute(padded_rows(base, low, high), inverse(order))
+    spots = [order.index(d) for d in places]
+    whole = permute(padded_rows(base, *margins_around(base, spots, sizes, axes)), inverse(order))
     numbers = (
         (a.count, n, a.stride, a.step, min(a.low, 0)) for a, n in zip(axes, sizes, strict=True)
     )

@@ -223,9 +223,7 @@ class Reduction:
             return ""
         (node,) = nodes
         monoid, dtype = NAMES.get(node.op.name, ""), node.out.dtype
-        args, out = (set(map(uncast, vs)) for vs in (node.args, graph.outputs))
-        if not half:
-            args, out = set(node.args), set(graph.outputs)
+        args, out = (set(map(uncast, vs) if half else vs) for vs in (node.args, graph.outputs))
         if args != set(graph.inputs) or out != {node.out}:
             return ""
         if (monoid in ("any", "all") and dtype != "bool") or (

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ...ir.errors import ProgramError
 from ...ir.graph import Node, Sample, Value, apply, apply_all
-from ...ir.types import Type, spelled
+from ...ir.types import Type
 from ..elementwise import add, div, imag, mul, operands, real, sub
 from ..elementwise import complex as complex_
 from ..family import OneResult, of_one
@@ -20,6 +19,7 @@ from .equations import inv
 from .matrices import (
     DOMAIN,
     OfMatrices,
+    of_direction,
     of_matrices,
     product,
     rejected,
@@ -106,13 +106,7 @@ class AdjugateFrechet(OfMatrices, OneResult):
     arity = 2
 
     def results(self, *args: Type) -> tuple[Type, ...]:
-        x, d = args
-        of_matrices(self, x, square=True)
-        if d != x:
-            raise ProgramError(
-                f"adjugate_frechet: operands of one type are required, got {spelled(args)}"
-            )
-        return (x,)
+        return (of_direction(self, *args),)
 
     def by_lapack(self, *args: np.ndarray) -> Arrays:
         x, d = args

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ...ir.errors import ProgramError
 from ...ir.graph import Sample, Value, apply
-from ...ir.types import Type, spelled
+from ...ir.types import Type
 from ..elementwise import operands
 from ..family import OneResult, of_one
 from ..on_host import Arrays
@@ -18,6 +17,7 @@ from ..view import concatenate, pad, slice_
 from .matrices import (
     DOMAIN,
     OfMatrices,
+    of_direction,
     of_matrices,
     rejected,
     sample_of,
@@ -71,13 +71,7 @@ class ExpmFrechet(OfMatrices, OneResult):
     arity = 2
 
     def results(self, *args: Type) -> tuple[Type, ...]:
-        x, d = args
-        of_matrices(self, x, square=True)
-        if d != x:
-            raise ProgramError(
-                f"expm_frechet: operands of one type are required, got {spelled(args)}"
-            )
-        return (x,)
+        return (of_direction(self, *args),)
 
     def by_lapack(self, *args: np.ndarray) -> Arrays:
         return exponential(args)[1:]

@@ -10,7 +10,7 @@ import numpy as np
 from ...ir.errors import CompilerError, ProgramError
 from ...ir.graph import Node, Op, Pair, Parts, Sample, Value
 from ...ir.symbolic import flat
-from ...ir.types import COMPLEX, WIDE, Type, type_of
+from ...ir.types import COMPLEX, WIDE, Type, spelled, type_of
 from ..contract import dot_general
 from ..elementwise import add, conj, div, eq, ge, gt, imag, le, mul, ne, neg, real, select
 from ..elementwise import complex as complex_
@@ -148,6 +148,15 @@ def hermitian_part(x: Value) -> Value:
 
 
 # ---------------------------------------------------------------- one of two triangles
+
+
+def of_direction(op: Op, x: Type, d: Type) -> Type:
+    """`x`, if it is of square matrices and `d` of the same type."""
+    of_matrices(op, x, square=True)
+    if d != x:
+        got = spelled((x, d))
+        raise ProgramError(f"{op.name}: operands of one type are required, got {got}")
+    return x
 
 
 class Hermitian(OneResult):
