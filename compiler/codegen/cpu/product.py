@@ -282,14 +282,20 @@ class ProductPrinter:
         p, slots = self.p, self.slots
         i, j = (slots.axis(a.name) for a in (p.rows, p.columns))
         along, row = (Level([], frozenset((a.name,))) for a in (p.columns, p.rows))
-        axes, levels = {a.name: a for a in p.outer}, [*outer, along, row]
-        values = Values(slots, axes, frozenset(axes), levels, p.columns.name, lanes, mask)
-        acc = slots.names.fresh("acc")
-        place = f"place + ({i} - row) * {self.block('sums_pitch')} + {j} - column"
-        row.body.append(f"{acc} = load(sums, {place}, {lanes})")
-        values.results["acc"] = Home(acc, wide=True)
-        values.stores(p.stores)
+        sums = f"sums, place + ({i} - row) * {self.block('sums_pitch')} + {j} - column"
+        self.stores_of(sums, [*outer, along, row], p.columns, lanes, mask)
         return [*along.body, Suite(f"for {i} in range(row, row + height)", row.body)]
+
+    def stores_of(
+        self, sums: str, levels: list[Level], vector: Axis, lanes: int, mask: str | None
+    ) -> None:
+        """Writes the stores of some `sums`, in memory, whose lanes follow `vector`."""
+        axes = {a.name: a for a in self.p.outer}
+        values = Values(self.slots, axes, frozenset(axes), levels, vector.name, lanes, mask)
+        acc = self.slots.names.fresh("acc")
+        values.here.body.append(f"{acc} = load({sums}, {lanes})")
+        values.results["acc"] = Home(acc, wide=True)
+        values.stores(self.p.stores)
 
 
 class WindowPrinter(ProductPrinter):
@@ -389,13 +395,8 @@ class WindowPrinter(ProductPrinter):
         vectors = []
         for mask in (None, "tail"):
             row = Level([], frozenset((p.rows.name,)))
-            axes, levels = {a.name: a for a in p.outer}, [*outer, column, row]
-            values = Values(slots, axes, frozenset(axes), levels, p.rows.name, lanes, mask)
-            acc = slots.names.fresh("acc")
-            place = f"({j} - column) * {to} + {i} - first_row"
-            row.body.append(f"{acc} = load(turned, {place}, {lanes})")
-            values.results["acc"] = Home(acc, wide=True)
-            values.stores(p.stores)
+            sums = f"turned, ({j} - column) * {to} + {i} - first_row"
+            self.stores_of(sums, [*outer, column, row], p.rows, lanes, mask)
             vectors.append(row.body)
         whole, tail = vectors
         body: list[Node] = [
