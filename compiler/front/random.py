@@ -28,6 +28,7 @@ from ..ops.random import random_bits, threefry
 from ..ops.source import iota
 from ..trace.operands import axis_of, common_shape, new, shape_given, tracer, value, wrong
 from ..trace.tracer import Tracer
+from .keys import known_generator
 from .lax.lax import complex, eager, erf, erf_inv, top_k
 from .numpy import elementwise as el
 from .numpy import reductions, shapes
@@ -72,12 +73,13 @@ Shape = int | tuple[int, ...]
 
 
 @explained
-def PRNGKey(seed: Any) -> Any:
+def PRNGKey(seed: Any, *, impl: Any = None) -> Any:
     """The key u32[2] of an int of 64 bits: its high and its low word.
 
     An int of 32 bits has no high word, even if negative: as in JAX's default mode, which has no
-    more bits. Others have the keys of JAX's mode of 64 bits.
+    more bits. Others have the keys of JAX's mode of 64 bits. The generator is Threefry.
     """
+    known_generator("key", impl)
     if isinstance(seed, Tracer):
         if seed.shape or seed.type.dtype not in INTEGERS:
             raise wrong(f"PRNGKey: one integer is required, got {seed.type}")
@@ -197,10 +199,14 @@ def truncated_normal(
 
 
 @eager("key", "p")
-def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Tracer:
-    """True with probability p."""
+def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low") -> Tracer:
+    """True with probability p; in mode "high" that of p below the spacing of floats about 1 too."""
     p = tracer(p)
     kind = np.dtype(np.float32) if p.weak or not p.type.is_float else p.dtype
+    if _is_high("bernoulli", mode):
+        size = shape_given("bernoulli", p.shape if shape is None else shape)
+        pair = uniform(key, (2, *size), kind)
+        return pair[1] * kind.type(2.0 ** -np.finfo(kind).nmant) < p.astype(kind) - pair[0]
     return uniform(key, p.shape if shape is None else shape, kind) < p.astype(kind)
 
 
@@ -229,16 +235,33 @@ def exponential(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
     return -el.log1p(-uniform(key, shape, dtype))
 
 
+def _is_high(name: str, mode: Any) -> bool:
+    """Whether twice as many bits are drawn."""
+    if mode not in (None, "low", "high"):
+        raise wrong(f"{name}: a mode among low and high is required, got {mode!r:.40}")
+    return mode == "high"
+
+
 @eager("key")
-def gumbel(key: Any, shape: Shape = (), dtype: Any = np.float32) -> Tracer:
-    """Gumbel of mode 0 and scale 1: -log(-log u)."""
+def gumbel(key: Any, shape: Shape = (), dtype: Any = np.float32, mode: Any = None) -> Tracer:
+    """Gumbel of mode 0 and scale 1: -log(-log u), in mode "high" of a u of twice as many bits."""
     kind = np.dtype(_numpy(_float("gumbel", dtype))).type
+    if _is_high("gumbel", mode):
+        high, low = (uniform(key, (2, *shape_given("gumbel", shape)), kind)[k] for k in range(2))
+        info = np.finfo(kind)
+        below = high + low * kind(2.0**-info.nmant) + info.tiny
+        return -el.log(-el.log1p(-el.where(high >= 0.5, high, below)))
     return -el.log(-el.log(uniform(key, shape, kind, np.finfo(kind).tiny, kind(1))))
 
 
 @eager("key", "logits")
 def categorical(
-    key: Any, logits: Any, axis: int = -1, shape: Any = None, replace: bool = True
+    key: Any,
+    logits: Any,
+    axis: int = -1,
+    shape: Any = None,
+    replace: bool = True,
+    mode: Any = None,
 ) -> Tracer:
     """An index along `axis` with probability softmax(logits): the greatest of logits + gumbel.
 
@@ -249,12 +272,12 @@ def categorical(
     rest = x.shape[:at] + x.shape[at + 1 :]
     front = () if shape is None else tuple(shape)[: len(shape) - len(rest)]
     if replace:
-        noise = gumbel(key, (*front, *x.shape), x.dtype)
+        noise = gumbel(key, (*front, *x.shape), x.dtype, mode)
         return reductions.argmax(noise + x, len(front) + at).astype(np.int32)
     draws = math.prod(front)
     if draws > x.shape[at]:
         raise wrong(f"categorical: at least {draws} categories are required, got {x.shape[at]}")
-    _, found = top_k(shapes.moveaxis(x + gumbel(key, x.shape, x.dtype), at, -1), draws)
+    _, found = top_k(shapes.moveaxis(x + gumbel(key, x.shape, x.dtype, mode), at, -1), draws)
     return shapes.moveaxis(found, -1, 0).reshape(*front, *rest)
 
 
@@ -443,6 +466,7 @@ def choice(
     replace: bool = True,
     p: Any = None,
     axis: int = 0,
+    mode: Any = None,
 ) -> Any:
     """Entries of `a` along an axis, or of range(a): each alike, or with probabilities p; with
     `replace=False` none twice.
@@ -466,12 +490,14 @@ def choice(
         return mixed.reshape(*np.shape(a)[:axis], *shape, *np.shape(a)[axis + 1 :])
     if p is None and not replace:
         return permutation(key, count)[:draws].reshape(shape)
-    places = _places(key, count, shape, p, replace)
+    places = _places(key, count, shape, p, replace, mode)
     return places if whole else _entries(a, places, axis)
 
 
 @eager("key", "p")
-def _places(key: Any, count: int, shape: tuple[int, ...], p: Any, replace: bool) -> Tracer:
+def _places(
+    key: Any, count: int, shape: tuple[int, ...], p: Any, replace: bool, mode: Any
+) -> Tracer:
     """Positions below count."""
     if p is None:
         return randint(key, shape, 0, count)
@@ -480,7 +506,7 @@ def _places(key: Any, count: int, shape: tuple[int, ...], p: Any, replace: bool)
         raise wrong(f"choice: probabilities of shape [{count}] are required, got {weights.type}")
     weights = weights if weights.type.is_float else weights.astype(np.float32)
     if not replace:
-        noisy = gumbel(key, (count,), weights.dtype) + el.log(weights)
+        noisy = gumbel(key, (count,), weights.dtype, mode) + el.log(weights)
         return top_k(noisy, math.prod(shape))[1].reshape(shape)
     upto = cumsum(weights)
     drawn = upto[-1] * (1 - uniform(key, shape, weights.dtype))

@@ -1,13 +1,22 @@
-"""Activations, losses, layers, pooling and initial weights: the names of wonderland.nn."""
+"""Activations, losses, layers, attention, pooling and first weights: the names of wonderland.nn."""
 
+from . import activations as _activations
+from . import attention as _attention
 from . import functions as _functions
-from . import initializers as _initializers
+from . import normalisation as _normalisation
 from . import pooling as _pooling
+from . import weights as _weights
+from .activations import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .functions import *  # noqa: F403
-from .initializers import *  # noqa: F403
+from .normalisation import *  # noqa: F403
 from .pooling import *  # noqa: F403
+from .weights import *  # noqa: F403
 
 __all__: list[str] = []
+__all__ += _activations.__all__
+__all__ += _attention.__all__
 __all__ += _functions.__all__
-__all__ += _initializers.__all__
+__all__ += _normalisation.__all__
 __all__ += _pooling.__all__
+__all__ += _weights.__all__

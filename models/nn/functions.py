@@ -17,6 +17,7 @@ import math
 from typing import Any, NamedTuple
 
 from ...compiler.front import numpy as np
+from ...compiler.front.exponentials import logsumexp as _of_size_and_sign
 from ...compiler.front.functions.custom import custom_jvp
 from ...compiler.front.functions.derivatives import stop_gradient
 from ...compiler.front.lax.lax import erf
@@ -24,7 +25,7 @@ from ...compiler.front.lax.lax import logistic as sigmoid
 from ...compiler.front.special import log1mexp as _log1mexp
 from ...compiler.ir.explain import explained
 from ...compiler.trace.trace import keeps_bf16
-from .initializers import he_normal
+from .weights import he_normal
 
 __all__ = [
     "Linear",
@@ -157,9 +158,19 @@ def _shifted(x: Any, axis: Axis, where: Any) -> Any:
 
 @explained
 def logsumexp(
-    a: Any, axis: Axis = None, b: Any = None, keepdims: bool = False, where: Any = None
+    a: Any,
+    axis: Axis = None,
+    b: Any = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
+    where: Any = None,
 ) -> Any:
-    """log(sum(b * exp(a))) over the mask `where`, without overflow; -inf where nothing is left."""
+    """log(sum(b * exp(a))) over the mask `where`, without overflow; -inf where nothing is left.
+
+    With `return_sign` the logarithm of the size of the sum, and its sign.
+    """
+    if return_sign:
+        return _of_size_and_sign(a, axis, b, keepdims, True, where)
     a = a if where is None else np.where(where, a, -math.inf)
     top = np.max(a, axis=axis, keepdims=True)
     top = stop_gradient(np.where(np.isfinite(top), top, 0))  # inf - inf would be NaN

@@ -26,7 +26,7 @@ LINEAR = {
         fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2
         rfftn
     """,
-    "nn": "avg_pool global_avg_pool sum_pool",
+    "nn": "avg_pool embedding global_avg_pool identity sum_pool",
     "optim": """
         add_decayed_weights apply_updates chain ema incremental_update scale scale_by_schedule sgd
     """,
@@ -51,7 +51,7 @@ CHOOSING = {
         intersect1d setdiff1d setxor1d
     """,
     "lax": "cond pmax pmin scatter_max scatter_min select select_n sort switch top_k",
-    "nn": "global_max_pool max_pool min_pool",
+    "nn": "dropout global_max_pool max_pool min_pool",
 }
 """They give elements of operands, or sums of them, by places or masks."""
 
@@ -76,11 +76,11 @@ DISCRETE = {
         shift_right_logical sign
     """,
     "linalg": "matrix_rank",
-    "nn": "accuracy one_hot",
+    "nn": "accuracy one_hot sparse_sigmoid",
     "special": "gammasgn",
     "random": """
-        PRNGKey bernoulli binomial bits categorical choice fold_in geometric key multinomial
-        permutation poisson rademacher randint split
+        PRNGKey bernoulli binomial bits categorical choice clone fold_in geometric key key_data
+        key_impl multinomial permutation poisson rademacher randint split wrap_key_data
     """,
 }
 """Truth values, integers, steps: the derivative is none, or 0."""
@@ -106,6 +106,7 @@ STATIC = {
     """,
     "random": """
         ball cauchy exponential generalized_normal gumbel laplace logistic maxwell normal
+        orthogonal
     """,
 }
 """No operand has a derivative: shapes, types, numbers of steps, keys."""
@@ -116,9 +117,14 @@ OTHER = {
         cholesky cond det eig eigh eigvals eigvalsh inv lstsq pinv qr slogdet solve svd svdvals
         tensorinv tensorsolve
     """,  # of matrices: see tests/front/numpy/test_linalg.py
+    "random": """
+        beta chisquare dirichlet f gamma loggamma multivariate_normal t
+    """,  # move by random_gamma_grad; a factor of a matrix
     "optim": "adam adamw rmsprop",  # roots of running means, which eps_root or eps keep from 0
     "lax": "random_gamma_grad",  # a quadrature
     "special": "betainc gammainc gammaincc",  # by quadratures
-    "random": "beta chisquare dirichlet f gamma loggamma t",  # move by random_gamma_grad
+    "nn": """
+        batch_norm dot_product_attention group_norm layer_norm
+    """,  # standardize and softmax, and sums of products: see tests/models/nn
 }
 """They are held to differences beside their own tests."""

@@ -129,6 +129,10 @@ def unboxed(y: Any, power: Any) -> Any:
     return mp.exp(mp.log1p(power * y) / power if power else y)
 
 
+def clamped(low: float, high: float) -> Function:
+    return lambda x: min(max(x, mp.mpf(low)), mp.mpf(high))
+
+
 def apart(x: Any) -> bool:
     """Not about a pole of gamma."""
     return x > 0.1 or -0.9 < x < -0.1
@@ -151,6 +155,7 @@ def pair(function: Function) -> Function:
     return lambda x, y: function(wl.numpy.stack([x, y], -1))
 
 
+SELU = mp.mpf(1.0507009873554805), mp.mpf(1.6732632423543772)
 inf, nan, pi = math.inf, math.nan, math.pi
 TIE, APART = (0.7, 0.7), (0.2, 1.0)
 
@@ -354,6 +359,66 @@ OF_ONE = [
     Seam("nn.silu", wl.nn.silu, lambda x: x * sigma(x)),
     Seam("nn.softplus", wl.nn.softplus, soft, (0.0, 20.0, -40.0)),
     Seam("nn.log_sigmoid", wl.nn.log_sigmoid, lambda x: -soft(-x), (0.0, 40.0, -20.0)),
+    Seam("nn.relu6", wl.nn.relu6, clamped(0, 6), (), {0.0: zero, 6.0: lambda x: mp.mpf(6)}),
+    Seam(
+        "nn.hard_sigmoid",
+        wl.nn.hard_sigmoid,
+        lambda x: clamped(0, 6)(x + 3) / 6,
+        (0.0,),
+        {-3.0: zero, 3.0: lambda x: mp.mpf(1)},
+    ),
+    Seam(
+        "nn.hard_silu",
+        wl.nn.hard_silu,
+        lambda x: x * clamped(0, 6)(x + 3) / 6,
+        (0.0,),
+        {-3.0: zero, 3.0: first},
+    ),
+    Seam("nn.hard_tanh", wl.nn.hard_tanh, clamped(-1, 1), (0.0,), {-1.0: first, 1.0: first}),
+    Seam("nn.tanh", wl.nn.tanh, mp.tanh),
+    Seam("nn.soft_sign", wl.nn.soft_sign, lambda x: x / (1 + abs(x)), (1.0,), {0: first}, order=1),
+    Seam(
+        "nn.celu",
+        lambda x: wl.nn.celu(x, 2.0),
+        lambda x: x if x > 0 else 2 * mp.expm1(x / 2),
+        (),
+        {0.0: lambda x: 2 * mp.expm1(x / 2)},
+    ),
+    Seam(
+        "nn.selu",
+        wl.nn.selu,
+        lambda x: SELU[0] * (x if x > 0 else SELU[1] * mp.expm1(x)),
+        (),
+        {0.0: lambda x: SELU[0] * SELU[1] * mp.expm1(x)},
+    ),
+    Seam("nn.mish", wl.nn.mish, lambda x: x * mp.tanh(soft(x)), (0.0, -20.0, 20.0)),
+    Seam("nn.squareplus", wl.nn.squareplus, lambda x: (x + mp.sqrt(x * x + 4)) / 2),
+    Seam(
+        "nn.sparse_plus",
+        wl.nn.sparse_plus,
+        lambda x: x if x >= 1 else (max(x, -1) + 1) ** 2 / 4,
+        (0.0,),
+        {-1.0: zero, 1.0: first},
+    ),
+    Seam("nn.glu", pair(lambda x: wl.nn.glu(x)[..., 0]), lambda x, y: x * sigma(y), (TIE,)),
+    Seam(
+        "nn.logmeanexp",
+        pair(lambda x: wl.nn.logmeanexp(x, -1)),
+        lambda x, y: log_sum(x, y) - mp.log(2),
+        (TIE, APART, (0.0, 0.0)),
+    ),
+    Seam(
+        "nn.standardize",
+        pair(lambda x: wl.nn.standardize(x)[..., 0]),
+        lambda x, y: (x - y) / 2 / mp.sqrt((x - y) ** 2 / 4 + mp.mpf(1e-5)),
+        (APART, (1.0, 3.0)),
+    ),
+    Seam(
+        "nn.rms_norm",
+        pair(lambda x: wl.nn.rms_norm(x)[..., 0]),
+        lambda x, y: x / mp.sqrt((x * x + y * y) / 2 + mp.mpf(1e-6)),
+        (APART, TIE),
+    ),
     Seam("lax.integer_pow", lambda x: wl.lax.integer_pow(x, 3), lambda x: x**3),
     Seam("lax.integer_pow", lambda x: wl.lax.integer_pow(x, 1), first),
     Seam("lax.integer_pow", lambda x: wl.lax.integer_pow(x, 0), lambda x: mp.mpf(1)),
