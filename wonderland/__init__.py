@@ -19,11 +19,11 @@ While it runs: check, debug_print, debug, pure_callback, io_callback.
 Devices: devices, device, device_put, device_get.
 Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, verify,
 default_matmul_precision.
-Names of others: numpy, lax, random, nn, optim, special, tree, ops, testing.
+Names of others: numpy, lax, random, nn, optim, special, tree, tree_util, ops, testing.
 Errors: ProgramError, OverBudget, CompilerError, WideningWarning.
 """
 
-from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree
+from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree, tree_util
 from .compiler.front.effects import check, debug_print, io_callback, pure_callback
 from .compiler.front.functions import checkpoint_policies
 from .compiler.front.functions.checkpoint import (
@@ -116,6 +116,7 @@ __all__ = [
     "testing",
     "trace",
     "tree",
+    "tree_util",
     "value_and_grad",
     "verify",
     "vjp",

@@ -3,11 +3,39 @@
     doubled = wl.tree.map(lambda x: 2 * x, {"w": w, "b": [x, 3.0]})
     leaves, structure = wl.tree.flatten(doubled)
     same = wl.tree.unflatten(structure, leaves)
+    print(wl.tree.summary(same))
 
-Containers are dict, list, tuple, namedtuple, dataclass and None; anything else is a leaf. flatten,
-leaves, structure and paths take a tree apart (a Structure compares and hashes), unflatten puts it
-together, map applies a function to each leaf of trees of one structure.
+Containers are dict, OrderedDict, defaultdict, list, tuple, namedtuple, dataclass, None and classes
+that are registered; anything else is a leaf. `is_leaf=` says which containers are leaves too.
+Apart and together: flatten, leaves, structure (a Structure compares and hashes), unflatten,
+transpose, broadcast. Each leaf: map, reduce, reduce_associative, all.
+Paths: paths as texts, flatten_with_path, leaves_with_path, map_with_path by keys, keystr of those.
+What is in it: size in elements, nbytes, summary as a table.
+Files: save, load, of .npz or .safetensors.
+Fields of dataclasses that are no arrays are static: `heads: wl.tree.Static[int]`, or made by
+`static(default=4)` or `field(metadata={"static": True})`. A function is traced again for each of
+their values.
+Other classes: register, register_with_keys, register_dataclass, register_static.
 """
 
+from .compiler.front import tree_files as _files
+from .compiler.front import trees as _trees
+from .compiler.front.tree_files import *  # noqa: F403
+from .compiler.front.trees import *  # noqa: F403
+from .compiler.trace import tree as _tree
+from .compiler.trace.containers import Static, keystr, register_dataclass, register_static, static
+from .compiler.trace.containers import register_pytree_node as register
+from .compiler.trace.containers import register_pytree_with_keys as register_with_keys
 from .compiler.trace.tree import *  # noqa: F403
-from .compiler.trace.tree import __all__ as __all__
+
+__all__ = [
+    "Static", "keystr", "register", "register_dataclass", "register_static", "register_with_keys",
+    "static",
+]  # fmt: skip
+__all__ += _files.__all__
+__all__ += _trees.__all__
+__all__ += _tree.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__

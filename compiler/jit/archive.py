@@ -33,6 +33,8 @@ from ..ops import nested as _nested  # noqa: F401  the registry that a text is r
 from ..pipeline import Compiled, compile_graph
 from ..settings import active, bytes_of
 from ..trace import tree
+from ..trace.arguments import exact
+from ..trace.containers import is_registered
 from ..trace.trace import Traced
 from ..trace.tree import Structure
 
@@ -208,7 +210,12 @@ def encoded(structure: Structure) -> Any:
         kind = container.__name__
     else:
         kind = f"class {container.__qualname__}"
-        data = [list(tree.fields_of(container)), list(data)]
+        data = [list(tree.fields_of(container)), list(data[: len(tree.static_of(container))])]
+    if is_registered(container):
+        raise ProgramError(
+            "save: containers that are dicts, lists, tuples, named tuples or dataclasses are "
+            f"required, got {container.__name__}"
+        )
     for x in data if kind == "dict" else data[1] if kind.startswith("class") else ():
         if type(x) not in (str, int, float, bool, type(None)):
             raise ProgramError(
@@ -241,4 +248,4 @@ def decoded(code: Any, types: Mapping[str, type]) -> Structure:
     own = tree.fields_of(types[name]), len(tree.static_of(types[name]))
     if own != (tuple(fields), len(static)) or len(fields) != len(children):
         raise ProgramError(f"a {name} of the fields {', '.join(fields):.200} is required")
-    return Structure((types[name], tuple(static), children))
+    return Structure((types[name], (*static, *map(exact, static)), children))

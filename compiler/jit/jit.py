@@ -33,10 +33,11 @@ from ...runtime.gpu.devices import array_on_device
 from ..ir.errors import ProgramError
 from ..ir.graph import Graph
 from ..ir.precision import factors_of
+from ..ir.source import location, user_source
 from ..ir.types import NUMPY, Type, dtype_name
 from ..settings import Settings, active, bytes_of, changed
 from ..trace import tree
-from ..trace.arguments import Ints, Static, Strings, argument_places, places_and_names
+from ..trace.arguments import Ints, Static, Strings, argument_places, places_and_names, positional
 from ..trace.arrays import plain
 from ..trace.standing import StandIn, name_of
 from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
@@ -48,7 +49,7 @@ from .budget import Candidate, fitted
 from .devices import device_of, on_host, program_device
 from .executable import Executable
 from .inspection import Inspection
-from .keys import Key, reason
+from .keys import Key, leaf_name, reason
 
 log = logging.getLogger("wonderland")
 
@@ -292,12 +293,28 @@ class Jitted(StandIn[P, R]):
 
     def entry(self, key: Key, dynamic: Any) -> Executable:
         """The program of a key."""
-        found = self.entries.get(key)
+        try:
+            found = self.entries.get(key)
+        except TypeError:
+            raise self.unhashable(key) from None
         if found is None:
             with self.lock:
                 found = self.entries.get(key) or self.added(key, dynamic)
         self.turns[id(found)] = next(self.clock)
         return found
+
+    def unhashable(self, key: Key) -> BaseException:
+        """The error for static data of a container that does not hash."""
+        found = tree.unhashable(key.structure)
+        assert found is not None, "keys hash, but for what containers hold"
+        path, value = found
+        names = [p.name for p in positional(self.function)]
+        return ProgramError(
+            f"jit: a static field must be hashable, got {type(value).__name__} "
+            f"at {leaf_name(names, path)}",
+            location(user_source()),
+            "a tuple in place of a list or an array, or a field that is not static",
+        )
 
     def added(self, key: Key, dynamic: Any) -> Executable:
         """A new program; those used longest ago go where there are more than PROGRAMS."""

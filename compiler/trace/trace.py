@@ -80,16 +80,17 @@ def aval(x: Any, place: str = "args") -> tuple[Type, bool]:
     found = array_on_device(x)
     found = argument_array(x) if found is None else found
     if found is None:
+        memory = "" if isinstance(x, str) else "; np.asarray(x) where it is memory of numbers"
         raise ProgramError(
             "trace: arrays and numbers are required as arguments, "
             f"got {type(x).__name__} {x!r:.40} at {place}",
             location(user_source()),
-            f"{static(place)}, or close over it; np.asarray(x) where it is memory of numbers",
+            f"{static_repair(place)}, or close over it{memory}",
         )
     return Type(dtype_name(found.dtype), found.shape), False
 
 
-def static(place: str) -> str:
+def static_repair(place: str) -> str:
     """How the argument at a place becomes static: by jit, or as a field of a dataclass."""
     if place.isidentifier() and place != "args":
         return f"static_argnames={place!r}"

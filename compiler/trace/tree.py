@@ -1,11 +1,11 @@
 """Pytrees: arrays in nested containers, as a flat list of leaves and a structure that compares and
 hashes.
 
-Containers are dict (read in sorted key order), list, tuple, namedtuple, dataclass and None (which
-has no leaves); anything else is a leaf. A container's exact type is part of the structure. A
-dataclass field made with `field(metadata={"static": True})` is part of the structure too.
+Containers are dict (read in sorted key order), OrderedDict, defaultdict, list, tuple, namedtuple,
+dataclass, None (which has no leaves) and what is registered; anything else is a leaf. A container's
+exact type is part of the structure, and so are static fields of a dataclass (see containers.py).
 `unflatten(flatten(tree))` gives the tree back; dataclasses are rebuilt without calling `__init__`,
-so leaves may be anything.
+so leaves may be anything. `is_leaf` stops at containers that it says are leaves.
 
 Example:
 >>> leaves, structure = flatten({"w": [1, 2], "b": 3})
@@ -15,31 +15,44 @@ Example:
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..ir.errors import ProgramError
 from ..ir.explain import explained
 from ..ir.source import location, user_source
-from ..ir.types import Type
+from .arguments import exact
+from .containers import (
+    CLASSES,
+    DATACLASS,
+    DICT,
+    FIELDS,
+    KINDS,
+    LEAF,
+    LIST,
+    NAMED,
+    NONE,
+    REGISTERED,
+    TUPLE,
+    DictKey,
+    FlattenedIndexKey,
+    GetAttrKey,
+    KeyPath,
+    SequenceKey,
+    container_kind,
+    fields_of,
+    sorted_keys,
+    static_of,
+)
 
 __all__ = ["Structure", "flatten", "leaves", "map", "paths", "structure", "unflatten"]
 
 DEEPEST = 256
 """Containers in each other, at most: Python's own stack holds a few for each."""
 
-LEAF, NONE, DICT, LIST, TUPLE, NAMED, DATACLASS = range(7)
-
-
-_kinds: dict[type, int] = {type(None): NONE, dict: DICT, list: LIST, tuple: TUPLE, Type: LEAF}
-_fields: dict[
-    type, tuple[tuple[str, ...], tuple[str, ...]]
-] = {}  # of a dataclass: names of children, of static fields
-
 
 class Structure(tuple[Any, ...]):
-    """A container's (type, keys or static values, children), or (None, (), ()) for a leaf.
+    """A container's (type, data, children), or (None, (), ()) for a leaf.
 
     A tuple, for the speed of hashing and comparing.
     """
@@ -52,7 +65,8 @@ class Structure(tuple[Any, ...]):
 
     @property
     def data(self) -> tuple[Any, ...]:
-        """Sorted keys of a dict, static values of a dataclass."""
+        """Sorted keys of a dict; static values of a dataclass, or data and keys of a registered
+        class, and then what tells these apart to the bit."""
         return self[1]
 
     @property
@@ -64,6 +78,11 @@ class Structure(tuple[Any, ...]):
         """The number of leaves."""
         return 1 if self[0] is None else sum(c.size for c in self[2])
 
+    @property
+    def num_leaves(self) -> int:
+        """As jax calls `size`."""
+        return self.size
+
     def __repr__(self) -> str:
         return f"Structure({unflatten(self, ['*'] * self.size)!r})"
 
@@ -72,85 +91,64 @@ _LEAF = Structure((None, (), ()))
 _NONE = Structure((type(None), (), ()))
 
 
-def fields_of(container: type) -> tuple[str, ...]:
-    """Names of the children of a named tuple or a dataclass."""
-    if _kind(container) == NAMED:
-        return tuple(container._fields)  # pyright: ignore[reportAttributeAccessIssue]
-    return _fields[container][0] if container in _fields else ()
-
-
-def static_of(container: type) -> tuple[str, ...]:
-    """Names of the static fields of a dataclass; of anything else there are none."""
-    return _fields[container][1] if container in _fields else ()
-
-
-def _kind(container: type) -> int:
-    """How values of a type are taken apart; found out once per type."""
-    kind = _kinds.get(container)
-    if kind is not None:
-        return kind
-    kind = LEAF
-    if issubclass(container, tuple) and hasattr(container, "_fields"):
-        kind = NAMED
-    elif dataclasses.is_dataclass(container):
-        declared = dataclasses.fields(container)
-        static = tuple(f.name for f in declared if f.metadata.get("static"))
-        _fields[container] = tuple(f.name for f in declared if f.name not in static), static
-        kind = DATACLASS
-    elif issubclass(container, (dict, list, tuple)):
-        raise ProgramError(
-            "tree: a container is a dict, list, tuple, namedtuple, dataclass or None, "
-            f"got {container.__name__}",
-            repair="dict(...) or list(...) or tuple(...) of it",
-        )
-    _kinds[container] = kind
-    return kind
-
-
 @explained
-def flatten(tree: Any) -> tuple[list[Any], Structure]:
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Structure]:
     """The leaves in order, and the structure that puts them back."""
-    kind = _kind(type(tree))
+    kind = LEAF if is_leaf is not None and is_leaf(tree) else container_kind(type(tree))
     if kind == LEAF:
         return [tree], _LEAF
     leaves: list[Any] = []
-    return leaves, _flatten(tree, kind, leaves)
+    return leaves, _flatten(tree, kind, leaves, is_leaf)
 
 
-def _flatten(tree: Any, kind: int, leaves: list[Any], depth: int = 1) -> Structure:
+def _flatten(
+    tree: Any,
+    kind: int,
+    leaves: list[Any],
+    is_leaf: Callable[[Any], bool] | None = None,
+    depth: int = 1,
+) -> Structure:
     """The structure of a container; its leaves are appended. Written for speed."""
-    data: tuple[Any, ...] = ()
     if depth > DEEPEST + 8:  # a few are ours, as that of all arguments
         raise ProgramError(
             f"tree: at most {DEEPEST} containers in each other are required, got more",
             location(user_source()),
             "one list of all arrays, and no container that holds itself",
         )
-    if kind == DICT:
-        try:
-            data = tuple(sorted(tree))
-        except TypeError:
-            raise ProgramError(f"tree: keys of a dict must be sortable, got {list(tree)}") from None
-        children = [tree[key] for key in data]
-    elif kind == DATACLASS:
-        names, static = _fields[type(tree)]
-        children = [getattr(tree, name) for name in names]
-        data = tuple([getattr(tree, name) for name in static])
-    elif kind == NONE:
+    if kind == NONE:
         return _NONE
-    else:
-        children = tree
+    children, data = _apart(tree, kind)
     found = []
     for child in children:
-        inner = _kinds.get(type(child))
-        if inner is None:
-            inner = _kind(type(child))
+        inner = KINDS.get(type(child))
+        if is_leaf is not None and is_leaf(child):
+            inner = LEAF
+        elif inner is None:
+            inner = container_kind(type(child))
         if inner:
-            found.append(_flatten(child, inner, leaves, depth + 1))
+            found.append(_flatten(child, inner, leaves, is_leaf, depth + 1))
         else:
             leaves.append(child)
             found.append(_LEAF)
     return Structure((type(tree), data, tuple(found)))
+
+
+def _apart(tree: Any, kind: int) -> tuple[Sequence[Any], tuple[Any, ...]]:
+    """The children of a container of a kind, and the data of its structure."""
+    if kind == DICT:
+        keys = sorted_keys(tree)
+        return [tree[key] for key in keys], keys
+    if kind == DATACLASS:
+        names, static = FIELDS[type(tree)]
+        children = [getattr(tree, name) for name in names]
+        if not static:
+            return children, ()
+        values = [getattr(tree, name) for name in static]
+        return children, (*values, *[exact(x) for x in values])
+    if kind == REGISTERED:
+        children, own, keys = CLASSES[type(tree)].apart(tree)
+        return children, (own, keys, exact(own))
+    return () if kind == NONE else tree, ()
 
 
 def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
@@ -161,7 +159,7 @@ def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
     container. A caller that checks the leaves anyway (a compiled function's guard) reads its
     arguments so at about 40 ns a leaf.
     """
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"exact": exact}
     lines: list[str] = []
     found: list[str] = []
 
@@ -174,17 +172,25 @@ def reader(structure: Structure) -> Callable[[Any], tuple[Any, ...] | None]:
         if container is None:
             found.append(text)
             return
-        variable = f"t{len(lines)}"
-        kind = _kind(container)
+        variable = f"t{len(names)}"
+        kind = container_kind(container)
         checks = f"type({variable}) is not {name(container)}"
         if kind in (DICT, LIST, TUPLE):
             checks += f" or len({variable}) != {len(children)}"
         if kind == DATACLASS:
-            fields, static = _fields[container]
+            fields, static = FIELDS[container]
             checks += "".join(
-                f" or {variable}.{f} != {name(v)}" for f, v in zip(static, data, strict=True)
+                f" or {variable}.{f} is not {name(v)} and exact({variable}.{f}) != {name(k)}"
+                for f, v, k in zip(static, data, data[len(static) :], strict=False)
             )
             places = [f".{f}" for f in fields]
+        elif kind == REGISTERED:
+            _, keys, bits = data
+            checks = f"{variable}.keys != {name(keys)} or exact({variable}.data) != {name(bits)}"
+            checks += f" or len({variable}.children) != {len(children)}"
+            lines.append(f"        if type({text}) is not {name(container)}: return None\n")
+            text = f"{name(CLASSES[container].apart)}({text})"
+            places = [f".children[{i}]" for i in range(len(children))]
         elif kind == DICT:
             places = [f"[{name(key)}]" for key in data]
         else:
@@ -221,7 +227,7 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
     if container is None:
         return next(leaves)
     values = [next(leaves) if c[0] is None else _unflatten(c, leaves) for c in children]
-    kind = _kinds[container]
+    kind = KINDS[container]
     if kind == DICT:
         return dict(zip(data, values, strict=True))
     if kind == LIST:
@@ -232,17 +238,19 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
         return container(*values)
     if kind == NONE:
         return None
-    names, static = _fields[container]
+    if kind == REGISTERED:
+        return CLASSES[container].together(data[0], tuple(values))
+    names, static = FIELDS[container]
     made = object.__new__(container)
-    for name, value in (*zip(names, values, strict=True), *zip(static, data, strict=True)):
+    for name, value in (*zip(names, values, strict=True), *zip(static, data, strict=False)):
         object.__setattr__(made, name, value)
     return made
 
 
 @explained
-def leaves(tree: Any) -> list[Any]:
+def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """The leaves in order."""
-    return flatten(tree)[0]
+    return flatten(tree, is_leaf)[0]
 
 
 def composed(outer: Structure, inner: Structure) -> Structure:
@@ -263,14 +271,11 @@ def prefix(numbers: Any, structure: Structure, path: str = "") -> Iterator[Any]:
         yield from [numbers] * structure.size
         return
     keys = _keys(structure)
-    kind = _kind(type(numbers))
+    kind = container_kind(type(numbers))
     fits = type(numbers) is structure.container and kind not in (LEAF, NONE)
-    children: list[Any] = []
-    if fits and kind == DICT:
-        fits = sorted(numbers) == list(structure.data)
-        children = [numbers[key] for key in structure.data] if fits else []
-    elif fits:
-        children = [getattr(numbers, k[1:]) for k in keys] if kind == DATACLASS else list(numbers)
+    children, data = _apart(numbers, kind) if fits else ((), ())
+    if kind == DICT:
+        fits = data == structure.data
     if not fits or len(children) != len(structure.children):
         raise ProgramError(
             f"a number, None, or a tree of them for {_described(structure)}"
@@ -281,51 +286,89 @@ def prefix(numbers: Any, structure: Structure, path: str = "") -> Iterator[Any]:
 
 
 @explained
-def structure(tree: Any) -> Structure:
+def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Structure:
     """The structure, without the leaves."""
-    return flatten(tree)[1]
+    return flatten(tree, is_leaf)[1]
 
 
 @explained
-def map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
-    """The tree of `function` of the leaves that stand at the same place in all trees."""
-    first, structure = flatten(tree)
-    others = [_matching(structure, other) for other in rest]
+def map(
+    function: Callable[..., Any],
+    tree: Any,
+    *rest: Any,
+    is_leaf: Callable[[Any], bool] | None = None,
+) -> Any:
+    """The tree of `function` of the leaves that stand at the same place in all trees.
+
+    In `rest` a whole tree may stand in the place of a leaf: the function is given that.
+    Example:
+    >>> map(lambda x, y: x + y, {"w": 1, "b": [2]}, {"w": 10, "b": [20]})
+    {'b': [22], 'w': 11}
+    """
+    first, structure = flatten(tree, is_leaf)
+    others = [subtrees(structure, other) for other in rest]
     return unflatten(structure, [function(*same) for same in zip(first, *others, strict=True)])
 
 
-def _matching(structure: Structure, tree: Any) -> list[Any]:
-    found, other = flatten(tree)
-    if other != structure:
-        raise ProgramError(
-            f"tree: trees of one structure are required, {difference(structure, other)}"
-        )
+def subtrees(structure: Structure, tree: Any) -> list[Any]:
+    """What stands in `tree` at the place of each leaf of `structure`, its leaves or containers."""
+    found: list[Any] = []
+    if difference := _cut(structure, tree, found):
+        raise ProgramError(f"tree: trees of one structure are required, {difference}")
     return found
 
 
+def _cut(structure: Structure, tree: Any, found: list[Any], path: str = "") -> str:
+    """Fills `found`; the result is empty, or says where the structures differ."""
+    if structure.container is None:
+        found.append(tree)
+        return ""
+    kind = container_kind(type(tree))
+    children, data = _apart(tree, kind) if kind else ((), ())
+    own = Structure((type(tree), data, (_LEAF,) * len(children))) if kind else _LEAF
+    wanted = Structure((*structure[:2], (_LEAF,) * len(structure.children)))
+    if own != wanted:
+        return difference(wanted, own, path)
+    for part, child, key in zip(structure.children, children, _keys(structure), strict=True):
+        if wrong := _cut(part, child, found, path + key):
+            return wrong
+    return ""
+
+
 @explained
-def paths(structure: Structure) -> list[str]:
-    """How each leaf is reached, for messages: `['layers'][0].weight`."""
-    return list(_paths(structure, ""))
+def paths(tree: Any) -> list[str]:
+    """How each leaf of a tree, or of its structure, is reached: `['layers'][0].weight`."""
+    of = tree if isinstance(tree, Structure) else structure(tree)
+    return ["".join(str(key) for key in path) for path in key_paths(of)]
+
+
+def key_paths(structure: Structure) -> Iterator[KeyPath]:
+    """The path to each leaf."""
+    if structure.container is None:
+        yield ()
+    for key, child in zip(entries(structure), structure.children, strict=True):
+        for path in key_paths(child):
+            yield (key, *path)
+
+
+def entries(structure: Structure) -> tuple[Any, ...]:
+    """The step of a path to each child of a container."""
+    container, data, children = structure
+    if container is None:
+        return ()
+    kind = container_kind(container)
+    if kind == DICT:
+        return tuple(DictKey(k) for k in data)
+    if kind in (NAMED, DATACLASS):
+        return tuple(GetAttrKey(name) for name in fields_of(container))
+    if kind == REGISTERED:
+        return data[1] or tuple(FlattenedIndexKey(i) for i in range(len(children)))
+    return tuple(SequenceKey(i) for i in range(len(children)))
 
 
 def _keys(structure: Structure) -> tuple[str, ...]:
     """How each child of a container is reached from it."""
-    container, data, children = structure
-    if container is dict:
-        return tuple(f"[{k!r}]" for k in data)
-    if container in _fields:
-        return tuple(f".{n}" for n in _fields[container][0])
-    if container is not None and _kinds[container] == NAMED:
-        return tuple(f".{n}" for n in container._fields)
-    return tuple(f"[{i}]" for i in range(len(children)))
-
-
-def _paths(structure: Structure, prefix: str) -> Iterator[str]:
-    if structure.container is None:
-        yield prefix
-    for key, child in zip(_keys(structure), structure.children, strict=True):
-        yield from _paths(child, prefix + key)
+    return tuple(str(key) for key in entries(structure))
 
 
 def difference(expected: Structure, got: Structure, path: str = "") -> str:
@@ -336,9 +379,10 @@ def difference(expected: Structure, got: Structure, path: str = "") -> str:
     if expected[:1] == got[:1] and keys == others and expected.data == got.data:
         pairs = zip(keys, expected.children, got.children, strict=True)
         return next(found for key, a, b in pairs if (found := difference(a, b, path + key)))
-    return (
-        f"{path or 'the tree'} is {_described(expected)} in one and {_described(got)} in the other"
-    )
+    first, second = _described(expected), _described(got)
+    if first == second:
+        first, second = (f"{first} with {_fixed(x)}" for x in (expected, got))
+    return f"{path or 'the tree'} is {first} in one and {second} in the other"
 
 
 def _described(structure: Structure) -> str:
@@ -348,3 +392,27 @@ def _described(structure: Structure) -> str:
         return "None"
     inside = ", ".join(key.strip("[].") for key in _keys(structure)) or "nothing"
     return f"a {structure.container.__name__} of {inside}"
+
+
+def _fixed(structure: Structure) -> str:
+    """The static part of a container in words."""
+    container, data, _ = structure
+    names = static_of(container) if container else ()
+    pairs = [f"{n}={x!r:.40}" for n, x in zip(names, data, strict=False)]
+    return ", ".join(pairs) or f"{data[0]!r:.60}"
+
+
+def unhashable(structure: Structure, path: str = "") -> tuple[str, Any] | None:
+    """The path and the value of a static part that does not hash."""
+    container, data, children = structure
+    names = static_of(container) if container else ()
+    parts = [*zip((f".{n}" for n in names), data, strict=False)]
+    if container is not None and container_kind(container) == REGISTERED:
+        parts = [("", data[0])]
+    for name, x in parts:
+        try:
+            hash(x)
+        except TypeError:
+            return path + name, x
+    inside = zip(_keys(structure), children, strict=True)
+    return next((f for key, child in inside if (f := unhashable(child, path + key))), None)

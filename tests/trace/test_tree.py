@@ -87,8 +87,8 @@ def test_paths_name_the_leaves() -> None:
 
 
 def test_messages_say_where_trees_differ() -> None:
-    with pytest.raises(ProgramError, match=r"\['a'\]\[1\] is a leaf in one and None in the other"):
-        tree.map(lambda x, y: x, {"a": [1, 2]}, {"a": [1, None]})
+    with pytest.raises(ProgramError, match=r"\['a'\]\[1\] is None in one and a leaf in the other"):
+        tree.map(lambda x, y: x, {"a": [1, None]}, {"a": [1, 2]})
     with pytest.raises(
         ProgramError, match=r"the tree is a dict of 'a' in one and a dict of 'b' in the other"
     ):

@@ -29,7 +29,7 @@ from ...ops.source import full
 from ...trace import tree
 from ...trace.operands import new, value
 from ...trace.standing import name_of
-from ...trace.trace import Traced, aval, call, names_of, static, trace_tree
+from ...trace.trace import Traced, aval, call, names_of, static_repair, trace_tree
 from ...trace.tracer import Tracer
 from ...trace.tree import Structure
 from ...transform import jvp as forward_mode
@@ -477,7 +477,7 @@ def differentiable(
                 f"{name}: float inputs are required, got {v.type} at {place}",
                 location(user_source()),
                 "x.astype(np.float32), or argnums without it"
-                + (f", or {static(place)}" if "." in place else ""),
+                + (f", or {static_repair(place)}" if "." in place else ""),
             )
 
 
