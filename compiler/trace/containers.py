@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from ..ir.errors import ProgramError
+from ..ir.explain import explained
 from ..ir.types import Type
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ KeyPath = tuple[Any, ...]
 """From the root of a tree to a leaf. Classes may register keys of their own."""
 
 
+@explained
 def keystr(keys: KeyPath, *, simple: bool = False, separator: str = "") -> str:
     """A path as text: `['layers'][0].weight`, or `layers/0/weight` if `simple` and separated by /.
 
@@ -163,6 +165,7 @@ Static = Annotated[T, _STATIC]
 """The annotation of a static field: `heads: Static[int]`."""
 
 
+@explained
 def static(**options: Any) -> Any:
     """A static field of a dataclass: `dataclasses.field` of these options, part of the structure.
 
@@ -212,6 +215,7 @@ def _enter(container: Any, registered: Registered) -> None:
     CLASSES[container], KINDS[container] = registered, REGISTERED
 
 
+@explained
 def register_pytree_node(
     nodetype: type[T],
     flatten_func: Callable[[T], tuple[Iterable[Any], Hashable]],
@@ -244,6 +248,7 @@ def register_pytree_node(
     _enter(nodetype, Registered(apart, unflatten_func))
 
 
+@explained
 def register_pytree_with_keys(
     nodetype: type[T],
     flatten_with_keys: Callable[[T], tuple[Iterable[Any], Hashable]],
@@ -275,6 +280,7 @@ def _pair(container: type, found: Any) -> tuple[Any, Any]:
     return found
 
 
+@explained
 def register_dataclass(
     nodetype: C,
     data_fields: Sequence[str] | None = None,
@@ -312,6 +318,7 @@ def register_dataclass(
     return nodetype
 
 
+@explained
 def register_static(cls: C) -> C:
     """Makes values of a class, which hash and compare, part of the structure; gives the class.
 
@@ -321,6 +328,7 @@ def register_static(cls: C) -> C:
     return cls
 
 
+@explained
 def register_pytree_node_class(cls: C) -> C:
     """Registers a class by its methods `tree_flatten` and `tree_unflatten`; gives the class."""
     node: Any = cls
@@ -328,6 +336,7 @@ def register_pytree_node_class(cls: C) -> C:
     return cls
 
 
+@explained
 def register_pytree_with_keys_class(cls: C) -> C:
     """Registers a class by its methods `tree_flatten_with_keys` and `tree_unflatten`; gives it."""
     node: Any = cls

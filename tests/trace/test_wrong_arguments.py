@@ -36,7 +36,7 @@ WRONG: dict[str, Any] = {
 UNTRACED = (
     "broadcast_shapes", "diag_indices", "from_dlpack", "isdtype", "issubdtype", "promote_types",
     "tril_indices", "triu_indices", "Schedule", "axes_of", "tracer", "unsupported", "wrong", "root",
-    "implements",
+    "implements", "Static",
 )  # fmt: skip
 """NumPy's own functions of static values, types, and what a module imports."""
 MEANINGLESS = (
