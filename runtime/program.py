@@ -23,6 +23,17 @@ Array = TypeVar("Array")
 SHARED = "arguments that share memory with a donated one cannot be bound"
 
 
+class NativeCalls(Protocol):
+    """How machine code of others calls a program, holding Python's lock or not, on any thread:
+    `call(address, addresses)` with the addresses of the arguments, then of the results, of exactly
+    its kinds, gives 0, or 1 + k where check k fails, of which `failures` tells.
+    """
+
+    call: int
+    address: int
+    failures: tuple[str, ...]
+
+
 class AnyProgram(Protocol):
     """Rows over arguments, results, constants and an arena, ready to be called."""
 
@@ -52,6 +63,10 @@ class AnyProgram(Protocol):
 
     def bind(self, leaves: Leaves) -> Bound:
         """The program tied to arrays of exactly its kinds."""
+        ...
+
+    def native_calls(self) -> NativeCalls:
+        """Errors: TypeError where the program needs Python, or another device."""
         ...
 
     def refusal(self, leaf: Any) -> tuple[str, str] | None:

@@ -131,13 +131,17 @@ class HostRow:
     """A call of Python on the calling thread.
 
     `function(*inputs)` gives an array, a tuple of arrays, or None. It receives copies, so it may
-    keep them; what it gives is copied to `outputs`.
+    keep them; what it gives is copied to `outputs`. `condition` is an input, of bools: where
+    all are true the call does nothing and gives nothing, and may be left out; else it raises what
+    `failure` says without values.
     """
 
     function: Callable[..., Any]
     inputs: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
     name: str = ""
+    condition: int | None = None
+    failure: str = ""
 
     def __str__(self) -> str:
         def text(operands: tuple[Operand, ...]) -> str:

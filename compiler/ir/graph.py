@@ -63,6 +63,7 @@ class Op:
     effect: ClassVar[bool] = False  # does something; the first operand and result are tokens
     outside: ClassVar[bool] = False  # runs outside of kernels, on arrays: code of the user's
     hosted: ClassVar[bool] = False  # no kernel has it: NumPy computes it on whole arrays
+    passes: ClassVar[int | None] = None  # the operand: where it is all true, nothing is done
     constant: ClassVar[bool] = False  # an array of the program: it is there, nothing computes it
     controls: ClassVar[bool] = False  # runs its graphs: in turns, or one of them
     fuses: ClassVar[bool] = False  # may be computed by a kernel of several nodes, at any element
@@ -79,6 +80,10 @@ class Op:
             Op.registry[cls.name] = cls
 
     # ---- the block of an op
+
+    def failure(self) -> str:
+        """What the error says where `passes` is not all true, without values."""
+        return ""
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         """The types of the results, or a ProgramError."""

@@ -35,6 +35,12 @@ class Executable:
 
     A call takes the arguments without the static ones, whose values are part of the program. It
     never traces or compiles: arguments of another kind are an error.
+
+    Within `@numba.njit` it is a function too, without Python in between, on any thread: of the
+    arrays of the arguments in their order (`paths`), of one array or a flat tuple, in which a
+    result without axes is a number. Types that do not fit are errors of Numba's typing, other
+    shapes a ValueError; a check that fails raises, without values. Not for programs that call
+    Python or NumPy, and Numba does not keep what calls one in its cache.
     """
 
     traced: Traced
@@ -67,6 +73,17 @@ class Executable:
         return f"<compiled {self.name}({inputs}) -> ({outputs})>"
 
     # ---- calls
+
+    @lazy
+    def numba_function(self) -> Any:
+        """This as a function of Numba's; its code finds it by `_numba_type_`."""
+        from .numba_calls import numba_function  # brings Numba
+
+        return numba_function(self.traced, self.paths, self.compiled)
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.numba_function._numba_type_
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         return self.together(self.program(self.leaves(args, options)))

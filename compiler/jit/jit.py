@@ -243,6 +243,15 @@ class Jitted(StandIn[P, R]):
         arrays, kinds = self.kind(leaves, dynamic)
         return self.entry(Key(static, structure, kinds, self.settings(arrays)), dynamic)
 
+    @property
+    def _numba_type_(self) -> Any:
+        """Numba's code calls what `compile` gives: here kinds of arguments are not known."""
+        from numba.core.errors import TypingError
+
+        required = "a program for arguments of one kind is required in Numba's code"
+        repair = f"program = {self.name}.compile(*arguments) before, and call that there"
+        raise TypingError(f"{self.name}: {required}, got <jit of {self.name}>\ntry: {repair}")
+
     # ---- keys
 
     def parted(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ from ..ir.symbolic import repeated
 from ..ir.types import Type, spelled, type_of
 from ..kernel import Const, Expr
 from ..kernel.index import Index, Read
-from .elementwise import and_
+from .elementwise import and_, not_, or_
 from .family import Computed, OneResult
 from .nested.bodies import by_row
 
@@ -297,6 +297,8 @@ class Check(Outside):
     """Raises an AssertionError where operand 0 is false somewhere; `text` is a format of the
     others, `place` the user's line."""
 
+    passes = 1  # behind the token
+
     text: str
     place: str
 
@@ -312,8 +314,29 @@ class Check(Outside):
             said = self.text.format(*values)
             if values and "{" not in self.text:
                 said += f", got {', '.join(map(str, values))}"
-            raise AssertionError(f"check: {said}{self.place and f'{chr(10)}{self.place}'}")
+            raise AssertionError(self.message(said))
         return ()
+
+    def message(self, said: str) -> str:
+        return f"check: {said}{self.place and f'{chr(10)}{self.place}'}"
+
+    def failure(self) -> str:
+        parts = string.Formatter().parse(self.text)
+        return self.message("".join(t + "..." * (name is not None) for t, name, _, _ in parts))
+
+    def batch_where(
+        self,
+        node: Node,
+        args: tuple[Value, ...],
+        batched: tuple[bool, ...],
+        size: int,
+        on: Value,
+    ) -> tuple[Value, ...]:
+        """Rows that are not `on` pass."""
+        (passed,) = repeated(args[1:2], batched[1:2], size)
+        passed = or_(passed, not_(by_row(on, passed)))
+        given, marks = (args[0], passed, *args[2:]), (batched[0], True, *batched[2:])
+        return self.batch(node, given, marks, size)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

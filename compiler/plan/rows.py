@@ -266,4 +266,5 @@ def host_row(work: HostWork, slots: list[Slot]) -> HostRow:
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         return interpret(graph, *arrays)
 
-    return HostRow(run, tuple(found[:count]), tuple(found[count:]), node.op.name)
+    name, condition, failure = node.op.name, node.op.passes, node.op.failure()
+    return HostRow(run, tuple(found[:count]), tuple(found[count:]), name, condition, failure)

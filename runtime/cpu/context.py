@@ -26,14 +26,22 @@ class Context:
     not fit, and nothing has run. What is less is a call of Python: `host` says which, and `resume`
     goes on after it. Ctrl-C in a loop raises its error.
     `hold`: short enough to keep Python's lock. `native`: how arrays are read; None: as works here.
+    `signals`: whether loops look for Ctrl-C, which takes Python's lock.
     """
 
     start: Callable[[tuple[Any, ...], tuple[np.ndarray | None, ...]], int]
     proceed: Callable[[], int]
     resume: Callable[[int], int]
 
-    def __init__(self, table: Table, hold: bool, team: Team | None, native: bool | None = None):
-        self.table = table
+    def __init__(
+        self,
+        table: Table,
+        hold: bool,
+        team: Team | None,
+        native: bool | None = None,
+        signals: bool = True,
+    ):
+        self.table, self.signals = table, signals
         self.team = team  # whose memory lives as long as a launch may use it
         self.arena = aligned_array(table.arena_bytes)
         stride = -(-table.scratch_bytes // ALIGNMENT) * ALIGNMENT
@@ -45,7 +53,7 @@ class Context:
         self._pointers = self._words(len(table.inputs) + len(table.outputs))
         self._patches: Patches = []
         self._cell_patches: dict[int, list[tuple[int, int]]] = {}  # address to write, offset
-        head = self._words(border.CONTEXT_WORDS)
+        self.head = head = self._words(border.CONTEXT_WORDS)
         mode = walker.TOGETHER if team else walker.HOLD if hold else walker.ALONE
         values = {
             walker.MODE: mode, walker.TEAM: team.address if team else 0,
@@ -150,7 +158,7 @@ class Context:
                 operands = () if row is None else (*row.inputs, *row.outputs)
                 block = self._block([slot for slot, _, _ in operands])
                 self._hosts.append((row, block, k + 1))
-                return walker.HOST_STEP, len(self._hosts) - 1
+                return walker.HOST_STEP, len(self._hosts) - 1, *condition(row, block)
         return (walker.STOP_STEP,)
 
     def _segment(self, segment: Segment) -> tuple[int, int, int, int]:
@@ -180,7 +188,7 @@ class Context:
         values = {
             walker.LENGTH: -1 if row.length is None else row.length,
             walker.TURN_BEGIN: self._at(k + 1), walker.EXIT: self._at(step.exit),
-            walker.CHECK: row.check, walker.UNCHECKED: row.check,
+            walker.CHECK: row.check, walker.UNCHECKED: row.check if self.signals else -1,
         }  # fmt: skip
         for offset, value in values.items():
             words[offset // 8] = value
@@ -242,3 +250,11 @@ class Context:
             array = leaves[self.table.donors[k]] if output is None else output
             self._pointers[len(inputs) + k] = array.ctypes.data
         return self.proceed()
+
+
+def condition(row: HostRow | None, block: np.ndarray) -> tuple[int, int]:
+    """Where the address of the bools is that a row does nothing about if all are true."""
+    if row is None or row.condition is None:
+        return 0, -1
+    _, _, shape = row.inputs[row.condition]
+    return block.ctypes.data + 8 * row.condition, math.prod(shape)

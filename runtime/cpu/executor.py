@@ -17,14 +17,14 @@ import numpy as np
 
 from ..native import atomic, objects
 from ..native.atomic import ATOMIC
-from . import border, walker
+from . import border, calls, walker
 from .memory import aligned_array
 
 
 @functools.cache
 def walker_functions() -> Mapping[str, int]:
-    """The addresses of the functions of walker.py and border.py."""
-    text = inspect.getsource(walker) + inspect.getsource(border)
+    """The addresses of the functions of walker.py, border.py and calls.py."""
+    text = "".join(map(inspect.getsource, (walker, border, calls)))
     return objects.functions(text, ATOMIC, inspect.getsource(atomic))
 
 

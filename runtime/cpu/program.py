@@ -41,7 +41,8 @@ from ..steps import Host, Segment, steps_of
 from . import fenced
 from .border import ACCEPTED
 from .context import Context
-from .executor import team
+from .desk import Desk
+from .executor import team, thread_count
 from .host_memory import HostMemory
 from .memory import POOLED_BYTES, Pool
 
@@ -142,6 +143,16 @@ class Program:
         made = tuple([make() for make in self._make])
         results = self.table.results(leaves, made)
         return Bound(self.table, leaves, results, TiedCall(self, leaves, made), np.copyto)
+
+    def native_calls(self) -> Desk:
+        hosts = [s.row for s in self.table.steps if isinstance(s, Host) and s.row is not None]
+        if needs := next((row for row in hosts if row.condition is None), None):
+            required = "a program without Python is required"
+            raise TypeError(f"{required}, got one that calls {needs.name}")
+        members = team() if self._together else None
+        seats = max(2, thread_count(), os.cpu_count() or 1)
+        contexts = [Context(self.table, True, members, signals=False) for _ in range(seats)]
+        return Desk(contexts, tuple(row.failure for row in hosts))
 
     def refusal(self, leaf: Any) -> tuple[str, str] | None:
         flags = leaf.flags if isinstance(leaf, np.ndarray) else None

@@ -9,7 +9,8 @@ its; a *phase* is rows that may run at the same time: a barrier stands between p
 else. A loop begins, tests and ends: its *cells* are addresses that change from turn to turn, and
 are written into the argument blocks inside the loop before each turn; results lie where the last
 turn wrote them. A branch goes on at one of its cases. A host step returns to Python, which comes
-back with the step after it. No turn of a loop runs Python, and Ctrl-C is seen between turns.
+back with the step after it, unless it has a condition and that holds. No turn of a loop runs
+Python, and Ctrl-C is seen between turns.
 
 The team needs no join and no leave. TICKET holds (sequence, chunks left) in one word; a member
 takes a chunk by exchanging the word for one less, so whoever holds a chunk knows that its phase,
@@ -49,7 +50,9 @@ CHOICE = 8  # of a branch: where the address of the index is,
 CASES = 16  # the addresses of the steps of its cases,
 CASE_COUNT = 24  # and how many
 TARGET = 8  # of a jump: the address of a step
-NUMBER = 8  # of a host step
+NUMBER = 8  # of a host step,
+CONDITION = 16  # where the address of bools is that it does nothing about if all are true,
+CONDITION_BYTES = 24  # and how many; -1: it has no condition
 STEP_BYTES = 48
 
 # kinds of steps
@@ -106,6 +109,8 @@ THREAD = 120  # Python's state of the thread while its lock is given up
 FINISHED = -1
 WAITING = -2  # and less: for the call of Python WAITING - result
 INTERRUPTED = 1  # a Python error is set
+
+EIGHT_TRUE = 72340172838076673  # bools side by side
 
 # modes
 HOLD = 0  # alone, keeping Python's lock: too short to give it up
@@ -178,9 +183,25 @@ def run_steps(context, step):
         elif kind == JUMP_STEP:
             step = read64(step + TARGET)
         elif kind == HOST_STEP:
-            return WAITING - read64(step + NUMBER)
+            if all_true(read64(step + CONDITION), read64(step + CONDITION_BYTES)) == 0:
+                return WAITING - read64(step + NUMBER)
+            step = step + STEP_BYTES
         else:
             return FINISHED
+
+
+def all_true(slot, count):
+    """Whether all bools at an address are true."""
+    if count < 0:
+        return 0
+    begin = read64(slot)
+    for at in range(begin, begin + count - 7, 8):
+        if read64(at) != EIGHT_TRUE:
+            return 0
+    for at in range(begin + count // 8 * 8, begin + count):
+        if read8(at) == 0:
+            return 0
+    return 1
 
 
 def turn(loop, number):

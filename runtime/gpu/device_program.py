@@ -23,7 +23,17 @@ from typing import Any
 import numpy as np
 
 from ..machine import Spaces
-from ..program import SHARED, Bound, Leaves, Table, donors, least_seconds, poisoned, text
+from ..program import (
+    SHARED,
+    Bound,
+    Leaves,
+    NativeCalls,
+    Table,
+    donors,
+    least_seconds,
+    poisoned,
+    text,
+)
 from ..rows import Row
 from ..spec import POISON, ArraySpec, accept
 from .device import Device, DeviceMemory, StreamMark
@@ -133,6 +143,9 @@ class DeviceProgram:
             self.device.copy(x.address, before.address, x.nbytes)
 
         return Bound(self.table, leaves, results, TiedDeviceCall(self, leaves, results), restore)
+
+    def native_calls(self) -> NativeCalls:
+        raise TypeError(f"a program on the processor is required, got one on {self.device}")
 
     def refusal(self, leaf: Any) -> tuple[str, str] | None:
         if isinstance(leaf, DeviceArray) and leaf.device is self.device:

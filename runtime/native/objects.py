@@ -311,27 +311,26 @@ def object_file(module: ir.Module) -> bytes:
     """The object file of a module; the only place that knows inner names of Numba.
 
     By the target machine of its code generator, not by its engine, which keeps every module.
+    Not under Numba's lock, which a thread holds while it compiles code that calls a program, and
+    so may ask for this: llvmlite lets in one call at a time, and nothing else here is shared.
     """
-    from numba.core.compiler_lock import (
-        global_compiler_lock,
-    )  # imported here: half a second, and most runs compile nothing
+    # imported here: half a second, and most runs compile nothing
     from numba.core.registry import cpu_target
 
-    with global_compiler_lock:
-        context: Any = cpu_target.target_context
-        generator = context.codegen()
-        # one of its own, since a context keeps all types and constants that it ever saw
-        place = llvm.create_context()
-        try:
-            with llvm.parse_assembly(str(module), place) as parsed:
-                parsed.data_layout = generator._data_layout
-                parsed.triple = llvm.get_process_triple()
-                parsed.verify()
-                optimize(parsed, generator._tm)
-                parsed.verify()
-                return generator._tm.emit_object(parsed)
-        finally:
-            place.close()
+    context: Any = cpu_target.target_context
+    generator = context.codegen()
+    # one of its own, since a context keeps all types and constants that it ever saw
+    place = llvm.create_context()
+    try:
+        with llvm.parse_assembly(str(module), place) as parsed:
+            parsed.data_layout = generator._data_layout
+            parsed.triple = llvm.get_process_triple()
+            parsed.verify()
+            optimize(parsed, generator._tm)
+            parsed.verify()
+            return generator._tm.emit_object(parsed)
+    finally:
+        place.close()
 
 
 def optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:

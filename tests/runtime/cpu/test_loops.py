@@ -99,6 +99,17 @@ def test_python_runs_inside_of_a_loop_and_tests_it(kernels):
         small.seen.clear()
 
 
+@pytest.mark.parametrize("false_at", [None, 0, 7, 8, 18])
+def test_python_is_not_called_where_the_condition_of_its_row_holds(false_at):
+    seen: list[int] = []
+    given = np.ones(19, bool)
+    if false_at is not None:
+        given[false_at] = False
+    row = HostRow(lambda x: seen.append(1), ((INPUT, given.dtype, given.shape),), (), condition=0)
+    Program((LoopRow((row,), (), 3),), (ArraySpec(given.dtype, given.shape),), ())((given,))
+    assert len(seen) == (0 if false_at is None else 3)
+
+
 def test_an_error_of_python_inside_of_a_loop_ends_the_call_and_no_later_one(kernels):
     fails = [True]
 
