@@ -10,6 +10,7 @@ dump           WONDERLAND_DUMP           a folder: every stage of every program 
 verify         WONDERLAND_VERIFY         every stage of every program is proved            off
 memory_budget  WONDERLAND_MEMORY_BUDGET  the bytes that a call may take, "256MB"           no limit
 device         WONDERLAND_DEVICE         where programs run: cpu, cuda, cuda:1             arguments
+default_dtype  WONDERLAND_DEFAULT_DTYPE  of floats that nobody typed, alone: f32, f64      f64
 
 default_matmul_precision, WONDERLAND_DEFAULT_MATMUL_PRECISION: how precise products of f32 are that
 do not say so themselves, by the names of precision.py: highest.
@@ -37,6 +38,7 @@ from typing import Any
 
 from .ir.errors import ProgramError
 from .ir.precision import factors_of
+from .ir.types import WIDE, dtype_name
 
 FLAGS = {"1": True, "true": True, "on": True, "": False, "0": False, "false": False, "off": False}
 
@@ -51,6 +53,7 @@ class Settings:
     verify: bool = False
     memory_budget: int = 0
     device: str = ""
+    default_dtype: str = "f64"
     default_matmul_precision: str = "f32"
 
     @property
@@ -100,6 +103,7 @@ UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
          "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}  # fmt: skip
 READ: dict[str, Callable[[str], Any]] = {
     "dump": str, "memory_budget": bytes_of, "device": str,
+    "default_dtype": lambda text: float_of(text),
     "default_matmul_precision": lambda text: factors_of(text, "default_matmul_precision"),
 }  # fmt: skip
 """How settings that are no flags are read."""
@@ -163,6 +167,24 @@ def device(device: Any) -> contextlib.AbstractContextManager[None]:
     """Inside of the block, compiled functions run on a device: "cpu", "cuda", "cuda:1", or one of
     `wl.devices()`."""
     return changed(device=str(device))
+
+
+def default_dtype(dtype: Any) -> contextlib.AbstractContextManager[None]:
+    """Inside of the block, what is float or complex and nobody typed is f32 or c64 where it stands
+    alone: `"f32"`, as in JAX and PyTorch. `"f64"` is NumPy's, and the default.
+
+    That is what `wonderland.numpy` makes without `dtype=` of no array of f64, traced or not: zeros,
+    linspace, means of integers. Beside a typed float such numbers have its dtype anyway.
+    """
+    return changed(default_dtype=float_of(dtype))
+
+
+def float_of(dtype: Any) -> str:
+    """f32 or f64."""
+    name = dtype_name(dtype)
+    if name not in WIDE:
+        raise ProgramError(f"default_dtype: f32 or f64 is required, got {dtype!r:.40}")
+    return name
 
 
 def default_matmul_precision(precision: Any) -> contextlib.AbstractContextManager[None]:

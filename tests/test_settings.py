@@ -213,6 +213,7 @@ def retraces(caplog: pytest.LogCaptureFixture, function: Any, *calls: Any) -> li
     return [r.getMessage().removeprefix("jit: f is traced again: ") for r in caplog.records]
 
 
+@pytest.mark.filterwarnings("ignore::wonderland.WideningWarning")
 def test_a_retrace_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture):
     def f(params: Any, x: Any, n: int = 0) -> Any:
         return params["w"] * x + n

@@ -18,7 +18,7 @@ print_saved_residuals, memory_budget.
 While it runs: check, debug_print, debug, pure_callback, io_callback.
 Devices: devices, device, device_put, device_get.
 Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, verify,
-default_matmul_precision.
+default_dtype, default_matmul_precision.
 Names of others: numpy, lax, random, nn, optim, special, tree, tree_util, ops, testing.
 Errors: ProgramError, OverBudget, CompilerError, WideningWarning.
 """
@@ -53,6 +53,7 @@ from .compiler.jit.executable import load
 from .compiler.jit.jit import ShapeDtypeStruct, eval_shape, jit
 from .compiler.settings import (
     check_nans,
+    default_dtype,
     default_matmul_precision,
     device,
     disable_jit,
@@ -79,6 +80,7 @@ __all__ = [
     "custom_vmap",
     "debug",
     "debug_print",
+    "default_dtype",
     "default_matmul_precision",
     "device",
     "device_get",

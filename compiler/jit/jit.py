@@ -35,10 +35,11 @@ from ..ir.graph import Graph
 from ..ir.precision import factors_of
 from ..ir.source import location, user_source
 from ..ir.types import NUMPY, Type, dtype_name
-from ..settings import Settings, active, bytes_of, changed
+from ..settings import Settings, active, bytes_of, changed, float_of
 from ..trace import tree
 from ..trace.arguments import Ints, Static, Strings, argument_places, places_and_names, positional
 from ..trace.arrays import plain
+from ..trace.operands import is_wide
 from ..trace.standing import StandIn, name_of
 from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
 from ..trace.tracer import Recomputed, current
@@ -55,7 +56,8 @@ log = logging.getLogger("wonderland")
 
 PROGRAMS = 1024
 """Of one function that are kept; what was used longest ago is compiled again when it is needed."""
-PRECISION = "default_matmul_precision"  # the setting that tracing heeds
+PRECISION = "default_matmul_precision"
+HEEDED = (PRECISION, "default_dtype")  # the settings that tracing heeds
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -74,6 +76,7 @@ class Options(TypedDict, total=False):
     verify: bool | None
     memory_budget: int | str | None
     device: Any
+    default_dtype: Any
     default_matmul_precision: Any
 
 
@@ -103,6 +106,7 @@ def jit(
     verify: bool | None = None,
     memory_budget: int | str | None = None,
     device: Any = None,
+    default_dtype: Any = None,
     default_matmul_precision: Any = None,
 ) -> Any:
     """`function` compiled to native code, once per kind of arguments.
@@ -118,7 +122,7 @@ def jit(
     arithmetic is its own (masked arrays, matrices).
     Errors: a ProgramError that names the user's line; the next call starts afresh.
     Settings: `check_nans`, `disable_jit`, `dump`, `verify`, `memory_budget`, `device`,
-    `default_matmul_precision`, as in settings.py; None leaves them as they are.
+    `default_dtype`, `default_matmul_precision`, as in settings.py; None leaves them as they are.
     Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
     and everything between, threads included; what does not fit is computed again, by the same
     kernels, so the results are the same bits. Where that is faster, or the only way, the function
@@ -151,6 +155,7 @@ def jit(
             verify=verify,
             memory_budget=memory_budget,
             device=device,
+            default_dtype=default_dtype,
             default_matmul_precision=default_matmul_precision,
         )
     static, names = places_and_names(function, static_argnums, static_argnames)
@@ -162,6 +167,8 @@ def jit(
     own = {name: value for name, value in given.items() if value is not None}
     if memory_budget is not None:
         own["memory_budget"] = bytes_of(memory_budget)
+    if default_dtype is not None:
+        own["default_dtype"] = float_of(default_dtype)
     if default_matmul_precision is not None:
         own[PRECISION] = factors_of(default_matmul_precision, PRECISION)
     return Jitted(function, static, names, donated, own)
@@ -289,7 +296,8 @@ class Jitted(StandIn[P, R]):
                 found = array_on_device(x)
                 a = self.array(x, leaves, dynamic) if found is None else found
                 arrays.append(a)
-                kinds.append((type(x) if type(x) in PYTHON else a.dtype, a.shape))
+                number = type(x) in PYTHON or (isinstance(x, np.generic) and is_wide(x))
+                kinds.append((type(x) if number else a.dtype, a.shape))
         return tuple(arrays), tuple(kinds)
 
     def settings(self, arrays: Sequence[Any]) -> Settings:
@@ -344,7 +352,7 @@ class Jitted(StandIn[P, R]):
         return self.turns.get(id(self.entries[key]), 0)
 
     def traced(self, static: Any, dynamic: Any, recomputed: Recomputed | None = None) -> Traced:
-        with changed(**{k: v for k, v in self.keywords.items() if k == PRECISION}):
+        with changed(**{k: v for k, v in self.keywords.items() if k in HEEDED}):
             return trace(self.bound(static), *dynamic, name=self.name, recomputed=recomputed)
 
     def bound(self, static: Any) -> Callable[..., Any]:

@@ -9,9 +9,11 @@ is the function of wonderland.numpy: traced inside of a trace, NumPy's own outsi
 from __future__ import annotations
 
 import functools
+import inspect
+import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, overload
 
 import numpy as np
@@ -25,12 +27,14 @@ from ..kernel.scalar import cast as scalar_cast
 from ..ops.elementwise import cast, ne
 from ..ops.source import full, python_type
 from ..ops.view import broadcast, reshape
+from ..settings import active as active_settings
 from ..settings import default_matmul_precision
 from .arrays import plain, refuse_subclasses
 from .lint import widening
 from .repairs import added, out_argument, repaired
 from .tracer import FUNCTIONS, SYNTAX, Tracer, active, current
 
+P = ParamSpec("P")
 Shape = tuple[int, ...]
 WEAK = (int, float, complex)
 SCALARS = (bool, *WEAK)
@@ -61,20 +65,46 @@ def operand(x: Any) -> Any:
     return array
 
 
+def is_wide(x: Any) -> bool:
+    """Whether an operand that is not traced is f64 or c128, which NumPy makes of floats alone."""
+    return isinstance(x, (np.ndarray, np.generic)) and x.dtype.char in "dD"
+
+
 def is_weak(x: Any) -> bool:
-    """Whether an operand takes the dtype of its partner."""
-    return x.weak if isinstance(x, Tracer) else type(x) in WEAK
+    """Whether an operand takes the dtype of the typed float that it meets."""
+    return x.weak if isinstance(x, Tracer) else type(x) in WEAK or is_wide(x)
+
+
+def is_typed(x: Any) -> bool:
+    """Whether an operand is a float or complex of a dtype that somebody chose: others follow it."""
+    if isinstance(x, Tracer):
+        return not x.weak and x.type.is_inexact
+    array = isinstance(x, (np.ndarray, np.generic)) and not is_wide(x)
+    return array and (x.dtype.kind in "fc" or x.dtype == BF16)
 
 
 def shape_of(x: Any) -> Shape:
     return x.shape if isinstance(x, (Tracer, np.ndarray)) else ()
 
 
-def kind_of(x: Any) -> Any:
-    """What NumPy's promotion asks for: a dtype, or Python's type for weak operands."""
-    if isinstance(x, Tracer):
-        return python_type(x.type.dtype) if x.weak and x.type.dtype != "bool" else x.dtype
-    return type(x) if type(x) in WEAK else np.dtype(bool) if type(x) is bool else x.dtype
+def kinds_of(operands: Sequence[Any]) -> tuple[Any, ...]:
+    """What NumPy's promotion asks for: dtypes, or Python's types for what takes another's dtype.
+
+    Beside a typed float those are integers of any width too, and floats that nobody typed."""
+    typed = any(map(is_typed, operands))
+    return tuple(_kind(x, typed) for x in operands)
+
+
+def _kind(x: Any, typed: bool) -> Any:
+    if type(x) in SCALARS:
+        return type(x) if type(x) is not bool else np.dtype(bool)
+    if x.dtype.kind == "b":
+        return x.dtype
+    name = x.type.dtype if isinstance(x, Tracer) else NAMES.get(x.dtype)
+    follows = (typed or isinstance(x, Tracer)) and is_weak(x)
+    if name and (follows or (typed and x.dtype.kind in "iu")):
+        return python_type(name)
+    return x.dtype
 
 
 def result_dtype(name: str, dtype: Any) -> str:
@@ -89,9 +119,8 @@ def result_dtype(name: str, dtype: Any) -> str:
 
 
 def promoted(name: str, *operands: Any) -> str:
-    """The common dtype by NumPy's rules."""
-    kinds = tuple(kind_of(x) for x in operands)
-    found = result_dtype(name, common(kinds))
+    """The common dtype: NumPy's, but that of the typed floats where there are some."""
+    found = result_dtype(name, common(kinds_of(operands)))
     lint(name, operands, found)
     return found
 
@@ -141,9 +170,10 @@ def without_bf16(kinds: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
 
 def lint(name: str, operands: Sequence[Any], common: str) -> None:
     """Look at operands whose common dtype is f64 or c128."""
-    if common in ("f64", "c128"):
-        types = [x.type for x in operands if isinstance(x, Tracer) and not x.weak]
-        widening(name, common, types, [x for x in operands if not isinstance(x, Tracer)])
+    if common in NARROW and len(operands) > 1:
+        typed = [x for x in operands if isinstance(x, Tracer) and is_typed(x)]
+        wide = [x for x in typed if x.type.dtype in NARROW and x.value.node is None]
+        widening(name, common, [x.type for x in typed], wide)
 
 
 # ---------------------------------------------------------------- values
@@ -279,7 +309,75 @@ def unsupported(name: str, **options: Any) -> None:
             )
 
 
-P = ParamSpec("P")
+# ---------------------------------------------------------------- f64 that nobody asked for
+
+DTYPES = ("dtype", "new_dtype", "preferred_element_type", "result_dtype", "out_dtype")
+"""Parameters that ask for a dtype."""
+NARROW = {"f64": "f32", "c128": "c64"}
+
+
+def following(function: Callable[P, Any]) -> Callable[P, Any]:
+    """The function, whose results of f64 are weak where nobody asked for them."""
+    places = _dtype_places(function)
+
+    @functools.wraps(function)
+    def traced(*args: P.args, **options: P.kwargs) -> Any:
+        found = function(*args, **options)
+        wide = isinstance(found, tuple) or (isinstance(found, Tracer) and found.dtype.char in "dD")
+        return followers(found) if wide and not asks_wide(args, options, places) else found
+
+    return traced
+
+
+def _dtype_places(function: Callable[..., Any]) -> tuple[int, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    placed = itertools.takewhile(lambda p: p.kind in kinds, parameters)
+    return tuple(k for k, p in enumerate(placed) if p.name in DTYPES)
+
+
+def asks_wide(args: Sequence[Any], options: Mapping[str, Any], places: Sequence[int] = ()) -> bool:
+    """Whether an argument asks for f64: a dtype that is given, or an array of f64 that is typed."""
+    if any(options.get(n) is not None for n in DTYPES):
+        return True
+    if any(k < len(args) and args[k] is not None for k in places):
+        return True
+    return any(map(_wide, (*args, *options.values())))
+
+
+def _wide(x: Any) -> bool:
+    if isinstance(x, Tracer):
+        return not x.weak and x.type.dtype in NARROW
+    if isinstance(x, (list, tuple)):
+        return any(map(_wide, x))
+    if current() is None and isinstance(x, np.ndarray):
+        return is_wide(x)
+    return isinstance(x, np.dtype) or (isinstance(x, type) and x not in SCALARS)
+
+
+def followers(found: Any) -> Any:
+    """Results of f64 as what follows typed floats; by the setting default_dtype f32 already."""
+    if isinstance(found, tuple):
+        parts = map(followers, found)
+        return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
+    if not isinstance(found, Tracer) or found.type.dtype not in NARROW:
+        return found
+    if active_settings().default_dtype == "f32":
+        return new(cast(found.value, NARROW[found.type.dtype]), weak=True)
+    found.weak = True
+    return found
+
+
+def narrowed(found: Any, wanted: bool) -> Any:
+    """What NumPy made outside of a trace, by the setting default_dtype f32."""
+    if isinstance(found, tuple):
+        parts = [narrowed(x, wanted) for x in found]
+        return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
+    if wanted or not is_wide(found):
+        return found
+    return found.astype(NUMPY[NARROW[NAMES[found.dtype]]])
+
+
 IGNORED = frozenset(("casting", "copy", "device", "like", "order", "signature", "subok"))
 
 
@@ -313,7 +411,7 @@ def implements(
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
         numpys = functions[0]
-        traced = explained(implementation, numpys.__name__)
+        traced = following(explained(implementation, numpys.__name__))
         for function in functions:
             FUNCTIONS[function] = traced
 
@@ -323,7 +421,10 @@ def implements(
                 return traced(*args, **options)
             if writes:
                 return numpys(*args, **options)
-            return eager_call(numpys, implementation, args, options)
+            found = eager_call(numpys, implementation, args, options)
+            if active_settings().default_dtype == "f32":
+                return narrowed(found, asks_wide(args, options))
+            return found
 
         @functools.wraps(numpys, updated=())
         def with_precision(*args: Any, precision: Any = None, **options: Any) -> Any:
@@ -401,7 +502,7 @@ def ufunc(
             try:
                 inputs, outputs = ufunc_loop(
                     function,
-                    tuple(kind_of(x) for x in operands),
+                    kinds_of(operands),
                     dtype and np.dtype(language_dtype(dtype)),
                 )
             except TypeError as error:

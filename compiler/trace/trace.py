@@ -30,7 +30,7 @@ from ..ops.effects import Tie, tie, token
 from ..transform.interpreter import interpret
 from . import tree
 from .arrays import argument_array, refuse_subclasses
-from .operands import operand, value
+from .operands import is_weak, is_wide, new, operand, value
 from .standing import name_of
 from .tracer import SYNTAX, Recomputed, Trace, Tracer, active, current, tracing
 from .tree import Structure
@@ -49,6 +49,13 @@ class Traced:
     inputs: Structure
     outputs: Structure
     captured: tuple[Tracer, ...] = ()
+    followers: frozenset[Value] = frozenset()  # outputs that are weak
+
+    def results(self, found: Sequence[Value]) -> Any:
+        """The results' tree of these values of the trace at hand."""
+        wanted = self.graph.outputs[: self.outputs.size]
+        pairs = zip(found, wanted, strict=False)
+        return tree.unflatten(self.outputs, [new(v, o in self.followers) for v, o in pairs])
 
     @property
     def args(self) -> tuple[Value, ...]:
@@ -76,7 +83,8 @@ def aval(x: Any, place: str = "args") -> tuple[Type, bool]:
     refuse_subclasses(x)
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if isinstance(shape, tuple) and isinstance(dtype, np.dtype):
-        return Type(dtype_name(dtype), shape), False
+        weak = is_wide(x) and (isinstance(x, np.generic) or current() is not None)
+        return Type(dtype_name(dtype), shape), weak
     found = array_on_device(x)
     found = argument_array(x) if found is None else found
     if found is None:
@@ -157,9 +165,10 @@ def trace_tree(
         values = tied(
             [_result(x, i, outputs, name) for i, x in enumerate(results)], effects_of(made)
         )
+        weak = frozenset(v for x, v in zip(results, values, strict=False) if is_weak(x))
     captured = tuple(outer for outer, _ in made.captured.values())
     further = (inner for _, inner in made.captured.values())
-    return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured)
+    return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured, weak)
 
 
 def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -275,11 +284,9 @@ def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
         given = [
             _fitting(value(x, t.dtype), t, traced) for x, t in zip(operands, types, strict=True)
         ]
-        results = [_tracer(v) for v in graph_results(traced.graph, given)]
-    else:
-        results = list(
-            run(traced.graph, *(_array(x, t, traced) for x, t in zip(operands, types, strict=True)))
-        )
+        return traced.results(graph_results(traced.graph, given))
+    arrays = (_array(x, t, traced) for x, t in zip(operands, types, strict=True))
+    results = run(traced.graph, *arrays)
     return tree.unflatten(traced.outputs, results[: traced.outputs.size])
 
 
@@ -324,12 +331,6 @@ def note_effects(values: Sequence[Value]) -> None:
         trace = active()
         before = (v for v in effects_of(trace) if v not in node.args[:1])
         trace.note(Effects((*before, values[0])))
-
-
-def _tracer(found: Value) -> Tracer:
-    trace = current()
-    assert trace is not None, "a tracer among the operands was lifted into the current trace"
-    return Tracer(found, trace)
 
 
 def _fitting(given: Any, expected: Type, traced: Traced) -> Any:

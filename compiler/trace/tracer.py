@@ -4,8 +4,9 @@ A `Tracer` is a value of the graph that behaves as an ndarray. Plain NumPy funct
 through `__array_ufunc__` and `__array_function__`; both, the operators and the methods look the
 function up in one table, `FUNCTIONS`, that front/numpy fills. A `Trace` is one function being
 traced. Traces nest, per thread: a tracer of an outer trace that an inner one reads is captured, it
-becomes a further input of the inner graph. A tracer is weak where it came from Python scalars only:
-then it takes the dtype of its partner, as the scalar would.
+becomes a further input of the inner graph. A tracer is weak where nobody typed it: it comes of
+Python numbers alone, or is f64 because that is what NumPy makes of floats. Then it takes the dtype
+of its partner, as a Python number would.
 """
 
 from __future__ import annotations
@@ -259,8 +260,9 @@ class Tracer(Concrete):
             return "a value of an outer function"
         return read_only_kind(self._value)
 
-    def write(self, value: Value) -> None:
-        """Stands for `value` from here on."""
+    def write(self, made: Tracer) -> None:
+        """Stands for the value of `made` from here on."""
+        value, self.weak = made.value, made.weak
         self.replaced = self.memory, self._value
         self.memory.writes += 1
         self._value, self.seen = self.owner.memories.holding(value, self.memory), self.memory.writes

@@ -436,7 +436,7 @@ MISTAKES = {
     ),
     "map: sequences or a length are required, got neither": lambda: lax.map(np.sin, []),
     "fori_loop: a carry keeps its type, f32[3] is required at carry, got f64[3]": lambda: (
-        lax.fori_loop(0, 3, lambda i, x: x + H, X32)
+        lax.fori_loop(0, 3, lambda i, x: x.astype(np.float64) + H, X32)
     ),
     "arrays are required as results, got str 'h' at result[1]": lambda: lax.scan(
         lambda c, x: (c, "h"), 0.0, XS
@@ -444,6 +444,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::wonderland.WideningWarning")
 @pytest.mark.parametrize("message", MISTAKES)
 def test_a_mistake_is_named_with_the_users_line(message: str):
     with pytest.raises(ProgramError, match=re.escape(message)) as caught:

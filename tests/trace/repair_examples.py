@@ -98,8 +98,8 @@ LINES: list[Example] = [
     ),
     # ---- windows
     (
-        "wl.lax.reduce_window(np.ones(4, np.float32), np.float64(0), wl.lax.add, (2,), (2,), 'VALID')",
-        "np.float64(0) --> np.float32(0)",
+        "wl.lax.reduce_window(np.ones(4, np.float32), np.int64(0), wl.lax.add, (2,), (2,), 'VALID')",
+        "np.int64(0) --> np.float32(0)",
         [2.0, 2.0],
     ),
     (

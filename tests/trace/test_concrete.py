@@ -349,7 +349,7 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
     (
         multiplied,
         VECTOR,
-        "matmul: inner sizes differ, f64[1, 3] and f64[4, 3] (3 and 4)",
+        "matmul: inner sizes differ, f32[1, 3] and f32[4, 3] (3 and 4)",
         "x @ y.T",
     ),
     (differences_of_truth, VECTOR, "subtract: numpy boolean subtract", ""),

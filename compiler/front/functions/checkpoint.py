@@ -129,7 +129,7 @@ def traced_region(
     captured = (active().lift(t) for t in traced.captured)
     found = apply_all(Checkpoint(graph, spelled, 0, ordered), *given, *captured)
     note_effects(found)
-    return tree.unflatten(traced.outputs, [new(v) for v in found[: traced.outputs.size]])
+    return traced.results(found)
 
 
 def policy_named(graph: Graph, policy: Callable[..., bool]) -> tuple[Graph, tuple[Any, ...]]:

@@ -30,7 +30,7 @@ from ...ir.types import Type
 from ...ops.nested.custom import Custom, CustomJvp, CustomVjp
 from ...trace import tree
 from ...trace.arguments import Ints, argument_places, exact
-from ...trace.operands import new, operand, value
+from ...trace.operands import operand, value
 from ...trace.standing import StandIn, name_of
 from ...trace.trace import Traced, aval, note_effects, trace_tree
 from ...trace.tracer import Tracer, active, current, enclosing_traces
@@ -169,7 +169,7 @@ class WithRule(StandIn[P, R]):
         given = [value(x, dtype) for x, dtype in zip(call.leaves, types, strict=True)]
         found = apply_all(op, *given, *(active().lift(t) for t in closed))
         note_effects(found)
-        return tree.unflatten(body.outputs, [new(v) for v in found])
+        return body.results(found)
 
     def parted(self, args: Sequence[Any]) -> Call:
         if wrong := [i for i in self.nondiff if i >= len(args)]:

@@ -24,7 +24,7 @@ from ...ir.source import location
 from ...ops.nested.batched import BatchRule, CustomVmap
 from ...trace import tree
 from ...trace.mapped import Mapped
-from ...trace.operands import new, operand, value
+from ...trace.operands import operand, value
 from ...trace.standing import StandIn, name_of
 from ...trace.trace import Traced, aval, trace_tree
 from ...trace.tracer import Trace, Tracer, active, current
@@ -102,7 +102,7 @@ class WithVmap(StandIn[P, R]):
         types = [v.type.dtype for v in body.args]
         given = [value(x, dtype) for x, dtype in zip(leaves, types, strict=True)]
         results = apply_all(op, *given, *(active().lift(t) for t in closed))
-        return tree.unflatten(body.outputs, [new(v) for v in results])
+        return body.results(results)
 
     def traced_rule(
         self, outer: Trace, leaves: Sequence[Any], inputs: Structure, body: Traced

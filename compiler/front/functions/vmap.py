@@ -28,7 +28,7 @@ from ...trace import tree
 from ...trace.mapped import Mapped
 from ...trace.standing import name_of
 from ...trace.trace import Traced, aval, call, names_of, trace_tree
-from ...trace.tracer import Tracer, active
+from ...trace.tracer import Tracer, active, current
 from ...trace.tree import Structure
 from ...transform import batch
 
@@ -145,7 +145,8 @@ def sliced(x: Any, axis: int | None) -> Any:
         return x
     of, weak = aval(x)
     slice_type = Type(of.dtype, (*of.shape[:axis], *of.shape[axis + 1 :]))
-    return Tracer(Value(slice_type), x.owner, weak) if isinstance(x, Tracer) else slice_type
+    owner = x.owner if isinstance(x, Tracer) else current()
+    return slice_type if owner is None else Tracer(Value(slice_type), owner, weak)
 
 
 def batched(
@@ -182,7 +183,9 @@ def batched(
         results.append(axis_from_front(v, axis % ndim))
     results += found[len(wanted) :]  # a token of a function of effects alone
     made = Graph.of(f"{traced.graph.name}_vmap", (*inputs, *further), results)
-    return Traced(made, structure, traced.outputs, traced.captured)
+    pairs = zip(results, traced.graph.outputs, strict=True)
+    weak = frozenset(v for v, one in pairs if one in traced.followers)
+    return Traced(made, structure, traced.outputs, traced.captured, weak)
 
 
 def to_front(x: Value, axis: int) -> Value:

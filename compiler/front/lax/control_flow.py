@@ -105,7 +105,9 @@ def _scan(
     elements, sequence = tree.flatten(xs)
     sequences = [tracer(x) for x in elements]
     length = length_of(name, sequences, tree.paths(sequence), length)
-    of_elements = [Type(x.type.dtype, x.shape[1:]) for x in sequences]
+    of_elements = [
+        Tracer(Value(Type(x.type.dtype, x.shape[1:])), x.owner, x.weak) for x in sequences
+    ]
     inside = tree.unflatten(sequence, of_elements)
 
     def step(carry: Any, x: Any) -> Any:
@@ -131,7 +133,7 @@ def _scan(
     found = apply_all(op, *body.consts, *loop.first(), *(x.value for x in sequences))
     note_effects(found)
     rest = body.outputs.children[1]
-    ys = [new(v) for v in found[k : k + rest.size]]
+    ys = [new(v, weak) for v, (_, weak) in zip(found[k:], body.avals[k:], strict=False)]
     return loop.last(found[:k]), tree.unflatten(rest, ys)
 
 

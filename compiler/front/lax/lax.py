@@ -18,6 +18,7 @@ from ...trace.operands import (
     axis_of,
     broadcasted,
     common_shape,
+    following,
     is_weak,
     new,
     operand,
@@ -87,11 +88,12 @@ def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
 
     def decorate(function: Callable[P, Any]) -> Callable[P, Any]:
         signature, whole = inspect.signature(function), cast(Callable[..., Any], function)
+        traced = following(function)
 
         @functools.wraps(function)
         def public(*args: P.args, **options: P.kwargs) -> Any:
             if current() is not None:
-                return function(*args, **options)
+                return traced(*args, **options)
             bound = signature.bind(*args, **options)
             bound.apply_defaults()
             arrays = {n: _array(bound.arguments[n]) for n in names}

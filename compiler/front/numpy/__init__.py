@@ -10,6 +10,10 @@ are those of ml_dtypes, which give f32.
 
 Functions of traced values differ from NumPy's on purpose:
 
+Dtypes: the floats that somebody typed decide, which are arguments, what `.astype` and `dtype=` made,
+and constants of f32 and less. Beside them integers of any width, bools, constants of f64 and what is
+f64 of these alone take their dtype (they are weak); an array of such takes that of what is written
+to it. Alone they are NumPy's, or by the setting default_dtype f32.
 Casts: floats beyond an integer dtype saturate, and NaN is 0, as in XLA; in NumPy they depend on the
 machine. Integers rounded to tens beyond their dtype wrap.
 Numbers: integers to negative powers are 0, and 1 / 0 of integers is 0: a compiled program cannot

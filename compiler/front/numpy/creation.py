@@ -18,7 +18,7 @@ from ...trace.operands import (
     holds_tracer,
     ignored,
     implements,
-    kind_of,
+    kinds_of,
     new,
     operand,
     promoted,
@@ -101,9 +101,11 @@ empty_like = _constant_like(np.empty_like, 0)
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     """The common dtype of arrays, numbers and dtypes; traced values of Python numbers are weak."""
-    kinds = (kind_of(x) if isinstance(x, Tracer) else language_dtype(x) for x in arrays_and_dtypes)
-    plain = [k(0) if isinstance(k, type) and k in WEAK else k for k in kinds]
-    return np.result_type(*plain)
+    given = [language_dtype(x) for x in arrays_and_dtypes]
+    operands = [x for x in given if isinstance(x, (Tracer, np.ndarray, np.generic))]
+    found = iter(kinds_of(operands))
+    kinds = [next(found) if any(x is o for o in operands) else x for x in given]
+    return np.result_type(*(k(0) if isinstance(k, type) and k in WEAK else k for k in kinds))
 
 
 @implements(np.can_cast)

@@ -12,13 +12,13 @@ import numpy as np
 
 from ...ir.explain import explained
 from ...trace.aliases import same_view
-from ...trace.operands import SCALARS, implements, operand, shape_of, tracer, value, wrong
+from ...trace.operands import SCALARS, implements, is_typed, operand, shape_of, tracer, wrong
 from ...trace.repairs import our_array, our_maker, repaired
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current
 from .indexing import along_axis, getitem
 from .selection import mode_of
 from .shapes import ravel, reshape
-from .updates import updated
+from .updates import met, updated
 
 __all__ = ["copyto", "fill_diagonal", "put", "put_along_axis", "putmask"]
 
@@ -56,7 +56,7 @@ def setitem(x: Tracer, at: Any, value: Any) -> None:
     if isinstance(value, Tracer) and completes(x, at, value):
         x.seen = x.memory.writes
     writable(x, "x[i] = v")
-    x.write(updated(x, at, value, "set").value)
+    x.write(updated(x, at, value, "set"))
 
 
 def completes(x: Tracer, at: Any, value: Tracer) -> bool:
@@ -74,12 +74,15 @@ def overwrite(x: Tracer, result: Tracer, name: str) -> Tracer:
         raise wrong(
             f"{name} into x: a result of the shape of {x.type} is required, got {result.type}"
         )
+    if x.weak and is_typed(result) and result.type.is_complex == x.type.is_complex:
+        x.write(result)
+        return x
     if not np.can_cast(result.dtype, x.dtype, "same_kind"):
         raise wrong(
             f"{name} into x: a result that casts to {x.type} is required, got {result.type}",
             f"x = x.astype(np.{result.dtype}) before",
         )
-    x.write(result.astype(x.dtype).value)
+    x.write(tracer(result, x.type.dtype) if result.dtype != x.dtype else result)
     return x
 
 
@@ -89,7 +92,7 @@ SYNTAX.setitem, SYNTAX.overwrite = explained(setitem, "x[i] = v"), overwrite
 def _at(function: np.ufunc, combine: str) -> Any:
     def implementation(x: Any, indices: Any, b: Any) -> None:
         x = writable(x, f"{function.__name__}.at")
-        x.write(updated(x, indices, b, combine).value)
+        x.write(updated(x, indices, b, combine))
 
     return implementation
 
@@ -119,7 +122,7 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
         raise wrong(f"copyto: values that cast to {dst.type} are required, got {found.type}")
     given = source if type(source) in SCALARS else found  # which must be within the dtype
     whole = updated(dst, ..., given, "set")
-    dst.write(whole.value if where is True else FUNCTIONS[np.where](where, whole, dst).value)
+    dst.write(whole if where is True else FUNCTIONS[np.where](where, whole, dst))
 
 
 @implements(np.putmask, writes=True)
@@ -127,10 +130,11 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
     """a[mask] = values, of which the element in the same place is taken"""
     x, mask = writable(a, "putmask"), tracer(mask)
     flat = ravel(tracer(values))
+    into = met(x, flat)
     if flat.size != 1 and flat.size != x.size:
         flat = FUNCTIONS[np.resize](flat, x.size)
     spread = reshape(flat, x.shape if flat.size == x.size else ())
-    x.write(FUNCTIONS[np.where](mask, spread.astype(x.dtype), x).value)
+    x.write(FUNCTIONS[np.where](mask, tracer(spread, into.type.dtype), into))
 
 
 @implements(np.put, writes=True)
@@ -146,7 +150,7 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = "raise") -> None:
     flat = updated(
         ravel(x), places, values, "set", mode_of("put", None if mode == "raise" else mode)
     )
-    x.write(reshape(flat, x.shape).value)
+    x.write(reshape(flat, x.shape))
 
 
 @implements(np.fill_diagonal, writes=True)
@@ -162,7 +166,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     if given.size not in (1, count):
         given = FUNCTIONS[np.resize](given, count)
     flat = updated(ravel(x), slice(None, end, step), given, "set")
-    x.write(reshape(flat, x.shape).value)
+    x.write(reshape(flat, x.shape))
 
 
 def put_along_axis(
@@ -189,14 +193,14 @@ def put_along_axis(
     if flat:
         places = ravel(places) if isinstance(places, Tracer) else np.ravel(places)
     at = along_axis("put_along_axis", inside, places, axis or 0)
-    given = value(values, x.type.dtype)
+    given = tracer(values)
+    given = tracer(given, met(x, given).type.dtype)
     made = reshape(
-        updated(inside, at, Tracer(given, current()), "set", mode_of("put_along_axis", mode)),  # pyright: ignore[reportArgumentType]
-        x.shape,
+        updated(inside, at, given, "set", mode_of("put_along_axis", mode)), x.shape
     )
     if not inplace:
         return made
-    x.write(made.value)
+    x.write(made)
     return None
 
 
