@@ -363,8 +363,8 @@ REFUSED: tuple[tuple[Callable[[], Any], str], ...] = (
         "reduce_window: a scalar as initial value is required",
     ),
     (
-        lambda: lax.reduce_window(X, np.float64(0), np.add, (2, 2)),
-        "reduce_window: an initial value of f32 is required for f32[4, 4], got f64",
+        lambda: lax.reduce_window(X, np.int64(0), np.add, (2, 2)),
+        "reduce_window: an initial value of f32 is required for f32[4, 4], got i64",
     ),
     (
         lambda: lax.reduce_window(np.arange(3), 0.5, np.add, (2,)),
