@@ -180,7 +180,8 @@ class Reduction:
                 f"of shape {shape_of(init)}"
             )
         of = aval(init)[0]
-        if not (of.dtype == dtype or (is_weak(init) and is_number_of(init if isinstance(init, Tracer) else np.asarray(init).item(), x.type))):
+        number = init if isinstance(init, Tracer) else np.asarray(init).item()
+        if not (of.dtype == dtype or (is_weak(init) and is_number_of(number, x.type))):
             raise wrong(
                 f"{self.name}: an initial value of {dtype} is required for {x.type}, got {of}",
                 "" if isinstance(init, Tracer) else same_initial(np.asarray(init)[()], x.type),

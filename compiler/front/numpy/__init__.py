@@ -10,8 +10,8 @@ are those of ml_dtypes, which give f32.
 
 Functions of traced values differ from NumPy's on purpose:
 
-Dtypes: the floats that somebody typed decide, which are arguments, what `.astype` and `dtype=` made,
-and constants of f32 and less. Beside them integers of any width, bools, constants of f64 and what is
+Dtypes: the floats that somebody typed decide: arguments, what `.astype` and `dtype=` made,
+constants of f32 and less. Beside them integers of any width, bools, constants of f64 and what is
 f64 of these alone take their dtype (they are weak); an array of such takes that of what is written
 to it. Alone they are NumPy's, or by the setting default_dtype f32.
 Casts: floats beyond an integer dtype saturate, and NaN is 0, as in XLA; in NumPy they depend on the

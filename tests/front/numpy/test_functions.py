@@ -165,7 +165,10 @@ CALLS: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda: X**4,
         lambda: np.power(S, V),
     ),
-    "float_power": (lambda: np.float_power(S, 2), lambda: np.float_power(S.astype("f4"), V.astype("f4"))),
+    "float_power": (
+        lambda: np.float_power(S, 2),
+        lambda: np.float_power(S.astype("f4"), V.astype("f4")),
+    ),
     "round": (
         lambda: np.round(X, 2),
         lambda: np.round(N),
