@@ -104,10 +104,12 @@ def python(place: Path, wheel: Path) -> Path:
 def test_the_wheel_holds_all_of_the_package_and_nothing_else(wheel: Path) -> None:
     shipped = {n for n in contents(wheel) if ".dist-info/" not in n}
     modules = {f"wonderland/{f.relative_to(ROOT)}" for p in PARTS for f in (ROOT / p).rglob("*.py")}
-    front = {f"wonderland/{f.name}" for f in (ROOT / "wonderland").glob("*.py")}
-    for room in ("commands", "numpy"):
-        files = (ROOT / "wonderland" / room).glob("*.py")
-        front |= {f"wonderland/{room}/{f.name}" for f in files}
+    front = {
+        f.relative_to(ROOT).as_posix()
+        for room in (ROOT / "wonderland", *(ROOT / "wonderland").iterdir())
+        if not room.is_symlink() and room.name != "__pycache__"
+        for f in (*room.glob("*.py"), *room.glob("*.pyi"))
+    }
     assert shipped == modules | front | {"wonderland/py.typed"}
     assert any(n.endswith("dist-info/licenses/LICENSE") for n in contents(wheel))
 

@@ -19,11 +19,25 @@ While it runs: check, debug_print, debug, pure_callback, io_callback.
 Devices: devices, device, device_put, device_get.
 Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, verify,
 default_dtype, default_matmul_precision.
-Names of others: numpy, lax, random, nn, optim, special, tree, tree_util, ops, testing.
+Names of others: numpy, lax, random, nn, optim, models, special, tree, tree_util, ops, testing.
 Errors: ProgramError, OverBudget, CompilerError, WideningWarning.
 """
 
-from . import debug, extend, lax, nn, numpy, ops, optim, random, special, testing, tree, tree_util
+from . import (
+    debug,
+    extend,
+    lax,
+    models,
+    nn,
+    numpy,
+    ops,
+    optim,
+    random,
+    special,
+    testing,
+    tree,
+    tree_util,
+)
 from .compiler.front.effects import check, debug_print, io_callback, pure_callback
 from .compiler.front.functions import checkpoint_policies
 from .compiler.front.functions.checkpoint import (
@@ -103,6 +117,7 @@ __all__ = [
     "linearize",
     "load",
     "memory_budget",
+    "models",
     "nn",
     "numpy",
     "ops",

@@ -254,8 +254,8 @@ def _content(
 
 def _package() -> Any:
     try:
-        import safetensors
-        import safetensors.numpy
+        import safetensors  # pyright: ignore[reportMissingImports]
+        import safetensors.numpy  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise _wrong(
             "tree: the package safetensors is required for .safetensors",

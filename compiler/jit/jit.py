@@ -11,6 +11,7 @@ import functools
 import itertools
 import logging
 import os
+import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -232,6 +233,11 @@ class Jitted(StandIn[P, R]):
 
     def __repr__(self) -> str:
         return f"<jit of {self.name}>"
+
+    def __dir__(self) -> list[str]:
+        """What users call; the rest is how it works."""
+        shown = ("compile", "inspect", "name")
+        return [n for n in super().__dir__() if n in shown or re.fullmatch("__.*__", n)]
 
     def __deepcopy__(self, memo: Any) -> Self:
         return self  # as of functions

@@ -16,7 +16,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ..ir.errors import ProgramError
 from ..ir.explain import explained
@@ -44,6 +44,8 @@ from .containers import (
     sorted_keys,
     static_of,
 )
+
+T = TypeVar("T")
 
 __all__ = ["Structure", "flatten", "leaves", "map", "paths", "structure", "unflatten"]
 
@@ -294,10 +296,10 @@ def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Struct
 @explained
 def map(
     function: Callable[..., Any],
-    tree: Any,
+    tree: T,
     *rest: Any,
     is_leaf: Callable[[Any], bool] | None = None,
-) -> Any:
+) -> T:
     """The tree of `function` of the leaves that stand at the same place in all trees.
 
     In `rest` a whole tree may stand in the place of a leaf: the function is given that.

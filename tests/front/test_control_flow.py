@@ -58,7 +58,8 @@ def test_a_carry_that_begins_as_a_python_number_takes_the_type_of_the_function()
     count = lax.fori_loop(0, 3, lambda i, c: c + 1, 0)
     assert count.dtype == np.int64 and count == 3
     assert lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + x[0], c[1]), (0.0, 0))[0] == 3
-    assert lax.cond(True, lambda x: x, lambda x: 0.0, x[0]).dtype == np.float32
+    chosen: Any = lax.cond(True, lambda x: x, lambda x: 0.0, x[0])
+    assert chosen.dtype == np.float32
 
 
 def test_the_counter_of_a_loop_of_known_bounds_widens_nothing():
@@ -380,7 +381,9 @@ MISTAKES = {
     "scan: a carry of the structure of the initial one is required, the tree is a leaf in one and "
     "a tuple of 0, 1 in the other": lambda: lax.scan(lambda c, x: ((c, c), None), 0.0, XS),
     "scan: f must return a pair (carry, y), got a tuple of 3": lambda: lax.scan(
-        lambda c, x: (c, c, c), 0.0, XS
+        lambda c, x: (c, c, c),  # pyright: ignore[reportArgumentType]
+        0.0,
+        XS,
     ),
     "scan: f must return a pair (carry, y), got Tracer": lambda: lax.scan(
         lambda c, x: c + x, 0.0, XS

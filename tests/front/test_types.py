@@ -116,3 +116,5 @@ def test_what_takes_a_function_keeps_its_name_signature_and_docstring(make: Any)
 def test_a_compiled_function_says_what_it_is_and_a_method_loses_self() -> None:
     assert isinstance(plain, Jitted) and isinstance(with_options, Jitted)
     assert list(inspect.signature(Model().twice).parameters) == ["x"]
+    shown = [n for n in dir(plain) if not n.startswith("__")]
+    assert shown == ["compile", "inspect", "name"]

@@ -351,7 +351,7 @@ def test_pieces_are_joined_in_a_piece(poisoned: None) -> None:
 def test_pieces_of_what_is_written_again_are_copied(poisoned: None) -> None:
     def f(x: Any, w: Any) -> Any:
         a, b = x @ w, x @ w.T
-        joined = wl.numpy.concatenate([a, b])
+        joined: Any = wl.numpy.concatenate([a, b])
         return joined.at[np.array([2, 7])].set(F32(3)), a @ w, b @ w
 
     in_place(f, array(6, 16), W)

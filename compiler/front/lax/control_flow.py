@@ -14,7 +14,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -33,13 +33,15 @@ from ...trace.tracer import Tracer, active, current
 from ..numpy import shapes
 
 Function = Callable[..., Any]
+C = TypeVar("C")
+R = TypeVar("R")
 
 # ---------------------------------------------------------------- loops
 
 
 @explained
 def scan(
-    f: Function,
+    f: Callable[[Any, Any], tuple[C, R]],
     init: Any,
     xs: Any = None,
     length: int | None = None,
@@ -47,7 +49,7 @@ def scan(
     unroll: int | bool = 1,
     *,
     checkpoints: int | None = None,
-) -> tuple[Any, Any]:
+) -> tuple[C, R]:
     """carry, ys[i] = f(carry, xs[i]) for every i in order: the last carry and the ys, stacked.
 
     `init`, `xs` and the ys are trees; every leaf of `xs` has the same leading axis. `length` is
@@ -163,8 +165,12 @@ def length_of(name: str, sequences: Sequence[Tracer], paths: Sequence[str], leng
 
 @explained
 def while_loop(
-    cond_fun: Function, body_fun: Function, init_val: Any, *, checkpoints: int | None = None
-) -> Any:
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], C],
+    init_val: Any,
+    *,
+    checkpoints: int | None = None,
+) -> C:
     """carry = body_fun(carry) while cond_fun(carry), from the tree `init_val` on.
 
     Derivatives: forward, of any order. Reverse with `checkpoints=c`: c carries are kept, and the
@@ -214,12 +220,12 @@ def _while_loop(
 def fori_loop(
     lower: Any,
     upper: Any,
-    body_fun: Function,
+    body_fun: Callable[[Any, Any], C],
     init_val: Any,
     *,
     unroll: int | bool | None = None,
     checkpoints: int | None = None,
-) -> Any:
+) -> C:
     """carry = body_fun(i, carry) for i from lower to upper - 1, from the tree `init_val` on.
 
     With ints that are known as bounds it is a scan, and has derivatives of all kinds; else a while
@@ -294,7 +300,7 @@ def scalar_integer(name: str, x: Any, what: str) -> Tracer:
 
 
 @explained
-def map(f: Function, xs: Any) -> Any:
+def map(f: Callable[[Any], R], xs: Any) -> R:
     """ys[i] = f(xs[i]) along the leading axis of every leaf, one after the other.
 
     Example:
@@ -312,7 +318,9 @@ def map(f: Function, xs: Any) -> Any:
 
 
 @explained
-def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> Any:
+def cond(
+    pred: Any, true_fun: Callable[..., R], false_fun: Callable[..., R], *operands: Any
+) -> R:
     """true_fun(*operands) where the scalar `pred` holds, else false_fun(*operands).
 
     Both are traced and give results of the same types; only the one that is chosen runs.
@@ -338,7 +346,7 @@ def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> 
 
 
 @explained
-def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
+def switch(index: Any, branches: Sequence[Callable[..., R]], *operands: Any) -> R:
     """branches[index](*operands), the index clamped to their number.
 
     All are traced and give results of the same types; only the one that is chosen runs. Under vmap
@@ -396,7 +404,9 @@ def branched(name: str, index: Value, functions: Sequence[Function], operands: A
 
 
 @explained
-def associative_scan(fn: Function, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+def associative_scan(
+    fn: Callable[[Any, Any], Any], elems: R, reverse: bool = False, axis: int = 0
+) -> R:
     """ys[i] = fn(...fn(fn(x[0], x[1]), x[2])..., x[i]) along `axis` of every leaf, in log depth.
 
     `fn` is associative: it combines two trees of many elements at once. With `reverse` the scan

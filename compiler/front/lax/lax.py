@@ -123,7 +123,7 @@ def _named(function: Callable[..., Any], name: str, doc: str) -> Any:
     return function
 
 
-def unary(rule: Callable[..., Any], name: str = "", doc: str = "") -> Callable[[Any], Tracer]:
+def unary(rule: Callable[..., Any], name: str = "", doc: str = "") -> Callable[[Any], Any]:
     """The function of a rule of one float; integers are taken as f64."""
 
     def function(x: Any) -> Tracer:

@@ -157,7 +157,7 @@ def test_shifts_and_frequencies() -> None:
         ),
         (lambda x: np.fft.fft(x, x), [1.0], "fft: an int or None is required for n, got a traced"),
         (
-            lambda x: wl.numpy.fft.fft(x, norm="both"),
+            lambda x: wl.numpy.fft.fft(x, norm="both"),  # pyright: ignore[reportArgumentType]
             [1.0],
             "fft: a norm of 'backward', 'ortho",
         ),
@@ -170,7 +170,7 @@ def test_shifts_and_frequencies() -> None:
         (lambda x: np.fft.fftn(x, (2, 3), (0,)), [1.0], "fftn: a size for each axis is required"),
         (lambda x: np.fft.fftn(x, (-2,), (0,)), [1.0], "fftn: sizes of -1 or more are required"),
         (
-            lambda x: wl.numpy.fft.fftn(x, (None,), (0,)),
+            lambda x: wl.numpy.fft.fftn(x, (None,), (0,)),  # pyright: ignore[reportArgumentType]
             [1.0],
             "fftn: an int or a tuple of ints is re",
         ),

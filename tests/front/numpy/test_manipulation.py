@@ -198,6 +198,6 @@ def test_an_unsupported_function_raises_with_the_hint() -> None:
     assert first == "nanargmax: has no form for traced arrays, got f64[3, 4]"
     assert last == f"try: {HINTS['nanargmax']}"
     with pytest.raises(AttributeError, match=r"wonderland\.numpy has no nanargmax\ntry: "):
-        wl.numpy.nanargmax  # noqa: B018
+        wl.numpy.nanargmax  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(AttributeError, match=r"has no attribute 'frobnicate'"):
         wnp.frobnicate  # noqa: B018

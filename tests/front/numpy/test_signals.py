@@ -94,7 +94,10 @@ def test_derivatives_of_both_modes_and_two_orders(case: Any) -> None:
     ("function", "message"),
     [
         (lambda x: np.unwrap(x, axis=2), "unwrap: an axis within 2 dimensions is required, got 2"),
-        (lambda x: wl.numpy.gradient(x, edge_order=3), "gradient: an edge_order of 1 or 2 is"),
+        (
+            lambda x: wl.numpy.gradient(x, edge_order=3),  # pyright: ignore[reportCallIssue, reportArgumentType]
+            "gradient: an edge_order of 1 or 2 is",
+        ),
         (lambda x: np.gradient(x, 1, 2, 3), "gradient: a distance, or one for each of 2 axes, is"),
         (lambda x: np.gradient(x, AT), "gradient: a distance, or one for each of 2 axes, is req"),
         (lambda x: np.gradient(x, AT, axis=0), "gradient: 4 places along axis 0 are required, go"),
