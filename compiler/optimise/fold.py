@@ -2,7 +2,8 @@
 
 What: an elementwise op or a view on operands that are each one number repeated gives one number
 repeated, whatever the shape; any other op without order or effect is folded where its operands are
-constants and its result has at most `LIMIT` elements. An array of one number becomes the number.
+constants and its result has at most `LIMIT` elements, or it casts a constant to less bytes. An
+array of one number becomes the number.
 Order: before simplify, whose literals match what this makes; after differentiation, whose factors
 it computes.
 Before and after: a well-formed graph of the same meaning, by the references of the ops, which are
@@ -17,6 +18,7 @@ import numpy as np
 from ..ir.graph import Graph, Node, Op, Value, apply_all
 from ..ir.types import Type
 from ..ir.walk import everywhere, rebuild
+from ..ops.elementwise import Cast
 from ..ops.family import Computed, Elementwise, Reduce, View
 from ..ops.source import Constant, constant, full
 from .law import uniform_number
@@ -50,9 +52,11 @@ def folded(op: Op, args: tuple[Value, ...], of: Type) -> Value | None:
             return full(numbers[0], of)
     made = (v.node.op for v in args if v.node and not v.node.args)
     makers = [op for op in made if isinstance(op, Computed | Constant)]
-    if len(makers) < len(args) or max(v.type.size for v in args) > LIMIT:
+    if len(makers) < len(args):
         return None
-    if not 0 < of.size <= LIMIT:
+    narrowed = isinstance(op, Cast) and isinstance(makers[0], Constant)
+    narrowed = narrowed and of.nbytes < args[0].type.nbytes
+    if not narrowed and (max(v.type.size for v in args) > LIMIT or not 0 < of.size <= LIMIT):
         return None
     array = np.asarray(op.reference(*(made.reference() for made in makers)))
     number = repeated_constant(array, of)

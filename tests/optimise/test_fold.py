@@ -4,8 +4,10 @@ import numpy as np
 
 from tests.texts import expect
 from wonderland.compiler.ir.graph import Graph
+from wonderland.compiler.ops.elementwise import cast
 from wonderland.compiler.ops.source import constant
 from wonderland.compiler.optimise.fold import LIMIT, fold
+from wonderland.compiler.transform.interpreter import interpret
 
 
 def test_numbers_are_computed_whatever_the_shape():
@@ -75,3 +77,12 @@ def test_order_is_kept():
 def test_an_array_of_one_number_becomes_the_number():
     graph = Graph.of("f", (), (constant(np.ones((30, 40), np.float32)), constant(np.arange(2))))
     assert [n.op.name for n in fold(graph).nodes] == ["full", "constant"]
+
+
+def test_a_constant_is_cast_to_less_bytes_and_not_to_more():
+    wide, narrow = np.linspace(0, 1, 99), np.linspace(0, 1, 99, dtype=np.float32)
+    graph = Graph.of("f", (), (cast(constant(wide), "f32"), cast(constant(narrow), "f64")))
+    found = fold(graph)
+    assert [n.op.name for n in found.nodes] == ["constant", "constant", "cast"]
+    for got, want in zip(interpret(found), interpret(graph), strict=True):
+        np.testing.assert_array_equal(got, want)
