@@ -19,7 +19,8 @@ While it runs: check, debug_print, debug, pure_callback, io_callback.
 Devices: devices, device, device_put, device_get.
 Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, verify,
 default_dtype, default_matmul_precision.
-Names of others: numpy, lax, random, nn, optim, models, special, tree, tree_util, ops, testing.
+Names of others: numpy, scipy, lax, random, nn, optim, models, special, tree, tree_util, ops,
+testing.
 Errors: ProgramError, OverBudget, CompilerError, WideningWarning.
 """
 
@@ -33,6 +34,7 @@ from . import (
     ops,
     optim,
     random,
+    scipy,
     special,
     testing,
     tree,
@@ -128,6 +130,7 @@ __all__ = [
     "remat",
     "saved_residuals",
     "scalar_function",
+    "scipy",
     "special",
     "stop_gradient",
     "testing",

@@ -21,6 +21,9 @@ MODULES: dict[str, ModuleType] = {
     "numpy.fft": wl.numpy.fft,
     "numpy.linalg": wl.numpy.linalg,
     "lax.linalg": wl.lax.linalg,
+    "nn.initializers": wl.nn.initializers,
+    "scipy.special": wl.scipy.special,
+    "scipy.stats": wl.scipy.stats,
 }
 FACADES = [n for n in MODULES if n not in ("wl", "checkpoint_policies")]
 CALLED = {

@@ -94,8 +94,7 @@ def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
         def public(*args: P.args, **options: P.kwargs) -> Any:
             if current() is not None:
                 return traced(*args, **options)
-            bound = signature.bind(*args, **options)
-            bound.apply_defaults()
+            bound = bound_to(signature, args, options)
             arrays = {n: _array(bound.arguments[n]) for n in names}
 
             def body(given: dict[str, Any]) -> Any:
@@ -107,6 +106,18 @@ def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
         return explained(public)
 
     return decorate
+
+
+def bound_to(
+    signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]
+) -> inspect.BoundArguments:
+    """Arguments and defaults by parameter."""
+    try:
+        bound = signature.bind(*args, **options)
+    except TypeError as error:  # of inspect's file, which is not ours to explain
+        raise TypeError(str(error)) from None
+    bound.apply_defaults()
+    return bound
 
 
 def ints(xs: Any) -> tuple[int, ...]:

@@ -1,0 +1,188 @@
+"""Distributions of whole numbers, and of vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...trace.operands import wrong
+from .. import numpy as np
+from .. import special as sp
+from ..numpy import elementwise as el
+from ..numpy.linalg.decompositions import cholesky
+from ..numpy.linalg.equations import solve_triangular
+from .families import Discrete, Family, all_positive, density_function, probability, real
+
+__all__ = [
+    "bernoulli", "betabinom", "binom", "dirichlet", "geom", "multinomial", "multivariate_normal",
+    "nbinom", "poisson",
+]  # fmt: skip
+
+
+def log_choices(n: Any, k: Any) -> Any:
+    """log of how many sets of k there are in n; large numbers cancel no digits."""
+    return -sp.betaln(k + 1, n - k + 1) - el.log1p(n)
+
+
+def whole_up_to(n: Any, *shapes: Any) -> tuple[Any, Any]:
+    return 0.0, n
+
+
+def is_count(n: Any) -> Any:
+    return el.greater_equal(n, 0) & el.equal(n, el.floor(n))
+
+
+bernoulli = Discrete(
+    "bernoulli",
+    ("p",),
+    lambda k, p: sp.xlogy(k, p) + sp.xlog1py(1 - k, -p),
+    lambda p: (0.0, 1.0),
+    probability,
+    lambda p: el.where(el.greater(p, 0.5), 1.0, 0.0),
+    below=lambda k, p: 1 - p + 0 * k,
+    quantile=lambda q, p: el.where(el.less_equal(q, 1 - p), 0.0, 1.0),
+)
+binom = Discrete(
+    "binom",
+    ("n", "p"),
+    lambda k, n, p: log_choices(n, k) + sp.xlogy(k, p) + sp.xlog1py(n - k, -p),
+    whole_up_to,
+    lambda n, p: is_count(n) & probability(p),
+    lambda n, p: el.where(el.greater(p, 0.5), n, 0.0),
+    below=lambda k, n, p: sp.betainc(n - k, k + 1, 1 - p),
+)
+betabinom = Discrete(
+    "betabinom",
+    ("n", "a", "b"),
+    lambda k, n, a, b: log_choices(n, k) + sp.betaln(k + a, n - k + b) - sp.betaln(a, b),
+    whole_up_to,
+    lambda n, a, b: is_count(n) & all_positive(a, b),
+)
+
+
+def _geom_below(k: Any, p: Any) -> Any:
+    likely = el.greater(p, 0.5)
+    rare = -el.expm1(k * el.log1p(-el.where(likely, 0.5, p)))
+    return el.where(likely, 1 - el.power(el.where(likely, 1 - p, 0.5), k), rare)
+
+
+geom = Discrete(
+    "geom",
+    ("p",),
+    lambda k, p: sp.xlog1py(k - 1, -p) + el.log(p),
+    lambda p: (1.0, math.inf),
+    lambda p: all_positive(p) & probability(p),
+    below=_geom_below,
+)
+nbinom = Discrete(
+    "nbinom",
+    ("n", "p"),
+    lambda k, n, p: -sp.betaln(n, k + 1) - el.log(n + k) + n * el.log(p) + sp.xlog1py(k, -p),
+    lambda n, p: (0.0, math.inf),
+    lambda n, p: all_positive(n, p) & probability(p),
+    below=lambda k, n, p: sp.betainc(n, k + 1, p),
+)
+poisson = Discrete(
+    "poisson",
+    ("mu",),
+    lambda k, mu: sp.xlogy(k, mu) - sp.gammaln(k + 1) - mu,
+    lambda mu: (0.0, math.inf),
+    lambda mu: el.greater_equal(mu, 0),
+    below=lambda k, mu: sp.gammaincc(k + 1, mu),
+)
+
+# ---------------------------------------------------------------- of vectors
+
+
+class Joint(Family):
+    """The density, or the probability, of a vector: its logarithm and itself."""
+
+    def __init__(
+        self, name: str, kind: str, parameters: tuple[str, ...], rule: Any, **defaults: Any
+    ) -> None:
+        self.name = name
+        log = "logarithm of the density" if kind == "pdf" else "logarithm of the probability"
+        doc = f"The {log} of a vector."
+
+        def itself(*given: Any) -> Any:
+            return el.exp(rule(*given))
+
+        setattr(
+            self, f"log{kind}", density_function(f"log{kind}", doc, parameters, rule, **defaults)
+        )
+        setattr(
+            self, kind, density_function(kind, f"exp(log{kind}).", parameters, itself, **defaults)
+        )
+
+
+def _dirichlet(x: Any, alpha: Any) -> Any:
+    """x along the first axis, all of it or without the last number."""
+    x, alpha = real(x), real(alpha)
+    if alpha.ndim != 1 or x.shape[:1] not in (alpha.shape, (alpha.shape[0] - 1,)):
+        raise wrong(
+            "dirichlet: alpha [k], and x [k, ...] or [k - 1, ...] are required, "
+            f"got {alpha.type} and {x.type}"
+        )
+    if x.shape[0] < alpha.shape[0]:
+        x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)])
+    good = np.all(x >= 0, axis=0) & (np.abs(np.sum(x, axis=0) - 1) < 10 * _spacing(x))
+    column = alpha.reshape((-1,) + (1,) * (x.ndim - 1))
+    terms = sp.xlogy(column - 1, np.where(good, x, 1 / alpha.shape[0]))
+    found = sp.gammaln(np.sum(alpha)) - np.sum(sp.gammaln(alpha)) + np.sum(terms, axis=0)
+    return np.where(np.all(alpha > 0), np.where(good, found, -math.inf), math.nan)
+
+
+def _spacing(x: Any) -> float:
+    return 1e-6 if x.dtype.itemsize < 8 else 1e-10
+
+
+def _multinomial(x: Any, n: Any, p: Any) -> Any:
+    x, n, p = real(x), real(n), real(p)
+    good = np.all((x >= 0) & (x == np.floor(x)), axis=-1) & (np.sum(x, axis=-1) == n)
+    x = np.where(good[..., None], x, 0.0)
+    terms = np.sum(sp.xlogy(x, p) - sp.gammaln(x + 1), axis=-1)
+    return np.where(good, sp.gammaln(n + 1) + terms, -math.inf)
+
+
+def _normal(x: Any, mean: Any, cov: Any, allow_singular: Any) -> Any:
+    """Vectors along the last axis; `cov` is a matrix, or the variance of every number."""
+    if allow_singular is not None:
+        raise wrong("multivariate_normal: allow_singular=None is required, got another")
+    x, mean, cov = real(x), real(mean), real(cov)
+    if not mean.ndim:  # numbers
+        if cov.ndim:
+            raise wrong(
+                "multivariate_normal: a mean [..., n] is required of a covariance "
+                f"{cov.type}, got {mean.type}"
+            )
+        return -0.5 * (x - mean) ** 2 / cov - 0.5 * np.log(2 * math.pi * cov)
+    n = mean.shape[-1]
+    if not cov.ndim:
+        square = np.sum((x - mean) ** 2, axis=-1) / cov
+        return -0.5 * (square + n * np.log(2 * math.pi * cov))
+    if cov.ndim < 2 or cov.shape[-2:] != (n, n):
+        raise wrong(
+            f"multivariate_normal: a covariance [..., {n}, {n}] is required of a mean "
+            f"{mean.type}, got {cov.type}"
+        )
+    lower = cholesky(cov)
+    error = x - mean
+    shape = np.broadcast_shapes(error.shape[:-1], lower.shape[:-2])
+    if lower.ndim == 2:  # one factor for all vectors: they are columns
+        columns = error.reshape(-1, n).T
+        z = solve_triangular(lower, columns, lower=True)
+        square = np.sum(z * z, axis=0).reshape(shape)
+    else:
+        columns = np.broadcast_to(error, (*shape, n))[..., None]
+        z = solve_triangular(np.broadcast_to(lower, (*shape, n, n)), columns, lower=True)
+        square = np.sum(z * z, axis=(-2, -1))
+    size = np.sum(np.log(np.diagonal(lower, axis1=-2, axis2=-1)), axis=-1)
+    return -0.5 * (square + n * math.log(2 * math.pi)) - size
+
+
+dirichlet = Joint("dirichlet", "pdf", ("x", "alpha"), _dirichlet)
+multinomial = Joint("multinomial", "pmf", ("x", "n", "p"), _multinomial)
+multivariate_normal = Joint(
+    "multivariate_normal", "pdf", ("x", "mean", "cov", "allow_singular"), _normal,
+    mean=0, cov=1, allow_singular=None,
+)  # fmt: skip

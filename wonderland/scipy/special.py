@@ -1,0 +1,21 @@
+"""scipy.special's names, which are those of wonderland.special.
+
+    from wonderland.scipy.special import expit, logit
+
+    odds = logit(expit(x))
+
+Normal distribution: erf, erfc, erfcx, erfinv, erfcinv, ndtr, log_ndtr, ndtri.
+Gamma: gamma, gammaln, loggamma, gammasgn, digamma, psi, polygamma, zeta, multigammaln, factorial,
+poch; of two numbers beta, betaln, binom, comb; incomplete gammainc, gammaincc, betainc.
+Bessel: i0, i0e, i1, i1e. Exponential integrals: exp1, expi, expn.
+Logistic: expit, log_expit, logit; softmax, log_softmax, logsumexp of arrays.
+Entropy, with 0 log 0 = 0: entr, rel_entr, kl_div, xlogy, xlog1py. Also log1mexp.
+Statistics: boxcox, boxcox1p, inv_boxcox, inv_boxcox1p, exprel, huber, pseudo_huber.
+"""
+
+from ..compiler.front.special import *  # noqa: F403
+from ..compiler.front.special import __all__ as __all__
+
+
+def __dir__() -> list[str]:
+    return __all__
