@@ -24,6 +24,7 @@ SAME = {
     "add": "numbers, with the words of kernels; what a command adds to the table of commands",
     "check": "that a condition holds in a program; the command",
     "diff": "of an array; of two graphs, a command",
+    "flatten": "a tree to its leaves; the parameters of an optimizer to a vector",
     "load": "a program and a tree from a file; a value from memory",
     "map": "of a loop, and of a tree",
     "save": "a program and a tree to a file",

@@ -1,365 +1,363 @@
 """Optimizers as pairs of pure functions, as in optax: the update compiles into the training step.
 
-    optimizer = chain(clip_by_global_norm(1.0), adamw(1e-3))
+    optimizer = wl.optim.chain(wl.optim.clip_by_global_norm(1.0), wl.optim.sgd(1e-3))
     state = optimizer.init(params)
     updates, state = optimizer.update(grads, state, params)
-    params = apply_updates(params, updates)
+    params = wl.optim.apply_updates(params, updates)
 
-A learning rate is a number, or a schedule: a function of the number of steps taken.
+Each is a chain of transformations, which have the formulas; the last one is of the learning rate: a
+number, or a schedule, which is a function of the number of steps taken.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from ...compiler.front import numpy as np
-from ...compiler.front.numpy.elementwise import root
-from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
-from ...compiler.trace import tree
-from ...compiler.trace.trace import keeps_bf16
-from .schedules import Schedule
+from .factored import scale_by_factored_rms, scale_by_sm3
+from .lbfgs import scale_by_lbfgs
+from .limits import add_decayed_weights, add_noise, clip_by_block_rms
+from .line_search import scale_by_zoom_linesearch
+from .masks import masked
+from .moments import scale_by_rms, scale_by_stddev
+from .momentum import ema, scale_by_lion, scale_by_optimistic_gradient, trace
+from .scaling import (
+    scale,
+    scale_by_adadelta,
+    scale_by_learning_rate,
+    scale_by_param_block_rms,
+    scale_by_polyak,
+    scale_by_rprop,
+    scale_by_rss,
+    scale_by_sign,
+    scale_by_trust_ratio,
+)
+from .transformation import Optimizer, ScalarOrSchedule, chain, identity
 
 __all__ = [
-    "AdamState",
-    "Average",
-    "Momentum",
-    "Optimizer",
-    "RmsState",
-    "Steps",
-    "adam",
-    "adamw",
-    "add_decayed_weights",
-    "apply_updates",
-    "chain",
-    "clip",
-    "clip_by_global_norm",
-    "ema",
-    "global_norm",
-    "incremental_update",
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "fromage",
+    "lars",
+    "lbfgs",
+    "lion",
+    "noisy_sgd",
+    "optimistic_gradient_descent",
+    "polyak_sgd",
     "rmsprop",
-    "scale",
-    "scale_by_schedule",
+    "rprop",
     "sgd",
+    "sign_sgd",
+    "signum",
+    "sm3",
 ]
 
-Tree = Any
+ZOOM = scale_by_zoom_linesearch(20, initial_guess_strategy="one")
+"""The line search of `lbfgs`."""
+
+# ---------------------------------------------------------------- of gradients and momentum
 
 
-class Optimizer(NamedTuple):
-    """`init(params) -> state` and `update(grads, state, params) -> (updates, state)`."""
-
-    init: Callable[[Tree], Tree]
-    update: Callable[..., tuple[Tree, Tree]]
-
-
-@explained
-@keeps_bf16
-def apply_updates(params: Tree, updates: Tree) -> Tree:
-    """params + updates, which are of the same shapes"""
-    return tree.map(_updated, params, updates)
-
-
-def _updated(parameter: Any, update: Any) -> Any:
-    shape, of_update = np.shape(parameter), np.shape(update)
-    if shape != of_update:
-        raise ProgramError(
-            f"apply_updates: an update of the parameter's shape {list(shape)} is required, "
-            f"got {list(of_update)}"
-        )
-    return parameter + update
+def _momentum(decay: Any, nesterov: bool, accumulator_dtype: Any = None) -> Optimizer:
+    """`trace`; without momentum there is no state."""
+    if decay is None or (isinstance(decay, (int, float)) and decay == 0):
+        return identity()
+    return trace(decay, nesterov, accumulator_dtype)
 
 
 @explained
-@keeps_bf16
-def incremental_update(new_tensors: Tree, old_tensors: Tree, step_size: float) -> Tree:
-    """step_size * new + (1 - step_size) * old: an exponential average of parameters, step by step.
-
-    Source: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.
-    """
-    return tree.map(lambda n, o: step_size * n + (1 - step_size) * o, new_tensors, old_tensors)
-
-
-@explained
-def chain(*optimizers: Optimizer) -> Optimizer:
-    """One after the other: each takes the updates of the one before."""
-
-    def init(params: Tree) -> Tree:
-        return tuple(o.init(params) for o in optimizers)
-
-    def update(grads: Tree, state: Tree, params: Tree = None) -> tuple[Tree, Tree]:
-        after = []
-        for optimizer, before in zip(optimizers, state, strict=True):
-            grads, made = optimizer.update(grads, before, params)
-            after.append(made)
-        return grads, tuple(after)
-
-    return Optimizer(init, keeps_bf16(update))
-
-
-def _stateless(function: Callable[[Tree, Tree], Tree]) -> Optimizer:
-    """An optimizer without state, of (updates, params)."""
-    update = keeps_bf16(lambda u, s, params=None: (function(u, params), s))
-    return Optimizer(lambda params: (), update)
-
-
-def _times(factor: Any, x: Any) -> Any:
-    """factor * x in the dtype of x: a rate computed in f64 does not widen it."""
-    return (factor.astype(x.dtype) if hasattr(factor, "astype") else factor) * x
-
-
-# ---------------------------------------------------------------- scaling and clipping
-
-
-@explained
-def scale(step_size: float) -> Optimizer:
-    """step_size * g"""
-    return _stateless(lambda grads, _: tree.map(lambda g: step_size * g, grads))
-
-
-class Steps(NamedTuple):
-    """State of what changes with time: the steps taken."""
-
-    count: Any  # i32
-
-
-@explained
-def scale_by_schedule(step_size_fn: Schedule) -> Optimizer:
-    """step_size_fn(steps taken) * g"""
-
-    def init(params: Tree) -> Steps:
-        return Steps(np.zeros((), np.int32))
-
-    def update(grads: Tree, state: Steps, params: Tree = None) -> tuple[Tree, Steps]:
-        factor = step_size_fn(state.count)
-        return tree.map(lambda g: _times(factor, g), grads), Steps(state.count + np.int32(1))
-
-    return Optimizer(init, keeps_bf16(update))
-
-
-@explained
-def clip(max_delta: float) -> Optimizer:
-    """Every element of g within [-max_delta, max_delta]."""
-    return _stateless(lambda grads, _: tree.map(lambda g: np.clip(g, -max_delta, max_delta), grads))
-
-
-@explained
-@keeps_bf16
-def global_norm(updates: Tree) -> Any:
-    """The root of the sum of all squared elements of all arrays; its derivative at 0 is 0."""
-    return root(sum(np.sum(x * x) for x in tree.leaves(updates)))
-
-
-@explained
-def clip_by_global_norm(max_norm: float) -> Optimizer:
-    """g, or g * max_norm / |g| where the global norm |g| is greater than max_norm.
-
-    Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent networks, 2013.
-    """
-
-    def clipped(grads: Tree, _: Tree) -> Tree:
-        factor = max_norm / np.maximum(global_norm(grads), max_norm)
-        return tree.map(lambda g: _times(factor, g), grads)
-
-    return _stateless(clipped)
-
-
-@explained
-def add_decayed_weights(weight_decay: float, mask: Any = None) -> Optimizer:
-    """g + weight_decay * p, where the mask is true: a tree of bools, or a function of params."""
-
-    def decayed(grads: Tree, params: Tree) -> Tree:
-        return tree.map(lambda g, d: g + d, grads, _decay(weight_decay, mask, params))
-
-    return _stateless(decayed)
-
-
-def _decay(weight_decay: float, mask: Any, params: Tree) -> Tree:
-    """weight_decay * p, and 0 where the mask is false."""
-    chosen = mask(params) if callable(mask) else mask
-    if chosen is None:
-        return tree.map(lambda p: weight_decay * p, params)
-    return tree.map(lambda p, m: weight_decay * p if m else 0.0, params, chosen)
-
-
-class Average(NamedTuple):
-    """State of `ema`: steps taken, and the running mean."""
-
-    count: Any  # i32
-    ema: Tree
-
-
-@explained
-def ema(decay: float, debias: bool = True) -> Optimizer:
-    """m <- decay m + (1 - decay) g;  m / (1 - decay^t), or m itself without `debias`."""
-
-    def init(params: Tree) -> Average:
-        return Average(np.zeros((), np.int32), tree.map(np.zeros_like, params))
-
-    def update(grads: Tree, state: Average, params: Tree = None) -> tuple[Tree, Average]:
-        count = state.count + np.int32(1)
-        mean = tree.map(lambda g, m: decay * m + (1 - decay) * g, grads, state.ema)
-        factor = 1 / _decayed(decay, count) if debias else 1.0
-        return tree.map(lambda m: _times(factor, m), mean), Average(count, mean)
-
-    return Optimizer(init, keeps_bf16(update))
-
-
-# ---------------------------------------------------------------- optimizers
-
-
-class Momentum(NamedTuple):
-    """State of sgd with momentum."""
-
-    trace: Tree  # like the parameters
-
-
-@explained
-def sgd(learning_rate: Any, momentum: float = 0.0, nesterov: bool = False) -> Optimizer:
+def sgd(
+    learning_rate: ScalarOrSchedule,
+    momentum: float | None = None,
+    nesterov: bool = False,
+    accumulator_dtype: Any = None,
+) -> Optimizer:
     """Gradient descent: v <- momentum * v + g;  p <- p - learning_rate * v.
 
-    With `nesterov`, p <- p - learning_rate * (g + momentum * v). No momentum, no state.
+    With `nesterov`, p <- p - learning_rate * (g + momentum * v). No momentum, no v.
+    `accumulator_dtype`: the dtype that v is kept in.
     Source: Sutskever et al., On the importance of initialization and momentum, 2013.
     """
-    if callable(learning_rate):
-        return chain(sgd(1.0, momentum, nesterov), scale_by_schedule(learning_rate))
-
-    def scaled(directions: Tree) -> Tree:
-        return tree.map(lambda d: -learning_rate * d, directions)
-
-    def init(params: Tree) -> Tree:
-        return Momentum(tree.map(np.zeros_like, params)) if momentum else ()
-
-    def update(grads: Tree, state: Tree, params: Tree = None) -> tuple[Tree, Tree]:
-        if not momentum:
-            return scaled(grads), state
-        directions, trace = _moved(grads, state.trace, momentum, nesterov)
-        return scaled(directions), Momentum(trace)
-
-    return Optimizer(init, keeps_bf16(update))
-
-
-def _moved(grads: Tree, trace: Tree, momentum: float, nesterov: bool) -> tuple[Tree, Tree]:
-    """The directions of a step with momentum, and the new trace."""
-    trace = tree.map(lambda g, v: g + momentum * v, grads, trace)
-    ahead = tree.map(lambda g, v: g + momentum * v, grads, trace) if nesterov else trace
-    return ahead, trace
-
-
-class AdamState(NamedTuple):
-    """Steps taken, and running means of gradients and of their squares."""
-
-    count: Any  # i32
-    mu: Tree
-    nu: Tree
+    moved = _momentum(momentum, nesterov, accumulator_dtype)
+    return chain(moved, scale_by_learning_rate(learning_rate))
 
 
 @explained
-def adam(
-    learning_rate: Any, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, eps_root: float = 0.0
+def noisy_sgd(
+    learning_rate: ScalarOrSchedule, eta: float = 0.01, gamma: float = 0.55, key: Any = 0
 ) -> Optimizer:
-    """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
-    p <- p - learning_rate * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t) + eps_root) + eps).
+    """p <- p - learning_rate * (g + noise of variance eta / t^gamma); `key`: a key, or a seed.
 
-    Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015.
+    Source: Neelakantan et al., Adding gradient noise improves learning, 2015.
     """
-    return adamw(learning_rate, b1, b2, eps, eps_root, weight_decay=0.0)
+    return chain(add_noise(eta, gamma, key), scale_by_learning_rate(learning_rate))
 
 
 @explained
-def adamw(
-    learning_rate: Any,
+def sign_sgd(learning_rate: ScalarOrSchedule) -> Optimizer:
+    """p <- p - learning_rate * sign(g)
+
+    Source: Bernstein et al., signSGD: compressed optimisation for non-convex problems, 2018.
+    """
+    return chain(scale_by_sign(), scale_by_learning_rate(learning_rate))
+
+
+@explained
+def signum(
+    learning_rate: ScalarOrSchedule, beta: float = 0.9, accumulator_dtype: Any = None
+) -> Optimizer:
+    """m <- beta m + (1 - beta) g;  p <- p - learning_rate * sign(m).
+
+    Source: Bernstein et al., signSGD: compressed optimisation for non-convex problems, 2018.
+    """
+    return chain(ema(beta, False, accumulator_dtype), sign_sgd(learning_rate))
+
+
+@explained
+def lion(
+    learning_rate: ScalarOrSchedule,
     b1: float = 0.9,
-    b2: float = 0.999,
-    eps: float = 1e-8,
-    eps_root: float = 0.0,
-    weight_decay: float = 1e-4,
+    b2: float = 0.99,
+    mu_dtype: Any = None,
+    weight_decay: ScalarOrSchedule = 1e-3,
     mask: Any = None,
 ) -> Optimizer:
-    """adam, and p <- p - learning_rate * weight_decay * p where the mask is true.
+    """p <- p - learning_rate * (sign(b1 m + (1 - b1) g) + weight_decay * p);
+    m <- b2 m + (1 - b2) g.
 
-    `mask`: a tree of bools, or a function of params that gives one; None is true everywhere.
-    Source: Loshchilov and Hutter, Decoupled weight decay regularization, 2019.
+    Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
     """
-    if callable(learning_rate):
-        fixed = adamw(1.0, b1, b2, eps, eps_root, weight_decay, mask)
-        return chain(fixed, scale_by_schedule(learning_rate))
-
-    def init(params: Tree) -> AdamState:
-        zeros = tree.map(np.zeros_like, params)
-        return AdamState(np.zeros((), np.int32), zeros, tree.map(np.copy, zeros))
-
-    def update(grads: Tree, state: AdamState, params: Tree = None) -> tuple[Tree, AdamState]:
-        count = state.count + np.int32(1)
-        mu = tree.map(lambda g, m: b1 * m + (1 - b1) * g, grads, state.mu)
-        nu = tree.map(lambda g, v: b2 * v + (1 - b2) * (g * g), grads, state.nu)
-        # once per step in f64, where 1 - 0.999 loses nothing; cast per leaf: no update widens
-        rate, spread = learning_rate / _decayed(b1, count), 1 / _decayed(b2, count)
-
-        def step(m: Any, v: Any) -> Any:
-            size = np.sqrt(v * spread.astype(v.dtype) + eps_root) + eps
-            return -rate.astype(m.dtype) * m / size
-
-        updates = tree.map(step, mu, nu)
-        if weight_decay:
-            decay = _decay(learning_rate * weight_decay, mask, params)
-            updates = tree.map(lambda u, d: u - d, updates, decay)
-        return updates, AdamState(count, mu, nu)
-
-    return Optimizer(init, keeps_bf16(update))
+    return chain(
+        scale_by_lion(b1, b2, mu_dtype),
+        add_decayed_weights(weight_decay, mask),
+        scale_by_learning_rate(learning_rate),
+    )
 
 
-def _decayed(rate: float, count: Any) -> Any:
-    """1 - rate^count"""
-    return -np.expm1(count * math.log(rate))
+@explained
+def optimistic_gradient_descent(
+    learning_rate: ScalarOrSchedule, alpha: Any = 1.0, beta: Any = 1.0
+) -> Optimizer:
+    """p <- p - learning_rate * ((alpha + beta) g - beta h), with the gradient h of the step before.
+
+    Source: Mokhtari, Ozdaglar, Pattathil, A unified analysis of extra-gradient and optimistic
+    gradient methods, 2020.
+    """
+    return chain(scale_by_optimistic_gradient(alpha, beta), scale_by_learning_rate(learning_rate))
 
 
-class RmsState(NamedTuple):
-    """Running means of squares and, if centered, of gradients; the trace, if there is momentum."""
+@explained
+def polyak_sgd(
+    max_learning_rate: Any = 1.0,
+    scaling: ScalarOrSchedule = 1.0,
+    f_min: Any = 0.0,
+    eps: Any = 0.0,
+    variant: str = "sps",
+) -> Optimizer:
+    """p <- p - scaling * min((value - f_min) / |g|^2, max_learning_rate) * g.
 
-    nu: Tree
-    mu: Tree
-    trace: Tree
+    `update(grads, state, params, value=f(params))`.
+    Source: Loizou et al., Stochastic Polyak step-size for SGD, 2021.
+    """
+    # the length is of g, so it comes before the scaling
+    return chain(
+        scale_by_polyak(f_min, max_learning_rate, eps, variant), scale_by_learning_rate(scaling)
+    )
+
+
+@explained
+def rprop(
+    learning_rate: float,
+    eta_minus: float = 0.5,
+    eta_plus: float = 1.2,
+    min_step_size: float = 1e-6,
+    max_step_size: float = 50.0,
+) -> Optimizer:
+    """p <- p - step * sign(g), each step longer while g keeps its sign, shorter where it turns.
+
+    Source: Riedmiller and Braun, A direct adaptive method for faster backpropagation, 1993.
+    """
+    return chain(
+        scale_by_rprop(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size),
+        scale(-1.0),
+    )
+
+
+# ---------------------------------------------------------------- of sums and means of squares
+
+
+@explained
+def adagrad(
+    learning_rate: ScalarOrSchedule, initial_accumulator_value: float = 0.1, eps: float = 1e-7
+) -> Optimizer:
+    """s <- s + g^2;  p <- p - learning_rate * g / sqrt(s + eps).
+
+    Source: Duchi, Hazan, Singer, Adaptive subgradient methods, 2011.
+    """
+    return chain(
+        scale_by_rss(initial_accumulator_value, eps), scale_by_learning_rate(learning_rate)
+    )
+
+
+@explained
+def adadelta(
+    learning_rate: ScalarOrSchedule | None = None,
+    rho: float = 0.9,
+    eps: float = 1e-6,
+    weight_decay: ScalarOrSchedule = 0.0,
+    weight_decay_mask: Any = None,
+) -> Optimizer:
+    """v <- rho v + (1 - rho) g^2;  u = sqrt((w + eps) / (v + eps)) g;  w <- rho w + (1 - rho) u^2;
+    p <- p - learning_rate * u, with weight_decay * p in g. Without a rate updates are u: they are
+    to be subtracted.
+
+    Source: Zeiler, Adadelta: an adaptive learning rate method, 2012.
+    """
+    return chain(
+        add_decayed_weights(weight_decay, weight_decay_mask),
+        scale_by_adadelta(rho, eps),
+        scale_by_learning_rate(learning_rate),
+    )
 
 
 @explained
 def rmsprop(
-    learning_rate: Any,
+    learning_rate: ScalarOrSchedule,
     decay: float = 0.9,
     eps: float = 1e-8,
     initial_scale: float = 0.0,
+    eps_in_sqrt: bool = True,
     centered: bool = False,
     momentum: float | None = None,
     nesterov: bool = False,
+    bias_correction: bool = False,
 ) -> Optimizer:
     """v <- decay v + (1 - decay) g^2;  d = g / sqrt(v + eps);  p <- p - learning_rate * d.
 
-    `centered` takes off v the square of the running mean of g; `momentum` is applied to d as in
-    sgd; v begins with `initial_scale`.
+    `centered` takes off v the square of the running mean of g; `momentum` is applied to
+    learning_rate * d as in sgd; v begins with `initial_scale`; `eps_in_sqrt` false divides by
+    sqrt(v) + eps; `bias_correction` corrects means for their start.
     Source: Hinton, Neural networks for machine learning, lecture 6e, 2012.
     """
+    kind = scale_by_stddev if centered else scale_by_rms
+    return chain(
+        kind(decay, eps, initial_scale, eps_in_sqrt, bias_correction),
+        scale_by_learning_rate(learning_rate),
+        _momentum(momentum, nesterov),
+    )
+
+
+@explained
+def adafactor(
+    learning_rate: ScalarOrSchedule | None = None,
+    min_dim_size_to_factor: int = 128,
+    decay_rate: float = 0.8,
+    decay_offset: int = 0,
+    multiply_by_parameter_scale: bool = True,
+    clipping_threshold: float | None = 1.0,
+    momentum: float | None = None,
+    dtype_momentum: Any = "float32",
+    weight_decay_rate: ScalarOrSchedule | None = None,
+    eps: float = 1e-30,
+    factored: bool = True,
+    weight_decay_mask: Any = None,
+) -> Optimizer:
+    """p <- p - learning_rate * max(rms(p), 1e-3) * u,  u = g / sqrt(v) clipped to a rms of
+    clipping_threshold; of v, for large matrices, means over rows and over columns alone are kept.
+
+    Source: Shazeer and Stern, Adafactor: adaptive learning rates with sublinear memory cost, 2018.
+    """
+    parts = [scale_by_factored_rms(factored, decay_rate, decay_offset, min_dim_size_to_factor, eps)]
+    if clipping_threshold is not None:
+        parts.append(clip_by_block_rms(clipping_threshold))
+    if learning_rate is not None:
+        parts.append(scale_by_learning_rate(learning_rate, flip_sign=False))
+    if multiply_by_parameter_scale:
+        parts.append(scale_by_param_block_rms())
+    if momentum is not None:
+        parts.append(ema(momentum, False, dtype_momentum))
+    if weight_decay_rate is not None:
+        parts.append(add_decayed_weights(weight_decay_rate, weight_decay_mask))
+    return chain(*parts, scale(-1.0))
+
+
+@explained
+def sm3(learning_rate: ScalarOrSchedule, momentum: float = 0.9) -> Optimizer:
+    """p <- p - learning_rate * m, m the running mean of g over the root of the least accumulator of
+    its row and its column.
+
+    Source: Anil et al., Memory-efficient adaptive optimization, 2019.
+    """
+    return chain(scale_by_sm3(momentum), scale_by_learning_rate(learning_rate))
+
+
+# ---------------------------------------------------------------- by norms of parameters
+
+
+@explained
+def lars(
+    learning_rate: ScalarOrSchedule,
+    weight_decay: ScalarOrSchedule = 0.0,
+    weight_decay_mask: Any = True,
+    trust_coefficient: float = 0.001,
+    eps: float = 0.0,
+    trust_ratio_mask: Any = True,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+) -> Optimizer:
+    """d = g + weight_decay * p;  v <- momentum * v + learning_rate * trust_coefficient |p| / |d| d;
+    p <- p - v, with norms of each array, where the masks are true.
+
+    Source: You, Gitman, Ginsburg, Large batch training of convolutional networks, 2017.
+    """
+    ratio = scale_by_trust_ratio(trust_coefficient=trust_coefficient, eps=eps)
+    return chain(
+        add_decayed_weights(weight_decay, weight_decay_mask),
+        masked(ratio, trust_ratio_mask),
+        scale_by_learning_rate(learning_rate),
+        _momentum(momentum, nesterov),
+    )
+
+
+@explained
+def fromage(learning_rate: ScalarOrSchedule, min_norm: float = 1e-6) -> Optimizer:
+    """p <- (p - learning_rate * |p| / |g| * g) / sqrt(1 + learning_rate^2), by arrays.
+
+    Source: Bernstein et al., On the distance between two neural networks and the stability of
+    learning, 2020.
+    """
+
+    def shrinking(rate: Any) -> Any:
+        return 1 / (1 + rate * rate) ** 0.5
+
     if callable(learning_rate):
-        fixed = rmsprop(1.0, decay, eps, initial_scale, centered, momentum, nesterov)
-        return chain(fixed, scale_by_schedule(learning_rate))
+        rate = learning_rate
+        step: Any = lambda count: shrinking(rate(count)) * rate(count)  # noqa: E731
+        decay: Any = lambda count: shrinking(rate(count)) - 1  # noqa: E731
+    else:
+        step, decay = shrinking(learning_rate) * learning_rate, shrinking(learning_rate) - 1
+    return chain(
+        scale_by_trust_ratio(min_norm), scale_by_learning_rate(step), add_decayed_weights(decay)
+    )
 
-    def init(params: Tree) -> RmsState:
-        zeros = tree.map(np.zeros_like, params)
-        nu = tree.map(lambda p: np.full_like(p, initial_scale), params)
-        return RmsState(nu, zeros if centered else (), zeros if momentum else ())
 
-    def update(grads: Tree, state: RmsState, params: Tree = None) -> tuple[Tree, RmsState]:
-        nu = tree.map(lambda g, v: decay * v + (1 - decay) * (g * g), grads, state.nu)
-        mu: Tree = ()
-        spread = nu
-        if centered:
-            mu = tree.map(lambda g, m: decay * m + (1 - decay) * g, grads, state.mu)
-            spread = tree.map(lambda v, m: v - m * m, nu, mu)
-        directions = tree.map(lambda g, v: g / np.sqrt(v + eps), grads, spread)
-        trace: Tree = ()
-        if momentum:
-            directions, trace = _moved(directions, state.trace, momentum, nesterov)
-        return tree.map(lambda d: -learning_rate * d, directions), RmsState(nu, mu, trace)
+# ---------------------------------------------------------------- of second order
 
-    return Optimizer(init, keeps_bf16(update))
+
+@explained
+def lbfgs(
+    learning_rate: ScalarOrSchedule | None = None,
+    memory_size: int = 10,
+    scale_init_precond: bool = True,
+    linesearch: Optimizer | None = ZOOM,
+) -> Optimizer:
+    """p <- p - s * learning_rate * H g, with H of the last memory_size changes of p and g, and s by
+    the line search. It is for gradients of all data: noise spoils H.
+
+    `update(grad, state, params, value=, grad=, value_fn=)`; value_and_grad_from_state gives value
+    and grad as the search left them. linesearch=None: s is 1.
+    Source: Liu and Nocedal, On the limited memory BFGS method, 1989.
+    """
+    rate = scale(-1.0) if learning_rate is None else scale_by_learning_rate(learning_rate)
+    return chain(scale_by_lbfgs(memory_size, scale_init_precond), rate, linesearch or identity())

@@ -28,7 +28,11 @@ LINEAR = {
     """,
     "nn": "avg_pool embedding global_avg_pool identity sum_pool",
     "optim": """
-        add_decayed_weights apply_updates chain ema incremental_update scale scale_by_schedule sgd
+        add_decayed_weights add_noise apply_every apply_updates bias_correction centralize chain ema
+        identity incremental_update noisy_sgd optimistic_gradient_descent scale
+        scale_by_learning_rate scale_by_optimistic_gradient scale_by_schedule set_to_zero sgd trace
+        tree_add tree_add_scale tree_cast tree_cast_like tree_conj tree_div tree_mul tree_real
+        tree_scale tree_sub tree_sum update_moment
     """,
 }
 """They move elements, add them, or scale them by numbers."""
@@ -42,6 +46,7 @@ MULTILINEAR = {
         conv_with_general_padding dot dot_general scatter_mul
     """,
     "linalg": "cross matmul multi_dot outer tensordot vecdot",
+    "optim": "tree_vdot",
 }
 """Sums of products."""
 
@@ -52,12 +57,21 @@ CHOOSING = {
     """,
     "lax": "cond pmax pmin scatter_max scatter_min select select_n sort switch top_k",
     "nn": "dropout global_max_pool max_pool min_pool",
+    "optim": """
+        keep_params_nonnegative periodic_update tree_clip tree_max tree_min tree_where
+        update_infinity_moment zero_nans
+    """,
 }
 """They give elements of operands, or sums of them, by places or masks."""
 
 RUNNING = {
     "lax": "associative_scan fori_loop map reduce reduce_window scan while_loop",
     "nn": "pool",
+    "optim": """
+        apply_if_finite conditionally_mask conditionally_transform flatten freeze inject_hyperparams
+        lookahead masked multi_transform named_chain selective_transform stateless
+        stateless_with_tree_map value_and_grad_from_state with_extra_args_support
+    """,
 }
 """They are as smooth as what they run."""
 
@@ -77,6 +91,10 @@ DISCRETE = {
     """,
     "linalg": "matrix_rank",
     "nn": "accuracy one_hot sparse_sigmoid",
+    "optim": """
+        lion rprop scale_by_lion scale_by_rprop scale_by_sign sign_sgd signum skip_large_updates
+        skip_not_finite
+    """,
     "special": "gammasgn",
     "random": """
         PRNGKey bernoulli binomial bits categorical choice clone fold_in geometric key key_data
@@ -101,8 +119,12 @@ STATIC = {
         glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform orthogonal
     """,
     "optim": """
-        constant_schedule cosine_decay_schedule exponential_decay join_schedules linear_schedule
-        piecewise_constant_schedule warmup_cosine_decay_schedule Schedule
+        constant_schedule cosine_decay_schedule cosine_onecycle_schedule exponential_decay
+        init_empty_state join_schedules linear_onecycle_schedule linear_schedule
+        piecewise_constant_schedule piecewise_interpolate_schedule polynomial_schedule
+        safe_increment Schedule sgdr_schedule tree_full_like tree_get
+        tree_ones_like tree_random_like tree_set tree_size tree_split_key_like tree_zeros_like
+        warmup_constant_schedule warmup_cosine_decay_schedule warmup_exponential_decay_schedule
     """,
     "random": """
         ball cauchy exponential generalized_normal gumbel laplace logistic maxwell normal
@@ -120,7 +142,17 @@ OTHER = {
     "random": """
         beta chisquare dirichlet f gamma loggamma multivariate_normal t
     """,  # move by random_gamma_grad; a factor of a matrix
-    "optim": "adam adamw rmsprop",  # roots of running means, which eps_root or eps keep from 0
+    "optim": """
+        adabelief adadelta adafactor adagrad adam adamax adamaxw adamw adan adaptive_grad_clip
+        amsgrad clip_by_block_rms fromage lamb lars lbfgs nadam nadamw normalize_by_update_norm
+        novograd optimistic_adam_v2 per_example_global_norm_clip per_example_layer_norm_clip
+        polyak_sgd radam rmsprop safe_norm safe_root_mean_squares scale_by_adadelta scale_by_adam
+        scale_by_adamax scale_by_adan scale_by_amsgrad scale_by_backtracking_linesearch
+        scale_by_belief scale_by_distance_over_gradients scale_by_factored_rms scale_by_lbfgs
+        scale_by_novograd scale_by_param_block_norm scale_by_param_block_rms scale_by_polyak
+        scale_by_radam scale_by_rms scale_by_rss scale_by_sm3 scale_by_stddev scale_by_trust_ratio
+        scale_by_yogi scale_by_zoom_linesearch sm3 tree_norm update_moment_per_elem_norm yogi
+    """,  # roots of running means and of norms, which eps_root or eps keep from 0
     "lax": "random_gamma_grad",  # a quadrature
     "special": "betainc gammainc gammaincc",  # by quadratures
     "nn": """

@@ -12,15 +12,7 @@ from wonderland.compiler.trace import tree
 from wonderland.compiler.trace.trace import trace
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.models import optim
-from wonderland.models.optim.optimisers import (
-    Optimizer,
-    adam,
-    adamw,
-    apply_updates,
-    chain,
-    rmsprop,
-    sgd,
-)
+from wonderland.models.optim import Optimizer, adam, adamw, apply_updates, chain, rmsprop, sgd
 
 PARAMS = {"w": np.array([[1, -2], [3, 0.5]], np.float32), "b": np.array([0.25, -1], np.float32)}
 
