@@ -12,6 +12,7 @@ Example:
 Compiled: jit, load, eval_shape, trace, ShapeDtypeStruct.
 Derivatives: grad, value_and_grad, jvp, vjp, linearize, linear_transpose, jacfwd, jacrev, hessian,
 hvp, stop_gradient. Many at once: vmap.
+NumPy code of others, as it is: port.
 Rules of your own: custom_jvp, custom_vjp, custom_vmap, scalar_function; whole ops: extend.
 Memory: checkpoint (remat), checkpoint_name, checkpoint_policies, saved_residuals,
 print_saved_residuals, memory_budget.
@@ -63,6 +64,7 @@ from .compiler.front.functions.derivatives import (
 from .compiler.front.functions.jacobians import hessian, hvp, jacfwd, jacrev
 from .compiler.front.functions.scalar_function import scalar_function
 from .compiler.front.functions.vmap import vmap
+from .compiler.front.port.port import port
 from .compiler.ir.errors import CompilerError, OverBudget, ProgramError
 from .compiler.jit.devices import device_get, device_put, devices
 from .compiler.jit.executable import load
@@ -124,6 +126,7 @@ __all__ = [
     "numpy",
     "ops",
     "optim",
+    "port",
     "print_saved_residuals",
     "pure_callback",
     "random",

@@ -41,7 +41,7 @@ from ..trace import tree
 from ..trace.arguments import Ints, Static, Strings, argument_places, places_and_names, positional
 from ..trace.arrays import plain
 from ..trace.operands import is_wide
-from ..trace.standing import StandIn, name_of
+from ..trace.standing import Carrying, StandIn, name_of
 from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
 from ..trace.tracer import Recomputed, current
 from ..transform.interpreter import interpret
@@ -172,7 +172,8 @@ def jit(
         own["default_dtype"] = float_of(default_dtype)
     if default_matmul_precision is not None:
         own[PRECISION] = factors_of(default_matmul_precision, PRECISION)
-    return Jitted(function, static, names, donated, own)
+    kind = JittedCarrying if isinstance(function, Carrying) else Jitted
+    return kind(function, static, names, donated, own)
 
 
 @dataclass(eq=False, repr=False)
@@ -361,10 +362,10 @@ class Jitted(StandIn[P, R]):
         with changed(**{k: v for k, v in self.keywords.items() if k in HEEDED}):
             return trace(self.bound(static), *dynamic, name=self.name, recomputed=recomputed)
 
-    def bound(self, static: Any) -> Callable[..., Any]:
-        """The function of the dynamic tree."""
+    def bound(self, static: Any, whole: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """The function, or `whole` in place of it, of the dynamic tree."""
         given = {s.where: s.value for s in static}
-        whole: Callable[..., Any] = self.function
+        whole = whole or self.function
 
         def function(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
             full = [given.get(i, a) for i, a in enumerate(args)]
@@ -407,6 +408,42 @@ class Jitted(StandIn[P, R]):
                         pairs.append((i, o))
             start += size
         return tuple(pairs)
+
+
+class JittedCarrying(Jitted[P, R]):
+    """A jitted function that holds arrays: they are a first argument, which it reads itself."""
+
+    function: Carrying[P, R]
+
+    def __call__(self, *args: P.args, **options: P.kwargs) -> R:
+        recent = self.recent
+        if recent is not None and active() is self.seen and current() is None:
+            leaves = recent.read(((self.function.carried(), *args), options))
+            outputs: Any = None if leaves is None else recent.program.attempt(leaves)
+            if outputs is not None:
+                return outputs[0] if recent.single else recent.together(outputs)
+        return self.call(args, options)
+
+    def parted(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
+        static, (rest, dynamic) = super().parted(args, options)
+        return static, ((self.function.carried(), *rest), dynamic)
+
+    def array(self, x: Any, leaves: Sequence[Any], dynamic: Any) -> np.ndarray:
+        (carried, *rest), options = dynamic
+        return super().array(x, leaves[len(tree.leaves(carried)) :], (tuple(rest), options))
+
+    def bound(self, static: Any, whole: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        def function(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+            held = functools.partial(self.function.apply_carried, args[0])
+            return super(JittedCarrying, self).bound(static, held)(args[1:], options)
+
+        return function
+
+    def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
+        (carried, *rest), options = dynamic
+        before = len(tree.leaves(carried))
+        given = replace(graph, inputs=graph.inputs[before:])
+        return tuple((i + before, o) for i, o in super().donations(given, (rest, options)))
 
 
 _functions: weakref.WeakSet[Jitted[..., Any]] = weakref.WeakSet()

@@ -260,7 +260,7 @@ def whole(x: Any) -> int | None:
 
 def several(x: Any) -> Sequence[Any]:
     """What is given as one or as a sequence, as a sequence."""
-    if isinstance(x, np.ndarray) and x.ndim:
+    if hasattr(x, "__array__") and not isinstance(x, Tracer) and x.ndim:
         return x.tolist()
     return x if isinstance(x, (tuple, list, range)) else (x,)
 

@@ -45,3 +45,15 @@ class StandIn(Generic[P, R]):
     ) -> Callable[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+
+class Carrying(StandIn[P, R]):
+    """A function that holds arrays, which are arguments of it where it is compiled."""
+
+    def carried(self) -> Any:
+        """What it holds now, as a tree."""
+        raise NotImplementedError
+
+    def apply_carried(self, carried: Any, *args: Any, **options: Any) -> Any:
+        """The function, holding that."""
+        raise NotImplementedError

@@ -29,6 +29,7 @@ from ..ops.nested.bodies import Control
 from ..ops.source import Constant
 from .aliases import AliasMemory, Memories, read_only_kind
 from .concrete import Concrete
+from .foreign import foreign
 from .hints import HINTS
 
 N = TypeVar("N")
@@ -48,6 +49,7 @@ class Syntax:
     overwrite: Callable[[Tracer, Tracer, str], Tracer]  # x += y, where x may be written to
     at: Callable[[Any], Any]
     eagerly: Callable[..., Any]  # a function of tracers on arrays, at once
+    picked: Callable[[Tracer, Tracer], Any]  # x[mask] in foreign code
 
 
 SYNTAX = Syntax()
@@ -232,7 +234,7 @@ class Tracer(Concrete):
     tracers that share its memory are stale. One of no dimensions is a number, as NumPy's scalars.
     """
 
-    __slots__ = ("_value", "memory", "owner", "replaced", "seen", "weak")
+    __slots__ = ("_value", "base", "memory", "owner", "replaced", "seen", "weak")
 
     def __init__(self, value: Value, owner: Trace, weak: bool = False) -> None:
         if len(value.type.shape) >= MAX_AXES and (excess := value.type.excess()):
@@ -243,6 +245,7 @@ class Tracer(Concrete):
         self.memory = owner.memories[value] if value.type.shape else AliasMemory()
         self.seen = self.memory.writes
         self.replaced: tuple[AliasMemory, Value] | None = None  # what `x += y` made this of
+        self.base: tuple[Tracer, Any] | None = None  # x and i, where this is x[i] of foreign code
 
     @property
     def value(self) -> Value:
@@ -258,10 +261,21 @@ class Tracer(Concrete):
         """What the array is, where it is none that may be written to."""
         if self.owner is not current():
             return "a value of an outer function"
-        return read_only_kind(self._value)
+        if self.base is not None:
+            return self.base[0].refusal()
+        kind = read_only_kind(self._value)
+        return "" if kind == "a view" and foreign() else kind
 
     def write(self, made: Tracer) -> None:
-        """Stands for the value of `made` from here on."""
+        """Stands for the value of `made` from here on, and so does that part of what it is x[i]
+        of."""
+        if self.base is not None:
+            SYNTAX.setitem(*self.base, made)
+            of, self.weak = self.base[0], self.base[0].weak
+            there = made if made.dtype == of.dtype else SYNTAX.getitem(*self.base)
+            self._value = self.owner.memories.holding(there.value, self.memory)
+            self.seen = self.memory.writes
+            return
         value, self.weak = made.value, made.weak
         self.replaced = self.memory, self._value
         self.memory.writes += 1

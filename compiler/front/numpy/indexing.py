@@ -18,6 +18,7 @@ from ...ops import gather
 from ...ops import view as ops
 from ...ops.places import INDICES
 from ...trace.arrays import plain
+from ...trace.foreign import foreign
 from ...trace.operands import (
     axis_of,
     common_shape,
@@ -46,7 +47,13 @@ Shape = tuple[int, ...]
 
 def getitem(x: Any, at: Any) -> Tracer:
     """x[at] for ints, slices, None, Ellipsis and integer arrays."""
-    return elements_at(tracer(x), at, None)
+    strange = foreign() and isinstance(x, Tracer)
+    if strange and isinstance(at, Tracer) and at.type.dtype == "bool":
+        return SYNTAX.picked(x, at)
+    made = elements_at(tracer(x), at, None)
+    if strange and made.ndim and made.memory is x.memory:
+        made.base = x, at
+    return made
 
 
 def elements_at(

@@ -53,9 +53,14 @@ def setitem(x: Tracer, at: Any, value: Any) -> None:
 
     x[at] += y comes here after `+=` wrote to the view x[at]: that is the write which is done now.
     """
+    if isinstance(value, Tracer) and value.base is not None and value.base[0] is x:
+        if value.base[1] == at and value.seen == value.memory.writes:
+            return  # what was written to it is there already
     if isinstance(value, Tracer) and completes(x, at, value):
         x.seen = x.memory.writes
     writable(x, "x[i] = v")
+    if hasattr(value, "put_into"):  # elements of a traced mask
+        return value.put_into(x, at)
     x.write(updated(x, at, value, "set"))
 
 

@@ -1,0 +1,301 @@
+"""port: foreign NumPy code, traced as it is, with the arrays of its objects as arguments."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from ...ir.errors import ProgramError
+from ...ir.graph import Value
+from ...ir.source import location, user_source
+from ...ops.view import copy
+from ...trace.arguments import exact
+from ...trace.foreign import tracing_foreign
+from ...trace.standing import Carrying
+from ...trace.tracer import Tracer, active, current
+from .copies import SCALARS, Copier, Roots, is_array, is_foreign, is_object, named_in
+from .doors import names_of_packages, window
+from .draft import Draft, plainly
+from .picked import Picked as Picked  # which x[mask] gives
+
+P = ParamSpec("P")
+R = TypeVar("R")
+NO_ARRAYS: dict[str, Any] = {}
+
+
+def port(function: Callable[P, R], packages: str | Sequence[str] = ()) -> Ported[P, R]:
+    """`function` of foreign NumPy code, which can be traced as it is.
+
+    Outside of traces it is the function. In one (of jit, grad, vmap ...) the modules of its
+    package, of the packages of its object's classes, and of those in `packages` see a NumPy that
+    computes with numbers as NumPy does and with traced values as `wonderland.numpy` does: arrays
+    made there stay numbers until a traced value is written to them, so that shapes, tables and loop
+    counters are known. Through it work `from numpy import exp`, `math.exp(x)`, `float(x)`,
+    `table[x]`, `np.array([x, 0])`, `out=` and `where=`, `np.vectorize`, `y[mask] = f(x[mask])`.
+    Other threads see NumPy as it is. Functions that import NumPy in their bodies get NumPy's own.
+
+    Arrays of floats in attributes of the object that it is bound to, in variables that it closes
+    over, and in globals of its module that it names are arguments: `arrays` has them by place.
+    `wl.jit` of it reads them at every call, so they may change; numbers, strings and arrays of
+    integers there are constants, and it is traced again if they change. `apply(arrays, *args)` is
+    the function of other arrays than those, `step(arrays, *args)` gives the arrays too as they are
+    after it.
+
+    While it is traced it runs on copies of its objects and arguments: what it writes to them is
+    dropped. Errors: arrays that go from call to call (momenta, hidden states) would be lost, which
+    is an error that names them; `step` returns them.
+    Example:
+    >>> class Layer:  # of another package
+    ...     def __init__(self):
+    ...         self.w = np.array([1.0, 2.0])
+    ...     def __call__(self, x):
+    ...         y = np.zeros(len(x))
+    ...         for i in range(len(x)):
+    ...             y[i] = self.w[i % 2] * x[i]
+    ...         return y.sum()
+    >>> layer = port(Layer())
+    >>> grad(layer.apply)(layer.arrays, np.array([3.0, 4.0, 5.0]))
+    {'w': array([8., 4.])}
+    """
+    given = (packages,) if isinstance(packages, str) else tuple(packages)
+    if not callable(function) or not all(isinstance(p, str) for p in given):
+        raise ProgramError(
+            f"port: a function and names of packages are required, got {function!r:.40}, "
+            f"{packages!r:.40}",
+            location(user_source()),
+        )
+    return Ported(function, given)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a function holds: arrays by place, and what else it is made for."""
+
+    arrays: dict[str, Any]
+    constants: tuple[Any, ...] = field(metadata={"static": True})
+
+
+class Same:
+    """A thing that equals itself alone."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Same) and self.thing is other.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def constant_key(x: Any) -> Any:
+    """What tells a constant from others."""
+    if isinstance(x, np.generic):
+        return x.dtype, x.tobytes()
+    return exact(x) if isinstance(x, SCALARS) else Same(x)
+
+
+def is_argument(x: Any) -> bool:
+    """Whether an array of a function is an argument of it: one of floats."""
+    return is_array(x) and x.dtype.kind in "fcV"
+
+
+class Ported(Carrying[P, R]):
+    """A function of foreign code; see `port`."""
+
+    def __init__(self, function: Callable[P, R], packages: tuple[str, ...]) -> None:
+        self.function, self.packages = function, packages
+        self.stand_in("port")
+        self.roots = Roots(function)
+
+    def __repr__(self) -> str:
+        return f"<port of {self.name}>"
+
+    def __call__(self, *args: P.args, **options: P.kwargs) -> R:
+        if current() is None:
+            return self.function(*args, **options)
+        return self.traced(NO_ARRAYS, args, options)[0]
+
+    # ---- arrays
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """The arrays of floats that the function holds, by place, as they are now."""
+        return {path: x for path, x in self.roots.leaves() if is_argument(x)}
+
+    def carried(self) -> Carried:
+        arrays: dict[str, Any] = {}
+        constants: list[Any] = []
+        for path, x in self.roots.leaves():
+            if is_argument(x):
+                arrays[path] = x
+            elif isinstance(x, np.ndarray):
+                constants.append((path, x.dtype, x.shape, x.tobytes()))
+            else:
+                constants.append((path, constant_key(x)))
+        return Carried(arrays, tuple(constants))
+
+    def apply(self, arrays: Mapping[str, Any], /, *args: P.args, **options: P.kwargs) -> R:
+        """The function with other arrays in place of its own, which stay as they are."""
+        return self.applied(arrays, args, options)[0]
+
+    def step(
+        self, arrays: Mapping[str, Any], /, *args: P.args, **options: P.kwargs
+    ) -> tuple[R, dict[str, Any]]:
+        """The result of `apply`, and the arrays as the function leaves them, new ones too."""
+        found, after = self.applied(arrays, args, options, keeps=True)
+        return found, {p: plainly(x) for p, x in after.items()}
+
+    def apply_carried(self, carried: Any, *args: Any, **options: Any) -> Any:
+        return self.apply(carried.arrays, *args, **options)
+
+    def applied(
+        self, arrays: Mapping[str, Any], args: Any, options: Any, keeps: bool = False
+    ) -> tuple[Any, dict[str, Any]]:
+        places = self.arrays
+        for path in arrays:
+            if path not in places:
+                near = difflib.get_close_matches(path, places, n=1)
+                raise ProgramError(
+                    f"port: places of arrays of {self.name} are required, got {path!r}",
+                    location(user_source()),
+                    repr(near[0]) if near else "those of .arrays",
+                )
+        if current() is not None:
+            return self.traced(arrays, args, options, keeps)
+        made = Copier(self.roots, lambda path, x: np.array(arrays.get(path, x)), None).root()
+        return made(*args, **options), self.after(made)
+
+    def after(self, made: Any) -> dict[str, Any]:
+        """The arrays of floats of a copy, by place."""
+        return {path: x for path, x in Roots(made).leaves() if is_argument(x)}
+
+    # ---- tracing
+
+    def traced(
+        self, arrays: Mapping[str, Any], args: Any, options: Any, keeps: bool = False
+    ) -> tuple[Any, dict[str, Any]]:
+        """The result of a copy of the function with `arrays` in it, and the arrays of the copy."""
+        before: dict[str, Value] = {}
+
+        def lifted(path: str, x: Any) -> Any:
+            made = own(arrays.get(path, x))
+            if isinstance(made, Tracer) and path in arrays:
+                before[path] = made.value
+            return made
+
+        names = None if self.roots.spaces is None else dict(self.roots.spaces)
+        copier = Copier(self.roots, lifted, names)
+        made = copier.root()
+        tables = Copier(Roots(None), table, None)
+        with (
+            tracing_foreign(),
+            window(self.spaces(), lambda x: tables.copied("", x) if is_table(x) else x),
+        ):
+            if names is not None:  # what stands there now, but for what was copied
+                now: dict[str, Any] = self.roots.spaces or {}
+                names.update((n, x) for n, x in now.items() if n not in copier.written)
+            found = made(*own(args), **own(options))
+        after = self.after(made)
+        if not keeps:
+            self.refuse_lost(before, after)
+        return plainly(found), after
+
+    def spaces(self) -> list[dict[str, Any]]:
+        """The names of all modules of the packages of the function, and of classes of objects that
+        it holds."""
+        packages = dict.fromkeys(self.packages)
+        spaces: dict[int, dict[str, Any]] = {}
+        seen: dict[int, Any] = {}
+        pending: list[Any] = [self.function]
+        while pending:
+            x = pending.pop()
+            inside = None if id(x) in seen else self.roots.children(x)
+            if inside is None:
+                continue
+            seen[id(x)] = x
+            pending += [child for _, child in inside]
+            kinds = [k for k in type(x).__mro__ if is_foreign(k.__module__)] if is_object(x) else []
+            code = [f for k in kinds for f in vars(k).values()] or [x]
+            packages.update((package(k.__module__), None) for k in kinds)
+            for function in code:
+                if isinstance(function, FunctionType):
+                    spaces[id(function.__globals__)] = function.__globals__
+                    packages[package(function.__module__)] = None
+                    if function.__globals__ is self.roots.spaces:
+                        packages.update((package(m), None) for m in modules_in(function))
+        for names in names_of_packages(tuple(packages)):
+            spaces[id(names)] = names
+        return list(spaces.values())
+
+    def refuse_lost(self, before: Mapping[str, Value], after: Mapping[str, Any]) -> None:
+        """Refuses arrays that depend on themselves, which a call would drop."""
+        for path, old in before.items():
+            new = after.get(path)
+            if isinstance(new, Tracer) and new._value is not old and reaches(new._value, old):
+                raise ProgramError(
+                    f"port: a function that does not change what it reads is required, got "
+                    f"{self.name}, which updates {path}",
+                    location(user_source()),
+                    "result, arrays = ported.step(arrays, ...), which gives it back",
+                )
+
+
+def package(module: str) -> str:
+    """The package that a module is of."""
+    return module.split(".")[0]
+
+
+def modules_in(function: FunctionType) -> Iterator[str]:
+    """The modules of what a function names: modules, classes, functions."""
+    for name in named_in(function.__code__):
+        found = function.__globals__.get(name)
+        module = getattr(found, "__name__" if isinstance(found, ModuleType) else "__module__", None)
+        if isinstance(module, str):
+            yield module
+
+
+def reaches(value: Value, old: Value) -> bool:
+    """Whether a value depends on another one."""
+    seen, pending = {value}, [value]
+    while pending:
+        node = pending.pop().node
+        for v in node.args if node else ():
+            if v is old:
+                return True
+            if v not in seen:
+                seen.add(v)
+                pending.append(v)
+    return False
+
+
+def own(x: Any) -> Any:
+    """Arguments as foreign code may write to them: copies of traced values, drafts of arrays."""
+    if isinstance(x, Tracer):
+        return Tracer(copy(active().lift(x)), active(), x.weak)
+    if type(x) is np.ndarray:
+        return Draft(x.copy())
+    if type(x) in (list, tuple):
+        return type(x)(map(own, x))
+    if type(x) is dict:
+        return {k: own(v) for k, v in x.items()}
+    return x
+
+
+def table(path: str, x: Any) -> Any:
+    """An array among the globals of a module, which traced code reads alone."""
+    if type(x) is not np.ndarray or x.dtype.kind not in "biufc":
+        return x
+    whole = Draft(x)
+    return Draft(x, of=whole)
+
+
+def is_table(x: Any) -> bool:
+    return type(x) is np.ndarray or type(x) in (list, dict, tuple)
