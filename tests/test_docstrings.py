@@ -102,6 +102,7 @@ def test_a_session_shows_what_is_printed(file: Path) -> None:
     module = importlib.import_module(f"wonderland.{NAMES[file]}")
     names = {**vars(module), "np": vars(module).get("np", np), "wonderland": wonderland, "wl": wl}
     names |= {n: getattr(wl, n) for n in ("jit", "vmap", "grad") if n not in names}
+    names["__name__"] = "__main__"  # what is defined there is the user's
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     parser, shown = doctest.DocTestParser(), 0
     texts = dict(docstrings(file))

@@ -413,12 +413,15 @@ class Jitted(StandIn[P, R]):
 class JittedCarrying(Jitted[P, R]):
     """A jitted function that holds arrays: they are a first argument, which it reads itself."""
 
-    function: Carrying[P, R]
+    @property
+    def carrying(self) -> Carrying[P, R]:
+        found: Any = self.function
+        return found
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R:
         recent = self.recent
         if recent is not None and active() is self.seen and current() is None:
-            leaves = recent.read(((self.function.carried(), *args), options))
+            leaves = recent.read(((self.carrying.carried(), *args), options))
             outputs: Any = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
                 return outputs[0] if recent.single else recent.together(outputs)
@@ -426,7 +429,7 @@ class JittedCarrying(Jitted[P, R]):
 
     def parted(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
         static, (rest, dynamic) = super().parted(args, options)
-        return static, ((self.function.carried(), *rest), dynamic)
+        return static, ((self.carrying.carried(), *rest), dynamic)
 
     def array(self, x: Any, leaves: Sequence[Any], dynamic: Any) -> np.ndarray:
         (carried, *rest), options = dynamic
@@ -434,7 +437,7 @@ class JittedCarrying(Jitted[P, R]):
 
     def bound(self, static: Any, whole: Callable[..., Any] | None = None) -> Callable[..., Any]:
         def function(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-            held = functools.partial(self.function.apply_carried, args[0])
+            held = functools.partial(self.carrying.apply_carried, args[0])
             return super(JittedCarrying, self).bound(static, held)(args[1:], options)
 
         return function

@@ -14,7 +14,7 @@ class _Foreign(threading.local):
 _foreign = _Foreign()
 
 
-def foreign() -> bool:
+def traces_foreign() -> bool:
     """Whether this thread does."""
     return _foreign.depth > 0
 

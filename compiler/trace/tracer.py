@@ -29,7 +29,7 @@ from ..ops.nested.bodies import Control
 from ..ops.source import Constant
 from .aliases import AliasMemory, Memories, read_only_kind
 from .concrete import Concrete
-from .foreign import foreign
+from .foreign import traces_foreign
 from .hints import HINTS
 
 N = TypeVar("N")
@@ -264,7 +264,7 @@ class Tracer(Concrete):
         if self.base is not None:
             return self.base[0].refusal()
         kind = read_only_kind(self._value)
-        return "" if kind == "a view" and foreign() else kind
+        return "" if kind == "a view" and traces_foreign() else kind
 
     def write(self, made: Tracer) -> None:
         """Stands for the value of `made` from here on, and so does that part of what it is x[i]

@@ -693,7 +693,75 @@ CALLS: list[Example] = [
     ),
 ]
 """What is called with arguments that do not fit."""
-EXAMPLES = LINES + CALLS
+PORTED: list[Example] = [
+    (
+        "class Node:\n"
+        "    pass\n"
+        "inner = None\n"
+        "for _ in range(3000):\n"
+        "    node = Node()\n"
+        "    node.inner, node.w = inner, x\n"
+        "    inner = node\n"
+        "wl.jit(wl.port(lambda x: x + node.w))(x)",
+        "range(3000) --> range(30)",
+        2 * X,
+    ),
+    (
+        "double = lambda a: 2 * a\n"
+        "wl.jit(wl.port(lambda x: np.vectorize(double, signature='()->()')(x)))(x)",
+        "np.vectorize(double, signature='()->()') --> wl.vmap(double)",
+        2 * X,
+    ),
+    (
+        "wl.jit(wl.port(lambda x: np.r_[x, 0:2]))(x)",
+        "np.r_[x, 0:2] --> np.concatenate([np.atleast_1d(x), np.arange(2)])",
+        np.r_[X, 0:2],
+    ),
+    (
+        "def f(x):\n"
+        "    y = np.random.RandomState(0).rand(3)\n"
+        "    np.exp(x, out=y)\n"
+        "    return y\n"
+        "wl.jit(wl.port(f))(x)",
+        "np.random.RandomState(0).rand(3) --> np.empty_like(x)",
+        np.exp(X),
+    ),
+    (
+        "def f(x):\n"
+        "    y = np.zeros((2, 3))\n"
+        "    z = y.T\n"
+        "    y[0] = x\n"
+        "    return z.sum()\n"
+        "wl.jit(wl.port(f))(x)",
+        "z.sum() --> y.sum()",
+        7.0,
+    ),
+    (
+        "wl.jit(wl.port(lambda x: np.cumsum(x[x > 1])))(x)",
+        "x[x > 1] --> np.where(x > 1, x, 0)",
+        np.array([0.0, 4.0, 6.0]),
+    ),
+    (
+        "wl.port(lambda x: x * table).apply({'tabel': x}, x)",
+        "'tabel' --> 'table'",
+        X * X,
+    ),
+    (
+        "class Sum:\n"
+        "    def __init__(self):\n"
+        "        self.total = x\n"
+        "    def add(self, y):\n"
+        "        self.total = self.total + y\n"
+        "        return self.total\n"
+        "ported = wl.port(Sum().add)\n"
+        "wl.jit(ported)(x)",
+        "wl.jit(ported)(x) --> result, arrays = ported.step(ported.arrays, x)\nresult",
+        2 * X,
+    ),
+]
+"""Of NumPy code as it is."""
+
+EXAMPLES = LINES + CALLS + PORTED
 NEVER = {
     "'device=\"cpu\"'": "a sort of long rows for a GPU",
     "'wl.device_put(x, device)'": "arrays on two GPUs",

@@ -18,7 +18,7 @@ from ...ops import gather
 from ...ops import view as ops
 from ...ops.places import INDICES
 from ...trace.arrays import plain
-from ...trace.foreign import foreign
+from ...trace.foreign import traces_foreign
 from ...trace.operands import (
     axis_of,
     common_shape,
@@ -47,7 +47,7 @@ Shape = tuple[int, ...]
 
 def getitem(x: Any, at: Any) -> Tracer:
     """x[at] for ints, slices, None, Ellipsis and integer arrays."""
-    strange = foreign() and isinstance(x, Tracer)
+    strange = traces_foreign() and isinstance(x, Tracer)
     if strange and isinstance(at, Tracer) and at.type.dtype == "bool":
         return SYNTAX.picked(x, at)
     made = elements_at(tracer(x), at, None)

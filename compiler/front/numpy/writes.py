@@ -53,15 +53,25 @@ def setitem(x: Tracer, at: Any, value: Any) -> None:
 
     x[at] += y comes here after `+=` wrote to the view x[at]: that is the write which is done now.
     """
-    if isinstance(value, Tracer) and value.base is not None and value.base[0] is x:
-        if value.base[1] == at and value.seen == value.memory.writes:
-            return  # what was written to it is there already
+    if isinstance(value, Tracer) and was_written(x, at, value):
+        return
     if isinstance(value, Tracer) and completes(x, at, value):
         x.seen = x.memory.writes
     writable(x, "x[i] = v")
     if hasattr(value, "put_into"):  # elements of a traced mask
         return value.put_into(x, at)
     x.write(updated(x, at, value, "set"))
+
+
+def was_written(x: Tracer, at: Any, value: Tracer) -> bool:
+    """Whether `value` is x[at] of foreign code, to which a write was one to x."""
+    if value.base is None or value.base[0] is not x or value.seen != value.memory.writes:
+        return False
+    one, other = (i if isinstance(i, tuple) else (i,) for i in (value.base[1], at))
+    return len(one) == len(other) and all(
+        i is j or (type(i) is type(j) and isinstance(i, (int, slice)) and i == j)
+        for i, j in zip(one, other, strict=True)
+    )
 
 
 def completes(x: Tracer, at: Any, value: Tracer) -> bool:

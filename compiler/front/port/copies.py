@@ -8,6 +8,7 @@ shared. What was one object is one in the copy.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import types
@@ -36,8 +37,10 @@ def is_array(x: Any) -> bool:
 
 
 def is_foreign(name: str | None) -> bool:
-    """Whether a module is none of Python's, NumPy's, or ours."""
-    return (name or "builtins").split(".")[0] not in NEVER
+    """Whether a module, of a function or class in Python, is none of Python's, NumPy's, or ours.
+
+    One of no file is called "builtins" if it is called nothing."""
+    return name in (None, "builtins") or name.split(".")[0] not in NEVER
 
 
 def is_object(x: Any) -> bool:
@@ -59,10 +62,8 @@ def attributes(x: Any) -> dict[str, Any]:
     for kind in type(x).__mro__:
         for name, slot in vars(kind).items():
             if isinstance(slot, types.MemberDescriptorType) and kind.__flags__ & HEAP:
-                try:
+                with contextlib.suppress(AttributeError):  # not set
                     found[name] = slot.__get__(x)
-                except AttributeError:
-                    continue
     return found
 
 
@@ -74,7 +75,7 @@ def named_in(code: types.CodeType) -> Iterator[str]:
             yield from named_in(part)
 
 
-class Roots:
+class Contents:
     """What a function holds: the attributes of its object, else what it closes over or names among
     the globals of its module."""
 
@@ -127,13 +128,11 @@ class Roots:
         """What a function closes over, its defaults, and globals of the module that is copied."""
         found: Children = []
         for name, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
-            try:
+            with contextlib.suppress(ValueError):  # nothing is there yet
                 found.append((f".{name}", cell.cell_contents))
-            except ValueError:  # not yet
-                continue
         found += [(".defaults", x.__defaults__)] if x.__defaults__ else []
         found += [(".keywords", x.__kwdefaults__)] if x.__kwdefaults__ else []
-        if x.__globals__ is self.spaces:
+        if self.spaces is not None and x.__globals__ is self.spaces:
             found += [(f".{n}", self.spaces[n]) for n in self.globals_of(x)]
         return found
 
@@ -178,16 +177,16 @@ class Copier:
     """Copies with `lifted` arrays: of a place and the array there."""
 
     def __init__(
-        self, roots: Roots, lifted: Callable[[str, Any], Any], spaces: dict[str, Any] | None
+        self, contents: Contents, lifted: Callable[[str, Any], Any], spaces: dict[str, Any] | None
     ) -> None:
-        self.roots, self.lifted, self.spaces = roots, lifted, spaces
+        self.contents, self.lifted, self.spaces = contents, lifted, spaces
         self.memo: dict[int, tuple[Any, Any]] = {}
         self.written: set[str] = set()
 
     def root(self) -> Any:
         """A copy of the function."""
         try:
-            return self.copied("", self.roots.function)
+            return self.copied("", self.contents.function)
         except RecursionError:
             raise ProgramError(
                 "port: an object of some hundred objects within each other at most is required, "
@@ -206,7 +205,7 @@ class Copier:
             return self.memo[id(x)][1]
         if is_array(x):
             return self.kept(x, self.lifted(path.lstrip("."), x))
-        if self.roots.children(x) is None:
+        if self.contents.children(x) is None:
             return x
         if isinstance(x, types.MethodType):
             of = self.copied(path, x.__self__)
@@ -238,8 +237,8 @@ class Copier:
             items = [self.copied(f"{path}[{i}]", v) for i, v in enumerate(x)]
             new = self.kept(x, tuple.__new__(type(x), items))
         else:
-            new = self.kept(x, type(x).__new__(type(x)) if isinstance(x, (dict, list))
-                            else object.__new__(type(x)))  # fmt: skip
+            made: Any = next(k for k in (dict, list, object) if isinstance(x, k))
+            new = self.kept(x, made.__new__(type(x)))
         if isinstance(x, dict):
             for k, v in x.items():
                 dict.__setitem__(new, k, self.copied(f"{path}[{k!r}]", v))
@@ -258,7 +257,7 @@ class Copier:
     def function(self, path: str, x: types.FunctionType) -> Any:
         """The code of a function over copies of what it closes over."""
         spaces = x.__globals__
-        if self.spaces is not None and spaces is self.roots.spaces:
+        if self.spaces is not None and spaces is self.contents.spaces:
             spaces = self.spaces
         cells = tuple(types.CellType() for _ in x.__closure__ or ())
         new = self.kept(x, types.FunctionType(x.__code__, spaces, x.__name__, None, cells or None))
@@ -266,15 +265,13 @@ class Copier:
         vars(new).pop("__wrapped__", None)
         vars(new).update(vars(x))
         for name, cell, own in zip(x.__code__.co_freevars, x.__closure__ or (), cells, strict=True):
-            try:
+            with contextlib.suppress(ValueError):
                 own.cell_contents = self.copied(f"{path}.{name}", cell.cell_contents)
-            except ValueError:
-                continue
         new.__defaults__ = self.copied(f"{path}.defaults", x.__defaults__)
         new.__kwdefaults__ = self.copied(f"{path}.keywords", x.__kwdefaults__)
-        if spaces is self.spaces:
-            for name in self.roots.globals_of(x):
-                original = (self.roots.spaces or {})[name]
+        if self.spaces is not None and spaces is self.spaces:
+            for name in self.contents.globals_of(x):
+                original = (self.contents.spaces or {})[name]
                 made = self.copied(f"{path}.{name}", original)
                 if made is not original:
                     self.spaces[name] = made

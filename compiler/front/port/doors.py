@@ -21,13 +21,12 @@ import numpy as np
 
 from ...ir.errors import ProgramError
 from ...ir.source import location, user_source
-from ...trace.foreign import foreign
+from ...trace.foreign import traces_foreign
 from ...trace.tracer import FUNCTIONS, Tracer
 from .. import special
 from ..functions.vmap import vmap
-from ..numpy import elementwise
 from ..numpy.shapes import broadcast_arrays
-from .draft import OTHERS, REAL, Draft, call, known, traced
+from .draft import OTHERS, REAL, Draft, call, traced, unwrapped
 
 NEVER = {*sys.stdlib_module_names, "numpy", "scipy", "wonderland"} - {"__main__"}
 """Packages whose modules stay as they are."""
@@ -42,7 +41,7 @@ class Through:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         function = self.function
-        return call(function, args, options) if foreign() else function(*args, **options)
+        return call(function, args, options) if traces_foreign() else function(*args, **options)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.function, name)
@@ -67,7 +66,7 @@ class Door(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(vars(self)["behind"], name)
-        return stand_in(found) if foreign() else found
+        return stand_in(found) if traces_foreign() else found
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(vars(self)["behind"], name, value)
@@ -79,13 +78,13 @@ class Door(ModuleType):
 # ---------------------------------------------------------------- types
 
 
-class Kind(type):
+class TypeStandIn(type):
     """The type of stand-ins for types, which are equal to what they stand for."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         real = real_type(cls)
-        given, named = known(args), known(options)
-        if not foreign() or not (traced(given) or traced(named)):
+        given, named = unwrapped(args), unwrapped(options)
+        if not traces_foreign() or not (traced(given) or traced(named)):
             return real(*given, **named)
         if real is complex:
             return sum(x * f for x, f in zip(given, (1, 1j), strict=False))
@@ -113,8 +112,8 @@ class Kind(type):
             if real is np.ndarray:
                 return True
             number = isinstance(x, Tracer) and not x.ndim
-            return number and (real is float and x.weak and x.dtype == np.float64
-                               or issubclass(real, np.generic) and x.dtype == real)  # fmt: skip
+            return number and ((real is float and x.weak and x.dtype == np.float64)
+                               or (issubclass(real, np.generic) and x.dtype == real))  # fmt: skip
         return False
 
     def __subclasscheck__(cls, other: Any) -> bool:
@@ -132,14 +131,14 @@ class Kind(type):
 
 def real_type(kind: Any) -> Any:
     """A type, or what a stand-in stands for."""
-    return kind.__mro__[1] if isinstance(kind, Kind) else kind
+    return kind.__bases__[0] if isinstance(kind, TypeStandIn) else kind
 
 
 def _kind(of: type) -> Any:
     space: dict[str, Any] = {"__module__": of.__module__, "__qualname__": of.__qualname__}
     if of in (int, float, complex):
         space["dtype"] = np.dtype(of)
-    return Kind(of.__name__, (of,), space)
+    return TypeStandIn(of.__name__, (of,), space)
 
 
 NUMBERS = (
@@ -200,30 +199,29 @@ class Vectorized:
     """np.vectorize: a function of numbers on the elements of arrays."""
 
     def __init__(self, pyfunc: Any = None, *args: Any, **options: Any) -> None:
-        if isinstance(pyfunc, np.vectorize):
-            self.concrete, self.options = pyfunc, {"otypes": pyfunc.otypes}
-            self.function = pyfunc.pyfunc
-            self.plain = not pyfunc.excluded and pyfunc.signature is None
-        else:
-            names = dict(zip(("otypes", "doc", "excluded", "cache", "signature"), args, strict=False))
-            self.options = {**names, **options}
-            self.concrete = np.vectorize(pyfunc, *args, **options) if pyfunc is not None else None
-            self.function = pyfunc
-            self.plain = not self.options.get("excluded") and not self.options.get("signature")
+        names = ("otypes", "doc", "excluded", "cache", "signature")
+        self.options = {**dict(zip(names, args, strict=False)), **options}
+        self.function: Any = pyfunc
+
+    @staticmethod
+    def of(concrete: np.vectorize) -> Vectorized:
+        return Vectorized(concrete.pyfunc, concrete.otypes, None, concrete.excluded,
+                          concrete.cache, concrete.signature)  # fmt: skip
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        if self.concrete is None:  # a decorator with options
+        if self.function is None:  # a decorator with options
             return Vectorized(*args, **self.options)
-        if not foreign() or not (traced(args) or traced(options)):
-            return call(self.concrete, args, options) if foreign() else self.concrete(*args)
-        if not self.plain or options:
+        if not traces_foreign() or not (traced(args) or traced(options)):
+            concrete = np.vectorize(self.function, **unwrapped(self.options))
+            return call(concrete, args, options) if traces_foreign() else concrete(*args, **options)
+        if options or self.options.get("excluded") or self.options.get("signature"):
             raise ProgramError(
                 "vectorize: a function of numbers by place is required for traced arrays, "
                 "got signature=, excluded= or keywords",
                 location(user_source()),
                 "wl.vmap(f)(x)",
             )
-        given = broadcast_arrays(*known(args))
+        given = broadcast_arrays(*unwrapped(args))
         shape, function = given[0].shape, getattr(self.function, "function", self.function)
         if function in OTHERS or isinstance(function, np.ufunc):
             found = call(function, tuple(given), {})
@@ -233,9 +231,10 @@ class Vectorized:
             found = function(*given)
         otypes = self.options.get("otypes")
         several = found if isinstance(found, tuple) else (found,)
-        types = list(otypes) if otypes else [None] * len(several)
-        shaped = [x.reshape(shape) if t is None else x.reshape(shape).astype(known(t))
-                  for x, t in zip(several, types, strict=True)]  # fmt: skip
+        types = list(otypes) if otypes else [x.dtype for x in several]
+        shaped = [
+            x.reshape(shape).astype(unwrapped(t)) for x, t in zip(several, types, strict=True)
+        ]
         return tuple(shaped) if isinstance(found, tuple) else shaped[0]
 
 
@@ -247,7 +246,7 @@ class Uncached:
         self.cached = cached
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        return (self.cached.__wrapped__ if foreign() else self.cached)(*args, **options)
+        return (self.cached.__wrapped__ if traces_foreign() else self.cached)(*args, **options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cached, name)
@@ -263,8 +262,8 @@ class Row:
         self.concrete = concrete
 
     def __getitem__(self, at: Any) -> Any:
-        given = known(at)
-        if not foreign() or not traced(given):
+        given = unwrapped(at)
+        if not traces_foreign() or not traced(given):
             return self.concrete[given]
         parts = given if isinstance(given, tuple) else (given,)
         if any(isinstance(p, (slice, str)) for p in parts):
@@ -293,7 +292,7 @@ def stand_in(x: Any) -> Any:
     if isinstance(x, ModuleType):
         return door(x)
     if isinstance(x, np.vectorize):
-        return Vectorized(x)
+        return Vectorized.of(x)
     if isinstance(x, CACHED):
         return Uncached(x)
     if x is np.r_ or x is np.c_:
@@ -313,7 +312,7 @@ def is_function(x: Any) -> bool:
     except TypeError:
         return False
     module = getattr(x, "__module__", None) or ""
-    return module.split(".")[0] == "numpy" and hasattr(x, "__name__") or module in SPACES
+    return (module.split(".")[0] == "numpy" and hasattr(x, "__name__")) or module in SPACES
 
 
 def door(module: ModuleType) -> ModuleType:

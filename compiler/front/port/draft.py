@@ -21,10 +21,8 @@ from ...ir.types import NAMES, Type, type_of
 from ...ops.source import full
 from ...trace.aliases import AliasMemory
 from ...trace.concrete import Concrete
-from ...trace.foreign import foreign
 from ...trace.operands import unsupported
 from ...trace.tracer import FUNCTIONS, SCIPY, Tracer, active, current, is_scipys, refuse_function
-
 
 # ---------------------------------------------------------------- what is traced
 
@@ -51,17 +49,17 @@ REAL: dict[type, type] = {}
 """The types that have a stand-in, by that, which is equal to them."""
 
 
-def known(x: Any) -> Any:
+def unwrapped(x: Any) -> Any:
     """What stands for an array or a type, as that; in lists, tuples and dicts too."""
     if isinstance(x, Draft):
         return x.array
     kind = type(x)
     if kind is list or kind is tuple:
-        return kind(map(known, x))
+        return kind(map(unwrapped, x))
     if kind is dict:
-        return {k: known(v) for k, v in x.items()}
+        return {k: unwrapped(v) for k, v in x.items()}
     if kind is slice:
-        return slice(known(x.start), known(x.stop), known(x.step))
+        return slice(unwrapped(x.start), unwrapped(x.stop), unwrapped(x.step))
     return REAL.get(x, x) if isinstance(x, type) else x
 
 
@@ -90,7 +88,7 @@ def drafted(found: Any, of: Any = (), weak: bool = True) -> Any:
         weak = weak and all(draft.weak for draft in drafts_in(of))
         return Draft(found, weak and found.dtype == np.float64)
     if type(found) in (list, tuple):
-        return type(found)(drafted(x, of, weak) for x in found)
+        return type(found)([drafted(x, of, weak) for x in found])
     if isinstance(found, tuple) and hasattr(found, "_fields"):
         return type(found)(*(drafted(x, of, weak) for x in found))
     return found
@@ -100,7 +98,7 @@ def plainly(x: Any) -> Any:
     """Results of foreign code for everybody else: drafts are arrays again."""
     if isinstance(x, tuple) and hasattr(x, "_fields"):
         return type(x)(*map(plainly, x))
-    return known(x)
+    return unwrapped(x)
 
 
 # ---------------------------------------------------------------- calls
@@ -118,7 +116,7 @@ SAME = {np.asarray, np.asanyarray, np.ascontiguousarray}
 
 def call(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """A function of NumPy's: its own of numbers, ours where an argument is traced."""
-    given, named = known(args), known(options)
+    given, named = unwrapped(args), unwrapped(options)
     if not traced(given) and not traced(named):
         if function in (np.empty, np.empty_like):  # what was in memory before is no number
             function = np.zeros if function is np.empty else np.zeros_like
@@ -137,7 +135,7 @@ def call(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
             return given[0]
         return given[0].astype(dtype)
     if isinstance(function, np.ufunc) or named.get("out") is not None:
-        return placed(function, given, named, options)
+        return into_place(function, given, named, options)
     return ours(function)(*given, **named)
 
 
@@ -150,14 +148,14 @@ def ours(function: Any) -> Callable[..., Any]:
     found = FUNCTIONS.get(function)
     if found is None and is_scipys(function):
         found = SCIPY.get(function.__name__)
-    return found or OTHERS.get(function) or missing(function)
+    return found or OTHERS.get(function) or refusing(function)
 
 
 OTHERS: dict[Any, Callable[..., Any]] = {}
 """What computes functions beside NumPy's on traced values."""
 
 
-def missing(function: Any) -> Callable[..., Any]:
+def refusing(function: Any) -> Callable[..., Any]:
     def refused(*args: Any, **options: Any) -> NoReturn:
         place = getattr(function, "__self__", None)
         name = getattr(function, "__name__", str(function))
@@ -176,7 +174,7 @@ def _tracers(x: Any) -> Iterator[Tracer]:
             yield from _tracers(part)
 
 
-def placed(
+def into_place(
     function: Any, given: tuple[Any, ...], named: dict[str, Any], options: dict[str, Any]
 ) -> Any:
     """A function with out= and where= of a ufunc's: the result is written where they say."""
@@ -186,6 +184,9 @@ def placed(
     count = getattr(function, "nin", len(given))
     if isinstance(function, np.ufunc) and len(given) > count:  # out= by place
         unsupported(function.__name__, out_by_place=given[count])
+    if mask is not True:  # what is left out must not make slopes that are none
+        inside = 0.5 if function in (np.arcsin, np.arccos, np.arctanh) else 1
+        given = tuple(FUNCTIONS[np.where](mask, x, inside) for x in given)
     found = ours(function)(*given, **named)
     if places is None:
         return found if mask is True else FUNCTIONS[np.where](mask, found, 0)
@@ -211,8 +212,8 @@ def _binary(operation: Callable[[Any, Any], Any], function: Any) -> Callable[...
         if isinstance(other, Mixed):
             return NotImplemented
         if traced(other):
-            return FUNCTIONS[function](self.array, known(other))
-        found = operation(self.array, known(other))
+            return FUNCTIONS[function](self.array, unwrapped(other))
+        found = operation(self.array, unwrapped(other))
         return drafted(found, (), self.weak and all(d.weak for d in drafts_in(other)))
 
     return method
@@ -221,8 +222,8 @@ def _binary(operation: Callable[[Any, Any], Any], function: Any) -> Callable[...
 def _reflected(operation: Callable[[Any, Any], Any], function: Any) -> Callable[..., Any]:
     def method(self: Draft, other: Any) -> Any:
         if traced(other):
-            return FUNCTIONS[function](known(other), self.array)
-        return drafted(operation(known(other), self.array), (), self.weak)
+            return FUNCTIONS[function](unwrapped(other), self.array)
+        return drafted(operation(unwrapped(other), self.array), (), self.weak)
 
     return method
 
@@ -230,19 +231,15 @@ def _reflected(operation: Callable[[Any, Any], Any], function: Any) -> Callable[
 def _in_place(operation: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def method(self: Draft, other: Any) -> Any:
         if not traced(other):
-            operation(self.array, known(other))
+            operation(self.array, unwrapped(other))
             return self
-        return operation(self.become(), known(other))
+        return operation(self.become(), unwrapped(other))
 
     return method
 
 
 def _unary(operation: Callable[[Any], Any]) -> Callable[[Draft], Any]:
     return lambda self: drafted(operation(self.array), (), self.weak)
-
-
-def _number(kind: Callable[[Any], Any]) -> Callable[[Draft], Any]:
-    return lambda self: kind(self.array)
 
 
 class Draft(Concrete):
@@ -281,12 +278,13 @@ class Draft(Concrete):
         if self.owner is not current():
             self.refuse_write("x[i] = v", "a value of an outer function")
         memory, owner = self.memory, self.owner
+        of: Any
         of, at = self.base or (None, None)
         if at is None:
             value = owner.memories.holding(constant(array), memory)
             self.base = None
         else:  # x[i], which is written to where x is
-            value = of.become()[at]._value if isinstance(of, Draft) else of[at]._value
+            value = (of.become() if isinstance(of, Draft) else of)[at]._value
         self.__class__ = Tracer  # pyright: ignore[reportAttributeAccessIssue]
         self._value = value
         return self
@@ -307,18 +305,18 @@ class Draft(Concrete):
 
     def __getitem__(self, at: Any) -> Any:
         if traced(at):
-            return constant_tracer(self)[known(at)]
-        found = drafted(self.array[known(at)], (self,))
+            return constant_tracer(self)[unwrapped(at)]
+        found = drafted(self.array[unwrapped(at)], (self,))
         if isinstance(found, Draft) and found.base is not None:
-            found.base = self, known(at)
+            found.base = self, unwrapped(at)
         return found
 
     def __setitem__(self, at: Any, value: Any) -> None:
         if not traced(at) and not traced(value):
-            self.array[known(at)] = known(value)
+            self.array[unwrapped(at)] = unwrapped(value)
         else:
             self.become()
-            operator.setitem(self, known(at), known(value))  # pyright: ignore[reportCallIssue, reportArgumentType]
+            operator.setitem(self, unwrapped(at), unwrapped(value))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -333,7 +331,7 @@ class Draft(Concrete):
         return (self[i] for i in range(len(self.array)))
 
     def __contains__(self, item: Any) -> bool:
-        return known(item) in self.array
+        return unwrapped(item) in self.array
 
     # ---- what numbers can do
 
@@ -341,14 +339,33 @@ class Draft(Concrete):
         return self.array
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        return call(function if method == "__call__" else getattr(function, method), inputs, options)
+        return call(
+            function if method == "__call__" else getattr(function, method), inputs, options
+        )
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         return call(function, args, options)
 
-    __bool__, __float__, __int__ = _number(bool), _number(float), _number(int)
-    __complex__, __index__ = _number(complex), _number(operator.index)
-    __repr__, __str__ = _number(repr), _number(str)
+    def __bool__(self) -> bool:
+        return bool(self.array)
+
+    def __float__(self) -> float:
+        return float(self.array)
+
+    def __int__(self) -> int:
+        return int(self.array)
+
+    def __complex__(self) -> complex:
+        return complex(self.array)
+
+    def __index__(self) -> int:
+        return operator.index(self.array)  # pyright: ignore[reportArgumentType]
+
+    def __repr__(self) -> str:
+        return repr(self.array)
+
+    def __str__(self) -> str:
+        return str(self.array)
 
     def __format__(self, spec: str) -> str:
         return format(self.array, spec)
@@ -423,7 +440,7 @@ class Method:
         self.draft, self.name = draft, name
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        given, named = known(args), known(options)
+        given, named = unwrapped(args), unwrapped(options)
         if traced(given) or traced(named):
             written = self.name in ("fill", "put", "itemset")
             of = self.draft.become() if written else constant_tracer(self.draft)

@@ -7,7 +7,6 @@ with elements of the same mask, be reduced, and be written to y[mask].
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -18,7 +17,7 @@ from ...ir.graph import Value
 from ...ir.source import location, user_source
 from ...trace.operands import value, wrong
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, active
-from .draft import Mixed, known
+from .draft import Mixed, unwrapped
 
 REDUCTIONS = {np.sum, np.prod, np.mean, np.var, np.std, np.max, np.min, np.any, np.all}
 REDUCED = ("sum", "prod", "mean", "var", "std", "max", "min", "any", "all")
@@ -26,11 +25,11 @@ PLACEWISE = {np.clip, np.where, np.nan_to_num, np.round, np.real, np.imag, np.as
 
 
 def _operator(function: Any) -> Callable[..., Any]:
-    return lambda self, other: self.apply(function, (self, known(other)), {})
+    return lambda self, other: self.apply(function, (self, unwrapped(other)), {})
 
 
 def _reflected(function: Any) -> Callable[..., Any]:
-    return lambda self, other: self.apply(function, (known(other), self), {})
+    return lambda self, other: self.apply(function, (unwrapped(other), self), {})
 
 
 class Picked(Mixed):
@@ -92,13 +91,11 @@ class Picked(Mixed):
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method != "__call__":
             self.refuse(f"{function.__name__}.{method}")
-        return self.apply(function, known(inputs), options)
+        return self.apply(function, unwrapped(inputs), options)
 
     def __getattr__(self, name: str) -> Any:
         if name in REDUCED:
-            return lambda *args, **options: self.apply(
-                getattr(np, name), (self, *args), options
-            )
+            return lambda *args, **options: self.apply(getattr(np, name), (self, *args), options)
         if name.startswith("__"):
             raise AttributeError(name)
         self.refuse(f"x[mask].{name}")

@@ -18,7 +18,7 @@ from ...trace.arguments import exact
 from ...trace.foreign import tracing_foreign
 from ...trace.standing import Carrying
 from ...trace.tracer import Tracer, active, current
-from .copies import SCALARS, Copier, Roots, is_array, is_foreign, is_object, named_in
+from .copies import SCALARS, Contents, Copier, is_array, is_foreign, is_object, named_in
 from .doors import names_of_packages, window
 from .draft import Draft, plainly
 from .picked import Picked as Picked  # which x[mask] gives
@@ -73,7 +73,7 @@ def port(function: Callable[P, R], packages: str | Sequence[str] = ()) -> Ported
 
 
 @dataclass(frozen=True)
-class Carried:
+class Held:
     """What a function holds: arrays by place, and what else it is made for."""
 
     arrays: dict[str, Any]
@@ -113,7 +113,7 @@ class Ported(Carrying[P, R]):
     def __init__(self, function: Callable[P, R], packages: tuple[str, ...]) -> None:
         self.function, self.packages = function, packages
         self.stand_in("port")
-        self.roots = Roots(function)
+        self.contents = Contents(function)
 
     def __repr__(self) -> str:
         return f"<port of {self.name}>"
@@ -128,19 +128,19 @@ class Ported(Carrying[P, R]):
     @property
     def arrays(self) -> dict[str, Any]:
         """The arrays of floats that the function holds, by place, as they are now."""
-        return {path: x for path, x in self.roots.leaves() if is_argument(x)}
+        return {path: x for path, x in self.contents.leaves() if is_argument(x)}
 
-    def carried(self) -> Carried:
+    def carried(self) -> Held:
         arrays: dict[str, Any] = {}
         constants: list[Any] = []
-        for path, x in self.roots.leaves():
+        for path, x in self.contents.leaves():
             if is_argument(x):
                 arrays[path] = x
             elif isinstance(x, np.ndarray):
                 constants.append((path, x.dtype, x.shape, x.tobytes()))
             else:
                 constants.append((path, constant_key(x)))
-        return Carried(arrays, tuple(constants))
+        return Held(arrays, tuple(constants))
 
     def apply(self, arrays: Mapping[str, Any], /, *args: P.args, **options: P.kwargs) -> R:
         """The function with other arrays in place of its own, which stay as they are."""
@@ -170,12 +170,13 @@ class Ported(Carrying[P, R]):
                 )
         if current() is not None:
             return self.traced(arrays, args, options, keeps)
-        made = Copier(self.roots, lambda path, x: np.array(arrays.get(path, x)), None).root()
+        names = self.global_names()
+        made = Copier(self.contents, lambda path, x: np.array(arrays.get(path, x)), names).root()
         return made(*args, **options), self.after(made)
 
     def after(self, made: Any) -> dict[str, Any]:
         """The arrays of floats of a copy, by place."""
-        return {path: x for path, x in Roots(made).leaves() if is_argument(x)}
+        return {path: x for path, x in Contents(made).leaves() if is_argument(x)}
 
     # ---- tracing
 
@@ -186,27 +187,31 @@ class Ported(Carrying[P, R]):
         before: dict[str, Value] = {}
 
         def lifted(path: str, x: Any) -> Any:
-            made = own(arrays.get(path, x))
+            made = lent(arrays.get(path, x))
             if isinstance(made, Tracer) and path in arrays:
                 before[path] = made.value
             return made
 
-        names = None if self.roots.spaces is None else dict(self.roots.spaces)
-        copier = Copier(self.roots, lifted, names)
+        names = self.global_names()
+        copier = Copier(self.contents, lifted, names)
         made = copier.root()
-        tables = Copier(Roots(None), table, None)
+        tables = Copier(Contents(None), table, None)
         with (
             tracing_foreign(),
             window(self.spaces(), lambda x: tables.copied("", x) if is_table(x) else x),
         ):
             if names is not None:  # what stands there now, but for what was copied
-                now: dict[str, Any] = self.roots.spaces or {}
+                now: dict[str, Any] = self.contents.spaces or {}
                 names.update((n, x) for n, x in now.items() if n not in copier.written)
-            found = made(*own(args), **own(options))
+            found = made(*lent(args), **lent(options))
         after = self.after(made)
         if not keeps:
             self.refuse_lost(before, after)
         return plainly(found), after
+
+    def global_names(self) -> dict[str, Any] | None:
+        """A copy of the globals of the function, of which some are arguments."""
+        return None if self.contents.spaces is None else dict(self.contents.spaces)
 
     def spaces(self) -> list[dict[str, Any]]:
         """The names of all modules of the packages of the function, and of classes of objects that
@@ -217,7 +222,7 @@ class Ported(Carrying[P, R]):
         pending: list[Any] = [self.function]
         while pending:
             x = pending.pop()
-            inside = None if id(x) in seen else self.roots.children(x)
+            inside = None if id(x) in seen else self.contents.children(x)
             if inside is None:
                 continue
             seen[id(x)] = x
@@ -229,7 +234,7 @@ class Ported(Carrying[P, R]):
                 if isinstance(function, FunctionType):
                     spaces[id(function.__globals__)] = function.__globals__
                     packages[package(function.__module__)] = None
-                    if function.__globals__ is self.roots.spaces:
+                    if function.__globals__ is self.contents.spaces:
                         packages.update((package(m), None) for m in modules_in(function))
         for names in names_of_packages(tuple(packages)):
             spaces[id(names)] = names
@@ -248,9 +253,9 @@ class Ported(Carrying[P, R]):
                 )
 
 
-def package(module: str) -> str:
+def package(module: str | None) -> str:
     """The package that a module is of."""
-    return module.split(".")[0]
+    return (module or "builtins").split(".")[0]
 
 
 def modules_in(function: FunctionType) -> Iterator[str]:
@@ -276,16 +281,16 @@ def reaches(value: Value, old: Value) -> bool:
     return False
 
 
-def own(x: Any) -> Any:
+def lent(x: Any) -> Any:
     """Arguments as foreign code may write to them: copies of traced values, drafts of arrays."""
     if isinstance(x, Tracer):
         return Tracer(copy(active().lift(x)), active(), x.weak)
     if type(x) is np.ndarray:
         return Draft(x.copy())
     if type(x) in (list, tuple):
-        return type(x)(map(own, x))
+        return type(x)(map(lent, x))
     if type(x) is dict:
-        return {k: own(v) for k, v in x.items()}
+        return {k: lent(v) for k, v in x.items()}
     return x
 
 
