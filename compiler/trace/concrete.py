@@ -15,6 +15,7 @@ from ..ir.source import location, user_source
 from ..ir.types import Type
 from . import repairs
 from .repairs import Rule, repaired
+from .static_fields import static_field
 
 ARRAY: tuple[Rule, ...] = (
     repairs.itself,
@@ -55,7 +56,15 @@ class Concrete:
             "",
         )
 
+    def _refuse_field(self, what: str) -> None:
+        """Refuses a field that is an int or a bool, which its class makes static."""
+        if repair := static_field(self):
+            raise ProgramError(
+                f"{what} is required, got a traced {self.type}", location(user_source()), repair
+            )
+
     def __bool__(self) -> bool:
+        self._refuse_field("bool: a truth value")
         refuse(
             f"bool: a truth value is required, got a traced {self.type}",
             TRUTH,
@@ -71,6 +80,7 @@ class Concrete:
         self._number("float")
 
     def __int__(self) -> int:
+        self._refuse_field("int: a number")
         self._number("int")
 
     def __complex__(self) -> complex:
@@ -83,6 +93,7 @@ class Concrete:
         self._number("tolist")
 
     def __index__(self) -> int:
+        self._refuse_field("index: a Python int")
         refuse(
             f"index: a Python int is required, got a traced {self.type}",
             INDEX,

@@ -32,6 +32,7 @@ from ..settings import default_matmul_precision
 from .arrays import plain, refuse_subclasses
 from .lint import widening
 from .repairs import added, out_argument, repaired
+from .static_fields import static_field
 from .tracer import FUNCTIONS, SYNTAX, Tracer, active, current
 
 P = ParamSpec("P")
@@ -285,10 +286,12 @@ def axes_of(name: str, axis: Any, ndim: int) -> Shape:
 
 def shape_given(name: str, shape: Any, least: int = 0) -> Shape:
     """A static shape from an int or a sequence of ints, from `least` on."""
-    if isinstance(shape, Tracer) or any(isinstance(n, Tracer) for n in several(shape)):
+    each = (shape,) if isinstance(shape, Tracer) else several(shape)
+    if traced := [n for n in each if isinstance(n, Tracer)]:
+        fields = [repair for n in traced if (repair := static_field(n))]
         raise wrong(
             f"{name}: a shape of Python ints is required, got a traced value",
-            "x.shape, which is static, or static_argnames= for an argument",
+            next(iter(fields), "x.shape, which is static, or static_argnames= for an argument"),
         )
     given = [whole(n) for n in several(shape)]
     sizes = tuple(n for n in given if n is not None)

@@ -32,6 +32,7 @@ from . import tree
 from .arrays import argument_array, refuse_subclasses
 from .operands import is_weak, is_wide, new, operand, value
 from .standing import name_of
+from .static_fields import Inputs
 from .tracer import SYNTAX, Recomputed, Trace, Tracer, active, current, tracing
 from .tree import Structure
 
@@ -160,6 +161,7 @@ def trace_tree(
     name = name if name.isidentifier() else "function"
     with tracing(name, recomputed) as made:
         places = [Value(of) for of, _ in avals]
+        made.note(Inputs(tuple(places), inputs))
         tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
         results, outputs = tree.flatten(_run(function, tree.unflatten(inputs, tracers)))
         values = tied(

@@ -236,3 +236,59 @@ def test_jax_names_are_the_same_functions() -> None:
     assert tree_util.all_leaves([1, "a"]) and not tree_util.all_leaves([1, None])
     with pytest.raises(wl.ProgramError, match=r"dicts, lists, tuples.*are required, got Scaled"):
         wl.jit(lambda s: s.x).compile(Scaled(1.0, 2)).save("never.zip")
+
+
+@dataclasses.dataclass
+class Block:
+    weight: Any
+    heads: int = 2
+    train: bool = True
+    inner: Any = None
+
+
+class Size(NamedTuple):
+    heads: Any
+
+
+USES = {
+    "shape": lambda b: b.weight.reshape(b.heads, -1),
+    "zeros": lambda b: wl.numpy.zeros((b.heads, 2)),
+    "range": lambda b: [b.weight for _ in range(b.heads)],
+    "index": lambda b: [1, 2, 3][b.heads],
+    "int": lambda b: b.weight * int(b.heads),
+    "inside": lambda b: b.weight.reshape(b.inner["block"].heads, -1),
+    "truth": lambda b: b.weight if b.train else -b.weight,
+    "named": lambda b: b.weight.reshape(b.inner["size"].heads, -1),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("transform", [wl.jit, wl.vmap, lambda f: lambda b: wl.trace(f, b)])
+def test_a_field_that_is_traced_by_accident_says_how_it_becomes_static(
+    use: str, transform: Any
+) -> None:
+    inner = {"block": Block(np.ones(4)), "size": Size(2)}
+    repairs = {
+        "truth": "try: train: wl.tree.Static[bool] in class Block",
+        "named": "try: a dataclass with heads: wl.tree.Static[int] for Size",
+    }
+    if transform is wl.vmap:
+        block = Block(np.ones((3, 4)), *(np.full(3, n) for n in (2, True)))  # type: ignore[arg-type]
+        block.inner = {"block": Block(np.ones((3, 4)), *(np.full(3, n) for n in (2, True)))}  # type: ignore[arg-type]
+        block.inner["size"] = Size(np.full(3, 2))
+    else:
+        block = Block(np.ones(4), inner=inner)
+    with pytest.raises(wl.ProgramError) as error:
+        transform(USES[use])(block)
+    default = "try: heads: wl.tree.Static[int] in class Block"
+    assert str(error.value).splitlines()[-1] == repairs.get(use, default)
+
+
+def test_the_repair_of_a_traced_field_works() -> None:
+    @dataclasses.dataclass
+    class Fixed(Block):
+        heads: Static[int] = 2
+        train: Static[bool] = True
+
+    for use in ("shape", "zeros", "range", "index", "int", "truth"):
+        wl.jit(USES[use], disable_jit=True)(Fixed(np.ones(4)))
