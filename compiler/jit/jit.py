@@ -320,25 +320,27 @@ class Jitted(StandIn[P, R]):
         try:
             found = self.entries.get(key)
         except TypeError:
-            raise self.unhashable(key) from None
+            self.refuse_unhashable(key)
+            raise
         if found is None:
             with self.lock:
                 found = self.entries.get(key) or self.added(key, dynamic)
         self.turns[id(found)] = next(self.clock)
         return found
 
-    def unhashable(self, key: Key) -> BaseException:
-        """The error for static data of a container that does not hash."""
+    def refuse_unhashable(self, key: Key) -> None:
+        """Refuses static data of a container that do not hash."""
         found = tree.unhashable(key.structure)
-        assert found is not None, "keys hash, but for what containers hold"
+        if found is None:
+            return
         path, value = found
         names = [p.name for p in positional(self.function)]
-        return ProgramError(
+        raise ProgramError(
             f"jit: a static field must be hashable, got {type(value).__name__} "
             f"at {leaf_name(names, path)}",
             location(user_source()),
             "a tuple in place of a list or an array, or a field that is not static",
-        )
+        ) from None
 
     def added(self, key: Key, dynamic: Any) -> Executable:
         """A new program; those used longest ago go where there are more than PROGRAMS."""

@@ -285,8 +285,39 @@ CALLS: list[Example] = [
         15.0,
     ),
     (
-        "from collections import OrderedDict\nwl.jit(lambda d: d['a'] + 1)(OrderedDict(a=x))",
-        "OrderedDict(a=x) --> dict(OrderedDict(a=x))",
+        "import tempfile\nat = tempfile.mkdtemp() + '/p.npz'\nwl.tree.save(at, {'w': x, 'b': 1.0})\nwl.tree.load(at, like={'w': x})['w']",
+        "at, like={'w': x} --> at",
+        X,
+    ),
+    (
+        "import tempfile\nat = tempfile.mkdtemp() + '/p.npz'\nwl.tree.save(at, {'w': x})\nwl.tree.load(at, like={'w': x.astype('f4')})['w']",
+        "x.astype('f4') --> x",
+        X,
+    ),
+    ("wl.tree.reduce(lambda a, b: a + b, {})", "{}) --> {}, initializer=0)", 0),
+    (
+        "from dataclasses import dataclass\n@dataclass\nclass Net:\n    w: object\n    sizes: wl.tree.Static[object]\nwl.jit(lambda net: net.w * len(net.sizes))(Net(x, [1, 2]))  # compiled",
+        "[1, 2] --> (1, 2)",
+        2 * X,
+    ),
+    (
+        "from dataclasses import dataclass\n@dataclass\nclass Net:\n    w: object\n    n: int = 2\nwl.jit(lambda net: net.w.repeat(3).reshape(net.n, -1))(Net(m)).shape",
+        "n: int --> n: wl.tree.Static[int]",
+        (2, 9),
+    ),
+    (
+        "class S:\n    def __init__(self, x):\n        self.x = x\nwl.tree.register(S, lambda s: (s.x,), lambda data, xs: S(*xs))\nwl.tree.leaves(S(1.0))",
+        "(s.x,) --> ((s.x,), None)",
+        [1.0],
+    ),
+    (
+        "class S:\n    x: float = 1.0\nwl.tree.leaves(wl.tree.register_dataclass(S)())",
+        "class S: --> from dataclasses import dataclass\n@dataclass\nclass S:",
+        [1.0],
+    ),
+    (
+        "from collections import Counter\nwl.jit(lambda d: d['a'] + 1)(Counter(a=x))",
+        "Counter(a=x) --> dict(Counter(a=x))",
         X + 1,
     ),
     ("wl.jit(lambda x: {x.size, 2.0})(x)", "{x.size, 2.0} --> [x.size, 2.0]", [3, 2.0]),
