@@ -22,6 +22,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from .errors import ProgramError
+from .failed import renamed_keywords, repaired
 from .source import is_own, location, user_source
 from .types import NAMES, Type
 
@@ -32,7 +33,10 @@ BARE = (
     ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
 """What Python and NumPy raise for a wrong argument; ProgramError is a TypeError, too."""
-ELSEWHERE = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "axes": "axis"}
+ELSEWHERE = {
+    "dim": "axis", "dims": "axis", "dimension": "axis", "axes": "axis", "keepdim": "keepdims",
+    "unbiased": "ddof",
+}  # fmt: skip
 """Parameters as other libraries name them, and as NumPy does."""
 SPELLED = {
     "int": "an int", "bool": "a bool", "str": "a string", "float": "a number", "None": "None",
@@ -93,7 +97,7 @@ def explanation(
         return error  # of a function that the user passed
     if not isinstance(error, ProgramError):
         what = said(function, name, args, options, error)
-        repair = _renamed(what)
+        repair = _renamed(function, what)
         return ProgramError(what, location(user_source()), repair, error)
     if error.bare is not None:
         what = said(function, name, args, options, error.bare)
@@ -155,10 +159,14 @@ def _call(
     return f"an argument for {missing[0]} is required, got none" if missing else str(error)
 
 
-def _renamed(what: str) -> str:
-    """NumPy's name of a parameter that other libraries call otherwise."""
+def _renamed(function: Callable[..., Any], what: str) -> str:
+    """NumPy's name of a parameter that other libraries call otherwise, in the user's line."""
     unknown = what.rpartition("got ")[2].removesuffix("=")
-    return f"{ELSEWHERE[unknown]}=" if unknown in ELSEWHERE else ""
+    if unknown not in ELSEWHERE:
+        return ""
+    known = frozenset(inspect.signature(function).parameters)
+    ours = ELSEWHERE[unknown]
+    return repaired((renamed_keywords(ELSEWHERE, known),), f"{ours}=") if ours in known else ""
 
 
 def shown(x: Any) -> str:

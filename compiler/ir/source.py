@@ -8,6 +8,7 @@ import linecache
 import os
 import re
 import sys
+import sysconfig
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,13 @@ OWN = (
     "<__array_function__",
 )
 """How paths of files begin that are the compiler's or NumPy's, and names of what no file holds."""
+
+LIBRARIES = tuple(
+    os.path.join(path, "")
+    for name, path in sysconfig.get_paths().items()
+    if name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+"""How paths of files begin that are Python's, or of installed packages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +66,12 @@ class Source:
 def is_own(path: str) -> bool:
     """Whether a file is the compiler's own, or NumPy's or SciPy's, rather than the user's."""
     return path.startswith(OWN) or os.path.dirname(path) == PACKAGE
+
+
+@functools.cache
+def is_library(path: str) -> bool:
+    """Whether a file is Python's, or of an installed package: nobody's own line."""
+    return path.startswith(LIBRARIES)
 
 
 def user_frame() -> FrameType | None:
@@ -102,5 +116,22 @@ def sourced(source: Source | None) -> Iterator[None]:
 
 
 def location(source: Source | None) -> str:
-    """The user's file, line and text, for messages."""
-    return f"  {source.file}:{source.line}: {source.text}" if source else ""
+    """The user's file, line and text, for messages; of a line in an installed package also the
+    nearest one outside of those that called it, first."""
+    if source is None:
+        return ""
+    here = f"  {source.file}:{source.line}: {source.text}"
+    return f"{caller}{here}" if is_library(source.path) and (caller := _caller()) else here
+
+
+def _caller() -> str:
+    """The innermost line that is of no library, if there is one."""
+    frame = user_frame()
+    while frame is not None and (
+        is_own(frame.f_code.co_filename) or is_library(frame.f_code.co_filename)
+    ):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    found = Source(frame.f_code.co_filename, frame.f_lineno)
+    return f"  {found.file}:{found.line}: {found.text}, which calls\n"

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..ir.errors import ProgramError
+from ..ir.failed import Rule, repaired
 from ..ir.source import location, user_source
 from ..ir.types import Type
 from . import repairs
-from .repairs import Rule, repaired
 from .static_fields import static_field
 
 ARRAY: tuple[Rule, ...] = (
@@ -22,20 +22,36 @@ ARRAY: tuple[Rule, ...] = (
     repairs.scalar_type,
     repairs.our_function,
     repairs.hinted,
+    repairs.our_tricks,
+    repairs.our_scipys,
+    repairs.our_random,
     repairs.our_table,
     repairs.our_array,
+    repairs.called_back,
 )
 TRUTH: tuple[Rule, ...] = (
     repairs.asserted,
+    repairs.check_instead,
     repairs.condition_loop,
     repairs.flagged,
+    repairs.member,
     repairs.boolean_operation,
     repairs.elementwise_extreme,
+    repairs.of_a_sequence,
+    repairs.as_type,
     repairs.conditional,
+    repairs.static_number,
 )
-NUMBER: tuple[Rule, ...] = (repairs.by_numpy, repairs.as_type, repairs.our_array)
+NUMBER: tuple[Rule, ...] = (
+    repairs.by_numpy,
+    repairs.range_loop,
+    repairs.as_type,
+    repairs.filled_anew,
+    repairs.our_array,
+    repairs.print_when_run,
+)
 INDEX: tuple[Rule, ...] = (repairs.range_loop, repairs.our_slice, repairs.our_table)
-WRITE: tuple[Rule, ...] = (repairs.copied,)
+WRITE: tuple[Rule, ...] = (repairs.out_argument, repairs.copied)
 
 
 def refuse(what: str, rules: tuple[Rule, ...], otherwise: str) -> NoReturn:
@@ -68,13 +84,12 @@ class Concrete:
         refuse(
             f"bool: a truth value is required, got a traced {self.type}",
             TRUTH,
-            "np.where(condition, a, b)",
+            "np.where(condition, a, b), or wl.lax.cond(condition, f, g, x)",
         )
 
     def _number(self, kind: str) -> NoReturn:
-        refuse(
-            f"{kind}: a number is required, got a traced {self.type}", NUMBER, f"x.astype({kind})"
-        )
+        otherwise = f"x.astype({kind})" if kind in ("float", "int", "complex") else "x itself"
+        refuse(f"{kind}: a number is required, got a traced {self.type}", NUMBER, otherwise)
 
     def __float__(self) -> float:
         self._number("float")
@@ -126,7 +141,7 @@ class Concrete:
         if spec:
             refuse(
                 f"format: a number is required, got a traced {self.type}",
-                (),
-                "print the results of the function",
+                (repairs.print_when_run,),
+                "wl.debug.print('{}', x), or print the results of the function",
             )
         return str(self)

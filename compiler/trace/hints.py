@@ -54,6 +54,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("may_share_memory shares_memory", "an expression without it: what is traced shares nothing"),
     ("isfortran common_type min_scalar_type",
      "x.dtype and x.shape, which are static: np.result_type(x, y)"),
+    ("nditer ndenumerate", "for i in np.ndindex(x.shape), and x[i]"),
     ("asfortranarray require asarray_chkfinite asmatrix", "x itself, which is in C order"),
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..ir.errors import ProgramError
 from ..ir.explain import explained, shown
+from ..ir.failed import repaired
 from ..ir.graph import Value
 from ..ir.source import location, user_source
 from ..ir.types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, language_dtype
@@ -31,7 +32,7 @@ from ..settings import active as active_settings
 from ..settings import default_matmul_precision
 from .arrays import plain, refuse_subclasses
 from .lint import widening
-from .repairs import added, out_argument, repaired
+from .repairs import added, our_array, out_argument
 from .static_fields import static_field
 from .tracer import FUNCTIONS, SYNTAX, Tracer, active, current
 
@@ -541,7 +542,7 @@ def refuse_places(name: str, out: Any, mask: Any) -> Tracer | None:
     if len(places) > 1 or any(not isinstance(o, Tracer) for o in places):
         raise wrong(
             f"{name}: a new result is required, got out=, which writes into an array",
-            repaired((added, out_argument), "x = x + y, not x += y"),
+            repaired((added, our_array, out_argument), "x = x + y, not x += y"),
         )
     if mask is not True:
         raise wrong(

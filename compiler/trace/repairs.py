@@ -1,130 +1,19 @@
-"""The user's line, repaired: made of its syntax tree and of the place in it that failed, or none.
-
-A frame knows which expression it was computing (PEP 657), so what is replaced is exactly that. A
-rule is given the expression, the statement around it and what names mean there; it gives the text
-to put in place of the expression or the statement, or nothing where it is not sure.
-"""
+"""The user's line, repaired: rules of ir/failed.py, one for each way to ask a traced value for what
+it does not have."""
 
 from __future__ import annotations
 
 import ast
 import itertools
-import linecache
 import math
+import re
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from types import FrameType
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
-from ..ir.source import user_frame
+from ..ir.failed import Failed
 from .hints import HINTS
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The expression (or `x += y`) that failed, the nodes around it, innermost first, the frame."""
-
-    node: ast.AST
-    around: tuple[ast.AST, ...]
-    frame: FrameType
-    lines: tuple[str, ...]
-
-    @property
-    def statement(self) -> ast.stmt:
-        return next(a for a in (self.node, *self.around) if isinstance(a, ast.stmt))
-
-    def text(self, node: ast.AST) -> str:
-        return ast.get_source_segment("".join(self.lines), node) or ast.unparse(node)
-
-    def value(self, node: ast.AST) -> Any:
-        """What a dotted name means in the frame; None for anything else."""
-        if isinstance(node, ast.Name):
-            spaces = (self.frame.f_locals, self.frame.f_globals, self.frame.f_builtins)
-            return next((s[node.id] for s in spaces if node.id in s), None)
-        if isinstance(node, ast.Attribute):
-            return getattr(self.value(node.value), node.attr, None)
-        return None
-
-    def module(self, name: str) -> str:
-        """How the frame calls a module; its own name where it does not."""
-        known = sys.modules.get(name)
-        own = (k for k, v in self.frame.f_globals.items() if v is known and known is not None)
-        return next(own, name)
-
-    @property
-    def ours(self) -> str:
-        """How the frame calls wonderland.numpy."""
-        for name in ("wonderland.numpy", "wonderland.compiler.front.numpy"):
-            if (own := self.module(name)) != name:
-                return own
-        return f"{self.module('wonderland')}.numpy"
-
-    @property
-    def numpy(self) -> str:
-        found = self.module("numpy")
-        return self.ours if found == "numpy" and self.value(ast.Name("numpy")) is None else found
-
-
-Rule = Callable[[Failed], "tuple[ast.AST, str] | None"]
-"""A node and the text that repairs it."""
-
-
-def failed() -> Failed | None:
-    """What the user's innermost frame was computing, where its source is known."""
-    frame = user_frame()
-    if frame is None:
-        return None
-    lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)
-    places = itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
-    place = next(places, None)
-    if not lines or place is None or None in place:
-        return None
-    try:
-        tree = ast.parse("".join(lines))
-    except SyntaxError:
-        return None
-    found = max(_paths(tree, place), key=len, default=())
-    if not found:
-        return None
-    return Failed(found[-1], found[-2::-1], frame, tuple(lines))  # pyright: ignore[reportArgumentType]
-
-
-def _paths(node: ast.AST, place: tuple[Any, ...]) -> Iterator[tuple[ast.AST, ...]]:
-    """The ways from a node down to what is computed at a place."""
-    for child in ast.iter_child_nodes(node):
-        first, last = getattr(child, "lineno", None), getattr(child, "end_lineno", None)
-        if first is not None and not (first <= place[0] and place[1] <= (last or first)):
-            continue
-        here = (first, last, getattr(child, "col_offset", -1), getattr(child, "end_col_offset", -1))
-        if here == place and isinstance(child, ast.If | ast.While | ast.Assert | ast.IfExp):
-            yield (node, child, child.test)  # a jump on a plain name is at the whole
-        elif here == place and isinstance(child, ast.expr | ast.AugAssign):
-            yield (node, child)
-        for rest in _paths(child, place):
-            yield (node, *rest)
-
-
-def repaired(rules: tuple[Rule, ...], otherwise: str) -> str:
-    """The line with what the first fitting rule replaces, or `otherwise`."""
-    at = failed()
-    if at is None:
-        return otherwise
-    for rule in rules:
-        if found := rule(at):
-            return _replaced(at, *found)
-    return otherwise
-
-
-def _replaced(at: Failed, node: ast.AST, text: str) -> str:
-    """The line of the node with the text in its place; the text alone where it has several."""
-    if isinstance(node, ast.stmt) or node.lineno != node.end_lineno:  # pyright: ignore[reportAttributeAccessIssue]
-        return text
-    line = at.lines[node.lineno - 1].encode()  # pyright: ignore[reportAttributeAccessIssue]
-    start, stop = node.col_offset, node.end_col_offset  # pyright: ignore[reportAttributeAccessIssue]
-    return (line[:start] + text.encode() + line[stop:]).decode().strip()
 
 
 def _atom(at: Failed, node: ast.expr) -> str:
@@ -146,12 +35,19 @@ def scalar_type(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
+AS_THEY_ARE = ("asarray", "asanyarray", "ascontiguousarray")
+
+
 def itself(at: Failed) -> tuple[ast.AST, str] | None:
-    """np.asarray(t) --> t"""
+    """np.asarray(t) --> t, np.array(t) --> t.copy()"""
     match at.node:
-        case ast.Call(func=func, args=[ast.Name() as x], keywords=[]):
-            if at.value(func) in (np.array, np.asarray):
+        case ast.Call(func=ast.Attribute(attr=name) as func, args=[x], keywords=[]):
+            if not hasattr(at.value(x), "ndim") or at.value(func) is not getattr(np, name, at):
+                return None
+            if name in AS_THEY_ARE:
                 return at.node, at.text(x)
+            if name == "array":
+                return at.node, f"{_atom(at, x)}.copy()"
     return None
 
 
@@ -159,10 +55,67 @@ def our_function(at: Failed) -> tuple[ast.AST, str] | None:
     """np.full(n, t) --> wonderland.numpy.full(n, t)"""
     match at.node:
         case ast.Call(func=ast.Attribute(attr=name) as func):
-            ours = getattr(sys.modules.get("wonderland.numpy"), name, None)
             numpys = at.value(func)
-            if callable(ours) and numpys is not None and numpys is getattr(np, name, None):
+            if numpys is None or numpys is not getattr(np, name, None):
+                return None
+            known = sys.modules.get("wonderland.numpy")
+            name = "asarray" if name in AS_THEY_ARE and not hasattr(known, name) else name
+            if callable(getattr(known, name, None)):
                 return func, f"{at.ours}.{name}"
+        case ast.Call(func=ast.Call(func=ast.Attribute(attr="vectorize") as func)):
+            ours = callable(getattr(sys.modules.get("wonderland.numpy"), "vectorize", None))
+            if at.value(func) is np.vectorize and ours:
+                return func, f"{at.ours}.vectorize"
+    return None
+
+
+def our_tricks(at: Failed) -> tuple[ast.AST, str] | None:
+    """np.r_[x, t] --> wonderland.numpy.r_[x, t]"""
+    match at.node:
+        case ast.Subscript(value=ast.Attribute(attr="r_" | "c_" as name) as trick):
+            if at.value(trick) is getattr(np, name):
+                return trick, f"{at.ours}.{name}"
+    return None
+
+
+def our_scipys(at: Failed) -> tuple[ast.AST, str] | None:
+    """scipy.special.softmax(t) --> wonderland.special.softmax(t), and the same of scipy.linalg"""
+    match at.node:
+        case ast.Call(func=func):
+            scipys = at.value(func)
+            module, name = getattr(scipys, "__module__", None), getattr(scipys, "__name__", "")
+            for theirs, ours in SCIPYS:
+                known = sys.modules.get(f"wonderland.{ours}")
+                if str(module).startswith(theirs) and callable(getattr(known, name, None)):
+                    return func, f"{at.module('wonderland')}.{ours}.{name}"
+    return None
+
+
+SCIPYS = (("scipy.special", "special"), ("scipy.special", "nn"), ("scipy.linalg", "numpy.linalg"))
+"""Where what SciPy has in a module is here."""
+
+
+def called_back(at: Failed) -> tuple[ast.AST, str] | None:
+    """f(t), of a function of another library --> wl.pure_callback, said in words"""
+    match at.node:
+        case ast.Call(func=func) if callable(at.value(func)):
+            wl = at.module("wonderland")
+            shape = f"{wl}.ShapeDtypeStruct(shape, dtype)"
+            said = f"{wl}.pure_callback({at.text(func)}, {shape}, x), which has no derivative"
+            return at.statement, said
+    return None
+
+
+def our_random(at: Failed) -> tuple[ast.AST, str] | None:
+    """np.random.normal(t) --> wonderland.random, said in words: it takes a key"""
+    match at.node:
+        case ast.Call(func=ast.Attribute(attr=name) as func):
+            drawn = at.value(func)
+            if drawn is not None and drawn is getattr(np.random, name, None):
+                wl = at.module("wonderland")
+                known = hasattr(sys.modules.get("wonderland.random"), name)
+                given = f"{wl}.random.{name}(key, ...)" if known else f"{wl}.random"
+                return at.statement, f"{given}, with the key an argument"
     return None
 
 
@@ -187,7 +140,9 @@ def our_table(at: Failed) -> tuple[ast.AST, str] | None:
     """table[t] --> wonderland.numpy.asarray(table)[t]"""
     match at.node:
         case ast.Subscript(value=table, ctx=ast.Load()):
-            return table, f"{at.ours}.asarray({at.text(table)})"
+            asked = isinstance(table, ast.Call | ast.List | ast.Tuple)  # by an array, or a list
+            if asked or isinstance(at.value(table), (np.ndarray, list, tuple)):
+                return table, f"{at.ours}.asarray({at.text(table)})"
     return None
 
 
@@ -239,6 +194,41 @@ def elementwise_extreme(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
+OF_A_SEQUENCE = {max: "max", min: "min", any: "any", all: "all", sorted: "sort"}
+
+
+def of_a_sequence(at: Failed) -> tuple[ast.AST, str] | None:
+    """max(x) --> np.max(x), any(x), sorted(x); of the generator in it a list"""
+    for node in (at.node, *at.around):
+        match node:
+            case ast.Call(func=ast.Name() as func, args=[x], keywords=[]):
+                called = at.value(func)
+                if called in OF_A_SEQUENCE:
+                    text = at.text(x)
+                    if isinstance(x, ast.GeneratorExp):
+                        text = ast.unparse(ast.ListComp(x.elt, x.generators))
+                    array = hasattr(at.value(x), "ndim") or isinstance(x, ast.Compare)
+                    text = text if array else f"{at.ours}.array({text})"
+                    made = f"{at.numpy if array else at.ours}.{OF_A_SEQUENCE[called]}({text})"
+                    return node, f"list({made})" if called is sorted else made
+    return None
+
+
+def check_instead(at: Failed) -> tuple[ast.AST, str] | None:
+    """if t: raise ValueError("...") --> wl.check(~t, "...")"""
+    for around in at.around:
+        match around:
+            case ast.If(test=test, body=[ast.Raise(exc=error)], orelse=[]):
+                match error:
+                    case ast.Call(args=[ast.Constant(value=str(text))]):
+                        said = repr(text)
+                    case _:
+                        said = repr(f"not {at.text(test)}")
+                wl = at.module("wonderland")
+                return around, f"{wl}.check({at.numpy}.logical_not({at.text(test)}), {said})"
+    return None
+
+
 def conditional(at: Failed) -> tuple[ast.AST, str] | None:
     """a if t else b --> np.where(t, a, b); the same of an `if` of two values or two results."""
     for around in at.around:
@@ -259,6 +249,13 @@ def conditional(at: Failed) -> tuple[ast.AST, str] | None:
                     case [] if n in at.frame.f_locals:
                         texts = f"{at.text(test)}, {at.text(a)}, {n}"
                         return around, f"{n} = {at.numpy}.where({texts})"
+            case ast.If(
+                test=test,
+                body=[ast.AugAssign(target=ast.Name(id=n), op=op, value=a)],
+                orelse=[],
+            ):
+                made = ast.unparse(ast.BinOp(ast.Name(n), op, a))
+                return around, f"{n} = {at.numpy}.where({at.text(test)}, {made}, {n})"
     return None
 
 
@@ -274,16 +271,39 @@ def _after(at: Failed, statement: ast.stmt) -> list[ast.stmt]:
 
 def flagged(at: Failed) -> tuple[ast.AST, str] | None:
     """if train: --> an argument that is static, where it is one by itself"""
-    code = at.frame.f_code
     match at.node:
-        case ast.Name(id=name) if name in code.co_varnames[: code.co_argcount]:
-            branches = any(isinstance(a, ast.If | ast.IfExp) for a in at.around)
-            given = getattr(at.value(at.node), "_value", None)
-            wl = at.module("wonderland")
-            choice = f"{wl}.lax.cond({name}, f, g, x)"
-            if branches and given is not None and given.node is None:  # an input of the graph
+        case ast.Name(id=name) if given_number(at, name):
+            if any(isinstance(a, ast.If | ast.IfExp) for a in at.around):
+                wl = at.module("wonderland")
+                choice = f"{wl}.lax.cond({name}, f, g, x)"
                 return at.statement, f"{wl}.jit(f, static_argnames={name!r}), or {choice}"
     return None
+
+
+def given_number(at: Failed, name: str) -> bool:
+    """Whether a name is an argument of the traced function, one bool or one number of Python's."""
+    code = at.frame.f_code
+    given = at.frame.f_locals.get(name)
+    value = getattr(given, "_value", None)
+    number = getattr(given, "weak", False) or str(getattr(given, "dtype", None)) == "bool"
+    argument = name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return argument and value is not None and value.node is None and not value.shape and number
+
+
+def static_number(at: Failed) -> tuple[ast.AST, str] | None:
+    """if n > 3: --> n is static, or a choice in the graph"""
+    if found := static_names(at, at.node):
+        return at.statement, f"{found}, or {at.module('wonderland')}.lax.cond(condition, f, g, x)"
+    return None
+
+
+def static_names(at: Failed, node: ast.AST) -> str:
+    """`wl.jit(f, static_argnames=...)` of the numbers of Python's that an expression reads."""
+    names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and given_number(at, n.id)]
+    if not names:
+        return ""
+    said = repr(names[0]) if len(names) == 1 else repr(tuple(dict.fromkeys(names)))
+    return f"{at.module('wonderland')}.jit(f, static_argnames={said})"
 
 
 def asserted(at: Failed) -> tuple[ast.AST, str] | None:
@@ -298,8 +318,9 @@ def asserted(at: Failed) -> tuple[ast.AST, str] | None:
 def condition_loop(at: Failed) -> tuple[ast.AST, str] | None:
     """while t: --> a loop of the graph"""
     if isinstance(at.statement, ast.While) and at.statement in at.around:
-        wl = at.module("wonderland")
-        return at.statement, f"{wl}.lax.while_loop(condition, body, state)"
+        loop = f"{at.module('wonderland')}.lax.while_loop(condition, body, state)"
+        static = static_names(at, at.statement.test)
+        return at.statement, f"{loop}, or {static}" if static else loop
     return None
 
 
@@ -307,7 +328,7 @@ def member(at: Failed) -> tuple[ast.AST, str] | None:
     """t in {a, b} --> np.isin(t, [a, b]), a in t --> np.any(t == a)"""
     match at.node:
         case ast.Compare(left=x, ops=[ast.In() | ast.NotIn() as op], comparators=[among]):
-            if isinstance(among, ast.Set):
+            if isinstance(among, ast.Set | ast.Tuple | ast.List):
                 texts = ", ".join(map(at.text, among.elts))
                 found = f"{at.numpy}.isin({at.text(x)}, [{texts}])"
             elif hasattr(at.value(among), "ndim"):
@@ -322,34 +343,92 @@ def member(at: Failed) -> tuple[ast.AST, str] | None:
 
 
 def by_numpy(at: Failed) -> tuple[ast.AST, str] | None:
-    """math.exp(t) --> np.exp(t)"""
+    """math.exp(t) --> np.exp(t), math.floor(t) --> np.floor(t).astype(int)"""
     match at.node:
         case ast.Call(func=ast.Attribute(attr=name) as func):
             if at.value(func) is getattr(math, name, at) and hasattr(np, name):
-                return func, f"{at.numpy}.{name}"
+                if name not in ("floor", "ceil", "trunc"):
+                    return func, f"{at.numpy}.{name}"
+                texts = ", ".join(map(at.text, at.node.args))
+                return at.node, f"{at.numpy}.{name}({texts}).astype(int)"
     return None
 
 
 def as_type(at: Failed) -> tuple[ast.AST, str] | None:
-    """float(t) --> t.astype(float), t.item() --> t.reshape(())"""
+    """float(t) --> t.astype(float), t.item() --> t.reshape(()), t.tolist() --> t"""
     match at.node:
         case ast.Call(func=ast.Name(id="float" | "int" | "bool" | "complex" as kind), args=[x]):
-            return at.node, f"{_atom(at, x)}.astype({kind})"
+            if getattr(at.value(x), "ndim", 0) == 0:
+                return at.node, f"{_atom(at, x)}.astype({kind})"
         case ast.Call(func=ast.Attribute(attr="item", value=x), args=[]):
-            return at.node, f"{_atom(at, x)}.reshape(())"
+            if getattr(at.value(x), "size", 1) == 1:
+                return at.node, f"{_atom(at, x)}.reshape(())"
+        case ast.Call(func=ast.Attribute(attr="item", value=x), args=[place]):
+            return at.node, f"{_atom(at, x)}.ravel()[{at.text(place)}]"
+        case ast.Call(func=ast.Attribute(attr="tolist", value=x), args=[]):
+            return at.node, f"list({at.text(x)})" if getattr(at.value(x), "ndim", 1) else at.text(x)
     return None
+
+
+def print_when_run(at: Failed) -> tuple[ast.AST, str] | None:
+    """print(f"loss {t:.3f}") --> wl.debug.print("loss {:.3f}", t)"""
+    match at.statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[x], keywords=[]) as call):
+            text = formatted(at, x)
+            return (call, f"{at.module('wonderland')}.debug.print({text})") if text else None
+    return None
+
+
+def formatted(at: Failed, node: ast.AST) -> str:
+    """An f-string, or one with %, as a format and its arguments."""
+    match node:
+        case ast.JoinedStr(values=parts):
+            form, args = "", []
+            for part in parts:
+                match part:
+                    case ast.Constant(value=str(text)):
+                        form += text.replace("{", "{{").replace("}", "}}")
+                    case ast.FormattedValue(value=x, conversion=-1, format_spec=spec):
+                        match spec:
+                            case None:
+                                form += "{}"
+                            case ast.JoinedStr(values=[ast.Constant(value=str(how))]):
+                                form += "{:" + how + "}"
+                            case _:
+                                return ""
+                        args.append(ast.unparse(x))
+                    case _:
+                        return ""
+            return ", ".join((repr(form), *args))
+        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod(), right=right):
+            xs = right.elts if isinstance(right, ast.Tuple) else [right]
+            form = re.sub(r"%(\.?\d*[a-z])", r"{:\1}", text.replace("{", "{{").replace("}", "}}"))
+            return "" if "%" in form else ", ".join((repr(form), *map(at.text, xs)))
+    return ""
 
 
 def range_loop(at: Failed) -> tuple[ast.AST, str] | None:
-    """for i in range(t): --> a loop of the graph"""
-    if not isinstance(at.statement, ast.For) or at.statement.iter is not at.node:
+    """for i in range(t): --> a loop of the graph, or t static"""
+    if not isinstance(at.statement, ast.For):
         return None
-    match at.node:
-        case ast.Call(func=ast.Name(id="range"), args=[*bounds]) if len(bounds) < 3:
-            wl, texts = at.module("wonderland"), [at.text(b) for b in bounds]
+    match at.statement.iter:
+        case ast.Call(func=ast.Name(id="range"), args=[*bounds]) as call if len(bounds) < 3:
+            if at.node is not call and at.node not in bounds:
+                return None
+            wl, texts = at.module("wonderland"), [at.text(_plain(b)) for b in bounds]
             low, high = ("0", texts[0]) if len(texts) == 1 else texts[:2]
-            return at.statement, f"{wl}.lax.fori_loop({low}, {high}, body, state)"
+            loop = f"{wl}.lax.fori_loop({low}, {high}, body, state)"
+            static = static_names(at, call)
+            return at.statement, f"{static}, or {loop}" if static else loop
     return None
+
+
+def _plain(bound: ast.expr) -> ast.expr:
+    """int(t) --> t"""
+    match bound:
+        case ast.Call(func=ast.Name(id="int"), args=[x]):
+            return x
+    return bound
 
 
 def our_slice(at: Failed) -> tuple[ast.AST, str] | None:
@@ -385,7 +464,7 @@ def added(at: Failed) -> tuple[ast.AST, str] | None:
 
 
 def masked_write(at: Failed) -> tuple[ast.AST, str] | None:
-    """x[mask] *= y --> x = np.where(mask, x * y, x); x[mask] --> np.where(mask, x, 0)"""
+    """x[mask] *= y --> x = np.where(mask, x * y, x); y[mask] = x[mask] --> np.where(mask, x, y)"""
     match at.statement, at.node:
         case (
             ast.AugAssign(target=ast.Subscript(value=ast.Name(id=x), slice=mask), op=op, value=y),
@@ -393,8 +472,59 @@ def masked_write(at: Failed) -> tuple[ast.AST, str] | None:
         ):
             made = ast.unparse(ast.BinOp(ast.Name(x), op, y))
             return at.statement, f"{x} = {at.numpy}.where({at.text(mask)}, {made}, {x})"
-        case _, ast.Subscript(value=x, slice=ast.expr() as mask, ctx=ast.Load()):
-            return at.node, f"{at.numpy}.where({at.text(mask)}, {at.text(x)}, 0)"
+        case (
+            ast.Assign(targets=[ast.Subscript(value=ast.Name(id=y), slice=mask)]),
+            ast.Subscript(slice=same),
+        ) if ast.dump(mask) == ast.dump(same):
+            value = ast.unparse(_Unmasked(mask).visit(ast.parse(at.text(at.statement.value))))
+            return at.statement, f"{y} = {at.numpy}.where({at.text(mask)}, {value}, {y})"
+    return None
+
+
+class _Unmasked(ast.NodeTransformer):
+    """x[mask] --> x"""
+
+    def __init__(self, mask: ast.AST) -> None:
+        self.mask = ast.dump(mask)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        return node.value if ast.dump(node.slice) == self.mask else node
+
+
+def _called(name: str) -> list[object]:
+    """What has a name in numpy and in wonderland.numpy."""
+    spaces = (np, sys.modules.get("wonderland.numpy"))
+    return [getattr(space, name) for space in spaces if hasattr(space, name)]
+
+
+MASKED = ("sum", "mean", "prod", "any", "all", "std", "var")
+EXTREMES = {"max": "-", "min": ""}
+
+
+def masked_reduction(at: Failed) -> tuple[ast.AST, str] | None:
+    """x[mask].mean() --> np.mean(x, where=mask), and np.mean(x[mask])"""
+    match at.node, at.around[:2]:
+        case (
+            ast.Subscript(value=x, slice=ast.expr() as mask),
+            (ast.Attribute(attr=name), ast.Call(args=[], keywords=[]) as call),
+        ):
+            pass
+        case (
+            ast.Subscript(value=x, slice=ast.expr() as mask),
+            (ast.Call(func=ast.Attribute(attr=name) as func, args=[_], keywords=[]) as call, *_),
+        ) if at.value(func) in (
+            getattr(np, name, at),
+            getattr(sys.modules.get("wonderland.numpy"), name, at),
+        ):
+            pass
+        case _:
+            return None
+    texts = f"{at.text(x)}, where={at.text(mask)}"
+    if name in MASKED:
+        return call, f"{at.numpy}.{name}({texts})"
+    if name in EXTREMES:
+        return call, f"{at.numpy}.{name}({texts}, initial={EXTREMES[name]}{at.numpy}.inf)"
     return None
 
 
@@ -412,17 +542,48 @@ def out_argument(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
+WRITERS = ("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
+
+
 def _before(at: Failed, made: Callable[[str], str]) -> tuple[ast.AST, str] | None:
-    """The statement, after a local name that it writes to is made anew."""
+    """The statement, after local names that it writes to are made anew."""
     match at.statement:
-        case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=x))]):
-            pass
-        case ast.AugAssign(target=ast.Subscript(value=ast.Name(id=x))):
-            pass
-        case ast.Expr(value=ast.Call(args=[ast.Name(id=x), *_])):
-            pass
+        case ast.Assign(targets=targets):
+            parts = [
+                p for t in targets for p in (t.elts if isinstance(t, ast.Tuple | ast.List) else [t])
+            ]
+            bases = [p.value for p in parts if isinstance(p, ast.Subscript)]
+        case ast.AugAssign(target=ast.Subscript(value=base)):
+            bases = [base]
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) as func, args=[base, *_])):
+            if at.value(func) is not getattr(np, name, at) and name != "at":
+                return None
+            if name not in (*WRITERS, "at"):
+                return None
+            bases = [base]
         case _:
             return None
-    if x not in at.frame.f_code.co_varnames:
+    names = list(dict.fromkeys(b.id for b in bases if isinstance(b, ast.Name)))
+    local = at.frame.f_code.co_varnames
+    if not names or any(not isinstance(b, ast.Name) or b.id not in local for b in bases):
         return None  # to make it anew would make another of it
-    return at.statement, f"{x} = {made(x)}; {at.text(at.statement)}"
+    anew = "; ".join(f"{x} = {made(x)}" for x in names)
+    return at.statement, f"{anew}; {at.text(at.statement)}"
+
+
+def filled_anew(at: Failed) -> tuple[ast.AST, str] | None:
+    """y.fill(t) --> y = wonderland.numpy.full_like(y, t)"""
+    match at.statement:
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=ast.Name(id=y), attr="fill"), args=[t])
+        ) if isinstance(at.frame.f_locals.get(y), np.ndarray):
+            return at.statement, f"{y} = {at.ours}.full_like({y}, {at.text(t)})"
+    return None
+
+
+def reshaped(at: Failed) -> tuple[ast.AST, str] | None:
+    """x.shape = s --> x = x.reshape(s)"""
+    match at.statement:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=x), attr="shape")], value=shape):
+            return at.statement, f"{x} = {x}.reshape({at.text(shape)})"
+    return None

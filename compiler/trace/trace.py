@@ -8,9 +8,11 @@ graphs is a transformation of functions, in any nesting.
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import traceback
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +21,9 @@ import numpy as np
 
 from ...runtime.gpu.devices import array_on_device
 from ..ir.errors import ProgramError
-from ..ir.explain import BARE, shown
+from ..ir.explain import BARE, ELSEWHERE, shown
 from ..ir.facts import effects_in, has_effect
+from ..ir.failed import failed, renamed_keywords, repaired
 from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.network import network
 from ..ir.source import Source, is_own, location, user_source
@@ -31,9 +34,11 @@ from ..transform.interpreter import interpret
 from . import tree
 from .arrays import argument_array, refuse_subclasses
 from .operands import is_weak, is_wide, new, operand, value
+from .peers import meaning
+from .repairs import reshaped
 from .standing import name_of
 from .static_fields import Inputs
-from .tracer import SYNTAX, Recomputed, Trace, Tracer, active, current, tracing
+from .tracer import FUNCTIONS, SYNTAX, Recomputed, Trace, Tracer, active, current, nearest, tracing
 from .tree import Structure
 
 PYTHON = {bool: "bool", int: "i64", float: "f64", complex: "c128"}
@@ -190,6 +195,8 @@ def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         if what := _inside(error):
             what, _, repair = what.partition("\ntry: ")
             raise ProgramError(what.splitlines()[0], _place(error), repair, error) from None
+        if found := _in_the_users_line(error):
+            raise found from None
         if "Tracer" not in str(error):
             raise
         raise ProgramError(
@@ -210,6 +217,47 @@ def _inside(error: BaseException) -> str:
     given = {n: called.f_locals.get(n) for n in code.co_varnames[: code.co_argcount]}
     came = ", ".join(f"{n}={shown(x)}" for n, x in given.items() if n != "self")
     return f"{code.co_name}: {str(error).splitlines()[0]}, got {came}"
+
+
+def _in_the_users_line(error: BaseException) -> ProgramError | None:
+    """What a bare error says that a call in the user's own line raised, of a function of NumPy's
+    with a keyword that it does not have, or of a number that is a method elsewhere."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    frame = last.tb_frame if last else None
+    if last is None or frame is None or is_own(frame.f_code.co_filename):
+        return None
+    at = failed(frame, last.tb_lasti)
+    if at is None:
+        return None
+    what, repair = "", ""
+    match at.node:
+        case ast.Attribute(attr=name, value=of) if isinstance(at.value(of), Tracer):
+            what = f"{name}: an attribute that can be set is required ({error})"
+            repair = repaired((reshaped,), "", at)
+        case ast.Call(func=ast.Attribute(attr=name, value=of) as func) if isinstance(
+            at.value(of), Tracer
+        ) and not callable(at.value(func)):
+            what = f"{name}: a method is required, got an attribute ({error})"
+            repair = repaired((meaning,), "", at)
+        case ast.Call(func=func, args=args):
+            called = at.value(func)
+            name = getattr(called, "__name__", "function")
+            traced = any(isinstance(at.value(x), Tracer) for x in args)
+            if isinstance(called, types.FunctionType | NUMPYS) and called in FUNCTIONS:
+                known = frozenset(inspect.signature(FUNCTIONS[called]).parameters)
+                what = f"{name}: arguments as NumPy has them are required ({error})"
+                repair = repaired((renamed_keywords(ELSEWHERE, known),), "", at)
+            elif traced and called is getattr(np, name, at) and "Tracer" not in str(error):
+                what = f"{name}: numbers are required, got a traced array ({error})"
+                repair = nearest(name)
+    where = location(Source(frame.f_code.co_filename, last.tb_lineno))
+    return ProgramError(what, where, repair, error) if what else None
+
+
+NUMPYS = type(np.sum)
+"""The type of NumPy's functions that ask their arguments first."""
 
 
 def _place(error: BaseException) -> str:

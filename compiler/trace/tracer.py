@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import numpy as np
 
 from ..ir.errors import ProgramError
+from ..ir.failed import repaired
 from ..ir.graph import Value, apply
 from ..ir.parameters import Array
 from ..ir.source import location, user_source
@@ -31,6 +32,7 @@ from .aliases import AliasMemory, Memories, read_only_kind
 from .concrete import Concrete
 from .foreign import traces_foreign
 from .hints import HINTS
+from .peers import meaning, nearest_attribute, told
 
 N = TypeVar("N")
 
@@ -447,9 +449,9 @@ class Tracer(Concrete):
         SYNTAX.setitem(self, ..., value)
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and hasattr(np.ndarray, name):
-            refuse_function(name, self, AttributeError)
-        raise AttributeError(f"'Tracer' object has no attribute '{name}'", name=name, obj=self)
+        if name.startswith("_"):
+            raise AttributeError(f"'Tracer' object has no attribute '{name}'", name=name, obj=self)
+        refuse_attribute(name, self)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -485,9 +487,18 @@ def nearest(name: str) -> str:
     return HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
 
 
-def refuse_function(name: str, got: Tracer, kind: type[Exception] = ProgramError) -> NoReturn:
-    """A NumPy function or method that has no traced form."""
+def refuse_function(name: str, got: Tracer) -> NoReturn:
+    """A NumPy function that has no traced form."""
     what = f"{name}: has no form for traced arrays, got {got.type}"
-    repair = nearest(name)
-    error = ProgramError(what, location(user_source()), repair)
-    raise error if kind is ProgramError else kind(str(error))
+    raise ProgramError(what, location(user_source()), nearest(name))
+
+
+def refuse_attribute(name: str, got: Tracer) -> NoReturn:
+    """An attribute that traced arrays do not have: of ndarrays, of another library, or of none."""
+    numpys = hasattr(np.ndarray, name)
+    what = f"{name}: {'has no form for' if numpys else 'no attribute of'} traced arrays"
+    otherwise = told(name) or (nearest(name) if numpys else "")
+    public = [] if numpys else [n for n in dir(got) if not n.startswith("_")]
+    repair = repaired((meaning, nearest_attribute(public)), otherwise)
+    error = ProgramError(f"{what}, got {got.type}", location(user_source()), repair)
+    raise AttributeError(str(error), name=name, obj=got)

@@ -96,6 +96,21 @@ LINES: list[Example] = [
         "cho_solve(4 * np.eye(2), --> cho_solve(wl.numpy.linalg.cho_factor(4 * np.eye(2)),",
         [0.25, 0.25],
     ),
+    # ---- indices
+    (
+        "wl.jit(lambda x: wl.numpy.r_['0,2', x, x])(x)[1]",
+        "r_['0,2', x, x] --> concatenate([x[None], x[None]], axis=0)",
+        X,
+    ),
+    # ---- attributes
+    ("def f(x):\n    x.shape = (3, 1)\n    return x\nwl.jit(f)(x)", "", X[:, None]),
+    ("def f(m):\n    return m.size(1) * m\nwl.jit(f)(m)", "", 3 * M),
+    ("def f(m):\n    return np.sum(m, dim=1, keepdim=True)\nwl.jit(f)(m)", "", [[3.0], [12.0]]),
+    (
+        "def f(x):\n    return [v * 2 for v in np.nditer(x)]\nwl.jit(f)(x)",
+        "[v * 2 for v in np.nditer(x)] --> [x[i] * 2 for i in np.ndindex(x.shape)]",
+        2 * X,
+    ),
     # ---- windows
     (
         "wl.lax.reduce_window(np.ones(4, np.float32), np.int64(0), wl.lax.add, (2,), (2,), 'VALID')",
@@ -207,7 +222,7 @@ LINES: list[Example] = [
     ("def f(t):\n    return int(t)\nwl.jit(f)(t)", "", 2),
     ("def f(t):\n    return complex(t)\nwl.jit(f)(t)", "", 2 + 0j),
     ("def f(t):\n    return t.item()\nwl.jit(f)(t)", "", 2.0),
-    ("def f(t):\n    return t.tolist()\nwl.jit(f)(x)", "t.tolist() --> t.astype(float)", X),
+    ("def f(t):\n    return t.tolist()\nwl.jit(f)(x)", "t.tolist() --> list(t)", X),
     ("def f(t):\n    return f'{t:.2f}'\nwl.jit(f)(t)", "return f'{t:.2f}' --> return t\n", 2.0),
     (
         "def f(t, i):\n    for k in range(i):\n        t = t * 2\n    return t\nwl.jit(f)(t, n)",
@@ -584,7 +599,7 @@ CALLS: list[Example] = [
         "np.compress(k, x) --> np.where(k, x, 0)",
         [0, 4.0, 2],
     ),
-    ("wl.jit(lambda x: x[x > 1])(x)", "", [0, 4.0, 2]),
+    ("wl.jit(lambda x: x[x > 1])(x)", "x[x > 1] --> np.where(x > 1, x, 0)", [0, 4.0, 2]),
     (
         "wl.jit(lambda x: np.add(x, np.ones(3, np.longdouble)))(x)",
         "np.add(x, np.ones(3, np.longdouble)) --> np.add(x, np.ones(3, np.longdouble).astype(np.float32))",
@@ -877,6 +892,7 @@ HINTED: list[tuple[str, str, str]] = [
     ("array_str", "np.array_str(x)", ""),
     ("may_share_memory", "np.may_share_memory(x, y)", "False"),
     ("common_type", "np.zeros(2, np.common_type(x, y))", "np.zeros(2, np.result_type(x, y))"),
+    ("ndenumerate", "list(np.ndenumerate(x))[1][1]", "[x[i] for i in np.ndindex(x.shape)][1]"),
     ("asfortranarray", "np.asfortranarray(x)", "x"),
 ]
 """A function without a traced form, a call of it, and what follows its hint."""

@@ -288,7 +288,7 @@ CASES: list[tuple[Callable[..., Any], Any, str, str]] = [
         masked,
         VECTOR,
         "x[mask]: a result of static shape is required, got a traced mask bool[3]",
-        "return np.where(t > 0, t, 0)",
+        "np.where(mask, x, 0), in the shape of x",
     ),
     (
         assigned,

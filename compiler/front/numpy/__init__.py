@@ -100,6 +100,7 @@ from . import quantiles as _quantiles
 from . import reductions as _reductions
 from . import shapes as _shapes
 from . import signals as _signals
+from . import tricks as _tricks
 from . import updates as _updates
 from . import windows as _windows  # noqa: F401  NumPy's function has its name elsewhere
 from . import writes as _writes
@@ -114,6 +115,7 @@ from .quantiles import *
 from .reductions import *
 from .shapes import *
 from .signals import *
+from .tricks import *
 from .updates import *
 from .writes import *
 
@@ -136,6 +138,7 @@ __all__ += _quantiles.__all__
 __all__ += _reductions.__all__
 __all__ += _shapes.__all__
 __all__ += _signals.__all__
+__all__ += _tricks.__all__
 __all__ += _updates.__all__
 __all__ += _writes.__all__
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.failed import repaired
 from ...ops.source import Iota
 from ...trace.arrays import plain
 from ...trace.operands import common_shape, operand, shape_of, wrong
-from ...trace.repairs import masked_write, repaired
+from ...trace.repairs import masked_reduction, masked_write
 from ...trace.tracer import FUNCTIONS, Tracer
 
 Shape = tuple[int, ...]
@@ -202,7 +203,7 @@ def checked_index(x: Any, i: Any) -> Any:
     if array.dtype.kind == "b" and isinstance(array, Tracer):
         raise wrong(
             f"x[mask]: a result of static shape is required, got a traced mask {array.type}",
-            repaired((masked_write,), "np.where(mask, x, 0)"),
+            repaired((masked_write, masked_reduction), "np.where(mask, x, 0), in the shape of x"),
         )
     if array.dtype.kind not in "biu" or (array.dtype.kind == "b" and not array.ndim):
         raise wrong(f"x[i]: ints, slices, None, ... or integer arrays are required, got {i!r:.40}")

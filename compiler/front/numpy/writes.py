@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...ir.explain import explained
+from ...ir.failed import repaired
 from ...trace.aliases import same_view
 from ...trace.operands import SCALARS, implements, is_typed, operand, shape_of, tracer, wrong
-from ...trace.repairs import our_array, our_maker, repaired
+from ...trace.repairs import our_array, our_maker
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current
 from .indexing import along_axis, getitem
 from .selection import mode_of
