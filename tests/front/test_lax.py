@@ -32,6 +32,8 @@ LOCAL = WAVES.reshape(4, 12, 3, 3)
 CASES: dict[str, tuple[Callable[..., Any], ...]] = {
     "abs": (lambda m, x=F: m.abs(x), lambda m, x=N: m.abs(x)),
     "neg": (lambda m, x=F: m.neg(x),),
+    "broadcast_like": (lambda m, x=F: m.broadcast_like(x[0], x),),
+    "unstack": (lambda m, x=F: m.unstack(x, 1)[0],),
     "sign": (lambda m, x=F: m.sign(x), lambda m, x=N: m.sign(x)),
     "floor": (lambda m, x=F: m.floor(x),),
     "ceil": (lambda m, x=F: m.ceil(x),),
@@ -268,7 +270,7 @@ def test_arguments_have_the_names_and_order_of_jax() -> None:
 
 
 def test_the_table_has_every_name() -> None:
-    further = {"RoundingMethod", "broadcast_shapes"}
+    further = {"RoundingMethod", "broadcast_shapes", "dtype", "empty", "shape_as_value"}
     assert set(primitives.__all__) - further <= set(CASES)
     assert set(primitives.__all__) <= set(dir(lax))
 

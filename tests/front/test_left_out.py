@@ -31,8 +31,10 @@ def names_of(module: ModuleType) -> set[str]:
 
     def counts(name: str) -> bool:
         found = getattr(module, name, None)
+        primitive = name.endswith("_p")  # which JAX's own rules are written for
         raised = isinstance(found, type) and issubclass(found, BaseException)
-        return not name.startswith("_") and not isinstance(found, ModuleType) and not raised
+        other = primitive or raised or isinstance(found, ModuleType)
+        return not name.startswith("_") and not other
 
     return {n for n in dir(module) if counts(n)}
 

@@ -14,12 +14,13 @@ LINEAR = {
         vstack
     """,
     "lax": """
-        all_gather all_to_all broadcast broadcast_in_dim broadcast_to_rank collapse concatenate conj
-        conv_general_dilated_patches
-        convert_element_type cumsum dynamic_index_in_dim dynamic_slice dynamic_slice_in_dim
-        dynamic_update_index_in_dim dynamic_update_slice dynamic_update_slice_in_dim expand_dims fft
-        full full_like gather imag index_in_dim pad pmean ppermute psum psum_scatter real reduce_sum
-        reshape rev scatter scatter_add slice slice_in_dim split squeeze stack tile transpose
+        all_gather all_to_all broadcast broadcast_in_dim broadcast_like broadcast_to_rank collapse
+        concatenate conj conv_general_dilated_patches convert_element_type cumsum
+        dynamic_index_in_dim dynamic_slice dynamic_slice_in_dim dynamic_update_index_in_dim
+        dynamic_update_slice dynamic_update_slice_in_dim expand_dims fft full full_like gather imag
+        index_in_dim index_take optimization_barrier pad pmean ppermute pshuffle psum psum_scatter
+        pswapaxes real reduce_sum reshape rev scatter scatter_add scatter_sub slice slice_in_dim
+        split squeeze stack stage tile transpose unstack
     """,
     "linalg": "diagonal matrix_transpose trace",
     "fft": """
@@ -37,13 +38,21 @@ LINEAR = {
 }
 """They move elements, add them, or scale them by numbers."""
 
+RENAMED = {
+    "lax": """
+        abs acos acosh add asin asinh atan atan2 atanh cbrt cos cosh exp exp2 expm1 log log1p max
+        min mul neg nextafter pow reciprocal sin sinh sqrt square sub tan tanh
+    """,
+}
+"""They call NumPy's function of nearly that name, and its seams are theirs."""
+
 MULTILINEAR = {
     "numpy": """
         convolve correlate cov cross dot einsum inner kron matmul outer tensordot vdot vecdot
     """,
     "lax": """
         batch_matmul conv conv_general_dilated conv_general_dilated_local conv_transpose
-        conv_with_general_padding dot dot_general scatter_mul
+        conv_with_general_padding dot dot_general ragged_dot scatter_mul
     """,
     "linalg": "cross matmul multi_dot outer tensordot vecdot",
     "optim": "tree_vdot",
@@ -55,7 +64,10 @@ CHOOSING = {
         argpartition bincount choose compress histogram partition select unique where union1d unwrap
         intersect1d setdiff1d setxor1d
     """,
-    "lax": "cond pmax pmin scatter_max scatter_min select select_n sort switch top_k",
+    "lax": """
+        approx_max_k approx_min_k cond pmax pmin scatter_max scatter_min select select_n sort
+        sort_key_val switch top_k
+    """,
     "nn": "dropout global_max_pool max_pool min_pool",
     "optim": """
         keep_params_nonnegative periodic_update tree_clip tree_max tree_min tree_where
@@ -85,9 +97,9 @@ DISCRETE = {
         right_shift rint round searchsorted sign signbit trunc
     """,
     "lax": """
-        argmax argmin axis_index bitwise_and bitwise_not bitwise_or bitwise_xor ceil eq floor ge gt
-        is_finite le lt ne reduce_and reduce_or round shift_left shift_right_arithmetic
-        shift_right_logical sign
+        argmax argmin axis_index bitwise_and bitwise_not bitwise_or bitwise_xor ceil clz eq floor ge
+        gt is_finite le lt ne population_count reduce_and reduce_or reduce_precision reduce_xor
+        round shift_left shift_right_arithmetic shift_right_logical sign
     """,
     "linalg": "matrix_rank",
     "nn": "accuracy one_hot sparse_sigmoid",
@@ -112,8 +124,8 @@ STATIC = {
         triu_indices zeros zeros_like
     """,
     "lax": """
-        axis_size broadcast_shapes broadcasted_iota conv_dimension_numbers iota padtype_to_pads
-        stop_gradient
+        axis_size broadcast_shapes broadcasted_iota conv_dimension_numbers dce_sink dtype empty iota
+        padtype_to_pads shape_as_value stop_gradient
     """,
     "nn": """
         glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform orthogonal

@@ -18,7 +18,7 @@ from wonderland.compiler.ops.formula import Sinc
 ROOMS = {n: getattr(wl, n) for n in ("numpy", "nn", "special", "lax", "optim", "random")}
 ROOMS["linalg"] = wl.numpy.linalg
 ROOMS["fft"] = wl.numpy.fft
-LISTS = ("LINEAR", "MULTILINEAR", "CHOOSING", "RUNNING", "DISCRETE", "STATIC", "OTHER")
+LISTS = ("LINEAR", "RENAMED", "MULTILINEAR", "CHOOSING", "RUNNING", "DISCRETE", "STATIC", "OTHER")
 LISTED = [
     (room, name)
     for of in LISTS

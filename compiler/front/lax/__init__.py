@@ -5,10 +5,10 @@ from . import convolution as _convolution
 from . import dimension_numbers as _dimension_numbers
 from . import fft as _fft
 from . import lax as _lax
-from . import linalg as linalg
 from . import patches as _patches
 from . import primitives as _primitives
 from . import spatial as _spatial
+from . import whole as _whole
 from . import windows as _windows
 from .collectives import *  # noqa: F403
 from .convolution import *  # noqa: F403
@@ -18,9 +18,10 @@ from .lax import *  # noqa: F403
 from .patches import *  # noqa: F403
 from .primitives import *  # noqa: F403
 from .spatial import *  # noqa: F403
+from .whole import *  # noqa: F403
 from .windows import *  # noqa: F403
 
-__all__: list[str] = ["linalg"]
+__all__: list[str] = []
 __all__ += _collectives.__all__
 __all__ += _convolution.__all__
 __all__ += _dimension_numbers.__all__
@@ -29,4 +30,5 @@ __all__ += _lax.__all__
 __all__ += _patches.__all__
 __all__ += _primitives.__all__
 __all__ += _spatial.__all__
+__all__ += _whole.__all__
 __all__ += _windows.__all__

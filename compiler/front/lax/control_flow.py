@@ -29,7 +29,8 @@ from ...trace import tree
 from ...trace.operands import axis_of, casted, common, is_weak, new, operand, tracer, value, wrong
 from ...trace.standing import name_of
 from ...trace.trace import aval, call, note_effects, trace_tree
-from ...trace.tracer import Tracer, active, current
+from ...trace.tracer import FUNCTIONS, Tracer, active, current
+from ..functions.vmap import vmap
 from ..numpy import shapes
 
 Function = Callable[..., Any]
@@ -300,18 +301,43 @@ def scalar_integer(name: str, x: Any, what: str) -> Tracer:
 
 
 @explained
-def map(f: Callable[[Any], R], xs: Any) -> R:
+def map(f: Callable[[Any], R], xs: Any, *, batch_size: int | None = None) -> R:
     """ys[i] = f(xs[i]) along the leading axis of every leaf, one after the other.
+
+    With `batch_size` so many at once, as vmap has it; the last ones are fewer.
 
     Example:
     >>> map(lambda x: x * x, np.arange(3.0))
     array([0., 1., 4.])
     """
 
+    if batch_size is not None:
+        return here(lambda xs: _batched(function_given("map", f), xs, batch_size), "map", xs)
+
     def step(_: Any, x: Any) -> Any:
         return (), function_given("map", f)(x)
 
     return here(lambda xs: _scan(step, (), xs, None, False, name="map"), "map", xs)[1]
+
+
+def _batched(f: Function, xs: Any, size: int) -> Any:
+    """f of `size` elements at once, then of those that are left."""
+    leaves, structure = tree.flatten(xs)
+    count = leaves[0].shape[0] if leaves else 0
+    if size < 1:
+        raise wrong(f"map: a batch_size of 1 or more is required, got {size}")
+    whole = count - count % size
+    many, parts = vmap(f), []
+    if whole:
+        rows = [tracer(x)[:whole].reshape(whole // size, size, *x.shape[1:]) for x in leaves]
+        found = map(many, tree.unflatten(structure, rows))
+        parts.append(tree.map(lambda y: tracer(y).reshape(whole, *y.shape[2:]), found))
+    if whole < count or not parts:
+        parts.append(many(tree.unflatten(structure, [tracer(x)[whole:] for x in leaves])))
+    if len(parts) == 1:
+        return parts[0]
+    joined = FUNCTIONS[np.concatenate]
+    return tree.map(lambda a, b: joined([a, b], 0), *parts)
 
 
 # ---------------------------------------------------------------- branches

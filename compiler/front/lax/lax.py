@@ -331,15 +331,19 @@ def random_gamma_grad(a: Any, sample: Any) -> Tracer:
 
 
 @eager("operand", "start_indices")
-def dynamic_slice(operand: Any, start_indices: Any, slice_sizes: Any) -> Tracer:
+def dynamic_slice(
+    operand: Any, start_indices: Any, slice_sizes: Any, *, allow_negative_indices: Any = True
+) -> Tracer:
     """The window of `slice_sizes` that begins at `start_indices`, moved to lie within the operand.
 
+    Negative indices count from the end; without `allow_negative_indices`, a bool or one an axis,
+    they are beyond the front.
     Example:
     >>> dynamic_slice(np.arange(5), [3], [3])
     array([2, 3, 4])
     """
     x, sizes = tracer(operand), shape_given("dynamic_slice", slice_sizes)
-    starts = _starts("dynamic_slice", x, start_indices)
+    starts = _starts("dynamic_slice", x, start_indices, allow_negative_indices)
     fits = len(sizes) == x.ndim and all(0 <= m <= n for m, n in zip(sizes, x.shape, strict=True))
     if not fits:
         raise wrong(f"dynamic_slice: sizes within {x.type} are required, got {sizes}")
@@ -347,28 +351,47 @@ def dynamic_slice(operand: Any, start_indices: Any, slice_sizes: Any) -> Tracer:
 
 
 @eager("operand", "start_index")
-def dynamic_slice_in_dim(operand: Any, start_index: Any, slice_size: int, axis: int = 0) -> Tracer:
+def dynamic_slice_in_dim(
+    operand: Any,
+    start_index: Any,
+    slice_size: int,
+    axis: int = 0,
+    *,
+    allow_negative_indices: Any = True,
+) -> Tracer:
     """`slice_size` elements from `start_index` along `axis`."""
     x = tracer(operand)
     axis = axis_of("dynamic_slice_in_dim", axis, x.ndim)
     sizes = tuple(slice_size if d == axis else n for d, n in enumerate(x.shape))
-    return dynamic_slice(x, _along(x, start_index, axis), sizes)
+    starts = _along(x, start_index, axis)
+    return dynamic_slice(x, starts, sizes, allow_negative_indices=allow_negative_indices)
 
 
 @eager("operand", "index")
-def dynamic_index_in_dim(operand: Any, index: Any, axis: int = 0, keepdims: bool = True) -> Tracer:
+def dynamic_index_in_dim(
+    operand: Any,
+    index: Any,
+    axis: int = 0,
+    keepdims: bool = True,
+    *,
+    allow_negative_indices: Any = True,
+) -> Tracer:
     """The element at `index` along `axis`, with that axis of one element kept or not."""
     x = tracer(operand)
     axis = axis_of("dynamic_index_in_dim", axis, x.ndim)
-    found = dynamic_slice_in_dim(x, index, 1, axis)
+    found = dynamic_slice_in_dim(
+        x, index, 1, axis, allow_negative_indices=allow_negative_indices
+    )
     return found if keepdims else found.reshape(x.shape[:axis] + x.shape[axis + 1 :])
 
 
 @eager("operand", "update", "start_indices")
-def dynamic_update_slice(operand: Any, update: Any, start_indices: Any) -> Tracer:
+def dynamic_update_slice(
+    operand: Any, update: Any, start_indices: Any, *, allow_negative_indices: Any = True
+) -> Tracer:
     """The operand with the window at `start_indices` replaced, moved to lie within the operand."""
     x, u = tracer(operand), tracer(update)
-    starts = _starts("dynamic_update_slice", x, start_indices)
+    starts = _starts("dynamic_update_slice", x, start_indices, allow_negative_indices)
     fits = u.ndim == x.ndim and all(m <= n for m, n in zip(u.shape, x.shape, strict=True))
     if not fits or (u.type.dtype != x.type.dtype and not u.weak):
         raise wrong(
@@ -379,32 +402,52 @@ def dynamic_update_slice(operand: Any, update: Any, start_indices: Any) -> Trace
 
 
 @eager("operand", "update", "start_index")
-def dynamic_update_slice_in_dim(operand: Any, update: Any, start_index: Any, axis: int) -> Tracer:
+def dynamic_update_slice_in_dim(
+    operand: Any,
+    update: Any,
+    start_index: Any,
+    axis: int,
+    *,
+    allow_negative_indices: Any = True,
+) -> Tracer:
     """The operand with `update` from `start_index` on along `axis`."""
     x = tracer(operand)
     axis = axis_of("dynamic_update_slice_in_dim", axis, x.ndim)
-    return dynamic_update_slice(x, update, _along(x, start_index, axis))
+    starts = _along(x, start_index, axis)
+    return dynamic_update_slice(x, update, starts, allow_negative_indices=allow_negative_indices)
 
 
 @eager("operand", "update", "index")
-def dynamic_update_index_in_dim(operand: Any, update: Any, index: Any, axis: int) -> Tracer:
+def dynamic_update_index_in_dim(
+    operand: Any,
+    update: Any,
+    index: Any,
+    axis: int,
+    *,
+    allow_negative_indices: Any = True,
+) -> Tracer:
     """The operand with the element at `index` along `axis` replaced."""
     x, u = tracer(operand), tracer(update)
     axis = axis_of("dynamic_update_index_in_dim", axis, x.ndim)
     if u.ndim != x.ndim:
         u = u.reshape((*u.shape[:axis], 1, *u.shape[axis:]))
-    return dynamic_update_slice_in_dim(x, u, index, axis)
+    return dynamic_update_slice_in_dim(
+        x, u, index, axis, allow_negative_indices=allow_negative_indices
+    )
 
 
 def _along(x: Tracer, start: Any, axis: int) -> list[Any]:
     return [start if d == axis else 0 for d in range(x.ndim)]
 
 
-def _starts(name: str, x: Tracer, starts: Any) -> list[Any]:
-    """An index an axis as values, counted from the front where negative."""
+def _starts(name: str, x: Tracer, starts: Any, negative: Any) -> list[Any]:
+    """An index an axis as values: negative ones count from the end, or where they are not to are 0.
+    """
     given = list(starts)
     if len(given) != x.ndim or any(shape_of(operand(s)) for s in given):
         raise wrong(f"{name}: an index for each axis of {x.type} is required, got {starts!r:.60}")
+    allowed = [negative] * x.ndim if isinstance(negative, bool) else list(negative)
+    given = [s if a else elementwise.maximum(s, 0) for s, a in zip(given, allowed, strict=True)]
     return [
         index_value(name, from_front(s, n, x, d, "clip"))
         for d, (s, n) in enumerate(zip(given, x.shape, strict=True))

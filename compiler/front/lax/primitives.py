@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import enum
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,39 +22,99 @@ from ...trace.arrays import plain
 from ...trace.operands import wrong
 from ...trace.tracer import Tracer
 from .. import numpy as wnp
+from .lax import dot_general
 
 __all__ = [
-    "RoundingMethod", "abs", "acos", "acosh", "add", "argmax", "argmin", "asin", "asinh", "atan",
-    "atan2", "atanh", "batch_matmul", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
-    "broadcast", "broadcast_shapes", "broadcast_to_rank", "cbrt", "ceil", "collapse", "concatenate",
-    "convert_element_type", "cos", "cosh", "div", "dot", "eq", "exp", "exp2", "expand_dims",
-    "expm1", "floor", "full", "full_like", "ge", "gt", "index_in_dim", "integer_pow", "is_finite",
-    "le", "log", "log1p", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "pad", "pow",
-    "reciprocal", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
-    "reduce_sum", "rem", "reshape", "rev", "round", "select_n", "shift_left",
-    "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "slice", "slice_in_dim",
-    "split", "sqrt", "square", "squeeze", "stack", "sub", "tan", "tanh", "tile", "transpose",
+    "RoundingMethod",
+    "abs",
+    "acos",
+    "acosh",
+    "add",
+    "argmax",
+    "argmin",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "batch_matmul",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "broadcast",
+    "broadcast_like",
+    "broadcast_shapes",
+    "broadcast_to_rank",
+    "cbrt",
+    "ceil",
+    "collapse",
+    "concatenate",
+    "convert_element_type",
+    "cos",
+    "cosh",
+    "div",
+    "dot",
+    "dtype",
+    "empty",
+    "eq",
+    "exp",
+    "exp2",
+    "expand_dims",
+    "expm1",
+    "floor",
+    "full",
+    "full_like",
+    "ge",
+    "gt",
+    "index_in_dim",
+    "integer_pow",
+    "is_finite",
+    "le",
+    "log",
+    "log1p",
+    "lt",
+    "max",
+    "min",
+    "mul",
+    "ne",
+    "neg",
+    "nextafter",
+    "pad",
+    "pow",
+    "reciprocal",
+    "reduce_and",
+    "reduce_max",
+    "reduce_min",
+    "reduce_or",
+    "reduce_prod",
+    "reduce_sum",
+    "rem",
+    "reshape",
+    "rev",
+    "round",
+    "select_n",
+    "shape_as_value",
+    "shift_left",
+    "shift_right_arithmetic",
+    "shift_right_logical",
+    "sign",
+    "sin",
+    "sinh",
+    "slice",
+    "slice_in_dim",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "sub",
+    "tan",
+    "tanh",
+    "tile",
+    "transpose",
+    "unstack",
 ]  # fmt: skip
-
-abs, neg, sign = wnp.abs, wnp.negative, wnp.sign
-floor, ceil, is_finite = wnp.floor, wnp.ceil, wnp.isfinite
-sqrt, cbrt, square, reciprocal = wnp.sqrt, wnp.cbrt, wnp.square, wnp.reciprocal
-exp, exp2, expm1, log, log1p = wnp.exp, wnp.exp2, wnp.expm1, wnp.log, wnp.log1p
-sin, cos, tan, asin, acos, atan = wnp.sin, wnp.cos, wnp.tan, wnp.arcsin, wnp.arccos, wnp.arctan
-sinh, cosh, tanh = wnp.sinh, wnp.cosh, wnp.tanh
-asinh, acosh, atanh, atan2 = wnp.arcsinh, wnp.arccosh, wnp.arctanh, wnp.arctan2
-add, sub, mul, pow = wnp.add, wnp.subtract, wnp.multiply, wnp.power
-max, min, nextafter = wnp.maximum, wnp.minimum, wnp.nextafter
-eq, ne, lt, le, gt, ge = (
-    wnp.equal, wnp.not_equal, wnp.less, wnp.less_equal, wnp.greater, wnp.greater_equal,
-)  # fmt: skip
-bitwise_and, bitwise_or, bitwise_xor = wnp.bitwise_and, wnp.bitwise_or, wnp.bitwise_xor
-bitwise_not, shift_left = wnp.invert, wnp.left_shift
-shift_right_arithmetic = wnp.right_shift
-batch_matmul, rev, broadcast_shapes = wnp.matmul, wnp.flip, np.broadcast_shapes
-concatenate, expand_dims, squeeze = wnp.concatenate, wnp.expand_dims, wnp.squeeze
-transpose, stack, tile = wnp.transpose, wnp.stack, wnp.tile
-
 
 class RoundingMethod(enum.IntEnum):
     """What becomes of halves."""
@@ -74,6 +134,66 @@ def is_whole(*xs: Any) -> bool:
 
 
 # ---------------------------------------------------------------- elementwise
+
+def _of_one(name: str, function: Callable[..., Any]) -> Callable[[Any], Any]:
+    """NumPy's function of one operand, by the name that JAX has for it and for its parameter."""
+
+    def call(x: Any) -> Any:
+        return function(x)
+
+    return _renamed(call, name, function)
+
+
+def _of_two(name: str, function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """The same of two operands."""
+
+    def call(x: Any, y: Any) -> Any:
+        return function(x, y)
+
+    return _renamed(call, name, function)
+
+
+def _renamed(call: Any, name: str, function: Callable[..., Any]) -> Any:
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"`{function.__name__}` of numpy, of operands by jax.lax's names."
+    return explained(call)
+
+
+abs, neg, sign = _of_one("abs", wnp.abs), _of_one("neg", wnp.negative), _of_one("sign", wnp.sign)
+floor, ceil = _of_one("floor", wnp.floor), _of_one("ceil", wnp.ceil)
+is_finite = _of_one("is_finite", wnp.isfinite)
+sqrt, cbrt = _of_one("sqrt", wnp.sqrt), _of_one("cbrt", wnp.cbrt)
+square, reciprocal = _of_one("square", wnp.square), _of_one("reciprocal", wnp.reciprocal)
+exp, exp2, expm1 = _of_one("exp", wnp.exp), _of_one("exp2", wnp.exp2), _of_one("expm1", wnp.expm1)
+log, log1p = _of_one("log", wnp.log), _of_one("log1p", wnp.log1p)
+sin, cos, tan = _of_one("sin", wnp.sin), _of_one("cos", wnp.cos), _of_one("tan", wnp.tan)
+asin, acos = _of_one("asin", wnp.arcsin), _of_one("acos", wnp.arccos)
+atan, tanh = _of_one("atan", wnp.arctan), _of_one("tanh", wnp.tanh)
+sinh, cosh = _of_one("sinh", wnp.sinh), _of_one("cosh", wnp.cosh)
+asinh, acosh = _of_one("asinh", wnp.arcsinh), _of_one("acosh", wnp.arccosh)
+atanh, bitwise_not = _of_one("atanh", wnp.arctanh), _of_one("bitwise_not", wnp.invert)
+add, sub, pow = _of_two("add", wnp.add), _of_two("sub", wnp.subtract), _of_two("pow", wnp.power)
+max, min = _of_two("max", wnp.maximum), _of_two("min", wnp.minimum)
+atan2, nextafter = _of_two("atan2", wnp.arctan2), _of_two("nextafter", wnp.nextafter)
+eq, ne = _of_two("eq", wnp.equal), _of_two("ne", wnp.not_equal)
+lt, le = _of_two("lt", wnp.less), _of_two("le", wnp.less_equal)
+gt, ge = _of_two("gt", wnp.greater), _of_two("ge", wnp.greater_equal)
+bitwise_and, bitwise_or = (
+    _of_two("bitwise_and", wnp.bitwise_and), _of_two("bitwise_or", wnp.bitwise_or),
+)  # fmt: skip
+bitwise_xor = _of_two("bitwise_xor", wnp.bitwise_xor)
+shift_left = _of_two("shift_left", wnp.left_shift)
+shift_right_arithmetic = _of_two("shift_right_arithmetic", wnp.right_shift)
+broadcast_shapes, tile = np.broadcast_shapes, wnp.tile
+
+
+
+@explained
+def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
+    """x * y, computed in `out_dtype` where it is given."""
+    if out_dtype is not None:
+        x, y = (convert_element_type(v, out_dtype) for v in (x, y))
+    return wnp.multiply(x, y)
 
 
 @explained
@@ -198,14 +318,100 @@ def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
 
 
 @explained
-def dot(lhs: Any, rhs: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """The product of vectors and matrices; computed in `preferred_element_type` where given."""
+def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
+    """Products of matrices, which are the last two axes."""
+    return wnp.matmul(lhs, rhs, precision=precision)
+
+
+@explained
+def dot(
+    lhs: Any,
+    rhs: Any,
+    *,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
+    """The product of vectors and matrices, or `dot_general` where `dimension_numbers` are given;
+    computed in `preferred_element_type` where that is."""
+    if dimension_numbers is not None:
+        return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
     if preferred_element_type is not None:
         lhs, rhs = (convert_element_type(x, preferred_element_type) for x in (lhs, rhs))
     return wnp.dot(lhs, rhs, precision=precision)
 
 
 # ---------------------------------------------------------------- shapes
+
+
+@explained
+def concatenate(operands: Any, dimension: int) -> Any:
+    """Arrays one after another along a dimension."""
+    return wnp.concatenate(operands, dimension)
+
+
+@explained
+def stack(operands: Any, axis: int = 0) -> Any:
+    """Arrays of one shape along a new axis."""
+    return wnp.stack(operands, axis)
+
+
+@explained
+def unstack(x: Any, axis: int = 0) -> Any:
+    """The slices along an axis, without it."""
+    return wnp.unstack(x, axis=axis)
+
+
+@explained
+def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
+    """New axes of size 1, at those places of the result."""
+    return wnp.expand_dims(array, _ints_or_one(dimensions))
+
+
+@explained
+def squeeze(array: Any, dimensions: Sequence[int]) -> Any:
+    """The array without those axes, of size 1."""
+    return wnp.squeeze(array, axis=_ints_or_one(dimensions))
+
+
+@explained
+def rev(operand: Any, dimensions: Sequence[int]) -> Any:
+    """The elements in reverse order along the dimensions."""
+    return wnp.flip(operand, _ints_or_one(dimensions))
+
+
+@explained
+def transpose(operand: Any, permutation: Sequence[int]) -> Any:
+    """The axes in another order."""
+    return wnp.transpose(operand, permutation)
+
+
+def _ints_or_one(axes: Any) -> Any:
+    return axes if axes is None or isinstance(axes, int) else tuple(axes)
+
+
+@explained
+def broadcast_like(arr: Any, like_arr: Any) -> Any:
+    """The array broadcast to the shape of another."""
+    return wnp.broadcast_to(arr, array_or_tracer(like_arr).shape)
+
+
+@explained
+def empty(shape: Sequence[int], dtype: Any) -> Any:
+    """An array of that shape; it is 0."""
+    return wnp.zeros(shape, dtype)
+
+
+@explained
+def dtype(x: Any) -> np.dtype[Any]:
+    """The dtype of an array, a number or a traced value."""
+    return array_or_tracer(x).dtype
+
+
+@explained
+def shape_as_value(shape: Sequence[int]) -> Any:
+    """The sizes as an array."""
+    return wnp.asarray(np.asarray(shape, np.int64))
 
 
 @explained

@@ -15,10 +15,26 @@ Products and sums: dot_general, batch_matmul, reduce_sum, cumsum, cumlogsumexp a
 Convolutions: conv_general_dilated, conv, conv_transpose, conv_general_dilated_patches, paddings.
 Transforms: fft, of the kinds that FftType names.
 Windows and axes, by a function of your own: reduce_window, reduce.
-Order: sort, top_k, argmax, argmin. Special functions: erf, erf_inv, lgamma, digamma, logistic.
+Order: sort, sort_key_val, top_k, argmax, argmin. Bits: population_count, clz, reduce_precision.
+Special functions: erf, erf_inv, lgamma, digamma, logistic, igamma, betainc, zeta, bessel_i0e.
 Matrices: linalg.
 Elementwise: add, exp, clamp, select, rsqrt, fma, convert_element_type and all others of jax.lax's.
 """
 
-from .compiler.front.lax import *  # noqa: F403
-from .compiler.front.lax import __all__ as __all__
+from ..compiler.front import lax as _names
+from ..compiler.front.lax import *  # noqa: F403
+from ..compiler.front.special import betainc, polygamma, zeta
+from ..compiler.front.special import gammainc as igamma
+from ..compiler.front.special import gammaincc as igammac
+from ..compiler.front.special import i0e as bessel_i0e
+from ..compiler.front.special import i1e as bessel_i1e
+from . import linalg
+
+__all__ = [
+    "bessel_i0e", "bessel_i1e", "betainc", "igamma", "igammac", "linalg", "polygamma", "zeta",
+]  # fmt: skip
+__all__ += _names.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__
