@@ -2,13 +2,17 @@
 
 from . import activations as _activations
 from . import attention as _attention
+from . import ctc as _ctc
 from . import functions as _functions
+from . import losses as _losses
 from . import normalisation as _normalisation
 from . import pooling as _pooling
 from . import weights as _weights
 from .activations import *  # noqa: F403
 from .attention import *  # noqa: F403
+from .ctc import *  # noqa: F403
 from .functions import *  # noqa: F403
+from .losses import *  # noqa: F403
 from .normalisation import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .weights import *  # noqa: F403
@@ -16,7 +20,9 @@ from .weights import *  # noqa: F403
 __all__: list[str] = []
 __all__ += _activations.__all__
 __all__ += _attention.__all__
+__all__ += _ctc.__all__
 __all__ += _functions.__all__
+__all__ += _losses.__all__
 __all__ += _normalisation.__all__
 __all__ += _pooling.__all__
 __all__ += _weights.__all__

@@ -182,10 +182,10 @@ def logsumexp(
 @explained
 def one_hot(x: Any, num_classes: int, *, dtype: Any = "float32", axis: int = -1) -> Any:
     """1 at the place that x names along a new axis, 0 elsewhere; all 0 where x is out of range."""
-    return np.astype(_chosen(x, num_classes, axis), dtype)
+    return np.astype(chosen(x, num_classes, axis), dtype)
 
 
-def _chosen(labels: Any, num_classes: int, axis: int) -> Any:
+def chosen(labels: Any, num_classes: int, axis: int) -> Any:
     """Whether an entry's place along the axis is the label: a new axis of `num_classes`."""
     labels = np.expand_dims(labels, axis)
     axis %= labels.ndim
@@ -198,27 +198,27 @@ def _chosen(labels: Any, num_classes: int, axis: int) -> Any:
 
 @explained
 @keeps_bf16
-def squared_error(predictions: Any, targets: Any = 0.0) -> Any:
-    """(p - t)^2"""
-    error = predictions - targets
+def squared_error(predictions: Any, targets: Any = None) -> Any:
+    """(p - t)^2, where t is 0 for None."""
+    error = predictions if targets is None else predictions - targets
     return error * error
 
 
 @explained
 @keeps_bf16
-def absolute_error(predictions: Any, targets: Any = 0.0) -> Any:
+def absolute_error(predictions: Any, targets: Any = None) -> Any:
     """|p - t|, with derivative 0 at 0."""
-    return np.abs(predictions - targets)
+    return np.abs(predictions if targets is None else predictions - targets)
 
 
 @explained
 @keeps_bf16
-def huber_loss(predictions: Any, targets: Any = 0.0, delta: float = 1.0) -> Any:
+def huber_loss(predictions: Any, targets: Any = None, delta: float = 1.0) -> Any:
     """(p - t)^2 / 2 for errors within delta, delta * (|p - t| - delta / 2) beyond.
 
     Source: Huber, Robust estimation of a location parameter, 1964.
     """
-    error = predictions - targets
+    error = predictions if targets is None else predictions - targets
     # a power of the error within, not of its size, whose second derivative at 0 would be 0
     within = np.where(error > delta, delta, np.where(error < -delta, -delta, error))
     return within * (error - 0.5 * within)
@@ -233,17 +233,49 @@ def hinge_loss(predictor_outputs: Any, targets: Any) -> Any:
 
 @explained
 def softmax_cross_entropy(logits: Any, labels: Any, axis: Axis = -1, where: Any = None) -> Any:
-    """-sum(labels * log_softmax(logits)), for labels that are distributions, as one-hot rows."""
-    terms = labels * log_softmax(logits, axis, where)
-    return -np.sum(terms if where is None else np.where(where, terms, 0), axis=axis)
+    """-sum(labels * log_softmax(logits)), for labels that are distributions, as one-hot rows.
+
+    Entries outside of the mask `where` take no part; it may be without the axis.
+    """
+    where = _spread(where, logits, axis)
+    logs = log_softmax(logits, axis, where)
+    return -np.sum(labels * (logs if where is None else np.where(where, logs, 0)), axis=axis)
+
+
+def _spread(where: Any, logits: Any, axis: Axis) -> Any:
+    """A mask with all axes of the logits."""
+    if where is None or np.ndim(where) == logits.ndim or axis is None:
+        return where
+    return np.expand_dims(where, axis)
 
 
 @explained
-def softmax_cross_entropy_with_integer_labels(logits: Any, labels: Any, axis: int = -1) -> Any:
-    """-log_softmax(logits)[label], for labels in range."""
+def softmax_cross_entropy_with_integer_labels(
+    logits: Any, labels: Any, axis: int | tuple[int, ...] = -1, where: Any = None
+) -> Any:
+    """-log_softmax(logits)[label], for labels in range; 0 where the mask `where` leaves nothing.
+
+    Of several axes a label is a place in all of them, flat, the last one the fastest.
+    """
+    where = _spread(where, logits, axis)
+    if isinstance(axis, tuple):
+        logits = _flat(logits, axis)
+        where, axis = None if where is None else _flat(np.asarray(where), axis), -1
     # a mask, not a gather: it fuses with the rest into one kernel, and so does its derivative
-    mask = _chosen(labels, logits.shape[axis], axis % logits.ndim)
-    return logsumexp(logits, axis) - np.sum(np.where(mask, logits, 0), axis=axis)
+    mask = chosen(labels, logits.shape[axis], axis % logits.ndim)
+    label = np.sum(np.where(mask, logits, 0), axis=axis)
+    if where is None:
+        return logsumexp(logits, axis) - label
+    some = np.any(where, axis=axis)
+    seen = np.logical_or(where, np.expand_dims(np.logical_not(some), axis))
+    return np.where(some, logsumexp(logits, axis, where=seen) - label, 0)
+
+
+def _flat(x: Any, axes: tuple[int, ...]) -> Any:
+    """The axes last, as one."""
+    last = [k % x.ndim for k in axes]
+    first = [k for k in range(x.ndim) if k not in last]
+    return np.reshape(np.transpose(x, first + last), [x.shape[k] for k in first] + [-1])
 
 
 @explained
@@ -262,7 +294,7 @@ def sigmoid_binary_cross_entropy(logits: Any, labels: Any) -> Any:
 @explained
 def negative_log_likelihood(log_probabilities: Any, labels: Any, axis: int = -1) -> Any:
     """-log_probabilities[label], for labels in range."""
-    mask = _chosen(labels, log_probabilities.shape[axis], axis % log_probabilities.ndim)
+    mask = chosen(labels, log_probabilities.shape[axis], axis % log_probabilities.ndim)
     return -np.sum(np.where(mask, log_probabilities, 0), axis=axis)
 
 

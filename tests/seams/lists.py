@@ -27,7 +27,7 @@ LINEAR = {
         fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2
         rfftn
     """,
-    "nn": "avg_pool embedding global_avg_pool identity sum_pool",
+    "nn": "avg_pool embedding global_avg_pool identity smooth_labels sum_pool",
     "optim": """
         add_decayed_weights add_noise apply_every apply_updates bias_correction centralize chain ema
         identity incremental_update noisy_sgd optimistic_gradient_descent scale
@@ -168,7 +168,12 @@ OTHER = {
     "lax": "random_gamma_grad",  # a quadrature
     "special": "betainc gammainc gammaincc",  # by quadratures
     "nn": """
-        batch_norm dot_product_attention group_norm layer_norm
+        batch_norm binary_dice_loss convex_kl_divergence cosine_distance cosine_similarity ctc_loss
+        ctc_loss_with_forward_probs dice_loss dot_product_attention generalized_kl_divergence
+        group_norm kl_divergence kl_divergence_with_log_targets layer_norm make_fenchel_young_loss
+        multiclass_generalized_dice_loss multiclass_hinge_loss multiclass_perceptron_loss
+        multiclass_sparsemax_loss ntxent poly_loss_cross_entropy ranking_softmax_loss
+        safe_softmax_cross_entropy triplet_margin_loss
     """,  # standardize and softmax, and sums of products: see tests/models/nn
 }
 """They are held to differences beside their own tests."""

@@ -672,6 +672,27 @@ OF_TWO = [
         ((0.0, 1.0), (-2.0, 0.5)),
     ),
     Seam("nn.squared_error", wl.nn.squared_error, lambda p, t: (p - t) ** 2, (TIE,)),
+    Seam("nn.l2_loss", wl.nn.l2_loss, lambda p, t: (p - t) ** 2 / 2, (TIE,)),
+    Seam(
+        "nn.log_cosh",
+        wl.nn.log_cosh,
+        lambda p, t: mp.log(mp.cosh(p - t)),
+        (TIE, (1.0, 0.0), (0.0, 1.0), (30.0, 0.0)),
+    ),
+    Seam("nn.perceptron_loss", wl.nn.perceptron_loss, lambda p, t: max(0, -p * t), ((1.0, 1.0),)),
+    Seam(
+        "nn.sparsemax_loss",
+        lambda x: wl.nn.sparsemax_loss(x, True),
+        lambda x: -x if x <= -1 else (min(x, 1) - 1) ** 2 / 4,
+        (0.0,),
+        {1.0: zero, -1.0: lambda x: -x},
+    ),
+    Seam(
+        "nn.sigmoid_focal_loss",
+        lambda x: wl.nn.sigmoid_focal_loss(x, np.ones_like(x)),
+        lambda x: sigma(-x) ** 2 * soft(-x),
+        (0.0, 40.0, -40.0),
+    ),
     Seam("nn.absolute_error", wl.nn.absolute_error, lambda p, t: abs(p - t), (), {TIE: zero}),
     Seam(
         "nn.huber_loss",

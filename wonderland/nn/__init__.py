@@ -11,10 +11,16 @@ squareplus, sparse_plus, sigmoid, hard_sigmoid, sparse_sigmoid, log_sigmoid, har
 tanh, hard_tanh, soft_sign, identity, log1mexp, softmax, log_softmax, logsumexp, logmeanexp.
 Layers as functions: dot_product_attention, layer_norm, rms_norm, group_norm, batch_norm,
 standardize, dropout, embedding.
-Losses, a value for each example: squared_error, absolute_error, huber_loss, hinge_loss,
-sigmoid_binary_cross_entropy, softmax_cross_entropy, softmax_cross_entropy_with_integer_labels,
-negative_log_likelihood.
-Labels: one_hot, accuracy. Layers: Linear.
+Losses, a value for each example: squared_error, l2_loss, absolute_error, huber_loss, log_cosh,
+cosine_similarity, cosine_distance; hinge_loss, perceptron_loss, sparsemax_loss,
+sigmoid_binary_cross_entropy, sigmoid_focal_loss; softmax_cross_entropy,
+softmax_cross_entropy_with_integer_labels, safe_softmax_cross_entropy, poly_loss_cross_entropy,
+negative_log_likelihood, multiclass_hinge_loss, multiclass_perceptron_loss,
+multiclass_sparsemax_loss; kl_divergence, kl_divergence_with_log_targets,
+generalized_kl_divergence (convex_kl_divergence), make_fenchel_young_loss; dice_loss,
+binary_dice_loss, multiclass_generalized_dice_loss; ctc_loss, ctc_loss_with_forward_probs;
+triplet_margin_loss, ntxent, ranking_softmax_loss.
+Labels: one_hot, smooth_labels, accuracy. Layers: Linear.
 Pooling, channels last: max_pool, min_pool, avg_pool, sum_pool, pool by a function of your own,
 global_avg_pool, global_max_pool.
 First weights, of a key, a shape and a dtype: glorot_normal, glorot_uniform, he_normal, he_uniform,
