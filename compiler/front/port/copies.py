@@ -45,9 +45,13 @@ def is_foreign(name: str | None) -> bool:
 
 def is_object(x: Any) -> bool:
     """Whether it is an instance of a class of the foreign code's."""
-    kind = type(x)
-    if isinstance(x, (type, types.ModuleType, enum.Enum)) or not kind.__flags__ & HEAP:
-        return isinstance(x, types.SimpleNamespace)
+    return not isinstance(x, (type, types.ModuleType)) and is_object_type(type(x))
+
+
+@functools.cache
+def is_object_type(kind: type) -> bool:
+    if issubclass(kind, enum.Enum) or not kind.__flags__ & HEAP:
+        return kind is types.SimpleNamespace
     base = next(b for b in kind.__mro__ if not b.__flags__ & HEAP)
     return base in PLAIN and is_foreign(kind.__module__)
 
@@ -59,12 +63,17 @@ def is_container(x: Any) -> bool:
 def attributes(x: Any) -> dict[str, Any]:
     """The attributes of an instance, those in slots too."""
     found = dict(getattr(x, "__dict__", {}))
-    for kind in type(x).__mro__:
-        for name, slot in vars(kind).items():
-            if isinstance(slot, types.MemberDescriptorType) and kind.__flags__ & HEAP:
-                with contextlib.suppress(AttributeError):  # not set
-                    found[name] = slot.__get__(x)
+    for name, slot in slots_of(type(x)):
+        with contextlib.suppress(AttributeError):  # not set
+            found[name] = slot.__get__(x)
     return found
+
+
+@functools.cache
+def slots_of(kind: type) -> tuple[tuple[str, Any], ...]:
+    of = [k for k in kind.__mro__ if k.__flags__ & HEAP]
+    members = [(n, s) for k in of for n, s in vars(k).items()]
+    return tuple((n, s) for n, s in members if isinstance(s, types.MemberDescriptorType))
 
 
 def named_in(code: types.CodeType) -> Iterator[str]:
@@ -250,8 +259,7 @@ class Copier:
             if inside is not None and name in x.__dict__:
                 inside[name] = found
             else:
-                slot = next(vars(k)[name] for k in type(x).__mro__ if name in vars(k))
-                slot.__set__(new, found)
+                dict(slots_of(type(x)))[name].__set__(new, found)
         return new
 
     def function(self, path: str, x: types.FunctionType) -> Any:

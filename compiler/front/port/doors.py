@@ -163,7 +163,7 @@ def _log(x: Any, base: Any = math.e) -> Any:
 
 def _extreme(function: Any, builtin: Any) -> Callable[..., Any]:
     def extreme(*args: Any, **options: Any) -> Any:
-        several = args if len(args) > 1 else tuple(args[0])
+        several = tuple(args[0]) if len(args) == 1 else args
         if options or not several:
             return builtin(*args, **options)
         return functools.reduce(lambda x, y: FUNCTIONS[function](x, y), several)
@@ -330,13 +330,16 @@ def is_numpys(name: str) -> bool:
 
 _lock = threading.RLock()
 _open: dict[tuple[int, str], list[Any]] = {}
-"""Of the names of a module and one of them: how many traces look through it, what was there, what
+"""Of a module or class and a name in it: how many traces look through it, what was there, what
 stands there."""
 MISSING = object()
-Names = dict[str, Any]
+Space = dict[str, Any] | type
+"""The names of a module, or a class."""
+Copied = Callable[[Any], Any]
+"""Tables and stores of a module for a trace: arrays in them are drafts."""
 
 
-def names_of_packages(packages: Sequence[str]) -> list[Names]:
+def names_of_packages(packages: Sequence[str]) -> list[dict[str, Any]]:
     """The names of the modules of packages that are imported by now."""
     tops = [p for p in packages if p.split(".")[0] not in NEVER]
     return [
@@ -345,46 +348,66 @@ def names_of_packages(packages: Sequence[str]) -> list[Names]:
     ]  # fmt: skip
 
 
-def replaced(names: Names, copied: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
-    """The names that change, and to what. `copied`: tables as drafts."""
+def replaced(space: Space, copied: Copied) -> Iterator[tuple[str, Any]]:
+    """The names that change, and to what."""
+    names = vars(space) if isinstance(space, type) else space
     for name, value in list(names.items()):
-        if name.startswith("__"):
+        if name.startswith("__") or (isinstance(space, type) and not is_store(value)):
             continue
         found = stand_in(value)
         found = copied(value) if found is value else found
         if found is not value:
             yield name, found
-    for name, value in BUILTINS.items():
-        if name not in names:
-            yield name, value
+    if isinstance(space, dict):
+        yield from ((name, value) for name, value in BUILTINS.items() if name not in names)
+
+
+def is_store(x: Any) -> bool:
+    """Whether an attribute of a class is an array, or keeps some."""
+    return isinstance(x, (np.ndarray, np.vectorize, CACHED)) or type(x) in (dict, list, tuple)
+
+
+def put(space: Space, name: str, value: Any) -> None:
+    if isinstance(space, dict):
+        space[name] = value
+    else:
+        setattr(space, name, value)
+
+
+def take_away(space: Space, name: str) -> None:
+    """What was put there, where it still stands."""
+    _, before, value = _open.pop((id(space), name))
+    names = space if isinstance(space, dict) else vars(space)
+    if names.get(name) is not value:
+        return
+    if before is not MISSING:
+        put(space, name, before)
+    elif isinstance(space, dict):
+        del space[name]
 
 
 @contextlib.contextmanager
-def window(spaces: Sequence[Names], copied: Callable[[Any], Any]) -> Iterator[None]:
-    """Stand-ins among the names of modules."""
-    taken: list[tuple[Names, str]] = []
+def window(spaces: Sequence[Space], copied: Copied) -> Iterator[None]:
+    """Stand-ins among the names of modules and classes."""
+    taken: list[tuple[Space, str]] = []
     try:
         with _lock:
-            for names in spaces:
-                there = [n for at, n in _open if at == id(names)]
-                for name, value in replaced(names, copied):
+            for space in spaces:
+                there = [n for at, n in _open if at == id(space)]
+                names = space if isinstance(space, dict) else vars(space)
+                for name, value in replaced(space, copied):
                     if name not in there:
-                        _open[id(names), name] = [0, names.get(name, MISSING), value]
-                        names[name] = value
+                        _open[id(space), name] = [0, names.get(name, MISSING), value]
+                        put(space, name, value)
                         there.append(name)
                 for name in there:
-                    _open[id(names), name][0] += 1
-                    taken.append((names, name))
+                    _open[id(space), name][0] += 1
+                    taken.append((space, name))
         yield
     finally:
         with _lock:
-            for names, name in taken:
-                entry = _open[id(names), name]
+            for space, name in taken:
+                entry = _open[id(space), name]
                 entry[0] -= 1
-                if entry[0]:
-                    continue
-                del _open[id(names), name]
-                if names.get(name) is entry[2]:
-                    names.pop(name)
-                    if entry[1] is not MISSING:
-                        names[name] = entry[1]
+                if not entry[0]:
+                    take_away(space, name)

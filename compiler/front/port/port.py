@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,17 @@ from ...trace.arguments import exact
 from ...trace.foreign import tracing_foreign
 from ...trace.standing import Carrying
 from ...trace.tracer import Tracer, active, current
-from .copies import SCALARS, Contents, Copier, is_array, is_foreign, is_object, named_in
-from .doors import names_of_packages, window
+from .copies import (
+    SCALARS,
+    Contents,
+    Copier,
+    is_array,
+    is_foreign,
+    is_object,
+    is_object_type,
+    named_in,
+)
+from .doors import Space, names_of_packages, window
 from .draft import Draft, plainly
 from .picked import Picked as Picked  # which x[mask] gives
 
@@ -213,11 +223,11 @@ class Ported(Carrying[P, R]):
         """A copy of the globals of the function, of which some are arguments."""
         return None if self.contents.spaces is None else dict(self.contents.spaces)
 
-    def spaces(self) -> list[dict[str, Any]]:
-        """The names of all modules of the packages of the function, and of classes of objects that
-        it holds."""
+    def spaces(self) -> list[Space]:
+        """The names of all modules, and the classes, of the packages of the function and of the
+        classes of objects that it holds."""
         packages = dict.fromkeys(self.packages)
-        spaces: dict[int, dict[str, Any]] = {}
+        spaces: dict[int, Space] = {}
         seen: dict[int, Any] = {}
         pending: list[Any] = [self.function]
         while pending:
@@ -230,14 +240,16 @@ class Ported(Carrying[P, R]):
             kinds = [k for k in type(x).__mro__ if is_foreign(k.__module__)] if is_object(x) else []
             code = [f for k in kinds for f in vars(k).values()] or [x]
             packages.update((package(k.__module__), None) for k in kinds)
+            spaces.update((id(k), k) for k in kinds)
             for function in code:
                 if isinstance(function, FunctionType):
                     spaces[id(function.__globals__)] = function.__globals__
                     packages[package(function.__module__)] = None
-                    if function.__globals__ is self.contents.spaces:
+                    if function.__globals__ is self.contents.spaces or function.__closure__:
                         packages.update((package(m), None) for m in modules_in(function))
         for names in names_of_packages(tuple(packages)):
             spaces[id(names)] = names
+            spaces.update((id(x), x) for x in names.values() if has_own_names(x))
         return list(spaces.values())
 
     def refuse_lost(self, before: Mapping[str, Value], after: Mapping[str, Any]) -> None:
@@ -258,10 +270,18 @@ def package(module: str | None) -> str:
     return (module or "builtins").split(".")[0]
 
 
+def has_own_names(x: Any) -> bool:
+    """Whether it is a class of foreign code."""
+    return isinstance(x, type) and is_object_type(x)
+
+
 def modules_in(function: FunctionType) -> Iterator[str]:
-    """The modules of what a function names: modules, classes, functions."""
-    for name in named_in(function.__code__):
-        found = function.__globals__.get(name)
+    """The modules of what a function names or closes over: modules, classes, functions."""
+    held = [function.__globals__.get(name) for name in named_in(function.__code__)]
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # nothing is there yet
+            held.append(cell.cell_contents)
+    for found in held:
         module = getattr(found, "__name__" if isinstance(found, ModuleType) else "__module__", None)
         if isinstance(module, str):
             yield module
@@ -303,4 +323,5 @@ def table(path: str, x: Any) -> Any:
 
 
 def is_table(x: Any) -> bool:
+    """Whether it is an array, or keeps some."""
     return type(x) is np.ndarray or type(x) in (list, dict, tuple)

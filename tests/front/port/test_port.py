@@ -39,14 +39,20 @@ def test_a_function_gives_what_it_gives_untraced(name: str) -> None:
     function, x = plain.CASES[name]
     ported = wl.port(function)
     expected = flat(function(x.copy()))
+    plain.Window.kept.clear()
     np.testing.assert_allclose(flat(wl.jit(ported, disable_jit=True)(x)), expected, 1e-9, 1e-12)
+    assert not plain.Window.kept
     np.testing.assert_allclose(flat(ported(x.copy())), expected)  # untraced it is the function
+    plain.Window.kept.clear()
 
     weights = np.cos(np.arange(len(expected)))
     slope = wl.grad(lambda x: wl.numpy.concatenate(
         [wl.numpy.ravel(y) for y in wl.tree.leaves(ported(x))]) @ weights)(x)  # fmt: skip
     to = np.sin(1.0 + np.arange(x.size)).reshape(x.shape)
-    ends = [flat(function(x + s * 1e-6 * to)) @ weights for s in (1, -1)]
+    ends = []
+    for s in (1, -1):
+        ends.append(flat(function(x + s * 1e-6 * to)) @ weights)
+        plain.Window.kept.clear()
     np.testing.assert_allclose(np.sum(slope * to), (ends[0] - ends[1]) / 2e-6, 1e-5, 1e-6)
 
 
@@ -231,6 +237,28 @@ def test_other_threads_see_numpy_as_it_is() -> None:
     wl.jit(wl.port(function, packages="plain_numpy"), disable_jit=True)(np.ones((2, 2)))
     assert seen.get() == [np.ndarray, np.ndarray, np.dtype(float)]
     assert seen.get() == [4.0, 4.0]
+
+
+def test_threads_trace_at_once() -> None:
+    def trace(k: int) -> None:
+        name = list(plain.CASES)[k]
+        function, x = plain.CASES[name]
+        for _ in range(5):
+            found = wl.jit(wl.port(function), disable_jit=True)(x)
+            queued.put((flat(found), k))
+
+    queued: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    before = dict(vars(plain))
+    threads = [threading.Thread(target=trace, args=(k,)) for k in (1, 2, 3, 5)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for _ in range(20):
+        found, k = queued.get_nowait()
+        function, x = plain.CASES[list(plain.CASES)[k]]
+        np.testing.assert_allclose(found, flat(function(x)), 1e-9)
+    assert all(vars(plain)[n] is x for n, x in before.items())
 
 
 # ---------------------------------------------------------------- refusals
