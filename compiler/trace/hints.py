@@ -21,6 +21,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("place", "np.where(mask, value, x)"),
     ("divide.at", "x[i] = x[i] / y for places that differ"),
     ("power.at", "x[i] = x[i] ** y for places that differ"),
+    ("add.reduceat", "wl.ops.segment_sum(x, i, n), with i the segment of each"),
     ("add.outer", "x[:, None] + y[None, :]"),
     ("subtract.outer", "x[:, None] - y[None, :]"),
     ("multiply.outer", "np.outer(x, y)"),

@@ -34,7 +34,7 @@ from .arrays import plain, refuse_subclasses
 from .lint import widening
 from .repairs import added, our_array, out_argument
 from .static_fields import static_field
-from .tracer import FUNCTIONS, SYNTAX, Tracer, active, current
+from .tracer import FUNCTIONS, SYNTAX, Tracer, active, current, refuse_function
 
 P = ParamSpec("P")
 Shape = tuple[int, ...]
@@ -437,9 +437,31 @@ def implements(
             with default_matmul_precision(precision):
                 return public(*args, **options)
 
+        if isinstance(numpys, np.ufunc):
+            for method in METHODS:
+                setattr(public, method, _method(numpys, method))
         return with_precision if precise else public
 
     return register
+
+
+METHODS = ("accumulate", "at", "outer", "reduce", "reduceat")
+"""What a ufunc can do besides being called."""
+
+
+def _method(function: np.ufunc, name: str) -> Callable[..., Any]:
+    """np.add.reduce and its kin, as a method of a function of wonderland.numpy."""
+
+    def method(*args: Any, **options: Any) -> Any:
+        numpys = getattr(function, name)
+        found = FUNCTIONS.get(numpys) if current() is not None else numpys
+        if found is None:
+            refuse_function(f"{function.__name__}.{name}", tracer(args[0]))
+        return found(*args, **options)
+
+    method.__name__ = name
+    method.__doc__ = f"numpy.{function.__name__}.{name}."
+    return method
 
 
 def _common(x: Any) -> bool:

@@ -24,8 +24,8 @@ x.t() --> x.T
 x.mH --> x.mT.conj()
 x.H --> x.T.conj()
 x.adjoint() --> x.mT.conj()
+x.view(dtype) --> x.astype(dtype), numbers for bits
 x.view() --> x
-x.view(dtype) --> wl.lax.bitcast_convert_type(x, dtype)
 x.view(*shape) --> x.reshape(*shape)
 x.view_as(other) --> x.reshape(other.shape)
 x.reshape_as(other) --> x.reshape(other.shape)
@@ -210,7 +210,6 @@ x.tofile() --> the result of the function, outside of the traced function
 x.dump() --> the result of the function, outside of the traced function
 x.strides --> x.shape, in C order
 x.flags --> x.shape and x.dtype, which are all that is known
-x.base --> None
 x.ctypes --> the result of the function, outside of the traced function
 x.setflags() --> x.at[i].set(v), which writes to nothing
 x.byteswap() --> x
@@ -324,7 +323,7 @@ class _Filling(ast.NodeTransformer):
     def _is_usual(self, node: ast.expr) -> bool:
         """Whether it is a parameter for which None or False is given, as by default."""
         found = self.nodes.get(node.id) if isinstance(node, ast.Name) else None
-        return isinstance(found, ast.Constant) and found.value in (None, False)
+        return isinstance(found, ast.Constant) and (found.value is None or found.value is False)
 
 
 def filled(at: Failed, meaning: str, given: dict[str, Any]) -> str:

@@ -63,9 +63,12 @@ def our_function(at: Failed) -> tuple[ast.AST, str] | None:
             if callable(getattr(known, name, None)):
                 return func, f"{at.ours}.{name}"
         case ast.Call(func=ast.Call(func=ast.Attribute(attr="vectorize") as func)):
-            ours = callable(getattr(sys.modules.get("wonderland.numpy"), "vectorize", None))
-            if at.value(func) is np.vectorize and ours:
+            if at.value(func) is not np.vectorize:
+                return None
+            if callable(getattr(sys.modules.get("wonderland.numpy"), "vectorize", None)):
                 return func, f"{at.ours}.vectorize"
+            mapped = f"{at.module('wonderland')}.vmap(f)(x)"
+            return at.statement, f"{mapped}, or f(x) itself where it computes by element"
     return None
 
 

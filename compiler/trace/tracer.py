@@ -444,6 +444,13 @@ class Tracer(Concrete):
     def __setitem__(self, at: Any, value: Any) -> None:
         SYNTAX.setitem(self, at, value)
 
+    def __delitem__(self, at: Any) -> NoReturn:
+        raise ProgramError(
+            f"del x[i]: an array keeps its size, got {self.type}",
+            location(user_source()),
+            "x = np.delete(x, i)",
+        )
+
     def fill(self, value: Any) -> None:
         """Every element becomes `value`."""
         SYNTAX.setitem(self, ..., value)
@@ -482,6 +489,12 @@ def nearest(name: str) -> str:
     for space in ("nn", "lax"):
         if name not in HINTS and hasattr(sys.modules.get(f"wonderland.{space}"), name):
             return f"wl.{space}.{name}"
+    if name.startswith("lib.scimath."):
+        return f"np.{name.removeprefix('lib.scimath.')}(x.astype(complex))"
+    if name.endswith(".outer") and name not in HINTS:
+        return f"np.{name.removesuffix('.outer')}(x[:, None], y)"
+    if name.endswith(" (vectorized)"):
+        return "wl.vmap(f)(x), or f(x) itself where it computes by element"
     names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.75)
     return HINTS.get(name) or " or ".join(f"np.{n}" for n in near)

@@ -103,6 +103,11 @@ LINES: list[Example] = [
         X,
     ),
     # ---- attributes
+    (
+        "def f(x):\n    del x[0]\n    return x\nwl.jit(f)(x)",
+        "del x[0] --> x = np.delete(x, 0)",
+        X[1:],
+    ),
     ("def f(x):\n    x.shape = (3, 1)\n    return x\nwl.jit(f)(x)", "", X[:, None]),
     ("def f(m):\n    return m.size(1) * m\nwl.jit(f)(m)", "", 3 * M),
     ("def f(m):\n    return np.sum(m, dim=1, keepdim=True)\nwl.jit(f)(m)", "", [[3.0], [12.0]]),
@@ -892,6 +897,11 @@ HINTED: list[tuple[str, str, str]] = [
     ("array_str", "np.array_str(x)", ""),
     ("may_share_memory", "np.may_share_memory(x, y)", "False"),
     ("common_type", "np.zeros(2, np.common_type(x, y))", "np.zeros(2, np.result_type(x, y))"),
+    (
+        "add.reduceat",
+        "np.add.reduceat(x, [0, 2])",
+        "wl.ops.segment_sum(x, np.array([0, 0, 1]), 2)",
+    ),
     ("ndenumerate", "list(np.ndenumerate(x))[1][1]", "[x[i] for i in np.ndindex(x.shape)][1]"),
     ("asfortranarray", "np.asfortranarray(x)", "x"),
 ]

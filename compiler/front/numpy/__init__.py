@@ -146,8 +146,6 @@ __all__ += _writes.__all__
 def __getattr__(name: str) -> Any:
     """Names of NumPy's that are not here."""
     if not name.startswith("_") and hasattr(numpy, name):
-        hint = nearest(name)
-        raise AttributeError(
-            f"wonderland.numpy has no {name}" + (f"\ntry: {hint}" if hint else ""), name=name
-        )
+        hint = nearest(name) or f"numpy.{name}, on what is not traced"
+        raise AttributeError(f"wonderland.numpy has no {name}\ntry: {hint}", name=name)
     raise AttributeError(f"module 'wonderland.numpy' has no attribute '{name}'", name=name)
