@@ -37,8 +37,7 @@ OURS: list[tuple[str, str]] = [(x, x) for x in EXPRESSIONS.splitlines()]
 OURS += [(x, x) for x in BODIES.strip().split("\n---\n")]
 THEIRS = [(x.split(" --> ")[0], x.split(" --> ")[1]) for x in PEERS.splitlines()]
 IN_WORDS = 0.16
-"""The most of all idioms that are refused with a repair in words: what is asked for has a shape that
-numbers decide, or is a loop to be written anew."""
+"""The part of all that may be refused in words: shapes that numbers decide, loops."""
 
 
 def source_of(body: str) -> str:
