@@ -353,12 +353,15 @@ def _dict_apart(x: dict[Any, Any], keys: Iterable[Any], *data: Any) -> Inside:
     return Inside(tuple(x[k] for k in places), (*data, places), tuple(map(DictKey, places)))
 
 
-def sorted_keys(mapping: dict[Any, Any]) -> tuple[Any, ...]:
-    """The keys of a dict in order."""
+def unsortable(mapping: dict[Any, Any]) -> ProgramError:
+    return ProgramError(f"tree: keys of a dict must be sortable, got {list(mapping)}")
+
+
+def _sorted_keys(mapping: dict[Any, Any]) -> tuple[Any, ...]:
     try:
         return tuple(sorted(mapping))
     except TypeError:
-        raise ProgramError(f"tree: keys of a dict must be sortable, got {list(mapping)}") from None
+        raise unsortable(mapping) from None
 
 
 _enter(
@@ -371,7 +374,7 @@ _enter(
 _enter(
     defaultdict,
     Registered(
-        lambda x: _dict_apart(x, sorted_keys(x), x.default_factory),
+        lambda x: _dict_apart(x, _sorted_keys(x), x.default_factory),
         lambda data, xs: defaultdict(data[0], zip(data[1], xs, strict=True)),
     ),
 )

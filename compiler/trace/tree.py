@@ -41,8 +41,8 @@ from .containers import (
     SequenceKey,
     container_kind,
     fields_of,
-    sorted_keys,
     static_of,
+    unsortable,
 )
 
 T = TypeVar("T")
@@ -96,49 +96,65 @@ _NONE = Structure((type(None), (), ()))
 @explained
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], Structure]:
     """The leaves in order, and the structure that puts them back."""
-    kind = LEAF if is_leaf is not None and is_leaf(tree) else container_kind(type(tree))
+    leaves: list[Any] = []
+    if is_leaf is not None:
+        return leaves, _flatten_until(tree, is_leaf, leaves)
+    kind = container_kind(type(tree))
     if kind == LEAF:
         return [tree], _LEAF
-    leaves: list[Any] = []
-    return leaves, _flatten(tree, kind, leaves, is_leaf)
+    return leaves, _flatten(tree, kind, leaves)
 
 
-def _flatten(
-    tree: Any,
-    kind: int,
-    leaves: list[Any],
-    is_leaf: Callable[[Any], bool] | None = None,
-    depth: int = 1,
-) -> Structure:
+def _flatten(tree: Any, kind: int, leaves: list[Any], depth: int = 1) -> Structure:
     """The structure of a container; its leaves are appended. Written for speed."""
     if depth > DEEPEST + 8:  # a few are ours, as that of all arguments
-        raise ProgramError(
-            f"tree: at most {DEEPEST} containers in each other are required, got more",
-            location(user_source()),
-            "one list of all arrays, and no container that holds itself",
-        )
+        raise _too_deep()
     if kind == NONE:
         return _NONE
-    children, data = _apart(tree, kind)
+    children, data = (tree, ()) if LIST <= kind <= TUPLE else _apart(tree, kind)
     found = []
     for child in children:
         inner = KINDS.get(type(child))
-        if is_leaf is not None and is_leaf(child):
-            inner = LEAF
-        elif inner is None:
+        if inner is None:
             inner = container_kind(type(child))
         if inner:
-            found.append(_flatten(child, inner, leaves, is_leaf, depth + 1))
+            found.append(_flatten(child, inner, leaves, depth + 1))
         else:
             leaves.append(child)
             found.append(_LEAF)
     return Structure((type(tree), data, tuple(found)))
 
 
+def _flatten_until(
+    tree: Any, is_leaf: Callable[[Any], bool], leaves: list[Any], depth: int = 1
+) -> Structure:
+    """As `_flatten`, down to what is a leaf."""
+    if depth > DEEPEST + 8:
+        raise _too_deep()
+    kind = LEAF if is_leaf(tree) else container_kind(type(tree))
+    if kind == LEAF:
+        leaves.append(tree)
+        return _LEAF
+    children, data = _apart(tree, kind)
+    inside = tuple([_flatten_until(child, is_leaf, leaves, depth + 1) for child in children])
+    return Structure((type(tree), data, inside))
+
+
+def _too_deep() -> ProgramError:
+    return ProgramError(
+        f"tree: at most {DEEPEST} containers in each other are required, got more",
+        location(user_source()),
+        "one list of all arrays, and no container that holds itself",
+    )
+
+
 def _apart(tree: Any, kind: int) -> tuple[Sequence[Any], tuple[Any, ...]]:
     """The children of a container of a kind, and the data of its structure."""
     if kind == DICT:
-        keys = sorted_keys(tree)
+        try:
+            keys = tuple(sorted(tree))
+        except TypeError:
+            raise unsortable(tree) from None
         return [tree[key] for key in keys], keys
     if kind == DATACLASS:
         names, static = FIELDS[type(tree)]
