@@ -10,20 +10,25 @@ Example:
     step = wl.jit(wl.value_and_grad(loss))
 
 Compiled: jit, load, eval_shape, trace, ShapeDtypeStruct.
-Derivatives: grad, value_and_grad, jvp, vjp, linearize, linear_transpose, jacfwd, jacrev, hessian,
-hvp, stop_gradient. Many at once: vmap.
+Derivatives: grad, value_and_grad, jvp, vjp, linearize, linear_transpose, jacfwd, jacrev (also
+jacobian), hessian, hvp, stop_gradient. Many at once: vmap.
 NumPy code of others, as it is: port.
-Rules of your own: custom_jvp, custom_vjp, custom_vmap, scalar_function; whole ops: extend.
+Rules of your own: custom_jvp, custom_vjp, custom_gradient, custom_vmap, scalar_function; whole ops:
+extend.
 Memory: checkpoint (remat), checkpoint_name, checkpoint_policies, saved_residuals,
 print_saved_residuals, memory_budget.
 While it runs: check, debug_print, debug, pure_callback, io_callback.
-Devices: devices, device, device_put, device_get.
+Devices: devices, device_count, device, device_put, device_get, block_until_ready, default_backend;
+for ports local_devices, local_device_count, process_count, process_index.
+Arrays: Array, for annotations and isinstance; typeof. They do nothing: named_scope, named_call.
 Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, verify,
 default_dtype, default_matmul_precision.
 Names of others: numpy, scipy, lax, random, nn, optim, models, special, tree, tree_util, ops,
 testing.
 Errors: ProgramError, OverBudget, CompilerError, WideningWarning.
 """
+
+from typing import TYPE_CHECKING
 
 from . import (
     debug,
@@ -62,11 +67,26 @@ from .compiler.front.functions.derivatives import (
     vjp,
 )
 from .compiler.front.functions.jacobians import hessian, hvp, jacfwd, jacrev
+from .compiler.front.functions.jacobians import jacrev as jacobian
+from .compiler.front.functions.ports import custom_gradient, named_call, named_scope, typeof
+from .compiler.front.functions.ports import not_here as _not_here
 from .compiler.front.functions.scalar_function import scalar_function
 from .compiler.front.functions.vmap import vmap
 from .compiler.front.port.port import port
 from .compiler.ir.errors import CompilerError, OverBudget, ProgramError
-from .compiler.jit.devices import device_get, device_put, devices
+from .compiler.jit.devices import (
+    Array,
+    block_until_ready,
+    default_backend,
+    device_count,
+    device_get,
+    device_put,
+    devices,
+    process_count,
+    process_index,
+)
+from .compiler.jit.devices import device_count as local_device_count
+from .compiler.jit.devices import devices as local_devices
 from .compiler.jit.executable import load
 from .compiler.jit.jit import ShapeDtypeStruct, eval_shape, jit
 from .compiler.settings import (
@@ -83,24 +103,29 @@ from .compiler.trace.lint import WideningWarning
 from .compiler.trace.trace import trace
 
 __all__ = [
+    "Array",
     "CompilerError",
     "OverBudget",
     "ProgramError",
     "ShapeDtypeStruct",
     "WideningWarning",
+    "block_until_ready",
     "check",
     "check_nans",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
+    "custom_gradient",
     "custom_jvp",
     "custom_vjp",
     "custom_vmap",
     "debug",
     "debug_print",
+    "default_backend",
     "default_dtype",
     "default_matmul_precision",
     "device",
+    "device_count",
     "device_get",
     "device_put",
     "devices",
@@ -113,6 +138,7 @@ __all__ = [
     "hvp",
     "io_callback",
     "jacfwd",
+    "jacobian",
     "jacrev",
     "jit",
     "jvp",
@@ -120,14 +146,20 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "load",
+    "local_device_count",
+    "local_devices",
     "memory_budget",
     "models",
+    "named_call",
+    "named_scope",
     "nn",
     "numpy",
     "ops",
     "optim",
     "port",
     "print_saved_residuals",
+    "process_count",
+    "process_index",
     "pure_callback",
     "random",
     "remat",
@@ -140,6 +172,7 @@ __all__ = [
     "trace",
     "tree",
     "tree_util",
+    "typeof",
     "value_and_grad",
     "verify",
     "vjp",
@@ -149,3 +182,10 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
+
+
+if not TYPE_CHECKING:  # what checks types is to know that a name is not here
+
+    def __getattr__(name: str) -> None:
+        """Names that are not here: what does it instead of a name of jax's."""
+        raise _not_here(name)

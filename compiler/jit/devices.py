@@ -25,6 +25,7 @@ from ..ir.types import dtype_name
 from ..settings import active
 from ..trace import tree
 from ..trace.arrays import plain
+from ..trace.tracer import Tracer
 
 
 def devices(kind: str | None = None) -> list[Any]:
@@ -33,6 +34,38 @@ def devices(kind: str | None = None) -> list[Any]:
     Errors: a DeviceError for a kind that is not here, with what is lacking.
     """
     return runtime_devices.devices_of_kind(kind)
+
+
+Array = np.ndarray | np.generic | Tracer | DeviceArray
+"""What an array is, for annotations and isinstance: of NumPy, traced, or on a device."""
+
+
+def device_count(backend: str | None = None) -> int:
+    """How many devices there are, of all kinds or of one."""
+    return len(devices(backend))
+
+
+def default_backend() -> str:
+    """The kind of device that programs run on where nobody says another: "cpu" or "cuda"."""
+    return (active().device or "cpu").partition(":")[0]
+
+
+def process_count() -> int:
+    """1: a program is one process's."""
+    return 1
+
+
+def process_index() -> int:
+    """0, of the only process."""
+    return 0
+
+
+def block_until_ready(x: Any) -> Any:
+    """The tree, when all of its arrays are computed; those on the host are."""
+    for leaf in tree.leaves(x):
+        if isinstance(leaf, DeviceArray):
+            leaf.block_until_ready()
+    return x
 
 
 def device_put(x: Any, device: Any = None) -> Any:

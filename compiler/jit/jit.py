@@ -38,7 +38,7 @@ from ..ir.source import location, user_source
 from ..ir.types import NUMPY, Type, dtype_name
 from ..settings import Settings, active, bytes_of, changed, float_of
 from ..trace import tree
-from ..trace.arguments import Ints, Static, Strings, argument_places, places_and_names, positional
+from ..trace.arguments import Ints, Static, Strings, places_and_names, positional
 from ..trace.arrays import plain
 from ..trace.operands import is_wide
 from ..trace.standing import Carrying, StandIn, name_of
@@ -71,6 +71,7 @@ class Options(TypedDict, total=False):
     static_argnums: Ints
     static_argnames: Strings
     donate_argnums: Ints
+    donate_argnames: Strings
     check_nans: bool | None
     disable_jit: bool | None
     dump: str | os.PathLike[str] | None
@@ -88,19 +89,20 @@ class Decorator(Protocol):
 
 
 @overload
-def jit(function: np.ufunc, **options: Unpack[Options]) -> Jitted[..., Any]: ...
+def jit(fun: np.ufunc, **options: Unpack[Options]) -> Jitted[..., Any]: ...
 @overload
-def jit(function: Callable[P, R], **options: Unpack[Options]) -> Jitted[P, R]: ...
+def jit(fun: Callable[P, R], **options: Unpack[Options]) -> Jitted[P, R]: ...
 @overload
-def jit(function: Callable[..., Any], **options: Unpack[Options]) -> Jitted[..., Any]: ...
+def jit(fun: Callable[..., Any], **options: Unpack[Options]) -> Jitted[..., Any]: ...
 @overload
 def jit(**options: Unpack[Options]) -> Decorator: ...
 def jit(
-    function: Callable[..., Any] | None = None,
+    fun: Callable[..., Any] | None = None,
     *,
     static_argnums: Ints = (),
     static_argnames: Strings = (),
     donate_argnums: Ints = (),
+    donate_argnames: Strings = (),
     check_nans: bool | None = None,
     disable_jit: bool | None = None,
     dump: str | os.PathLike[str] | None = None,
@@ -110,7 +112,7 @@ def jit(
     default_dtype: Any = None,
     default_matmul_precision: Any = None,
 ) -> Any:
-    """`function` compiled to native code, once per kind of arguments.
+    """`fun` compiled to native code, once per kind of arguments.
 
     The kind is the structure of the arguments, the element type and shape of every array in them,
     and the values of static arguments, which must be hashable. What the function closes over is
@@ -134,9 +136,9 @@ def jit(
     arguments are. Results on a GPU stay there, and a call does not wait for them.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
     what of the arguments made it necessary.
-    Donation: arrays in the arguments `donate_argnums` may be overwritten by results; don't read
-    them, or views of them, after the call. What is read-only, not contiguous or also part of
-    another argument is copied instead.
+    Donation: arrays in the arguments `donate_argnums`, or of the names `donate_argnames`, that are
+    given by place may be overwritten by results; don't read them, or views of them, after the call.
+    What is read-only, not contiguous or also part of another argument is copied instead.
     Results: new arrays that share memory with nothing.
     Threads: any number may call it at once. A fork waits until nothing is being compiled; the child
     may go on calling.
@@ -144,12 +146,13 @@ def jit(
     done, as a KeyboardInterrupt in place of the results. While a function is traced or compiled it
     is seen at once, and the next call starts afresh.
     """
-    if function is None:
+    if fun is None:
         return functools.partial(
             jit,
             static_argnums=static_argnums,
             static_argnames=static_argnames,
             donate_argnums=donate_argnums,
+            donate_argnames=donate_argnames,
             check_nans=check_nans,
             disable_jit=disable_jit,
             dump=dump,
@@ -159,8 +162,8 @@ def jit(
             default_dtype=default_dtype,
             default_matmul_precision=default_matmul_precision,
         )
-    static, names = places_and_names(function, static_argnums, static_argnames)
-    donated = argument_places(function, donate_argnums)
+    static, names = places_and_names(fun, static_argnums, static_argnames)
+    donated, _ = places_and_names(fun, donate_argnums, donate_argnames, "donate_argnames")
     folder = None if dump is None else os.fspath(dump)
     place = None if device is None else str(device)
     given = {"check_nans": check_nans, "disable_jit": disable_jit, "dump": folder, "device": place,
@@ -172,8 +175,8 @@ def jit(
         own["default_dtype"] = float_of(default_dtype)
     if default_matmul_precision is not None:
         own[PRECISION] = factors_of(default_matmul_precision, PRECISION)
-    kind = JittedCarrying if isinstance(function, Carrying) else Jitted
-    return kind(function, static, names, donated, own)
+    kind = JittedCarrying if isinstance(fun, Carrying) else Jitted
+    return kind(fun, static, names, donated, own)
 
 
 @dataclass(eq=False, repr=False)

@@ -57,14 +57,16 @@ def positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return [p for p in parameters_of(function) if p.kind in kinds]
 
 
-def known_names(function: Callable[..., Any], names: Sequence[str]) -> None:
+def known_names(
+    function: Callable[..., Any], names: Sequence[str], what: str = "jit: static_argnames"
+) -> None:
     """Refuses names that no parameter has, where the parameters are known and not any name's."""
     every = parameters_of(function)
     taken = [p.name for p in every if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     wrong = [n for n in names if n not in taken]
     if wrong and every and not any(p.kind is p.VAR_KEYWORD for p in every):
         raise ProgramError(
-            f"jit: static_argnames among {', '.join(taken) or 'no names'} are required, "
+            f"{what} among {', '.join(taken) or 'no names'} are required, "
             f"got {wrong[0]!r}"
         )
 
@@ -93,12 +95,16 @@ def argument_places(
 
 
 def places_and_names(
-    function: Callable[..., Any], argnums: Ints, named: Strings
+    function: Callable[..., Any],
+    argnums: Ints,
+    named: Strings,
+    what: str = "static_argnames",
+    of: str = "jit",
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """The arguments that are meant, by place and by name where a parameter has both."""
-    numbers = argument_places(function, argnums)
-    names = tuple_of("static_argnames", str, named)
-    known_names(function, names)
+    numbers = argument_places(function, argnums, of)
+    names = tuple_of(what, str, named, of)
+    known_names(function, names, f"{of}: {what}")
     parameters = positional(function) if numbers or names else []
     place = {p.name: k for k, p in enumerate(parameters)}
     name = {k: p.name for k, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}

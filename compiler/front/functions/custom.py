@@ -29,7 +29,7 @@ from ...ir.source import location, user_source
 from ...ir.types import Type
 from ...ops.nested.custom import Custom, CustomJvp, CustomVjp
 from ...trace import tree
-from ...trace.arguments import Ints, argument_places, exact
+from ...trace.arguments import Ints, Strings, exact, places_and_names
 from ...trace.operands import operand, value
 from ...trace.standing import StandIn, name_of
 from ...trace.trace import Traced, aval, note_effects, trace_tree
@@ -44,19 +44,23 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 
 
-def custom_jvp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithJvp[P, R]:
+def custom_jvp(
+    fun: Callable[P, R], nondiff_argnums: Ints = (), nondiff_argnames: Strings = ()
+) -> WithJvp[P, R]:
     """`fun` with a forward-mode rule: `f.defjvp(rule)`, where `rule(primals, tangents)` gives the
     results and their tangents.
 
     Reverse mode transposes the rule, which must be linear in the tangents. Tangents of integers and
-    bools are of the dtype float0. Arguments `nondiff_argnums` may be anything; the rule gets them
-    first: `rule(n, primals, tangents)`. Values that `fun` closes over are constants to its rule: to
-    differentiate in one is an error.
+    bools are of the dtype float0. Arguments `nondiff_argnums`, or of the names `nondiff_argnames`,
+    may be anything; the rule gets them first: `rule(n, primals, tangents)`. Values that `fun`
+    closes over are constants to its rule: to differentiate in one is an error.
     """
-    return WithJvp(fun, argument_places(fun, nondiff_argnums, "custom_jvp"))
+    return WithJvp(fun, fixed_places(fun, nondiff_argnums, nondiff_argnames, "custom_jvp"))
 
 
-def custom_vjp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithVjp[P, R]:
+def custom_vjp(
+    fun: Callable[P, R], nondiff_argnums: Ints = (), nondiff_argnames: Strings = ()
+) -> WithVjp[P, R]:
     """`fun` with a reverse-mode rule: `f.defvjp(fwd, bwd)`.
 
     `fwd(*args)` gives the results and residuals, a tree of anything; `bwd(residuals, ct)` gives a
@@ -64,7 +68,12 @@ def custom_vjp(fun: Callable[P, R], nondiff_argnums: Ints = ()) -> WithVjp[P, R]
     anything; `bwd` gets them first. Forward mode works too where `bwd` is linear in `ct`: it runs
     the transpose of `bwd`. Values that the functions close over are constants to the rule.
     """
-    return WithVjp(fun, argument_places(fun, nondiff_argnums, "custom_vjp"))
+    return WithVjp(fun, fixed_places(fun, nondiff_argnums, nondiff_argnames, "custom_vjp"))
+
+
+def fixed_places(fun: Function, numbers: Ints, names: Strings, of: str) -> tuple[int, ...]:
+    """Places of the arguments that rules get as they are, in order."""
+    return tuple(sorted(places_and_names(fun, numbers, names, "nondiff_argnames", of)[0]))
 
 
 # ---------------------------------------------------------------- calls

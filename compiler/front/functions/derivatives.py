@@ -47,21 +47,21 @@ FLOAT0 = np.dtype([("float0", np.void, 0)])
 
 @overload
 def grad(
-    function: np.ufunc,
+    fun: np.ufunc,
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Function: ...
 @overload
 def grad(
-    function: Callable[P, Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: Literal[False] = False,
     holomorphic: bool = False,
 ) -> Callable[P, Any]: ...
 @overload
 def grad(
-    function: Callable[P, tuple[Any, S]],
+    fun: Callable[P, tuple[Any, S]],
     argnums: int | Sequence[int] = 0,
     *,
     has_aux: Literal[True],
@@ -69,14 +69,14 @@ def grad(
 ) -> Callable[P, tuple[Any, S]]: ...
 @overload
 def grad(
-    function: Callable[P, Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[P, Any]: ...
 @explained
 def grad(
-    function: Function,
+    fun: Function,
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -91,9 +91,9 @@ def grad(
     >>> grad(lambda x: x**3)(2.0)
     array(12.)
     """
-    both = value_and_grad(function, argnums, has_aux, holomorphic)
+    both = value_and_grad(fun, argnums, has_aux, holomorphic)
 
-    @functools.wraps(function)
+    @functools.wraps(fun)
     def gradient(*args: Any, **options: Any) -> Any:
         found, slope = both(*args, **options)
         return (slope, found[1]) if has_aux else slope
@@ -103,32 +103,32 @@ def grad(
 
 @overload
 def value_and_grad(
-    function: np.ufunc,
+    fun: np.ufunc,
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., tuple[Any, Any]]: ...
 @overload
 def value_and_grad(
-    function: Callable[P, R],
+    fun: Callable[P, R],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[P, tuple[R, Any]]: ...
 @explained
 def value_and_grad(
-    function: Function,
+    fun: Function,
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Function:
     """The value of a scalar function and its gradient in the arguments `argnums`, as `grad`."""
 
-    @functools.wraps(function)
+    @functools.wraps(fun)
     def differentiated(*args: Any, **options: Any) -> Any:
-        chosen, others, bound = argument_parts(function, args, options, argnums)
-        traced = trace_tree(bound, (chosen, others), name_of(function))
-        names = functools.partial(chosen_names, function, args, argnums)
+        chosen, others, bound = argument_parts(fun, args, options, argnums)
+        traced = trace_tree(bound, (chosen, others), name_of(fun))
+        names = functools.partial(chosen_names, fun, args, argnums)
         made = gradient_of(traced, has_aux, holomorphic, names)
         found, slopes = call(made, chosen, others)
         return found, slopes[0] if isinstance(argnums, int) else slopes
@@ -138,7 +138,7 @@ def value_and_grad(
 
 @overload
 def jvp(
-    function: Callable[..., R],
+    fun: Callable[..., R],
     primals: Sequence[Any],
     tangents: Sequence[Any],
     *,
@@ -146,7 +146,7 @@ def jvp(
 ) -> tuple[R, R]: ...
 @overload
 def jvp(
-    function: Callable[..., tuple[R, S]],
+    fun: Callable[..., tuple[R, S]],
     primals: Sequence[Any],
     tangents: Sequence[Any],
     *,
@@ -154,11 +154,11 @@ def jvp(
 ) -> tuple[R, R, S]: ...
 @overload
 def jvp(
-    function: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool
+    fun: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool
 ) -> tuple[Any, ...]: ...
 @explained
 def jvp(
-    function: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
+    fun: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
 ) -> tuple[Any, ...]:
     """The value at `primals`, and the derivative in the direction `tangents`.
 
@@ -172,9 +172,9 @@ def jvp(
             raise ProgramError(
                 f"jvp: {what} in a tuple or list are required, got {got}",
                 location(user_source()),
-                f"a tuple, as in jvp({name_of(function)}, (x,), (dx,))",
+                f"a tuple, as in jvp({name_of(fun)}, (x,), (dx,))",
             )
-    traced = trace_tree(function, tuple(primals), name_of(function))
+    traced = trace_tree(fun, tuple(primals), name_of(fun))
     moving = moving_inputs(traced)
     given = matched("jvp: a tangent", tuple(tangents), traced.inputs, traced.args)
     wanted = value_structure(traced, has_aux, "jvp")
@@ -201,18 +201,18 @@ def jvp(
 
 @overload
 def linearize(
-    function: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+    fun: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
 ) -> tuple[R, Callable[..., R]]: ...
 @overload
 def linearize(
-    function: Callable[..., tuple[R, S]], *primals: Any, has_aux: Literal[True]
+    fun: Callable[..., tuple[R, S]], *primals: Any, has_aux: Literal[True]
 ) -> tuple[R, Callable[..., R], S]: ...
 @overload
-def linearize(function: Function, *primals: Any, has_aux: bool) -> tuple[Any, ...]: ...
+def linearize(fun: Function, *primals: Any, has_aux: bool) -> tuple[Any, ...]: ...
 @explained
-def linearize(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+def linearize(fun: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value at `primals`, and the derivative there as a function of tangents."""
-    found, residuals, linear, traced = linearized(function, primals, has_aux, "linearize")
+    found, residuals, linear, traced = linearized(fun, primals, has_aux, "linearize")
     wanted, moving = value_structure(traced, has_aux, "linearize"), moving_inputs(traced)
 
     def pushforward(*tangents: Any) -> Any:
@@ -226,21 +226,21 @@ def linearize(function: Function, *primals: Any, has_aux: bool = False) -> tuple
 
 @overload
 def vjp(
-    function: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+    fun: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
 ) -> tuple[R, Callable[[Any], tuple[Any, ...]]]: ...
 @overload
 def vjp(
-    function: Callable[..., tuple[R, S]], *primals: Any, has_aux: Literal[True]
+    fun: Callable[..., tuple[R, S]], *primals: Any, has_aux: Literal[True]
 ) -> tuple[R, Callable[[Any], tuple[Any, ...]], S]: ...
 @overload
-def vjp(function: Function, *primals: Any, has_aux: bool) -> tuple[Any, ...]: ...
+def vjp(fun: Function, *primals: Any, has_aux: bool) -> tuple[Any, ...]: ...
 @explained
-def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value at `primals`, and the function from its cotangent to the tuple of theirs.
 
     Cotangents of integers and bools are of the dtype float0.
     """
-    found, residuals, linear, traced = linearized(function, primals, has_aux, "vjp")
+    found, residuals, linear, traced = linearized(fun, primals, has_aux, "vjp")
     wanted, moving = value_structure(traced, has_aux, "vjp"), moving_inputs(traced)
     back = transposed_linear(linear, sum(moving), traced)
     outputs = traced.graph.outputs[: wanted.size]
@@ -256,13 +256,13 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, 
 
 
 @explained
-def linear_transpose(function: Function, *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
+def linear_transpose(fun: Function, *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
     """The transpose of a linear function; of `primals` only the types are used.
 
     The result takes a cotangent of the function's result and gives the tuple of cotangents of the
     primals.
     """
-    traced = trace_tree(function, primals, name_of(function))
+    traced = trace_tree(fun, primals, name_of(fun))
     differentiable("linear_transpose", traced.args, traced.inputs)
     linear = [True] * len(traced.args) + [False] * len(traced.captured)
     try:
@@ -353,10 +353,10 @@ def transposed_linear(linear: Graph, tangents: int, traced: Traced) -> Graph:
 
 
 def linearized(
-    function: Function, primals: tuple[Any, ...], has_aux: bool, name: str
+    fun: Function, primals: tuple[Any, ...], has_aux: bool, name: str
 ) -> tuple[Any, list[Any], Graph, Traced]:
     """The value, the residuals, the graph (residuals, tangents) -> tangents, what was traced."""
-    traced = trace_tree(function, primals, name_of(function))
+    traced = trace_tree(fun, primals, name_of(fun))
     wanted = value_structure(traced, has_aux, name)
     forward, linear = linearize_graph(
         traced.graph, moving_inputs(traced), outputs_wanted(traced, wanted)
@@ -404,7 +404,7 @@ def pair(first: Structure, second: Structure) -> Structure:
 
 
 def argument_parts(
-    function: Function, args: tuple[Any, ...], options: dict[str, Any], argnums: int | Sequence[int]
+    fun: Function, args: tuple[Any, ...], options: dict[str, Any], argnums: int | Sequence[int]
 ) -> tuple[tuple[Any, ...], list[Any], Function]:
     """The arguments to differentiate, the arrays among the others, and the function of both."""
     numbers: tuple[Any, ...] = (
@@ -422,7 +422,7 @@ def argument_parts(
     places = [n % len(args) for n in numbers]
     for k, x in enumerate(tree.leaves([args[n] for n in places])):
         if not isinstance(x, Tracer | np.ndarray | float):
-            aval(x, chosen_names(function, args, argnums)[k])
+            aval(x, chosen_names(fun, args, argnums)[k])
     if len(set(places)) < len(places):
         raise ProgramError(
             f"grad: different argnums are required, got {tuple(numbers)}", location(user_source())
@@ -435,7 +435,7 @@ def argument_parts(
         filled = dict(zip(arrays, others, strict=True))
         plain, named = tree.unflatten(structure, [filled.get(i, x) for i, x in enumerate(leaves)])
         given, remaining = dict(zip(places, chosen, strict=True)), iter(plain)
-        return function(
+        return fun(
             *(given[i] if i in given else next(remaining) for i in range(len(args))), **named
         )
 
@@ -443,11 +443,11 @@ def argument_parts(
 
 
 def chosen_names(
-    function: Function, args: tuple[Any, ...], argnums: int | Sequence[int]
+    fun: Function, args: tuple[Any, ...], argnums: int | Sequence[int]
 ) -> list[str]:
     """What the leaves of the arguments to differentiate are called."""
     structures = [tree.structure(a) for a in args]
-    paths = names_of(function, tree.structure((args, {})))
+    paths = names_of(fun, tree.structure((args, {})))
     each = [[paths.pop(0) for _ in range(s.size)] for s in structures]
     numbers = (argnums,) if isinstance(argnums, int) else argnums
     return [name for n in numbers for name in each[n]]
