@@ -29,6 +29,7 @@ SAME = {
     "load": "a program and a tree from a file; a value from memory",
     "map": "of a loop, and of a tree",
     "save": "a program and a tree to a file",
+    "place": "values where a mask holds; the buffers of a program in memory",
     "run": "a command; the walk of a program",
     "summary": "of a tree; of what a command has done",
     "where": "of three operands; of a condition, which is nonzero of a known size",

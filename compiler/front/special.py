@@ -21,15 +21,16 @@ from ..trace.operands import (
     is_weak,
     new,
     operand,
+    places_given,
     promoted,
-    refuse_places,
     shape_of,
     tracer,
     value,
     whole,
+    write_into,
     wrong,
 )
-from ..trace.tracer import SCIPY, SYNTAX, Tracer
+from ..trace.tracer import SCIPY, Tracer
 from .exponentials import log_softmax, logsumexp, softmax
 from .lax.lax import binary, digamma, eager, erf, erfc, lgamma, logistic, unary
 from .lax.lax import erf_inv as erfinv
@@ -364,8 +365,9 @@ def _of_scipy(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     def called(*args: Any, out: Any = None, where: Any = True, **options: Any) -> Tracer:
         ignored(name, options)
-        into, found = refuse_places(name, out, where), function(*args)
-        return found if into is None else SYNTAX.overwrite(into, found, name)
+        (place,) = places_given(name, out, where)
+        found = function(*args)
+        return found if place is None else write_into(name, place, found, where)
 
     return called
 

@@ -13,6 +13,7 @@ import inspect
 import itertools
 import math
 import operator
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, overload
 
@@ -410,12 +411,18 @@ def implements(
 
     What it becomes is the function of wonderland.numpy: outside of a trace, the first of them. With
     `precise` that takes `precision=` too: the setting default_matmul_precision of one call. What
-    `writes` into an argument is NumPy's own for every dtype.
+    `writes` into an argument is NumPy's own for every dtype. Keywords that NumPy's function has not
+    are JAX's: with one of them it is the traced form, run at once, outside of a trace too.
     """
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
         numpys = functions[0]
-        traced = following(explained(implementation, numpys.__name__))
+        name = numpys.__name__
+        ufunc = isinstance(numpys, np.ufunc)
+        takes_out = not ufunc and "out" in inspect.signature(implementation).parameters
+        placed = with_out(implementation, name) if takes_out else implementation
+        traced = following(explained(placed, name))
+        extra = {} if ufunc else extra_parameters(implementation, numpys)
         for function in functions:
             FUNCTIONS[function] = traced
 
@@ -425,6 +432,8 @@ def implements(
                 return traced(*args, **options)
             if writes:
                 return numpys(*args, **options)
+            if options and not extra.keys().isdisjoint(options):
+                return SYNTAX.eagerly(implementation, args, options)
             found = eager_call(numpys, implementation, args, options)
             if active_settings().default_dtype == "f32":
                 return narrowed(found, asks_wide(args, options))
@@ -440,6 +449,10 @@ def implements(
         if isinstance(numpys, np.ufunc):
             for method in METHODS:
                 setattr(public, method, _method(numpys, method))
+        if extra:
+            own = inspect.signature(numpys)
+            both = own.replace(parameters=[*own.parameters.values(), *extra.values()])
+            vars(public)["__signature__"] = both
         return with_precision if precise else public
 
     return register
@@ -522,7 +535,7 @@ def ufunc(
         ) -> Any:
             if options:
                 ignored(name, options)
-            into = refuse_places(name, out, where)
+            into = places_given(name, out, where, function.nout)
             operands = [operand(x) for x in args]
             operands = among(operands) if among else operands
             try:
@@ -548,8 +561,10 @@ def ufunc(
                 new(cast(v, NAMES[d]) if d in HALF else v, weak)
                 for v, d in zip(found if several else (found,), outputs, strict=True)
             ]
-            if into is not None:
-                return SYNTAX.overwrite(into, made[0], name)
+            made = [
+                x if place is None else write_into(name, place, x, where)
+                for x, place in zip(made, into, strict=True)
+            ]
             return tuple(made) if several else made[0]
 
         return implements(*functions)(implementation)
@@ -557,17 +572,67 @@ def ufunc(
     return enter
 
 
-def refuse_places(name: str, out: Any, mask: Any) -> Tracer | None:
-    """The traced array that `out=` names; an array can't be written to while tracing, and `where=`
-    would read what was there before."""
-    places = [o for o in (out if isinstance(out, tuple) else (out,)) if o is not None]
-    if len(places) > 1 or any(not isinstance(o, Tracer) for o in places):
+def places_given(
+    name: str, out: Any, mask: Any = True, count: int = 1
+) -> tuple[Tracer | None, ...]:
+    """The traced arrays that `out=` names, of each result. An ndarray can't be written to while
+    tracing."""
+    places = out if isinstance(out, tuple) else (out,) + (None,) * (count - 1)
+    if len(places) != count or any(not isinstance(o, (Tracer, type(None))) for o in places):
         raise wrong(
             f"{name}: a new result is required, got out=, which writes into an array",
             repaired((added, our_array, out_argument), "x = x + y, not x += y"),
         )
-    if mask is not True:
+    if mask is not True and None in places:
         raise wrong(
-            f"{name}: where= has no form for traced arrays", "np.where(mask, result, other)"
+            f"{name}: an array that keeps its elements elsewhere is required beside where=, "
+            "got no out=",
+            "np.where(mask, result, other)",
         )
-    return places[0] if places else None
+    return places
+
+
+def write_into(name: str, place: Tracer, result: Any, mask: Any = True) -> Tracer:
+    """`place`, into which a result was written where the mask holds."""
+    found = tracer(result)
+    return SYNTAX.overwrite(
+        place, found if mask is True else FUNCTIONS[np.where](mask, found, place), name
+    )
+
+
+def with_out(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function that has a parameter `out` and gives one array, with what that means."""
+    parameters = list(inspect.signature(function).parameters.values())
+    at = next(
+        (k for k, p in enumerate(parameters) if p.name == "out" and p.kind is not p.KEYWORD_ONLY),
+        sys.maxsize,
+    )
+
+    @functools.wraps(function)
+    def placed(*args: Any, **options: Any) -> Any:
+        if len(args) > at:
+            out, args = args[at], (*args[:at], None, *args[at + 1 :])
+        else:
+            out = options.pop("out", None)
+        if out is None:
+            return function(*args, **options)
+        (place,) = places_given(name, out)
+        found = function(*args, **options)
+        return found if place is None else write_into(name, place, found)
+
+    return placed
+
+
+def extra_parameters(function: Callable[..., Any], numpys: Any) -> dict[str, inspect.Parameter]:
+    """Keywords that NumPy's function has not, which are JAX's."""
+    try:
+        own = inspect.signature(numpys).parameters
+    except ValueError:
+        return {}
+    if any(p.kind is p.VAR_KEYWORD for p in own.values()):
+        return {}
+    return {
+        n: p.replace(kind=p.KEYWORD_ONLY)
+        for n, p in inspect.signature(function).parameters.items()
+        if n not in own and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }

@@ -337,6 +337,24 @@ class Tracer(Concrete):
 
     # ---- NumPy's protocols
 
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        """wonderland.numpy, for who writes for the Array API standard."""
+        np.empty(0).__array_namespace__(api_version=api_version)  # whether it is a version
+        return sys.modules["wonderland.numpy"]
+
+    @property
+    def device(self) -> str:
+        """An ndarray's, as results are."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Tracer:
+        if device != "cpu":
+            raise ProgramError(
+                f"to_device: 'cpu' is required, where results are, got {device!r:.40}",
+                location(user_source()),
+            )
+        return self
+
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         called = function if method == "__call__" else getattr(function, method)
         found = FUNCTIONS.get(called) or (SCIPY.get(called.__name__) if is_scipys(called) else None)

@@ -107,7 +107,8 @@ def definition(name: str, function: Any, extra: list[inspect.Parameter]) -> str:
     own = [p for p in parameters(function) if p.name not in named | set(UNUSED)]
     known = [p for p in parameters(function) if p.name in named]
     by_name = inspect.Parameter.KEYWORD_ONLY
-    further = [p.replace(kind=by_name, default=None) for p in extra if p not in known]
+    there = [p.name for p in known]
+    further = [p.replace(kind=by_name, default=None) for p in extra if p.name not in there]
     kinds = sorted((*own, *known, *further), key=lambda p: p.kind)
     spelled = [
         p.replace(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 LINEAR = {
     "numpy": """
-        append array array_split asarray astype at atleast_1d atleast_2d atleast_3d block
-        broadcast_arrays broadcast_to column_stack concat concatenate conj conjugate copy copyto
-        cumsum cumulative_sum delete diag diagflat diagonal diff dsplit dstack ediff1d expand_dims
-        extract fill_diagonal flip fliplr flipud full full_like gradient hsplit hstack imag insert
-        matrix_transpose mean meshgrid moveaxis nancumsum nanmean nansum pad permute_dims put
-        put_along_axis putmask ravel real repeat reshape resize roll rollaxis rot90 split squeeze
-        stack sum swapaxes take take_along_axis tile trace transpose tri tril triu unstack vsplit
-        vstack
+        append array array_split asanyarray asarray ascontiguousarray asfortranarray astype at
+        atleast_1d atleast_2d atleast_3d block broadcast_arrays broadcast_to column_stack concat
+        concatenate conj conjugate copy copyto cumsum cumulative_sum delete diag diagflat diagonal
+        diff dsplit dstack ediff1d expand_dims extract fill_diagonal flip fliplr flipud full
+        full_like gradient hsplit hstack imag insert matrix_transpose mean meshgrid moveaxis
+        nancumsum nanmean nansum pad permute_dims place polyadd polyder polyint polysub put
+        put_along_axis putmask ravel real repeat require reshape resize roll rollaxis rot90 split
+        squeeze stack sum swapaxes take take_along_axis tile trace transpose tri tril triu unstack
+        vsplit vstack
     """,
     "lax": """
         all_gather all_to_all broadcast broadcast_in_dim broadcast_like broadcast_to_rank collapse
@@ -48,7 +49,8 @@ RENAMED = {
 
 MULTILINEAR = {
     "numpy": """
-        convolve correlate cov cross dot einsum inner kron matmul outer tensordot vdot vecdot
+        convolve correlate cov cross dot einsum inner kron matmul matvec outer polymul tensordot
+        vdot vecdot vecmat
     """,
     "lax": """
         batch_matmul conv conv_general_dilated conv_general_dilated_local conv_transpose
@@ -61,8 +63,9 @@ MULTILINEAR = {
 
 CHOOSING = {
     "numpy": """
-        argpartition bincount choose compress histogram partition select unique where union1d unwrap
-        intersect1d setdiff1d setxor1d
+        argpartition bincount choose compress histogram histogram2d histogramdd intersect1d
+        partition piecewise select setdiff1d setxor1d sort_complex union1d unique unique_all
+        unique_counts unique_inverse unique_values unwrap where
     """,
     "lax": """
         approx_max_k approx_min_k cond pmax pmin scatter_max scatter_min select select_n sort
@@ -77,6 +80,9 @@ CHOOSING = {
 """They give elements of operands, or sums of them, by places or masks."""
 
 RUNNING = {
+    "numpy": """
+        apply_along_axis apply_over_axes fromfunction ndenumerate
+    """,
     "lax": "associative_scan fori_loop map reduce reduce_window scan while_loop",
     "nn": "pool",
     "optim": """
@@ -89,12 +95,13 @@ RUNNING = {
 
 DISCRETE = {
     "numpy": """
-        all allclose any argmax argmin argsort argwhere around array_equal bitwise_and
-        bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor
-        ceil count_nonzero digitize equal fix flatnonzero floor floor_divide greater greater_equal
-        histogram_bin_edges invert isclose iscomplex isfinite isin isinf isnan isreal left_shift
-        less less_equal lexsort logical_and logical_not logical_or logical_xor nonzero not_equal
-        right_shift rint round searchsorted sign signbit trunc
+        all allclose any argmax argmin argsort argwhere around array_equal array_equiv bitwise_and
+        bitwise_count bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
+        bitwise_xor ceil count_nonzero digitize equal fix flatnonzero floor floor_divide gcd greater
+        greater_equal histogram_bin_edges invert isclose iscomplex isfinite isin isinf isnan
+        isneginf isposinf isreal isscalar iterable lcm left_shift less less_equal lexsort
+        logical_and logical_not logical_or logical_xor nanargmax nanargmin nonzero not_equal
+        packbits right_shift rint round searchsorted sign signbit spacing trunc unpackbits
     """,
     "lax": """
         argmax argmin axis_index bitwise_and bitwise_not bitwise_or bitwise_xor ceil clz eq floor ge
@@ -118,10 +125,13 @@ DISCRETE = {
 STATIC = {
     "fft": "fftfreq rfftfreq",
     "numpy": """
-        arange bartlett blackman broadcast_shapes can_cast diag_indices empty empty_like eye
-        from_dlpack geomspace hamming hanning identity indices iscomplexobj isdtype isrealobj
-        issubdtype logspace ndim ones ones_like promote_types result_type shape size tril_indices
-        triu_indices zeros zeros_like
+        arange array_repr array_str bartlett blackman broadcast_shapes can_cast common_type
+        diag_indices diag_indices_from einsum_path empty empty_like eye from_dlpack
+        frombuffer fromfile fromiter fromstring geomspace get_printoptions hamming hanning identity
+        indices iscomplexobj isdtype isrealobj issubdtype ix_ load logspace mask_indices
+        min_scalar_type ndim ones ones_like printoptions promote_types ravel_multi_index
+        result_type save savez set_printoptions shape size tril_indices tril_indices_from trim_zeros
+        triu_indices triu_indices_from unravel_index zeros zeros_like
     """,
     "lax": """
         axis_size broadcast_shapes broadcasted_iota conv_dimension_numbers dce_sink dtype empty iota
@@ -146,7 +156,9 @@ STATIC = {
 """No operand has a derivative: shapes, types, numbers of steps, keys."""
 
 OTHER = {
-    "numpy": "corrcoef kaiser nanstd nanvar",  # cov over its roots; i0 over i0; var of some
+    "numpy": """
+        corrcoef frexp kaiser ldexp modf nanstd nanvar poly polydiv polyfit roots
+    """,  # cov over its roots; i0 over i0; var of some; numbers in parts; by solving
     "linalg": """
         cholesky cond det eig eigh eigvals eigvalsh inv lstsq pinv qr slogdet solve svd svdvals
         tensorinv tensorsolve

@@ -18,17 +18,19 @@ Casts: floats beyond an integer dtype saturate, and NaN is 0, as in XLA; in NumP
 machine. Integers rounded to tens beyond their dtype wrap.
 Numbers: integers to negative powers are 0, and 1 / 0 of integers is 0: a compiled program cannot
 raise. For the same reason weights that add up to 0 give NaN, and indices beyond an axis are as
-`take` says. Which of two zeros wins is left open, zeros are equal: 0.0 and -0.0 in max and min.
-In quantiles differences of integers do not wrap, what lies between equal infinities is that
-infinity, and quantiles of nothing have the shape and dtype of any others, and so have medians and
-counts of nothing. The parts of products of infinite complex numbers may be NaN for infinite. fft:
-spectra of halves are scaled in f32; what has a spectrum of no points is 0; compiled transforms of
-few points are products, so that those of infinite numbers may have more NaN.
+`take` says. nanargmax of nothing but NaN is -1. Which of two zeros wins is left open, zeros are
+equal: 0.0 and -0.0 in max and min. In quantiles differences of integers do not wrap, what lies
+between equal infinities is that infinity, and quantiles of nothing have the shape and dtype of any
+others, and so have medians and counts of nothing. The parts of products of infinite complex numbers
+may be NaN for infinite. fft: spectra of halves are scaled in f32; what has a spectrum of no points
+is 0; compiled transforms of few points are products, so that those of infinite numbers may have
+more NaN.
 What is refused: Complex numbers have no order (max, argmax, searchsorted, isin; they are sorted by
 their parts). nextafter takes f32 and f64; var and std take dtypes of floats; pads are by constant
 or by elements of the array; partitions are sorted, and ask for places within the axis; complex
 numbers fill no real array. Traced numbers are not written to: they are values, as NumPy's scalars
 are.
+Polynomials: coefficients are not trimmed, and roots are complex. sort_complex keeps f32.
 What is not refused: numbers have an axis 0 in every reduction, clip of bools without bounds.
 
 Derivatives where there is none are JAX's: halves at ties, infinite for sqrt at 0. But that of |x|,
@@ -47,14 +49,21 @@ from ml_dtypes import bfloat16
 from numpy import (
     __array_api_version__,
     __array_namespace_info__,
+    array_repr,
+    array_str,
+    bool,
     bool_,
     broadcast_shapes,
+    cdouble,
     complex64,
     complex128,
     complexfloating,
+    csingle,
     diag_indices,
+    double,
     dtype,
     e,
+    errstate,
     euler_gamma,
     finfo,
     float16,
@@ -62,54 +71,87 @@ from numpy import (
     float64,
     floating,
     from_dlpack,
+    generic,
+    get_printoptions,
+    half,
     iinfo,
+    index_exp,
+    inexact,
     inf,
     int8,
     int16,
     int32,
     int64,
+    int_,
     integer,
+    intp,
     isdtype,
     issubdtype,
+    load,
+    mask_indices,
     mgrid,
     nan,
     ndarray,
+    ndindex,
     newaxis,
+    number,
     ogrid,
     pi,
+    printoptions,
     promote_types,
+    s_,
+    save,
+    savez,
+    set_printoptions,
+    signedinteger,
+    single,
     tril_indices,
+    trim_zeros,
     triu_indices,
+    uint,
     uint8,
     uint16,
     uint32,
     uint64,
+    uintp,
+    unsignedinteger,
 )
 
 from ...trace.tracer import nearest
+from . import application as _application
 from . import creation as _creation
 from . import cumulative as _cumulative
 from . import einsum as _einsum
 from . import elementwise as _elementwise
 from . import fft as fft
+from . import grids as _grids
 from . import indexing as _indexing
 from . import linalg as linalg
 from . import order as _order
+from . import parts as _parts
+from . import places as _places
+from . import polynomials as _polynomials
 from . import products as _products
 from . import quantiles as _quantiles
 from . import reductions as _reductions
 from . import shapes as _shapes
 from . import signals as _signals
 from . import tricks as _tricks
+from . import ufunc_methods as _ufunc_methods  # noqa: F401  forms of methods alone
 from . import updates as _updates
 from . import windows as _windows  # noqa: F401  NumPy's function has its name elsewhere
 from . import writes as _writes
+from .application import *
 from .creation import *
 from .cumulative import *
 from .einsum import *
 from .elementwise import *
+from .grids import *
 from .indexing import *
 from .order import *
+from .parts import *
+from .places import *
+from .polynomials import *
 from .products import *
 from .quantiles import *
 from .reductions import *
@@ -119,20 +161,31 @@ from .tricks import *
 from .updates import *
 from .writes import *
 
+float_, complex_ = float64, complex128  # as in JAX: the default ones
+
 __all__ = [
-    "__array_api_version__", "__array_namespace_info__", "bfloat16", "bool_", "broadcast_shapes",
-    "complex64", "complex128", "complexfloating", "diag_indices", "dtype", "e", "euler_gamma",
-    "finfo", "float16", "float32", "float64", "floating", "from_dlpack", "iinfo", "inf", "int8",
-    "int16", "int32", "int64", "integer", "isdtype", "issubdtype", "mgrid", "nan", "ndarray",
-    "newaxis", "ogrid", "pi", "promote_types", "tril_indices", "triu_indices", "uint8",
-    "uint16", "uint32", "uint64",
+    "__array_api_version__", "__array_namespace_info__", "array_repr", "array_str", "bfloat16",
+    "bool", "bool_", "broadcast_shapes", "cdouble", "complex64", "complex128", "complex_",
+    "complexfloating", "csingle", "diag_indices", "double", "dtype", "e", "errstate", "euler_gamma",
+    "finfo", "float16", "float32", "float64", "float_", "floating", "from_dlpack", "generic",
+    "get_printoptions", "half", "iinfo", "index_exp", "inexact", "inf", "int8", "int16", "int32",
+    "int64", "int_", "integer", "intp", "isdtype", "issubdtype", "load", "mask_indices", "mgrid",
+    "nan", "ndarray", "ndindex", "newaxis", "number", "ogrid", "pi", "printoptions",
+    "promote_types", "s_", "save", "savez", "set_printoptions", "signedinteger", "single",
+    "tril_indices", "trim_zeros", "triu_indices", "uint", "uint8", "uint16", "uint32", "uint64",
+    "uintp", "unsignedinteger",
 ]  # fmt: skip
+__all__ += _application.__all__
 __all__ += _creation.__all__
 __all__ += _cumulative.__all__
 __all__ += _einsum.__all__
 __all__ += _elementwise.__all__
+__all__ += _grids.__all__
 __all__ += _indexing.__all__
 __all__ += _order.__all__
+__all__ += _parts.__all__
+__all__ += _places.__all__
+__all__ += _polynomials.__all__
 __all__ += _products.__all__
 __all__ += _quantiles.__all__
 __all__ += _reductions.__all__

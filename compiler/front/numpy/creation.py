@@ -31,13 +31,14 @@ from ...trace.operands import (
 )
 from ...trace.tracer import FUNCTIONS, Tracer
 from .elementwise import floor, where
-from .shapes import broadcast_to, ravel, reshape, stack
+from .shapes import atleast_1d, broadcast_to, ravel, reshape, stack
 
 __all__ = [
-    "arange", "array", "asarray", "blackman", "can_cast", "empty", "empty_like", "eye", "full",
-    "full_like", "geomspace", "hamming", "hanning", "identity", "indices", "linspace", "logspace",
-    "meshgrid", "ones", "ones_like", "polyval", "result_type", "tri", "tril", "triu", "vander",
-    "zeros", "zeros_like",
+    "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "blackman",
+    "can_cast", "common_type", "empty", "empty_like", "eye", "frombuffer", "fromfile", "fromiter",
+    "fromstring", "full", "full_like", "geomspace", "hamming", "hanning", "identity", "indices",
+    "linspace", "logspace", "meshgrid", "min_scalar_type", "ones", "ones_like", "polyval",
+    "require", "result_type", "tri", "tril", "triu", "vander", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -137,11 +138,46 @@ def array(
     return tracer(found, dtype_name(dtype)) if dtype else found
 
 
-@implements(np.asarray, np.asanyarray, np.ascontiguousarray)
+@implements(np.asarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Tracer:
     """As `array`, but a traced value is not copied."""
     ignored("asarray", options)
     return FUNCTIONS[np.array](a, dtype, copy=False)
+
+
+@implements(np.asanyarray)
+def asanyarray(a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Tracer:
+    """As `asarray`: subclasses of ndarray have no traced values."""
+    return FUNCTIONS[np.asarray](a, dtype, **options)
+
+
+@implements(np.require)
+def require(a: Any, dtype: Any = None, requirements: Any = None, **options: Any) -> Tracer:
+    """As `asarray`: a traced array has no order in memory."""
+    return FUNCTIONS[np.asarray](a, dtype, **options)
+
+
+def _contiguous(function: Any) -> Any:
+    def implementation(a: Any, dtype: Any = None, **options: Any) -> Tracer:
+        return atleast_1d(FUNCTIONS[np.asarray](a, dtype, **options))
+
+    return implements(function)(implementation)
+
+
+ascontiguousarray = _contiguous(np.ascontiguousarray)
+asfortranarray = _contiguous(np.asfortranarray)
+
+
+@implements(np.min_scalar_type)
+def min_scalar_type(a: Any) -> np.dtype[Any]:
+    """The dtype of an array; the least that holds a number that is known."""
+    return a.dtype if isinstance(a, Tracer) else np.min_scalar_type(a)
+
+
+@implements(np.common_type)
+def common_type(*arrays: Any) -> type:
+    """The inexact type of all of them; integers count as f64."""
+    return np.common_type(*(np.zeros(0, operand(x).dtype) for x in arrays))
 
 
 @implements(np.arange)
@@ -227,6 +263,8 @@ def _static(function: Any) -> Callable[..., Any]:
 
 geomspace, logspace = _static(np.geomspace), _static(np.logspace)
 indices = _static(np.indices)
+frombuffer, fromfile = _static(np.frombuffer), _static(np.fromfile)
+fromiter, fromstring = _static(np.fromiter), _static(np.fromstring)
 hanning, hamming, blackman = _static(np.hanning), _static(np.hamming), _static(np.blackman)
 
 

@@ -36,7 +36,7 @@ from .products import contract
 from .reductions import sum as sum_
 from .shapes import squeeze, transpose
 
-__all__ = ["einsum"]
+__all__ = ["einsum", "einsum_path"]
 
 Term = tuple[int, ...]
 """A label for each axis. Letters are their code points; axes of an ellipsis are negative."""
@@ -340,3 +340,15 @@ def einsum(
     ((found, term),) = pairs
     found = transpose(found, [term.index(c) for c in result])
     return new(found.value, all(is_weak(x) for x in xs))
+
+
+@implements(np.einsum_path)
+def einsum_path(
+    subscripts: Any, /, *operands: Any, optimize: Any = "greedy", einsum_call: bool = False
+) -> Any:
+    """NumPy's path for the shapes of the operands, and what it costs; einsum chooses its own."""
+    shapes = [
+        np.broadcast_to(np.float64(0), x.shape) if isinstance(x, Tracer) else x
+        for x in (subscripts, *operands)
+    ]
+    return np.einsum_path(*shapes, optimize=optimize, einsum_call=einsum_call)

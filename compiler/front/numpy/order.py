@@ -42,7 +42,8 @@ from .shapes import ravel, reshape
 __all__ = [
     "argpartition", "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram",
     "histogram_bin_edges", "intersect1d", "isin", "lexsort", "nonzero", "partition", "searchsorted",
-    "setdiff1d", "setxor1d", "sort", "union1d", "unique", "where",
+    "setdiff1d", "setxor1d", "sort", "sort_complex", "union1d", "unique", "unique_all",
+    "unique_counts", "unique_inverse", "unique_values", "where",
 ]  # fmt: skip
 
 # ---------------------------------------------------------------- sorts
@@ -71,6 +72,13 @@ def argsort(
     unsupported("argsort", order=order)
     x, axis = _along("argsort", a, None if not tracer(a).ndim and axis in (0, -1) else axis)
     return new(ops.argsort(x.value, axis=axis))
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Tracer:
+    """In order as complex numbers, of the precision of `a`, NumPy's of f32 is c128."""
+    x = tracer(a)
+    return sort(x.astype(np.result_type(x.dtype, np.complex64)))
 
 
 @implements(np.lexsort)
@@ -307,6 +315,27 @@ def unique(
     return tuple(found) if len(found) > 1 else found[0]
 
 
+def _unique_of(own: Any, doc: str, **asked: bool) -> Any:
+    """The array API's names for what `unique` gives, in which a NaN equals nothing."""
+    result = type(own(np.zeros(0)))
+
+    def function(x: Any, /, *, size: int, fill_value: Any) -> Any:
+        found = unique(x, **asked, equal_nan=False, size=size, fill_value=fill_value)
+        return result(*found) if asked else found
+
+    function.__doc__ = f"The first `size` different elements in order{doc}."
+    return _sized(own)(function)
+
+
+INDEX, INVERSE, COUNTS = ({f"return_{n}": True} for n in ("index", "inverse", "counts"))
+unique_all = _unique_of(
+    np.unique_all, ", where each was first, numbers of likes, counts", **INDEX, **INVERSE, **COUNTS
+)
+unique_counts = _unique_of(np.unique_counts, ", and how many there are of each", **COUNTS)
+unique_inverse = _unique_of(np.unique_inverse, ", and the number of each one's like", **INVERSE)
+unique_values = _unique_of(np.unique_values, "")
+
+
 @_sized(np.union1d)
 def union1d(ar1: Any, ar2: Any, *, size: int, fill_value: Any) -> Any:
     """The different elements of both, in order."""
@@ -355,7 +384,7 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int, fill
 # ---------------------------------------------------------------- counts
 
 
-def _added(at: Any, weights: Any, length: int) -> Tracer:
+def counted(at: Any, weights: Any, length: int) -> Tracer:
     """The sums of weights by their places, of which those not below `length` count for nothing."""
     inside = at < length
     kept = where_(inside, weights, np.zeros((), weights.dtype))
@@ -381,7 +410,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
     if at.ndim != 1 or at.type.is_float:
         raise wrong(f"bincount: integers of one axis are required, got {at.type}")
     of = np.ones(at.shape, np.int64) if weights is None else tracer(weights).astype(np.float64)
-    return _added(np.maximum(at.astype(np.int64), 0), of, length)
+    return counted(np.maximum(at.astype(np.int64), 0), of, length)
 
 
 @implements(np.bincount)
@@ -426,7 +455,7 @@ def histogram(
     at = searchsorted(edges, x, "right")
     at = where_(x == tracer(edges[-1], promoted("histogram", x, edges)), n - 1, at)
     of = np.ones(x.shape, np.int64) if weights is None else ravel(tracer(weights))
-    counts: Any = _added(at.astype(np.int64), of, n + 1)[1:n]
+    counts: Any = counted(at.astype(np.int64), of, n + 1)[1:n]
     if density:
         wide = counts.astype(np.float64)
         counts = wide / np.diff(edges).astype(np.float64) / np.sum(wide)

@@ -34,8 +34,8 @@ from .elementwise import conj
 from .shapes import concatenate, moveaxis, ravel, reshape, stack
 
 __all__ = [
-    "convolve", "correlate", "cross", "dot", "inner", "kron", "matmul", "outer", "tensordot",
-    "vdot", "vecdot",
+    "convolve", "correlate", "cross", "dot", "inner", "kron", "matmul", "matvec", "outer",
+    "tensordot", "vdot", "vecdot", "vecmat",
 ]  # fmt: skip
 
 Axes = tuple[int, ...]
@@ -123,6 +123,21 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Tracer:
     x, y = (moveaxis(v, axis, -1) for v in _pair("vecdot", x1, x2))
     x = conj(x) if x.type.is_complex else x
     return _matmul(x[..., None, :], y[..., :, None])[..., 0, 0]
+
+
+@implements(np.matvec, precise=True)
+def matvec(x1: Any, x2: Any, /, **options: Any) -> Tracer:
+    ignored("matvec", options)
+    x, y = _pair("matvec", x1, x2)
+    return _matmul(x, y[..., None])[..., 0]
+
+
+@implements(np.vecmat, precise=True)
+def vecmat(x1: Any, x2: Any, /, **options: Any) -> Tracer:
+    """Of the complex conjugate of the vector, as NumPy's."""
+    ignored("vecmat", options)
+    x, y = _pair("vecmat", x1, x2)
+    return _matmul((conj(x) if x.type.is_complex else x)[..., None, :], y)[..., 0, :]
 
 
 @implements(np.inner, precise=True)

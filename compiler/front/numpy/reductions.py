@@ -44,9 +44,9 @@ from .elementwise import (
 from .shapes import broadcast_to
 
 __all__ = [
-    "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "average",
-    "count_nonzero", "max", "mean", "min", "nanmax", "nanmean", "nanmin", "nanprod",
-    "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "var",
+    "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "array_equiv",
+    "average", "count_nonzero", "max", "mean", "min", "nanargmax", "nanargmin", "nanmax", "nanmean",
+    "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "var",
 ]  # fmt: skip
 
 
@@ -352,6 +352,28 @@ argmax = implements(np.argmax)(_arg("argmax", ops.argmax))
 argmin = implements(np.argmin)(_arg("argmin", ops.argmin))
 
 
+def _arg_of_numbers(function: Any, own: Any, extreme: Any, fill: float) -> Any:
+    """The place of the extreme of what is not NaN; -1 where all is, as in JAX."""
+
+    def implementation(
+        a: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False
+    ) -> Tracer:
+        x = tracer(a)
+        if not x.type.is_inexact:
+            return own(x, axis, out, keepdims=keepdims)
+        known = logical_not(isnan(x))
+        kept = where(known, x, x.dtype.type(fill))
+        at, first = (f(y, axis, out, keepdims=keepdims) for f, y in ((own, kept), (argmax, known)))
+        at = where(equal(extreme(kept, axis, None, keepdims), fill), first, at)
+        return where(any(known, axis, None, keepdims), at, np.int64(-1))
+
+    return implements(function)(implementation)
+
+
+nanargmax = _arg_of_numbers(np.nanargmax, argmax, max, -math.inf)
+nanargmin = _arg_of_numbers(np.nanargmin, argmin, min, math.inf)
+
+
 @implements(np.count_nonzero)
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tracer:
     return sum(tracer(a) != 0, axis, keepdims=keepdims)
@@ -375,6 +397,17 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Tracer:
     if a.shape != b.shape:
         return tracer(np.False_)
     return all(equal(a, b) | isnan(a) & isnan(b) if equal_nan else equal(a, b))
+
+
+@implements(np.array_equiv)
+def array_equiv(a1: Any, a2: Any) -> Tracer:
+    """Whether they are equal when they are broadcast; False where that is not possible."""
+    a, b = tracer(a1), tracer(a2)
+    try:
+        np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        return tracer(np.False_)
+    return all(equal(a, b))
 
 
 def _nan_as(reduction: Any, fill: float, extreme: bool = False) -> Any:

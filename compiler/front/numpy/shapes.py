@@ -39,10 +39,10 @@ from ...trace.tracer import FUNCTIONS, Tracer
 __all__ = [
     "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "broadcast_arrays",
     "broadcast_to", "column_stack", "concat", "concatenate", "delete", "diff", "dsplit", "dstack",
-    "ediff1d", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "insert",
-    "matrix_transpose", "moveaxis", "ndim", "pad", "permute_dims", "ravel", "repeat", "reshape",
-    "resize", "roll", "rollaxis", "rot90", "shape", "size", "split", "squeeze", "stack", "swapaxes",
-    "tile", "transpose", "unstack", "vsplit", "vstack",
+    "ediff1d", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "insert", "isscalar",
+    "iterable", "matrix_transpose", "moveaxis", "ndim", "pad", "permute_dims", "ravel", "repeat",
+    "reshape", "resize", "roll", "rollaxis", "rot90", "shape", "size", "split", "squeeze", "stack",
+    "swapaxes", "tile", "transpose", "unstack", "vsplit", "vstack",
 ]  # fmt: skip
 
 
@@ -157,6 +157,17 @@ atleast_1d, atleast_2d, atleast_3d = (
     _at_least(2, np.atleast_2d),
     _at_least(3, np.atleast_3d),
 )
+
+
+@implements(np.isscalar)
+def isscalar(element: Any) -> bool:
+    """Whether it is a number; a traced value of no axes is one, as NumPy's scalars are."""
+    return not element.ndim if isinstance(element, Tracer) else np.isscalar(element)
+
+
+@implements(np.iterable)
+def iterable(y: Any) -> bool:
+    return y.ndim > 0 if isinstance(y, Tracer) else np.iterable(y)
 
 
 # ---------------------------------------------------------------- repeating

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tests.front.numpy import elements, manipulations
-from tests.front.numpy.draws import ANY, FLOATS, REAL, Draw
+from tests.front.numpy import elements, manipulations, pieces
+from tests.front.numpy.draws import ANY, FLOATS, INTS, REAL, Draw
 from tests.front.numpy.makers import DTYPES, MAKERS, OURS, Made, Maker, made
 
 # ---------------------------------------------------------------- products
@@ -354,11 +354,15 @@ def names() -> list[str]:
 REDUCTIONS = [
     f"{f}.{m}" for f in ("add", "multiply", "maximum", "minimum") for m in ("reduce", "accumulate")
 ] + ["logical_or.reduce", "logical_and.reduce", "logaddexp.accumulate"]
+REDUCTIONS += [f"{f}.{m}" for f in pieces.ASSOCIATIVE.split() for m in ("reduce", "accumulate")]
 
 
 def call(name: str, d: Draw) -> Call:
     """A call of the name."""
     kind, _, plain = name.rpartition(":")
+    if name in REDUCTIONS and name.partition(".")[0] in pieces.ASSOCIATIVE.split():
+        x = d.array(INTS if "bit" in name or "c" in name[:3] else FLOATS, d.shape(1), 0)
+        return Call(name, (x,), d.some(axis=(..., d.axis(x))))
     if name in REDUCTIONS:
         x = d.array(REAL if "logaddexp" in name or "accumulate" in name else ANY, d.shape(1), 0.2)
         return Call(name, (x,), d.some(axis=(..., d.axis(x))))

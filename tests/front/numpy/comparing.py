@@ -107,7 +107,7 @@ ADDING = (
     "linspace geomspace logspace polyval vander trace linalg.norm linalg.vector_norm "
     "linalg.matrix_norm linalg.matrix_power linalg.multi_dot linalg.matmul linalg.outer "
     "linalg.vecdot linalg.tensordot linalg.trace add.reduce add.accumulate multiply.reduce "
-    "multiply.accumulate logaddexp.accumulate histogram mul truediv pow "
+    "multiply.accumulate logaddexp.accumulate histogram histogram2d histogramdd mul truediv pow "
     "i0 kaiser unwrap gradient cov corrcoef "
     "fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fft2 fft.ifft2 fft.rfft2 "
     "fft.irfft2 fft.fftn fft.ifftn fft.rfftn fft.irfftn "

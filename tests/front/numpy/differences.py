@@ -77,6 +77,12 @@ DIFFERENCES = (
     Difference("reciprocal", any_of("iu"), "gives", "1 / 0 of integers is 0"),
     Difference("round around", any_of("iu"), "gives", "rounded to tens"),
     Difference(ORDERED, any_of("c"), "raises ProgramError", "Complex numbers have no order"),
+    Difference(
+        "nanargmax nanargmin",
+        any_of("f"),
+        "gives .*NumPy raises ValueError",
+        "nanargmax of nothing but NaN is -1",
+    ),
     Difference("nextafter", always, "raises ProgramError.*f16", "nextafter takes f32 and f64"),
     Difference(
         "var std", always, "raises ProgramError: var: dtype= of floats", "take dtypes of floats"

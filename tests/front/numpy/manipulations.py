@@ -368,7 +368,7 @@ def fill_diagonal(d: Draw) -> Made:
     return (x, d.pick(1, 0)), d.some(wrap=(..., True))
 
 
-WRITERS = ("put", "put_along_axis", "putmask", "copyto", "fill_diagonal")
+WRITERS = ("place", "put", "put_along_axis", "putmask", "copyto", "fill_diagonal")
 
 
 # ---------------------------------------------------------------- searches, sets, counts

@@ -196,7 +196,7 @@ def test_what_does_not_fit_is_refused(function: Any, x: Any, message: str) -> No
 
 
 def test_the_result_goes_to_no_array() -> None:
-    with pytest.raises(wl.ProgramError, match="fft: out= has no form for traced arrays"):
+    with pytest.raises(wl.ProgramError, match="fft: a new result is required, got out="):
         wl.jit(lambda x: np.fft.fft(x, out=np.empty(3, complex)))(np.ones(3))
 
 
