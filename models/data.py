@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+__all__ = ["MissingExtra", "Split", "diabetes", "diabetes_classes", "digits", "minibatches"]
+
 TEST_FRACTION = 0.2
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Split(NamedTuple):

@@ -23,7 +23,16 @@ from ..compiler.jit.jit import jit
 from .data import Split, minibatches
 from .optim import Optimizer, apply_updates
 
+__all__ = [
+    "Epoch", "Loss", "Task", "TrainingResult", "compiled_step", "initial_state", "train",
+    "train_step",
+]  # fmt: skip
+
 Loss = Callable[[Any, Any, Any], Any]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 @dataclass(frozen=True)

@@ -98,19 +98,21 @@ def reduce_associative(
     identity: Any = _NONE,
     is_leaf: IsLeaf = None,
 ) -> Any:
-    """The leaves combined in pairs, then the results, and so on: log n operations deep.
+    """The first half of the leaves combined with the second, each as such: log n operations deep.
 
     Example:
     >>> reduce_associative(lambda x, y: x + y, ["a", ("b", "c")])
     'abc'
     """
-    level = trees.leaves(tree, is_leaf)
-    if not level and identity is _NONE:
+    leaves = trees.leaves(tree, is_leaf)
+    if not leaves and identity is _NONE:
         raise wrong("reduce_associative: a leaf or an identity is required, got neither")
-    while len(level) > 1:
-        pairs = [operation(*level[i : i + 2]) for i in range(0, len(level) - 1, 2)]
-        level = pairs + level[2 * len(pairs) :]
-    return level[0] if level else identity
+
+    def combined(part: list[Any]) -> Any:
+        half = len(part) // 2
+        return operation(combined(part[:half]), combined(part[half:])) if half else part[0]
+
+    return combined(leaves) if leaves else identity
 
 
 @explained

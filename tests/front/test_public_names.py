@@ -21,11 +21,14 @@ MODULES: dict[str, ModuleType] = {
     "numpy.fft": wl.numpy.fft,
     "numpy.linalg": wl.numpy.linalg,
     "lax.linalg": wl.lax.linalg,
+    "models.data": wl.models.data,
+    "models.train": wl.models.train,
     "nn.initializers": wl.nn.initializers,
     "scipy.special": wl.scipy.special,
     "scipy.stats": wl.scipy.stats,
 }
-FACADES = [n for n in MODULES if n not in ("wl", "checkpoint_policies")]
+ROOMS = "wl", "checkpoint_policies", "models.data", "models.train"
+FACADES = [n for n in MODULES if n not in ROOMS]
 CALLED = {
     f"{place}.{name}": found
     for place, module in MODULES.items()
