@@ -28,24 +28,10 @@ testing.
 Errors: ProgramError, OverBudget, CompilerError, WideningWarning.
 """
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from . import (
-    debug,
-    extend,
-    lax,
-    models,
-    nn,
-    numpy,
-    ops,
-    optim,
-    random,
-    scipy,
-    special,
-    testing,
-    tree,
-    tree_util,
-)
+from . import debug, lax, numpy, ops, special, tree
 from .compiler.front.effects import check, debug_print, io_callback, pure_callback
 from .compiler.front.functions import checkpoint_policies
 from .compiler.front.functions.checkpoint import (
@@ -72,7 +58,6 @@ from .compiler.front.functions.ports import custom_gradient, named_call, named_s
 from .compiler.front.functions.ports import not_here as _not_here
 from .compiler.front.functions.scalar_function import scalar_function
 from .compiler.front.functions.vmap import vmap
-from .compiler.front.port.port import port
 from .compiler.ir.errors import CompilerError, OverBudget, ProgramError
 from .compiler.jit.devices import (
     Array,
@@ -101,6 +86,10 @@ from .compiler.settings import (
 )
 from .compiler.trace.lint import WideningWarning
 from .compiler.trace.trace import trace
+
+if TYPE_CHECKING:
+    from . import extend, models, nn, optim, random, scipy, testing, tree_util
+    from .compiler.front.port.port import port
 
 __all__ = [
     "Array",
@@ -180,12 +169,26 @@ __all__ = [
 ]
 
 
+LATE = {
+    **dict.fromkeys(
+        ["extend", "models", "nn", "optim", "random", "scipy", "testing", "tree_util"], ""
+    ),
+    "port": "compiler.front.port.port",
+}
+"""Parts, and names of modules, that are loaded when they are first read."""
+
+
+if not TYPE_CHECKING:  # or checkers would take it for any name
+
+    def __getattr__(name: str) -> Any:
+        place = LATE.get(name)
+        if place is None:
+            raise _not_here(name)  # which says what does it instead of a name of jax's
+        if not place:
+            return importlib.import_module(f"{__name__}.{name}")
+        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{place}"), name)
+        return found
+
+
 def __dir__() -> list[str]:
     return __all__
-
-
-if not TYPE_CHECKING:  # what checks types is to know that a name is not here
-
-    def __getattr__(name: str) -> None:
-        """Names that are not here: what does it instead of a name of jax's."""
-        raise _not_here(name)

@@ -18,9 +18,9 @@ their values.
 Other classes: register, register_with_keys, register_dataclass, register_static.
 """
 
-from .compiler.front import tree_files as _files
+from typing import TYPE_CHECKING, Any
+
 from .compiler.front import trees as _trees
-from .compiler.front.tree_files import *  # noqa: F403
 from .compiler.front.trees import *  # noqa: F403
 from .compiler.trace import tree as _tree
 from .compiler.trace.containers import Static, keystr, register_dataclass, register_static, static
@@ -28,13 +28,26 @@ from .compiler.trace.containers import register_pytree_node as register
 from .compiler.trace.containers import register_pytree_with_keys as register_with_keys
 from .compiler.trace.tree import *  # noqa: F403
 
+if TYPE_CHECKING:
+    from .compiler.front.tree_files import load, save
+
 __all__ = [
-    "Static", "keystr", "register", "register_dataclass", "register_static", "register_with_keys",
-    "static",
+    "Static", "keystr", "load", "register", "register_dataclass", "register_static",
+    "register_with_keys", "save", "static",
 ]  # fmt: skip
-__all__ += _files.__all__
 __all__ += _trees.__all__
 __all__ += _tree.__all__
+
+
+if not TYPE_CHECKING:  # or checkers would take it for any name
+
+    def __getattr__(name: str) -> Any:
+        if name not in ("load", "save"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+        from .compiler.front import tree_files  # brings zipfile
+
+        found = globals()[name] = getattr(tree_files, name)
+        return found
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,6 @@ import linecache
 import os
 import re
 import sys
-import sysconfig
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,12 +28,14 @@ OWN = (
 )
 """How paths of files begin that are the compiler's or NumPy's, and names of what no file holds."""
 
-LIBRARIES = tuple(
-    os.path.join(path, "")
-    for name, path in sysconfig.get_paths().items()
-    if name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
-"""How paths of files begin that are Python's, or of installed packages."""
+
+@functools.cache
+def libraries() -> tuple[str, ...]:
+    """How paths of files begin that are Python's, or of installed packages."""
+    import sysconfig  # only errors need it
+
+    wanted = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple(os.path.join(p, "") for n, p in sysconfig.get_paths().items() if n in wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ def is_own(path: str) -> bool:
 @functools.cache
 def is_library(path: str) -> bool:
     """Whether a file is Python's, or of an installed package: nobody's own line."""
-    return path.startswith(LIBRARIES)
+    return path.startswith(libraries())
 
 
 def user_frame() -> FrameType | None:
