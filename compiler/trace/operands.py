@@ -410,9 +410,10 @@ def implements(
     """Enter the decorated function in the table as these NumPy functions.
 
     What it becomes is the function of wonderland.numpy: outside of a trace, the first of them. With
-    `precise` that takes `precision=` too: the setting default_matmul_precision of one call. What
-    `writes` into an argument is NumPy's own for every dtype. Keywords that NumPy's function has not
-    are JAX's: with one of them it is the traced form, run at once, outside of a trace too.
+    `precise` that takes `precision=` too, the setting default_matmul_precision of one call, and
+    `preferred_element_type=`, in which products are added and given. What `writes` into an argument
+    is NumPy's own for every dtype. Keywords that NumPy's function has not are JAX's: with one of
+    them it is the traced form, run at once, outside of a trace too.
     """
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
@@ -430,7 +431,8 @@ def implements(
         def public(*args: Any, **options: Any) -> Any:
             if current() is not None:
                 return traced(*args, **options)
-            if writes:
+            if writes and options.get("inplace", True):
+                options.pop("inplace", None)
                 return numpys(*args, **options)
             if options and not extra.keys().isdisjoint(options):
                 return SYNTAX.eagerly(implementation, args, options)
@@ -440,7 +442,13 @@ def implements(
             return found
 
         @functools.wraps(numpys, updated=())
-        def with_precision(*args: Any, precision: Any = None, **options: Any) -> Any:
+        def with_precision(
+            *args: Any, precision: Any = None, preferred_element_type: Any = None, **options: Any
+        ) -> Any:
+            if preferred_element_type is not None:
+                kind = NUMPY[dtype_name(preferred_element_type)]
+                wide = (as_wide(x, kind) for x in args)
+                return with_precision(*wide, precision=precision, **options).astype(kind)
             if precision is None:
                 return public(*args, **options)
             with default_matmul_precision(precision):
@@ -460,6 +468,12 @@ def implements(
 
 METHODS = ("accumulate", "at", "outer", "reduce", "reduceat")
 """What a ufunc can do besides being called."""
+
+
+def as_wide(x: Any, dtype: np.dtype[Any]) -> Any:
+    """An array as one whose dtype holds numbers of `dtype` too; anything else as it is."""
+    arrays = isinstance(x, (Tracer, np.ndarray))
+    return x.astype(common((x.dtype, dtype))) if arrays else x
 
 
 def _method(function: np.ufunc, name: str) -> Callable[..., Any]:

@@ -204,7 +204,6 @@ x.applymap(f) --> f(x)
 x.map(f) --> f(x)
 x.append(value) --> np.append(x, value)
 x.extend(values) --> np.append(x, values)
-x.flat --> x.ravel()
 x.tobytes() --> the result of the function, outside of the traced function
 x.tofile() --> the result of the function, outside of the traced function
 x.dump() --> the result of the function, outside of the traced function

@@ -50,6 +50,7 @@ class Syntax:
     setitem: Callable[[Tracer, Any, Any], None]
     overwrite: Callable[[Tracer, Tracer, str], Tracer]  # x += y, where x may be written to
     at: Callable[[Any], Any]
+    flat: Callable[[Tracer], Any]
     eagerly: Callable[..., Any]  # a function of tracers on arrays, at once
     picked: Callable[[Tracer, Tracer], Any]  # x[mask] in foreign code
 
@@ -380,10 +381,35 @@ class Tracer(Concrete):
     argmax, argmin = _function(np.argmax), _function(np.argmin)
     cumsum, cumprod = _function(np.cumsum), _function(np.cumprod)
     argsort, searchsorted = _function(np.argsort), _function(np.searchsorted)
+    argpartition, nonzero = _function(np.argpartition), _function(np.nonzero)
+    choose, put = _function(np.choose), _function(np.put)
     clip, round = _function(np.clip), _function(np.round)
     dot, take, repeat = _function(np.dot), _function(np.take), _function(np.repeat)
     squeeze, swapaxes, ravel = _function(np.squeeze), _function(np.swapaxes), _function(np.ravel)
     copy, diagonal, trace = _function(np.copy), _function(np.diagonal), _function(np.trace)
+
+    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Tracer:
+        return FUNCTIONS[np.compress](condition, self, axis, out)
+
+    def sort(
+        self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    ) -> None:
+        """In place, as an ndarray's."""
+        SYNTAX.overwrite(self, FUNCTIONS[np.sort](self, axis, kind, order, stable=stable), "sort")
+
+    def partition(self, kth: Any, axis: int = -1, kind: Any = None, order: Any = None) -> None:
+        """In place, as an ndarray's."""
+        found = FUNCTIONS[np.partition](self, kth, axis, kind, order)
+        SYNTAX.overwrite(self, found, "partition")
+
+    @property
+    def flat(self) -> Any:
+        """The elements in order: x.flat[i] is read and, as x, may be written to."""
+        return SYNTAX.flat(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        FUNCTIONS[np.put](self, np.arange(self.size), value)
 
     def conj(self) -> Tracer:
         return FUNCTIONS[np.conjugate](self) if self.type.is_complex else self

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -71,8 +72,24 @@ class Array:
 
         self.held = traced(written, self, key, value).held
 
-    def __dlpack__(self, /, **options: Any) -> Any:
-        return self.held.__dlpack__(**options)
+    def __iter__(self) -> Any:
+        return iter([self[i] for i in range(len(self))])
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __dlpack__(
+        self,
+        /,
+        *,
+        stream: Any = None,
+        max_version: Any = None,
+        dl_device: Any = None,
+        copy: Any = None,
+    ) -> Any:
+        return self.held.__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
 
     def __dlpack_device__(self, /) -> Any:
         return self.held.__dlpack_device__()
@@ -151,8 +168,10 @@ class Namespace:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.module, name)
-        if name in ("linalg", "fft"):
+        if isinstance(found, ModuleType):
             return Namespace(found)
+        if name == "from_dlpack":  # which makes an array, outside of all traces
+            return lambda x, /, **options: Array(found(held(x), **options))
         if not callable(found) or isinstance(found, type) or name.startswith("__"):
             return found
 

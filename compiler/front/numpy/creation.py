@@ -341,7 +341,8 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tracer:
 
 
 @implements(np.polyval)
-def polyval(p: Any, x: Any) -> Tracer:
+def polyval(p: Any, x: Any, *, unroll: int = 16) -> Tracer:
+    """The polynomial of these coefficients, the highest first; `unroll` changes nothing."""
     found: Any = full_like(x, 0) if isinstance(x, (Tracer, np.ndarray)) else 0
     for c in tracer(p):
         found = found * x + c

@@ -25,6 +25,7 @@ from ...trace.operands import (
     implements,
     new,
     operand,
+    shape_given,
     shape_of,
     tracer,
     unsupported,
@@ -253,13 +254,37 @@ def diagflat(v: Any, k: int = 0) -> Tracer:
 
 
 @implements(np.extract)
-def extract(condition: Any, arr: Any) -> Tracer:
+def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Tracer:
+    """The elements at which a condition holds, known when the function is traced, or `size` of
+    them; `fill_value` where there are fewer."""
+    if size is not None:
+        return compress(ravel(condition), ravel(arr), size=size, fill_value=fill_value)
     return ravel(arr)[np.nonzero(np.ravel(condition))]
 
 
 @implements(np.compress)
-def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Tracer:
-    """The slices of `a` at which a condition, known when the function is traced, holds."""
+def compress(
+    condition: Any,
+    a: Any,
+    axis: int | None = None,
+    out: Any = None,
+    *,
+    size: int | None = None,
+    fill_value: Any = 0,
+) -> Tracer:
+    """The slices of `a` at which a condition, known when the function is traced, holds; of any
+    condition the first `size`, `fill_value` where there are fewer."""
+    if size is not None:
+        x, mask = tracer(a), tracer(condition)
+        x, axis = (ravel(x), 0) if axis is None else (x, axis_of("compress", axis, x.ndim))
+        if mask.ndim != 1 or mask.size > x.shape[axis]:
+            count = x.shape[axis]
+            raise wrong(f"compress: up to {count} truth values are required, got {mask.type}")
+        (count,) = shape_given("compress", size)
+        order = FUNCTIONS[np.cumsum](mask != 0)
+        at = FUNCTIONS[np.searchsorted](order, np.arange(1, count + 1))
+        known = reshape(at < mask.size, [-1 if k == axis else 1 for k in range(x.ndim)])
+        return where(known, take(x, at, axis, mode="clip"), tracer(fill_value, x.type.dtype))
     unsupported("compress", out=out)
     if isinstance(condition, Tracer):
         raise wrong(

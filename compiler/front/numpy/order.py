@@ -37,7 +37,7 @@ from ...trace.operands import (
 from ...trace.tracer import FUNCTIONS, Tracer, current
 from .creation import linspace
 from .elementwise import where as where_
-from .shapes import ravel, reshape
+from .shapes import flip, ravel, reshape
 
 __all__ = [
     "argpartition", "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram",
@@ -57,20 +57,36 @@ def _along(name: str, a: Any, axis: Any) -> tuple[Tracer, int]:
 
 @implements(np.sort)
 def sort(
-    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    a: Any,
+    axis: int | None = -1,
+    kind: Any = None,
+    order: Any = None,
+    *,
+    stable: Any = None,
+    descending: bool = False,
 ) -> Tracer:
-    """In order along an axis, NaN last; stable whatever is asked for."""
+    """In order along an axis, NaN last, first if `descending`; stable whatever is asked for."""
     unsupported("sort", order=order)
     x, axis = _along("sort", a, axis)
-    return new(ops.sort(x.value, axis=axis)[0], x.weak)
+    found = new(ops.sort(x.value, axis=axis)[0], x.weak)
+    return flip(found, axis) if descending else found
 
 
 @implements(np.argsort)
 def argsort(
-    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    a: Any,
+    axis: int | None = -1,
+    kind: Any = None,
+    order: Any = None,
+    *,
+    stable: Any = None,
+    descending: bool = False,
 ) -> Tracer:
     unsupported("argsort", order=order)
     x, axis = _along("argsort", a, None if not tracer(a).ndim and axis in (0, -1) else axis)
+    if descending:  # equals stay in order
+        backwards = ops.argsort(flip(x, axis).value, axis=axis)
+        return x.shape[axis] - 1 - flip(new(backwards), axis)
     return new(ops.argsort(x.value, axis=axis))
 
 
@@ -121,8 +137,13 @@ def argpartition(
 
 
 @implements(np.searchsorted)
-def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Tracer:
-    """How many elements of the sorted `a` are below each of `v`, or not above it (side='right')."""
+def searchsorted(
+    a: Any, v: Any, side: str = "left", sorter: Any = None, *, method: Any = None
+) -> Tracer:
+    """How many elements of the sorted `a` are below each of `v`, or not above it (side='right').
+
+    `method`, which in JAX says how, changes nothing.
+    """
     if side not in ("left", "right"):
         raise wrong(f"searchsorted: a side 'left' or 'right' is required, got {side!r}")
     x, wanted = by_value([operand(a), operand(v)])
@@ -137,8 +158,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Trac
 
 
 @implements(np.digitize)
-def digitize(x: Any, bins: Any, right: bool = False) -> Tracer:
-    """The bin of each element; bins rise or fall."""
+def digitize(x: Any, bins: Any, right: bool = False, *, method: Any = None) -> Tracer:
+    """The bin of each element; bins rise or fall. `method` changes nothing."""
     edges: Any = tracer(bins)
     if edges.ndim != 1:
         raise wrong(f"digitize: bins of one axis are required, got {edges.type}")
@@ -157,8 +178,9 @@ def isin(
     invert: bool = False,
     *,
     kind: Any = None,
+    method: Any = None,
 ) -> Tracer:
-    """Whether each element is one of `test_elements`."""
+    """Whether each element is one of `test_elements`; `kind` and `method` change nothing."""
     x, given = by_value([operand(element), operand(test_elements)])
     x, among = tracer(x), ravel(tracer(given))
     if not among.size:

@@ -198,12 +198,25 @@ def tile(A: Any, reps: Any) -> Tracer:
 
 
 @implements(np.repeat)
-def repeat(a: Any, repeats: Any, axis: int | None = None) -> Tracer:
-    """By a number, or by a static count for each element."""
+def repeat(
+    a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None
+) -> Tracer:
+    """By a number, or by a count for each element.
+
+    Traced counts need `total_repeat_length`: as many are given, of more the first, and where there
+    are fewer the last is repeated.
+    """
     x = tracer(a)
     if axis is None or (not x.ndim and axis in (0, -1)):
         x, axis = ravel(x), 0
     axis = axis_of("repeat", axis, x.ndim)
+    if total_repeat_length is not None:
+        (total,) = shape_given("repeat", total_repeat_length)
+        if total and not x.shape[axis]:
+            raise wrong(f"repeat: one element at least is required, got {x.type}")
+        ends = FUNCTIONS[np.cumsum](broadcast_to(repeats, (x.shape[axis],)))
+        at = FUNCTIONS[np.searchsorted](ends, np.arange(total), "right")
+        return FUNCTIONS[np.take](x, at, axis, mode="clip")
     counts = shape_given("repeat", repeats)
     if len(counts) != 1:
         return rearranged(x, axis, np.repeat(np.arange(x.shape[axis]), counts))
@@ -279,8 +292,8 @@ def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind")
 
 
 @implements(np.dstack)
-def dstack(tup: Sequence[Any]) -> Tracer:
-    return concatenate([atleast_3d(x) for x in tup], 2)
+def dstack(tup: Sequence[Any], dtype: Any = None) -> Tracer:
+    return concatenate([atleast_3d(x) for x in tup], 2, dtype=dtype)
 
 
 @implements(np.column_stack)
@@ -494,10 +507,21 @@ def _filled(x: Tracer, low: Shape, high: Shape, fill: Any) -> Tracer:
 
 
 @implements(np.delete)
-def delete(arr: Any, obj: Any, axis: int | None = None) -> Tracer:
-    """Without the entries at static places."""
+def delete(
+    arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False
+) -> Tracer:
+    """Without the entries at static places, or at traced ones that are known to differ."""
     x = tracer(arr)
     x, axis = (ravel(x), 0) if axis is None else (x, axis_of("delete", axis, x.ndim))
+    if isinstance(obj, Tracer) and assume_unique_indices:
+        n, at = x.shape[axis], ravel(obj)
+        if at.dtype.kind not in "iu":
+            raise wrong(f"delete: integers are required, got {at.type}")
+        at = FUNCTIONS[np.sort](FUNCTIONS[np.remainder](at, n))
+        # before what is left at k stand those whose place, less those before them, is at most k
+        left = np.arange(n - at.size)
+        before = FUNCTIONS[np.searchsorted](at - np.arange(at.size), left, "right")
+        return FUNCTIONS[np.take](x, left + before, axis)
     return rearranged(x, axis, np.delete(np.arange(x.shape[axis]), _places("delete", obj)))
 
 

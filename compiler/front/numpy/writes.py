@@ -6,6 +6,7 @@ gives the tracer another value, and makes what shares its memory stale: see trac
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,31 @@ def overwrite(x: Tracer, result: Tracer, name: str) -> Tracer:
 SYNTAX.setitem, SYNTAX.overwrite = explained(setitem, "x[i] = v"), overwrite
 
 
+class FlatElements:
+    """x.flat: the elements in the order of C."""
+
+    __slots__ = ("x",)
+
+    def __init__(self, x: Tracer) -> None:
+        self.x = x
+
+    def __getitem__(self, at: Any) -> Tracer:
+        return ravel(self.x)[at]
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        x = writable(self.x, "x.flat[i] = v")
+        x.write(reshape(updated(ravel(x), at, value, "set"), x.shape))
+
+    def __iter__(self) -> Iterator[Tracer]:
+        return iter(ravel(self.x))
+
+    def __len__(self) -> int:
+        return self.x.size
+
+
+SYNTAX.flat = FlatElements
+
+
 def _at(function: np.ufunc, combine: str) -> Any:
     def implementation(x: Any, indices: Any, b: Any) -> None:
         x = writable(x, f"{function.__name__}.at")
@@ -154,9 +180,9 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
 
 
 @implements(np.put, writes=True)
-def put(a: Any, ind: Any, v: Any, mode: str | None = "raise") -> None:
-    """a.flat[ind] = v, repeated as often as needed"""
-    x = writable(a, "put")
+def put(a: Any, ind: Any, v: Any, mode: str | None = "raise", *, inplace: bool = True) -> Any:
+    """a.flat[ind] = v, repeated as often as needed; `inplace=False` gives a new array, as JAX's."""
+    x = writable(a, "put") if inplace else tracer(a)
     places, values = operand(ind), ravel(tracer(v))
     count = int(np.prod(shape_of(places)))
     if values.size != count:
@@ -166,13 +192,13 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = "raise") -> None:
     flat = updated(
         ravel(x), places, values, "set", mode_of("put", None if mode == "raise" else mode)
     )
-    x.write(reshape(flat, x.shape))
+    return x.write(reshape(flat, x.shape)) if inplace else reshape(flat, x.shape)
 
 
 @implements(np.fill_diagonal, writes=True)
-def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    """a[i, i, ...] = val"""
-    x = writable(a, "fill_diagonal")
+def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True) -> Any:
+    """a[i, i, ...] = val; `inplace=False` gives a new array, as JAX's."""
+    x = writable(a, "fill_diagonal") if inplace else tracer(a)
     if x.ndim < 2 or (x.ndim > 2 and len(set(x.shape)) > 1):
         raise wrong(f"fill_diagonal: a matrix or equal axes are required, got {x.type}")
     step = 1 + sum(int(np.prod(x.shape[k:])) for k in range(1, x.ndim))
@@ -182,7 +208,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     if given.size not in (1, count):
         given = FUNCTIONS[np.resize](given, count)
     flat = updated(ravel(x), slice(None, end, step), given, "set")
-    x.write(reshape(flat, x.shape))
+    return x.write(reshape(flat, x.shape)) if inplace else reshape(flat, x.shape)
 
 
 def put_along_axis(
