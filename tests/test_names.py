@@ -20,6 +20,7 @@ LEVELS = {
 kernel language with its twin and its proof, what every command has."""
 
 SAME = {
+    "bernoulli": "draws of truth values, and Bernoulli's numbers",
     "empty": "an array of any numbers, on the host and on a device",
     "apply": "an op to values of a graph, and to expressions of a kernel",
     "add": "numbers, with the words of kernels; what a command adds to the table of commands",

@@ -31,21 +31,95 @@ from ..trace.operands import (
     wrong,
 )
 from ..trace.tracer import SCIPY, Tracer
+from .dilogarithm import bernoulli, spence
 from .exponentials import log_softmax, logsumexp, softmax
 from .lax.lax import binary, digamma, eager, erf, erfc, lgamma, logistic, unary
 from .lax.lax import erf_inv as erfinv
 from .numpy import elementwise as el
 
 __all__ = [
-    "beta", "betainc", "betaln", "binom", "boxcox", "boxcox1p", "comb", "digamma", "entr",
-    "erf", "erfc", "erfcinv", "erfcx", "erfinv", "exp1", "expi", "expit", "expn", "exprel",
-    "factorial", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "huber", "i0", "i0e",
-    "i1", "i1e", "inv_boxcox", "inv_boxcox1p", "kl_div", "log_expit", "log_ndtr", "log_softmax",
-    "loggamma", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri", "poch", "polygamma",
-    "pseudo_huber", "psi", "rel_entr", "softmax", "xlog1py", "xlogy", "zeta",
+    "bernoulli",
+    "beta",
+    "betainc",
+    "betaln",
+    "binom",
+    "boxcox",
+    "boxcox1p",
+    "cbrt",
+    "comb",
+    "cosm1",
+    "digamma",
+    "entr",
+    "erf",
+    "erfc",
+    "erfcinv",
+    "erfcx",
+    "erfinv",
+    "exp1",
+    "exp2",
+    "exp10",
+    "expi",
+    "expit",
+    "expm1",
+    "expn",
+    "exprel",
+    "factorial",
+    "gamma",
+    "gammainc",
+    "gammaincc",
+    "gammaln",
+    "gammasgn",
+    "huber",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
+    "inv_boxcox",
+    "inv_boxcox1p",
+    "kl_div",
+    "log1p",
+    "log_expit",
+    "log_ndtr",
+    "log_softmax",
+    "loggamma",
+    "logit",
+    "logsumexp",
+    "multigammaln",
+    "ndtr",
+    "ndtri",
+    "poch",
+    "polygamma",
+    "pseudo_huber",
+    "psi",
+    "rel_entr",
+    "rgamma",
+    "round",
+    "softmax",
+    "spence",
+    "xlog1py",
+    "xlogy",
+    "zeta",
 ]  # fmt: skip
 
 expit, gammaln, psi = logistic, lgamma, digamma
+
+# ---------------------------------------------------------------- of NumPy too
+
+cbrt, exp2, expm1, log1p, round = el.cbrt, el.exp2, el.expm1, el.log1p, el.rint
+
+
+@eager("x")
+def exp10(x: Any) -> Tracer:
+    """10 ** x"""
+    return el.power(10.0, tracer(x))
+
+
+@eager("x")
+def cosm1(x: Any) -> Tracer:
+    """cos(x) - 1, precise near 0."""
+    half = el.sin(tracer(x) / 2)
+    return -2 * half * half
+
 
 # ---------------------------------------------------------------- logistic, entropy
 
@@ -92,6 +166,16 @@ gamma = unary(
     "The gamma function: infinite at 0, NaN at -1, -2, ...\n\n"
     "Accuracy: 3 ulp; factorials up to 22! are exact.",
 )
+
+
+@eager("x")
+def rgamma(x: Any) -> Tracer:
+    """1 / gamma(x), 0 at 0, -1, -2, ..."""
+    x = tracer(x)
+    pole = el.less_equal(x, 0) & el.equal(x, el.floor(x))
+    return el.where(pole, 0.0, 1 / gamma(el.where(pole, 1.0, x)))
+
+
 gammasgn = unary(
     ops.gamma_sign, "gammasgn", "The sign of the gamma function, that of x at 0; NaN at -1, -2, ..."
 )
@@ -375,5 +459,6 @@ def _of_scipy(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 SCIPY |= {
     name: _of_scipy(name, globals()[name])
     for name in __all__
-    if name not in ("comb", "factorial", "log_softmax", "logsumexp", "multigammaln", "softmax")
+    if name not in ("bernoulli", "comb", "factorial", "multigammaln")
+    and name not in ("log_softmax", "logsumexp", "softmax")
 } | {"_zeta": _of_scipy("zeta", zeta), "_riemann_zeta": _of_scipy("zeta", zeta)}

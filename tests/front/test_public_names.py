@@ -24,6 +24,9 @@ MODULES: dict[str, ModuleType] = {
     "models.data": wl.models.data,
     "models.train": wl.models.train,
     "nn.initializers": wl.nn.initializers,
+    "scipy.fft": wl.scipy.fft,
+    "scipy.linalg": wl.scipy.linalg,
+    "scipy.signal": wl.scipy.signal,
     "scipy.special": wl.scipy.special,
     "scipy.stats": wl.scipy.stats,
 }

@@ -316,3 +316,23 @@ def test_slopes_at_poles_of_gamma_are_those_of_differences() -> None:
         a, b = np.array(x), np.array(y)
         got = wl.jit(wl.vmap(wl.grad(f)))(a, b)
         np.testing.assert_allclose(got, (f(a + step, b) - f(a - step, b)) / (2 * step), 1e-7)
+
+
+def test_the_dilogarithm_is_precise_on_both_sides_of_1() -> None:
+    z = np.concatenate([np.linspace(0, 4, 41), 1 + np.array([-1e-9, 1e-9]), [1e5, 1e300]])
+    with mp.workdps(40):
+        want = np.array([float(mp.re(mp.polylog(2, 1 - mp.mpf(x)))) for x in z])
+    for dtype in (np.float64, np.float32):
+        near = z[z < 1e30].astype(dtype)
+        scale = np.maximum(np.abs(want[z < 1e30]), 1)
+        error = np.abs(wl.special.spence(near) - want[z < 1e30]) / scale
+        assert np.max(error[near == z[z < 1e30]]) < 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(wl.special.spence(z), want, rtol=2e-15, atol=5e-16)
+    assert np.isnan(wl.special.spence(-1.0))
+
+
+def test_bernoulli_numbers_are_rounded_once() -> None:
+    np.testing.assert_array_equal(wl.special.bernoulli(4), [1, -1 / 2, 1 / 6, 0, -1 / 30])
+    np.testing.assert_array_equal(
+        wl.special.bernoulli(20), [float(mp.bernoulli(n)) for n in range(21)]
+    )

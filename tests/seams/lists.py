@@ -140,6 +140,7 @@ STATIC = {
     "nn": """
         glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform orthogonal
     """,
+    "special": "bernoulli",
     "optim": """
         constant_schedule cosine_decay_schedule cosine_onecycle_schedule exponential_decay
         init_empty_state join_schedules linear_onecycle_schedule linear_schedule

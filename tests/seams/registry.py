@@ -341,6 +341,16 @@ OF_ONE = [
         ends={0.0: (-inf, inf, -inf, inf)},
         inside=positive,
     ),
+    Seam(
+        "special.spence",
+        wl.special.spence,
+        lambda z: mp.polylog(2, 1 - z),
+        (1.0, 0.5, 2.0, 0.1, 7.0),
+        inside=positive,
+    ),
+    Seam("special.cosm1", wl.special.cosm1, lambda x: mp.cos(x) - 1, (0.0, 2.0)),
+    Seam("special.exp10", wl.special.exp10, lambda x: mp.mpf(10) ** x),
+    Seam("special.rgamma", wl.special.rgamma, mp.rgamma, (1.0, 2.5, -0.5), inside=apart),
     Seam("nn.relu", wl.nn.relu, lambda x: max(x, 0), (), {0.0: zero}),
     Seam(
         "nn.leaky_relu",

@@ -7,12 +7,13 @@
 
     slopes = wl.grad(negative_log_likelihood, (0, 1))(0.5, 2.0, xs)
 
-Functions of numbers: special. Densities and probabilities: stats.
+Functions of numbers: special. Densities and probabilities: stats. Matrices: linalg. Convolutions:
+signal. Transforms: fft.
 """
 
-from . import special, stats
+from . import fft, linalg, signal, special, stats
 
-__all__ = ["special", "stats"]
+__all__ = ["fft", "linalg", "signal", "special", "stats"]
 
 
 def __dir__() -> list[str]:

@@ -6,10 +6,11 @@
 
 Normal distribution: erf, erfc, erfcx, erfinv, erfcinv, ndtr, log_ndtr, ndtri.
 Gamma: gamma, gammaln, loggamma, gammasgn, digamma, psi, polygamma, zeta, multigammaln, factorial,
-poch; of two numbers beta, betaln, binom, comb; incomplete gammainc, gammaincc, betainc.
+poch, rgamma; of two numbers beta, betaln, binom, comb; incomplete gammainc, gammaincc, betainc.
 Bessel: i0, i0e, i1, i1e. Exponential integrals: exp1, expi, expn.
 Logistic: expit, log_expit, logit; softmax, log_softmax, logsumexp of arrays.
 Entropy, with 0 log 0 = 0: entr, rel_entr, kl_div, xlogy, xlog1py. Also log1mexp.
+Others: spence, cosm1, cbrt, exp2, exp10, expm1, log1p, round; bernoulli, the numbers up to one.
 Statistics: boxcox, boxcox1p, inv_boxcox, inv_boxcox1p, exprel, huber, pseudo_huber.
 """
 

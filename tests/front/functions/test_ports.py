@@ -83,7 +83,7 @@ def test_rules_get_arguments_of_names_as_they_are() -> None:
     def power(x: Any, n: int) -> Any:
         return x**n
 
-    rule: Any = lambda n, primals, tangents: (power(*primals, n), 100.0 * n * tangents[0])  # noqa: E731
+    rule: Any = lambda n, primals, tangents: (power(primals[0], n), 100.0 * n * tangents[0])  # noqa: E731
     power.defjvp(rule)
     assert wl.grad(power)(2.0, 3) == 300
 

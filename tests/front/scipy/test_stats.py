@@ -177,12 +177,13 @@ def test_densities_of_vectors_are_those_of_scipy() -> None:
 
     a = rng.normal(size=(3, 3))
     cov, mean, x = a @ a.T + np.eye(3), rng.normal(size=3), rng.normal(size=(5, 2, 3))
-    want = scipy.stats.multivariate_normal.logpdf(x, mean, cov)
+    theirs: Any = scipy.stats.multivariate_normal.logpdf
+    want = theirs(x, mean, cov)
     log_density: Any = ours.multivariate_normal.logpdf
     np.testing.assert_allclose(log_density(x, mean, cov), want, rtol=1e-12)
     several = log_density(x, mean, np.stack([cov, cov]))
     np.testing.assert_allclose(several, want, rtol=1e-12)
-    want = scipy.stats.multivariate_normal.logpdf(x, mean, 2.0 * np.eye(3))
+    want = theirs(x, mean, 2.0 * np.eye(3))
     np.testing.assert_allclose(log_density(x, mean, 2.0), want, rtol=1e-12)
     slope = wl.grad(lambda c: np.sum(log_density(x, mean, c)))(cov)
     inverse, error = np.linalg.inv(cov), (x - mean).reshape(-1, 3)
