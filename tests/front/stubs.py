@@ -46,14 +46,18 @@ def stub(file: str) -> str:
         if isinstance(own, ModuleType):
             parts.setdefault("from . import ", []).append(name)
         elif not hasattr(numpys, name):
-            parts.setdefault(f"from {origin(own)} import ", []).append(name)
+            parts.setdefault(f"from {origin(own)} import ", []).append(f"{own.__name__} as {name}")
         elif not (extra := extras(own, function)):
             parts[f"from {place} import "].append(name)
         else:
             traced = FUNCTIONS[function]
             sized = any(p.kind is p.VAR_POSITIONAL and p.name == "args" for p in parameters(traced))
             defined.append(definition(name, function if sized else traced, extra))
-    imports = [f"{start}{n} as {n}" for start, names in parts.items() for n in names]
+    imports = [
+        start + (n if " as " in n else f"{n} as {n}")
+        for start, names in parts.items()
+        for n in names
+    ]
     needed = [
         line
         for word, line in (
@@ -70,7 +74,7 @@ def stub(file: str) -> str:
 
 
 def origin(own: Any) -> str:
-    """The module that a name of ours alone is from, as a stub imports it."""
+    """The module that a name which NumPy has not is from, as a stub imports it."""
     found = own.__module__
     return found.replace("wonderland.", "..", 1) if found.startswith("wonderland.") else found
 

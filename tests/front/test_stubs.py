@@ -94,6 +94,13 @@ NAMES = sorted(
 )
 
 
+@pytest.mark.parametrize("file", stubs.SPACES)
+def test_the_stubs_are_written_from_the_functions(file: str) -> None:
+    if os.environ.get("WONDERLAND_UPDATE"):
+        stubs.update()
+    assert (stubs.FOLDER / f"{file}.pyi").read_text() == stubs.stub(file), "WONDERLAND_UPDATE=1"
+
+
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[int, str, str]]]:
     """By file the line, the rule or "information", and the message of all that pyright says."""
@@ -140,10 +147,3 @@ def test_every_public_name_is_known(said: dict[str, list]) -> None:
     assert [n for n in vague if operator.attrgetter(n[3:])(wl) is not Any] == []
     vague = [n for n, of in told.items() if n.startswith("wl.numpy.") and of == "(...) -> Any"]
     assert vague == []
-
-
-@pytest.mark.parametrize("file", stubs.SPACES)
-def test_the_stubs_are_written_from_the_functions(file: str) -> None:
-    if os.environ.get("WONDERLAND_UPDATE"):
-        stubs.update()
-    assert (stubs.FOLDER / f"{file}.pyi").read_text() == stubs.stub(file), "WONDERLAND_UPDATE=1"

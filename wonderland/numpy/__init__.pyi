@@ -80,7 +80,7 @@ from numpy import column_stack as column_stack
 from numpy import common_type as common_type
 from numpy import complex128 as complex128
 from numpy import complex64 as complex64
-from numpy import complex_ as complex_
+from numpy import complex128 as complex_
 from numpy import complexfloating as complexfloating
 from numpy import concat as concat
 from numpy import concatenate as concatenate
@@ -135,7 +135,7 @@ from numpy import flipud as flipud
 from numpy import float16 as float16
 from numpy import float32 as float32
 from numpy import float64 as float64
-from numpy import float_ as float_
+from numpy import float64 as float_
 from numpy import float_power as float_power
 from numpy import floating as floating
 from numpy import floor as floor
