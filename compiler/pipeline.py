@@ -365,7 +365,7 @@ def assemble_on(
     code: Mapping[str, Any],
 ) -> DeviceProgram:
     """The runtime's program of `graph` for a GPU."""
-    rows, constants, _ = program_rows(graph, plan, lowered, code)
+    rows, constants, _ = program_rows(graph, plan, lowered, code, beside=True)
     ends = specs(graph.inputs), specs(graph.outputs)
     return DeviceProgram(device, rows, *ends, constants, plan.arena_bytes, plan.donated)
 
@@ -375,9 +375,10 @@ def program_rows(
     plan: Plan,
     lowered: tuple[tuple[Work, Lowered | LoweredLaunch], ...],
     code: Mapping[str, Any],
+    beside: bool = False,
 ) -> tuple[tuple[Row, ...], tuple[np.ndarray, ...], tuple[float, float]]:
     """The rows of `graph`, its constants, and seconds: of all, and of what is in no loop."""
-    made = Rows(code, {id(work): low for work, low in lowered})
+    made = Rows(code, {id(work): low for work, low in lowered}, beside=beside)
     inputs = [Slot("input", k) for k in range(len(graph.inputs))]
     outputs = [Slot("output", k) for k in range(len(graph.outputs))]
     rows, *seconds = made.of(plan, Around(inputs, outputs, Slot("arena")))

@@ -13,8 +13,8 @@ Compiled: jit, load, eval_shape, trace, ShapeDtypeStruct.
 Derivatives: grad, value_and_grad, jvp, vjp, linearize, linear_transpose, jacfwd, jacrev (also
 jacobian), hessian, hvp, stop_gradient. Many at once: vmap.
 NumPy code of others, as it is: port.
-Rules of your own: custom_jvp, custom_vjp, custom_gradient, custom_vmap, scalar_function; whole ops:
-extend.
+Rules of your own: custom_jvp, custom_vjp, custom_gradient, custom_vmap, scalar_function,
+row_function; whole ops: extend.
 Memory: checkpoint (remat), checkpoint_name, checkpoint_policies, saved_residuals,
 print_saved_residuals, memory_budget.
 While it runs: check, debug_print, debug, pure_callback, io_callback.
@@ -56,6 +56,7 @@ from .compiler.front.functions.jacobians import hessian, hvp, jacfwd, jacrev
 from .compiler.front.functions.jacobians import jacrev as jacobian
 from .compiler.front.functions.ports import custom_gradient, named_call, named_scope, typeof
 from .compiler.front.functions.ports import not_here as _not_here
+from .compiler.front.functions.row_function import row_function
 from .compiler.front.functions.scalar_function import scalar_function
 from .compiler.front.functions.vmap import vmap
 from .compiler.ir.errors import CompilerError, OverBudget, ProgramError
@@ -152,6 +153,7 @@ __all__ = [
     "pure_callback",
     "random",
     "remat",
+    "row_function",
     "saved_residuals",
     "scalar_function",
     "scipy",

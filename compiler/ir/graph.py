@@ -19,6 +19,7 @@ import numpy as np
 
 from .errors import CompilerError, ProgramError
 from .lazy import lazy
+from .network import to_dot, to_networkx
 from .parameters import Parameter, bit_key
 from .printing import print_graph
 from .source import Source, location, source
@@ -80,6 +81,11 @@ class Op:
             Op.registry[cls.name] = cls
 
     # ---- the block of an op
+
+    def native(self, *args: Type) -> tuple[int, tuple[int, ...], int] | None:
+        """Of `hosted` ops that machine code of others computes on a processor: its address, sizes,
+        and how many rows. A kernel, `kernel(args, start, stop, scratch)`, of a row a point."""
+        return None
 
     def failure(self) -> str:
         """What the error says where `passes` is not all true, without values."""
@@ -346,6 +352,21 @@ class Graph(Parameter):
     @property
     def bits(self) -> tuple[Any, ...]:
         return "graph", self.key
+
+    def to_networkx(self) -> Any:
+        """The graph as a `networkx.MultiDiGraph`: nodes numbered in order, inputs first; an edge is
+        an operand.
+
+        A node has `op` ("input" for an input), `types` of its results, `source` (the user's line,
+        or ""), `parameters` (those that are not their default), `outputs` (the places that it has
+        among the graph's) and a `label` to draw. An edge has `operand`, its place, and `result`,
+        which of those of its node it is.
+        """
+        return to_networkx(self)
+
+    def to_dot(self) -> str:
+        """The graph in the language of Graphviz, which draws it: `dot -Tsvg`."""
+        return to_dot(self)
 
     def spelled(self, functions: Mapping[int, str]) -> str:
         return functions[id(self)]

@@ -19,7 +19,10 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file
 OWN = (
     *(os.path.join(PACKAGE, part, "") for part in ("compiler", "runtime")),
     *(os.path.join(PACKAGE, "models", part, "") for part in ("nn", "optim")),
-    *(os.path.join(os.path.dirname(np.__path__[0]), name, "") for name in ("numpy", "scipy")),
+    *(
+        os.path.join(os.path.dirname(np.__path__[0]), name, "")
+        for name in ("numpy", "scipy", "numba")
+    ),
     contextlib.__file__,
     functools.__file__,
     "<string>",

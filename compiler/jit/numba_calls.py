@@ -1,6 +1,8 @@
 """Compiled programs in Numba's code: called there as functions, without Python in between.
 
-    gradient = wl.jit(wl.grad(energy)).compile(x)
+    import numba
+
+    gradient = wl.jit(wl.grad(lambda x: np.sum(np.cos(x)))).compile(np.zeros(3))
 
     @numba.njit
     def leapfrog(x, v, steps):

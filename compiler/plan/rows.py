@@ -41,6 +41,8 @@ from .plan import Plan, ValuePlace
 
 CHECK_SECONDS, MOST_TURNS = 0.02, 1 << 20  # between two looks for Ctrl-C
 UNKNOWN_TURNS = 1000  # of a loop whose length is not known
+ROW_SECONDS = 0.5e-6  # of machine code of others
+CHUNK_SECONDS = 10e-6  # of rows that one thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Rows:
     lowered: Mapping[int, Lowered | LoweredLaunch]  # by identity of the work
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     cells: int = 0
+    beside: bool = False  # a device, for which the host computes what no kernel has
 
     def of(self, plan: Plan, around: Around) -> tuple[tuple[Row, ...], float, float]:
         """The rows, the seconds of all, and those of the rows that are in no loop."""
@@ -80,7 +83,9 @@ class Rows:
             for k, work in enumerate(wave):
                 slots = [self.slot(plan.places[v], plan, around) for v in row_values(work)]
                 if isinstance(work, HostWork):
-                    rows.append(host_row(work, slots))
+                    row, seconds = self.hosted(work, slots, k == len(wave) - 1)
+                    rows.append(row)
+                    outer += seconds
                 elif isinstance(work, BodyWork):
                     row, seconds = self.body(work, slots)
                     rows.append(row)
@@ -105,6 +110,23 @@ class Rows:
         array = node.op.params["array"]
         self.constants.setdefault(array.digest, array.data)
         return Slot("constant", list(self.constants).index(array.digest))
+
+    def hosted(self, work: HostWork, slots: list[Slot], last: bool) -> tuple[Row, float]:
+        """The row of what no kernel has: Python, or on a processor machine code of others, whose
+        seconds only it knows."""
+        types = [v.type for v in work.reads]
+        native = None if self.beside else work.node.op.native(*types)
+        if native is None:
+            return host_row(work, slots), 0.0
+        address, sizes, points = native
+        nbytes = tuple(v.type.nbytes for v in row_values(work))
+        each = ROW_SECONDS + costs.seconds_of(0, sum(nbytes) // max(points, 1))
+        grain = max(1, min(points, int(CHUNK_SECONDS / each)))
+        memory = nbytes, len(work.written), 0
+        row = KernelRow(
+            address, tuple(slots), sizes, points, grain, last, work.node.op.name, *memory
+        )
+        return row, points * each
 
     # ---- bodies
 

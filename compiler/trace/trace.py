@@ -25,7 +25,6 @@ from ..ir.explain import BARE, ELSEWHERE, shown
 from ..ir.facts import effects_in, has_effect
 from ..ir.failed import failed, renamed_keywords, repaired
 from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.network import network
 from ..ir.source import Source, is_own, location, user_source
 from ..ir.types import NUMPY, Type, dtype_name
 from ..ir.walk import inline_graph
@@ -67,10 +66,6 @@ class Traced:
     def args(self) -> tuple[Value, ...]:
         """The inputs that are leaves of the arguments."""
         return self.graph.inputs[: self.inputs.size]
-
-    def network(self) -> Any:
-        """The graph as a `networkx.MultiDiGraph`, see ir/network.py."""
-        return network(self.graph)
 
 
 def traced_leaves(leaves: Sequence[Any]) -> bool:

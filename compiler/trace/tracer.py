@@ -53,6 +53,7 @@ class Syntax:
     flat: Callable[[Tracer], Any]
     eagerly: Callable[..., Any]  # a function of tracers on arrays, at once
     picked: Callable[[Tracer, Tracer], Any]  # x[mask] in foreign code
+    numbas: Callable[[Any], Callable[..., Any]]  # a function of Numba's on elements or rows
 
 
 SYNTAX = Syntax()
@@ -359,7 +360,17 @@ class Tracer(Concrete):
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         called = function if method == "__call__" else getattr(function, method)
         found = FUNCTIONS.get(called) or (SCIPY.get(called.__name__) if is_scipys(called) else None)
+        if type(called).__module__.startswith("numba."):
+            found = SYNTAX.numbas(called)
         if found is None:
+            rows = getattr(called, "signature", None)  # of a generalised ufunc
+            if rows and getattr(np, called.__name__, None) is not called:
+                raise ProgramError(
+                    f"{called.__name__}: a function that returns its results is required in a "
+                    f"trace, got a ufunc of rows {rows}",
+                    location(user_source()),
+                    f'@wl.row_function("{rows}") above @numba.njit, and return',
+                )
             refuse_function(
                 function.__name__ if method == "__call__" else f"{function.__name__}.{method}", self
             )
@@ -372,6 +383,14 @@ class Tracer(Concrete):
                 f"{function.__module__}.{function.__name__}".removeprefix("numpy."), self
             )
         return found(*args, **options)
+
+    @property
+    def _numba_type_(self) -> NoReturn:
+        raise ProgramError(
+            f"numba.njit: arrays are required in Numba's code, got a traced {self.type}",
+            location(user_source()),
+            '@wl.row_function("(n)->(n)") above @numba.njit, with the axes that it takes and gives',
+        )
 
     # ---- methods
 

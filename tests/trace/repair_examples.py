@@ -514,6 +514,37 @@ CALLS: list[Example] = [
         "x if x > 0 else -x --> np.where(x > 0, x, -x)",
         X,
     ),
+    # ---- Numba
+    (
+        "import numba\ndef exp(x):\n    return x + 1\nwl.row_function('(n)->(n)')(exp)(x)",
+        "def exp --> def my_exp ;; (exp) --> (my_exp)",
+        X + 1,
+    ),
+    (
+        "def plus(x):\n    return x + 1\nwl.row_function('n->n')(plus)(x)",
+        "wl.row_function('n->n') --> wl.row_function('(n)->(n)') ;; def plus --> import numba\n@numba.njit\ndef plus",
+        X + 1,
+    ),
+    (
+        "def plus(x):\n    return x + 1\nx = x.astype(np.float16)\nwl.row_function('(n)->(n)')(plus)(x)",
+        "(plus)(x) --> (plus)(x.astype(np.float32))",
+        X + 1,
+    ),
+    (
+        "@wl.row_function('(n)->(n)')\ndef squared(x):\n    return x * x\nwl.grad(lambda x: np.sum(squared(x)))(x)",
+        "wl.grad --> squared.defvjp(lambda x: (squared(x), x), lambda x, ct: (2 * x * ct,))\nwl.grad",
+        2 * X,
+    ),
+    (
+        "import numba\n@numba.njit\ndef plus(x):\n    return x + 1\nwl.jit(lambda x: plus(x))(x)",
+        "@numba.njit --> @wl.row_function('(n)->(n)')\n@numba.njit",
+        X + 1,
+    ),
+    (
+        "import numba\n@numba.guvectorize(['(float64[:], float64[:])'], '(n)->(n)')\ndef plus(x, y):\n    y[:] = x + 1\nwl.jit(lambda x: plus(x))(x)",
+        "@numba.guvectorize(['(float64[:], float64[:])'], '(n)->(n)') --> @wl.row_function('(n)->(n)')\n@numba.njit ;; (x, y) --> (x) ;; y[:] = --> return",
+        X + 1,
+    ),
     (
         "wl.scalar_function(lambda x: x + 1)(x)",
         "wl.scalar_function(lambda x: x + 1)(x) --> def f(x):\n    return x + 1\nwl.scalar_function(f)(x)",

@@ -442,9 +442,7 @@ def argument_parts(
     return tuple(args[n] for n in places), [leaves[i] for i in arrays], bound
 
 
-def chosen_names(
-    fun: Function, args: tuple[Any, ...], argnums: int | Sequence[int]
-) -> list[str]:
+def chosen_names(fun: Function, args: tuple[Any, ...], argnums: int | Sequence[int]) -> list[str]:
     """What the leaves of the arguments to differentiate are called."""
     structures = [tree.structure(a) for a in args]
     paths = names_of(fun, tree.structure((args, {})))
