@@ -14,6 +14,7 @@ import pytest
 from numba.core.errors import TypingError
 
 import wonderland as wl
+from wonderland.runtime.cpu.desk import Desk
 
 PARAMS = {"w": np.arange(6.0).reshape(2, 3), "b": np.ones(2, np.complex128)}
 X = np.array([1.0, -2.0, 3.0])
@@ -137,7 +138,12 @@ def test_a_forked_child_calls_too() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def desks() -> list[Any]:
+    return [o for o in gc.get_objects() if isinstance(o, Desk)]
+
+
 def test_code_keeps_its_program_alive_and_no_longer() -> None:
+    before = set(map(id, desks()))
     program = wl.jit(lambda x: np.cumsum(x) * 2).compile(X)
     names: dict[str, Any] = {"program": program}
     exec("def function(x):\n    return program(x)", names)
@@ -146,9 +152,7 @@ def test_code_keeps_its_program_alive_and_no_longer() -> None:
     function(X)
     del program, names["program"]
     gc.collect()
-    desks = [o for o in gc.get_objects() if type(o).__name__ == "Desk"]
-    alive = weakref.ref(desks[-1])
-    del desks
+    (alive,) = (weakref.ref(o) for o in desks() if id(o) not in before)
     assert function(X).tolist() == [2.0, -2.0, 4.0]
     del function
     gc.collect()
