@@ -40,12 +40,12 @@ def to_dot(graph: Any) -> str:
     """What `Graph.to_dot` gives."""
     made = to_networkx(graph)
     lines = [f"digraph {json.dumps(graph.name)} {{", "    node [shape=box]"]
-    lines += [f"    {k} [{attributes(of)}]" for k, of in made.nodes(data=True)]
+    lines += [f"    {k} [{dot_attributes(of)}]" for k, of in made.nodes(data=True)]
     lines += [f"    {a} -> {b}" for a, b in made.edges()]
     return "\n".join([*lines, "}"])
 
 
-def attributes(node: dict[str, Any]) -> str:
+def dot_attributes(node: dict[str, Any]) -> str:
     """Of a node in the language of Graphviz: what is pointed at shows parameters and source."""
     more = [f"{k}={v}" for k, v in node["parameters"].items()]
     texts = {"label": node["label"], "tooltip": "\n".join([*more, node["source"]])}
