@@ -13,7 +13,7 @@ from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
 from .moments import started
 from .transformation import Optimizer, required, transformation
-from .trees import mean, safe_increment, squares, times, tree_update_moment, tree_zeros_like
+from .trees import mean, safe_increment, squares, times, tree_update_moment, tree_zeros_like, wide
 
 __all__ = [
     "FactoredState",
@@ -63,7 +63,7 @@ def scale_by_novograd(
 
         def moved(x: Any, p: Any, m: Any, v: Any) -> Any:
             step = x / (np.sqrt(v + eps_root) + eps) + times(weight_decay, p)
-            return step + times(b1, m)
+            return step + times(b1, wide(m, x))
 
         nu = tree.map(size, g, state.nu)
         mu = tree.map(moved, g, params, state.mu, nu)

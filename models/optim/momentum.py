@@ -16,6 +16,7 @@ from .trees import (
     tree_bias_correction,
     tree_update_moment,
     tree_zeros_like,
+    wide,
 )
 
 __all__ = [
@@ -57,7 +58,7 @@ def trace(decay: Any, nesterov: bool = False, accumulator_dtype: Any = None) -> 
         return TraceState(tree_zeros_like(params, accumulator_dtype))
 
     def update(grads: Tree, state: TraceState, params: Tree = None) -> Any:
-        moved = tree.map(lambda g, v: g + times(decay, v), grads, state.trace)
+        moved = tree.map(lambda g, v: g + times(decay, wide(v, g)), grads, state.trace)
         ahead = tree.map(lambda g, v: g + times(decay, v), grads, moved) if nesterov else moved
         return ahead, TraceState(moved)
 

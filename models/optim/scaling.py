@@ -98,10 +98,11 @@ def scale_by_learning_rate(
     """
     if learning_rate is None:
         return identity()
-    sign, rate = -1 if flip_sign else 1, learning_rate
-    if callable(rate):
-        return scale_by_schedule(lambda count: sign * rate(count))
-    return scale(sign * rate)  # pyright: ignore[reportOperatorIssue]
+    if callable(learning_rate):
+        rate: Schedule = learning_rate
+        return scale_by_schedule((lambda count: -rate(count)) if flip_sign else rate)
+    number: Any = learning_rate
+    return scale(-number if flip_sign else number)
 
 
 @explained

@@ -12,7 +12,6 @@ from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
 from ...compiler.trace.trace import keeps_bf16
-from .schedules import Schedule
 
 __all__ = [
     "EmptyState",
@@ -38,7 +37,7 @@ __all__ = [
 
 Tree = Any
 Params = Updates = OptState = Tree
-ScalarOrSchedule = float | Any | Schedule
+ScalarOrSchedule = Any  # a number, an array of one, or a Schedule
 
 
 class Optimizer(NamedTuple):

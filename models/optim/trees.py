@@ -294,7 +294,12 @@ safe_int32_increment = safe_increment
 
 def mean(decay: Any, before: Any, x: Any) -> Any:
     """decay * before + (1 - decay) * x: one step of a running mean."""
-    return times(decay, before) + times(1 - decay, x)
+    return times(decay, wide(before, x)) + times(1 - decay, x)
+
+
+def wide(kept: Any, x: Any) -> Any:
+    """What is kept in a narrower dtype than that of x, in it."""
+    return kept.astype(x.dtype) if kept.dtype.itemsize < x.dtype.itemsize else kept
 
 
 @explained
@@ -366,9 +371,16 @@ def tree_split_key_like(rng_key: Any, target_tree: Tree) -> Tree:
 def tree_random_like(
     rng_key: Any, target_tree: Tree, sampler: Callable[..., Any] = random.normal, dtype: Any = None
 ) -> Tree:
-    """sampler(key, shape, dtype) for each array, with keys split of the one."""
-    keys = tree_split_key_like(rng_key, target_tree)
-    return tree.map(lambda x, k: sampler(k, np.shape(x), dtype or x.dtype), target_tree, keys)
+    """sampler(key, shape, dtype) for each array, with keys split of the one.
+
+    Halves are drawn as f32.
+    """
+
+    def drawn(x: Any, key: Any) -> Any:
+        wide = dtype or (np.float32 if x.dtype.itemsize < 4 else x.dtype)
+        return sampler(key, np.shape(x), wide).astype(dtype or x.dtype)
+
+    return tree.map(drawn, target_tree, tree_split_key_like(rng_key, target_tree))
 
 
 # ---------------------------------------------------------------- by names

@@ -171,7 +171,8 @@ class MultiSteps:
 
     `every_k_schedule`: k, or a function of outer steps; without `use_grad_mean` it is the sum;
     should_skip_update_fn(updates, gradient_step, params) gives (skip, a tree to keep in the state):
-    a gradient that is skipped counts for nothing.
+    a gradient that is skipped counts for nothing. Sums are of `accumulator_dtype`: for None f32 for
+    halves, else the dtype of the parameter.
     """
 
     def __init__(
@@ -180,7 +181,7 @@ class MultiSteps:
         every_k_schedule: int | Callable[[Any], Any],
         use_grad_mean: bool = True,
         should_skip_update_fn: Callable[..., tuple[Any, Tree]] | None = None,
-        accumulator_dtype: Any = np.float32,
+        accumulator_dtype: Any = None,
     ) -> None:
         self.inner_opt = with_extra_args_support(opt)
         self.every = every_k_schedule
@@ -192,8 +193,12 @@ class MultiSteps:
         """The state before the first step."""
         zeros = tree_zeros_like(params)
         skipped = self.skip(zeros, started(), params)[1]
-        sums = tree_zeros_like(params, self.accumulator_dtype)
+        sums = tree.map(self._nothing, params)
         return MultiStepsState(started(), started(), self.inner_opt.init(params), sums, skipped)
+
+    def _nothing(self, p: Any) -> Any:
+        dtype = np.float32 if p.dtype.itemsize < 4 else p.dtype
+        return np.zeros_like(p, dtype=self.accumulator_dtype or dtype)
 
     def update(
         self, updates: Tree, state: MultiStepsState, params: Tree = None, **extra: Any
@@ -203,10 +208,11 @@ class MultiSteps:
         every = self.every(state.gradient_step) if callable(self.every) else self.every
 
         def added(g: Any, a: Any) -> Any:
+            g = g.astype(a.dtype)
             total = a + times(1 / (state.mini_step + 1.0), g - a) if self.use_grad_mean else a + g
             return np.where(skip, a, total)
 
-        sums = cast_like(tree.map(added, updates, state.acc_grads), state.acc_grads)
+        sums = tree.map(added, updates, state.acc_grads)
         now = np.logical_and(state.mini_step == every - 1, np.logical_not(skip))
         moved, inner = _either(
             now,

@@ -41,7 +41,7 @@ def sigmoid(x: Any) -> Any:
 
 def simplex(s: np.ndarray) -> np.ndarray:
     """The point of the simplex that is next to s, by halving the level."""
-    low, high = s.max() - 1, s.max()
+    low, high, level = s.max() - 1, s.max(), s.max()
     for _ in range(100):
         level = (low + high) / 2
         low, high = (level, high) if np.maximum(s - level, 0).sum() > 1 else (low, level)
