@@ -25,7 +25,7 @@ Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, ver
 default_dtype, default_matmul_precision.
 Names of others: numpy, scipy, lax, random, nn, optim, models, special, tree, tree_util, ops,
 testing.
-Errors: ProgramError, OverBudget, CompilerError, WideningWarning.
+Errors: ProgramError, OverBudget, CompilerError, WideningWarning, FrozenRandomWarning.
 """
 
 import importlib
@@ -85,6 +85,7 @@ from .compiler.settings import (
     memory_budget,
     verify,
 )
+from .compiler.trace.frozen import FrozenRandomWarning
 from .compiler.trace.lint import WideningWarning
 from .compiler.trace.trace import trace
 
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Array",
     "CompilerError",
+    "FrozenRandomWarning",
     "OverBudget",
     "ProgramError",
     "ShapeDtypeStruct",

@@ -40,6 +40,7 @@ from ..settings import Settings, active, bytes_of, changed, float_of
 from ..trace import tree
 from ..trace.arguments import Ints, Static, Strings, places_and_names, positional
 from ..trace.arrays import plain
+from ..trace.frozen import watched
 from ..trace.operands import is_wide
 from ..trace.standing import Carrying, StandIn, name_of
 from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
@@ -383,7 +384,8 @@ class Jitted(StandIn[P, R]):
         device = program_device(key.settings.device)
 
         def lowered(recomputed: Recomputed) -> Candidate:
-            traced = self.traced(key.static, dynamic, recomputed)
+            with watched(self.function):
+                traced = self.traced(key.static, dynamic, recomputed)
             # to find where a NaN was born, the arguments must be as they were
             donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
             lowering = back_end().Lowering.of(traced.graph, donated=donated, device=device)

@@ -27,7 +27,7 @@ from ..ir.source import location, user_source
 from ..ir.types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, language_dtype
 from ..kernel.scalar import cast as scalar_cast
 from ..ops.elementwise import cast, ne
-from ..ops.source import full, python_type
+from ..ops.source import Constant, full, python_type
 from ..ops.view import broadcast, reshape
 from ..settings import active as active_settings
 from ..settings import default_matmul_precision
@@ -262,7 +262,10 @@ def whole(x: Any) -> int | None:
 
 
 def several(x: Any) -> Sequence[Any]:
-    """What is given as one or as a sequence, as a sequence."""
+    """What is given as one or as a sequence, as a sequence; of a traced constant its numbers."""
+    node = x._value.node if isinstance(x, Tracer) else None
+    if node is not None and isinstance(node.op, Constant) and x.ndim:
+        return node.op.array.data.tolist()
     if hasattr(x, "__array__") and not isinstance(x, Tracer) and x.ndim:
         return x.tolist()
     return x if isinstance(x, (tuple, list, range)) else (x,)

@@ -584,6 +584,14 @@ def filled_anew(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
+def uncalled(at: Failed) -> tuple[ast.AST, str] | None:
+    """x.device() --> x.device"""
+    match at.node:
+        case ast.Call(func=ast.Attribute() as func, args=[], keywords=[]):
+            return at.node, at.text(func)
+    return None
+
+
 def reshaped(at: Failed) -> tuple[ast.AST, str] | None:
     """x.shape = s --> x = x.reshape(s)"""
     match at.statement:

@@ -34,7 +34,7 @@ from . import tree
 from .arrays import argument_array, refuse_subclasses
 from .operands import is_weak, is_wide, new, operand, value
 from .peers import meaning
-from .repairs import reshaped
+from .repairs import reshaped, uncalled
 from .standing import name_of
 from .static_fields import Inputs
 from .tracer import FUNCTIONS, SYNTAX, Recomputed, Trace, Tracer, active, current, nearest, tracing
@@ -66,6 +66,9 @@ class Traced:
     def args(self) -> tuple[Value, ...]:
         """The inputs that are leaves of the arguments."""
         return self.graph.inputs[: self.inputs.size]
+
+    def __str__(self) -> str:
+        return str(self.graph)
 
 
 def traced_leaves(leaves: Sequence[Any]) -> bool:
@@ -234,8 +237,8 @@ def _in_the_users_line(error: BaseException) -> ProgramError | None:
         case ast.Call(func=ast.Attribute(attr=name, value=of) as func) if isinstance(
             at.value(of), Tracer
         ) and not callable(at.value(func)):
-            what = f"{name}: a method is required, got an attribute ({error})"
-            repair = repaired((meaning,), "", at)
+            what = f"{name}: a method is required, got what is no function ({error})"
+            repair = repaired((meaning, uncalled), "", at)
         case ast.Call(func=func, args=args):
             called = at.value(func)
             name = getattr(called, "__name__", "function")

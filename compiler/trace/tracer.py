@@ -559,7 +559,7 @@ def nearest(name: str) -> str:
     if name.endswith(" (vectorized)"):
         return "wl.vmap(f)(x), or f(x) itself where it computes by element"
     names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.75)
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.75) if len(name) > 3 else []
     return HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
 
 

@@ -568,6 +568,14 @@ np.isdtype(x.dtype, "real floating")
 """
 
 BODIES = """\
+y = x.copy()
+y.sort()
+return y
+---
+y = m * 1
+y.sort(axis=0)
+return y
+---
 x = x.copy()
 x[0] = 5.0
 return x
@@ -1123,7 +1131,6 @@ x.any() --> x.any()
 x.outer(y) --> np.outer(x, y)
 x.view_as(y) --> x
 x.reshape_as(y) --> x
-x.sort(descending=True)[0] --> np.sort(x)[::-1]
 x.unique() --> np.unique(x)
 x.nonzero() --> np.nonzero(x)
 x.where(b, y) --> np.where(b, x, y)
