@@ -341,7 +341,7 @@ class Tracer(Concrete):
 
     def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
         """wonderland.numpy, for who writes for the Array API standard."""
-        np.empty(0).__array_namespace__(api_version=api_version)  # whether it is a version
+        vars(np.ndarray)["__array_namespace__"](np.empty(0), api_version=api_version)  # or raises
         return sys.modules["wonderland.numpy"]
 
     @property

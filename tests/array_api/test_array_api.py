@@ -67,5 +67,3 @@ def test_the_standard_is_kept_where_numpy_keeps_it(
         if test not in numpys and not any(fnmatchcase(test, p) for p in patterns)
     }
     assert odd == {}
-    unused = [p for p in patterns if p != "*" and not any(fnmatchcase(t, p) for t in ours)]
-    assert module == "wonderland.numpy" or unused == []

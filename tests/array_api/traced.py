@@ -171,7 +171,7 @@ class Namespace:
         if isinstance(found, ModuleType):
             return Namespace(found)
         if name == "from_dlpack":  # which makes an array, outside of all traces
-            return lambda x, /, **options: Array(found(held(x), **options))
+            return functools.wraps(found)(lambda x, /, **o: Array(found(held(x), **o)))
         if not callable(found) or isinstance(found, type) or name.startswith("__"):
             return found
 

@@ -63,6 +63,7 @@ def stub(file: str) -> str:
         for word, line in (
             ("Sequence[", "from collections.abc import Sequence"),
             ("Any", "from typing import Any"),
+            ("builtins.", "import builtins"),
             ("NDArray", "from numpy.typing import NDArray"),
         )
         if word in "".join(defined)
@@ -129,7 +130,8 @@ def annotation(told: Any) -> str:
     """An annotation as a user sees it: traced values are arrays."""
     text = told if isinstance(told, str) else "Any"
     text = re.sub(r"\bTracer\b", "NDArray[Any]", text)
-    return text if re.fullmatch(KNOWN, text) else "Any"
+    text = text if re.fullmatch(KNOWN, text) else "Any"
+    return re.sub(r"\bbool\b", "builtins.bool", text)  # for bool is NumPy's there
 
 
 def update() -> None:

@@ -347,8 +347,9 @@ def einsum_path(
     subscripts: Any, /, *operands: Any, optimize: Any = "greedy", einsum_call: bool = False
 ) -> Any:
     """NumPy's path for the shapes of the operands, and what it costs; einsum chooses its own."""
-    shapes = [
+    shapes: list[Any] = [
         np.broadcast_to(np.float64(0), x.shape) if isinstance(x, Tracer) else x
         for x in (subscripts, *operands)
     ]
-    return np.einsum_path(*shapes, optimize=optimize, einsum_call=einsum_call)
+    del einsum_call  # NumPy's own
+    return np.einsum_path(*shapes, optimize=optimize)

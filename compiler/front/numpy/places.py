@@ -55,7 +55,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]
     sizes, found = shape_given("unravel_index", shape), []
     first = _order("unravel_index", order)
     if not isinstance(at := operand(indices), Tracer):
-        return tuple(map(tracer, np.unravel_index(at, sizes, order)))
+        return tuple(map(tracer, np.unravel_index(at, sizes, "F" if first else "C")))
     rest = _integers("unravel_index", at)
     for n in sizes if first else sizes[::-1]:
         found.append(rest % max(n, 1))

@@ -59,7 +59,10 @@ def _reduce(function: np.ufunc) -> Method:
         name = f"{function.__name__}.reduce"
         x: Any = tracer(array)
         x = x.astype(_dtype_of(function, x, dtype))
-        first = function.identity if initial is None else initial
+        identity = function.identity
+        with np.errstate(all="ignore"):  # -1 is all bits of unsigned integers
+            neutral = None if identity is None else np.asarray(identity).astype(x.dtype)
+        first = neutral if initial is None else initial
         if where is not True:
             if first is None:
                 raise wrong(f"{name}: initial= is required beside where=")
@@ -70,7 +73,7 @@ def _reduce(function: np.ufunc) -> Method:
         count = math.prod(x.shape[i] for i in axes)
         rows = reshape(moveaxis(x, axes, range(len(axes))), (count, *rest))
         if count == 1 and initial is None:
-            initial = function.identity  # as NumPy begins: hypot of -1 alone is 1
+            initial = neutral  # as NumPy begins: hypot of -1 alone is 1
         if not rows.shape[0]:
             if first is None:
                 raise wrong(f"{name}: at least one element is required, got {x.type}")

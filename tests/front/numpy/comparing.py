@@ -100,17 +100,16 @@ def tolerance(call: Call) -> float:
 
 
 ADDING = (
-    "sum prod nansum nanprod mean nanmean var std nanvar nanstd average "
-    "cumsum cumprod nancumsum nancumprod "
-    "trapezoid cumulative_sum cumulative_prod median nanmedian quantile nanquantile "
+    "sum prod nansum nanprod mean nanmean var std nanvar nanstd average cumsum cumprod nancumsum "
+    "nancumprod trapezoid cumulative_sum cumulative_prod median nanmedian quantile nanquantile "
     "percentile nanpercentile interp matmul dot inner vdot vecdot outer kron tensordot einsum "
     "linspace geomspace logspace polyval vander trace linalg.norm linalg.vector_norm "
     "linalg.matrix_norm linalg.matrix_power linalg.multi_dot linalg.matmul linalg.outer "
     "linalg.vecdot linalg.tensordot linalg.trace add.reduce add.accumulate multiply.reduce "
-    "multiply.accumulate logaddexp.accumulate histogram histogram2d histogramdd mul truediv pow "
-    "i0 kaiser unwrap gradient cov corrcoef "
-    "fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fft2 fft.ifft2 fft.rfft2 "
-    "fft.irfft2 fft.fftn fft.ifftn fft.rfftn fft.irfftn "
+    "multiply.accumulate logaddexp.accumulate hypot.reduce hypot.accumulate logaddexp2.reduce "
+    "logaddexp2.accumulate histogram histogram2d histogramdd mul truediv pow i0 kaiser unwrap "
+    "gradient cov corrcoef fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fft2 "
+    "fft.ifft2 fft.rfft2 fft.irfft2 fft.fftn fft.ifftn fft.rfftn fft.irfftn "
 )
 """What adds up, or interpolates."""
 
