@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 
 class _Foreign(threading.local):
@@ -12,6 +13,10 @@ class _Foreign(threading.local):
 
 
 _foreign = _Foreign()
+
+
+ATTRIBUTES: dict[str, Callable[[Any], Any]] = {}
+"""Attributes of ndarrays that traced values have in foreign code alone."""
 
 
 def traces_foreign() -> bool:

@@ -30,7 +30,7 @@ from ..ops.nested.bodies import Control
 from ..ops.source import Constant
 from .aliases import AliasMemory, Memories, read_only_kind
 from .concrete import Concrete
-from .foreign import traces_foreign
+from .foreign import ATTRIBUTES, traces_foreign
 from .hints import HINTS
 from .peers import meaning, nearest_attribute, told
 
@@ -519,6 +519,8 @@ class Tracer(Concrete):
         SYNTAX.setitem(self, ..., value)
 
     def __getattr__(self, name: str) -> Any:
+        if name in ATTRIBUTES and traces_foreign():
+            return ATTRIBUTES[name](self)
         if name.startswith("_"):
             raise AttributeError(f"'Tracer' object has no attribute '{name}'", name=name, obj=self)
         refuse_attribute(name, self)

@@ -33,7 +33,7 @@ NEVER = {*sys.stdlib_module_names, "numpy", "scipy", "wonderland"} - {"__main__"
 
 
 class Through:
-    """A function of NumPy's, SciPy's or Python's."""
+    """A function of NumPy's, SciPy's or Python's, or one that makes a generator."""
 
     def __init__(self, function: Any) -> None:
         functools.update_wrapper(self, function, updated=())
@@ -41,7 +41,10 @@ class Through:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         function = self.function
-        return call(function, args, options) if traces_foreign() else function(*args, **options)
+        if not traces_foreign():
+            return function(*args, **options)
+        found = call(function, args, options)
+        return RandomStandIn(found) if isinstance(found, RANDOM) else found
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.function, name)
@@ -188,6 +191,7 @@ OTHERS.update({
     math.fsum: lambda xs: functools.reduce(lambda x, y: x + y, xs),
     max: _extreme(np.maximum, max), min: _extreme(np.minimum, min),
 })  # fmt: skip
+OTHERS[np.isscalar] = lambda x: isinstance(x, Tracer) and not x.ndim
 BUILTINS: dict[str, Any] = {
     **{of.__name__: KINDS[of] for of in (float, int, complex)},
     "max": Through(max),
@@ -280,6 +284,18 @@ class Row:
 # ---------------------------------------------------------------- what has a stand-in
 
 
+class RandomStandIn:
+    """A generator of random numbers, which in a trace gives drafts."""
+
+    def __init__(self, generator: Any) -> None:
+        self.generator = generator
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.generator, name)
+        return Through(found) if callable(found) and not name.startswith("_") else found
+
+
+RANDOM = np.random.Generator, np.random.RandomState
 CACHED = type(functools.lru_cache(lambda: None))
 SPACES = ("numpy", "scipy.special")
 _doors: dict[str, Door] = {}
@@ -288,6 +304,8 @@ _doors: dict[str, Door] = {}
 def stand_in(x: Any) -> Any:
     """The stand-in for a thing of NumPy's, or the thing itself."""
     if isinstance(x, type):
+        if x is np.random.RandomState:
+            return Through(x)
         return KINDS.get(x) or (Vectorized if x is np.vectorize else x)
     if isinstance(x, ModuleType):
         return door(x)
@@ -297,6 +315,8 @@ def stand_in(x: Any) -> Any:
         return Uncached(x)
     if x is np.r_ or x is np.c_:
         return Row(x)
+    if isinstance(x, RANDOM):
+        return RandomStandIn(x)
     return Through(x) if is_function(x) else x
 
 
@@ -312,7 +332,8 @@ def is_function(x: Any) -> bool:
     except TypeError:
         return False
     module = getattr(x, "__module__", None) or ""
-    return (module.split(".")[0] == "numpy" and hasattr(x, "__name__")) or module in SPACES
+    known = is_numpys(module) or module.startswith("scipy.special")
+    return known and hasattr(x, "__name__")
 
 
 def door(module: ModuleType) -> ModuleType:

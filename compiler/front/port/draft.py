@@ -21,8 +21,9 @@ from ...ir.types import NAMES, Type, type_of
 from ...ops.source import full
 from ...trace.aliases import AliasMemory
 from ...trace.concrete import Concrete
-from ...trace.operands import unsupported
+from ...trace.foreign import ATTRIBUTES
 from ...trace.tracer import FUNCTIONS, SCIPY, Tracer, active, current, is_scipys, refuse_function
+from .. import special
 
 # ---------------------------------------------------------------- what is traced
 
@@ -134,7 +135,10 @@ def call(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if dtype is None or given[0].dtype == dtype:
             return given[0]
         return given[0].astype(dtype)
-    if isinstance(function, np.ufunc) or named.get("out") is not None:
+    if isinstance(function, np.ufunc) and len(args) > function.nin:  # out= by place
+        options = {**options, "out": args[function.nin :]}
+        given = given[: function.nin]
+    if isinstance(function, np.ufunc) or options.get("out") is not None:
         return into_place(function, given, named, options)
     return ours(function)(*given, **named)
 
@@ -148,6 +152,8 @@ def ours(function: Any) -> Callable[..., Any]:
     found = FUNCTIONS.get(function)
     if found is None and is_scipys(function):
         found = SCIPY.get(function.__name__)
+    if found is None and (getattr(function, "__module__", "") or "").startswith("scipy.special"):
+        found = getattr(special, function.__name__, None)
     return found or OTHERS.get(function) or refusing(function)
 
 
@@ -181,27 +187,34 @@ def into_place(
     places = options.get("out")
     mask = named.pop("where", True) if isinstance(function, np.ufunc) else True
     named.pop("out", None)
-    count = getattr(function, "nin", len(given))
-    if isinstance(function, np.ufunc) and len(given) > count:  # out= by place
-        unsupported(function.__name__, out_by_place=given[count])
     if mask is not True:  # what is left out must not make slopes that are none
         inside = 0.5 if function in (np.arcsin, np.arccos, np.arctanh) else 1
         given = tuple(FUNCTIONS[np.where](mask, x, inside) for x in given)
     found = ours(function)(*given, **named)
     if places is None:
         return found if mask is True else FUNCTIONS[np.where](mask, found, 0)
-    into = places[0] if isinstance(places, tuple) else places
-    if isinstance(into, Draft):
-        into.become()
-    elif not isinstance(into, Tracer):
+    several = found if isinstance(found, tuple) else (found,)
+    into = places if isinstance(places, tuple) else (places,)
+    made = tuple(
+        x if place is None else into_named(function, place, x, mask)
+        for x, place in zip(several, into, strict=True)
+    )
+    return made if isinstance(found, tuple) else made[0]
+
+
+def into_named(function: Any, place: Any, found: Any, mask: Any) -> Any:
+    """What `out=` names, with a result in it where the mask holds."""
+    if isinstance(place, Draft):
+        place.become()
+    elif not isinstance(place, Tracer):
         raise ProgramError(
             f"{function.__name__}: out= of an array that the traced code made is required, "
-            f"got {type(into).__name__}",
+            f"got {type(place).__name__}",
             location(user_source()),
             "a new array, by np.empty_like, for what is computed",
         )
-    into[...] = found if mask is True else FUNCTIONS[np.where](mask, found, into)
-    return into
+    place[...] = found if mask is True else FUNCTIONS[np.where](mask, found, place)
+    return place
 
 
 # ---------------------------------------------------------------- the array
@@ -301,6 +314,22 @@ class Draft(Concrete):
     def shape(self, shape: Any) -> None:
         self._value = self.array.reshape(shape)
 
+    @property
+    def real(self) -> Any:
+        return drafted(np.real(self.array), (self,))
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self[...] = value + 1j * self.imag if self.array.dtype.kind == "c" else value
+
+    @property
+    def imag(self) -> Any:
+        return drafted(np.imag(self.array), (self,))
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self[...] = self.real + 1j * value
+
     # ---- reading and writing
 
     def __getitem__(self, at: Any) -> Any:
@@ -321,6 +350,8 @@ class Draft(Concrete):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"'Draft' object has no attribute {name!r}")
+        if name == "flat":
+            return FlatItems(self)
         found = getattr(self.array, name)
         return Method(self, name) if callable(found) else drafted(found, (self,))
 
@@ -429,6 +460,40 @@ class Draft(Concrete):
     __iand__ = _in_place(operator.iand)
     __ior__ = _in_place(operator.ior)
     __ixor__ = _in_place(operator.ixor)
+
+
+class FlatItems:
+    """x.flat, to read and to write."""
+
+    def __init__(self, of: Any) -> None:
+        self.of = of
+
+    def at(self, i: Any) -> Any:
+        return np.unravel_index(np.arange(self.of.size)[unwrapped(i)], self.of.shape)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.of[self.at(i)]
+
+    def __setitem__(self, i: Any, value: Any) -> None:
+        self.of[self.at(i)] = value
+
+    def __len__(self) -> int:
+        return self.of.size
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(self.of.size))
+
+
+def sorted_in_place(x: Any) -> Callable[..., None]:
+    """x.sort"""
+
+    def sort(axis: int = -1, **options: Any) -> None:
+        x[...] = FUNCTIONS[np.sort](x, axis, **options)
+
+    return sort
+
+
+ATTRIBUTES.update(flat=FlatItems, sort=sorted_in_place)
 
 
 class Method:

@@ -40,8 +40,10 @@ class Picked(Mixed):
 
     def apply(self, function: Any, args: Any, options: dict[str, Any]) -> Any:
         """A function by place of it and others of the same mask, or a reduction of it."""
-        if function in REDUCTIONS and len(args) == 1 and not options:
-            return self.reduced(function)
+        if function in REDUCTIONS and args[0] is self and len(args) < 3:
+            axis = args[1] if len(args) == 2 else options.pop("axis", None)
+            if axis in (None, 0) and not options:
+                return self.reduced(function, axis)
         if not isinstance(function, np.ufunc) and function not in PLACEWISE:
             self.refuse(getattr(function, "__name__", "x[mask]"))
         given = [self.alike(x) for x in args]
@@ -57,14 +59,15 @@ class Picked(Mixed):
             self.refuse("x[mask] and an array")
         return x
 
-    def reduced(self, function: Any) -> Any:
+    def reduced(self, function: Any, axis: int | None) -> Any:
+        """A reduction of all elements, or along the axis of the mask."""
         whole, mask = self.whole, self.mask
-        spread = FUNCTIONS[np.broadcast_to](
-            mask.reshape(mask.shape + (1,) * (whole.ndim - mask.ndim)), whole.shape
-        )
+        axes = None if axis is None else tuple(range(mask.ndim))
         if function in (np.max, np.min):  # the others are copies of one of them
-            return FUNCTIONS[function](whole)
-        return FUNCTIONS[function](whole, where=spread)
+            return FUNCTIONS[function](whole, axes)
+        spread = mask.reshape(mask.shape + (1,) * (whole.ndim - mask.ndim))
+        inside = FUNCTIONS[np.broadcast_to](spread, whole.shape)
+        return FUNCTIONS[function](whole, axes, where=inside)
 
     def put_into(self, x: Any, at: Any) -> None:
         """x[at] = the elements"""
