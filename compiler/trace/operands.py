@@ -595,6 +595,8 @@ def places_given(
     """The traced arrays that `out=` names, of each result. An ndarray can't be written to while
     tracing."""
     places = out if isinstance(out, tuple) else (out,) + (None,) * (count - 1)
+    of_foreign_code = (not isinstance(o, Tracer) and hasattr(o, "become") for o in places)
+    places = tuple(o.become() if f else o for o, f in zip(places, of_foreign_code, strict=True))  # pyright: ignore[reportOptionalMemberAccess]
     if len(places) != count or any(not isinstance(o, (Tracer, type(None))) for o in places):
         raise wrong(
             f"{name}: a new result is required, got out=, which writes into an array",

@@ -54,6 +54,7 @@ class Syntax:
     eagerly: Callable[..., Any]  # a function of tracers on arrays, at once
     picked: Callable[[Tracer, Tracer], Any]  # x[mask] in foreign code
     numbas: Callable[[Any], Callable[..., Any]]  # a function of Numba's on elements or rows
+    places: Callable[[Value, Value], Any]  # of a view, in what it is one of
 
 
 SYNTAX = Syntax()
@@ -181,7 +182,7 @@ def _function(function: Any) -> Callable[..., Any]:
     """A method that is a NumPy function on the array."""
 
     def method(self: Tracer, *args: Any, **options: Any) -> Any:
-        return FUNCTIONS[function](self, *args, **options)
+        return self.viewed(FUNCTIONS[function](self, *args, **options))
 
     method.__name__ = function.__name__
     method.__doc__ = f"numpy.{function.__name__} of the array."
@@ -253,6 +254,8 @@ class Tracer(Concrete):
 
     @property
     def value(self) -> Value:
+        if self.seen != self.memory.writes and self.base is not None:
+            self.read_again()
         if self.seen != self.memory.writes:
             raise ProgramError(
                 f"trace: memory of {self.type} was written to, of which this is another view",
@@ -270,16 +273,38 @@ class Tracer(Concrete):
         kind = read_only_kind(self._value)
         return "" if kind == "a view" and traces_foreign() else kind
 
+    def viewed(self, found: Any) -> Any:
+        """A result, which foreign code may write to if it is a view."""
+        if traces_foreign() and isinstance(found, Tracer) and found is not self:
+            view = found.memory is self.memory and found.base is None
+            found.base = (self, self._value) if view else found.base
+        return found
+
+    def place(self) -> tuple[Tracer, Any]:
+        """What it is a view of, and of which part: an index, or ... of another shape."""
+        assert self.base is not None
+        of, at = self.base
+        if isinstance(at, Value):
+            self.base = of, SYNTAX.places(self._value, at)
+        return self.base
+
+    def read_again(self) -> None:
+        """Stands for what is there now in the array that it is a view of."""
+        of, at = self.place()
+        there = of.reshape(self.shape) if at is Ellipsis else SYNTAX.getitem(of, at)
+        self._value, self.weak, self.seen = there.value, of.weak, self.memory.writes
+
     def write(self, made: Tracer) -> None:
-        """Stands for the value of `made` from here on, and so does that part of what it is x[i]
+        """Stands for the value of `made` from here on, and so does that part of what it is a view
         of."""
         if self.base is not None:
-            SYNTAX.setitem(*self.base, made)
-            of, self.weak = self.base[0], self.base[0].weak
-            there = made if made.dtype == of.dtype else SYNTAX.getitem(*self.base)
-            self._value = self.owner.memories.holding(there.value, self.memory)
-            self.seen = self.memory.writes
-            return
+            of, at = self.place()
+            SYNTAX.setitem(of, at, made.reshape(of.shape) if at is Ellipsis else made)
+            if made.dtype != of.dtype:
+                return self.read_again()
+            self._value = self.owner.memories.holding(made.value, self.memory)
+            self.weak, self.seen = of.weak, self.memory.writes
+            return None
         value, self.weak = made.value, made.weak
         self.replaced = self.memory, self._value
         self.memory.writes += 1
@@ -315,11 +340,11 @@ class Tracer(Concrete):
 
     @property
     def T(self) -> Tracer:
-        return FUNCTIONS[np.transpose](self)
+        return self.viewed(FUNCTIONS[np.transpose](self))
 
     @property
     def mT(self) -> Tracer:
-        return FUNCTIONS[np.matrix_transpose](self)
+        return self.viewed(FUNCTIONS[np.matrix_transpose](self))
 
     @property
     def at(self) -> Any:
@@ -452,14 +477,15 @@ class Tracer(Concrete):
         return FUNCTIONS[np.astype](self, dtype, copy=copy)
 
     def reshape(self, *shape: Any, order: str = "C") -> Tracer:
-        return FUNCTIONS[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order)
+        wanted = shape[0] if len(shape) == 1 else shape
+        return self.viewed(FUNCTIONS[np.reshape](self, wanted, order=order))
 
     def flatten(self, order: str = "C") -> Tracer:
         return FUNCTIONS[np.ravel](self, order).copy()
 
     def transpose(self, *axes: Any) -> Tracer:
         one = len(axes) == 1 and (axes[0] is None or np.ndim(axes[0]) > 0)
-        return FUNCTIONS[np.transpose](self, axes[0] if one else axes or None)
+        return self.viewed(FUNCTIONS[np.transpose](self, axes[0] if one else axes or None))
 
     # ---- operators
 

@@ -790,12 +790,6 @@ PORTED: list[Example] = [
         2 * X,
     ),
     (
-        "double = lambda a: 2 * a\n"
-        "wl.jit(wl.port(lambda x: np.vectorize(double, signature='()->()')(x)))(x)",
-        "np.vectorize(double, signature='()->()') --> wl.vmap(double)",
-        2 * X,
-    ),
-    (
         "wl.jit(wl.port(lambda x: np.r_[x, 0:2]))(x)",
         "np.r_[x, 0:2] --> np.concatenate([np.atleast_1d(x), np.arange(2)])",
         np.r_[X, 0:2],

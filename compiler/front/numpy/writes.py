@@ -60,7 +60,7 @@ def setitem(x: Tracer, at: Any, value: Any) -> None:
     if isinstance(value, Tracer) and completes(x, at, value):
         x.seen = x.memory.writes
     writable(x, "x[i] = v")
-    if hasattr(value, "put_into"):  # elements of a traced mask
+    if not isinstance(value, Tracer) and hasattr(value, "put_into"):  # elements of a traced mask
         return value.put_into(x, at)
     x.write(updated(x, at, value, "set"))
 

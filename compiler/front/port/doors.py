@@ -25,6 +25,7 @@ from ...trace.foreign import traces_foreign
 from ...trace.tracer import FUNCTIONS, Tracer
 from .. import special
 from ..functions.vmap import vmap
+from ..numpy import application
 from ..numpy.shapes import broadcast_arrays
 from .draft import OTHERS, REAL, Draft, call, traced, unwrapped
 
@@ -191,6 +192,7 @@ OTHERS.update({
     math.fsum: lambda xs: functools.reduce(lambda x, y: x + y, xs),
     max: _extreme(np.maximum, max), min: _extreme(np.minimum, min),
 })  # fmt: skip
+OTHERS[np.ndenumerate] = lambda x: ((i, x[i]) for i in np.ndindex(x.shape))
 OTHERS[np.isscalar] = lambda x: isinstance(x, Tracer) and not x.ndim
 BUILTINS: dict[str, Any] = {
     **{of.__name__: KINDS[of] for of in (float, int, complex)},
@@ -219,12 +221,8 @@ class Vectorized:
             concrete = np.vectorize(self.function, **unwrapped(self.options))
             return call(concrete, args, options) if traces_foreign() else concrete(*args, **options)
         if options or self.options.get("excluded") or self.options.get("signature"):
-            raise ProgramError(
-                "vectorize: a function of numbers by place is required for traced arrays, "
-                "got signature=, excluded= or keywords",
-                location(user_source()),
-                "wl.vmap(f)(x)",
-            )
+            ours = application.vectorize(self.function, **unwrapped(self.options))
+            return ours(*unwrapped(args), **unwrapped(options))
         given = broadcast_arrays(*unwrapped(args))
         shape, function = given[0].shape, getattr(self.function, "function", self.function)
         if function in OTHERS or isinstance(function, np.ufunc):
@@ -304,7 +302,7 @@ _doors: dict[str, Door] = {}
 def stand_in(x: Any) -> Any:
     """The stand-in for a thing of NumPy's, or the thing itself."""
     if isinstance(x, type):
-        if x is np.random.RandomState:
+        if x is np.random.RandomState or x is np.ndenumerate:
             return Through(x)
         return KINDS.get(x) or (Vectorized if x is np.vectorize else x)
     if isinstance(x, ModuleType):

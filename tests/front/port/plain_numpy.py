@@ -423,3 +423,34 @@ def closing_over(scale):
         return layer(x * weights).sum()
 
     return f
+
+
+def views_written(x):
+    out = np.zeros((2, 3))
+    out.reshape(-1)[1] = x[0]
+    out.T[2] = x[:2]
+    flat = out.ravel()
+    for i in range(3):
+        flat[i] += x[i] * (i + 1)
+    out.reshape(3, 2).T[0, 1:] *= 2
+    np.swapaxes(out, 0, 1)[0] += 1
+    made = np.zeros_like(np.outer(x, x))
+    made.reshape(-1)[::5] = x
+    np.transpose(made)[0, 1:] = x[1:]
+    return out, flat, made
+
+
+def flat_items(x):
+    out = np.empty((2, 2))
+    for i in range(4):
+        out.flat[i] = x[i]
+    out.flat[1:3] *= 2
+    y = x.copy()
+    y.sort()
+    for (i, j), v in np.ndenumerate(out):
+        out[i, j] = v * y[i]
+    return out
+
+
+for _f in (views_written, flat_items):
+    CASES[_f.__name__] = _f, VECTOR
