@@ -115,7 +115,7 @@ class FlatElements:
         self.x = x
 
     def __getitem__(self, at: Any) -> Tracer:
-        return ravel(self.x)[at]
+        return self.x.viewed(ravel(self.x))[at]
 
     def __setitem__(self, at: Any, value: Any) -> None:
         x = writable(self.x, "x.flat[i] = v")

@@ -559,7 +559,7 @@ def sorted_in_place(x: Any) -> Callable[..., None]:
     return sort
 
 
-ATTRIBUTES.update(flat=FlatItems, sort=sorted_in_place)
+ATTRIBUTES.update(sort=sorted_in_place)
 
 
 class Method:
