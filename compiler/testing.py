@@ -9,6 +9,7 @@ mode, of first or second order.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from .ir.text import constants_of, parse
 from .ir.types import INEXACT, NAMES, NUMPY, UNSIGNED, Type, dtype_name, type_of
 from .ir.verify import verify
 from .trace import tree
+from .trace.lint import WideningWarning
 from .trace.operands import operand
 from .trace.trace import trace
 from .transform.batch import batch
@@ -94,7 +96,8 @@ def check_gradients(
         return [x for x in tree.leaves(found) if is_moved(x)]
 
     check = DerivativeCheck(rtol or 1e-6, atol or 1e-6, tuple(modes), np.random.default_rng(seed))
-    check.order(flat, point, order, ())
+    with warnings.catch_warnings(action="ignore", category=WideningWarning):  # f64 is meant here
+        check.order(flat, point, order, ())
 
 
 class DerivativeCheck:

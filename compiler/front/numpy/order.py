@@ -22,6 +22,7 @@ from ...trace.operands import (
     axis_of,
     by_value,
     common_shape,
+    following,
     implements,
     new,
     operand,
@@ -414,6 +415,7 @@ def counted(at: Any, weights: Any, length: int) -> Tracer:
 
 
 @explained
+@following
 def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None) -> Any:
     """How often each number below `length` occurs, or the sums of its weights.
 
