@@ -130,7 +130,8 @@ def _by_axis(a: Any) -> list[Any]:
 
 
 class FactoredState(NamedTuple):
-    """Steps taken; means of squares over columns and over rows, or those of each element."""
+    """Steps taken; means of squares over columns and over rows, or those of each element: () stands
+    where the others are."""
 
     count: Any  # i32
     v_row: Tree
@@ -164,22 +165,22 @@ def scale_by_factored_rms(
         leaves, structure = tree.flatten(params)
         rows, columns, whole = [], [], []
         for p in leaves:
-            pair, none = axes(np.shape(p)), np.zeros(1, p.dtype)
-            shape = list(np.shape(p))
-            rows.append(np.zeros(_without(shape, pair[1]), p.dtype) if pair else none)
-            columns.append(np.zeros(_without(shape, pair[0]), p.dtype) if pair else none.copy())
-            whole.append(none.copy() if pair else np.zeros(shape, p.dtype))
+            pair, shape = axes(np.shape(p)), list(np.shape(p))
+            rows.append(np.zeros(_without(shape, pair[1]), p.dtype) if pair else ())
+            columns.append(np.zeros(_without(shape, pair[0]), p.dtype) if pair else ())
+            whole.append(() if pair else np.zeros(shape, p.dtype))
         parts = (tree.unflatten(structure, x) for x in (rows, columns, whole))
         return FactoredState(started(), *parts)
 
     def update(grads: Tree, state: FactoredState, params: Tree = None) -> Any:
         keep = 1 - (state.count - step_offset + 1.0) ** -decay_rate
         leaves, structure = tree.flatten(grads)
-        kept = (tree.leaves(x) for x in (state.v_row, state.v_col, state.v))
-        found = [
-            _factored(g, row, column, v, keep, axes(np.shape(g)), epsilon)
-            for g, row, column, v in zip(leaves, *kept, strict=True)
-        ]
+        rows, columns, whole = (iter(tree.leaves(x)) for x in state[1:])
+        found = []
+        for g in leaves:
+            pair = axes(np.shape(g))
+            kept = (next(rows), next(columns), ()) if pair else ((), (), next(whole))
+            found.append(_factored(g, *kept, keep, pair, epsilon))
         parts = [tree.unflatten(structure, [f[i] for f in found]) for i in range(4)]
         return parts[0], FactoredState(safe_increment(state.count), *parts[1:])
 

@@ -157,7 +157,8 @@ def polyak_sgd(
 ) -> Optimizer:
     """p <- p - scaling * min((value - f_min) / |g|^2, max_learning_rate) * g.
 
-    `update(grads, state, params, value=f(params))`.
+    `update(grads, state, params, value=f(params))`. `scaling` multiplies the step; that of optax
+    multiplies g before its norm is taken.
     Source: Loizou et al., Stochastic Polyak step-size for SGD, 2021.
     """
     # the length is of g, so it comes before the scaling

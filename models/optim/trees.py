@@ -261,20 +261,27 @@ def safe_norm(
     x: Any, min_norm: float, ord: Any = None, axis: Any = None, keepdims: bool = False
 ) -> Any:
     """max(|x|, min_norm), whose derivative is 0 where |x| <= min_norm."""
-    norm = np.linalg.norm(x, ord=ord, axis=axis, keepdims=True)
-    small = norm <= min_norm
-    norm = np.linalg.norm(np.where(small, 1, x), ord=ord, axis=axis, keepdims=True)
-    found = np.where(small, min_norm, norm)
+    if ord is None:
+        total = np.sum(squares(x), axis=axis, keepdims=True)
+        found = _root_above(total, min_norm)
+    else:
+        small = np.linalg.norm(x, ord=ord, axis=axis, keepdims=True) <= min_norm
+        norm = np.linalg.norm(np.where(small, 1, x), ord=ord, axis=axis, keepdims=True)
+        found = np.where(small, min_norm, norm)
     return found if keepdims else np.squeeze(found, axis=axis)
+
+
+def _root_above(square: Any, least: Any) -> Any:
+    """max(sqrt(square), least): no derivative of a root at 0."""
+    small = np.sqrt(square) <= least
+    return np.where(small, least, np.sqrt(np.where(small, 1, square)))
 
 
 @explained
 @keeps_bf16
 def safe_root_mean_squares(x: Any, min_rms: float) -> Any:
     """max(sqrt(mean(x^2)), min_rms), whose derivative is 0 where min_rms is reached."""
-    rms = np.sqrt(np.mean(squares(x)))
-    small = rms <= min_rms
-    return np.where(small, min_rms, np.sqrt(np.mean(squares(np.where(small, 1, x)))))
+    return _root_above(np.mean(squares(x)), min_rms)
 
 
 @explained
