@@ -88,6 +88,8 @@ def native_rows(
         result: Any = row.overloads[given].signature.return_type
     except (errors.NumbaError, RuntimeError, KeyError) as error:
         raise TypeError(f"Numba refuses {given}\n{error}") from None
+    if row.overloads[given].lifted:
+        raise TypeError("code without objmode is required, got a block that runs in Python")
     found = tuple(result.types) if hasattr(result, "types") else (result,)
     gives = dtypes_of(found, outputs)
     named = tuple(dict.fromkeys(a for axes in inputs for a in axes if not a.isdecimal()))

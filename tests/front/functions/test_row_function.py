@@ -163,6 +163,14 @@ def test_what_does_not_fit_is_refused() -> None:
 
     with pytest.raises(ProgramError, match=r"(?s)overwriting: Numba refuses .*readonly array"):
         wl.row_function("(n)->(n)")(overwriting)(X)
+
+    def in_python(x):
+        with numba.objmode(y="float64[:]"):  # pyright: ignore[reportGeneralTypeIssues]
+            y = x * 2
+        return y
+
+    with pytest.raises(ProgramError, match="in_python: code without objmode is required"):
+        wl.row_function("(n)->(n)")(in_python)(X)
     flat = wl.row_function("(n)->(n)")(jitted(named("flat", lambda x: x.sum())))
     with pytest.raises(
         ProgramError, match=r"flat: results of axes \(n\) are required, got float64"
