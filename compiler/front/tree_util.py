@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..ir.explain import explained
 from ..trace import containers, tree
 from ..trace.containers import (
     DictKey,
@@ -50,6 +51,7 @@ tree_transpose = trees.transpose
 tree_unflatten = tree.unflatten
 
 
+@explained
 def all_leaves(iterable: Iterable[Any], is_leaf: Callable[[Any], bool] | None = None) -> bool:
     """Whether each of them is a leaf, and none a container or None."""
     return all(
@@ -58,16 +60,19 @@ def all_leaves(iterable: Iterable[Any], is_leaf: Callable[[Any], bool] | None = 
     )
 
 
+@explained
 def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
     """The structures of a container's children."""
     return list(treedef.children)
 
 
+@explained
 def treedef_is_leaf(treedef: PyTreeDef) -> bool:
     """Whether it is the structure of a leaf."""
     return treedef.container is None
 
 
+@explained
 def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
     """The structure of a tuple of trees."""
     return PyTreeDef((tuple, (), tuple(treedefs)))

@@ -192,16 +192,17 @@ def _is_static(container: type, field: dataclasses.Field[Any]) -> bool:
     told: Any = field.type
     if not isinstance(told, str):
         return getattr(told, "__metadata__", ()) == (_STATIC,)
-    alias = re.match(r"\s*((?:\w+\.)*Static)\s*\[", told)
+    alias = re.match(r"\s*([\w.]+)\s*\[", told)
     if not alias:
         return False
     written = next(c for c in container.__mro__ if field.name in inspect.get_annotations(c))
-    found: Any = vars(sys.modules[written.__module__])
-    for k, name in enumerate(alias[1].split(".")):
-        found = getattr(found, name, None) if k else found.get(name, Static)
-        if found is Static:  # or a name of a function, which cannot be looked up
-            return True
-    return False
+    first, *rest = alias[1].split(".")
+    found: Any = vars(sys.modules[written.__module__]).get(first)
+    if found is None:  # a name of a function, which cannot be looked up
+        return (first, *rest)[-1] == "Static"
+    for name in rest:
+        found = getattr(found, name, None)
+    return found is Static
 
 
 # ---------------------------------------------------------------- registering

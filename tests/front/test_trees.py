@@ -14,6 +14,7 @@ import wonderland as wl
 from wonderland import tree_util
 from wonderland.compiler.trace.tree import reader
 from wonderland.tree import Static
+from wonderland.tree import Static as Told
 
 
 class Point(NamedTuple):
@@ -56,7 +57,7 @@ class Layer:
 
 @dataclasses.dataclass
 class Wide(Layer):
-    more: Static[tuple[int, ...]] = (1, 2)
+    more: Told[tuple[int, ...]] = (1, 2)
 
 
 FULL = {"b": [1.0, Point(2.0, None)], "a": (3.0,)}
@@ -67,12 +68,16 @@ def test_fields_are_static_by_annotation_metadata_and_as_in_flax() -> None:
     assert wl.tree.paths(Wide(1.0)) == [".weight", ".plain"]
     assert wl.tree.map(lambda x: -x, Wide(1.0, more=(7,))) == Wide(-1.0, plain=-4, more=(7,))
 
+    from wonderland import tree as ours
+
     @dataclasses.dataclass
     class Local:
         x: Any
         n: Static[int] = 1
+        m: ours.Static[int] = 1
+        k: list[int] = dataclasses.field(default_factory=lambda: [1])
 
-    assert wl.tree.paths(Local(1.0)) == [".x"]
+    assert wl.tree.paths(Local(1.0)) == [".x", ".k[0]"]
 
 
 def test_a_program_is_of_static_values_told_apart_to_the_bit() -> None:

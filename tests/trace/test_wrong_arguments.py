@@ -36,7 +36,8 @@ WRONG: dict[str, Any] = {
 UNTRACED = (
     "broadcast_shapes", "diag_indices", "from_dlpack", "isdtype", "issubdtype", "promote_types",
     "tril_indices", "triu_indices", "Schedule", "axes_of", "tracer", "unsupported", "wrong", "root",
-    "implements", "Static", "array_repr", "array_str", "fromstring", "get_printoptions", "load",
+    "implements", "Static", "KeyEntry", "KeyPath", "array_repr", "array_str", "fromstring",
+    "get_printoptions", "load",
     "mask_indices", "printoptions", "save", "savez", "set_printoptions", "trim_zeros",
 )  # fmt: skip
 """NumPy's own functions of static values, types, and what a module imports."""
@@ -52,7 +53,8 @@ MORE = (
 )  # fmt: skip
 """Parameters for which ours takes more than NumPy: a list of axes, numbers for bools, scalars."""
 SPACES = (
-    "numpy", "numpy.linalg", "lax", "lax.linalg", "nn", "special", "random", "optim", "ops", "tree",
+    "numpy", "numpy.linalg", "lax", "lax.linalg", "nn", "special", "random", "optim", "ops",
+    "tree", "tree_util",
 )  # fmt: skip
 
 
