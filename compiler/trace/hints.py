@@ -23,3 +23,18 @@ GROUPS: tuple[tuple[str, str], ...] = (
 
 HINTS: dict[str, str] = {name: hint for names, hint in GROUPS for name in names.split()}
 """Name, as NumPy spells it, to what to write instead."""
+
+OF_SCIPY = {
+    "bdtr": "wl.scipy.stats.binom.cdf(k, n, p)",
+    "nbdtr": "wl.scipy.stats.nbinom.cdf(k, n, p)",
+    "pdtr": "wl.scipy.stats.poisson.cdf(k, mu)",
+    "pdtrc": "1 - wl.scipy.stats.poisson.cdf(k, mu)",
+    "chdtr": "wl.scipy.stats.chi2.cdf(x, df)",
+    "chdtrc": "wl.scipy.stats.chi2.sf(x, df)",
+    "gdtr": "wl.scipy.stats.gamma.cdf(x, b, scale=1 / a)",
+    "gdtrc": "wl.scipy.stats.gamma.sf(x, b, scale=1 / a)",
+    "sindg": "np.sin(np.radians(x))",
+    "cosdg": "np.cos(np.radians(x))",
+    "tandg": "np.tan(np.radians(x))",
+}
+"""Name of a ufunc of scipy.special to what to write instead."""

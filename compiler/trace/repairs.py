@@ -9,6 +9,7 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -81,20 +82,32 @@ def our_tricks(at: Failed) -> tuple[ast.AST, str] | None:
     return None
 
 
+def at_front(path: str) -> Any:
+    """What the front door has at a path of names, which it may load now; None if it has not."""
+    found: Any = sys.modules.get("wonderland")
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
 def our_scipys(at: Failed) -> tuple[ast.AST, str] | None:
-    """scipy.special.softmax(t) --> wonderland.special.softmax(t), and the same of scipy.linalg"""
+    """scipy.special.softmax(t) --> wonderland.special.softmax(t), and so of other modules"""
     match at.node:
         case ast.Call(func=func):
             scipys = at.value(func)
             module, name = getattr(scipys, "__module__", None), getattr(scipys, "__name__", "")
+            family = getattr(getattr(scipys, "__self__", None), "name", "")
+            known = dir(at_front(f"scipy.stats.{family}"))
+            if str(module).startswith("scipy.stats") and name in known:
+                return func, f"{at.module('wonderland')}.scipy.stats.{family}.{name}"
             for theirs, ours in SCIPYS:
-                known = sys.modules.get(f"wonderland.{ours}")
-                if str(module).startswith(theirs) and callable(getattr(known, name, None)):
+                if str(module).startswith(theirs) and callable(at_front(f"{ours}.{name}")):
                     return func, f"{at.module('wonderland')}.{ours}.{name}"
     return None
 
 
-SCIPYS = (("scipy.special", "special"), ("scipy.special", "nn"), ("scipy.linalg", "numpy.linalg"))
+SCIPYS = (("scipy.special", "special"), ("scipy.special", "nn"), ("scipy.linalg", "numpy.linalg"),
+          ("scipy.linalg", "scipy.linalg"), ("scipy.signal", "scipy.signal"))  # fmt: skip
 """Where what SciPy has in a module is here."""
 
 
@@ -116,7 +129,7 @@ def our_random(at: Failed) -> tuple[ast.AST, str] | None:
             drawn = at.value(func)
             if drawn is not None and drawn is getattr(np.random, name, None):
                 wl = at.module("wonderland")
-                known = hasattr(sys.modules.get("wonderland.random"), name)
+                known = at_front(f"random.{name}") is not None
                 given = f"{wl}.random.{name}(key, ...)" if known else f"{wl}.random"
                 return at.statement, f"{given}, with the key an argument"
     return None

@@ -31,7 +31,7 @@ from ..ops.source import Constant
 from .aliases import AliasMemory, Memories, read_only_kind
 from .concrete import Concrete
 from .foreign import ATTRIBUTES, traces_foreign
-from .hints import HINTS
+from .hints import HINTS, OF_SCIPY
 from .peers import meaning, nearest_attribute, told
 
 N = TypeVar("N")
@@ -396,9 +396,8 @@ class Tracer(Concrete):
                     location(user_source()),
                     f'@wl.row_function("{rows}") above @numba.njit, and return',
                 )
-            refuse_function(
-                function.__name__ if method == "__call__" else f"{function.__name__}.{method}", self
-            )
+            name = f"special.{function.__name__}" if is_scipys(called) else function.__name__
+            refuse_function(name if method == "__call__" else f"{name}.{method}", self)
         return found(*inputs, **options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
@@ -580,6 +579,10 @@ def nearest(name: str) -> str:
     for space in ("nn", "lax"):
         if name not in HINTS and hasattr(sys.modules.get(f"wonderland.{space}"), name):
             return f"wl.{space}.{name}"
+    if name.startswith("special."):
+        shape = "wl.ShapeDtypeStruct(x.shape, x.dtype)"
+        called = f"wl.pure_callback(scipy.{name}, {shape}, x), which has no derivative"
+        return OF_SCIPY.get(name.removeprefix("special."), called)
     if name.startswith("lib.scimath."):
         return f"np.{name.removeprefix('lib.scimath.')}(x.astype(complex))"
     if name.endswith(".outer") and name not in HINTS:

@@ -83,7 +83,10 @@ RUNNING = {
     "numpy": """
         apply_along_axis apply_over_axes fromfunction ndenumerate
     """,
-    "lax": "associative_scan fori_loop map reduce reduce_window scan while_loop",
+    "lax": """
+        associative_scan custom_linear_solve custom_root fori_loop map reduce reduce_window scan
+        while_loop
+    """,
     "nn": "pool",
     "optim": """
         apply_if_finite conditionally_mask conditionally_transform flatten freeze inject_hyperparams

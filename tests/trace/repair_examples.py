@@ -759,10 +759,11 @@ CALLS: list[Example] = [
         [1, 1],
     ),
     ("x.astype(float) + wl.jit(lambda x: x.astype('f16'))(x)", "'f16' --> np.float16", 2 * X),
+    ("wl.random.key(3, impl='rbg')", "(3, impl='rbg') --> (3)", [0, 3]),
     (
-        "wl.jit(lambda k: wl.nn.orthogonal(k, (2, 2)))(key).shape",
-        "wl.jit(lambda k: wl.nn.orthogonal(k, (2, 2)))(key).shape --> wl.nn.orthogonal(key, (2, 2)).shape",
-        (2, 2),
+        "q = np.ones((2, 1, 3))\nwl.nn.dot_product_attention(q, q, q, mask=np.ones((2, 2))).shape",
+        "mask=np.ones((2, 2)) --> mask=np.ones((2, 2)) != 0",
+        (2, 1, 3),
     ),
     (
         "wl.jit(lambda x: wl.numpy.row_stack([x, x]))(x)",

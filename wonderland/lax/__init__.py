@@ -14,6 +14,7 @@ Places: dynamic_slice, dynamic_update_slice, gather, scatter, slice, pad and the
 Products and sums: dot_general, batch_matmul, reduce_sum, cumsum, cumlogsumexp and their like.
 Convolutions: conv_general_dilated, conv, conv_transpose, conv_general_dilated_patches, paddings.
 Transforms: fft, of the kinds that FftType names.
+Solvers of your own: custom_root, custom_linear_solve.
 Windows and axes, by a function of your own: reduce_window, reduce.
 Order: sort, sort_key_val, top_k, argmax, argmin. Bits: population_count, clz, reduce_precision.
 Special functions: erf, erf_inv, lgamma, digamma, logistic, igamma, betainc, zeta, bessel_i0e.

@@ -29,7 +29,7 @@ from ...ops.elementwise import Named, named
 from ...ops.nested.checkpoint import Checkpoint
 from ...ops.nested.equivalent import Equivalent
 from ...trace import tree
-from ...trace.arguments import Ints, argument_places
+from ...trace.arguments import Ints, Strings, places_and_names
 from ...trace.operands import new, value
 from ...trace.standing import name_of
 from ...trace.trace import Traced, note_effects, trace_tree
@@ -51,6 +51,7 @@ def checkpoint(
     policy: Policy | Callable[..., bool] | None = None,
     prevent_cse: bool = True,
     static_argnums: Ints = (),
+    static_argnames: Strings = (),
 ) -> Callable[P, R]: ...
 @overload
 def checkpoint(
@@ -58,6 +59,7 @@ def checkpoint(
     policy: Policy | Callable[..., bool] | None = None,
     prevent_cse: bool = True,
     static_argnums: Ints = (),
+    static_argnames: Strings = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def checkpoint(
     fun: Any = None,
@@ -65,6 +67,7 @@ def checkpoint(
     policy: Policy | Callable[..., bool] | None = None,
     prevent_cse: bool = True,
     static_argnums: Ints = (),
+    static_argnames: Strings = (),
 ) -> Any:
     """`fun`, whose derivatives keep its arguments and what `policy` lets them keep, and compute the
     rest again.
@@ -76,8 +79,9 @@ def checkpoint(
     """
     if fun is None:
         return functools.partial(
-            checkpoint, policy=policy, prevent_cse=prevent_cse, static_argnums=static_argnums
-        )
+            checkpoint, policy=policy, prevent_cse=prevent_cse, static_argnums=static_argnums,
+            static_argnames=static_argnames,
+        )  # fmt: skip
     if not callable(fun):
         raise ProgramError(f"checkpoint: a function is required, got {fun!r}")
     if policy is not None and not callable(policy) and not isinstance(policy, Policy):
@@ -86,7 +90,9 @@ def checkpoint(
             location(user_source()),
             "one of wl.checkpoint_policies",
         )
-    static = argument_places(fun, static_argnums, "checkpoint")
+    static, names = places_and_names(
+        fun, static_argnums, static_argnames, "static_argnames", "checkpoint"
+    )
     whole: Function = fun
 
     @functools.wraps(fun)
@@ -94,8 +100,12 @@ def checkpoint(
         if current() is None:
             return fun(*args, **options)
         leaves, structure = tree.flatten(
-            (tuple(None if i in static else a for i, a in enumerate(args)), options)
+            (
+                tuple(None if i in static else a for i, a in enumerate(args)),
+                {k: a for k, a in options.items() if k not in names},
+            )
         )
+        fixed = {k: a for k, a in options.items() if k in names}
         kinds = Tracer | np.ndarray | np.generic
         dynamic = [i for i, x in enumerate(leaves) if isinstance(x, kinds)]
 
@@ -104,7 +114,8 @@ def checkpoint(
             given, named = tree.unflatten(
                 structure, [filled.get(i, x) for i, x in enumerate(leaves)]
             )
-            return whole(*(args[i] if i in static else a for i, a in enumerate(given)), **named)
+            places = (args[i] if i in static else a for i, a in enumerate(given))
+            return whole(*places, **named, **fixed)
 
         arrays = [leaves[i] for i in dynamic]
         traced = trace_tree(inside, (arrays,), name_of(fun))
