@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -19,23 +18,34 @@ from .numpy import elementwise as el
 __all__ = ["bernoulli", "spence"]
 
 
-def bernoulli_numbers(n: int) -> list[Fraction]:
-    """B[0] to B[n], B[1] = -1/2."""
-    found = [Fraction(1)]
-    for m in range(1, n + 1):
-        total = sum((math.comb(m + 1, k) * b for k, b in enumerate(found)), Fraction(0))
-        found.append(-total / (m + 1))
-    return found
+def even_numbers(count: int) -> list[tuple[int, int]]:
+    """B[2], B[4], ... as ratios of whole numbers, of the coefficients of the tangent.
+
+    Source: Brent and Harvey, Fast computation of Bernoulli, tangent and secant numbers, 2011.
+    """
+    tangents = [math.factorial(k) for k in range(count)]
+    for k in range(1, count):
+        for j in range(k, count):
+            tangents[j] = (j - k) * tangents[j - 1] + (j - k + 2) * tangents[j]
+    return [
+        ((-1) ** k * 2 * (k + 1) * t, 4 ** (k + 1) * (4 ** (k + 1) - 1))
+        for k, t in enumerate(tangents)
+    ]
 
 
 @explained
 def bernoulli(n: int) -> np.ndarray:
     """Bernoulli's numbers B[0] to B[n], of which B[1] = -1/2."""
     (count,) = shape_given("bernoulli", n)
-    return np.array([float(b) for b in bernoulli_numbers(count)])
+    found = np.zeros(count + 1)
+    found[:2] = (1.0, -0.5)[: count + 1]
+    found[2::2] = [top / bottom for top, bottom in even_numbers(count // 2)]
+    return found
 
 
-TERMS = [float(b) / math.factorial(k + 1) for k, b in enumerate(bernoulli_numbers(20))][2::2]
+TERMS = [
+    top / (bottom * math.factorial(2 * k + 3)) for k, (top, bottom) in enumerate(even_numbers(10))
+]
 """Of the dilogarithm of 1 - exp(-u), by even powers of u: for |u| <= log 2 the rest is 1e-18."""
 
 

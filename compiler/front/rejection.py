@@ -356,8 +356,13 @@ def _binomial_many(key: Any, n: Any, p: Any, shape: tuple[int, ...], kind: Any) 
 
 
 @eager("key", "n", "p")
-def multinomial(key: Any, n: Any, p: Any, *, shape: Any = None, dtype: Any = np.float32) -> Tracer:
-    """How often each outcome of the last axis occurs in n trials of probabilities p, as floats."""
+def multinomial(
+    key: Any, n: Any, p: Any, *, shape: Any = None, dtype: Any = np.float32, unroll: int = 1
+) -> Tracer:
+    """How often each outcome of the last axis occurs in n trials of probabilities p, as floats.
+
+    `unroll` is JAX's word to its compiler, of no meaning here.
+    """
     whole, kind, p = parameters("multinomial", shape, dtype, p)
     if not whole:
         raise wrong(f"multinomial: one axis or more is required, got {p.type}")

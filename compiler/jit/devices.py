@@ -28,12 +28,14 @@ from ..trace.arrays import plain
 from ..trace.tracer import Tracer
 
 
-def devices(kind: str | None = None) -> list[Any]:
+def devices(kind: str | None = None, backend: str | None = None) -> list[Any]:
     """The devices of this machine, the processor first; `devices("cuda")` are its GPUs.
+
+    `backend` is what JAX calls the kind.
 
     Errors: a DeviceError for a kind that is not here, with what is lacking.
     """
-    return runtime_devices.devices_of_kind(kind)
+    return runtime_devices.devices_of_kind(backend if kind is None else kind)
 
 
 Array = np.ndarray | np.generic | Tracer | DeviceArray
@@ -68,8 +70,12 @@ def block_until_ready(x: Any) -> Any:
     return x
 
 
-def device_put(x: Any, device: Any = None) -> Any:
+def device_put(
+    x: Any, device: Any = None, *, donate: bool = False, may_alias: bool | None = None
+) -> Any:
     """The tree with its arrays on a device; on "cpu" they are NumPy's.
+
+    `donate` and `may_alias` promise what is not used.
 
     `device` is a name or one of `devices()`; None is the setting `device`, or the processor.
     Cost: a copy of what is elsewhere, none of what is there already.
