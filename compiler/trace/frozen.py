@@ -67,11 +67,14 @@ def _warn(function: Callable[..., Any], code: Any, name: str) -> None:
     last = max((n for _, _, n in code.co_lines() if n), default=line)
     draws = re.compile(rf"\b{re.escape(name)}\s*\.")
     found = (n for n in range(line, last + 1) if draws.search(linecache.getline(path, n)))
-    called = getattr(function, "__name__", "function")
+    warn_drawn(name, getattr(function, "__name__", "function"), path, next(found, line))
+
+
+def warn_drawn(name: str, called: str, path: str, line: int) -> None:
+    """A line draws numbers of the generator `name` while a function is traced."""
     text = (
         f"{name}: numbers drawn while {called} is traced are the same in every call\n"
         "try: wl.random.normal(key, shape) and its kin, with the key an argument"
     )
     registry = _registries.setdefault(path, {})
-    at = next(found, line)
-    warnings.warn_explicit(text, FrozenRandomWarning, path, at, registry=registry)
+    warnings.warn_explicit(text, FrozenRandomWarning, path, line, registry=registry)

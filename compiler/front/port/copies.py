@@ -215,7 +215,7 @@ class Copier:
         if is_array(x):
             return self.kept(x, self.lifted(path.lstrip("."), x))
         if self.contents.children(x) is None:
-            return self.kept(x, RandomStandIn(x)) if isinstance(x, RANDOM) else x
+            return self.kept(x, RandomStandIn(x, path.lstrip("."))) if isinstance(x, RANDOM) else x
         if isinstance(x, types.MethodType):
             of = self.copied(path, x.__self__)
             return self.kept(x, types.MethodType(self.copied(path, x.__func__), of))

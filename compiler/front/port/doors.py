@@ -22,6 +22,7 @@ import numpy as np
 from ...ir.errors import ProgramError
 from ...ir.source import location, user_source
 from ...trace.foreign import traces_foreign
+from ...trace.frozen import warn_drawn
 from ...trace.tracer import FUNCTIONS, Tracer
 from .. import special
 from ..functions.vmap import vmap
@@ -283,13 +284,17 @@ class Row:
 
 
 class RandomStandIn:
-    """A generator of random numbers, which in a trace gives drafts."""
+    """A generator of random numbers, which in a trace gives drafts; `place` if it is from outside
+    of the trace, where its numbers differ from call to call."""
 
-    def __init__(self, generator: Any) -> None:
-        self.generator = generator
+    def __init__(self, generator: Any, place: str = "") -> None:
+        self.generator, self.place = generator, place
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.generator, name)
+        source = user_source() if self.place and callable(found) and traces_foreign() else None
+        if source is not None:
+            warn_drawn(self.place, "the function", source.path, source.line)
         return Through(found) if callable(found) and not name.startswith("_") else found
 
 
@@ -314,7 +319,7 @@ def stand_in(x: Any) -> Any:
     if x is np.r_ or x is np.c_:
         return Row(x)
     if isinstance(x, RANDOM):
-        return RandomStandIn(x)
+        return RandomStandIn(x, "generator")
     return Through(x) if is_function(x) else x
 
 

@@ -105,6 +105,9 @@ class Same:
         return id(self.thing)
 
 
+PLAIN = frozenset((int, str, bool, type(None)))
+
+
 def constant_key(x: Any) -> Any:
     """What tells a constant from others."""
     if isinstance(x, np.generic):
@@ -144,7 +147,9 @@ class Ported(Carrying[P, R]):
         arrays: dict[str, Any] = {}
         constants: list[Any] = []
         for path, x in self.contents.leaves():
-            if is_argument(x):
+            if type(x) in PLAIN:
+                constants.append((path, (type(x), x)))
+            elif is_argument(x):
                 arrays[path] = x
             elif isinstance(x, np.ndarray):
                 constants.append((path, x.dtype, x.shape, x.tobytes()))

@@ -297,3 +297,18 @@ def test_numbers_of_arrays_are_numbers() -> None:
 
     assert wl.jit(wl.port(function, packages="plain_numpy"))(np.float64(2)) == 4
     assert math.isclose(wl.port(function)(3.0), 6.0)
+
+
+def test_a_generator_of_the_object_is_said_to_be_frozen() -> None:
+    class Noisy:
+        def __init__(self) -> None:
+            self.rng = np.random.default_rng(0)
+
+        def __call__(self, x: Any) -> Any:
+            noise = self.rng.normal(size=3)
+            noise[0] = x[0]
+            return noise
+
+    with pytest.warns(wl.FrozenRandomWarning, match=r"rng: numbers drawn .* same in every call"):
+        found = wl.jit(wl.port(Noisy()))(np.ones(3))
+    assert found[0] == 1
