@@ -27,7 +27,7 @@ value_and_grad_from_state.
 Your own: stateless, stateless_with_tree_map, with_extra_args_support, init_empty_state, and the
 types Optimizer, also called GradientTransformation and GradientTransformationExtraArgs, Params,
 Updates, OptState, ScalarOrSchedule, MaskOrFn.
-Of parameters: apply_updates, incremental_update, periodic_update, global_norm.
+Of parameters: apply_updates, incremental_update, periodic_update, global_norm, scale_gradient.
 Rates, each a Schedule, a function of the steps taken: constant_schedule, linear_schedule,
 polynomial_schedule, exponential_decay, cosine_decay_schedule, sgdr_schedule,
 warmup_constant_schedule, warmup_cosine_decay_schedule, warmup_exponential_decay_schedule,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 from ...compiler.front import numpy as np
 from ...compiler.front import random
+from ...compiler.front.functions.custom import custom_jvp
 from ...compiler.front.numpy.elementwise import root
 from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
@@ -23,6 +25,7 @@ __all__ = [
     "safe_int32_increment",
     "safe_norm",
     "safe_root_mean_squares",
+    "scale_gradient",
     "tree_add",
     "tree_add_scale",
     "tree_bias_correction",
@@ -172,6 +175,22 @@ def tree_full_like(tree: Tree, fill_value: Any, dtype: Any = None) -> Tree:
 def _map(function: Callable[[Any], Any], given: Tree) -> Tree:
     """`tree.map`, where a parameter is named tree."""
     return tree.map(function, given)
+
+
+@explained
+def scale_gradient(inputs: Tree, scale: float = 1.0) -> Tree:
+    """x, whose derivative is scale times that of x."""
+    return tree.map(lambda x: _scaled(x, scale), inputs)
+
+
+@functools.partial(custom_jvp, nondiff_argnums=(1,))
+def _scaled(x: Any, scale: float) -> Any:
+    return x
+
+
+@_scaled.defjvp
+def _scaled_jvp(scale: float, primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
+    return primals[0], scale * tangents[0]
 
 
 # ---------------------------------------------------------------- to one number

@@ -32,7 +32,8 @@ LINEAR = {
     "optim": """
         add_decayed_weights add_noise apply_every apply_updates bias_correction centralize chain ema
         identity incremental_update noisy_sgd optimistic_gradient_descent scale
-        scale_by_learning_rate scale_by_optimistic_gradient scale_by_schedule set_to_zero sgd trace
+        scale_by_learning_rate scale_by_optimistic_gradient scale_by_schedule scale_gradient
+        set_to_zero sgd trace
         tree_add tree_add_scale tree_cast tree_cast_like tree_conj tree_div tree_mul tree_real
         tree_scale tree_sub tree_sum update_moment
     """,

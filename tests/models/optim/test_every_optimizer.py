@@ -262,12 +262,11 @@ def test_states_and_updates_keep_their_dtypes_and_structure(name: str, dtype: An
 
 
 FEW = "adafactor", "lamb"
+SOME = [n if n in FEW else pytest.param(n, marks=pytest.mark.sweep) for n in ALL]
+"""All of them, most by hand."""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n if n in FEW else pytest.param(n, marks=pytest.mark.sweep) for n in ALL],
-)
+@pytest.mark.parametrize("name", SOME)
 def test_a_compiled_step_updates_donated_state_as_the_interpreter_does(name: str) -> None:
     optimizer, params = ALL[name], cast(np.float32)
 
@@ -280,3 +279,28 @@ def test_a_compiled_step_updates_donated_state_as_the_interpreter_does(name: str
 
     for a, b in zip(tree.leaves(after(False)), tree.leaves(after(True)), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_two_steps_are_mapped_and_differentiated(name: str) -> None:
+    """By the parameters that they begin with."""
+    optimizer, each = ALL[name], [{k: p + i / 8 for k, p in PARAMS.items()} for i in range(3)]
+
+    def two(params: Any) -> Any:
+        params, state = step(optimizer, params, optimizer.init(params))
+        return step(optimizer, params, state)[0]
+
+    def total(params: Any) -> Any:
+        return sum(np.sum(p * p) for p in tree.leaves(two(params)))
+
+    mapped = wl.vmap(two)(tree.map(lambda *ps: np.stack(ps), *each))
+    for i, alone in enumerate(map(two, each)):
+        for k in alone:
+            np.testing.assert_allclose(mapped[k][i], alone[k], rtol=1e-9)
+    if name == "lbfgs":  # a loop of a search runs forward alone
+        return
+    slope = wl.grad(total)(PARAMS)
+    along = {k: np.cos(np.arange(p.size)).reshape(p.shape) for k, p in PARAMS.items()}
+    ends = [total({k: p + h * along[k] for k, p in PARAMS.items()}) for h in (1e-6, -1e-6)]
+    found = sum(np.sum(slope[k] * along[k]) for k in PARAMS)
+    np.testing.assert_allclose(found, (ends[0] - ends[1]) / 2e-6, rtol=1e-5)

@@ -194,6 +194,13 @@ def test_a_norm_is_safe_at_its_bound() -> None:
     assert int(optim.safe_increment(np.int32(2**31 - 1))) == 2**31 - 1
 
 
+def test_a_gradient_is_scaled_and_its_value_is_not() -> None:
+    x = np.array([0.1, -np.inf, 3.0])
+    np.testing.assert_array_equal(optim.scale_gradient({"x": x}, 0.25)["x"], x)
+    slope = wl.grad(lambda x: np.sum(optim.scale_gradient(x, 0.25) * np.arange(3)))(x)
+    np.testing.assert_array_equal(slope, 0.25 * np.arange(3))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
