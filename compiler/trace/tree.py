@@ -16,7 +16,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from ..ir.errors import ProgramError
 from ..ir.explain import explained
@@ -108,7 +108,7 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
 def _flatten(tree: Any, kind: int, leaves: list[Any], depth: int = 1) -> Structure:
     """The structure of a container; its leaves are appended. Written for speed."""
     if depth > DEEPEST + 8:  # a few are ours, as that of all arguments
-        raise _too_deep()
+        _too_deep()
     if kind == NONE:
         return _NONE
     children, data = (tree, ()) if LIST <= kind <= TUPLE else _apart(tree, kind)
@@ -130,7 +130,7 @@ def _flatten_until(
 ) -> Structure:
     """As `_flatten`, down to what is a leaf."""
     if depth > DEEPEST + 8:
-        raise _too_deep()
+        _too_deep()
     kind = LEAF if is_leaf(tree) else container_kind(type(tree))
     if kind == LEAF:
         leaves.append(tree)
@@ -140,8 +140,8 @@ def _flatten_until(
     return Structure((type(tree), data, inside))
 
 
-def _too_deep() -> ProgramError:
-    return ProgramError(
+def _too_deep() -> NoReturn:
+    raise ProgramError(
         f"tree: at most {DEEPEST} containers in each other are required, got more",
         location(user_source()),
         "one list of all arrays, and no container that holds itself",

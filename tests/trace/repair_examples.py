@@ -116,6 +116,53 @@ LINES: list[Example] = [
         "[v * 2 for v in np.nditer(x)] --> [x[i] * 2 for i in np.ndindex(x.shape)]",
         2 * X,
     ),
+    # ---- losses, optimizers, keys
+    (
+        "wl.optim.scale_by_sm3().init({'p': np.float64(1)}) and wl.optim.scale_by_sm3().update({'p': np.float64(1)}, wl.optim.scale_by_sm3().init({'p': np.float64(1)}))",
+        "np.float64(1) --> np.float64(1).reshape(1)",
+        ...,
+    ),
+    (
+        "def f(p):\n    return np.sum(p * p)\nsearch = wl.optim.scale_by_backtracking_linesearch(max_backtracking_steps=5)\nwl.optim.value_and_grad_from_state(f)(x, state=search.init(x))",
+        "max_backtracking_steps=5 --> max_backtracking_steps=5, store_grad=True",
+        ...,
+    ),
+    (
+        "wl.optim.with_extra_args_support((np.zeros_like, np.ones_like)).init(x)",
+        "(np.zeros_like, np.ones_like) --> wl.optim.Optimizer(init=np.zeros_like, update=np.ones_like)",
+        0 * X,
+    ),
+    (
+        "optimizer = wl.optim.add_decayed_weights(0.5)\noptimizer.update(x, optimizer.init(x))[0]",
+        "update(x, optimizer.init(x)) --> update(x, optimizer.init(x), x)",
+        1.5 * X,
+    ),
+    (
+        "optimizer = wl.optim.chain(wl.optim.sgd(1.0), wl.optim.sgd(1.0))\noptimizer.update(x, (), x)[0]",
+        "update(x, (), x) --> update(x, optimizer.init(x), x)",
+        X,
+    ),
+    (
+        "wl.optim.inject_hyperparams(1e-3)(1e-3)",
+        "inject_hyperparams(1e-3)(1e-3) --> inject_hyperparams(wl.optim.adam)(1e-3)",
+        ...,
+    ),
+    (
+        "optimizer = wl.optim.lookahead(wl.optim.sgd(1.0), 2, 0.5)\noptimizer.update(x, optimizer.init(x), x)[0]",
+        "optimizer.init(x), x) --> optimizer.init(x), wl.optim.LookaheadParams.init_synced(x))",
+        ...,
+    ),
+    (
+        "deep = x\nfor _ in range(5000):\n    deep = [deep]\nwl.tree.leaves(deep, is_leaf=lambda _: False)[0]",
+        "range(5000) --> range(1)",
+        X,
+    ),
+    # ---- code of others
+    (
+        "def f(x):\n    y = np.broadcast_to(2 * x, (2, 3))\n    y[0] = 9.0\n    return y[1]\nwl.jit(wl.port(f))(x)",
+        "(2, 3))\n --> (2, 3)).copy()\n",
+        2 * X,
+    ),
     # ---- windows
     (
         "wl.lax.reduce_window(np.ones(4, np.float32), np.int64(0), wl.lax.add, (2,), (2,), 'VALID')",
