@@ -85,11 +85,13 @@ def check_gradients(
     moving = [i for i, x in enumerate(leaves) if is_moved(x)]
     if not moving:
         raise ProgramError("check_gradients: a float among the arguments is required, got none")
-    point = [np.asarray(leaves[i]) + np.float64(0) for i in moving]
+    # arrays, for numbers are weak
+    point = [np.asarray(np.asarray(leaves[i]) + np.float64(0)) for i in moving]
 
     def flat(*moved: Any) -> list[Any]:
         """The float and complex results, of the moved leaves alone."""
-        placed = dict(zip(moving, moved, strict=True))
+        arrays = (np.asarray(x) if isinstance(x, np.generic) else x for x in moved)
+        placed = dict(zip(moving, arrays, strict=True))
         found = function(
             *tree.unflatten(structure, [placed.get(i, x) for i, x in enumerate(leaves)])
         )
