@@ -90,8 +90,7 @@ def check_gradients(
 
     def flat(*moved: Any) -> list[Any]:
         """The float and complex results, of the moved leaves alone."""
-        arrays = (np.asarray(x) if isinstance(x, np.generic) else x for x in moved)
-        placed = dict(zip(moving, arrays, strict=True))
+        placed = dict(zip(moving, moved, strict=True))
         found = function(
             *tree.unflatten(structure, [placed.get(i, x) for i, x in enumerate(leaves)])
         )
@@ -156,9 +155,8 @@ def differences(f: Function, point: Arrays, direction: Arrays) -> list[np.ndarra
     """The derivative of `f` along `direction` by differences of fourth order."""
 
     def at(step: float) -> list[np.ndarray]:
-        return [
-            np.asarray(y) for y in f(*(x + step * d for x, d in zip(point, direction, strict=True)))
-        ]
+        moved = (np.asarray(x + step * d) for x, d in zip(point, direction, strict=True))
+        return [np.asarray(y) for y in f(*moved)]
 
     ends = zip(at(STEP), at(-STEP), at(2 * STEP), at(-2 * STEP), strict=True)
     return [(8 * (a - b) - (c - d)) / (12 * STEP) for a, b, c, d in ends]
