@@ -7,6 +7,8 @@ other tracer of that memory is stale, and using it is an error.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..ir.graph import Value
 from ..ops.source import Constant
 from ..ops.view import Broadcast, Flip, Permute, Reshape, Slice, copy
@@ -16,12 +18,14 @@ VIEWS = (Broadcast, Flip, Permute, Reshape, Slice)
 
 
 class AliasMemory:
-    """What an array and its views share. `writes` counts how often it was written to."""
+    """What an array and its views share. `writes` counts how often it was written to; `views` are
+    those that foreign code made while there were only numbers."""
 
-    __slots__ = ("writes",)
+    __slots__ = ("views", "writes")
 
     def __init__(self) -> None:
         self.writes = 0
+        self.views: list[Any] | None = None
 
 
 class Memories:

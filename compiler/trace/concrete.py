@@ -62,7 +62,7 @@ def refuse(what: str, rules: tuple[Rule, ...], otherwise: str) -> NoReturn:
 class Concrete:
     """The protocols that ask for numbers. All of them refuse."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
     type: Type
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

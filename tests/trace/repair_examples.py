@@ -855,7 +855,7 @@ PORTED: list[Example] = [
     (
         "def f(x):\n"
         "    y = np.zeros((2, 3))\n"
-        "    z = y.T\n"
+        "    z = np.broadcast_to(y[0], (2, 3))\n"
         "    y[0] = x\n"
         "    return z.sum()\n"
         "wl.jit(wl.port(f))(x)",

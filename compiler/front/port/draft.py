@@ -9,6 +9,7 @@ a traced value is written to it, or it is indexed by one, it becomes a tracer: t
 from __future__ import annotations
 
 import operator
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -285,6 +286,9 @@ class Draft(Concrete):
         self.memory = AliasMemory() if of is None else of.memory
         self.seen = self.memory.writes if of is None else of.seen
         self.base: Any = None if of is None else (of, at)
+        if of is not None:
+            self.memory.views = self.memory.views or []
+            self.memory.views.append(weakref.ref(self))
 
     @property
     def array(self) -> np.ndarray:
@@ -304,21 +308,31 @@ class Draft(Concrete):
             self.refuse_write("x[i] = v", "a value of an outer function")
         memory, owner = self.memory, self.owner
         of: Any
+        if not self.is_linked():
+            self.refuse_write("x[i] = v", "a view")
         of, at = self.base or (None, ...)
-        if at is None:
-            at = among(array, of.array)
-            if at is None:
-                self.refuse_write("x[i] = v", "a view")
-            self.base = of, at
         if of is None:
             value = owner.memories.holding(constant(array), memory)
         elif at is Ellipsis:
             value = (of.become() if isinstance(of, Draft) else of).reshape(array.shape)._value
         else:  # x[i], which is written to where x is
             value = (of.become() if isinstance(of, Draft) else of)[at]._value
+        views = [view for r in memory.views or () if (view := r()) is not None]
+        linked = [view for view in views if isinstance(view, Draft) and view.is_linked()]
+        memory.views = None
         self.__class__ = Tracer  # pyright: ignore[reportAttributeAccessIssue]
         self._value = value
+        for view in linked:  # they show what is written from here on
+            if isinstance(view, Draft):
+                view.become()
         return self
+
+    def is_linked(self) -> bool:
+        """Whether it is an array of its own, or it is known where in another one it is."""
+        if self.base is not None and self.base[1] is None:
+            of = self.base[0]
+            self.base = of, among(self._value, of._value) if isinstance(of, Draft) else None
+        return self.base is None or self.base[1] is not None
 
     @property
     def type(self) -> Type:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -452,5 +452,15 @@ def flat_items(x):
     return out
 
 
-for _f in (views_written, flat_items):
+def views_that_show(x):
+    states = np.zeros((3, 2))
+    first, second, across = states[0], states[1], states.T
+    states[1] = x[:2]
+    states[2] = first + second * x[2]
+    first += 1
+    across[0] *= second[0]
+    return states, first, second, across
+
+
+for _f in (views_written, flat_items, views_that_show):
     CASES[_f.__name__] = _f, VECTOR

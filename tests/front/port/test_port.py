@@ -281,7 +281,7 @@ def test_what_has_no_form_names_the_line() -> None:
 
     def stale(x: Any) -> Any:
         y = plain.np.zeros((2, 3))
-        z = y.T
+        z = plain.np.broadcast_to(y[0], (2, 3))
         y[0] = x
         return z
 
