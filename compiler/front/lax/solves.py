@@ -42,9 +42,9 @@ def custom_root(
     Example:
     >>> def root(a):
     ...     def newton(f, x):
-    ...         return fori_loop(0, 20, lambda _, x: x - f(x) / wonderland.grad(f)(x), x)
+    ...         return wl.lax.fori_loop(0, 20, lambda _, x: x - f(x) / wl.grad(f)(x), x)
     ...     return custom_root(lambda x: x * x - a, 1.0, newton, lambda g, y: y / g(1.0))
-    >>> wonderland.grad(root)(4.0)
+    >>> wl.grad(root)(4.0)
     array(0.25)
     """
     traced = trace_tree(f, (initial_guess,), name_of(f))
