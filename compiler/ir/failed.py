@@ -103,7 +103,8 @@ def _paths(node: ast.AST, place: tuple[Any, ...]) -> Iterator[tuple[ast.AST, ...
     """The ways from a node down to what is computed at a place."""
     for child in ast.iter_child_nodes(node):
         first, last = getattr(child, "lineno", None), getattr(child, "end_lineno", None)
-        if first is not None and not (first <= place[0] and place[1] <= (last or first)):
+        begin = min((d.lineno for d in getattr(child, "decorator_list", ())), default=first)
+        if begin is not None and not (begin <= place[0] and place[1] <= (last or begin)):
             continue
         here = (first, last, getattr(child, "col_offset", -1), getattr(child, "end_col_offset", -1))
         if here == place and isinstance(child, ast.If | ast.While | ast.Assert | ast.IfExp):

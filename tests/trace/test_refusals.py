@@ -1,0 +1,87 @@
+"""What a refusal names: static arguments for Python's numbers, the user's line before others'."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wonderland as wl
+from wonderland.compiler.ir.errors import ProgramError
+
+X = np.array([1.0, 4.0, 2.0])
+
+
+def refusal(f: Callable[..., Any], *args: Any) -> ProgramError:
+    with pytest.raises(ProgramError) as caught, wl.disable_jit():
+        wl.jit(f)(*args)
+    return caught.value
+
+
+def looped(x: Any, n: int) -> Any:
+    while n > 0:
+        x, n = 2 * x, n - 1
+    return x
+
+
+def ranged(x: Any, n: int) -> Any:
+    for _ in range(n):
+        x = 2 * x
+    return x
+
+
+def counted(x: Any, t: Any) -> Any:
+    for _ in range(int(t)):
+        x = 2 * x
+    return x
+
+
+def branched(x: Any, n: int, train: bool) -> Any:
+    if n > 1 and train:
+        x = 2 * x
+        x = x + 1
+    return x
+
+
+def compared(x: Any, n: int) -> Any:
+    if n > 1:
+        x = 2 * x
+        x = x + 1
+    return x
+
+
+@pytest.mark.parametrize(("f", "args", "said"), [
+    (looped, (3,), ("lax.while_loop(condition, body, state)", "static_argnames='n'")),
+    (ranged, (3,), ("lax.fori_loop(0, n, body, state)", "static_argnames='n'")),
+    (counted, (3,), ("lax.fori_loop(0, t, body, state)", "static_argnames='t'")),
+    (compared, (3,), ("lax.cond(condition, f, g, x)", "static_argnames='n'")),
+    (ranged, (np.int64(3),), ("lax.fori_loop(0, n, body, state)",)),
+])  # fmt: skip
+def test_control_flow_of_pythons_numbers_asks_for_static_arguments(
+    f: Any, args: tuple[Any, ...], said: tuple[str, ...]
+) -> None:
+    error = refusal(f, X, *args)
+    assert all(text in error.repair for text in said), error
+    assert ("static" in error.repair) == any(type(x) is int for x in args) or f is ranged
+
+
+def test_a_line_of_a_library_stands_behind_the_users() -> None:
+    error = refusal(lambda x: statistics.median(list(x)), X)
+    users, librarys = error.where.splitlines()
+    assert users.startswith("  test_refusals.py:") and users.endswith(", which calls")
+    assert librarys.startswith("  statistics.py:")
+    assert "=" not in error.repair.split("(")[0]  # no line of a library is repaired
+
+
+@pytest.mark.parametrize(("f", "said"), [
+    (lambda x: np.sum(x, dim=0), "sum: arguments as NumPy has them are required"),  # type: ignore
+    (lambda x: x.size(), "size: a method is required, got what is no function"),
+    (lambda x: wl.numpy.add.reduceat(x, [0]), "add.reduceat: has no form for traced arrays"),
+])  # fmt: skip
+def test_what_python_says_barely_is_said_with_the_line(f: Any, said: str) -> None:
+    error = refusal(f, X)
+    assert error.what.startswith(said)
+    assert "test_refusals.py:" in error.where
