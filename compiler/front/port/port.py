@@ -54,7 +54,7 @@ def port(function: Callable[P, R], packages: str | Sequence[str] = ()) -> Ported
     `wl.jit` of it reads them at every call, so they may change; numbers, strings and arrays of
     integers there are constants, and it is traced again if they change. `apply(arrays, *args)` is
     the function of other arrays than those, `step(arrays, *args)` gives the arrays too as they are
-    after it.
+    after it, new ones with them. `ported.arrays = arrays` writes numbers into the object's own.
 
     While it is traced it runs on copies of its objects and arguments: what it writes to them is
     dropped. Errors: arrays that go from call to call (momenta, hidden states) would be lost, which
@@ -143,6 +143,25 @@ class Ported(Carrying[P, R]):
         """The arrays of floats that the function holds, by place, as they are now."""
         return {path: x for path, x in self.contents.leaves() if is_argument(x)}
 
+    @arrays.setter
+    def arrays(self, arrays: Mapping[str, Any]) -> None:
+        places = self.known_places(arrays)
+        for path, x in arrays.items():
+            places[path][...] = x
+
+    def known_places(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """The arrays, by place, where those of `arrays` are among them."""
+        places = self.arrays
+        for path in arrays:
+            if path not in places:
+                near = difflib.get_close_matches(path, places, n=1)
+                raise ProgramError(
+                    f"port: places of arrays of {self.name} are required, got {path!r}",
+                    location(user_source()),
+                    repr(near[0]) if near else "those of .arrays",
+                )
+        return places
+
     def carried(self) -> Held:
         arrays: dict[str, Any] = {}
         constants: list[Any] = []
@@ -174,15 +193,7 @@ class Ported(Carrying[P, R]):
     def applied(
         self, arrays: Mapping[str, Any], args: Any, options: Any, keeps: bool = False
     ) -> tuple[Any, dict[str, Any]]:
-        places = self.arrays
-        for path in arrays:
-            if path not in places:
-                near = difflib.get_close_matches(path, places, n=1)
-                raise ProgramError(
-                    f"port: places of arrays of {self.name} are required, got {path!r}",
-                    location(user_source()),
-                    repr(near[0]) if near else "those of .arrays",
-                )
+        self.known_places(arrays)
         if current() is not None:
             return self.traced(arrays, args, options, keeps)
         names = self.global_names()

@@ -134,6 +134,10 @@ def test_state_comes_back_by_step_and_is_never_lost_in_silence() -> None:
         np.testing.assert_allclose(found, eager.train(np.float64(k + 1)), 1e-12)
     np.testing.assert_allclose(arrays["v"], eager.v, 1e-12)
     assert traced.v.tolist() == [0, 0]
+    weights = traced.w
+    ported.arrays = arrays
+    assert traced.w is weights
+    np.testing.assert_allclose(traced.w, eager.w, 1e-12)
     with pytest.raises(wl.ProgramError, match=r"(?s)port: .* updates w.*ported\.step"):
         wl.jit(ported)(np.float64(1))
 
