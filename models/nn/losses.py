@@ -201,6 +201,7 @@ def multiclass_sparsemax_loss(scores: Any, labels: Any) -> Any:
 
 
 @explained
+@keeps_bf16
 def safe_softmax_cross_entropy(logits: Any, labels: Any) -> Any:
     """softmax_cross_entropy, where labels that are 0 give 0 for logits of -inf too."""
     logs = log_softmax(logits)
@@ -209,6 +210,7 @@ def safe_softmax_cross_entropy(logits: Any, labels: Any) -> Any:
 
 
 @explained
+@keeps_bf16
 def poly_loss_cross_entropy(
     logits: Any, labels: Any, *, epsilon: float = 2.0, axis: Axis = -1, where: Any = None
 ) -> Any:
@@ -296,6 +298,7 @@ def make_fenchel_young_loss(max_fun: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @explained
+@keeps_bf16
 def dice_loss(
     predictions: Any,
     targets: Any,
@@ -339,6 +342,7 @@ def dice_loss(
 
 
 @explained
+@keeps_bf16
 def multiclass_generalized_dice_loss(
     predictions: Any,
     targets: Any,
@@ -368,6 +372,7 @@ def multiclass_generalized_dice_loss(
 
 
 @explained
+@keeps_bf16
 def binary_dice_loss(
     predictions: Any, targets: Any, *, smooth: float = 1.0, apply_sigmoid: bool = True
 ) -> Any:
@@ -381,6 +386,7 @@ def binary_dice_loss(
 
 
 @explained
+@keeps_bf16
 def ranking_softmax_loss(
     logits: Any,
     labels: Any,
@@ -413,6 +419,7 @@ def ranking_softmax_loss(
 
 
 @explained
+@keeps_bf16
 def ntxent(embeddings: Any, labels: Any, temperature: Any = 0.07) -> Any:
     """The mean over pairs (i, j) of one label of -log(e_ij / (e_ij + sum of e_ik over k of other
     labels)), e = exp(cosine_similarity / temperature): one number for all examples.
