@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-TEXT = (Path(__file__).parents[2] / "LEFT_OUT.md").read_text()
+TEXT = (Path(__file__).parents[2] / "wonderland" / "LEFT_OUT.md").read_text()
 SECTIONS = re.findall(r"^## ([\w.]+): ([\w., ]+)\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
 REASON = re.compile(r"^\*\*(.+)\.\*\*(?:.+\n)*.*\n\n((?: {4}.*\n)+)", re.MULTILINE)
 
