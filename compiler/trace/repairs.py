@@ -447,18 +447,27 @@ def _plain(bound: ast.expr) -> ast.expr:
     return bound
 
 
-def our_slice(at: Failed) -> tuple[ast.AST, str] | None:
+def our_window(at: Failed) -> tuple[ast.AST, str] | None:
     """x[i : i + n] --> wl.lax.dynamic_slice_in_dim(x, i, n)"""
     match at.node:
+        case ast.Subscript(
+            value=x,
+            slice=ast.Slice(lower=i, upper=ast.BinOp(left=same, op=ast.Add(), right=n), step=None),
+            ctx=ast.Load(),
+        ) if i and ast.dump(same) == ast.dump(i):
+            texts = ", ".join(map(at.text, (x, i, n)))
+            return at.node, f"{at.module('wonderland')}.lax.dynamic_slice_in_dim({texts})"
+    return None
+
+
+def our_slice(at: Failed) -> tuple[ast.AST, str] | None:
+    """x[i:j] --> wl.lax.dynamic_slice_in_dim(x, i, size), with the size if it is plain"""
+    if found := our_window(at):
+        return found
+    match at.node:
         case ast.Subscript(value=x, slice=ast.Slice(lower=i, upper=j, step=None)) if i and j:
-            match j:
-                case ast.BinOp(left=same, op=ast.Add(), right=n) if ast.dump(same) == ast.dump(i):
-                    texts = ", ".join(map(at.text, (x, i, n)))
-                    return at.node, f"{at.module('wonderland')}.lax.dynamic_slice_in_dim({texts})"
-            return at.node, (
-                f"{at.module('wonderland')}.lax.dynamic_slice_in_dim"
-                f"({at.text(x)}, {at.text(i)}, size)"
-            )
+            texts = f"{at.text(x)}, {at.text(i)}, size"
+            return at.node, f"{at.module('wonderland')}.lax.dynamic_slice_in_dim({texts})"
     return None
 
 

@@ -17,7 +17,7 @@ from ...ir.failed import repaired
 from ...ops.source import Iota
 from ...trace.arrays import plain
 from ...trace.operands import common_shape, operand, shape_of, wrong
-from ...trace.repairs import masked_reduction, masked_write
+from ...trace.repairs import masked_reduction, masked_write, our_window
 from ...trace.tracer import FUNCTIONS, Tracer
 
 Shape = tuple[int, ...]
@@ -192,7 +192,10 @@ def checked_index(x: Any, i: Any) -> Any:
         if any(isinstance(p, Tracer) for p in (i.start, i.stop, i.step)):
             raise wrong(
                 f"x[i:j]: bounds of Python ints are required for {x.type}, got a traced value",
-                "wl.lax.dynamic_slice_in_dim(x, i, size), or x[i + np.arange(size)]",
+                repaired(
+                    (our_window,),
+                    "wl.lax.dynamic_slice_in_dim(x, i, size), or x[i + np.arange(size)]",
+                ),
             )
         return i
     if isinstance(i, np.integer):
