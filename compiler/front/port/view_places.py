@@ -1,4 +1,4 @@
-"""Where the elements of a view are in the array that it is a view of, so that it can be written to."""
+"""Where elements of a view are in the array that it is a view of, so that it can be written to."""
 
 from __future__ import annotations
 
