@@ -45,10 +45,12 @@ TRUTH: tuple[Rule, ...] = (
 NUMBER: tuple[Rule, ...] = (
     repairs.by_numpy,
     repairs.range_loop,
+    repairs.print_when_run,
+    repairs.in_text,
     repairs.as_type,
     repairs.filled_anew,
     repairs.our_array,
-    repairs.print_when_run,
+    repairs.outer_array,
 )
 INDEX: tuple[Rule, ...] = (repairs.range_loop, repairs.our_slice, repairs.our_table)
 WRITE: tuple[Rule, ...] = (repairs.out_argument, repairs.copied)

@@ -38,3 +38,16 @@ OF_SCIPY = {
     "tandg": "np.tan(np.radians(x))",
 }
 """Name of a ufunc of scipy.special to what to write instead."""
+
+OF_TORCH = {
+    "cat": "np.concatenate([x, y])",
+    "clamp": "np.clip(x, low, high)",
+    "from_numpy": "np.asarray(x)",
+    "tensor": "np.asarray(x)",
+    "mm": "x @ y",
+    "bmm": "x @ y",
+    "rand": "wl.random.uniform(key, shape)",
+    "randn": "wl.random.normal(key, shape)",
+    "manual_seed": "wl.random.key(seed)",
+}
+"""Name of a function of torch's, or of numpy.random's, to what to write instead."""

@@ -167,6 +167,18 @@ def our_array(at: Failed) -> tuple[ast.AST, str] | None:
     return _before(at, lambda y: f"{at.ours}.array({y}).copy()")
 
 
+def outer_array(at: Failed) -> tuple[ast.AST, str] | None:
+    """table[i] = t, of no local name --> c = wonderland.numpy.array(table).copy(); c[i] = t"""
+    match at.statement:
+        case ast.Assign(targets=[ast.Subscript(value=base, slice=place)], value=written):
+            if not isinstance(at.value(base), np.ndarray):
+                return None
+            name = at.text(base)
+            anew = f"c = {at.ours}.array({name}).copy(); c[{at.text(place)}] = {at.text(written)}"
+            return at.statement, f"{anew}, and c in place of {name} from there on"
+    return None
+
+
 # ---------------------------------------------------------------- truth
 
 
@@ -387,12 +399,30 @@ def as_type(at: Failed) -> tuple[ast.AST, str] | None:
 
 
 def print_when_run(at: Failed) -> tuple[ast.AST, str] | None:
-    """print(f"loss {t:.3f}") --> wl.debug.print("loss {:.3f}", t)"""
+    """print(f"loss {t:.3f}"), or of float(t) --> wl.debug.print("loss {:.3f}", t)"""
     match at.statement:
         case ast.Expr(value=ast.Call(func=ast.Name(id="print"), args=[x], keywords=[]) as call):
             text = formatted(at, x)
             return (call, f"{at.module('wonderland')}.debug.print({text})") if text else None
     return None
+
+
+def in_text(at: Failed) -> tuple[ast.AST, str] | None:
+    """f"{float(t)}", which no dtype makes a text --> wl.debug.print, said in words"""
+    if not any(isinstance(a, ast.FormattedValue) for a in at.around):
+        return None
+    printed = f"{at.module('wonderland')}.debug.print('{{}}', x)"
+    return at.statement, f"{printed}, or print the results of the function"
+
+
+def _unconverted(x: ast.expr) -> ast.expr:
+    """float(t), t.item() --> t: a print at run time has the number."""
+    match x:
+        case ast.Call(func=ast.Name(id="float" | "int" | "bool"), args=[of], keywords=[]):
+            return of
+        case ast.Call(func=ast.Attribute(attr="item", value=of), args=[], keywords=[]):
+            return of
+    return x
 
 
 def formatted(at: Failed, node: ast.AST) -> str:
@@ -412,7 +442,7 @@ def formatted(at: Failed, node: ast.AST) -> str:
                                 form += "{:" + how + "}"
                             case _:
                                 return ""
-                        args.append(ast.unparse(x))
+                        args.append(ast.unparse(_unconverted(x)))
                     case _:
                         return ""
             return ", ".join((repr(form), *args))

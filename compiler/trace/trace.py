@@ -9,9 +9,10 @@ graphs is a transformation of functions, in any nesting.
 from __future__ import annotations
 
 import ast
+import difflib
 import functools
 import inspect
-import itertools
+import re
 import traceback
 import types
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from ...runtime.gpu.devices import array_on_device
 from ..ir.errors import ProgramError
 from ..ir.explain import BARE, ELSEWHERE, shown
 from ..ir.facts import effects_in, has_effect
-from ..ir.failed import failed, renamed_keywords, repaired
+from ..ir.failed import Failed, failed, renamed_keywords, repaired
 from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.source import Source, is_own, location, user_source
 from ..ir.types import NUMPY, Type, dtype_name
@@ -35,7 +36,7 @@ from . import tree
 from .arrays import argument_array, refuse_subclasses
 from .operands import is_weak, is_wide, new, operand, value
 from .peers import meaning
-from .repairs import reshaped, uncalled
+from .repairs import at_front, reshaped, uncalled
 from .standing import name_of
 from .static_fields import Inputs
 from .tracer import FUNCTIONS, SYNTAX, Recomputed, Trace, Tracer, active, current, nearest, tracing
@@ -55,14 +56,13 @@ class Traced:
     inputs: Structure
     outputs: Structure
     captured: tuple[Tracer, ...] = ()
-    weak: tuple[bool, ...] = ()  # which outputs are; those without an entry are not
-    weak_args: tuple[bool, ...] = ()
+    followers: frozenset[Value] = frozenset()  # outputs that are weak
 
     def results(self, found: Sequence[Value]) -> Any:
         """The results' tree of these values of the trace at hand."""
-        weak = itertools.chain(self.weak, itertools.repeat(False))
-        pairs = zip(found[: self.outputs.size], weak, strict=False)
-        return tree.unflatten(self.outputs, [new(v, w) for v, w in pairs])
+        wanted = self.graph.outputs[: self.outputs.size]
+        pairs = zip(found, wanted, strict=False)
+        return tree.unflatten(self.outputs, [new(v, o in self.followers) for v, o in pairs])
 
     @property
     def args(self) -> tuple[Value, ...]:
@@ -172,11 +172,10 @@ def trace_tree(
         values = tied(
             [_result(x, i, outputs, name) for i, x in enumerate(results)], effects_of(made)
         )
-        weak = tuple(map(is_weak, results))
+        weak = frozenset(v for x, v in zip(results, values, strict=False) if is_weak(x))
     captured = tuple(outer for outer, _ in made.captured.values())
     further = (inner for _, inner in made.captured.values())
-    graph = Graph.of(name, (*places, *further), values)
-    return Traced(graph, inputs, outputs, captured, weak, tuple(weak for _, weak in avals))
+    return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured, weak)
 
 
 def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -200,9 +199,19 @@ def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
             raise found from None
         if "Tracer" not in str(error):
             raise
+        if misfit := OPERATOR.match(str(error)):
+            sign, left, right = (x.replace("Tracer", "a traced array") for x in misfit.groups())
+            what = f"{sign}: arrays and numbers are required, got {left} and {right}"
+            raise ProgramError(what, _place(error), bare=error) from None
         raise ProgramError(
             f"trace: {error}", _place(error), "Python numbers, known when the function is traced"
         ) from None
+
+
+OPERATOR = re.compile(r"(?:unsupported operand type\(s\) for )?'?(\S+?)'?"
+                      r"(?:: | or pow\(\): | not supported between instances of )"
+                      r"'(\w+)' and '(\w+)'")  # fmt: skip
+"""What Python says of an operator and the types of its operands."""
 
 
 def _inside(error: BaseException) -> str:
@@ -215,9 +224,12 @@ def _inside(error: BaseException) -> str:
     code = called.f_code
     if code.co_name == "__getattr__":
         return str(error)
+    name = code.co_name
+    if name == "__init__":
+        name = type(called.f_locals.get("self")).__name__
     given = {n: called.f_locals.get(n) for n in code.co_varnames[: code.co_argcount]}
     came = ", ".join(f"{n}={shown(x)}" for n, x in given.items() if n != "self")
-    return f"{code.co_name}: {str(error).splitlines()[0]}, got {came}"
+    return f"{name}: {str(error).splitlines()[0]}" + (f", got {came}" if came else "")
 
 
 def _in_the_users_line(error: BaseException) -> ProgramError | None:
@@ -234,6 +246,11 @@ def _in_the_users_line(error: BaseException) -> ProgramError | None:
         return None
     what, repair = "", ""
     match at.node:
+        case ast.Attribute(attr=name, value=of) if isinstance(at.value(of), types.ModuleType):
+            space = at.value(of).__name__
+            if space.split(".")[0] == "wonderland":
+                what = f"{space}: a name of it is required, got {name}"
+                repair = _elsewhere(at, name, at.value(of))
         case ast.Attribute(attr=name, value=of) if isinstance(at.value(of), Tracer):
             what = f"{name}: an attribute that can be set is required ({error})"
             repair = repaired((reshaped,), "", at)
@@ -255,6 +272,22 @@ def _in_the_users_line(error: BaseException) -> ProgramError | None:
                 repair = nearest(name)
     where = location(Source(frame.f_code.co_filename, last.tb_lineno))
     return ProgramError(what, where, repair, error) if what else None
+
+
+SPACES = (
+    "numpy", "nn", "lax", "special", "scipy.special", "numpy.linalg", "scipy.linalg", "random",
+)  # fmt: skip
+"""Where functions are looked for that are not where somebody asked for them."""
+
+
+def _elsewhere(at: Failed, name: str, asked: types.ModuleType) -> str:
+    """Where the front door has a function of the name, or what it has there that is near to it."""
+    for space in SPACES:
+        module = at_front(space)
+        if name in getattr(module, "__all__", ()):
+            return f"{at.module('wonderland')}.{space}.{name}"
+    near = difflib.get_close_matches(name, dir(asked), n=1, cutoff=0.75)
+    return f"{asked.__name__}.{near[0]}" if near else ""
 
 
 NUMPYS = type(np.sum)

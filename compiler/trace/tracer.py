@@ -574,6 +574,13 @@ def is_scipys(function: Any) -> bool:
     return bool(name) and getattr(ufuncs, name, None) is function
 
 
+BY_STEPS = {
+    "reduce": "functools.reduce(np.{}, x), along the first axis",
+    "accumulate": "np.stack(list(itertools.accumulate(x, np.{}))), along the first axis",
+}
+"""How Python takes the steps of a ufunc's method that has no traced form."""
+
+
 def nearest(name: str) -> str:
     """What to write in place of a NumPy function that has no traced form."""
     for space in ("nn", "lax"):
@@ -589,7 +596,10 @@ def nearest(name: str) -> str:
         return f"np.{name.removesuffix('.outer')}(x[:, None], y)"
     if name.endswith(" (vectorized)"):
         return "wl.vmap(f)(x), or f(x) itself where it computes by element"
-    names = {f.__name__ for f in FUNCTIONS if hasattr(f, "__name__")}
+    of, _, method = name.partition(".")
+    if method in BY_STEPS and getattr(getattr(np, of, None), "nin", 0) == 2:
+        return BY_STEPS[method].format(of)
+    names = {n for f in FUNCTIONS if hasattr(np, n := getattr(f, "__name__", ""))}
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.75) if len(name) > 3 else []
     return HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
 

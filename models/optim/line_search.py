@@ -63,6 +63,19 @@ def _objective(name: str, value_fn: Callable[..., Any], extra: dict[str, Any]) -
     return lambda params: value_fn(params, **extra)
 
 
+def _told(name: str, value: Any, grad: Tree, value_fn: Callable[..., Any] | None) -> Any:
+    """The function that is searched along, which an update is told with its value and gradient."""
+    told = {"value": value, "grad": grad, "value_fn": value_fn}
+    if value is None or grad is None or value_fn is None:
+        missing = ", ".join(f"{k}=" for k, x in told.items() if x is None)
+        raise ProgramError(
+            f"{name}: value=, grad= and value_fn= are required by its update, got no {missing}",
+            location(user_source()),
+            "optimizer.update(grads, state, params, value=f(params), grad=grads, value_fn=f)",
+        )
+    return value_fn
+
+
 def real_number(given: Any, params: Tree) -> Any:
     """A scalar of the real dtype of the parameters."""
     return np.asarray(given).astype(np.real(np.zeros((), tree.leaves(params)[0].dtype)).dtype)
@@ -160,12 +173,12 @@ def scale_by_backtracking_linesearch(
         state: ScaleByBacktrackingLinesearchState,
         params: Tree = None,
         *,
-        value: Any,
-        grad: Tree,
-        value_fn: Callable[..., Any],
+        value: Any = None,
+        grad: Tree = None,
+        value_fn: Callable[..., Any] | None = None,
         **extra: Any,
     ) -> Any:
-        f = _objective(name, value_fn, extra)
+        f = _objective(name, _told(name, value, grad, value_fn), extra)
         slope, value = _slope(updates, grad), real_number(value, required(params, name))
 
         def again(trial: _Trial) -> Any:
@@ -287,12 +300,12 @@ def scale_by_zoom_linesearch(
         state: ScaleByZoomLinesearchState,
         params: Tree = None,
         *,
-        value: Any,
-        grad: Tree,
-        value_fn: Callable[..., Any],
+        value: Any = None,
+        grad: Tree = None,
+        value_fn: Callable[..., Any] | None = None,
         **extra: Any,
     ) -> Any:
-        f = value_and_grad(_objective(name, value_fn, extra))
+        f = value_and_grad(_objective(name, _told(name, value, grad, value_fn), extra))
         params = required(params, name)
         zero, infinite = real_number(0.0, params), real_number(math.inf, params)
         start = _Point(zero, real_number(value, params), real_number(_slope(updates, grad), params))

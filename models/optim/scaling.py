@@ -9,7 +9,6 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
-from ...compiler.trace.operands import cast_to
 from .moments import started
 from .schedules import Schedule
 from .transformation import (
@@ -183,7 +182,7 @@ def scale_by_polyak(
 
     def update(g: Tree, state: Tree, params: Tree = None, *, value: Any, **extra: Any) -> Any:
         size = tree_norm(g, squared=True)
-        gap = cast_to(np.asarray(value) - f_min, size)
+        gap = (np.asarray(value) - f_min).astype(size.dtype)
         gap = np.maximum(gap, 0) if variant == "sps+" else gap
         size = size + eps
         nothing = size <= np.finfo(np.float32).eps
@@ -231,7 +230,7 @@ def scale_by_distance_over_gradients(
         )
         total = tree.map(lambda s, g: s + np.sum(squares(g)), state.grad_sum_of_squares, grads)
         updates = tree.map(
-            lambda g, d, s: times(global_scale * d / np.sqrt(s + eps), g), grads, far, total
+            lambda g, d, s: times(global_scale * d / np.sqrt(s[0] + eps), g), grads, far, total
         )
         return updates, ScaleByDistanceOverGradientsState(far, total, state.init_params)
 

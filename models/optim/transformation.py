@@ -11,7 +11,6 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
-from ...compiler.trace.operands import cast_to
 from ...compiler.trace.trace import keeps_bf16
 
 __all__ = [
@@ -87,15 +86,17 @@ def transformation(init: Callable[[Tree], Tree], update: Callable[..., Any]) -> 
     """The optimizer of two functions, whose state and updates keep their dtypes from step to step.
 
     Updates have the dtype of the parameters, where these are given, else that of the gradients.
+    What is f16 is computed with in f32, for an eps of 1e-8 is 0 in f16.
     """
 
     inner = with_extra_args_support(Optimizer(init, update))
 
     def kept(grads: Tree, state: Tree, params: Tree = None, **extra: Any) -> tuple[Tree, Tree]:
-        updates, after = inner.update(grads, state, params, **extra)
+        wide = (tree.map(_wider, given) for given in (grads, state, params))
+        updates, after = inner.update(*wide, **extra)
         return cast_like(updates, grads if params is None else params), cast_like(after, state)
 
-    return Optimizer(init, keeps_bf16(kept))
+    return Optimizer(init, explained(keeps_bf16(kept), "update"))
 
 
 def cast_like(given: Tree, target: Tree) -> Tree:
@@ -103,9 +104,13 @@ def cast_like(given: Tree, target: Tree) -> Tree:
     return tree.map(_cast, given, target)
 
 
+def _wider(x: Any) -> Any:
+    return x.astype(np.float32) if getattr(x, "dtype", None) == np.float16 else x
+
+
 def _cast(x: Any, target: Any) -> Any:
     dtype = getattr(target, "dtype", None)
-    return x if dtype is None or np.asarray(x).dtype == dtype else cast_to(x, target)
+    return x if dtype is None or np.asarray(x).dtype == dtype else np.asarray(x).astype(dtype)
 
 
 def required(params: Tree, name: str) -> Tree:

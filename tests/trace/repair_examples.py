@@ -29,6 +29,49 @@ Example = tuple[str, str, Any]
 """The program, what follows its repair, what that gives."""
 
 LINES: list[Example] = [
+    # ---- what stands elsewhere
+    ("wl.jit(lambda x: wl.lax.softmax(x).sum())(x)", "wl.lax.softmax --> wl.nn.softmax", 1.0),
+    ("wl.jit(lambda x: wl.nn.reluu(x))(-x)", "wl.nn.reluu --> wl.nn.relu", [0, 0, 0]),
+    ("wl.jit(lambda x: wl.numpy.clamp(x, 0, 2))(x)", "clamp --> clip", [1, 2, 2]),
+    ("wl.jit(lambda x: wl.numpy.cat([x, x]))(x).shape", "cat --> concatenate", (6,)),
+    ("wl.jit(lambda x: wl.numpy.softmax(x).sum())(x)", "wl.numpy.softmax --> wl.nn.softmax", 1.0),
+    ("wl.jit(lambda x: x.at[0].sett(9.0))(x)", "sett --> set", [9, 4, 2]),
+    # ---- arrays that are no local names, numbers in texts
+    (
+        "def f(x):\n    table[0] = x[0]\n    return table\nwl.jit(f)(x)",
+        "table[0] = x[0]\n    return table --> c = wl.numpy.array(table).copy(); c[0] = x[0]\n    return c",
+        [1, 6, 7],
+    ),
+    ("def f(x):\n    print(f'{float(x[0]):.2f}')\n    return x\nwl.jit(f)(x)", "", X),
+    ("def f(x):\n    print(f'{x[0].item():.2f}')\n    return x\nwl.jit(f)(x)", "", X),
+    (
+        "def f(x):\n    s = f'{float(x[0]):.2f}'\n    return x\nwl.jit(f)(x)",
+        "s = f'{float(x[0]):.2f}' --> wl.debug.print('{}', x)",
+        X,
+    ),
+    # ---- methods of ufuncs, counts, bits
+    (
+        "import functools\nwl.jit(lambda x: np.subtract.reduce(x))(x)",
+        "np.subtract.reduce(x) --> functools.reduce(np.subtract, x)",
+        -5.0,
+    ),
+    (
+        "import itertools\nwl.jit(lambda x: np.subtract.accumulate(x))(x)",
+        "np.subtract.accumulate(x) --> np.stack(list(itertools.accumulate(x, np.subtract)))",
+        [1, -3, -5],
+    ),
+    (
+        "wl.jit(lambda x, k: wl.numpy.repeat(x, k))(x, np.array([1, 0, 2]))",
+        "repeat(x, k) --> repeat(x, k, total_repeat_length=3)",
+        [1, 2, 2],
+    ),
+    ("wl.jit(lambda x: wl.numpy.packbits(x))(x)", "packbits(x) --> packbits(x != 0)", [224]),
+    # ---- searches of a length
+    (
+        "def f(p):\n    return np.sum(p * p)\no, g = wl.optim.lbfgs(), 2 * x\no.update(g, o.init(x), x)[0].shape",
+        "o.init(x), x) --> o.init(x), x, value=f(x), grad=g, value_fn=f)",
+        (3,),
+    ),
     # ---- matrices
     (
         "def f(x):\n    q, r = np.linalg.qr(x[:, None], mode='complete')\n    return q[0, 0]\nwl.grad(f)(x)",

@@ -80,6 +80,16 @@ def test_a_line_of_a_library_stands_behind_the_users() -> None:
     (lambda x: np.sum(x, dim=0), "sum: arguments as NumPy has them are required"),  # type: ignore
     (lambda x: x.size(), "size: a method is required, got what is no function"),
     (lambda x: wl.numpy.add.reduceat(x, [0]), "add.reduceat: has no form for traced arrays"),
+    (lambda x: x + None, "+: arrays and numbers are required, got a traced array and NoneType"),
+    (lambda x: x < object(), "<: arrays and numbers are required, got a traced array and object"),
+    (lambda x: wl.numpy.sin(), "sin: one operand is required, got 0"),
+    (lambda x: wl.numpy.add(x, x, x, x), "add: 2 operands are required, got 4"),
+    (lambda x: x & 1, "bitwise_and: bools or integers are required, got f64[3] and 1"),
+    (lambda x: np.ldexp(x, 0.5), "ldexp: floats and integers are required, got f64[3] and 0.5"),
+    (lambda x: wl.lax.nonsense(x), "wonderland.lax: a name of it is required, got nonsense"),
+    (lambda x: x.at[0].nonsense(1), "at: one of add, "),
+    (lambda x: x.at[0].set(), "set: an argument for values is required, got none"),
+    (lambda x: np.select([x > 0], [x, x]), "select: a choice for each condition is required"),
 ])  # fmt: skip
 def test_what_python_says_barely_is_said_with_the_line(f: Any, said: str) -> None:
     error = refusal(f, X)

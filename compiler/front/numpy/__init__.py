@@ -117,6 +117,7 @@ from numpy import (
     unsignedinteger,
 )
 
+from ...trace.hints import OF_TORCH
 from ...trace.tracer import nearest
 from . import application as _application
 from . import creation as _creation
@@ -201,4 +202,6 @@ def __getattr__(name: str) -> Any:
     if not name.startswith("_") and hasattr(numpy, name):
         hint = nearest(name) or f"numpy.{name}, on what is not traced"
         raise AttributeError(f"wonderland.numpy has no {name}\ntry: {hint}", name=name)
-    raise AttributeError(f"module 'wonderland.numpy' has no attribute '{name}'", name=name)
+    what = f"module 'wonderland.numpy' has no attribute '{name}'"
+    hint = "" if name.startswith("_") else OF_TORCH.get(name) or nearest(name)
+    raise AttributeError(f"{what}\ntry: {hint}" if hint else what, name=name)

@@ -19,7 +19,6 @@ from ...trace.operands import (
     casted,
     common_shape,
     implements,
-    inexact,
     is_weak,
     new,
     operand,
@@ -482,7 +481,11 @@ def root(squares: Any) -> Any:
 @implements(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
     found = default
-    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+    conditions, choices = list(condlist), list(choicelist)
+    if len(conditions) != len(choices):
+        counts = f"{len(conditions)} conditions and {len(choices)} choices"
+        raise wrong(f"select: a choice for each condition is required, got {counts}")
+    for condition, choice in reversed(list(zip(conditions, choices, strict=True))):
         found = where(condition, choice, found)
     return tracer(found)
 
@@ -565,7 +568,9 @@ def nan_to_num(
 def isclose(
     a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tracer:
-    a, b = tracer(a), inexact(b)  # differences of integers would wrap
+    a, b = tracer(a), tracer(b)
+    if not b.type.is_inexact:  # else differences of integers wrap
+        b = b + 0.0 if b.weak else b.astype(np.float64)
     near = (absolute(a - b) <= atol + rtol * absolute(b)) & isfinite(b) | (a == b)
     return near | (isnan(a) & isnan(b)) if equal_nan else near
 

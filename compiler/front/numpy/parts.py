@@ -106,15 +106,18 @@ def spacing(x: Value) -> Value:
 
 
 def _common(x: Value, y: Value) -> Tracer:
-    """The greatest common divisor, by Euclid's steps, which run until all elements are done."""
+    """The greatest common divisor, by Euclid's steps, which run until all elements are done; of
+    magnitudes without signs, for that of the least integer is no integer of its dtype."""
+    name = f"u{x.type.numpy.itemsize * 8}"
+    sizes = [casted(absolute(new(v)).value, name) for v in (x, y)]
     with tracing("gcd") as made:
-        a, b = Value(x.type), Value(x.type)
+        a, b = Value(sizes[0].type), Value(sizes[0].type)
         p, q = Tracer(a, made), Tracer(b, made)
         done = q == 0
         more = Graph.of("condition", (a, b), (any_(~done).value,))
         step = where(done, p, q), where(done, q, p % where(done, 1, q))
         body = Graph.of("body", (a, b), tuple(v.value for v in step))
-    return new(apply_all(While(more, body, 0), *(absolute(new(v)).value for v in (x, y)))[0])
+    return new(casted(apply_all(While(more, body, 0), *sizes)[0], x.dtype))
 
 
 @ufunc(np.gcd)
@@ -153,6 +156,8 @@ def _eighths(name: str, bitorder: str) -> np.ndarray:
 def packbits(a: Any, /, axis: int | None = None, bitorder: str = "big") -> Tracer:
     """Bytes of eight truth values each, the last filled up with zeros."""
     x, by = tracer(a), _eighths("packbits", bitorder)
+    if x.type.is_inexact:
+        raise wrong(f"packbits: bools or integers are required, got {x.type}", "packbits(x != 0)")
     x, axis = (ravel(x), 0) if axis is None else (x, axis_of("packbits", axis, x.ndim))
     bits: Any = moveaxis(x != 0, axis, -1).astype(np.uint8)
     bits = np.pad(bits, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[axis] % 8)])

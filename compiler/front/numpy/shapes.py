@@ -22,7 +22,6 @@ from ...trace.operands import (
     common_shape,
     implements,
     is_weak,
-    met,
     new,
     operand,
     promoted,
@@ -218,6 +217,11 @@ def repeat(
         ends = FUNCTIONS[np.cumsum](broadcast_to(repeats, (x.shape[axis],)))
         at = FUNCTIONS[np.searchsorted](ends, np.arange(total), "right")
         return FUNCTIONS[np.take](x, at, axis, mode="clip")
+    if isinstance(repeats, Tracer):
+        raise wrong(
+            f"repeat: counts of Python ints are required, got a traced {repeats.type}",
+            "total_repeat_length=n beside them, for the shape is static",
+        )
     counts = shape_given("repeat", repeats)
     if len(counts) != 1:
         return rearranged(x, axis, np.repeat(np.arange(x.shape[axis]), counts))
@@ -308,9 +312,9 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Tracer:
 
 
 def _array(x: Any) -> Tracer:
-    """A number as an array of it: an integer is not weak, as in NumPy."""
+    """A number as an array of it: not weak."""
     x = tracer(x)
-    return x if x.type.is_inexact else tracer(x, x.type.dtype)
+    return tracer(x, x.type.dtype)
 
 
 def _part(x: Tracer, axis: int, start: int, stop: int) -> Tracer:
@@ -532,7 +536,6 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Tracer:
     x, added = tracer(arr), operand(values)
     x, axis = (ravel(x), 0) if axis is None else (x, axis_of("insert", axis, x.ndim))
     obj, n = _places("insert", obj), x.shape[axis]
-    x = met(x, added)
     added = tracer(added, x.type.dtype)
     added = reshape(added, (1,) * (x.ndim - added.ndim) + added.shape)
     if isinstance(obj, slice):

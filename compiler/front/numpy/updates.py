@@ -5,20 +5,24 @@ On tracers as an attribute, as jax.numpy has it; on arrays too as `at(x)[i].set(
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ...ir.errors import ProgramError
 from ...ir.explain import explained
 from ...ir.graph import Graph, Value
-from ...ir.types import Type, type_of
+from ...ir.source import location, user_source
+from ...ir.types import PART, WHOLE, Type, type_of
 from ...ops import flip, full, pad, scatter, select
+from ...ops.elementwise import cast
 from ...ops.gather import COMBINE
 from ...ops.source import zero_of
 from ...ops.view import reshape, spaced
 from ...trace.arrays import plain
-from ...trace.operands import met, new, operand, shape_of, tracer, value, wrong
+from ...trace.operands import is_typed, new, operand, shape_of, tracer, value, wrong
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current, tracing
 from ...transform.interpreter import interpret
 from .indexing import bounds_of, elements_at, values_of
@@ -74,6 +78,15 @@ class Place:
     def __repr__(self) -> str:
         return f"{self.x!r}.at[{self.at!r}]"
 
+    def __getattr__(self, name: str) -> Any:
+        known = [n for n in dir(Place) if not n.startswith("_") and n not in Place.__slots__]
+        near = difflib.get_close_matches(name, known, n=1)
+        what = f"at: one of {', '.join(known)} is required, got {name}"
+        repair = f"x.at[i].{near[0]}" if near else ""
+        error = ProgramError(what, location(user_source()), repair)
+        raise AttributeError(str(error), name=name, obj=self)
+
+    @explained
     def get(
         self,
         *,
@@ -89,42 +102,51 @@ class Place:
             lambda x: elements_at(x, self.at, beyond, fill_value, wrap_negative_indices)
         )
 
+    @explained
     def set(self, values: Any, **options: Any) -> Any:
         """x, but `values` at the place"""
         return self._update("set", values, **options)
 
+    @explained
     def add(self, values: Any, **options: Any) -> Any:
         """x with `values` added at the place"""
         return self._update("add", values, **options)
 
+    @explained
     def subtract(self, values: Any, **options: Any) -> Any:
         """x with `values` subtracted at the place"""
         return self._update("add", _array_function(np.negative, values), **options)
 
+    @explained
     def multiply(self, values: Any, **options: Any) -> Any:
         """x multiplied by `values` at the place"""
         return self._update("mul", values, **options)
 
     mul = multiply
 
+    @explained
     def divide(self, values: Any, **options: Any) -> Any:
         """x divided by `values` at the place"""
         ones = At(_array_function(np.ones_like, self.x))
         return _array_function(np.divide, self.x, ones[self.at].multiply(values, **options))
 
+    @explained
     def power(self, values: Any, **options: Any) -> Any:
         """x to the power of `values` at the place"""
         ones = At(_array_function(np.ones_like, self.x))
         return _array_function(np.power, self.x, ones[self.at].multiply(values, **options))
 
+    @explained
     def min(self, values: Any, **options: Any) -> Any:
         """The lesser of x and `values` at the place"""
         return self._update("min", values, **options)
 
+    @explained
     def max(self, values: Any, **options: Any) -> Any:
         """The greater of x and `values` at the place"""
         return self._update("max", values, **options)
 
+    @explained
     def apply(self, func: Callable[[Any], Any], **options: Any) -> Any:
         """x with `func` of the elements at the place, once for each element"""
         beyond = options.get("mode")
@@ -197,6 +219,14 @@ def updated(
         mode="clip" if mode == "clip" else "drop", unique=unique,
     )  # fmt: skip
     return new(made, x.weak)
+
+
+def met(x: Tracer, update: Any) -> Tracer:
+    """`x` in the dtype of the typed float that it meets, where nobody typed its own."""
+    if not (x.weak and x.type.is_inexact and isinstance(update, Tracer) and is_typed(update)):
+        return x
+    part = PART.get(update.type.dtype, update.type.dtype)
+    return new(cast(x.value, WHOLE[part] if x.type.is_complex else part))
 
 
 def combined_update(combine: str, x: Any, y: Any) -> Any:

@@ -168,3 +168,25 @@ def test_powers_of_two_are_exact_when_compiled() -> None:
 def test_a_keyword_of_jax_works_outside_of_a_trace_too() -> None:
     found = wnp.take(np.arange(3.0), np.array([1, 9]), mode="fill", fill_value=-1.0)
     np.testing.assert_array_equal(found, [1.0, -1.0])
+
+
+def test_the_greatest_common_divisor_of_the_least_integer_is_positive() -> None:
+    for name in ("i1", "i2", "i4", "i8"):
+        least, most = np.iinfo(name).min, np.iinfo(name).max
+        x = np.array([most, least, least, 6, 0], name)
+        y = np.array([least, most, 6, least, most], name)
+        found = wl.jit(np.gcd, disable_jit=True)(x, y)
+        assert found.dtype == name
+        np.testing.assert_array_equal(found, np.gcd(x, y))
+
+
+def test_a_ufunc_writes_to_what_stands_behind_its_operands() -> None:
+    def f(x: Any) -> Any:
+        place, whole = wnp.zeros(3), wnp.zeros(3)
+        np.add(x, 1.0, place)
+        np.modf(x, place, whole)
+        return place, whole
+
+    x = np.array([1.5, -2.25, 3.0])
+    for found, want in zip(wl.jit(f, disable_jit=True)(x), np.modf(x), strict=True):
+        np.testing.assert_array_equal(found, want)

@@ -261,6 +261,27 @@ def test_states_and_updates_keep_their_dtypes_and_structure(name: str, dtype: An
     assert {m.dtype for m in moved.values()} == {np.dtype(dtype)}
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_a_gradient_of_zero_in_f16_leaves_numbers(name: str) -> None:
+    """Though an eps of 1e-8 is none there."""
+    optimizer, params = ALL[name], cast(np.float16)
+    state, nothing = optimizer.init(params), tree.map(np.zeros_like, params)
+    for _ in range(2):
+        moved, state = optimizer.update(
+            nothing, state, params, value=np.float16(1), grad=nothing, value_fn=loss
+        )
+        assert all(np.isfinite(m).all() and m.dtype == np.float16 for m in tree.leaves(moved))
+
+
+def test_a_distance_over_gradients_is_of_numbers_alone_too() -> None:
+    optimizer = optim.scale_by_distance_over_gradients()
+    one, alone = optimizer.init(np.ones(1)), optimizer.init(np.ones(()))
+    for _ in range(3):
+        a, one = optimizer.update(np.full(1, 0.5), one, np.ones(1))
+        b, alone = optimizer.update(np.asarray(0.5), alone, np.ones(()))
+        assert np.shape(b) == () and a[0] == b
+
+
 FEW = "adafactor", "lamb"
 SOME = [n if n in FEW else pytest.param(n, marks=pytest.mark.sweep) for n in ALL]
 """All of them, most by hand."""
