@@ -4,7 +4,8 @@
 
     weights = cho_solve(cho_factor(toeplitz(correlations)), right)
 
-Equations: solve, solve_triangular, cho_factor, cho_solve, lu_factor, lu_solve, lstsq, inv, pinv.
+Equations: solve, solve_triangular, cho_factor, cho_solve, lu_factor, lu_solve, lstsq, inv, pinv;
+solve_banded, solve_sylvester.
 Factors: cholesky, lu, qr, svd, eigh, polar. Numbers: det, norm.
 Functions of matrices: expm, expm_frechet, sqrtm, funm.
 Of a vector: toeplitz, circulant, hankel, companion, convolution_matrix, fiedler, leslie; of several

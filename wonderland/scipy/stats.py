@@ -12,7 +12,8 @@ those of mathematics, where SciPy's overflow.
 Real numbers: beta, cauchy, chi2, expon, gamma, gennorm, gumbel_l, gumbel_r, laplace, logistic,
 norm, pareto, t, truncnorm, uniform, vonmises, wrapcauchy.
 Whole numbers: bernoulli, betabinom, binom, geom, nbinom, poisson.
-Vectors: dirichlet, multinomial, multivariate_normal.
+Vectors: dirichlet, multinomial, multivariate_normal, which has an entropy too; with allow_singular
+its covariance may span a space of fewer dimensions, in which the density is.
 """
 
 from ..compiler.front.scipy.stats import *  # noqa: F403

@@ -10,6 +10,7 @@ from .. import special as sp
 from ..lax.lax import stop_gradient
 from ..numpy import elementwise as el
 from .families import Continuous, all_positive, log1p_square
+from .student import log_t_below, log_t_density, t_below
 
 __all__ = [
     "beta", "cauchy", "chi2", "expon", "gamma", "gennorm", "gumbel_l", "gumbel_r", "laplace",
@@ -56,9 +57,11 @@ norm = Continuous(
 t = Continuous(
     "t",
     ("df",),
-    lambda z, df: (  # by betaln, in which large numbers cancel no digits
-        -sp.betaln(df / 2, 0.5) - 0.5 * el.log(df) - (df + 1) / 2 * log1p_square(z / el.sqrt(df))
-    ),
+    log_t_density,
+    below=t_below,
+    above=lambda z, df: t_below(-z, df),
+    log_below=log_t_below,
+    log_above=lambda z, df: log_t_below(-z, df),
 )
 
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...ir.types import finfo
 from ...trace.operands import wrong
 from .. import numpy as np
 from .. import special as sp
+from ..lax.lax import stop_gradient
 from ..numpy import elementwise as el
-from ..numpy.linalg.decompositions import cholesky
+from ..numpy.linalg.decompositions import cholesky, eigh
 from ..numpy.linalg.equations import solve_triangular
-from .families import Discrete, Family, all_positive, density_function, probability, real
+from .families import (
+    FUNCTIONS_OF,
+    Discrete,
+    Family,
+    all_positive,
+    density_function,
+    probability,
+    real,
+)
 
 __all__ = [
     "bernoulli", "betabinom", "binom", "dirichlet", "geom", "multinomial", "multivariate_normal",
@@ -146,8 +156,6 @@ def _multinomial(x: Any, n: Any, p: Any) -> Any:
 
 def _normal(x: Any, mean: Any, cov: Any, allow_singular: Any) -> Any:
     """Vectors along the last axis; `cov` is a matrix, or the variance of every number."""
-    if allow_singular is not None:
-        raise wrong("multivariate_normal: allow_singular=None is required, got another")
     x, mean, cov = real(x), real(mean), real(cov)
     if not mean.ndim:  # numbers
         if cov.ndim:
@@ -165,6 +173,8 @@ def _normal(x: Any, mean: Any, cov: Any, allow_singular: Any) -> Any:
             f"multivariate_normal: a covariance [..., {n}, {n}] is required of a mean "
             f"{mean.type}, got {cov.type}"
         )
+    if allow_singular:
+        return _singular_normal(x - mean, cov)
     lower = cholesky(cov)
     error = x - mean
     shape = np.broadcast_shapes(error.shape[:-1], lower.shape[:-2])
@@ -180,9 +190,41 @@ def _normal(x: Any, mean: Any, cov: Any, allow_singular: Any) -> Any:
     return -0.5 * (square + n * math.log(2 * math.pi)) - size
 
 
+def _singular_normal(error: Any, cov: Any) -> Any:
+    """The density within the space that `cov` spans, of eigenvalues above a part of the greatest
+    as in SciPy; -inf outside. Derivatives in `cov` are those within this space."""
+    w, v = (stop_gradient(x) for x in eigh(cov))
+    least = (1e3 if cov.type.dtype == "f32" else 1e6) * finfo(cov.type.dtype).eps
+    least = float(least) * np.max(np.abs(w), axis=-1, keepdims=True)
+    kept = (w > least).astype(cov.dtype)
+    within = np.matrix_transpose(v) @ cov @ v * (kept[..., :, None] * kept[..., None, :])
+    n = cov.shape[-1]
+    inside = np.matvec(np.matrix_transpose(v), error)
+    rest = stop_gradient(inside) * (1 - kept)
+    full = within + (1 - kept)[..., None, :] * np.eye(n, dtype=cov.dtype)
+    found = _normal(inside * kept, 0 * inside, full, None)
+    found = found + 0.5 * math.log(2 * math.pi) * np.sum(1 - kept, axis=-1)
+    spans = np.sum(rest * rest, axis=-1) < np.squeeze(least * least, axis=-1)
+    return np.where(spans | np.all(rest == 0, axis=-1), found, -math.inf)
+
+
+def _entropy(mean: Any, cov: Any) -> Any:
+    """(log det(2 pi cov) + n) / 2; `cov` is a matrix, or the variance of every number."""
+    mean, cov = real(mean), real(cov)
+    constant = 0.5 * (1 + math.log(2 * math.pi))
+    if cov.ndim:
+        logs = np.log(np.diagonal(cholesky(cov), axis1=-2, axis2=-1))
+        return np.sum(logs, axis=-1) + cov.shape[-1] * constant
+    n = mean.shape[-1] if mean.ndim else 1
+    return n * (0.5 * np.log(cov) + constant)
+
+
 dirichlet = Joint("dirichlet", "pdf", ("x", "alpha"), _dirichlet)
 multinomial = Joint("multinomial", "pmf", ("x", "n", "p"), _multinomial)
 multivariate_normal = Joint(
     "multivariate_normal", "pdf", ("x", "mean", "cov", "allow_singular"), _normal,
     mean=0, cov=1, allow_singular=None,
 )  # fmt: skip
+multivariate_normal.entropy = density_function(
+    "entropy", FUNCTIONS_OF["entropy"], ("mean", "cov"), _entropy, mean=0, cov=1
+)

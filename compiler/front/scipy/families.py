@@ -72,7 +72,8 @@ def density_function(
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     function.__signature__ = signature  # type: ignore[attr-defined]
-    return eager(*parameters)(function)
+    arrays = (p for p in parameters if defaults.get(p, 0) is not None)  # None says how, not of what
+    return eager(*arrays)(function)
 
 
 class Family:
@@ -104,6 +105,7 @@ FUNCTIONS_OF = {
     "logsf": "The logarithm of the probability of more.",
     "ppf": "The number of which the probability of no more is q.",
     "isf": "The number of which the probability of more is q, precise for small q.",
+    "entropy": "The mean of -logpdf.",
 }
 
 

@@ -15,6 +15,7 @@ import numpy
 from ...ir.explain import explained
 from ...trace.operands import tracer, wrong
 from .. import numpy as np
+from ..functions.custom import custom_jvp
 from ..functions.derivatives import jvp
 from ..lax import linalg as lax_linalg
 from ..lax.primitives import array_or_tracer
@@ -30,8 +31,8 @@ __all__ = [
     "block_diag", "cho_factor", "cho_solve", "cholesky", "circulant", "companion",
     "convolution_matrix", "det", "dft", "eigh", "expm", "expm_frechet", "fiedler", "funm",
     "hadamard", "hankel", "helmert", "hilbert", "inv", "leslie", "lstsq", "lu", "lu_factor",
-    "lu_solve", "norm", "pascal", "pinv", "polar", "qr", "solve", "solve_triangular", "sqrtm",
-    "svd", "toeplitz",
+    "lu_solve", "norm", "pascal", "pinv", "polar", "qr", "solve", "solve_banded", "solve_sylvester",
+    "solve_triangular", "sqrtm", "svd", "toeplitz",
 ]  # fmt: skip
 
 
@@ -179,6 +180,78 @@ def lu_solve(
     first = solve_triangular(packed, b, trans=how)
     first = solve_triangular(packed, first, trans=how, lower=True, unit_diagonal=True)
     return first[np.argsort(order)]
+
+
+@anywhere
+def solve_banded(
+    l_and_u: tuple[int, int],
+    ab: Any,
+    b: Any,
+    overwrite_ab: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    """The x of a @ x = b for a matrix of so many diagonals below and above its main one, which are
+    the rows of `ab`: a[i, j] = ab[above + i - j, j].
+
+    Cost: that of the whole matrix, about n**3.
+    """
+    below, above = l_and_u
+    ab = tracer(ab)
+    if ab.ndim < 2 or ab.shape[-2] != below + above + 1:
+        raise wrong(f"solve_banded: {below + above + 1} diagonals are required, got {ab.type}")
+    i, j = _grid(ab.shape[-1], ab.shape[-1])
+    row = above + i - j
+    inside = (row >= 0) & (row <= below + above)
+    return equations.solve(np.where(inside, ab[..., np.where(inside, row, 0), j], 0), b)
+
+
+KRONECKER = 24
+"""The most rows and columns, together, of which one system of equations is made."""
+
+
+@anywhere
+def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
+    """The x of a @ x + x @ b = q.
+
+    Accuracy: that of `solve` for matrices of up to 24 rows and columns together. Larger ones must
+    have eigenvectors: two corrections take the error down to that of the residual, so long as the
+    condition of the eigenvectors is below 1e7 (f64) or 1e3 (f32).
+    """
+    a, b, q = (tracer(x) for x in (a, b, q))
+    (m, n), of = (a.shape[-1], b.shape[-1]), (a.shape, b.shape, q.shape)
+    if of != ((m, m), (n, n), (m, n)):
+        raise wrong(
+            "solve_sylvester: matrices [m, m], [n, n] and [m, n] are required, "
+            f"got {a.type}, {b.type} and {q.type}"
+        )
+    if m + n <= KRONECKER:
+        whole = np.kron(a, np.eye(n, dtype=a.dtype)) + np.kron(np.eye(m, dtype=b.dtype), b.T)
+        return equations.solve(whole, q.reshape(-1)).reshape(m, n)
+
+    dtype = np.result_type(a, b, q)
+    return _sylvester(*(x.astype(dtype) for x in (a, b, q)))
+
+
+@custom_jvp
+def _sylvester(a: Any, b: Any, q: Any) -> Any:
+    (w, v), (u, z) = factors.eig(a), factors.eig(b)
+    sums = w[:, None] + u
+    found: Any = 0 * q
+    for _ in range(3):
+        inner = equations.solve(v, q - a @ found - found @ b + 0j) @ z / sums
+        step = v @ np.matrix_transpose(
+            equations.solve(np.matrix_transpose(z), np.matrix_transpose(inner))
+        )
+        found = found + (step if q.type.is_complex else np.real(step))
+    return found
+
+
+@_sylvester.defjvp
+def _sylvester_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    (a, b, q), (da, db, dq) = primals, tangents
+    x = _sylvester(a, b, q)
+    return x, _sylvester(a, b, dq - da @ x - x @ db)
 
 
 # ---------------------------------------------------------------- functions of matrices

@@ -46,6 +46,17 @@ LINALG: dict[str, Case] = {
         lambda m, a, b: tuple(m.lu_solve(m.lu_factor(a), b, trans=t) for t in (0, 1, 2)),
         (A, B),
     ),
+    "solve_banded": (
+        lambda m, a, b: (m.solve_banded((1, 2), a, b[0]), m.solve_banded((2, 1), a, b.T)),
+        (np.vstack([B.T, C[None]]) + 3 * np.eye(4)[[1, 2, 3, 0]], B.T),
+    ),
+    "solve_sylvester": (lambda m, a, p, b: m.solve_sylvester(a, p[:3, :3], b), (A, P, B)),
+    "solve_sylvester by eigenvectors": (
+        lambda m, a, p, b: m.solve_sylvester(
+            np.kron(p, a), np.kron(a, p), np.kron(p, b[:, :1] * a)
+        ),
+        (A, P, B),
+    ),
     "sqrtm": (lambda m, a: m.sqrtm(a), (P,)),
     "funm": (lambda m, a: m.funm(a, np.exp), (A,)),
     "expm_frechet": (
@@ -158,6 +169,22 @@ def test_derivatives_reach_through_factors_and_transforms() -> None:
         np.testing.assert_allclose(np.sum(slope * step), (ends[0] - ends[1]) / 2e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("copies", [1, 4])
+def test_derivatives_of_sylvester_s_equations_are_those_of_differences(copies: int) -> None:
+    a, b, q = (np.kron(np.eye(copies), x) for x in (A, P[:3, :3], B))
+    a, b = a + np.diag(np.arange(4.0 * copies)), b + np.diag(np.arange(3.0 * copies))
+    total = lambda *xs: np.sum(ours.linalg.solve_sylvester(*xs) ** 2)  # noqa: E731
+    steps = tuple(rng.normal(size=x.shape) for x in (a, b, q))
+    along = lambda *xs: wl.jvp(total, xs, steps)[1]  # noqa: E731
+    for function in (total, along):
+        moved = [[x + h * s for x, s in zip((a, b, q), steps, strict=True)] for h in (1e-6, -1e-6)]
+        want = (function(*moved[0]) - function(*moved[1])) / 2e-6
+        np.testing.assert_allclose(wl.jvp(function, (a, b, q), steps)[1], want, rtol=1e-6)
+        slopes = wl.grad(function, (0, 1, 2))(a, b, q)
+        found = sum(np.sum(g * s) for g, s in zip(slopes, steps, strict=True))
+        np.testing.assert_allclose(found, want, rtol=1e-6)
+
+
 def test_halves_keep_their_dtype() -> None:
     x = LINE.astype(np.float32)
     for found in (ours.signal.fftconvolve(x, x), ours.signal.convolve(x, x), ours.fft.dct(x),
@@ -168,6 +195,10 @@ def test_halves_keep_their_dtype() -> None:
 def test_what_is_not_there_says_so() -> None:
     with pytest.raises(ProgramError, match="qr: a mode among full, economic, r, and no pivoting"):
         ours.linalg.qr(A, pivoting=True)
+    with pytest.raises(ProgramError, match=r"solve_sylvester: matrices \[m, m\], \[n, n\] and"):
+        ours.linalg.solve_sylvester(A, A, B)
+    with pytest.raises(ProgramError, match="solve_banded: 4 diagonals are required, got"):
+        ours.linalg.solve_banded((1, 2), B.T, C)
     with pytest.raises(ProgramError, match="dct: real numbers, type=2 and a norm among"):
         ours.fft.dct(LINE, type=3)
     with pytest.raises(ProgramError, match="convolve2d: matrices, boundary='fill'"):
