@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import io
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ProgramError
+from ...ir.source import location, user_source
 from ...trace.tracer import Tracer
 from .doors import NEVER, RANDOM, RandomStandIn
 from .draft import Draft
@@ -134,13 +136,15 @@ class Contents:
         return None
 
     def held(self, x: types.FunctionType) -> Children:
-        """What a function closes over, its defaults, and globals of the module that is copied."""
+        """What a function closes over, its defaults and attributes, and globals of the module that
+        is copied."""
         found: Children = []
         for name, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
             with contextlib.suppress(ValueError):  # nothing is there yet
                 found.append((f".{name}", cell.cell_contents))
         found += [(".defaults", x.__defaults__)] if x.__defaults__ else []
         found += [(".keywords", x.__kwdefaults__)] if x.__kwdefaults__ else []
+        found += [(f".{n}", v) for n, v in vars(x).items() if n != "__wrapped__"]
         if self.spaces is not None and x.__globals__ is self.spaces:
             found += [(f".{n}", self.spaces[n]) for n in self.globals_of(x)]
         return found
@@ -160,7 +164,7 @@ class Contents:
         while pending:
             path, x = pending.pop()
             if isinstance(x, SCALARS):
-                yield path, x
+                yield path.lstrip("."), x
                 continue
             if id(x) in seen:
                 continue
@@ -180,6 +184,32 @@ def _harmless(x: Any) -> bool:
     if isinstance(x, (list, tuple, set)):
         return all(map(_harmless, x))
     return isinstance(x, SCALARS)
+
+
+class Going:
+    """An iterator that is held from call to call, which no trace of one call can move."""
+
+    def __init__(self, iterator: Any, place: str) -> None:
+        self.iterator, self.place = iterator, place
+
+    def __iter__(self) -> Going:
+        return self
+
+    def __next__(self) -> Any:
+        raise ProgramError(
+            f"port: a function that takes what goes on from call to call as an argument is "
+            f"required, got one that calls next of {self.place}",
+            location(user_source()),
+            "the next value as an argument, or a list",
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.iterator, name)
+
+
+def is_going(x: Any) -> bool:
+    """Whether it is an iterator, of no file."""
+    return isinstance(x, Iterator) and not isinstance(x, (io.IOBase, Going))
 
 
 class Copier:
@@ -209,13 +239,15 @@ class Copier:
 
     def copied(self, path: str, x: Any) -> Any:
         if isinstance(x, SCALARS):
-            return x
+            return self.lifted(path.lstrip("."), x)
         if id(x) in self.memo:
             return self.memo[id(x)][1]
         if is_array(x):
             return self.kept(x, self.lifted(path.lstrip("."), x))
         if self.contents.children(x) is None:
-            return self.kept(x, RandomStandIn(x, path.lstrip("."))) if isinstance(x, RANDOM) else x
+            if isinstance(x, RANDOM):
+                return self.kept(x, RandomStandIn(x, path.lstrip(".")))
+            return self.kept(x, Going(x, path.lstrip("."))) if is_going(x) else x
         if isinstance(x, types.MethodType):
             of = self.copied(path, x.__self__)
             return self.kept(x, types.MethodType(self.copied(path, x.__func__), of))
@@ -271,7 +303,7 @@ class Copier:
         new = self.kept(x, types.FunctionType(x.__code__, spaces, x.__name__, None, cells or None))
         functools.update_wrapper(new, x, updated=())
         vars(new).pop("__wrapped__", None)
-        vars(new).update(vars(x))
+        vars(new).update((n, self.copied(f"{path}.{n}", v)) for n, v in vars(x).items())
         for name, cell, own in zip(x.__code__.co_freevars, x.__closure__ or (), cells, strict=True):
             with contextlib.suppress(ValueError):
                 own.cell_contents = self.copied(f"{path}.{name}", cell.cell_contents)

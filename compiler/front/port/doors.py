@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import numbers
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -88,6 +89,11 @@ class TypeStandIn(type):
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
         real = real_type(cls)
+        if real is cls:  # of foreign code, made of a stand-in
+            return super().__call__(*args, **options)
+        if real is type and len(args) == 1 and traces_foreign():
+            found = type_seen(args[0])
+            return KINDS.get(found, found)
         given, named = unwrapped(args), unwrapped(options)
         if not traces_foreign() or not (traced(given) or traced(named)):
             return real(*given, **named)
@@ -111,20 +117,20 @@ class TypeStandIn(type):
 
     def __instancecheck__(cls, x: Any) -> bool:
         real = real_type(cls)
+        if real is cls:
+            return super().__instancecheck__(x)
         if isinstance(x, real):
             return True
-        if isinstance(x, (Tracer, Draft)):
-            if real is np.ndarray:
-                return True
-            number = isinstance(x, Tracer) and not x.ndim
-            return number and ((real is float and x.weak and x.dtype == np.float64)
-                               or (issubclass(real, np.generic) and x.dtype == real))  # fmt: skip
-        return False
+        return isinstance(x, (Tracer, Draft)) and issubclass(type_seen(x), real)
 
     def __subclasscheck__(cls, other: Any) -> bool:
+        if real_type(cls) is cls:
+            return super().__subclasscheck__(other)
         return issubclass(real_type(other), real_type(cls))
 
     def __eq__(cls, other: Any) -> bool:
+        if not isinstance(other, type):  # a dtype says itself whether it is one of these
+            return NotImplemented
         return real_type(cls) is real_type(other)
 
     def __hash__(cls) -> int:
@@ -134,23 +140,36 @@ class TypeStandIn(type):
         return repr(real_type(cls))
 
 
+def type_seen(x: Any) -> type:
+    """The type that foreign code sees: a traced value of no axes is one of NumPy's numbers, or one
+    of Python's if it is what `float` or `int` gave."""
+    if isinstance(x, Tracer) and not x.ndim:
+        python = {np.float64: float, np.int64: int, np.complex128: complex}
+        kind = x.dtype.type
+        return python.get(kind, kind) if x.weak else kind
+    return np.ndarray if isinstance(x, (Tracer, Draft)) else type(x)
+
+
 def real_type(kind: Any) -> Any:
     """A type, or what a stand-in stands for."""
-    return kind.__bases__[0] if isinstance(kind, TypeStandIn) else kind
+    return vars(kind).get("behind", kind) if isinstance(kind, TypeStandIn) else kind
 
 
 def _kind(of: type) -> Any:
     space: dict[str, Any] = {"__module__": of.__module__, "__qualname__": of.__qualname__}
     if of in (int, float, complex):
         space["dtype"] = np.dtype(of)
-    return TypeStandIn(of.__name__, (of,), space)
+    bases = () if of in ABSTRACT else (of,)  # whose subclasses would ask one that asks them
+    return TypeStandIn(of.__name__, bases, {**space, "behind": of})
 
 
+ABSTRACT = (numbers.Number, numbers.Complex, numbers.Real, numbers.Rational, numbers.Integral)
 NUMBERS = (
     np.float16, np.float32, np.float64, np.complex64, np.complex128, np.int8, np.int16, np.int32,
-    np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.ndarray,
+    np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.ndarray, np.generic, np.number,
+    np.integer, np.signedinteger, np.unsignedinteger, np.inexact, np.floating, np.complexfloating,
 )  # fmt: skip
-KINDS: dict[type, Any] = {of: _kind(of) for of in (*NUMBERS, int, float, complex)}
+KINDS: dict[type, Any] = {of: _kind(of) for of in (*NUMBERS, *ABSTRACT, int, float, complex, type)}
 REAL.update({of: of for of in KINDS})
 
 
@@ -196,7 +215,7 @@ OTHERS.update({
 OTHERS[np.ndenumerate] = lambda x: ((i, x[i]) for i in np.ndindex(x.shape))
 OTHERS[np.isscalar] = lambda x: isinstance(x, Tracer) and not x.ndim
 BUILTINS: dict[str, Any] = {
-    **{of.__name__: KINDS[of] for of in (float, int, complex)},
+    **{of.__name__: KINDS[of] for of in (float, int, complex, type)},
     "max": Through(max),
     "min": Through(min),
 }
@@ -300,7 +319,7 @@ class RandomStandIn:
 
 RANDOM = np.random.Generator, np.random.RandomState
 CACHED = type(functools.lru_cache(lambda: None))
-SPACES = ("numpy", "scipy.special")
+SPACES = ("numpy", "scipy.special", "math", "numbers")
 _doors: dict[str, Door] = {}
 
 
@@ -341,7 +360,7 @@ def is_function(x: Any) -> bool:
 
 def door(module: ModuleType) -> ModuleType:
     name = module.__name__
-    if isinstance(module, Door) or not (name in SPACES or name == "math" or is_numpys(name)):
+    if isinstance(module, Door) or not (name in SPACES or is_numpys(name)):
         return module
     return _doors.setdefault(name, Door(module))
 

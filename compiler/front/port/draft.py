@@ -22,7 +22,7 @@ from ...ir.types import NAMES, Type, type_of
 from ...ops.source import full
 from ...trace.aliases import AliasMemory
 from ...trace.concrete import Concrete
-from ...trace.foreign import ATTRIBUTES
+from ...trace.foreign import ATTRIBUTES, traces_foreign
 from ...trace.tracer import (
     FUNCTIONS,
     SCIPY,
@@ -88,8 +88,11 @@ def drafts_in(x: Any) -> Iterator[Draft]:
 def drafted(found: Any, of: Any = (), weak: bool = True) -> Any:
     """A result of NumPy's as foreign code sees it: arrays are drafts.
 
-    One that is memory of a draft among `of` is a view of it, or that draft.
+    One that is memory of a draft among `of` is a view of it, or that draft. Threads that trace
+    nothing, which may meet a table of a module, get what NumPy gives.
     """
+    if not traces_foreign():
+        return found
     if type(found) is np.ndarray and found.dtype in NAMES:
         for draft in drafts_in(of):
             if found is draft._value:

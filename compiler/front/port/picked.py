@@ -7,14 +7,16 @@ with elements of the same mask, be reduced, and be written to y[mask].
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ...ir.errors import ProgramError
-from ...ir.graph import Value
+from ...ir.graph import Op, Value
 from ...ir.source import location, user_source
+from ...ops.view import Copy
 from ...trace.operands import value, wrong
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, active
 from .draft import Mixed, unwrapped
@@ -140,21 +142,28 @@ class Picked(Mixed):
         return self.apply(np.abs, (self,), {})
 
 
-def same_value(x: Value, y: Value) -> bool:
+def same_value(x: Value, y: Value, same_op: Callable[[Op, Op], bool] = operator.eq) -> bool:
     """Whether two values are computed in the same way."""
     pending, met = [(x, y)], set[tuple[int, int]]()
     while pending:
-        a, b = pending.pop()
+        a, b = map(uncopied, pending.pop())
         if a is b or (id(a), id(b)) in met:
             continue
         met.add((id(a), id(b)))
         one, two = a.node, b.node
-        if one is None or two is None or one.op != two.op or len(one.args) != len(two.args):
+        if one is None or two is None or len(one.args) != len(two.args) or a.index != b.index:
             return False
-        if a.index != b.index:
+        if not same_op(one.op, two.op):
             return False
         pending += zip(one.args, two.args, strict=True)
     return True
+
+
+def uncopied(x: Value) -> Value:
+    """What a value is a copy of."""
+    while x.node is not None and isinstance(x.node.op, Copy):
+        x = x.node.args[0]
+    return x
 
 
 def picked(x: Tracer, mask: Tracer) -> Picked:

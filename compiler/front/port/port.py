@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -15,23 +15,22 @@ from ...ir.errors import ProgramError
 from ...ir.graph import Value
 from ...ir.source import location, user_source
 from ...ops.view import copy
-from ...trace.arguments import exact
 from ...trace.foreign import tracing_foreign
 from ...trace.standing import Carrying
 from ...trace.tracer import Tracer, active, current
-from .copies import (
-    SCALARS,
-    Contents,
-    Copier,
-    is_array,
-    is_foreign,
-    is_object,
-    is_object_type,
-    named_in,
-)
+from .copies import Contents, Copier, is_array, is_foreign, is_object, is_object_type, named_in
 from .doors import Space, names_of_packages, window
 from .draft import Draft, plainly
 from .picked import Picked as Picked  # which x[mask] gives
+from .state import (
+    Watch,
+    constant_key,
+    differing,
+    is_numeric,
+    left_by,
+    same_results,
+    standing,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,8 +56,11 @@ def port(function: Callable[P, R], packages: str | Sequence[str] = ()) -> Ported
     after it, new ones with them. `ported.arrays = arrays` writes numbers into the object's own.
 
     While it is traced it runs on copies of its objects and arguments: what it writes to them is
-    dropped. Errors: arrays that go from call to call (momenta, hidden states) would be lost, which
-    is an error that names them; `step` returns them.
+    dropped. Tables of other modules are constants. Errors: arrays that go from call to call
+    (momenta, hidden states) would be lost, which is an error that names them; `step` returns them.
+    So are a count, a list, a name of a module on which the next call depends (code that changes one
+    is traced twice to know); `step({**ported.arrays, "t": 0}, ...)` carries a number, or an array
+    of integers, that is given by its place.
     Example:
     >>> class Layer:  # of another package
     ...     def __init__(self):
@@ -90,34 +92,22 @@ class Held:
     constants: tuple[Any, ...] = field(metadata={"static": True})
 
 
-class Same:
-    """A thing that equals itself alone."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-
-    def __eq__(self, other: Any) -> bool:
-        return isinstance(other, Same) and self.thing is other.thing
-
-    def __hash__(self) -> int:
-        return id(self.thing)
-
-
 PLAIN = frozenset((int, str, bool, type(None)))
-
-
-def constant_key(x: Any) -> Any:
-    """What tells a constant from others."""
-    if isinstance(x, np.generic):
-        return x.dtype, x.tobytes()
-    return exact(x) if isinstance(x, SCALARS) else Same(x)
 
 
 def is_argument(x: Any) -> bool:
     """Whether an array of a function is an argument of it: one of floats."""
     return is_array(x) and x.dtype.kind in "fcV"
+
+
+class TracedCall(NamedTuple):
+    """A call that was traced: of which arrays and arguments, what it gave, and the arrays then."""
+
+    arrays: Mapping[str, Any]
+    args: Any
+    options: Any
+    result: Any
+    after: dict[str, Any]
 
 
 class Ported(Carrying[P, R]):
@@ -147,11 +137,18 @@ class Ported(Carrying[P, R]):
     def arrays(self, arrays: Mapping[str, Any]) -> None:
         places = self.known_places(arrays)
         for path, x in arrays.items():
+            if not is_array(places[path]):
+                raise ProgramError(
+                    f"port: places of arrays of {self.name} are required, got {path!r}, a number",
+                    location(user_source()),
+                )
             places[path][...] = x
 
     def known_places(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
         """The arrays, by place, where those of `arrays` are among them."""
         places = self.arrays
+        if not places.keys() >= arrays.keys():
+            places = {p: x for p, x in self.contents.leaves() if is_array(x) or is_numeric(x)}
         for path in arrays:
             if path not in places:
                 near = difflib.get_close_matches(path, places, n=1)
@@ -197,12 +194,16 @@ class Ported(Carrying[P, R]):
         if current() is not None:
             return self.traced(arrays, args, options, keeps)
         names = self.global_names()
-        made = Copier(self.contents, lambda path, x: np.array(arrays.get(path, x)), names).root()
-        return made(*args, **options), self.after(made)
 
-    def after(self, made: Any) -> dict[str, Any]:
-        """The arrays of floats of a copy, by place."""
-        return {path: x for path, x in Contents(made).leaves() if is_argument(x)}
+        def own(path: str, x: Any) -> Any:
+            return np.array(arrays.get(path, x))[()] if path in arrays or is_array(x) else x
+
+        made = Copier(self.contents, own, names).root()
+        return made(*args, **options), self.after(made, arrays)
+
+    def after(self, made: Any, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """The arrays of floats of a copy, and what else of it was given, by place."""
+        return {p: x for p, x in Contents(made).leaves() if is_argument(x) or p in arrays}
 
     # ---- tracing
 
@@ -222,18 +223,59 @@ class Ported(Carrying[P, R]):
         copier = Copier(self.contents, lifted, names)
         made = copier.root()
         tables = Copier(Contents(None), table, None)
+        spaces = self.spaces()
         with (
             tracing_foreign(),
-            window(self.spaces(), lambda x: tables.copied("", x) if is_table(x) else x),
+            window(spaces, lambda x: tables.copied("", x) if is_table(x) else x),
         ):
             if names is not None:  # what stands there now, but for what was copied
                 now: dict[str, Any] = self.contents.spaces or {}
                 names.update((n, x) for n, x in now.items() if n not in copier.written)
-            found = made(*lent(args), **lent(options))
-        after = self.after(made)
-        if not keeps:
-            self.refuse_lost(before, after)
+            watch, start = Watch(spaces, tables), standing(made)
+            try:
+                found = made(*lent(args), **lent(options))
+                after = self.after(made, arrays)
+                if not keeps:
+                    self.refuse_lost(before, after)
+                places = differing(start, standing(made)) + watch.changed()
+                if places:
+                    run = TracedCall(arrays if keeps else NO_ARRAYS, args, options, found, after)
+                    if not self.runs_again(run, made, names):
+                        self.refuse_kept(places)
+            finally:
+                watch.undo()
         return plainly(found), after
+
+    def runs_again(self, run: TracedCall, made: Any, names: dict[str, Any] | None) -> bool:
+        """Whether a call after a run computes what that did."""
+
+        def lifted(path: str, x: Any) -> Any:
+            return lent(run.arrays.get(path, x))
+
+        again = left_by(made, lifted, names)
+        if again is None:
+            return True
+        found = again(*lent(run.args), **lent(run.options))
+        after = self.after(again, run.arrays)
+        return same_results(
+            [run.result, *(run.after.get(p) for p in run.arrays)],
+            [found, *(after.get(p) for p in run.arrays)],
+        )
+
+    def refuse_kept(self, places: Sequence[str]) -> NoReturn:
+        """Refuses what decides about the next call and is no array of the function."""
+        before = dict(self.contents.leaves())
+        numbers = [p for p in places if is_numeric(before.get(p))]
+        place = next(iter(numbers or [p for p in places if p in before] or places))
+        keyed = f"ported.step({{**ported.arrays, {place!r}: {before.get(place)!r}}}, ...)"
+        raise ProgramError(
+            f"port: a function whose result is the same in the next call is required, got "
+            f"{self.name}, which keeps {place}",
+            location(user_source()),
+            f"{keyed}, which gives it back" if numbers else
+            f"an array of floats in the place of {place} from the start, and ported.step, "
+            "which gives it back",
+        )  # fmt: skip
 
     def global_names(self) -> dict[str, Any] | None:
         """A copy of the globals of the function, of which some are arguments."""
@@ -319,6 +361,8 @@ def reaches(value: Value, old: Value) -> bool:
 
 def lent(x: Any) -> Any:
     """Arguments as foreign code may write to them: copies of traced values, drafts of arrays."""
+    if isinstance(x, Draft):
+        return Draft(x._value.copy(), x.weak)
     if isinstance(x, Tracer):
         return Tracer(copy(active().lift(x)), active(), x.weak)
     if type(x) is np.ndarray:

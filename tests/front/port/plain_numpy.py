@@ -7,9 +7,11 @@ Functions of floats take arrays of some shape and give numbers or arrays; `CASES
 
 import functools
 import math
+import numbers
 from collections import defaultdict
 from dataclasses import dataclass
 from math import exp as e_to_the, pi
+from numbers import Number
 
 import numpy
 import numpy as np
@@ -253,6 +255,47 @@ def types_of_numbers(x):
     return (x * total).astype(dtype) + np.zeros(len(x), dtype)
 
 
+def kinds_of_numbers(x):
+    """One power of two for each question that has the answer yes."""
+    number, python, count = x[0], float(x[0]), np.argmax(x)
+    kinds = (float, int, np.ndarray, np.generic, np.floating, np.integer, np.number, Number,
+             numbers.Integral, type, np.float64, np.float32, np.int64)  # fmt: skip
+    answers = [isinstance(v, k) for v in (x, number, python, count, 1.0, np.ones(2)) for k in kinds]
+    answers += [type(x) is np.ndarray, type(number) is np.float64, type(python) is float,
+                type(float(1)) is float, type([]) is list, type(count) is np.int64,
+                x.dtype in (np.float32, np.float64), type(np.ones(2)) is np.ndarray,
+                issubclass(np.float64, np.floating)]  # fmt: skip
+    return x * sum(answers) + sum(np.sin(i) for i, yes in enumerate(answers) if yes)
+
+
+def of_one_or_many(x):
+    def of_any(v):
+        if not isinstance(v, np.ndarray):
+            v = np.array([v])
+        return v * 2
+
+    return of_any(x[0]), of_any(x), of_any(x.sum())
+
+
+def by_pattern(x):
+    match x[0]:
+        case float():
+            return x
+        case _:
+            return 2 * x
+
+
+def of_classes_made_inside(x):
+    class Named(type):
+        def __new__(cls, name, bases, space):
+            return super().__new__(cls, name, bases, {**space, "factor": 3.0})
+
+    class Made(metaclass=Named):
+        pass
+
+    return x * Made.factor * type("Also", (Made,), {"of": 2.0}).of
+
+
 # ---------------------------------------------------------------- tables, caches, shapes
 
 
@@ -338,7 +381,7 @@ def by_class(x):
 
 
 FLOATS = (
-    by_class,
+    by_class, kinds_of_numbers, of_one_or_many, by_pattern, of_classes_made_inside,
     softmax_rows, moving_average, two_brackets, rows_by_name, view_that_replaces, running_state,
     list_of_scalars, matrix_from_parts, full_of, counters_and_values, flags_written, accumulated,
     filled, by_columns, into_buffers, safe_divide, in_place, of_an_argument, copied_to,
