@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..trace.operands import tracer
+from ..trace.operands import inexact, tracer
 from .lax.lax import eager, stop_gradient
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
@@ -33,8 +33,7 @@ def logsumexp(
     Weights `b` may be negative: with `return_sign` the result is the logarithm of the size of the
     sum and its sign, else NaN where the sum is. Weights of 0 take out infinite a too.
     """
-    a = tracer(a)
-    a = a if a.type.is_inexact else a.astype("f64")
+    a = inexact(a)
     a = a if where is None else np.where(where, a, -math.inf)
     top = _top(a if b is None else np.where(np.equal(b, 0), -math.inf, a), axis)
     terms = np.exp(a - top)
@@ -52,8 +51,7 @@ def logsumexp(
 @eager("x")
 def softmax(x: Any, axis: Any = None) -> Any:
     """exp(x) / sum(exp(x)) along axes, without overflow."""
-    x = tracer(x)
-    x = x if x.type.is_inexact else x.astype("f64")
+    x = inexact(x)
     terms = np.exp(x - _top(x, axis))
     return terms / np.sum(terms, axis=axis, keepdims=True)
 
@@ -61,7 +59,6 @@ def softmax(x: Any, axis: Any = None) -> Any:
 @eager("x")
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """x - logsumexp(x) along axes."""
-    x = tracer(x)
-    x = x if x.type.is_inexact else x.astype("f64")
+    x = inexact(x)
     shifted = x - _top(x, axis)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

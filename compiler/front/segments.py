@@ -22,7 +22,7 @@ from ..ir.graph import Value
 from ..ir.types import HALVES, Type
 from ..ops.gather import COMBINE, rows_of
 from ..trace.arrays import plain
-from ..trace.operands import new, tracer, wrong
+from ..trace.operands import cast_to, inexact, new, tracer, wrong
 from ..trace.tracer import FUNCTIONS, Tracer
 from .lax.lax import eager
 from .numpy.selection import mode_of
@@ -157,12 +157,11 @@ def segment_mean(
 
 @eager("data", "segment_ids")
 def _mean(data: Any, segment_ids: Any, count: int, is_sorted: bool) -> Tracer:
-    x, places = tracer(data), tracer(segment_ids)
-    x = x if x.type.is_float else x.astype(np.float64)
+    x, places = inexact(data), tracer(segment_ids)
     total = reduced_segments("segment_mean", "add", x, places, count, is_sorted)
     ones = FUNCTIONS[np.ones_like](places, x.dtype)
     number = reduced_segments("segment_mean", "add", ones, places, count, is_sorted)
-    number = FUNCTIONS[np.maximum](number, 1).astype(x.dtype)
+    number = cast_to(FUNCTIONS[np.maximum](number, 1), x)
     return total / number.reshape((count, *(1 for _ in total.shape[1:])))
 
 

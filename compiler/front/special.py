@@ -18,6 +18,7 @@ from ..ops.elementwise import like
 from ..trace.operands import (
     common_shape,
     ignored,
+    inexact,
     is_weak,
     new,
     operand,
@@ -279,7 +280,7 @@ def polygamma(n: Any, x: Any) -> Tracer:
         raise wrong(f"polygamma: an order of 0 or more is required, got {order}")
     if order == 0:
         return digamma(x)
-    n = tracer(n).astype("f64") if order is None and not tracer(n).type.is_inexact else n
+    n = inexact(n) if order is None else n
     if order is not None:
         return (-1.0) ** (order + 1) * math.gamma(order + 1) * zeta(float(order + 1), x)
     n, above = tracer(n), el.greater(n, 0)
@@ -412,7 +413,7 @@ def inv_boxcox1p(y: Any, lmbda: Any) -> Tracer:
 def _inexact(x: Tracer) -> Tracer:
     if x.type.is_complex:
         raise wrong(f"special: real numbers are required, got {x.type}")
-    return x if x.type.is_inexact else x.astype("f64")
+    return inexact(x)
 
 
 @eager("delta", "r")

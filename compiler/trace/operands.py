@@ -24,7 +24,18 @@ from ..ir.explain import explained, shown
 from ..ir.failed import repaired
 from ..ir.graph import Value
 from ..ir.source import location, user_source
-from ..ir.types import HALVES, INTEGERS, NAMES, NUMPY, Type, dtype_name, language_dtype
+from ..ir.types import (
+    HALVES,
+    INEXACT,
+    INTEGERS,
+    NAMES,
+    NUMPY,
+    PART,
+    WHOLE,
+    Type,
+    dtype_name,
+    language_dtype,
+)
 from ..kernel.scalar import cast as scalar_cast
 from ..ops.elementwise import cast, ne
 from ..ops.source import Constant, full, python_type
@@ -253,6 +264,37 @@ def tracer(x: Any, dtype: str = "") -> Tracer:
     return new(value(x, dtype), is_weak(x) and not dtype)
 
 
+def cast_to(x: Any, other: Any) -> Any:
+    """`x` in the dtype of another array, and as weak; by `.astype` it would be typed."""
+    if not isinstance(x, Tracer) and not isinstance(other, Tracer):
+        return np.asarray(x).astype(other.dtype)
+    return new(value(x, dtype_name(other.dtype)), is_weak(other))
+
+
+def alike(*xs: Any) -> tuple[Any, ...]:
+    """Arrays in their common dtype, weak where nobody typed one of them."""
+    if not holds_tracer(xs):
+        dtype = np.result_type(*xs)
+        return tuple(x.astype(dtype) for x in xs)
+    dtype = result_dtype("array", common(kinds_of(xs)))
+    weak = all(is_weak(x) or (dtype in INEXACT and not is_typed(x)) for x in xs)
+    return tuple(new(value(x, dtype), weak) for x in xs)
+
+
+def met(x: Tracer, update: Any) -> Tracer:
+    """`x` in the dtype of the typed float that it meets, where nobody typed its own."""
+    if not (x.weak and x.type.is_inexact and isinstance(update, Tracer) and is_typed(update)):
+        return x
+    part = PART.get(update.type.dtype, update.type.dtype)
+    return new(cast(x.value, WHOLE[part] if x.type.is_complex else part))
+
+
+def inexact(x: Any) -> Tracer:
+    """An operand as a tracer of floats or complex numbers: integers as f64 that nobody typed."""
+    x = tracer(x)
+    return x if x.type.is_inexact else new(casted(x.value, "f64"), True)
+
+
 def whole(x: Any) -> int | None:
     """A Python int, or what stands for one (as NumPy's integers); else None."""
     try:
@@ -345,7 +387,8 @@ def _dtype_places(function: Callable[..., Any]) -> tuple[int, ...]:
 
 
 def asks_wide(args: Sequence[Any], options: Mapping[str, Any], places: Sequence[int] = ()) -> bool:
-    """Whether an argument asks for f64: a dtype that is given, or an array of f64 that is typed."""
+    """Whether an argument asks for f64: a dtype that is given, an array of f64 that is typed, or a
+    function, which may close over one."""
     if any(options.get(n) is not None for n in DTYPES):
         return True
     if any(k < len(args) and args[k] is not None for k in places):
@@ -360,7 +403,7 @@ def _wide(x: Any) -> bool:
         return any(map(_wide, x))
     if current() is None and isinstance(x, np.ndarray):
         return is_wide(x)
-    return isinstance(x, np.dtype) or (isinstance(x, type) and x not in SCALARS)
+    return isinstance(x, np.dtype) or (callable(x) and x not in SCALARS)
 
 
 def followers(found: Any) -> Any:

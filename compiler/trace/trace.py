@@ -12,6 +12,7 @@ import ast
 import difflib
 import functools
 import inspect
+import itertools
 import re
 import traceback
 import types
@@ -56,13 +57,14 @@ class Traced:
     inputs: Structure
     outputs: Structure
     captured: tuple[Tracer, ...] = ()
-    followers: frozenset[Value] = frozenset()  # outputs that are weak
+    weak: tuple[bool, ...] = ()  # which outputs are; those without an entry are not
+    weak_args: tuple[bool, ...] = ()
 
     def results(self, found: Sequence[Value]) -> Any:
         """The results' tree of these values of the trace at hand."""
-        wanted = self.graph.outputs[: self.outputs.size]
-        pairs = zip(found, wanted, strict=False)
-        return tree.unflatten(self.outputs, [new(v, o in self.followers) for v, o in pairs])
+        weak = itertools.chain(self.weak, itertools.repeat(False))
+        pairs = zip(found[: self.outputs.size], weak, strict=False)
+        return tree.unflatten(self.outputs, [new(v, w) for v, w in pairs])
 
     @property
     def args(self) -> tuple[Value, ...]:
@@ -172,10 +174,11 @@ def trace_tree(
         values = tied(
             [_result(x, i, outputs, name) for i, x in enumerate(results)], effects_of(made)
         )
-        weak = frozenset(v for x, v in zip(results, values, strict=False) if is_weak(x))
+        weak = tuple(map(is_weak, results))
     captured = tuple(outer for outer, _ in made.captured.values())
     further = (inner for _, inner in made.captured.values())
-    return Traced(Graph.of(name, (*places, *further), values), inputs, outputs, captured, weak)
+    graph = Graph.of(name, (*places, *further), values)
+    return Traced(graph, inputs, outputs, captured, weak, tuple(weak for _, weak in avals))
 
 
 def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

@@ -9,7 +9,7 @@ from ...compiler.front import numpy as np
 from ...compiler.front.lax.primitives import array_or_tracer
 from ...compiler.ir.explain import explained
 from ...compiler.ir.types import HALVES, Type, dtype_name
-from ...compiler.trace.operands import wrong
+from ...compiler.trace.operands import cast_to, wrong
 from ...compiler.trace.trace import keeps_bf16
 from .functions import softmax
 
@@ -58,7 +58,7 @@ def dot_product_attention(
     scores = np.einsum("btkgh,bskh->bkgts", wide(grouped), wide(k)).reshape(shape)
     scores = scores * (1 / math.sqrt(size) if scale is None else scale)
     if bias is not None:
-        scores = (scores + _whole("bias", bias, shape)).astype(scores.dtype)
+        scores = cast_to(scores + _whole("bias", bias, shape), scores)
     kept = _kept(shape, is_causal, local_window_size, query_seq_lengths, key_value_seq_lengths)
     if mask is not None:
         mask = array_or_tracer(mask)
@@ -73,7 +73,7 @@ def dot_product_attention(
         for other in kept[1:]:
             together = together & other
         scores = np.where(together, scores, -0.7 * float(np.finfo(np.float32).max))
-    weights = softmax(scores).astype(q.dtype).reshape(batch, groups, -1, queries, keys)
+    weights = cast_to(softmax(scores), q).reshape(batch, groups, -1, queries, keys)
     found = np.einsum("bkgts,bskh->btkgh", weights, v).reshape(batch, queries, heads, v.shape[-1])
     if query_seq_lengths is not None:
         inside = np.arange(queries)[:, None, None] < _column(query_seq_lengths)[..., None]

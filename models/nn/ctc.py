@@ -9,6 +9,7 @@ from ...compiler.front.lax.control_flow import scan
 from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
+from ...compiler.trace.operands import cast_to
 from .functions import log_softmax
 
 __all__ = ["ctc_loss", "ctc_loss_with_forward_probs"]
@@ -63,8 +64,8 @@ def ctc_loss_with_forward_probs(
         [labels[:, :-1] == labels[:, 1:], np.zeros((batch, min(length, 1)), bool)], axis=1
     )
     # a label that repeats the one before needs a blank between: no step without it
-    direct = np.where(again, log_epsilon, 0.0).astype(logs.dtype)
-    around = np.where(again, 0.0, log_epsilon).astype(logs.dtype)
+    direct = cast_to(np.where(again, log_epsilon, 0.0), logs)
+    around = cast_to(np.where(again, 0.0, log_epsilon), logs)
 
     def step(before: tuple[Any, Any], now: tuple[Any, Any, Any]) -> tuple[Any, Any]:
         blank, label = before

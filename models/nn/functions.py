@@ -24,6 +24,7 @@ from ...compiler.front.lax.lax import erf
 from ...compiler.front.lax.lax import logistic as sigmoid
 from ...compiler.front.special import log1mexp as _log1mexp
 from ...compiler.ir.explain import explained
+from ...compiler.trace.operands import cast_to
 from ...compiler.trace.trace import keeps_bf16
 from .weights import he_normal
 
@@ -285,7 +286,7 @@ def sigmoid_binary_cross_entropy(logits: Any, labels: Any) -> Any:
     Labels are taken in the dtype of the logits. Accuracy: relative, for confident logits too.
     """
     if hasattr(labels, "astype") and hasattr(logits, "dtype"):
-        labels = labels.astype(logits.dtype)
+        labels = cast_to(labels, logits)
     likely = labels > 0.5  # softplus of the logit of the less likely class, of which little remains
     other = np.where(likely, -logits, logits)
     return softplus(other) - np.where(likely, (1 - labels) * other, labels * other)

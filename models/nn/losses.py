@@ -15,6 +15,7 @@ from ...compiler.front.functions.vmap import vmap
 from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
+from ...compiler.trace.operands import cast_to
 from ...compiler.trace.trace import keeps_bf16
 from .activations import sparse_plus
 from .functions import (
@@ -141,7 +142,7 @@ def sigmoid_focal_loss(
     `alpha` weighs labels 1, and 1 - alpha labels 0.
     Source: Lin et al., Focal loss for dense object detection, 2017.
     """
-    labels = labels.astype(logits.dtype) if hasattr(labels, "astype") else labels
+    labels = cast_to(labels, logits) if hasattr(labels, "astype") else labels
     likely = labels >= 0.5
     # log(1 - q) = log(t' sigmoid(x') + (1 - t') sigmoid(-x')), t' the greater of t and 1 - t
     major, logit = np.where(likely, labels, 1 - labels), np.where(likely, -logits, logits)
@@ -193,7 +194,7 @@ def multiclass_sparsemax_loss(scores: Any, labels: Any) -> Any:
     inside = counts * ordered > np.cumsum(ordered, axis=-1) - 1
     last = np.min(np.where(inside, ordered, math.inf), axis=-1, keepdims=True)
     support = scores >= last
-    size = np.sum(support, axis=-1, keepdims=True).astype(scores.dtype)
+    size = cast_to(np.sum(support, axis=-1, keepdims=True), scores)
     level = (_sum(scores, -1, support, True) - 1) / size
     p = np.where(support, scores - level, 0)
     right = _sum(scores, -1, chosen(labels, scores.shape[-1], scores.ndim - 1))
@@ -234,7 +235,7 @@ def smooth_labels(labels: Any, alpha: float, *, axis: Axis = -1, where: Any = No
         sizes = [np.shape(labels)[k] for k in ((axes,) if isinstance(axes, int) else axes)]
         return (1 - alpha) * labels + alpha / math.prod(sizes)
     count = np.sum(where, axis=axis, keepdims=True)
-    return (1 - alpha) * labels + alpha / np.astype(count, labels.dtype)
+    return (1 - alpha) * labels + alpha / cast_to(count, labels)
 
 
 # ---------------------------------------------------------------- of distributions
@@ -401,7 +402,7 @@ def ranking_softmax_loss(
     Items outside of the mask `where` take no part, nor lists of which nothing is left.
     Source: Cao et al., Learning to rank: from pairwise approach to listwise approach, 2007.
     """
-    labels = np.astype(np.asarray(labels), logits.dtype)
+    labels = cast_to(labels, logits)
     labels = labels if weights is None else labels * weights
     if where is None:
         loss = -np.sum(labels * log_softmax(logits), axis=-1)
@@ -414,7 +415,7 @@ def ranking_softmax_loss(
         return np.where(left, loss, 0)
     if reduce_fn is not np.mean:
         return reduce_fn(loss, where=left)
-    count = np.maximum(np.sum(left), 1).astype(loss.dtype)
+    count = cast_to(np.maximum(np.sum(left), 1), loss)
     return np.sum(np.where(left, loss, 0)) / count
 
 
@@ -439,7 +440,7 @@ def ntxent(embeddings: Any, labels: Any, temperature: Any = 0.07) -> Any:
     none = total == 0
     rest = np.where(none, -math.inf, top + np.log(np.where(none, 1, total)))
     terms = softplus(np.where(pairs, rest - logits, 0))
-    return _sum(terms, None, pairs) / np.sum(pairs).astype(terms.dtype)
+    return _sum(terms, None, pairs) / cast_to(np.sum(pairs), terms)
 
 
 @explained

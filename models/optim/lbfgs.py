@@ -10,6 +10,7 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
+from ...compiler.trace.operands import cast_to
 from .line_search import real_number
 from .moments import started
 from .transformation import Optimizer, cast_like, required, transformation
@@ -94,7 +95,7 @@ def scale_by_lbfgs(memory_size: int = 10, scale_init_precond: bool = True) -> Op
 
 
 def _pushed(memory: Any, newest: Any) -> Any:
-    return np.concatenate([memory[1:], np.expand_dims(newest, 0).astype(memory.dtype)])
+    return np.concatenate([memory[1:], cast_to(np.expand_dims(newest, 0), memory)])
 
 
 def _preconditioned(g: Tree, memory: tuple[Tree, Tree, Any], scaling: Any) -> Tree:

@@ -12,6 +12,7 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
+from ...compiler.trace.operands import cast_to
 from .masks import masked
 from .moments import started
 from .transformation import (
@@ -240,7 +241,7 @@ def per_example_global_norm_clip(grads: Tree, l2_norm_clip: Any) -> tuple[Tree, 
         )
     norms = vmap(global_norm)(grads)
     factors = l2_norm_clip / np.maximum(norms, l2_norm_clip)
-    total = tree.map(lambda g: np.tensordot(factors.astype(g.dtype), g, 1), grads)
+    total = tree.map(lambda g: np.tensordot(cast_to(factors, g), g, 1), grads)
     return total, np.sum(norms > l2_norm_clip)
 
 

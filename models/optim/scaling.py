@@ -9,6 +9,7 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
+from ...compiler.trace.operands import cast_to
 from .moments import started
 from .schedules import Schedule
 from .transformation import (
@@ -182,7 +183,7 @@ def scale_by_polyak(
 
     def update(g: Tree, state: Tree, params: Tree = None, *, value: Any, **extra: Any) -> Any:
         size = tree_norm(g, squared=True)
-        gap = (np.asarray(value) - f_min).astype(size.dtype)
+        gap = cast_to(np.asarray(value) - f_min, size)
         gap = np.maximum(gap, 0) if variant == "sps+" else gap
         size = size + eps
         nothing = size <= np.finfo(np.float32).eps

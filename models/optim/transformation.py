@@ -11,6 +11,7 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
+from ...compiler.trace.operands import cast_to
 from ...compiler.trace.trace import keeps_bf16
 
 __all__ = [
@@ -110,7 +111,7 @@ def _wider(x: Any) -> Any:
 
 def _cast(x: Any, target: Any) -> Any:
     dtype = getattr(target, "dtype", None)
-    return x if dtype is None or np.asarray(x).dtype == dtype else np.asarray(x).astype(dtype)
+    return x if dtype is None or np.asarray(x).dtype == dtype else cast_to(x, target)
 
 
 def required(params: Tree, name: str) -> Tree:

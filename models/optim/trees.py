@@ -15,6 +15,7 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
+from ...compiler.trace.operands import cast_to
 from ...compiler.trace.trace import keeps_bf16
 from .transformation import cast_like
 
@@ -65,7 +66,7 @@ Tree = Any
 
 def times(factor: Any, x: Any) -> Any:
     """factor * x in the dtype of x: a rate computed in f64 does not widen it."""
-    return (factor.astype(x.dtype) if hasattr(factor, "astype") else factor) * x
+    return (cast_to(factor, x) if hasattr(factor, "astype") else factor) * x
 
 
 def squares(x: Any) -> Any:
@@ -308,8 +309,8 @@ def safe_increment(count: Any) -> Any:
     """count + 1 in its dtype, or the largest number of the dtype: it does not wrap around."""
     count = np.asarray(count)
     known = np.iinfo if np.issubdtype(count.dtype, np.integer) else np.finfo
-    largest = np.asarray(known(count.dtype).max, count.dtype)
-    return np.where(count < largest, count + np.asarray(1, count.dtype), largest)
+    largest = cast_to(known(count.dtype).max, count)
+    return np.where(count < largest, count + cast_to(1, count), largest)
 
 
 safe_int32_increment = safe_increment
@@ -325,7 +326,7 @@ def mean(decay: Any, before: Any, x: Any) -> Any:
 
 def wide(kept: Any, x: Any) -> Any:
     """What is kept in a narrower dtype than that of x, in it."""
-    return kept.astype(x.dtype) if kept.dtype.itemsize < x.dtype.itemsize else kept
+    return cast_to(kept, x) if kept.dtype.itemsize < x.dtype.itemsize else kept
 
 
 @explained

@@ -193,6 +193,7 @@ def jvp(
         outputs=pair(
             traced.outputs, tree.structure([0] * (len(graph.outputs) - traced.outputs.size))
         ),
+        weak=(*traced.weak, *weak_tangents(traced, wanted)),
     )
     found, slopes = call(both, tuple(primals), slopes)
     tangent = tangent_tree(wanted, traced.graph.outputs, slopes)
@@ -218,7 +219,7 @@ def linearize(fun: Function, *primals: Any, has_aux: bool = False) -> tuple[Any,
     def pushforward(*tangents: Any) -> Any:
         given = matched("linearize: a tangent", tangents, traced.inputs, traced.args)
         slopes = [t for t, yes in zip(given, moving, strict=False) if yes]
-        made = closed(linear, residuals, slopes)
+        made = closed(linear, residuals, slopes, weak=weak_tangents(traced, wanted))
         return tangent_tree(wanted, traced.graph.outputs, call(made, residuals, slopes))
 
     return (found[0], pushforward, found[1]) if has_aux else (found, pushforward)
@@ -248,9 +249,9 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given = matched("vjp: a cotangent", cotangent, wanted, outputs)
         cts = [ct for ct, o in zip(given, outputs, strict=True) if o.type.is_inexact]
-        return tangent_tree(
-            traced.inputs, traced.args, call(closed(back, residuals, cts), residuals, cts)
-        )
+        weak = tuple(w for w, yes in zip(traced.weak_args, moving, strict=False) if yes)
+        made = closed(back, residuals, cts, weak=weak)
+        return tangent_tree(traced.inputs, traced.args, call(made, residuals, cts))
 
     return (found[0], pullback, found[1]) if has_aux else (found, pullback)
 
@@ -278,7 +279,7 @@ def linear_transpose(fun: Function, *primals: Any) -> Callable[[Any], tuple[Any,
         outputs = traced.graph.outputs
         given = matched("linear_transpose: a cotangent", cotangent, traced.outputs, outputs)
         captured = list(traced.captured)
-        made = closed(back, captured, given)
+        made = closed(back, captured, given, weak=traced.weak_args)
         return tree.unflatten(traced.inputs, call(made, captured, given))
 
     return transposed
@@ -339,7 +340,8 @@ def gradient_of(
     found = inline_graph(forward, inputs)
     slopes = inline_graph(back, (*found[len(outputs) :], full(1.0, outputs[0].type)))
     made = Graph.of(f"{graph.name}_grad", inputs, (*found[: len(outputs)], *slopes))
-    return replace(traced, graph=made, outputs=pair(traced.outputs, chosen))
+    weak = (*traced.weak, *traced.weak_args[: chosen.size])
+    return replace(traced, graph=made, outputs=pair(traced.outputs, chosen), weak=weak)
 
 
 def transposed_linear(linear: Graph, tangents: int, traced: Traced) -> Graph:
@@ -367,9 +369,15 @@ def linearized(
     return found, residuals, linear, traced
 
 
-def closed(graph: Graph, *args: list[Any]) -> Traced:
-    """A graph of lists of arrays that gives a list of arrays."""
-    return Traced(graph, tree.structure(args), tree.structure([0] * len(graph.outputs)))
+def closed(graph: Graph, *args: list[Any], weak: tuple[bool, ...]) -> Traced:
+    """A graph of lists of arrays that gives a list of arrays, and which of those are weak."""
+    return Traced(graph, tree.structure(args), tree.structure([0] * len(graph.outputs)), weak=weak)
+
+
+def weak_tangents(traced: Traced, wanted: Structure) -> tuple[bool, ...]:
+    """Which tangents of the value are weak: those of what is."""
+    pairs = zip(traced.weak[: wanted.size], traced.graph.outputs, strict=False)
+    return tuple(weak for weak, v in pairs if v.type.is_inexact)
 
 
 def moving_inputs(traced: Traced) -> list[bool]:

@@ -132,7 +132,18 @@ def jacobian_of(
         graph = matrices(name, traced, wanted, inner.size)
         slopes = tree.composed(wanted, each)
         rest = traced.outputs.children[1] if has_aux else tree.structure(())
-        found, aux = call(replace(traced, graph=graph, outputs=pair(slopes, rest)), chosen, others)
+        weak = [
+            traced.weak[k] if name == "jacfwd" else traced.weak_args[i]
+            for k in range(wanted.size)
+            for i in range(inner.size)
+        ]
+        made = replace(
+            traced,
+            graph=graph,
+            outputs=pair(slopes, rest),
+            weak=(*weak, *traced.weak[wanted.size :]),
+        )
+        found, aux = call(made, chosen, others)
         return (found, aux) if has_aux else found
 
     return jacobian

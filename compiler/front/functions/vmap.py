@@ -183,9 +183,7 @@ def batched(
         results.append(axis_from_front(v, axis % ndim))
     results += found[len(wanted) :]  # a token of a function of effects alone
     made = Graph.of(f"{traced.graph.name}_vmap", (*inputs, *further), results)
-    pairs = zip(results, traced.graph.outputs, strict=True)
-    weak = frozenset(v for v, one in pairs if one in traced.followers)
-    return Traced(made, structure, traced.outputs, traced.captured, weak)
+    return Traced(made, structure, traced.outputs, traced.captured, traced.weak)
 
 
 def to_front(x: Value, axis: int) -> Value:

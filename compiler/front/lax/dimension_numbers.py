@@ -14,7 +14,7 @@ import numpy as np
 from ... import ops
 from ...ir.graph import Value
 from ...ops.places import Ints
-from ...trace.operands import new, shape_given, tracer, value, wrong
+from ...trace.operands import met, new, shape_given, tracer, value, wrong
 from ...trace.tracer import FUNCTIONS, Tracer
 from ..numpy.elementwise import where
 from ..numpy.indexing import filling
@@ -153,8 +153,8 @@ def scattering(name: str, combine: str, doc: str) -> Callable[..., Any]:
         unique_indices: bool = False,
         mode: str | None = None,
     ) -> Any:
-        x, starts, u = tracer(operand), tracer(scatter_indices), tracer(updates)
-        n = dimension_numbers
+        starts, u, n = tracer(scatter_indices), tracer(updates), dimension_numbers
+        x = met(tracer(operand), u)
         kept = [
             d for d in range(x.ndim)
             if d not in n.inserted_window_dims and d not in n.operand_batching_dims

@@ -20,6 +20,7 @@ from ...trace.operands import (
     common_shape,
     following,
     is_weak,
+    met,
     new,
     operand,
     promoted,
@@ -87,8 +88,8 @@ def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """Outside of a trace, trace the decorated function for the arguments `names` and run it."""
 
     def decorate(function: Callable[P, Any]) -> Callable[P, Any]:
-        signature, whole = inspect.signature(function), cast(Callable[..., Any], function)
-        traced = following(function)
+        signature, traced = inspect.signature(function), following(function)
+        whole = cast(Callable[..., Any], traced)
 
         @functools.wraps(function)
         def public(*args: P.args, **options: P.kwargs) -> Any:
@@ -390,7 +391,8 @@ def dynamic_update_slice(
     operand: Any, update: Any, start_indices: Any, *, allow_negative_indices: Any = True
 ) -> Tracer:
     """The operand with the window at `start_indices` replaced, moved to lie within the operand."""
-    x, u = tracer(operand), tracer(update)
+    u = tracer(update)
+    x = met(tracer(operand), u)
     starts = _starts("dynamic_update_slice", x, start_indices, allow_negative_indices)
     fits = u.ndim == x.ndim and all(m <= n for m, n in zip(u.shape, x.shape, strict=True))
     if not fits or (u.type.dtype != x.type.dtype and not u.weak):

@@ -12,7 +12,7 @@ import numpy as np
 from ...ir.explain import explained, shown
 from ...ir.types import NUMPY, dtype_name
 from ...trace import tree
-from ...trace.operands import tracer, wrong
+from ...trace.operands import cast_to, tracer, wrong
 from ...trace.tracer import Tracer
 from .. import numpy as wnp
 from .collectives import all_to_all, ppermute
@@ -107,7 +107,7 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> An
             f"got {(exponent_bits, mantissa_bits)} of {dtype_name(x.dtype)}"
         )
     dtype, least = FORMATS[exponent_bits, mantissa_bits]
-    rounded = convert_element_type(convert_element_type(x, NUMPY[dtype]), x.dtype)
+    rounded = cast_to(convert_element_type(x, NUMPY[dtype]), x)
     return wnp.where(wnp.abs(rounded) < least, wnp.copysign(wnp.zeros_like(x), x), rounded)
 
 

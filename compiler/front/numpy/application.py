@@ -13,7 +13,9 @@ from ...ir.explain import explained, shown
 from ...trace.operands import (
     axes_of,
     axis_of,
+    cast_to,
     common_shape,
+    followers,
     holds_tracer,
     implements,
     shape_given,
@@ -86,9 +88,9 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
         return function(a, *args, **kw) if callable(function) else function
 
     rest = funclist[len(conditions)] if len(funclist) > len(conditions) else 0
-    found = broadcast_to(tracer(value_of(rest)).astype(a.dtype), a.shape)
+    found = broadcast_to(cast_to(value_of(rest), a), a.shape)
     for condition, function in zip(conditions, funclist, strict=False):
-        found = where(condition, tracer(value_of(function)).astype(a.dtype), found)
+        found = where(condition, cast_to(value_of(function), a), found)
     return found
 
 
@@ -97,8 +99,8 @@ def fromfunction(
     function: Callable[..., Any], shape: Any, *, dtype: Any = float, **kwargs: Any
 ) -> Any:
     """`function` of the places of each axis, arrays of the shape."""
-    places = indices(shape_given("fromfunction", shape), dtype=dtype)
-    return function(*places, **kwargs)
+    places = tuple(indices(shape_given("fromfunction", shape), dtype=dtype))
+    return function(*(followers(places) if dtype is float else places), **kwargs)
 
 
 @explained

@@ -19,6 +19,7 @@ from ...trace.operands import (
     casted,
     common_shape,
     implements,
+    inexact,
     is_weak,
     new,
     operand,
@@ -568,9 +569,7 @@ def nan_to_num(
 def isclose(
     a: Any, b: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tracer:
-    a, b = tracer(a), tracer(b)
-    if not b.type.is_inexact:  # else differences of integers wrap
-        b = b + 0.0 if b.weak else b.astype(np.float64)
+    a, b = tracer(a), inexact(b)  # differences of integers would wrap
     near = (absolute(a - b) <= atol + rtol * absolute(b)) & isfinite(b) | (a == b)
     return near | (isnan(a) & isnan(b)) if equal_nan else near
 

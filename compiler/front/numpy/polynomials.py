@@ -12,7 +12,7 @@ import numpy as np
 
 from ...ir.explain import shown
 from ...ir.types import NUMPY, finfo
-from ...trace.operands import implements, promoted, tracer, whole, wrong
+from ...trace.operands import implements, inexact, promoted, tracer, whole, wrong
 from ...trace.tracer import FUNCTIONS, Tracer
 from .linalg.decompositions import eigvals
 from .linalg.equations import inv, lstsq
@@ -108,8 +108,7 @@ def poly(seq_of_zeros: Any) -> Tracer:
     x = atleast_1d(seq_of_zeros)
     if x.ndim > 2 or (x.ndim == 2 and x.shape[0] != x.shape[1]):
         raise wrong(f"poly: roots or a square matrix are required, got {x.type}")
-    at = eigvals(x) if x.ndim == 2 else x
-    at = at if at.type.is_inexact else at.astype("f64")
+    at = inexact(eigvals(x) if x.ndim == 2 else x)
     found = FUNCTIONS[np.ones](1, at.dtype)
     for k in range(at.size):
         grown = concatenate([found, FUNCTIONS[np.zeros](1, at.dtype)])
@@ -120,8 +119,7 @@ def poly(seq_of_zeros: Any) -> Tracer:
 @implements(np.roots)
 def roots(p: Any) -> Tracer:
     """The complex roots, eigenvalues of the companion matrix; of traced p the first is not 0."""
-    x = _coefficients("roots", p)
-    x = x if x.type.is_inexact else x.astype("f64")
+    x = inexact(_coefficients("roots", p))
     n = x.size - 1
     if n < 1:
         return FUNCTIONS[np.zeros](0, np.result_type(x.dtype, np.complex64))

@@ -17,7 +17,9 @@ from ...trace.operands import (
     axes_of,
     axis_of,
     implements,
+    inexact,
     new,
+    promoted,
     result_dtype,
     tracer,
     unsupported,
@@ -210,7 +212,7 @@ def average(
     if w.shape != x.shape:
         (at,) = axes_of("average", axis, x.ndim)
         w = w.reshape(*(n if i == at else 1 for i, n in enumerate(x.shape)))
-    of = np.result_type(x.dtype, w.dtype, *((np.float64,) if not x.type.is_inexact else ()))
+    of = promoted("average", inexact(x), w)
     total = sum(broadcast_to(w, x.shape), axis, of, keepdims=keepdims)
     return sum(multiply(x, w, dtype=of), axis, keepdims=keepdims) / total
 

@@ -22,6 +22,7 @@ from ...trace.operands import (
     common_shape,
     implements,
     is_weak,
+    met,
     new,
     operand,
     promoted,
@@ -312,9 +313,9 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Tracer:
 
 
 def _array(x: Any) -> Tracer:
-    """A number as an array of it: not weak."""
+    """A number as an array of it: an integer is not weak, as in NumPy."""
     x = tracer(x)
-    return tracer(x, x.type.dtype)
+    return x if x.type.is_inexact else tracer(x, x.type.dtype)
 
 
 def _part(x: Tracer, axis: int, start: int, stop: int) -> Tracer:
@@ -536,6 +537,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Tracer:
     x, added = tracer(arr), operand(values)
     x, axis = (ravel(x), 0) if axis is None else (x, axis_of("insert", axis, x.ndim))
     obj, n = _places("insert", obj), x.shape[axis]
+    x = met(x, added)
     added = tracer(added, x.type.dtype)
     added = reshape(added, (1,) * (x.ndim - added.ndim) + added.shape)
     if isinstance(obj, slice):

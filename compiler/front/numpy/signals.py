@@ -14,6 +14,7 @@ from ...trace.operands import (
     axis_of,
     holds_tracer,
     implements,
+    inexact,
     new,
     tracer,
     wrong,
@@ -38,7 +39,7 @@ def i0(x: Any) -> Tracer:
     a = tracer(x)
     if a.type.is_complex:
         raise wrong(f"i0: real numbers are required, got {a.type}")
-    return new(ops.i0((a if a.type.is_inexact else a.astype("f64")).value))
+    return new(ops.i0(inexact(a).value))
 
 
 @implements(np.bartlett)
@@ -91,7 +92,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """Slopes along each axis, of the second order inside and of `edge_order` at the ends."""
     x = tracer(f)
-    x = x if x.type.is_inexact or x.type.dtype == "bool" else x.astype("f64")
+    x = x if x.type.dtype == "bool" else inexact(x)
     axes = axes_of("gradient", axis, x.ndim)
     if edge_order not in (1, 2):
         raise wrong(f"gradient: an edge_order of 1 or 2 is required, got {shown(edge_order)}")
@@ -118,7 +119,7 @@ def _slope(x: Tracer, axis: int, spacing: Any, order: int) -> Tracer:
         at = tracer(spacing)
         if at.shape != (n,):
             raise wrong(f"gradient: {n} places along axis {axis} are required, got {at.type}")
-        steps = diff(at if at.type.is_inexact else at.astype("f64"))
+        steps = diff(inexact(at))
         steps = steps.reshape(n - 1, *(1,) * (x.ndim - axis - 1))
 
     def here(k: int) -> Any:
@@ -143,7 +144,8 @@ def _slope(x: Tracer, axis: int, spacing: Any, order: int) -> Tracer:
         d, e = steps[:-1], steps[1:]
         inside = after * (d / (e * (d + e))) - before * (e / (d * (d + e)))
         inside = inside + _part(x, axis, 1, -1) * ((e - d) / (d * e))
-    return concatenate([first, inside, last], axis).astype(x.dtype)
+    found = concatenate([first, inside, last], axis)
+    return found if x.weak else found.astype(x.dtype)
 
 
 # ---------------------------------------------------------------- covariances

@@ -15,14 +15,13 @@ from ...ir.errors import ProgramError
 from ...ir.explain import explained
 from ...ir.graph import Graph, Value
 from ...ir.source import location, user_source
-from ...ir.types import PART, WHOLE, Type, type_of
+from ...ir.types import Type, type_of
 from ...ops import flip, full, pad, scatter, select
-from ...ops.elementwise import cast
 from ...ops.gather import COMBINE
 from ...ops.source import zero_of
 from ...ops.view import reshape, spaced
 from ...trace.arrays import plain
-from ...trace.operands import is_typed, new, operand, shape_of, tracer, value, wrong
+from ...trace.operands import met, new, operand, shape_of, tracer, value, wrong
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current, tracing
 from ...transform.interpreter import interpret
 from .indexing import bounds_of, elements_at, values_of
@@ -219,14 +218,6 @@ def updated(
         mode="clip" if mode == "clip" else "drop", unique=unique,
     )  # fmt: skip
     return new(made, x.weak)
-
-
-def met(x: Tracer, update: Any) -> Tracer:
-    """`x` in the dtype of the typed float that it meets, where nobody typed its own."""
-    if not (x.weak and x.type.is_inexact and isinstance(update, Tracer) and is_typed(update)):
-        return x
-    part = PART.get(update.type.dtype, update.type.dtype)
-    return new(cast(x.value, WHOLE[part] if x.type.is_complex else part))
 
 
 def combined_update(combine: str, x: Any, y: Any) -> Any:

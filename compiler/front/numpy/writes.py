@@ -14,13 +14,13 @@ import numpy as np
 from ...ir.explain import explained
 from ...ir.failed import repaired
 from ...trace.aliases import same_view
-from ...trace.operands import SCALARS, implements, is_typed, operand, shape_of, tracer, wrong
+from ...trace.operands import SCALARS, implements, is_typed, met, operand, shape_of, tracer, wrong
 from ...trace.repairs import our_array, our_maker
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current
 from .indexing import along_axis, getitem
 from .selection import mode_of
 from .shapes import ravel, reshape
-from .updates import met, updated
+from .updates import updated
 
 __all__ = ["copyto", "fill_diagonal", "put", "put_along_axis", "putmask"]
 

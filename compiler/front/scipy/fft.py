@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ...ir.explain import explained
-from ...trace.operands import axes_of, wrong
+from ...trace.operands import axes_of, cast_to, wrong
 from .. import numpy as np
 from ..lax.primitives import array_or_tracer
 from ..numpy.fft import (
@@ -61,16 +61,16 @@ def dct(x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: Any =
     # a transform of n: even places, then odd ones from the end
     mixed = np.concatenate([x[..., ::2], np.flip(x[..., 1::2], -1)], -1)
     spectrum = np.fft.fft(mixed)
-    angle = np.asarray([math.pi * k / (2 * count) for k in range(count)]).astype(x.dtype)
+    angle = cast_to([math.pi * k / (2 * count) for k in range(count)], x)
     found = 2 * (np.real(spectrum) * np.cos(angle) + np.imag(spectrum) * np.sin(angle))
     if norm == "ortho":
-        found = found * _ortho(count, x.dtype)
-    return np.moveaxis(found.astype(x.dtype), -1, axis)
+        found = found * _ortho(count, x)
+    return np.moveaxis(cast_to(found, x), -1, axis)
 
 
-def _ortho(n: int, dtype: Any) -> Any:
+def _ortho(n: int, x: Any) -> Any:
     sizes = [math.sqrt(1 / (4 * n))] + [math.sqrt(1 / (2 * n))] * (n - 1)
-    return np.asarray(sizes).astype(dtype)
+    return cast_to(sizes, x)
 
 
 @explained
@@ -78,8 +78,8 @@ def idct(x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: Any 
     """The inverse of `dct`."""
     x = _last("idct", x, type, n, axis, norm)
     count = x.shape[-1]
-    x = x / _ortho(count, x.dtype) if norm == "ortho" else x
-    angle = np.asarray([math.pi * k / (2 * count) for k in range(count)]).astype(x.dtype)
+    x = x / _ortho(count, x) if norm == "ortho" else x
+    angle = cast_to([math.pi * k / (2 * count) for k in range(count)], x)
     turned = np.concatenate([np.zeros_like(x[..., :1]), np.flip(x[..., 1:], -1)], -1)
     real = x * np.cos(angle) + turned * np.sin(angle)
     imag = x * np.sin(angle) - turned * np.cos(angle)
@@ -87,7 +87,7 @@ def idct(x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: Any 
     half = (count + 1) // 2
     found = np.stack([mixed[..., :half], np.flip(mixed[..., count - half :], -1)], -1)
     found = found.reshape(*x.shape[:-1], 2 * half)[..., :count]
-    return np.moveaxis(found.astype(x.dtype), -1, axis)
+    return np.moveaxis(cast_to(found, x), -1, axis)
 
 
 def _over(name: str, one: Any, x: Any, type: int, s: Any, axes: Any, norm: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from ...ir.explain import explained
-from ...trace.operands import tracer, wrong
+from ...trace.operands import cast_to, tracer, wrong
 from .. import numpy as np
 from ..functions.custom import custom_jvp
 from ..functions.derivatives import jvp
@@ -333,7 +333,7 @@ def companion(a: Any) -> Any:
     if n < 1:
         raise wrong(f"companion: two coefficients or more are required, got {n + 1}")
     first = (-a[1:] / a[0])[None]
-    return np.concatenate([first, np.eye(n, dtype=first.dtype)[:-1]])
+    return np.concatenate([first, cast_to(np.eye(n)[:-1], first)])
 
 
 @explained

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ...ir.explain import explained
-from ...trace.operands import axes_of, wrong
+from ...trace.operands import alike, axes_of, cast_to, wrong
 from .. import numpy as np
 from ..lax.convolution import conv_general_dilated
 from ..lax.primitives import array_or_tracer
@@ -21,8 +21,7 @@ def _two(name: str, in1: Any, in2: Any, mode: str) -> tuple[Any, Any]:
             f"{name}: arrays of as many axes and a mode among full, same, valid are required, "
             f"got shapes {list(x.shape)} and {list(y.shape)}, mode {mode!r}"
         )
-    dtype = np.result_type(x.dtype, y.dtype)
-    return x.astype(dtype), y.astype(dtype)
+    return alike(x, y)
 
 
 def _part(full: Any, mode: str, first: Any, second: Any, axes: Any) -> Any:
@@ -108,7 +107,7 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
     else:
         spectra = np.fft.rfftn(x, sizes, along) * np.fft.rfftn(y, sizes, along)
         full = np.fft.irfftn(spectra, sizes, along)
-    return _part(full.astype(x.dtype), mode, x.shape, y.shape, along)
+    return _part(cast_to(full, x), mode, x.shape, y.shape, along)
 
 
 @explained
@@ -123,6 +122,6 @@ def detrend(data: Any, axis: int = -1, type: str = "linear") -> Any:
         return rest
     t = [k - (n - 1) / 2 for k in range(n)]
     shape = [n if a == axis % x.ndim else 1 for a in range(x.ndim)]
-    times = np.asarray(t).astype(rest.dtype).reshape(shape)
+    times = np.reshape(cast_to(t, rest), shape)
     slope = np.sum(times * rest, axis=axis, keepdims=True) / math.fsum(v * v for v in t)
     return rest - times * slope

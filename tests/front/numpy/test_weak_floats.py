@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,9 @@ import wonderland as wl
 import wonderland.numpy as wnp
 from wonderland import lax
 from wonderland.compiler.trace.trace import trace
+from wonderland.compiler.trace.tracer import Tracer
+from wonderland.scipy import fft as transforms
+from wonderland.scipy import linalg, signal
 
 X = np.linspace(0.5, 2, 4)
 TABLE = np.linspace(-1, 1, 4)
@@ -138,3 +142,105 @@ def test_an_array_takes_the_dtype_of_what_is_written_to_it(write: Any) -> None:
             a, typed = wl.jit(f)(X.astype(dtype))
             assert (a.dtype.char, typed.dtype.char) == (dtype, "d")
             np.testing.assert_allclose(a, want, rtol=1e-6)
+
+
+def of_weak(name: str, program: Callable[[Any, Any], Any]) -> Any:
+    return pytest.param(program, id=name)
+
+
+@pytest.mark.parametrize("program", [
+    of_weak("a value", lambda w, x: wl.value_and_grad(lambda t: np.sum(t * w))(w)[0] * x),
+    of_weak("aux", lambda w, x: wl.grad(lambda t: (t[0], t * 2), has_aux=True)(w)[1] * x),
+    of_weak("a gradient", lambda w, x: wl.grad(lambda t: np.sum(np.sin(t)))(w) * x),
+    of_weak("gradients", lambda w, x: wl.vmap(wl.grad(np.sin))(w) * x),
+    of_weak("a jvp", lambda w, x: wl.jvp(np.sin, (w,), (w,))[1] * x),
+    of_weak("a vjp", lambda w, x: wl.vjp(np.sin, w)[1](w)[0] * x),
+    of_weak("a linear map", lambda w, x: wl.linearize(np.sin, w)[1](w) * x),
+    of_weak("a transpose", lambda w, x: wl.linear_transpose(lambda t: t * 2.0, w)(w)[0] * x),
+    of_weak("a Jacobian", lambda w, x: wl.jacfwd(np.sin)(w) @ x),
+    of_weak("a Jacobian's rows", lambda w, x: wl.jacrev(np.sin)(w) @ x),
+    of_weak("a Hessian", lambda w, x: wl.hessian(lambda t: np.sum(np.sin(t)))(w) @ x),
+    of_weak("a mean", lambda w, x: np.average(x, weights=w) * np.average(w, weights=x)),
+    of_weak("counted weights", lambda w, x: np.average(x, weights=wnp.arange(4))),
+    of_weak("an end", lambda w, x: wnp.append(wnp.append(x, 0.1), w)),
+    of_weak("an insert", lambda w, x: wnp.insert(w, 1, x[0])),
+    of_weak("slopes", lambda w, x: np.gradient(w, x)),
+    of_weak("orders", lambda w, x: wl.special.polygamma(wnp.arange(4), x)),
+    of_weak("nearness", lambda w, x: x * np.isclose(x, wnp.arange(4))),
+    of_weak("a window", lambda w, x: lax.dynamic_update_slice(w, x[:2], (0,))),
+    of_weak("a mask", lambda w, x: wnp.piecewise(w, [w > 0], [np.sin, 0.5]) * x),
+    of_weak("places", lambda w, x: wnp.fromfunction(lambda i: i * 0.1, (4,)) * x),
+    of_weak("a convolution", lambda w, x: signal.convolve(x, w) + signal.fftconvolve(w, x)),
+    of_weak("factors", lambda w, x: linalg.lu_solve(linalg.lu_factor(wnp.eye(4) + 1), x)),
+    of_weak("a loss", lambda w, x: wl.nn.sigmoid_binary_cross_entropy(w, w) * x),
+    of_weak("an update", lambda w, x: wl.optim.tree_add_scale(w, w, w) * x),
+    of_weak("bits", lambda w, x: lax.reduce_precision(w, 8, 7) * x),
+])  # fmt: skip
+def test_what_is_computed_of_floats_that_nobody_typed_follows(program: Any) -> None:
+    with wl.disable_jit():
+        narrow, wide = (
+            wl.jit(lambda x: program(wnp.array(TABLE) + 2, x))(X.astype(d)) for d in "fd"
+        )
+    assert (one(narrow).dtype, one(wide).dtype) == (np.float32, np.float64)
+    np.testing.assert_allclose(narrow, wide, rtol=1e-4, atol=1e-5)
+
+
+SPACES = (
+    wnp.linalg, wnp.fft, lax.linalg, signal, linalg, transforms, wl.special, wl.nn, wl.optim, lax,
+)  # fmt: skip
+OF_A_DTYPE = {"iota", "convert_element_type", "full_like", "tree_cast"}
+
+
+def typed_results(function: Any, arrays: list[Any]) -> list[Any]:
+    """The types of results of f64 that are said to be typed, of arrays that are not."""
+    typed = []
+
+    def traced() -> Any:
+        made = function(*map(wnp.asarray, arrays))
+        every = [x for x in wl.tree.leaves(made) if isinstance(x, Tracer)]
+        typed.extend(x.type for x in every if x.type.dtype == "f64" and not x.weak)
+        return every
+
+    trace(traced)
+    return typed
+
+
+def test_functions_of_floats_that_nobody_typed_give_such() -> None:
+    rows = {"v": np.array([0.3, 0.5, 0.7, 0.9]), "m": np.eye(4) + 0.1, "s": 0.7, "i": np.arange(4)}
+    tried = set()
+    names = {f: n for space in SPACES for n in space.__all__ for f in [getattr(space, n)]}
+    for function, name in names.items():
+        if not inspect.isfunction(function) or name in OF_A_DTYPE:
+            continue
+        for given in ("v", "m", "s", "vv", "mv", "mm", "vvv", "vi", "mi"):
+            try:
+                typed = typed_results(function, [rows[k] for k in given])
+            except Exception:
+                continue
+            assert not typed, (name, given)
+            tried.add(name)
+    assert len(tried) > 250
+
+
+def test_functions_that_close_over_typed_floats_are_not_rounded() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return (
+            wnp.fromfunction(lambda i: y[i.astype(int)], (4,)) * x,
+            wnp.apply_along_axis(lambda v: v * y, 0, x),
+            wl.jit(lambda w: (w, w.astype(np.float64)))(wnp.asarray(TABLE))[1] * x,
+        )
+
+    for setting in ("f32", "f64"):
+        with wl.disable_jit(), wl.default_dtype(setting):
+            got = wl.jit(f)(X, TABLE + 1 / 3)
+            np.testing.assert_allclose(got[0], X * (TABLE + 1 / 3), rtol=1e-15)
+            with pytest.warns(wl.WideningWarning):
+                assert [y.dtype.char for y in wl.jit(f)(X.astype("f"), TABLE)] == ["d"] * 3
+
+
+def test_numbers_are_of_the_default_dtype_in_functions_that_are_traced_at_once() -> None:
+    with wl.default_dtype("f32"):
+        assert (
+            wl.special.erf(0.5).dtype == wl.jit(lambda: wl.special.erf(0.5))().dtype == np.float32
+        )
+        assert wl.special.erf(X).dtype == np.float64

@@ -10,7 +10,7 @@ from ....ir.explain import explained
 from ....ir.graph import Value
 from ....ir.types import HALVES, INEXACT
 from ....ops.elementwise import cast
-from ....trace.operands import new, operand, promoted, tracer, wrong
+from ....trace.operands import following, new, operand, promoted, tracer, wrong
 from ....trace.tracer import SYNTAX, Tracer, current
 
 P = ParamSpec("P")
@@ -50,10 +50,12 @@ def taken(name: str, *given: Any, square: bool = False) -> Taken:
 def anywhere(function: Callable[P, Any]) -> Callable[P, Any]:
     """The function of traced values; outside of a trace it is traced for its arrays and run."""
 
+    traced = following(function)
+
     @functools.wraps(function)
     def public(*args: P.args, **options: P.kwargs) -> Any:
         if current() is not None:
-            return function(*args, **options)
-        return SYNTAX.eagerly(function, args, options)
+            return traced(*args, **options)
+        return SYNTAX.eagerly(traced, args, options)
 
     return explained(public)

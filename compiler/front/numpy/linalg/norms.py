@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....trace.operands import axes_of, implements, tracer, wrong
+from ....trace.operands import axes_of, implements, inexact, tracer, wrong
 from ....trace.tracer import FUNCTIONS, Tracer
 from .. import shapes
 from ..elementwise import root, where
@@ -28,7 +28,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 
     The derivative at 0 is 0.
     """
-    a = floating(x)
+    a = inexact(x)
     if ord is None and axis is None:
         return of_vectors(a, 2, tuple(range(a.ndim)), keepdims)
     axes = axes_of("norm", axis, a.ndim)
@@ -42,22 +42,17 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 @implements(np.linalg.vector_norm)
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Tracer:
     """The norm of the axes taken as one, of any order."""
-    a = floating(x)
+    a = inexact(x)
     return of_vectors(a, ord, axes_of("vector_norm", axis, a.ndim), keepdims)
 
 
 @implements(np.linalg.matrix_norm)
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Tracer:
     """The norm of the last two axes."""
-    a = floating(x)
+    a = inexact(x)
     if a.ndim < 2:
         raise wrong(f"matrix_norm: matrices are required, got {a.type}")
     return of_matrices(a, ord, (a.ndim - 2, a.ndim - 1), keepdims)
-
-
-def floating(x: Any) -> Tracer:
-    a = tracer(x)
-    return a if a.type.is_inexact else a.astype("f64")
 
 
 def of_vectors(a: Tracer, ord: Any, axes: Axes, keepdims: bool) -> Tracer:
