@@ -56,7 +56,6 @@ from .compiler.front.functions.jacobians import hessian, hvp, jacfwd, jacrev
 from .compiler.front.functions.jacobians import jacrev as jacobian
 from .compiler.front.functions.ports import custom_gradient, named_call, named_scope, typeof
 from .compiler.front.functions.ports import not_here as _not_here
-from .compiler.front.functions.row_function import row_function
 from .compiler.front.functions.scalar_function import scalar_function
 from .compiler.front.functions.vmap import vmap
 from .compiler.ir.errors import CompilerError, OverBudget, ProgramError
@@ -91,6 +90,7 @@ from .compiler.trace.trace import trace
 
 if TYPE_CHECKING:
     from . import extend, models, nn, optim, random, scipy, testing, tree_util
+    from .compiler.front.functions.row_function import row_function
     from .compiler.front.port.port import port
 
 __all__ = [
@@ -178,6 +178,7 @@ LATE = {
         ["extend", "models", "nn", "optim", "random", "scipy", "testing", "tree_util"], ""
     ),
     "port": "compiler.front.port.port",
+    "row_function": "compiler.front.functions.row_function",
 }
 """Parts, and names of modules, that are loaded when they are first read."""
 

@@ -12,7 +12,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import FrozenInstanceError, dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 import numpy as np
@@ -73,12 +73,21 @@ class Op:
 
     def __init_subclass__(cls, abstract: bool = False, name: str = "") -> None:
         if inspect.get_annotations(cls) or not is_dataclass(cls):  # else it has its parent's fields
-            dataclass(frozen=True, eq=False, repr=False)(cls)
+            dataclass(eq=False, repr=False)(cls)
         cls.inlines = cls.inlined is not Op.inlined
         cls.splits = cls.split is not Op.split
         if not abstract:
             cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             Op.registry[cls.name] = cls
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # frozen; what dataclass writes for each class takes a tenth of the time of importing
+        if name in self.__dict__:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     # ---- the block of an op
 

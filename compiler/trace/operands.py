@@ -13,6 +13,7 @@ import inspect
 import itertools
 import math
 import operator
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, overload
@@ -719,9 +720,12 @@ def with_out(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def parameter_names(function: Callable[..., Any]) -> tuple[str, ...] | None:
-    """Read off the code, in a hundredth of the time of inspect; None where there is no code."""
+    """Read off the code, or the text of one in C: a hundred times as fast as inspect. Or None."""
     code = getattr(getattr(function, "_implementation", function), "__code__", None)
-    return code and code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if code is not None:
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    text = getattr(function, "__text_signature__", None)
+    return None if text is None else tuple(re.findall(r"[(,]\s*\**(\w+)", text))
 
 
 def extra_parameters(function: Callable[..., Any], numpys: Any) -> dict[str, inspect.Parameter]:

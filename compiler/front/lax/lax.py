@@ -88,14 +88,15 @@ def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """Outside of a trace, trace the decorated function for the arguments `names` and run it."""
 
     def decorate(function: Callable[P, Any]) -> Callable[P, Any]:
-        signature, traced = inspect.signature(function), following(function)
+        signature = functools.cache(lambda: inspect.signature(function))
+        traced = following(function)
         whole = cast(Callable[..., Any], traced)
 
         @functools.wraps(function)
         def public(*args: P.args, **options: P.kwargs) -> Any:
             if current() is not None:
                 return traced(*args, **options)
-            bound = bound_to(signature, args, options)
+            bound = bound_to(signature(), args, options)
             arrays = {n: _array(bound.arguments[n]) for n in names}
 
             def body(given: dict[str, Any]) -> Any:

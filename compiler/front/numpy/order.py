@@ -8,6 +8,7 @@ traced values alike.
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -340,11 +341,11 @@ def unique(
 
 def _unique_of(own: Any, doc: str, **asked: bool) -> Any:
     """The array API's names for what `unique` gives, in which a NaN equals nothing."""
-    result = type(own(np.zeros(0)))
+    result = functools.cache(lambda: type(own(np.zeros(0))))  # brings numpy.ma
 
     def function(x: Any, /, *, size: int, fill_value: Any) -> Any:
         found = unique(x, **asked, equal_nan=False, size=size, fill_value=fill_value)
-        return result(*found) if asked else found
+        return result()(*found) if asked else found
 
     function.__doc__ = f"The first `size` different elements in order{doc}."
     return _sized(own)(function)
