@@ -62,9 +62,7 @@ def save(path: Path, tree: Any) -> None:
     suffix = _suffix("save", path)
     arrays: dict[str, np.ndarray] = {}
     for keys, leaf in zip(*_paths_and_leaves(tree), strict=True):
-        name = keystr(keys, simple=True, separator=".")
-        if name in arrays:
-            raise _wrong(f"save: one leaf a name is required, got two at {name}")
+        name = _name("save", keys, arrays)
         arrays[name] = _array(leaf, f"tree{keystr(keys)}")
     beside = f"{os.fspath(path)}.{os.getpid()}-{threading.get_ident()}.part"
     try:
@@ -122,6 +120,21 @@ def _suffix(name: str, path: Path) -> str:
     return found
 
 
+def _name(what: str, keys: Any, taken: Mapping[str, Any]) -> str:
+    """The name of a leaf: one that files give back as it is, and not `taken`."""
+    name = keystr(keys, simple=True, separator=".")
+    encoded = f"{name}.npy".encode(errors="ignore")
+    if len(encoded) >= 2**16 or b"\0" in encoded or encoded.decode() != f"{name}.npy":
+        raise _wrong(
+            f"{what}: a name of less than {2**16} bytes of UTF-8, none of them 0, is required, "
+            f"got {name!r:.40}",
+            "shorter keys, or keys of letters",
+        )
+    if name in taken:
+        raise _wrong(f"{what}: one leaf a name is required, got two at {name}")
+    return name
+
+
 def _paths_and_leaves(tree: Any) -> tuple[list[Any], list[Any]]:
     leaves, structure = trees.flatten(tree)
     return list(trees.key_paths(structure)), leaves
@@ -138,10 +151,10 @@ def _array(leaf: Any, place: str) -> np.ndarray:
 
 def _expected(like: Any) -> dict[str, tuple[Type, str]]:
     """By name the type of a leaf and its path."""
-    found = {}
+    found: dict[str, tuple[Type, str]] = {}
     for keys, leaf in zip(*_paths_and_leaves(like), strict=True):
         place = keystr(keys)
-        found[keystr(keys, simple=True, separator=".")] = aval(leaf, f"like{place}")[0], place
+        found[_name("load", keys, found)] = aval(leaf, f"like{place}")[0], place
     return found
 
 
@@ -227,6 +240,8 @@ def _header(entry: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(entry)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(entry)
+    if version not in ((2, 0), (3, 0)):
+        raise ProgramError(f"a version of 1, 2 or 3 is required, got {version[0]}.{version[1]}")
     return np.lib.format.read_array_header_2_0(entry)
 
 

@@ -208,9 +208,15 @@ def _is_static(container: type, field: dataclasses.Field[Any]) -> bool:
 # ---------------------------------------------------------------- registering
 
 
+LEAVES = (bool, int, float, complex, str)
+"""Classes of Python that are leaves wherever they are."""
+
+
 def _enter(container: Any, registered: Registered) -> None:
     if not isinstance(container, type):
         raise ProgramError(f"tree: a class is required, got {container!r:.60}")
+    if container in LEAVES:
+        raise ProgramError(f"tree: a class of containers is required, got {container.__name__}")
     if container in CLASSES or container in (type(None), dict, list, tuple):
         raise ProgramError(f"tree: a class is registered once, {container.__name__} is already")
     CLASSES[container], KINDS[container] = registered, REGISTERED

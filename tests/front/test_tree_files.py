@@ -101,6 +101,7 @@ def test_what_cannot_be_saved_is_refused_and_leaves_the_file(path: Path) -> None
         ({"w": "a"}, r"got str 'a' at tree\['w'\]"),
         ({"a": {"b": 1.0}, "a.b": 2.0}, r"one leaf a name is required, got two at a\.b"),
         ({"w": wl.ShapeDtypeStruct((2,), "f4")}, r"got a type at tree\['w'\]"),
+        *(({odd: 1.0}, "a name of less than") for odd in ("a\0b", "\ud800", "k" * 2**16)),
     ]
     if path.suffix == ".safetensors":
         wrong.append(({"w": 1j}, "dtypes of safetensors are required, got c128 at w"))
@@ -110,6 +111,8 @@ def test_what_cannot_be_saved_is_refused_and_leaves_the_file(path: Path) -> None
     with pytest.raises(wl.ProgramError, match=r"got a traced value at tree\['w'\]"):
         wl.jit(lambda x: wl.tree.save(path, {"w": x}))(1.0)
     assert wl.tree.load(path) == {"w": 1.0} and os.listdir(path.parent) == [path.name]
+    with pytest.raises(wl.ProgramError, match=r"load: one leaf a name .* two at a\.b"):
+        wl.tree.load(path, like={"a": {"b": 1.0}, "a.b": 2.0})
     for name in ("params.pt", "params"):
         with pytest.raises(wl.ProgramError, match=r"ends in \.npz or \.safetensors is required"):
             wl.tree.save(path.with_name(name), TREE)

@@ -25,8 +25,20 @@ from ...ir.types import INTEGERS, Type, dtype_name
 from ...ops import Scan, Switch, While, elementwise, token
 from ...ops.nested import CheckpointedScan, CheckpointedWhile, SegmentedScan
 from ...ops.source import full, iota, python_type
+from ...settings import active as active_settings
 from ...trace import tree
-from ...trace.operands import axis_of, casted, common, is_weak, new, operand, tracer, value, wrong
+from ...trace.operands import (
+    NARROW,
+    axis_of,
+    casted,
+    common,
+    is_weak,
+    new,
+    operand,
+    tracer,
+    value,
+    wrong,
+)
 from ...trace.standing import name_of
 from ...trace.trace import aval, call, note_effects, trace_tree
 from ...trace.tracer import FUNCTIONS, Tracer, active, current
@@ -666,7 +678,10 @@ def agreed(one: Aval, other: Aval) -> Aval | None:
     if one[0].shape != other[0].shape or not (one[1] or other[1]):
         return None
     kinds = tuple(promotion_kind(t, weak) for t, weak in (one, other))
-    return Type(dtype_name(common(kinds)), one[0].shape), one[1] and other[1]
+    dtype, weak = dtype_name(common(kinds)), one[1] and other[1]
+    if weak and active_settings().default_dtype == "f32":
+        dtype = NARROW.get(dtype, dtype)
+    return Type(dtype, one[0].shape), weak
 
 
 def promotion_kind(of: Type, weak: bool) -> Any:

@@ -212,7 +212,7 @@ def average(
     if w.shape != x.shape:
         (at,) = axes_of("average", axis, x.ndim)
         w = w.reshape(*(n if i == at else 1 for i, n in enumerate(x.shape)))
-    of = promoted("average", inexact(x), w)
+    of = NUMPY[promoted("average", inexact(x), w)]
     total = sum(broadcast_to(w, x.shape), axis, of, keepdims=keepdims)
     return sum(multiply(x, w, dtype=of), axis, keepdims=keepdims) / total
 
