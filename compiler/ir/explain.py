@@ -35,7 +35,7 @@ BARE = (
 """What Python and NumPy raise for a wrong argument; ProgramError is a TypeError, too."""
 ELSEWHERE = {
     "dim": "axis", "dims": "axis", "dimension": "axis", "axes": "axis", "keepdim": "keepdims",
-    "unbiased": "ddof",
+    "unbiased": "ddof", "lr": "learning_rate",
 }  # fmt: skip
 """Parameters as other libraries name them, and as NumPy does."""
 SPELLED = {

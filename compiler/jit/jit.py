@@ -207,7 +207,7 @@ class Jitted(StandIn[P, R]):
             outputs: Any = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
                 return outputs[0] if recent.single else recent.together(outputs)
-        return self.call(args, options)
+        return placed(self.call, args, options)
 
     def call(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """A call in general: finds or makes the program for its kind."""
@@ -432,7 +432,7 @@ class JittedCarrying(Jitted[P, R]):
             outputs: Any = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
                 return outputs[0] if recent.single else recent.together(outputs)
-        return self.call(args, options)
+        return placed(self.call, args, options)
 
     def parted(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
         static, (rest, dynamic) = super().parted(args, options)
@@ -457,6 +457,17 @@ class JittedCarrying(Jitted[P, R]):
 
 
 _functions: weakref.WeakSet[Jitted[..., Any]] = weakref.WeakSet()
+
+
+def placed(call: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """The call, whose errors name the user's line even where nobody noted it."""
+    try:
+        return call(args, options)
+    except ProgramError as error:
+        if error.where or type(error) is not ProgramError:
+            raise
+        where = location(user_source())
+        raise ProgramError(error.what, where, error.repair, error.bare) from None
 
 
 def forked() -> None:

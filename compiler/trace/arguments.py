@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..ir.errors import ProgramError
+from ..ir.source import location, user_source
 
 Ints = int | Sequence[int]
 Strings = str | Sequence[str]
@@ -29,6 +30,7 @@ class Static:
         except TypeError:
             raise ProgramError(
                 f"jit: static argument {where} must be hashable, got {type(value).__name__}",
+                location(user_source()),
                 repair="a tuple in place of a list, or a dynamic argument",
             ) from None
         return Static(where, exact(value), value)
@@ -67,7 +69,8 @@ def known_names(
     if wrong and every and not any(p.kind is p.VAR_KEYWORD for p in every):
         raise ProgramError(
             f"{what} among {', '.join(taken) or 'no names'} are required, "
-            f"got {wrong[0]!r}"
+            f"got {wrong[0]!r}",
+            location(user_source()),
         )
 
 
@@ -76,7 +79,10 @@ def tuple_of(what: str, kind: type, values: Any, of: str = "jit") -> tuple[Any, 
     found = (values,) if isinstance(values, kind) else values
     fits = isinstance(found, (tuple, list, range, set, frozenset))
     if not fits or not all(isinstance(x, kind) for x in found):
-        raise ProgramError(f"{of}: {what} of type {kind.__name__} are required, got {values!r:.40}")
+        raise ProgramError(
+            f"{of}: {what} of type {kind.__name__} are required, got {values!r:.40}",
+            location(user_source()),
+        )
     return tuple(found)
 
 
@@ -89,7 +95,8 @@ def argument_places(
     most = count if every and not any(p.kind is p.VAR_POSITIONAL for p in every) else math.inf
     if wrong := [n for n in numbers if not -count <= n < most]:
         raise ProgramError(
-            f"{of}: the place of one of {count} parameters is required, got {wrong[0]}"
+            f"{of}: the place of one of {count} parameters is required, got {wrong[0]}",
+            location(user_source()),
         )
     return tuple(dict.fromkeys(n % count if n < 0 else n for n in numbers))
 

@@ -408,9 +408,12 @@ def print_when_run(at: Failed) -> tuple[ast.AST, str] | None:
 
 
 def in_text(at: Failed) -> tuple[ast.AST, str] | None:
-    """f"{float(t)}", which no dtype makes a text --> wl.debug.print, said in words"""
-    if not any(isinstance(a, ast.FormattedValue) for a in at.around):
-        return None
+    """f"{float(t)}" or "%f" % t, which no dtype makes a text --> wl.debug.print, said in words"""
+    match at.node:
+        case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod()):
+            pass
+        case _ if not any(isinstance(a, ast.FormattedValue) for a in at.around):
+            return None
     printed = f"{at.module('wonderland')}.debug.print('{{}}', x)"
     return at.statement, f"{printed}, or print the results of the function"
 

@@ -28,7 +28,7 @@ from ..ir.explain import BARE, ELSEWHERE, shown
 from ..ir.facts import effects_in, has_effect
 from ..ir.failed import Failed, failed, renamed_keywords, repaired
 from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.source import Source, is_own, location, user_source
+from ..ir.source import Source, is_library, is_own, location, user_source
 from ..ir.types import NUMPY, Type, dtype_name
 from ..ir.walk import inline_graph
 from ..ops.effects import Tie, tie, token
@@ -198,7 +198,7 @@ def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         if what := _inside(error):
             what, _, repair = what.partition("\ntry: ")
             raise ProgramError(what.splitlines()[0], _place(error), repair, error) from None
-        if found := _in_the_users_line(error):
+        if found := _in_the_users_line(error) or _at_the_call(function, error):
             raise found from None
         if "Tracer" not in str(error):
             raise
@@ -235,6 +235,24 @@ def _inside(error: BaseException) -> str:
     return f"{name}: {str(error).splitlines()[0]}" + (f", got {came}" if came else "")
 
 
+def _at_the_call(function: Callable[..., Any], error: BaseException) -> ProgramError | None:
+    """What a bare error says that arguments do not fit the function, or that it is none."""
+    last = [f for f, _ in traceback.walk_tb(error.__traceback__)][-1]
+    if not isinstance(error, TypeError) or not is_own(last.f_code.co_filename):
+        return None
+    if str(error).endswith("object is not callable"):
+        what = f"trace: a function is required, got {str(error).split()[0].strip(chr(39))}"
+    elif misfit := BINDING.search(str(error)):
+        what = f"{misfit[1]}: arguments that fit its parameters are required, got {misfit[2]}"
+    else:
+        return None
+    return ProgramError(what, location(user_source()), bare=error)
+
+
+BINDING = re.compile(r"([\w<>]+)\(\) (?:got )?((?:missing|takes|an unexpected|multiple|some) .+)")
+"""What Python says of arguments that a function does not take, or takes and did not get."""
+
+
 def _in_the_users_line(error: BaseException) -> ProgramError | None:
     """What a bare error says that a call in the user's own line raised, of a function of NumPy's
     with a keyword that it does not have, or of a number that is a method elsewhere."""
@@ -244,6 +262,12 @@ def _in_the_users_line(error: BaseException) -> ProgramError | None:
     frame = last.tb_frame if last else None
     if last is None or frame is None or is_own(frame.f_code.co_filename):
         return None
+    owner = getattr(error, "obj", None)
+    ours = type(owner).__module__.startswith("wonderland.") and not isinstance(owner, Tracer)
+    if isinstance(error, AttributeError) and ours:
+        known = ", ".join(n for n in dir(owner) if not n.startswith("_"))
+        what = f"{type(owner).__name__}: one of {known} is required, got {error.name}"
+        return ProgramError(what, _place(error), bare=error)
     at = failed(frame, last.tb_lasti)
     if at is None:
         return None
@@ -299,11 +323,15 @@ NUMPYS = type(np.sum)
 
 def _place(error: BaseException) -> str:
     """The innermost line of the user's that the error went through."""
-    found = ""
+    found, library = "", None
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if not is_own(frame.f_code.co_filename):
-            found = location(Source(frame.f_code.co_filename, line))
-    return found
+        source = Source(frame.f_code.co_filename, line)
+        if is_library(source.path) and found:
+            library = source
+        elif not is_own(source.path):
+            found, library = location(source), None
+    called = f"  {library.file}:{library.line}: {library.text}" if library else ""
+    return f"{found}, which calls\n{called}" if called else found
 
 
 def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:

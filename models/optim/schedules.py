@@ -163,6 +163,12 @@ def piecewise_constant_schedule(
 @explained
 def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[float]) -> Schedule:
     """Each schedule from its boundary on, counting from there; the first from 0."""
+    if len(schedules) != len(boundaries) + 1:
+        counts = f"{len(schedules)} schedules and {len(boundaries)} boundaries"
+        raise ProgramError(
+            f"join_schedules: a boundary between each two schedules is required, got {counts}",
+            location(user_source()),
+        )
 
     def schedule(count: Any) -> Any:
         found = schedules[0](count)

@@ -359,7 +359,13 @@ def inject_hyperparams(
 
     @functools.wraps(inner_factory)
     def factory(*args: Any, **options: Any) -> Optimizer:
-        bound = signature.bind(*args, **options)
+        try:
+            bound = signature.bind(*args, **options)
+        except TypeError as error:
+            name = getattr(inner_factory, "__name__", "inject_hyperparams")
+            known = ", ".join(signature.parameters)
+            what = f"{name}: arguments of {known} are required ({error})"
+            raise ProgramError(what, location(user_source()), bare=error) from None
         bound.apply_defaults()
         given = {k: v for k, v in bound.arguments.items() if k not in fixed}
         timed = {k: v for k, v in given.items() if callable(v)}

@@ -49,6 +49,12 @@ LINES: list[Example] = [
         "s = f'{float(x[0]):.2f}' --> wl.debug.print('{}', x)",
         X,
     ),
+    (
+        "def f(x):\n    s = '%.2f' % x[0]\n    return x\nwl.jit(f)(x)",
+        "s = '%.2f' % x[0] --> wl.debug.print('{}', x)",
+        X,
+    ),
+    ("wl.optim.sgd(lr=0.5).update(x, wl.optim.sgd(0.5).init(x))[0]", "lr --> learning_rate", -X / 2),
     # ---- methods of ufuncs, counts, bits
     (
         "import functools\nwl.jit(lambda x: np.subtract.reduce(x))(x)",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ProgramError
-from ...ir.source import Source, location, user_source
+from ...ir.source import Source, is_own, location, user_source
 from ...ir.types import Type
 from ...trace import tree
 from ...trace.operands import new, value
@@ -111,6 +111,8 @@ def described(x: Any) -> str:
 
 
 def line_of(function: Callable[..., Any]) -> Source | None:
-    """The line at which a function begins; the call's where that is unknown."""
+    """The line at which a user's function begins; the call's where that is unknown."""
     code = getattr(inspect.unwrap(function), "__code__", None)
-    return user_source() if code is None else Source(code.co_filename, code.co_firstlineno)
+    if code is None or is_own(code.co_filename):
+        return user_source()
+    return Source(code.co_filename, code.co_firstlineno)

@@ -396,7 +396,10 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Tracer:
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), x.shape)
     shifts, axes = several(shift), several(axis)
-    for by, at in zip(np.broadcast_to(shifts, len(axes)), axes, strict=True):
+    if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
+        counts = f"{len(shifts)} shifts and {len(axes)} axes"
+        raise wrong(f"roll: as many shifts as axes, or one, are required, got {counts}")
+    for by, at in zip(*np.broadcast_arrays(shifts, axes), strict=True):
         at = axis_of("roll", at, x.ndim)
         n = x.shape[at]
         border = n - int(by) % n if n else 0
