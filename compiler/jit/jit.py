@@ -207,7 +207,7 @@ class Jitted(StandIn[P, R]):
             outputs: Any = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
                 return outputs[0] if recent.single else recent.together(outputs)
-        return placed(self.call, args, options)
+        return told_where(self.call, args, options)
 
     def call(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """A call in general: finds or makes the program for its kind."""
@@ -432,7 +432,7 @@ class JittedCarrying(Jitted[P, R]):
             outputs: Any = None if leaves is None else recent.program.attempt(leaves)
             if outputs is not None:
                 return outputs[0] if recent.single else recent.together(outputs)
-        return placed(self.call, args, options)
+        return told_where(self.call, args, options)
 
     def parted(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, Any]:
         static, (rest, dynamic) = super().parted(args, options)
@@ -459,7 +459,7 @@ class JittedCarrying(Jitted[P, R]):
 _functions: weakref.WeakSet[Jitted[..., Any]] = weakref.WeakSet()
 
 
-def placed(call: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def told_where(call: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """The call, whose errors name the user's line even where nobody noted it."""
     try:
         return call(args, options)
