@@ -32,14 +32,17 @@ from ..trace.operands import (
     wrong,
 )
 from ..trace.tracer import SCIPY, Tracer
+from .bessel import bessel_jn, i0, i0e, i1, i1e, iv, ive, j0, j1, jn, y0, y1, yn
 from .dilogarithm import bernoulli, spence
 from .exponentials import log_softmax, logsumexp, softmax
-from .lax.lax import binary, digamma, eager, erf, erfc, lgamma, logistic, unary
+from .faddeeva import erf, erfc, wofz
+from .lax.lax import binary, digamma, eager, lgamma, logistic, unary
 from .lax.lax import erf_inv as erfinv
 from .numpy import elementwise as el
 
 __all__ = [
     "bernoulli",
+    "bessel_jn",
     "beta",
     "betainc",
     "betaln",
@@ -77,6 +80,11 @@ __all__ = [
     "i1e",
     "inv_boxcox",
     "inv_boxcox1p",
+    "iv",
+    "ive",
+    "j0",
+    "j1",
+    "jn",
     "kl_div",
     "log1p",
     "log_expit",
@@ -97,8 +105,12 @@ __all__ = [
     "round",
     "softmax",
     "spence",
+    "wofz",
     "xlog1py",
     "xlogy",
+    "y0",
+    "y1",
+    "yn",
     "zeta",
 ]  # fmt: skip
 
@@ -354,13 +366,6 @@ def expn(n: Any, x: Any) -> Tracer:
     return new(ops.expn(x.value, order), x.weak) if order else el.exp(-x) / x
 
 
-# ---------------------------------------------------------------- Bessel functions
-
-i0 = unary(ops.i0, "i0", "The modified Bessel function of order 0. Accuracy: 4 ulp.")
-i0e = unary(ops.i0e, "i0e", "i0(x) exp(-|x|), without overflow. Accuracy: 2 ulp.")
-i1 = unary(ops.i1, "i1", "The modified Bessel function of order 1. Accuracy: 4 ulp.")
-i1e = unary(ops.i1e, "i1e", "i1(x) exp(-|x|), without overflow. Accuracy: 2 ulp.")
-
 # ---------------------------------------------------------------- statistics
 
 exprel = unary(ops.exprel, "exprel", "(e**x - 1) / x, 1 at 0. Accuracy: 3 ulp.")
@@ -460,6 +465,10 @@ def _of_scipy(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 SCIPY |= {
     name: _of_scipy(name, globals()[name])
     for name in __all__
-    if name not in ("bernoulli", "comb", "factorial", "multigammaln")
+    if name not in ("bernoulli", "bessel_jn", "comb", "factorial", "multigammaln")
     and name not in ("log_softmax", "logsumexp", "softmax")
-} | {"_zeta": _of_scipy("zeta", zeta), "_riemann_zeta": _of_scipy("zeta", zeta)}
+} | {
+    "_zeta": _of_scipy("zeta", zeta),
+    "_riemann_zeta": _of_scipy("zeta", zeta),
+    "jv": _of_scipy("jn", jn),
+}

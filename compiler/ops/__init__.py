@@ -10,6 +10,7 @@ Imports: ir, kernel, transform.
 
 # ruff: noqa: F403  each file says its names
 
+from .bessel import *
 from .collective import *
 from .contract import *
 from .convolution import *

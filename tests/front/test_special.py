@@ -288,8 +288,8 @@ def test_scipys_own_functions_are_traced_as_ours() -> None:
 
 def test_what_scipys_functions_cannot_do_with_traced_values_is_said() -> None:
     sp, x = scipy.special, np.ones(2)
-    with pytest.raises(wl.ProgramError, match="j0: has no form for traced arrays"):
-        wl.jit(sp.j0)(x)
+    with pytest.raises(wl.ProgramError, match="k0: has no form for traced arrays"):
+        wl.jit(sp.k0)(x)
     with pytest.raises(wl.ProgramError, match="expit: a new result is required, got out="):
         wl.jit(lambda x: sp.expit(x, out=np.zeros(2)))(x)
     with pytest.raises(wl.ProgramError, match="beside where=, got no out="):

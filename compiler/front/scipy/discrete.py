@@ -107,6 +107,9 @@ poisson = Discrete(
 class Joint(Family):
     """The density, or the probability, of a vector: its logarithm and itself."""
 
+    entropy: Any
+    """Of those that have one."""
+
     def __init__(
         self, name: str, kind: str, parameters: tuple[str, ...], rule: Any, **defaults: Any
     ) -> None:

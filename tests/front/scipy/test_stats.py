@@ -218,7 +218,8 @@ def test_a_normal_distribution_of_a_space_lies_within_it() -> None:
 
 def test_entropies_of_normal_vectors_are_those_of_scipy() -> None:
     cov = np.eye(3) + 0.2
-    theirs, entropy = scipy.stats.multivariate_normal.entropy, ours.multivariate_normal.entropy
+    theirs: Any = scipy.stats.multivariate_normal.entropy
+    entropy: Any = ours.multivariate_normal.entropy
     np.testing.assert_allclose(entropy(np.ones(3), cov), theirs(np.ones(3), cov), rtol=1e-13)
     np.testing.assert_allclose(entropy(cov=2.0), theirs(cov=2.0), rtol=1e-13)
     np.testing.assert_allclose(entropy(np.ones(3), 2.0), theirs(np.ones(3), 2.0), rtol=1e-13)
