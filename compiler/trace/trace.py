@@ -32,10 +32,11 @@ from ..ir.source import Source, is_library, is_own, location, user_source
 from ..ir.types import NUMPY, Type, dtype_name
 from ..ir.walk import inline_graph
 from ..ops.effects import Tie, tie, token
+from ..settings import active as active_settings
 from ..transform.interpreter import interpret
 from . import tree
 from .arrays import argument_array, refuse_subclasses
-from .operands import is_weak, is_wide, new, operand, value
+from .operands import NARROW, casted, is_weak, is_wide, new, operand, value
 from .peers import meaning
 from .repairs import at_front, reshaped, uncalled
 from .standing import name_of
@@ -166,14 +167,17 @@ def trace_tree(
     except ProgramError:
         avals = [aval(x, f"args{p}") for x, p in zip(leaves, tree.paths(inputs), strict=True)]
     name = name if name.isidentifier() else "function"
+    alone = current() is None
     with tracing(name, recomputed) as made:
         places = [Value(of) for of, _ in avals]
         made.note(Inputs(tuple(places), inputs))
         tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
         results, outputs = tree.flatten(_run(function, tree.unflatten(inputs, tracers)))
-        values = tied(
-            [_result(x, i, outputs, name) for i, x in enumerate(results)], effects_of(made)
-        )
+        given = [_result(x, i, outputs, name) for i, x in enumerate(results)]
+        if alone and active_settings().default_dtype == "f32":
+            pairs = zip(given, results, strict=True)
+            given = [casted(v, NARROW.get(v.dtype, v.dtype)) if is_weak(x) else v for v, x in pairs]
+        values = tied(given, effects_of(made))
         weak = tuple(map(is_weak, results))
     captured = tuple(outer for outer, _ in made.captured.values())
     further = (inner for _, inner in made.captured.values())

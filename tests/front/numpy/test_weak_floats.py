@@ -238,19 +238,22 @@ def test_functions_that_close_over_typed_floats_are_not_rounded() -> None:
                 assert [y.dtype.char for y in wl.jit(f)(X.astype("f"), TABLE)] == ["d"] * 3
 
 
-def test_carries_that_nobody_typed_are_of_the_default_dtype() -> None:
+def test_carries_and_results_that_nobody_typed_are_of_the_default_dtype() -> None:
     def f() -> Any:
         return (
             lax.while_loop(lambda c: c < 3, lambda c: c + 1.0, 0.0),
             lax.fori_loop(0, 3, lambda i, c: c * 0.5 + i, 1.0),
             lax.scan(lambda c, v: (c + v, c * 2), 0.0, wnp.linspace(0, 1, 3))[0],
+            lax.cond(wnp.sum(TABLE) > -1, lambda: 1.0, lambda: 2.0),
+            0.5,
+            np.float64(0.5),
         )
 
     with wl.disable_jit():
         for name, dtype in (("f32", np.float32), ("f64", np.float64)):
             found = wl.jit(f, default_dtype=name)()
-            assert [x.dtype for x in found] == [dtype] * 3
-            np.testing.assert_allclose(found, (3, 2.625, 1.5), rtol=1e-6)
+            assert [x.dtype for x in found] == [dtype] * 6
+            np.testing.assert_allclose(found, (3, 2.625, 1.5, 1, 0.5, 0.5), rtol=1e-6)
 
 
 def test_averages_of_halves_are_halves() -> None:
