@@ -32,6 +32,7 @@ from .aliases import AliasMemory, Memories, read_only_kind
 from .concrete import Concrete
 from .foreign import ATTRIBUTES, traces_foreign
 from .hints import HINTS, OF_SCIPY
+from .layout import is_numpys_view
 from .peers import meaning, nearest_attribute, told
 
 N = TypeVar("N")
@@ -182,7 +183,7 @@ def _function(function: Any) -> Callable[..., Any]:
     """A method that is a NumPy function on the array."""
 
     def method(self: Tracer, *args: Any, **options: Any) -> Any:
-        return self.viewed(FUNCTIONS[function](self, *args, **options))
+        return self.viewed(FUNCTIONS[function](self, *args, **options), function is np.ravel)
 
     method.__name__ = function.__name__
     method.__doc__ = f"numpy.{function.__name__} of the array."
@@ -273,11 +274,25 @@ class Tracer(Concrete):
         kind = read_only_kind(self._value)
         return "" if kind == "a view" and traces_foreign() else kind
 
-    def viewed(self, found: Any) -> Any:
+    def viewed(self, found: Any, raveled: bool = False) -> Any:
         """A result, which foreign code may write to if it is a view."""
-        if traces_foreign() and isinstance(found, Tracer) and found is not self:
-            view = found.memory is self.memory and found.base is None
-            found.base = (self, self._value) if view else found.base
+        if not traces_foreign() or not isinstance(found, Tracer) or found is self:
+            return found
+        if found.memory is self.memory and found.base is None:
+            if not is_numpys_view(found._value, self, raveled):
+                return found.copy()
+            found.base = self, self._value
+        return found
+
+    def part(self, function: Any) -> Tracer:
+        """The real or imaginary part, which in foreign code is the number itself or is refused
+        where it is written to, or read after x was: it would be a view."""
+        if not traces_foreign() or not self.ndim:
+            return FUNCTIONS[function](self)
+        if self.dtype.kind != "c":
+            return self if function is np.real else FUNCTIONS[function](self)
+        found = FUNCTIONS[function](self)
+        found.memory, found.seen, found.base = self.memory, self.memory.writes, (self, self._value)
         return found
 
     def place(self) -> tuple[Tracer, Any]:
@@ -353,11 +368,11 @@ class Tracer(Concrete):
 
     @property
     def real(self) -> Tracer:
-        return FUNCTIONS[np.real](self)
+        return self.part(np.real)
 
     @property
     def imag(self) -> Tracer:
-        return FUNCTIONS[np.imag](self)
+        return self.part(np.imag)
 
     def __repr__(self) -> str:
         return f"Tracer<{self._value.type}{', weak' if self.weak else ''}>"

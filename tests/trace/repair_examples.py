@@ -208,6 +208,26 @@ LINES: list[Example] = [
     ),
     # ---- code of others
     (
+        "class C:\n    def __init__(self):\n        self.of = iter([3.0, 4.0])\n    def f(self, x):\n        return x * next(self.of)\nc = C()\nwl.jit(wl.port(c.f))(x)",
+        "f(self, x) --> f(self, x, v) ;; x * next(self.of) --> x * v ;; (c.f))(x) --> (c.f))(x, next(c.of))",
+        3 * X,
+    ),
+    (
+        "class C:\n    t = 0\n    def __init__(self):\n        self.t = 4\n    def f(self, x):\n        self.t += 1\n        return x * self.t\nported = wl.port(C().f)\nwl.jit(ported)(x)",
+        "wl.jit(ported)(x) --> result, arrays = ported.step({**ported.arrays, 't': 4}, x)\nresult",
+        5 * X,
+    ),
+    (
+        "class C:\n    def __init__(self):\n        self.p = None\n    def f(self, x):\n        y = x if self.p is None else x - self.p\n        self.p = x\n        return y\nported = wl.port(C().f)\nwl.jit(ported)(x)",
+        "self.p = None --> self.p = np.zeros(3) ;; wl.jit(ported)(x) --> result, arrays = ported.step(ported.arrays, x)\nresult",
+        X,
+    ),
+    (
+        "def f(x):\n    z = x * (1 + 1j)\n    z.real[0] = 9.0\n    return z\nwl.jit(wl.port(f))(x)",
+        "z.real[0] = 9.0 --> z[0] = 9.0 + 1j * z.imag[0]",
+        [9 + 1j, 4 + 4j, 2 + 2j],
+    ),
+    (
         "def f(x):\n    y = np.broadcast_to(2 * x, (2, 3))\n    y[0] = 9.0\n    return y[1]\nwl.jit(wl.port(f))(x)",
         "(2, 3))\n --> (2, 3)).copy()\n",
         2 * X,

@@ -153,8 +153,12 @@ def call(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         given = given[: function.nin]
     if isinstance(function, np.ufunc) or options.get("out") is not None:
         return into_place(function, given, named, options)
+    if function in (np.real, np.imag) and len(given) == 1 and isinstance(given[0], Tracer):
+        return given[0].part(function)
     found = ours(function)(*given, **named)
-    return next(_tracers(given)).viewed(found) if isinstance(found, Tracer) else found
+    if not isinstance(found, Tracer):
+        return found
+    return next(_tracers(given)).viewed(found, function is np.ravel)
 
 
 def is_at(function: Any) -> bool:

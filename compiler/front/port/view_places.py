@@ -46,9 +46,11 @@ def places_in(view: Value, of: Value) -> Any:
     while view is not of:
         node = view.node
         if node is None or not isinstance(node.op, VIEWS) or isinstance(node.op, Broadcast):
+            of_parts = of.type.dtype in ("c64", "c128")
             raise wrong(
-                f"x[i] = v: an array or a view of one is required, got {view.type}, repeated",
-                "x = x.copy() before",
+                f"x[i] = v: an array or a view of one is required, got {view.type}, "
+                + ("a part of complex numbers" if of_parts else "repeated"),
+                "x[i] = v + 1j * x.imag[i]" if of_parts else "x = x.copy() before",
             )
         ops.append(node.op)
         view = node.args[0]

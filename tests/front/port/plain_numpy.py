@@ -296,6 +296,34 @@ def of_classes_made_inside(x):
     return x * Made.factor * type("Also", (Made,), {"of": 2.0}).of
 
 
+def reshapes_that_copy(x):
+    """Of what does not stand in order in memory, NumPy copies, and a write is seen by no other."""
+    a = np.zeros((2, 3))
+    a.T[0] = x[:2]
+    b = a.T.ravel()
+    b[0] = 100.0
+    c = a.reshape(3, 2).T
+    c[0, 0] = -1.0
+    y = np.outer(x, x)
+    d = y[:, ::2].reshape(-1)  # a view, which has one stride
+    d[1] = 7.0
+    e = y[:, ::2].ravel()  # a copy
+    e[2] = 8.0
+    f = y[:, 1:3].reshape(-1)
+    f[0] = 9.0
+    g = y[1:3].reshape(-1)
+    g[0] = 6.0
+    h = y.reshape(-1, order="F")
+    h[2] = 5.0
+    k = y.reshape(2, 2, 4).transpose(1, 0, 2)
+    k[1, 0, 3] = 4.0
+    m = k.reshape(4, 4)
+    m[0, 0] = 3.0
+    r = x.copy()
+    r.real[0] = 2.0
+    return a, b, c, y, d, e, f, g, h, k, m, r
+
+
 # ---------------------------------------------------------------- tables, caches, shapes
 
 
@@ -382,6 +410,7 @@ def by_class(x):
 
 FLOATS = (
     by_class, kinds_of_numbers, of_one_or_many, by_pattern, of_classes_made_inside,
+    reshapes_that_copy,
     softmax_rows, moving_average, two_brackets, rows_by_name, view_that_replaces, running_state,
     list_of_scalars, matrix_from_parts, full_of, counters_and_values, flags_written, accumulated,
     filled, by_columns, into_buffers, safe_divide, in_place, of_an_argument, copied_to,

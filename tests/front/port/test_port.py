@@ -292,6 +292,22 @@ def test_what_has_no_form_names_the_line() -> None:
     assert "another view" in refused(stale, x)
 
 
+def test_parts_of_complex_numbers_are_no_places() -> None:
+    def written(x: Any) -> Any:
+        z = x * (1 + 1j)
+        z.real[0] = 2.0
+        return z
+
+    def read(x: Any) -> Any:
+        z = x * (1 + 1j)
+        part = z.imag
+        z[0] = 0.0
+        return part
+
+    for function in (written, read):
+        assert "a part of complex numbers" in refused(function, np.ones(3))
+
+
 def test_numbers_of_arrays_are_numbers() -> None:
     def function(x: Any) -> Any:
         assert plain.math.gcd(int(plain.PERMUTATION[0]), 6) == 3
