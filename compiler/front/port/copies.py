@@ -27,7 +27,7 @@ from .draft import Draft
 
 LARGE = 1024
 """Entries of a container which is looked through once, and shared if there is no array in it."""
-HEAP = 1 << 9  # of __flags__: the class was made by Python code
+HEAP = 1 << 9  # of __flags__: the class was made while the program ran
 PLAIN = object, dict, list, tuple
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 
@@ -55,7 +55,16 @@ def is_object_type(kind: type) -> bool:
     if issubclass(kind, enum.Enum) or not kind.__flags__ & HEAP:
         return kind is types.SimpleNamespace
     base = next(b for b in kind.__mro__ if not b.__flags__ & HEAP)
-    return base in PLAIN and is_foreign(kind.__module__)
+    if base not in PLAIN or not is_foreign(kind.__module__):
+        return False
+    return not any(k.__flags__ & HEAP and is_compiled(k) for k in kind.__mro__)
+
+
+def is_compiled(kind: type) -> bool:
+    """Whether C or Cython made a class: by methods or attributes that no Python code makes."""
+    own = {n: v for n, v in vars(kind).items() if n not in ("__dict__", "__weakref__")}
+    made = [v for v in own.values() if getattr(v, "__objclass__", None) is kind]
+    return not all(isinstance(v, types.MemberDescriptorType) for v in made)
 
 
 def is_container(x: Any) -> bool:

@@ -27,6 +27,7 @@ from .state import (
     constant_key,
     differing,
     is_numeric,
+    key_of,
     left_by,
     same_results,
     standing,
@@ -56,7 +57,8 @@ def port(function: Callable[P, R], packages: str | Sequence[str] = ()) -> Ported
     after it, new ones with them. `ported.arrays = arrays` writes numbers into the object's own.
 
     While it is traced it runs on copies of its objects and arguments: what it writes to them is
-    dropped. Tables of other modules are constants. Errors: arrays that go from call to call
+    dropped. Tables of other modules are constants; arrays that are views of each other are
+    arguments of their own. Errors: arrays that go from call to call
     (momenta, hidden states) would be lost, which is an error that names them; `step` returns them.
     So are a count, a list, a name of a module on which the next call depends (code that changes one
     is traced twice to know); `step({**ported.arrays, "t": 0}, ...)` carries a number, or an array
@@ -170,7 +172,7 @@ class Ported(Carrying[P, R]):
             elif isinstance(x, np.ndarray):
                 constants.append((path, x.dtype, x.shape, x.tobytes()))
             else:
-                constants.append((path, constant_key(x)))
+                constants.append((path, constant_key(x), class_arrays(x)))
         return Held(arrays, tuple(constants))
 
     def apply(self, arrays: Mapping[str, Any], /, *args: P.args, **options: P.kwargs) -> R:
@@ -233,7 +235,8 @@ class Ported(Carrying[P, R]):
                 names.update((n, x) for n, x in now.items() if n not in copier.written)
             watch, start = Watch(spaces, tables), standing(made)
             try:
-                found = made(*lent(args), **lent(options))
+                given, named = borrowed((args, options))
+                found = made(*given, **named)
                 after = self.after(made, arrays)
                 if not keeps:
                     self.refuse_lost(before, after)
@@ -255,7 +258,8 @@ class Ported(Carrying[P, R]):
         again = left_by(made, lifted, names)
         if again is None:
             return True
-        found = again(*lent(run.args), **lent(run.options))
+        given, named = borrowed((run.args, run.options))
+        found = again(*given, **named)
         after = self.after(again, run.arrays)
         return same_results(
             [run.result, *(run.after.get(p) for p in run.arrays)],
@@ -328,6 +332,13 @@ def package(module: str | None) -> str:
     return (module or "builtins").split(".")[0]
 
 
+def class_arrays(x: Any) -> tuple[Any, ...]:
+    """The arrays among the attributes of a class, which are constants of a program."""
+    kinds = [k for k in x.__mro__ if is_foreign(k.__module__)] if isinstance(x, type) else []
+    held = [(n, v) for k in kinds for n, v in vars(k).items() if type(v) is np.ndarray]
+    return tuple((n, key_of(v)) for n, v in held)
+
+
 def has_own_names(x: Any) -> bool:
     """Whether it is a class of foreign code."""
     return isinstance(x, type) and is_object_type(x)
@@ -360,18 +371,19 @@ def reaches(value: Value, old: Value) -> bool:
 
 
 def lent(x: Any) -> Any:
-    """Arguments as foreign code may write to them: copies of traced values, drafts of arrays."""
+    """An array as foreign code may write to it: a copy of a traced value, a draft of numbers."""
     if isinstance(x, Draft):
         return Draft(x._value.copy(), x.weak)
     if isinstance(x, Tracer):
         return Tracer(copy(active().lift(x)), active(), x.weak)
     if type(x) is np.ndarray:
         return Draft(x.copy())
-    if type(x) in (list, tuple):
-        return type(x)(map(lent, x))
-    if type(x) is dict:
-        return {k: lent(v) for k, v in x.items()}
     return x
+
+
+def borrowed(args: Any) -> Any:
+    """Arguments as foreign code may write to them: what is one in them is one in the copies."""
+    return Copier(Contents(None), lambda path, x: lent(x), None).copied("", args)
 
 
 def table(path: str, x: Any) -> Any:

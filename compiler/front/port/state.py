@@ -71,10 +71,10 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 def same_results(one: Any, two: Any) -> bool:
     """Whether two runs compute the same in the same way."""
     first, second = dict(Contents([one]).leaves()), dict(Contents([two]).leaves())
-    return first.keys() == second.keys() and all(alike(x, second[p]) for p, x in first.items())
+    return first.keys() == second.keys() and all(same_leaf(x, second[p]) for p, x in first.items())
 
 
-def alike(x: Any, y: Any) -> bool:
+def same_leaf(x: Any, y: Any) -> bool:
     if isinstance(x, Tracer) and isinstance(y, Tracer):
         return same_value(x._value, y._value, same_op)
     return key_of(x) == key_of(y)

@@ -193,3 +193,18 @@ def scaled(x):
     y = np.zeros(3)
     y += TABLE
     return TABLE * x, TABLE[1:], TABLE.sum(), y
+
+
+def called(function, x):
+    return function(x)
+
+
+class Tabled:
+    scale = np.ones(3)
+
+    def by_attribute(self, x):
+        return x * self.scale
+
+    @classmethod
+    def by_class(cls, x):
+        return x * cls.scale

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from wonderland.compiler.front.port.copies import is_object
 
 
 def foreign_module() -> Any:
@@ -97,3 +98,32 @@ def test_tables_are_numbers_in_other_threads() -> None:
         got = found.get_nowait()
         assert [type(x) for x in got] == [np.ndarray, np.ndarray, np.float64, np.ndarray]
         assert [x.tolist() for x in got] == [[0, 1, 2], [1, 2], 3, [0, 1, 2]]
+
+
+def test_arguments_are_lent_as_they_are_to_each_other() -> None:
+    def into(a: Any, b: Any) -> Any:
+        a[0] = 9.0
+        return b * 1
+
+    np.testing.assert_allclose(wl.jit(lambda x: wl.port(into)(x, x))(X), [9, 1, 2])
+    box = foreign.Difference(np.ones(3))
+    found = wl.jit(lambda x: wl.port(foreign.called)(box, x))(X)
+    np.testing.assert_allclose(found, X - 1)
+    assert box.previous.tolist() == [1, 1, 1]
+
+
+def test_objects_that_c_made_are_shared() -> None:
+    drawn = np.random.default_rng  # of Cython
+    held = {"of": drawn, "w": np.ones(3)}
+    np.testing.assert_allclose(wl.jit(wl.port(lambda x: x * held["w"]))(X), X)
+    of_cython = type(drawn)
+    assert not is_object(drawn), of_cython
+
+
+def test_arrays_of_classes_are_read_again() -> None:
+    layer = foreign.Tabled()
+    compiled = wl.jit(wl.port(layer.by_attribute)), wl.jit(wl.port(foreign.Tabled.by_class))
+    for k in (1.0, 2.0):
+        foreign.Tabled.scale = k * np.ones(3)
+        for function in compiled:
+            np.testing.assert_allclose(function(X), k * X)
