@@ -27,6 +27,7 @@ HINTS: dict[str, str] = {name: hint for names, hint in GROUPS for name in names.
 OF_SCIPY = {
     "bdtr": "wl.scipy.stats.binom.cdf(k, n, p)",
     "nbdtr": "wl.scipy.stats.nbinom.cdf(k, n, p)",
+    "stdtr": "wl.scipy.stats.t.cdf(t, df)",
     "pdtr": "wl.scipy.stats.poisson.cdf(k, mu)",
     "pdtrc": "1 - wl.scipy.stats.poisson.cdf(k, mu)",
     "chdtr": "wl.scipy.stats.chi2.cdf(x, df)",
