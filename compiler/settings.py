@@ -174,7 +174,8 @@ def default_dtype(dtype: Any) -> contextlib.AbstractContextManager[None]:
     alone: `"f32"`, as in JAX and PyTorch. `"f64"` is NumPy's, and the default.
 
     That is what `wonderland.numpy` makes without `dtype=` of no array of f64, traced or not: zeros,
-    linspace, means of integers. Beside a typed float such numbers have its dtype anyway.
+    linspace, means of integers. Beside a typed float such numbers have its dtype anyway; a model
+    of f64 then reads them as f32 holds them, 6e-8 off, so set it for models of f32.
     """
     return changed(default_dtype=float_of(dtype))
 

@@ -13,7 +13,9 @@ Functions of traced values differ from NumPy's on purpose:
 Dtypes: the floats that somebody typed decide: arguments, what `.astype` and `dtype=` made,
 constants of f32 and less. Beside them integers of any width, bools, constants of f64 and what is
 f64 of these alone take their dtype (they are weak); an array of such takes that of what is written
-to it. Alone they are NumPy's, or by the setting default_dtype f32.
+to it. Alone they are NumPy's, or by the setting default_dtype f32. What NumPy computes in f64
+(interp, cov, corrcoef, bincount and histogram of weights, vander, float_power) is so here, too,
+and weak.
 Casts: floats beyond an integer dtype saturate, and NaN is 0, as in XLA; in NumPy they depend on the
 machine. Integers rounded to tens beyond their dtype wrap.
 Numbers: integers to negative powers are 0, and 1 / 0 of integers is 0: a compiled program cannot
