@@ -242,6 +242,7 @@ class Ported(Carrying[P, R]):
                     self.refuse_lost(before, after)
                 places = differing(start, standing(made)) + watch.changed()
                 if places:
+                    self.refuse_shared(places)
                     run = TracedCall(arrays if keeps else NO_ARRAYS, args, options, found, after)
                     if not self.runs_again(run, made, names):
                         self.refuse_kept(places)
@@ -265,6 +266,18 @@ class Ported(Carrying[P, R]):
             [run.result, *(run.after.get(p) for p in run.arrays)],
             [found, *(after.get(p) for p in run.arrays)],
         )
+
+    def refuse_shared(self, places: Sequence[str]) -> None:
+        """Refuses a change of an array of which another one, an argument of its own, is a view."""
+        held = {p: x for p, x in self.contents.leaves() if type(x) is np.ndarray}
+        for place in filter(held.__contains__, places):
+            for other, x in held.items():
+                if other != place and np.may_share_memory(x, held[place]):
+                    raise ProgramError(
+                        f"port: arrays of their own are required where one is written to, got "
+                        f"{self.name}, which changes {place}, and {other} in the same memory",
+                        location(user_source()),
+                    )
 
     def refuse_kept(self, places: Sequence[str]) -> NoReturn:
         """Refuses what decides about the next call and is no array of the function."""

@@ -127,3 +127,9 @@ def test_arrays_of_classes_are_read_again() -> None:
         foreign.Tabled.scale = k * np.ones(3)
         for function in compiled:
             np.testing.assert_allclose(function(X), k * X)
+
+
+def test_a_write_is_never_hidden_from_a_view_that_is_held() -> None:
+    for step in (wl.jit(wl.port(foreign.Views().reset)), wl.vmap(wl.port(foreign.Views().reset))):
+        with pytest.raises(wl.ProgramError, match="changes whole, and part in the same memory"):
+            step(X[None])
