@@ -17,20 +17,18 @@ from ..ir.types import INEXACT
 from ..ops.elementwise import like
 from ..trace.operands import (
     common_shape,
-    ignored,
     inexact,
     is_weak,
     new,
     operand,
-    places_given,
     promoted,
     shape_of,
     tracer,
     value,
     whole,
-    write_into,
     wrong,
 )
+from ..trace.table import ignored, places_given, write_into
 from ..trace.tracer import SCIPY, Tracer
 from .bessel import bessel_jn, i0, i0e, i1, i1e, iv, ive, j0, j1, jn, y0, y1, yn
 from .dilogarithm import bernoulli, spence

@@ -14,11 +14,11 @@ from ...ir.types import INEXACT, WHOLE, Type, dtype_name
 from ...ops import contract, gamma, source
 from ...settings import active
 from ...trace.arrays import plain
+from ...trace.following import following
 from ...trace.operands import (
     axis_of,
     broadcasted,
     common_shape,
-    following,
     is_weak,
     met,
     new,

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from ...ir.explain import explained, shown
+from ...trace.following import followers
 from ...trace.operands import (
     axes_of,
     axis_of,
     cast_to,
     common_shape,
-    followers,
     holds_tracer,
-    implements,
     shape_given,
     shape_of,
     tracer,
     wrong,
 )
+from ...trace.table import implements
 from ...trace.tracer import Tracer, current
 from ..functions.vmap import vmap
 from .creation import indices

@@ -16,8 +16,6 @@ from ...trace.operands import (
     WEAK,
     casted,
     holds_tracer,
-    ignored,
-    implements,
     kinds_of,
     new,
     operand,
@@ -29,6 +27,7 @@ from ...trace.operands import (
     whole,
     wrong,
 )
+from ...trace.table import ignored, implements
 from ...trace.tracer import FUNCTIONS, Tracer
 from .elementwise import floor, where
 from .shapes import atleast_1d, broadcast_to, ravel, reshape, stack

@@ -8,16 +8,8 @@ import numpy as np
 
 from ...ir.types import dtype_name
 from ...ops import cumulative as ops
-from ...trace.operands import (
-    axis_of,
-    implements,
-    new,
-    result_dtype,
-    tracer,
-    unsupported,
-    value,
-    wrong,
-)
+from ...trace.operands import axis_of, new, result_dtype, tracer, unsupported, value, wrong
+from ...trace.table import implements
 from ...trace.tracer import Tracer
 from .elementwise import where
 from .reductions import accumulated

@@ -19,8 +19,6 @@ from typing import Any
 import numpy as np
 
 from ...trace.operands import (
-    ignored,
-    implements,
     is_weak,
     new,
     operand,
@@ -31,6 +29,7 @@ from ...trace.operands import (
     unsupported,
     wrong,
 )
+from ...trace.table import ignored, implements
 from ...trace.tracer import FUNCTIONS, Tracer
 from .products import contract
 from .reductions import sum as sum_

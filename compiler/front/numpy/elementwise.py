@@ -18,7 +18,6 @@ from ...trace.operands import (
     by_value,
     casted,
     common_shape,
-    implements,
     inexact,
     is_weak,
     new,
@@ -26,11 +25,11 @@ from ...trace.operands import (
     promoted,
     shape_of,
     tracer,
-    ufunc,
     unsupported,
     value,
     wrong,
 )
+from ...trace.table import implements, ufunc
 from ...trace.tracer import Tracer
 
 __all__ = [

@@ -21,8 +21,6 @@ from ...ops.view import pad, slice_
 from ...trace.operands import (
     axis_of,
     casted,
-    ignored,
-    implements,
     new,
     several,
     shape_given,
@@ -31,6 +29,7 @@ from ...trace.operands import (
     whole,
     wrong,
 )
+from ...trace.table import ignored, implements
 from ...trace.tracer import FUNCTIONS, Tracer
 
 __all__ = [

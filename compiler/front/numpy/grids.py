@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...ir.explain import shown
-from ...trace.operands import implements, promoted, tracer, whole, wrong
+from ...trace.operands import promoted, tracer, whole, wrong
+from ...trace.table import implements
 from ...trace.tracer import Tracer
 from .elementwise import where
 from .order import counted, histogram_bin_edges, searchsorted

@@ -22,7 +22,6 @@ from ...trace.foreign import traces_foreign
 from ...trace.operands import (
     axis_of,
     common_shape,
-    implements,
     new,
     operand,
     shape_given,
@@ -32,6 +31,7 @@ from ...trace.operands import (
     value,
     wrong,
 )
+from ...trace.table import implements
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer
 from .creation import eye
 from .elementwise import where

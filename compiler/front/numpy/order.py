@@ -19,12 +19,11 @@ from ...ir.types import NAMES, NUMPY, is_float
 from ...ops import order as ops
 from ...ops.gather import take_add
 from ...trace.arrays import plain
+from ...trace.following import following
 from ...trace.operands import (
     axis_of,
     by_value,
     common_shape,
-    following,
-    implements,
     new,
     operand,
     promoted,
@@ -36,6 +35,7 @@ from ...trace.operands import (
     whole,
     wrong,
 )
+from ...trace.table import implements
 from ...trace.tracer import FUNCTIONS, Tracer, current
 from .creation import linspace
 from .elementwise import where as where_

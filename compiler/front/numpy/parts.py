@@ -8,16 +8,8 @@ import numpy as np
 
 from ...ir.graph import Graph, Value, apply_all
 from ...ops.nested.while_loop import While
-from ...trace.operands import (
-    axis_of,
-    casted,
-    implements,
-    new,
-    tracer,
-    ufunc,
-    unsupported,
-    wrong,
-)
+from ...trace.operands import axis_of, casted, new, tracer, unsupported, wrong
+from ...trace.table import implements, ufunc
 from ...trace.tracer import FUNCTIONS, Tracer, tracing
 from .elementwise import absolute, where
 from .reductions import any as any_

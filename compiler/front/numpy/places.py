@@ -7,15 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...ir.explain import shown
-from ...trace.operands import (
-    common_shape,
-    implements,
-    operand,
-    shape_given,
-    shape_of,
-    tracer,
-    wrong,
-)
+from ...trace.operands import common_shape, operand, shape_given, shape_of, tracer, wrong
+from ...trace.table import implements
 from ...trace.tracer import FUNCTIONS, Tracer
 from .elementwise import where
 from .shapes import ravel, reshape

@@ -12,7 +12,8 @@ import numpy as np
 
 from ...ir.explain import shown
 from ...ir.types import NUMPY, finfo
-from ...trace.operands import implements, inexact, promoted, tracer, whole, wrong
+from ...trace.operands import inexact, promoted, tracer, whole, wrong
+from ...trace.table import implements
 from ...trace.tracer import FUNCTIONS, Tracer
 from .linalg.decompositions import eigvals
 from .linalg.equations import inv, lstsq

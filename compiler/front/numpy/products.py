@@ -18,8 +18,6 @@ from ...settings import active
 from ...trace.operands import (
     broadcasted,
     common_shape,
-    ignored,
-    implements,
     new,
     operand,
     promoted,
@@ -29,6 +27,7 @@ from ...trace.operands import (
     value,
     wrong,
 )
+from ...trace.table import ignored, implements
 from ...trace.tracer import Tracer
 from .elementwise import conj
 from .shapes import concatenate, moveaxis, ravel, reshape, stack

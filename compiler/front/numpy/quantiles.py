@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...ir.types import NUMPY
-from ...trace.operands import BF16, implements, promoted, tracer, unsupported, wrong
+from ...trace.operands import BF16, promoted, tracer, unsupported, wrong
+from ...trace.table import implements
 from ...trace.tracer import Tracer
 from .elementwise import where
 from .indexing import take, take_along_axis

@@ -16,7 +16,6 @@ from ...ops.view import reshape
 from ...trace.operands import (
     axes_of,
     axis_of,
-    implements,
     inexact,
     new,
     promoted,
@@ -26,6 +25,7 @@ from ...trace.operands import (
     value,
     wrong,
 )
+from ...trace.table import implements
 from ...trace.tracer import Tracer
 from .elementwise import (
     add,

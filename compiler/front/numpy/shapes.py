@@ -20,7 +20,6 @@ from ...trace.operands import (
     axes_of,
     axis_of,
     common_shape,
-    implements,
     is_weak,
     met,
     new,
@@ -35,6 +34,7 @@ from ...trace.operands import (
     whole,
     wrong,
 )
+from ...trace.table import implements
 from ...trace.tracer import FUNCTIONS, Tracer
 
 __all__ = [

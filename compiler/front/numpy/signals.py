@@ -9,16 +9,8 @@ import numpy as np
 
 from ... import ops
 from ...ir.explain import shown
-from ...trace.operands import (
-    axes_of,
-    axis_of,
-    holds_tracer,
-    implements,
-    inexact,
-    new,
-    tracer,
-    wrong,
-)
+from ...trace.operands import axes_of, axis_of, holds_tracer, inexact, new, tracer, wrong
+from ...trace.table import implements
 from ...trace.tracer import FUNCTIONS, Tracer
 from .creation import result_type
 from .cumulative import cumsum

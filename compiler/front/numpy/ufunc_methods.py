@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ...trace.operands import axis_of, implements, operand, shape_of, tracer, wrong
+from ...trace.operands import axis_of, operand, shape_of, tracer, wrong
+from ...trace.table import implements
 from ...trace.tracer import FUNCTIONS, Tracer
 from . import parts as _parts  # noqa: F401  whose functions have methods too
 from . import writes as _writes  # noqa: F401  which has other forms of `at`

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...ops.source import full, zero_of
 from ...ops.windows import windows
-from ...trace.operands import axis_of, implements, new, several, shape_given, tracer, wrong
+from ...trace.operands import axis_of, new, several, shape_given, tracer, wrong
+from ...trace.table import implements
 from ...trace.tracer import Tracer
 
 __all__: list[str] = []

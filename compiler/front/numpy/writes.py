@@ -14,8 +14,9 @@ import numpy as np
 from ...ir.explain import explained
 from ...ir.failed import repaired
 from ...trace.aliases import same_view
-from ...trace.operands import SCALARS, implements, is_typed, met, operand, shape_of, tracer, wrong
+from ...trace.operands import SCALARS, is_typed, met, operand, shape_of, tracer, wrong
 from ...trace.repairs import our_array, our_maker
+from ...trace.table import implements
 from ...trace.tracer import FUNCTIONS, SYNTAX, Tracer, current
 from .indexing import along_axis, getitem
 from .selection import mode_of

@@ -9,7 +9,8 @@ import numpy as np
 from ....ir.graph import apply
 from ....ops import linalg as ops
 from ....ops.linalg.matrices import Hermitian, adjoint
-from ....trace.operands import implements, wrong
+from ....trace.operands import wrong
+from ....trace.table import implements
 from ....trace.tracer import Tracer
 from .matrices import Taken, anywhere, taken
 

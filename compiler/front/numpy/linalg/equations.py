@@ -12,7 +12,8 @@ from ....ir.graph import Value, apply
 from ....ops import linalg as ops
 from ....ops.elementwise import conj
 from ....ops.linalg.matrices import Hermitian
-from ....trace.operands import broadcasted, common_shape, implements, new, tracer, wrong
+from ....trace.operands import broadcasted, common_shape, new, tracer, wrong
+from ....trace.table import implements
 from ....trace.tracer import FUNCTIONS, Tracer
 from .. import products, shapes
 from .decompositions import cholesky, svdvals

@@ -10,7 +10,8 @@ from ....ir.explain import explained
 from ....ir.graph import Value
 from ....ir.types import HALVES, INEXACT
 from ....ops.elementwise import cast
-from ....trace.operands import following, new, operand, promoted, tracer, wrong
+from ....trace.following import following
+from ....trace.operands import new, operand, promoted, tracer, wrong
 from ....trace.tracer import SYNTAX, Tracer, current
 
 P = ParamSpec("P")

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ....trace.operands import axes_of, implements, inexact, tracer, wrong
+from ....trace.operands import axes_of, inexact, tracer, wrong
+from ....trace.table import implements
 from ....trace.tracer import FUNCTIONS, Tracer
 from .. import shapes
 from ..elementwise import root, where

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ....trace.operands import implements, promoted, tracer, unsupported, wrong
+from ....trace.operands import promoted, tracer, unsupported, wrong
+from ....trace.table import implements
 from ....trace.tracer import FUNCTIONS, Tracer
 from .. import indexing, products, shapes
 from ..einsum import einsum
