@@ -149,7 +149,7 @@ def test_wrong_registrations_are_refused() -> None:
         wl.tree.register(Scaled, lambda s: ((), None), lambda d, xs: Scaled(0, 0))
     for leaf in (float, str):
         with pytest.raises(wl.ProgramError, match="of containers is required, got "):
-            wl.tree.register(leaf, lambda s: ((), None), lambda d, xs: xs)
+            wl.tree.register(leaf, lambda s: ((), None), lambda d, xs: xs)  # type: ignore
     with pytest.raises(wl.ProgramError, match="a class is required, got 3"):
         wl.tree.register(3, lambda s: ((), None), lambda d, xs: Odd())  # type: ignore[arg-type]
     with pytest.raises(wl.ProgramError, match="data_fields and meta_fields of Odd"):

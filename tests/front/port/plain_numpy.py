@@ -260,7 +260,7 @@ def kinds_of_numbers(x):
     number, python, count = x[0], float(x[0]), np.argmax(x)
     kinds = (float, int, np.ndarray, np.generic, np.floating, np.integer, np.number, Number,
              numbers.Integral, type, np.float64, np.float32, np.int64)  # fmt: skip
-    answers = [isinstance(v, k) for v in (x, number, python, count, 1.0, np.ones(2)) for k in kinds]
+    answers = [isinstance(v, k) for v in (x, number, python, count, 1.0, np.ones(2)) for k in kinds]  # type: ignore
     answers += [type(x) is np.ndarray, type(number) is np.float64, type(python) is float,
                 type(float(1)) is float, type([]) is list, type(count) is np.int64,
                 x.dtype in (np.float32, np.float64), type(np.ones(2)) is np.ndarray,
@@ -293,7 +293,7 @@ def of_classes_made_inside(x):
     class Made(metaclass=Named):
         pass
 
-    return x * Made.factor * type("Also", (Made,), {"of": 2.0}).of
+    return x * Made.factor * type("Also", (Made,), {"of": 2.0}).of  # type: ignore
 
 
 def reshapes_that_copy(x):

@@ -132,8 +132,8 @@ def by_default(x, kept=[]):
 
 
 def with_attribute(x):
-    with_attribute.n = getattr(with_attribute, "n", 0) + 1
-    return x * with_attribute.n
+    with_attribute.n = getattr(with_attribute, "n", 0) + 1  # type: ignore
+    return x * with_attribute.n  # type: ignore
 
 
 def elsewhere(function):
@@ -168,7 +168,7 @@ def as_at_first():
     global calls, last
     calls, last, Counter.total = 0, None, 0
     seen.clear()
-    by_default.__defaults__[0].clear()
+    by_default.__defaults__[0].clear()  # type: ignore
     vars(with_attribute).clear()
 
 
