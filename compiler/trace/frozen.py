@@ -6,13 +6,13 @@ import inspect
 import linecache
 import random
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
+FRESH = 624  # where a Mersenne twister stands that has given no number
 _registries: dict[str, dict[Any, Any]] = {}  # of shown warnings per file: each function warns once
 
 
@@ -30,9 +30,15 @@ def watched(function: Callable[..., Any]) -> Iterator[None]:
     if code is None or "seed" in code.co_names:
         yield
         return
+    loaded = _numpys() is not None
     generators = list(_generators(inspect.unwrap(function), code.co_names))
     before = [_state(x) for _, x in generators]
     yield
+    numpys = _numpys()
+    if not loaded and numpys is not None:  # by the function, and fresh unless it drew
+        own = numpys.mtrand._rand
+        generators.append(("random", own))
+        before.append((*_state(own)[:2], FRESH, *_state(own)[3:]))
     after = [_state(x) for _, x in generators]
     for (name, _), a, b in zip(generators, before, after, strict=True):
         if a != b:
@@ -40,20 +46,30 @@ def watched(function: Callable[..., Any]) -> Iterator[None]:
             return
 
 
+def _numpys() -> Any:
+    """numpy.random, if it is loaded: nothing is imported while a function is traced, for a process
+    that is forked meanwhile would wait for that import for ever."""
+    return sys.modules.get("numpy.random")
+
+
 def _generators(function: Any, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     """NumPy's and Python's own, and those of global and enclosing names."""
-    yield "random", np.random
+    numpys = _numpys()
+    kinds: tuple[type, ...] = (random.Random,)
+    if numpys is not None:
+        yield "random", numpys.mtrand._rand
+        kinds += numpys.Generator, numpys.RandomState
     yield "random", random
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     known = {n: function.__globals__.get(n) for n in names}
     known |= {n: c.cell_contents for n, c in cells if c != type(c)()}
     for name, x in known.items():
-        if isinstance(x, np.random.Generator | np.random.RandomState | random.Random):
+        if isinstance(x, kinds):
             yield name, x
 
 
 def _state(generator: Any) -> Any:
-    if isinstance(generator, np.random.Generator):
+    if hasattr(generator, "bit_generator"):
         return repr(generator.bit_generator.state)
     if hasattr(generator, "getstate"):
         return generator.getstate()

@@ -316,7 +316,9 @@ def gradient_of(
         got = (
             str(outputs[0].type)
             if wanted.container is None
-            else ", ".join(str(v.type) for v in outputs[: wanted.size]) or "nothing"
+            else repr(tree.unflatten(wanted, [v.type for v in outputs[: wanted.size]]))
+            if wanted.size
+            else "nothing"
         )
         raise ProgramError(
             f"grad: a scalar float result is required, got {got}",
