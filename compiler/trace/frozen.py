@@ -49,7 +49,8 @@ def watched(function: Callable[..., Any]) -> Iterator[None]:
 def _numpys() -> Any:
     """numpy.random, if it is loaded: nothing is imported while a function is traced, for a process
     that is forked meanwhile would wait for that import for ever."""
-    return sys.modules.get("numpy.random")
+    found = sys.modules.get("numpy.random")
+    return found if hasattr(found, "RandomState") else None  # else another thread is loading it
 
 
 def _generators(function: Any, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

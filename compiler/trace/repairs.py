@@ -550,12 +550,6 @@ class _Unmasked(ast.NodeTransformer):
         return node.value if ast.dump(node.slice) == self.mask else node
 
 
-def _called(name: str) -> list[object]:
-    """What has a name in numpy and in wonderland.numpy."""
-    spaces = (np, sys.modules.get("wonderland.numpy"))
-    return [getattr(space, name) for space in spaces if hasattr(space, name)]
-
-
 MASKED = ("sum", "mean", "prod", "any", "all", "std", "var")
 EXTREMES = {"max": "-", "min": ""}
 
