@@ -6,6 +6,9 @@ a loop or a sort that the language does not have.
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 OUTSIDE = "outside of the traced function"
 
 GROUPS: tuple[tuple[str, str], ...] = (
@@ -52,3 +55,11 @@ OF_TORCH = {
     "manual_seed": "wl.random.key(seed)",
 }
 """Name of a function of torch's, or of numpy.random's, to what to write instead."""
+
+
+def at_front(path: str) -> Any:
+    """What the front door has at a path of names, which it may load now; None if it has not."""
+    found: Any = sys.modules.get("wonderland")
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found

@@ -9,12 +9,11 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from ..ir.failed import Failed
-from .hints import HINTS
+from .hints import HINTS, at_front
 
 
 def _atom(at: Failed, node: ast.expr) -> str:
@@ -80,14 +79,6 @@ def our_tricks(at: Failed) -> tuple[ast.AST, str] | None:
             if at.value(trick) is getattr(np, name):
                 return trick, f"{at.ours}.{name}"
     return None
-
-
-def at_front(path: str) -> Any:
-    """What the front door has at a path of names, which it may load now; None if it has not."""
-    found: Any = sys.modules.get("wonderland")
-    for name in path.split("."):
-        found = getattr(found, name, None)
-    return found
 
 
 def our_scipys(at: Failed) -> tuple[ast.AST, str] | None:

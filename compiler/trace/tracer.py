@@ -31,7 +31,7 @@ from ..ops.source import Constant
 from .aliases import AliasMemory, Memories, read_only_kind
 from .concrete import Concrete
 from .foreign import ATTRIBUTES, traces_foreign
-from .hints import HINTS, OF_SCIPY
+from .hints import HINTS, OF_SCIPY, at_front
 from .layout import is_numpys_view
 from .peers import meaning, nearest_attribute, told
 
@@ -599,7 +599,7 @@ BY_STEPS = {
 def nearest(name: str) -> str:
     """What to write in place of a NumPy function that has no traced form."""
     for space in ("nn", "lax"):
-        if name not in HINTS and hasattr(sys.modules.get(f"wonderland.{space}"), name):
+        if name not in HINTS and at_front(f"{space}.{name}") is not None:
             return f"wl.{space}.{name}"
     if name.startswith("special."):
         shape = "wl.ShapeDtypeStruct(x.shape, x.dtype)"

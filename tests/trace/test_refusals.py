@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -136,3 +138,9 @@ def test_one_axis_is_rolled_by_several_shifts() -> None:
     for shift, axis in (((1, 2), 1), (1, (0, 1)), ((1, -2), (0, 1))):
         found = wl.jit(lambda m, s=shift, a=axis: np.roll(m, s, a), disable_jit=True)(m)
         np.testing.assert_array_equal(found, np.roll(m, shift, axis))
+
+
+def test_a_name_of_a_part_that_is_not_loaded_yet_is_found() -> None:
+    said = "import wonderland as wl\ntry: wl.numpy.softmax\nexcept AttributeError as e: print(e)"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("try: wl.nn.softmax\n")
