@@ -7,6 +7,7 @@ from . import functions as _functions
 from . import losses as _losses
 from . import normalisation as _normalisation
 from . import pooling as _pooling
+from . import recurrence as _recurrence
 from . import weights as _weights
 from .activations import *  # noqa: F403
 from .attention import *  # noqa: F403
@@ -15,6 +16,7 @@ from .functions import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .normalisation import *  # noqa: F403
 from .pooling import *  # noqa: F403
+from .recurrence import *  # noqa: F403
 from .weights import *  # noqa: F403
 
 __all__: list[str] = []
@@ -25,4 +27,5 @@ __all__ += _functions.__all__
 __all__ += _losses.__all__
 __all__ += _normalisation.__all__
 __all__ += _pooling.__all__
+__all__ += _recurrence.__all__
 __all__ += _weights.__all__

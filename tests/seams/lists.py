@@ -88,7 +88,7 @@ RUNNING = {
         associative_scan custom_linear_solve custom_root fori_loop map reduce reduce_window scan
         while_loop
     """,
-    "nn": "pool",
+    "nn": "linear_recurrence pool",
     "optim": """
         apply_if_finite conditionally_mask conditionally_transform flatten freeze inject_hyperparams
         lookahead masked multi_transform named_chain selective_transform stateless

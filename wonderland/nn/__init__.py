@@ -10,7 +10,7 @@ Activations: relu, leaky_relu, relu6, elu, celu, selu, gelu, silu (swish), mish,
 squareplus, sparse_plus, sigmoid, hard_sigmoid, sparse_sigmoid, log_sigmoid, hard_silu (hard_swish),
 tanh, hard_tanh, soft_sign, identity, log1mexp, softmax, log_softmax, logsumexp, logmeanexp.
 Layers as functions: dot_product_attention, layer_norm, rms_norm, group_norm, batch_norm,
-standardize, dropout, embedding.
+standardize, dropout, embedding; linear_recurrence.
 Losses, a value for each example: squared_error, l2_loss, absolute_error, huber_loss, log_cosh,
 cosine_similarity, cosine_distance; hinge_loss, perceptron_loss, sparsemax_loss,
 sigmoid_binary_cross_entropy, sigmoid_focal_loss; softmax_cross_entropy,
