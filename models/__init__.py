@@ -4,7 +4,7 @@
     step = wl.jit(wl.models.train.train_step(loss, wl.optim.adam(1e-3)), donate_argnums=(0, 1))
 
 In: the front door. Out: layers and losses (`nn/`), optimisers and schedules (`optim/`), one file a
-family (`families/`), real data (`data`), training with progress and results (`train`).
+family (`families/`), each with a Recipe that trains it, real data (`data`), training (`train`).
 Begin with `families/mlp`.
 
 Imports: compiler.ir, compiler.trace, compiler.front, compiler.jit.
@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import data, families, train
+    from .recipe import Recipe
 
-__all__ = ["data", "families", "train"]
+__all__ = ["Recipe", "data", "families", "train"]
 
 
 if not TYPE_CHECKING:  # or checkers would take it for any name
 
     def __getattr__(name: str) -> Any:
         """A part, loaded when it is first read: the front door needs none of them."""
+        if name == "Recipe":
+            return importlib.import_module(f"{__name__}.recipe").Recipe
         if name in __all__:
             return importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

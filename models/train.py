@@ -11,7 +11,7 @@ update them in place.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 from ..compiler.front import random
 from ..compiler.front.functions.derivatives import value_and_grad
 from ..compiler.jit.jit import jit
-from .data import Split, minibatches
+from .data import Split
 from .optim import Optimizer, apply_updates
 
 __all__ = [
@@ -92,7 +92,20 @@ def initial_state(task: Task, seed: int = 0) -> tuple[Split, Any, Any, int]:
     """Data, first parameters, first state, rows in a batch."""
     split = task.data(seed)
     params = task.init(random.key(seed), split)
-    return split, params, task.optimizer.init(params), task.batch_size or len(split.train_x)
+    return split, params, task.optimizer.init(params), task.batch_size or len(split.train[0])
+
+
+def minibatches(
+    rng: np.random.Generator, size: int, *arrays: np.ndarray
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """One epoch in random order, `size` rows of every array at a time.
+
+    Rows that do not fill a batch wait for another epoch: one compiled program serves all batches.
+    """
+    order = rng.permutation(len(arrays[0]))
+    for start in range(0, len(order) - size + 1, size):
+        rows = order[start : start + size]
+        yield tuple(a[rows] for a in arrays)
 
 
 def train(
@@ -103,9 +116,10 @@ def train(
 ) -> TrainingResult:
     """Train from random parameters; a seed gives one result. `progress` hears of every epoch."""
     split, params, state, batch_size = initial_state(task, seed)
+    (train_x, train_y), (test_x, test_y), _ = split
     step, score = compiled_step(task), jit(task.score)
     began = time.perf_counter()
-    first = split.train_x[:batch_size], split.train_y[:batch_size]
+    first = train_x[:batch_size], train_y[:batch_size]
     step.inspect(params, state, *first).program  # noqa: B018 - compiles, and runs nothing
     compile_seconds = time.perf_counter() - began
 
@@ -116,7 +130,7 @@ def train(
     for number in range(1, (task.epochs if epochs is None else epochs) + 1):
         epoch_began = time.perf_counter()
         batch_losses = []
-        for x, y in minibatches(rng, batch_size, split.train_x, split.train_y):
+        for x, y in minibatches(rng, batch_size, train_x, train_y):
             params, state, loss = step(params, state, x, y)
             batch_losses.append(float(loss))
         steps += len(batch_losses)
@@ -126,8 +140,8 @@ def train(
     return TrainingResult(
         params,
         tuple(losses),
-        float(score(params, split.train_x, split.train_y)),
-        float(score(params, split.test_x, split.test_y)),
+        float(score(params, train_x, train_y)),
+        float(score(params, test_x, test_y)),
         compile_seconds,
         train_seconds,
         steps,

@@ -70,7 +70,7 @@ def test_a_class_has_a_name_of_its_own() -> None:
     # a family of ops, and a layer: both are what users know by that name; and so is what jax calls
     # a function with some of its arguments, beside the sums of a chunk
     assert shared == {
-        "Linear": {"compiler/ops/family.py", "models/nn/functions.py"},
+        "Linear": {"compiler/ops/family.py", "models/nn/linear.py"},
         "Partial": {"compiler/fuse/partial.py", "compiler/trace/containers.py"},
     }
 

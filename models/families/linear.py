@@ -22,12 +22,12 @@ CLASSES = 10
 
 def init_one(key: Any, split: Split) -> Linear:
     """A layer with one output."""
-    return Linear.init(key, split.train_x.shape[1], 1, glorot_uniform)
+    return Linear.init(key, split.train[0].shape[1], 1, initializer=glorot_uniform)
 
 
 def init_classes(key: Any, split: Split) -> Linear:
     """A layer with an output for each class."""
-    return Linear.init(key, split.train_x.shape[1], CLASSES, glorot_uniform)
+    return Linear.init(key, split.train[0].shape[1], CLASSES, initializer=glorot_uniform)
 
 
 def output(params: Linear, x: Any) -> Any:

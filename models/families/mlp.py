@@ -47,7 +47,7 @@ def score(params: Params, x: Any, y: Any) -> Any:
 
 
 def _init(key: Any, split: Split) -> Params:
-    return init(key, (split.train_x.shape[1], *HIDDEN, CLASSES))
+    return init(key, (split.train[0].shape[1], *HIDDEN, CLASSES))
 
 
 TASK = Task("mlp", digits, _init, loss, score, "accuracy", adam(1e-3), epochs=30, batch_size=64)

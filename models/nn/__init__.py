@@ -4,6 +4,8 @@ from . import activations as _activations
 from . import attention as _attention
 from . import ctc as _ctc
 from . import functions as _functions
+from . import layer as _layer
+from . import linear as _linear
 from . import losses as _losses
 from . import normalisation as _normalisation
 from . import pooling as _pooling
@@ -13,6 +15,8 @@ from .activations import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .ctc import *  # noqa: F403
 from .functions import *  # noqa: F403
+from .layer import *  # noqa: F403
+from .linear import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .normalisation import *  # noqa: F403
 from .pooling import *  # noqa: F403
@@ -24,6 +28,8 @@ __all__ += _activations.__all__
 __all__ += _attention.__all__
 __all__ += _ctc.__all__
 __all__ += _functions.__all__
+__all__ += _layer.__all__
+__all__ += _linear.__all__
 __all__ += _losses.__all__
 __all__ += _normalisation.__all__
 __all__ += _pooling.__all__

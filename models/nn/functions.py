@@ -1,20 +1,14 @@
-"""Activations, losses and layers as pure functions, with the signatures of jax.nn and optax.
+"""Activations and losses as pure functions, with the signatures of jax.nn and optax.
 
 Every function takes NumPy arrays or traced ones of any float dtype; derivatives at kinks are JAX's.
 Losses keep one value for each example: `np.mean(loss(...))` is the empirical risk.
-A layer is a plain pytree of arrays that can be called.
-
-Example:
->>> layer = Linear.init(wonderland.random.key(0), 3, 2)
->>> layer(np.ones((5, 3), np.float32)).shape
-(5, 2)
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...compiler.front import numpy as np
 from ...compiler.front.exponentials import logsumexp as _of_size_and_sign
@@ -26,10 +20,8 @@ from ...compiler.front.special import log1mexp as _log1mexp
 from ...compiler.ir.explain import explained
 from ...compiler.trace.operands import cast_to
 from ...compiler.trace.trace import keeps_bf16
-from .weights import he_normal
 
 __all__ = [
-    "Linear",
     "absolute_error",
     "accuracy",
     "elu",
@@ -303,21 +295,3 @@ def negative_log_likelihood(log_probabilities: Any, labels: Any, axis: int = -1)
 def accuracy(logits: Any, labels: Any) -> Any:
     """The part of the integer labels that have the largest logit."""
     return np.mean(np.argmax(logits, axis=-1) == labels)
-
-
-# ---------------------------------------------------------------- layers
-
-
-class Linear(NamedTuple):
-    """x @ weight + bias"""
-
-    weight: Any  # [inputs, outputs]
-    bias: Any  # [outputs]
-
-    @classmethod
-    def init(cls, key: Any, inputs: int, outputs: int, initializer: Any = he_normal) -> Linear:
-        weight = initializer(key, (inputs, outputs))
-        return cls(weight, np.zeros(outputs, weight.dtype))
-
-    def __call__(self, x: Any) -> Any:
-        return x @ self.weight + self.bias

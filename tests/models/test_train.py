@@ -19,9 +19,10 @@ pytest.importorskip("sklearn")
 def test_linear_regression_comes_to_the_least_squares_solution():
     result = train(linear.LINEAR)
     split = linear.LINEAR.data(0)
-    x = np.column_stack([split.train_x, np.ones(len(split.train_x))])
-    solution, *_ = np.linalg.lstsq(x, split.train_y, rcond=None)
-    best = np.mean((x @ solution - split.train_y) ** 2)
+    x, y = split.train
+    x = np.column_stack([x, np.ones(len(x))])
+    solution, *_ = np.linalg.lstsq(x, y, rcond=None)
+    best = np.mean((x @ solution - y) ** 2)
     assert best <= result.losses[-1] < best + 1e-2  # the smallest curvature is slow
     assert result.test_score > 0.4
 
@@ -55,7 +56,7 @@ def test_progress_hears_of_every_epoch():
 def test_a_compiled_step_computes_what_its_graph_means(task):
     task = dataclasses.replace(task, batch_size=32)
     split, params, state, rows = initial_state(task)
-    args = params, state, split.train_x[:rows], split.train_y[:rows]
+    args = params, state, *(a[:rows] for a in split.train)
     made = trace(train_step(task.loss, task.optimizer), *args)
     expected = interpret(made.graph, *tree.leaves(args))
     for a, b in zip(tree.leaves(compiled_step(task)(*args)), expected, strict=True):

@@ -89,13 +89,14 @@ def _table(task: Task, epochs: int, result: TrainingResult) -> Any:
 def task_inspection(task: Task, seed: int) -> Inspection:
     """The stages of the training step."""
     split, params, state, rows = initial_state(task, seed)
-    return compiled_step(task).inspect(params, state, split.train_x[:rows], split.train_y[:rows])
+    return compiled_step(task).inspect(params, state, *(a[:rows] for a in split.train))
 
 
 def check(task: Task, seed: int) -> int:
     """Check the gradient of the loss in its parameters, in f64, on a few examples."""
     split, params, _, _ = initial_state(task, seed)
-    x, y = split.train_x[:CHECKED_ROWS].astype(np.float64), split.train_y[:CHECKED_ROWS]
+    x, y = (a[:CHECKED_ROWS] for a in split.train)
+    x = x.astype(np.float64)
     params = tree.map(lambda p: p.astype(np.float64), params)
     weights = sum(leaf.size for leaf in tree.leaves(params))
 

@@ -5,7 +5,8 @@
     errors = wl.nn.softmax_cross_entropy_with_integer_labels(layer(xs), np.array([0, 1, 1, 0]))
     risk = np.mean(errors)
 
-Functions of arrays of any float dtype, traced or not; a layer is a pytree that can be called.
+Functions of arrays of any float dtype, traced or not; a layer is a tree of arrays that can be
+called, and `layer` makes a class one.
 Activations: relu, leaky_relu, relu6, elu, celu, selu, gelu, silu (swish), mish, glu, softplus,
 squareplus, sparse_plus, sigmoid, hard_sigmoid, sparse_sigmoid, log_sigmoid, hard_silu (hard_swish),
 tanh, hard_tanh, soft_sign, identity, log1mexp, softmax, log_softmax, logsumexp, logmeanexp.

@@ -1,0 +1,21 @@
+"""Real data, read from packages that are installed: a loader is a function of a seed.
+
+    split = wl.models.data.digits()
+    images, labels = split.train
+
+A loader gives a Split: trees of arrays to train and to test on, whose rows are examples. Nothing is
+fetched or kept. Where data is not on the machine, MissingData says which command brings it.
+"""
+
+from . import split as _split
+from . import tables as _tables
+from .split import *  # noqa: F403
+from .tables import *  # noqa: F403
+
+__all__: list[str] = []
+__all__ += _split.__all__
+__all__ += _tables.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__
