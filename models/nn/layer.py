@@ -28,7 +28,6 @@ PLAIN = {
 WIDTH = 88  # of a line of a layer's text
 
 
-@explained
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static,))
 def layer(cls: type[T]) -> type[T]:
     """Makes a class a frozen dataclass that is a tree: of its fields, those that are no numbers.
@@ -49,6 +48,10 @@ def layer(cls: type[T]) -> type[T]:
     >>> wl.grad(lambda f: f(3.0))(Scaled(2.0))
     Scaled(weight=9.0, power=2)
     """
+    return _made(cls)  # checkers see no class maker behind a function that another wraps
+
+
+def _dataclass(cls: type[T]) -> type[T]:
     if not isinstance(cls, type):
         raise ProgramError(f"layer: a class is required, got {cls!r:.60}")
     names = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else {}
@@ -62,6 +65,9 @@ def layer(cls: type[T]) -> type[T]:
     if "__repr__" not in cls.__dict__:
         cls.__repr__ = _text  # type: ignore[assignment]
     return dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+
+
+_made = explained(_dataclass, "layer")
 
 
 def _is_plain(kind: Any, names: Mapping[str, Any]) -> bool:
