@@ -7,14 +7,23 @@ A loader gives a Split: trees of arrays to train and to test on, whose rows are 
 fetched or kept. Where data is not on the machine, MissingData says which command brings it.
 """
 
+from . import graphs as _graphs
+from . import series as _series
 from . import split as _split
 from . import tables as _tables
+from . import video as _video
+from .graphs import *  # noqa: F403
+from .series import *  # noqa: F403
 from .split import *  # noqa: F403
 from .tables import *  # noqa: F403
+from .video import *  # noqa: F403
 
 __all__: list[str] = []
+__all__ += _graphs.__all__
+__all__ += _series.__all__
 __all__ += _split.__all__
 __all__ += _tables.__all__
+__all__ += _video.__all__
 
 
 def __dir__() -> list[str]:
