@@ -2,6 +2,8 @@
 
 from . import activations as _activations
 from . import attention as _attention
+from . import augmentation as _augmentation
+from . import convolutions as _convolutions
 from . import ctc as _ctc
 from . import functions as _functions
 from . import layer as _layer
@@ -10,9 +12,12 @@ from . import losses as _losses
 from . import normalisation as _normalisation
 from . import pooling as _pooling
 from . import recurrence as _recurrence
+from . import regularisation as _regularisation
 from . import weights as _weights
 from .activations import *  # noqa: F403
 from .attention import *  # noqa: F403
+from .augmentation import *  # noqa: F403
+from .convolutions import *  # noqa: F403
 from .ctc import *  # noqa: F403
 from .functions import *  # noqa: F403
 from .layer import *  # noqa: F403
@@ -21,11 +26,14 @@ from .losses import *  # noqa: F403
 from .normalisation import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .recurrence import *  # noqa: F403
+from .regularisation import *  # noqa: F403
 from .weights import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += _activations.__all__
 __all__ += _attention.__all__
+__all__ += _augmentation.__all__
+__all__ += _convolutions.__all__
 __all__ += _ctc.__all__
 __all__ += _functions.__all__
 __all__ += _layer.__all__
@@ -34,4 +42,5 @@ __all__ += _losses.__all__
 __all__ += _normalisation.__all__
 __all__ += _pooling.__all__
 __all__ += _recurrence.__all__
+__all__ += _regularisation.__all__
 __all__ += _weights.__all__

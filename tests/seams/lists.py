@@ -28,7 +28,7 @@ LINEAR = {
         fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2
         rfftn
     """,
-    "nn": "avg_pool embedding global_avg_pool identity smooth_labels sum_pool",
+    "nn": "avg_pool embedding global_avg_pool identity mixup smooth_labels sum_pool",
     "optim": """
         add_decayed_weights add_noise apply_every apply_updates bias_correction centralize chain ema
         identity incremental_update noisy_sgd optimistic_gradient_descent scale
@@ -72,7 +72,7 @@ CHOOSING = {
         approx_max_k approx_min_k cond pmax pmin scatter_max scatter_min select select_n sort
         sort_key_val switch top_k
     """,
-    "nn": "dropout global_max_pool max_pool min_pool",
+    "nn": "cutmix dropout global_max_pool max_pool min_pool",
     "optim": """
         keep_params_nonnegative periodic_update tree_clip tree_max tree_min tree_where
         update_infinity_moment zero_nans
@@ -142,7 +142,8 @@ STATIC = {
         padtype_to_pads shape_as_value stop_gradient
     """,
     "nn": """
-        glorot_normal glorot_uniform he_normal he_uniform lecun_normal lecun_uniform orthogonal
+        glorot_normal glorot_uniform he_normal he_uniform layer lecun_normal lecun_uniform
+        orthogonal
     """,
     "special": "bernoulli",
     "optim": """

@@ -21,7 +21,9 @@ multiclass_sparsemax_loss; kl_divergence, kl_divergence_with_log_targets,
 generalized_kl_divergence (convex_kl_divergence), make_fenchel_young_loss; dice_loss,
 binary_dice_loss, multiclass_generalized_dice_loss; ctc_loss, ctc_loss_with_forward_probs;
 triplet_margin_loss, ntxent, ranking_softmax_loss.
-Labels: one_hot, smooth_labels, accuracy. Layers: Linear.
+Labels: one_hot, smooth_labels, accuracy. Layers: Linear;
+Conv and ConvTranspose of one to three spatial axes; GroupNorm, BatchNorm with its BatchStatistics,
+Dropout. Examples mixed with others of the batch: mixup, cutmix.
 Pooling, channels last: max_pool, min_pool, avg_pool, sum_pool, pool by a function of your own,
 global_avg_pool, global_max_pool.
 First weights, of a key, a shape and a dtype: glorot_normal, glorot_uniform, he_normal, he_uniform,
