@@ -12,6 +12,7 @@ from . import losses as _losses
 from . import normalisation as _normalisation
 from . import pooling as _pooling
 from . import recurrence as _recurrence
+from . import recurrent as _recurrent
 from . import regularisation as _regularisation
 from . import weights as _weights
 from .activations import *  # noqa: F403
@@ -26,6 +27,7 @@ from .losses import *  # noqa: F403
 from .normalisation import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .recurrence import *  # noqa: F403
+from .recurrent import *  # noqa: F403
 from .regularisation import *  # noqa: F403
 from .weights import *  # noqa: F403
 
@@ -42,5 +44,6 @@ __all__ += _losses.__all__
 __all__ += _normalisation.__all__
 __all__ += _pooling.__all__
 __all__ += _recurrence.__all__
+__all__ += _recurrent.__all__
 __all__ += _regularisation.__all__
 __all__ += _weights.__all__

@@ -23,7 +23,8 @@ binary_dice_loss, multiclass_generalized_dice_loss; ctc_loss, ctc_loss_with_forw
 triplet_margin_loss, ntxent, ranking_softmax_loss.
 Labels: one_hot, smooth_labels, accuracy. Layers: Linear;
 Conv and ConvTranspose of one to three spatial axes; GroupNorm, BatchNorm with its BatchStatistics,
-Dropout. Examples mixed with others of the batch: mixup, cutmix.
+Dropout; RNN, GRU, LSTM, and one step of each, RNNCell, GRUCell, LSTMCell.
+Examples mixed with others of the batch: mixup, cutmix.
 Pooling, channels last: max_pool, min_pool, avg_pool, sum_pool, pool by a function of your own,
 global_avg_pool, global_max_pool.
 First weights, of a key, a shape and a dtype: glorot_normal, glorot_uniform, he_normal, he_uniform,
