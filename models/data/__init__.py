@@ -11,11 +11,13 @@ from . import graphs as _graphs
 from . import series as _series
 from . import split as _split
 from . import tables as _tables
+from . import time_series as _time_series
 from . import video as _video
 from .graphs import *  # noqa: F403
 from .series import *  # noqa: F403
 from .split import *  # noqa: F403
 from .tables import *  # noqa: F403
+from .time_series import *  # noqa: F403
 from .video import *  # noqa: F403
 
 __all__: list[str] = []
@@ -23,6 +25,7 @@ __all__ += _graphs.__all__
 __all__ += _series.__all__
 __all__ += _split.__all__
 __all__ += _tables.__all__
+__all__ += _time_series.__all__
 __all__ += _video.__all__
 
 
