@@ -1,9 +1,11 @@
-"""What keeps training of deep networks stable, as layers: norms over groups and batches, dropout.
+"""What keeps the training of deep networks stable, as layers: norms of groups and batches, dropout.
 
-norm = wl.nn.BatchNorm.init(16)
-statistics = norm.start()
-y, statistics = norm(np.ones((8, 14, 14, 16), np.float32), statistics)
-y, _ = norm(y, statistics, train=False)
+    norm = wl.nn.BatchNorm.init(16)
+    statistics = norm.start()
+    y, statistics = norm(np.ones((8, 14, 14, 16), np.float32), statistics)
+    y, _ = norm(y, statistics, train=False)
+
+What is random takes a key, what has a state takes and gives it: layers themselves never change.
 """
 
 from __future__ import annotations
