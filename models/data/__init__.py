@@ -10,6 +10,7 @@ fetched or kept. Where data is not on the machine, MissingData says which comman
 from . import graphs as _graphs
 from . import images as _images
 from . import series as _series
+from . import sounds as _sounds
 from . import split as _split
 from . import tables as _tables
 from . import time_series as _time_series
@@ -17,6 +18,7 @@ from . import video as _video
 from .graphs import *  # noqa: F403
 from .images import *  # noqa: F403
 from .series import *  # noqa: F403
+from .sounds import *  # noqa: F403
 from .split import *  # noqa: F403
 from .tables import *  # noqa: F403
 from .time_series import *  # noqa: F403
@@ -26,6 +28,7 @@ __all__: list[str] = []
 __all__ += _graphs.__all__
 __all__ += _images.__all__
 __all__ += _series.__all__
+__all__ += _sounds.__all__
 __all__ += _split.__all__
 __all__ += _tables.__all__
 __all__ += _time_series.__all__
