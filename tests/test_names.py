@@ -67,9 +67,11 @@ def test_a_function_is_one_thing_at_one_level_or_several() -> None:
 
 def test_a_class_has_a_name_of_its_own() -> None:
     shared = {n: f for n, f in definitions(ast.ClassDef).items() if len(f) > 1}
-    # a family of ops, and a layer: both are what users know by that name; and so is what jax calls
-    # a function with some of its arguments, beside the sums of a chunk
+    # a function and a distribution, a family of ops and a layer: both are what users know by that
+    # name; and so is what jax calls a function with some of its arguments, beside the sums of a
+    # chunk
     assert shared == {
+        "Beta": {"compiler/ops/special.py", "models/distributions/real.py"},
         "Linear": {"compiler/ops/family.py", "models/nn/linear.py"},
         "Partial": {"compiler/fuse/partial.py", "compiler/trace/containers.py"},
     }

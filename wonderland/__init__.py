@@ -23,8 +23,8 @@ for ports local_devices, local_device_count, process_count, process_index.
 Arrays: Array, for annotations and isinstance; typeof. They do nothing: named_scope, named_call.
 Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, verify,
 default_dtype, default_matmul_precision.
-Names of others: numpy, scipy, lax, random, nn, optim, models, special, tree, tree_util, ops,
-testing.
+Names of others: numpy, scipy, lax, random, nn, optim, distributions, models, special, tree,
+tree_util, ops, testing.
 Errors: ProgramError, OverBudget, CompilerError, WideningWarning, FrozenRandomWarning.
 """
 
@@ -89,7 +89,7 @@ from .compiler.trace.lint import WideningWarning
 from .compiler.trace.trace import trace
 
 if TYPE_CHECKING:
-    from . import extend, models, nn, optim, random, scipy, testing, tree_util
+    from . import distributions, extend, models, nn, optim, random, scipy, testing, tree_util
     from .compiler.front.functions.row_function import row_function
     from .compiler.front.port.port import port
 
@@ -122,6 +122,7 @@ __all__ = [
     "device_put",
     "devices",
     "disable_jit",
+    "distributions",
     "dump",
     "eval_shape",
     "extend",
@@ -175,7 +176,11 @@ __all__ = [
 
 LATE = {
     **dict.fromkeys(
-        ["extend", "models", "nn", "optim", "random", "scipy", "testing", "tree_util"], ""
+        [
+            "distributions", "extend", "models", "nn", "optim", "random", "scipy", "testing",
+            "tree_util",
+        ],
+        "",
     ),
     "port": "compiler.front.port.port",
     "row_function": "compiler.front.functions.row_function",

@@ -138,11 +138,17 @@ def _dirichlet(x: Any, alpha: Any) -> Any:
         )
     if x.shape[0] < alpha.shape[0]:
         x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)])
-    good = np.all(x >= 0, axis=0) & (np.abs(np.sum(x, axis=0) - 1) < 10 * _spacing(x))
-    column = alpha.reshape((-1,) + (1,) * (x.ndim - 1))
-    terms = sp.xlogy(column - 1, np.where(good, x, 1 / alpha.shape[0]))
-    found = sp.gammaln(np.sum(alpha)) - np.sum(sp.gammaln(alpha)) + np.sum(terms, axis=0)
-    return np.where(np.all(alpha > 0), np.where(good, found, -math.inf), math.nan)
+    return log_dirichlet_density(np.moveaxis(x, 0, -1), alpha)
+
+
+def log_dirichlet_density(x: Any, alpha: Any) -> Any:
+    """Of vectors along the last axis of both."""
+    x, alpha = real(x), real(alpha)
+    good = np.all(x >= 0, axis=-1) & (np.abs(np.sum(x, axis=-1) - 1) < 10 * _spacing(x))
+    terms = sp.xlogy(alpha - 1, np.where(good[..., None], x, 1 / alpha.shape[-1]))
+    size = sp.gammaln(np.sum(alpha, axis=-1)) - np.sum(sp.gammaln(alpha), axis=-1)
+    found = np.where(good, size + np.sum(terms, axis=-1), -math.inf)
+    return np.where(np.all(alpha > 0, axis=-1), found, math.nan)
 
 
 def _spacing(x: Any) -> float:
@@ -178,8 +184,12 @@ def _normal(x: Any, mean: Any, cov: Any, allow_singular: Any) -> Any:
         )
     if allow_singular:
         return _singular_normal(x - mean, cov)
-    lower = cholesky(cov)
-    error = x - mean
+    return log_normal_density_by_factor(x - mean, cholesky(cov))
+
+
+def log_normal_density_by_factor(error: Any, lower: Any) -> Any:
+    """Of vectors of mean 0 along the last axis, by the Cholesky factor of their covariance."""
+    n = error.shape[-1]
     shape = np.broadcast_shapes(error.shape[:-1], lower.shape[:-2])
     if lower.ndim == 2:  # one factor for all vectors: they are columns
         columns = error.reshape(-1, n).T
@@ -216,10 +226,15 @@ def _entropy(mean: Any, cov: Any) -> Any:
     mean, cov = real(mean), real(cov)
     constant = 0.5 * (1 + math.log(2 * math.pi))
     if cov.ndim:
-        logs = np.log(np.diagonal(cholesky(cov), axis1=-2, axis2=-1))
-        return np.sum(logs, axis=-1) + cov.shape[-1] * constant
+        return entropy_by_factor(cholesky(cov))
     n = mean.shape[-1] if mean.ndim else 1
     return n * (0.5 * np.log(cov) + constant)
+
+
+def entropy_by_factor(lower: Any) -> Any:
+    """By the Cholesky factor of the covariance."""
+    logs = np.log(np.diagonal(lower, axis1=-2, axis2=-1))
+    return np.sum(logs, axis=-1) + lower.shape[-1] * 0.5 * (1 + math.log(2 * math.pi))
 
 
 dirichlet = Joint("dirichlet", "pdf", ("x", "alpha"), _dirichlet)
