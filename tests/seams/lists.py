@@ -28,7 +28,7 @@ LINEAR = {
         fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2
         rfftn
     """,
-    "nn": "avg_pool embedding global_avg_pool identity mixup smooth_labels sum_pool",
+    "nn": "avg_pool embedding global_avg_pool identity mixup rotary smooth_labels sum_pool",
     "optim": """
         add_decayed_weights add_noise apply_every apply_updates bias_correction centralize chain ema
         identity incremental_update noisy_sgd optimistic_gradient_descent scale
@@ -142,8 +142,8 @@ STATIC = {
         padtype_to_pads shape_as_value stop_gradient
     """,
     "nn": """
-        glorot_normal glorot_uniform he_normal he_uniform layer lecun_normal lecun_uniform
-        orthogonal
+        alibi glorot_normal glorot_uniform he_normal he_uniform layer lecun_normal
+        lecun_uniform orthogonal sinusoidal_positions
     """,
     "special": "bernoulli",
     "optim": """

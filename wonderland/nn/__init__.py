@@ -23,7 +23,9 @@ binary_dice_loss, multiclass_generalized_dice_loss; ctc_loss, ctc_loss_with_forw
 triplet_margin_loss, ntxent, ranking_softmax_loss.
 Labels: one_hot, smooth_labels, accuracy. Layers: Linear;
 Conv and ConvTranspose of one to three spatial axes; GroupNorm, BatchNorm with its BatchStatistics,
-Dropout; RNN, GRU, LSTM, and one step of each, RNNCell, GRUCell, LSTMCell.
+Dropout; RNN, GRU, LSTM, and one step of each, RNNCell, GRUCell, LSTMCell;
+Embedding, LayerNorm, RMSNorm, MLP, GLU; MultiHeadAttention, whose decoding keeps a KeyValueCache.
+Positions: sinusoidal_positions, rotary, alibi, RelativePositions.
 Examples mixed with others of the batch: mixup, cutmix.
 Pooling, channels last: max_pool, min_pool, avg_pool, sum_pool, pool by a function of your own,
 global_avg_pool, global_max_pool.
