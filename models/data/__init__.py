@@ -7,16 +7,22 @@ A loader gives a Split: trees of arrays to train and to test on, whose rows are 
 fetched or kept. Where data is not on the machine, MissingData says which command brings it.
 """
 
+from . import austen as _austen
 from . import graphs as _graphs
 from . import images as _images
+from . import messages as _messages
+from . import pronunciation as _pronunciation
 from . import series as _series
 from . import sounds as _sounds
 from . import split as _split
 from . import tables as _tables
 from . import time_series as _time_series
 from . import video as _video
+from .austen import *  # noqa: F403
 from .graphs import *  # noqa: F403
 from .images import *  # noqa: F403
+from .messages import *  # noqa: F403
+from .pronunciation import *  # noqa: F403
 from .series import *  # noqa: F403
 from .sounds import *  # noqa: F403
 from .split import *  # noqa: F403
@@ -25,8 +31,11 @@ from .time_series import *  # noqa: F403
 from .video import *  # noqa: F403
 
 __all__: list[str] = []
+__all__ += _austen.__all__
 __all__ += _graphs.__all__
 __all__ += _images.__all__
+__all__ += _messages.__all__
+__all__ += _pronunciation.__all__
 __all__ += _series.__all__
 __all__ += _sounds.__all__
 __all__ += _split.__all__
