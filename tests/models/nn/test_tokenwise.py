@@ -27,7 +27,8 @@ def test_an_embedding_looks_up_and_attends_by_one_table() -> None:
     ids = rng.integers(0, 9, (2, 5))
     np.testing.assert_array_equal(table(ids), table.weight[ids])
     np.testing.assert_allclose(table.attend(X), X @ table.weight.T)
-    assert np.mean(np.sum(nn.Embedding.init(KEY, 4000, 16).weight ** 2, 1)) == pytest.approx(1, 0.02)
+    rows = nn.Embedding.init(KEY, 4000, 16).weight
+    assert np.mean(np.sum(rows**2, axis=1)) == pytest.approx(1, 0.02)
 
 
 @pytest.mark.parametrize("bias", [True, False])
