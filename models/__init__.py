@@ -1,10 +1,11 @@
 """Families of models in the words of their field, and what training them needs.
 
     split = wl.models.data.digits()
-    step = wl.jit(wl.models.train.train_step(loss, wl.optim.adam(1e-3)), donate_argnums=(0, 1))
+    found = wl.fit(loss, params, batch, wl.optim.adam(1e-3), epochs=5, batch_size=2)
 
 In: the front door. Out: layers and losses (`nn/`), optimisers and schedules (`optim/`), one file a
-family (`families/`), each with a Recipe that trains it, real data (`data`), training (`train`).
+family (`families/`), each with a Recipe that trains it, real data (`data`), training
+(`training`, and `train` by a task).
 Begin with `families/mlp`.
 
 Imports: compiler.ir, compiler.trace, compiler.front, compiler.jit.
@@ -16,10 +17,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import data, families, train
+    from . import data, families, train, training
     from .recipe import Recipe
 
-__all__ = ["Recipe", "data", "families", "train"]
+__all__ = ["Recipe", "data", "families", "train", "training"]
 
 
 if not TYPE_CHECKING:  # or checkers would take it for any name

@@ -24,7 +24,13 @@ from .data import Split
 from .optim import Optimizer, apply_updates
 
 __all__ = [
-    "Epoch", "Loss", "Task", "TrainingResult", "compiled_step", "initial_state", "train",
+    "Loss",
+    "Task",
+    "TaskEpoch",
+    "TrainingResult",
+    "compiled_step",
+    "initial_state",
+    "train",
     "train_step",
 ]  # fmt: skip
 
@@ -51,7 +57,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class TaskEpoch:
     """Progress after one pass over the training data."""
 
     number: int
@@ -112,7 +118,7 @@ def train(
     task: Task,
     epochs: int | None = None,
     seed: int = 0,
-    progress: Callable[[Epoch], None] = lambda epoch: None,
+    progress: Callable[[TaskEpoch], None] = lambda epoch: None,
 ) -> TrainingResult:
     """Train from random parameters; a seed gives one result. `progress` hears of every epoch."""
     split, params, state, batch_size = initial_state(task, seed)
@@ -135,7 +141,7 @@ def train(
             batch_losses.append(float(loss))
         steps += len(batch_losses)
         losses.append(float(np.mean(batch_losses)))
-        progress(Epoch(number, losses[-1], time.perf_counter() - epoch_began))
+        progress(TaskEpoch(number, losses[-1], time.perf_counter() - epoch_began))
     train_seconds = time.perf_counter() - began
     return TrainingResult(
         params,

@@ -39,10 +39,16 @@ SAME = {
 }
 
 
+OWN_SPACES = "models/families/", "models/pretrained/"
+"""Files that each stand alone, with a `loss` and a `Block` of their own: users copy them."""
+
+
 def definitions(kind: type[ast.stmt]) -> dict[str, set[str]]:
     """By name the files that define it at their top."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for file in (f for part in PARTS for f in sorted((ROOT / part).rglob("*.py"))):
+        if file.relative_to(ROOT).as_posix().startswith(OWN_SPACES):
+            continue
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, kind) and not node.name.startswith("_"):  # pyright: ignore[reportAttributeAccessIssue]
                 found[node.name].add(file.relative_to(ROOT).as_posix())  # pyright: ignore[reportAttributeAccessIssue]

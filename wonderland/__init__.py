@@ -12,6 +12,7 @@ Example:
 Compiled: jit, load, eval_shape, trace, ShapeDtypeStruct.
 Derivatives: grad, value_and_grad, jvp, vjp, linearize, linear_transpose, jacfwd, jacrev (also
 jacobian), hessian, hvp, stop_gradient. Many at once: vmap.
+Training: fit.
 NumPy code of others, as it is: port.
 Rules of your own: custom_jvp, custom_vjp, custom_gradient, custom_vmap, scalar_function,
 row_function; whole ops: extend.
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from . import distributions, extend, models, nn, optim, random, scipy, testing, tree_util
     from .compiler.front.functions.row_function import row_function
     from .compiler.front.port.port import port
+    from .models.training.fit import fit
 
 __all__ = [
     "Array",
@@ -126,6 +128,7 @@ __all__ = [
     "dump",
     "eval_shape",
     "extend",
+    "fit",
     "grad",
     "hessian",
     "hvp",
@@ -182,6 +185,7 @@ LATE = {
         ],
         "",
     ),
+    "fit": "models.training.fit",
     "port": "compiler.front.port.port",
     "row_function": "compiler.front.functions.row_function",
 }

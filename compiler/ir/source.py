@@ -18,7 +18,10 @@ import numpy as np
 PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OWN = (
     *(os.path.join(PACKAGE, part, "") for part in ("compiler", "runtime")),
-    *(os.path.join(PACKAGE, "models", part, "") for part in ("nn", "optim", "distributions")),
+    *(
+        os.path.join(PACKAGE, "models", part, "")
+        for part in ("nn", "optim", "distributions", "training")
+    ),
     *(
         os.path.join(os.path.dirname(np.__path__[0]), name, "")
         for name in ("numpy", "scipy", "numba")

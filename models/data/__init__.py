@@ -12,22 +12,22 @@ from . import graphs as _graphs
 from . import images as _images
 from . import messages as _messages
 from . import pronunciation as _pronunciation
+from . import sequences as _sequences
 from . import series as _series
 from . import sounds as _sounds
 from . import split as _split
 from . import tables as _tables
-from . import time_series as _time_series
 from . import video as _video
 from .austen import *  # noqa: F403
 from .graphs import *  # noqa: F403
 from .images import *  # noqa: F403
 from .messages import *  # noqa: F403
 from .pronunciation import *  # noqa: F403
+from .sequences import *  # noqa: F403
 from .series import *  # noqa: F403
 from .sounds import *  # noqa: F403
 from .split import *  # noqa: F403
 from .tables import *  # noqa: F403
-from .time_series import *  # noqa: F403
 from .video import *  # noqa: F403
 
 __all__: list[str] = []
@@ -40,7 +40,7 @@ __all__ += _series.__all__
 __all__ += _sounds.__all__
 __all__ += _split.__all__
 __all__ += _tables.__all__
-__all__ += _time_series.__all__
+__all__ += _sequences.__all__
 __all__ += _video.__all__
 
 

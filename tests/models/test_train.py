@@ -11,7 +11,7 @@ from wonderland.compiler.trace import tree
 from wonderland.compiler.trace.trace import trace
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.models.families import linear, mlp
-from wonderland.models.train import Epoch, compiled_step, initial_state, train, train_step
+from wonderland.models.train import TaskEpoch, compiled_step, initial_state, train, train_step
 
 pytest.importorskip("sklearn")
 
@@ -46,7 +46,7 @@ def test_a_seed_gives_one_result_to_the_bit():
 
 
 def test_progress_hears_of_every_epoch():
-    heard: list[Epoch] = []
+    heard: list[TaskEpoch] = []
     result = train(linear.LINEAR, epochs=3, progress=heard.append)
     assert [e.number for e in heard] == [1, 2, 3]
     assert tuple(e.loss for e in heard) == result.losses and result.steps == 3

@@ -13,7 +13,7 @@ from ..compiler.jit.inspection import Inspection
 from ..compiler.trace import tree
 from ..models.data import MissingExtra
 from ..models.families import linear, mlp
-from ..models.train import Epoch, Task, TrainingResult, compiled_step, initial_state, train
+from ..models.train import TaskEpoch, Task, TrainingResult, compiled_step, initial_state, train
 from .line import unknown
 
 TASKS = {task.name: task for task in (mlp.TASK, linear.LINEAR, linear.LOGISTIC, linear.SOFTMAX)}
@@ -36,7 +36,7 @@ def run_train(options: argparse.Namespace) -> int:
     with bar:
         line = bar.add_task(f"training {task.name}", total=epochs, loss=float("nan"))
 
-        def shown(epoch: Epoch) -> None:
+        def shown(epoch: TaskEpoch) -> None:
             bar.update(line, advance=1, loss=epoch.loss)
 
         result = train(task, epochs, options.seed, shown)

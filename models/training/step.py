@@ -1,0 +1,147 @@
+"""The step: loss, gradient, update and counters as one program that updates in place."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy
+
+from ...compiler.front import numpy as np
+from ...compiler.front import random
+from ...compiler.front.functions.derivatives import value_and_grad
+from ...compiler.front.lax.control_flow import scan
+from ...compiler.ir.types import dtype_name
+from ...compiler.trace import tree as trees
+from ...compiler.trace.operands import wrong
+from ...compiler.trace.trace import aval
+from ..optim import Optimizer, apply_updates, tree_add, tree_scale, with_extra_args_support
+
+
+class Training(NamedTuple):
+    """What a step changes, all of it arrays."""
+
+    model: Any
+    optimizer: Any
+    state: Any
+    count: Any  # i32: steps taken
+
+
+def named_arguments(function: Callable[..., Any]) -> frozenset[str]:
+    """Which of `key` and `state` a loss or a score names."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a builtin
+        return frozenset()
+    return frozenset(n for n in ("key", "state") if n in parameters)
+
+
+def with_named(function: Callable[..., Any], model: Any, batch: Any, **named: Any) -> Any:
+    """The function of a model and a batch, and of what else it names."""
+    chosen = named_arguments(function)
+    return function(model, batch, **{n: x for n, x in named.items() if n in chosen})
+
+
+def trainable(x: Any) -> bool:
+    """Whether a leaf of a model is learned: floats and complex numbers are."""
+    return aval(x, "model")[0].is_inexact
+
+
+def parted(model: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """The model without what is not learned, and what puts that back."""
+    leaves, structure = trees.flatten(model)
+    learned = [trainable(x) for x in leaves]
+    if all(learned):
+        return model, lambda weights: weights
+
+    pairs = list(zip(leaves, learned, strict=True))
+
+    def whole(weights: Any) -> Any:
+        found = iter(trees.leaves(weights))
+        return trees.unflatten(structure, [next(found) if own else x for x, own in pairs])
+
+    return trees.unflatten(structure, [x if own else None for x, own in pairs]), whole
+
+
+def first_state(model: Any, optimizer: Optimizer, state: Any) -> Training:
+    """Copies, since steps update in place: what a user holds stays as it is."""
+    model, state = trees.map(_own_array, model), trees.map(_own_array, state)
+    if not any(map(trainable, trees.leaves(model))):
+        raise wrong("fit: a model with arrays of floats is required, got none in it")
+    started = optimizer.init(parted(model)[0])
+    return Training(model, trees.map(_own_array, started), state, numpy.zeros((), numpy.int32))
+
+
+def _own_array(x: Any) -> Any:
+    if isinstance(x, float) and not isinstance(x, numpy.generic):
+        return numpy.array(x, numpy.float32)
+    return numpy.array(x) if isinstance(x, numpy.ndarray | numpy.generic | int) else x + 0
+
+
+def training_step(
+    loss: Callable[..., Any], optimizer: Optimizer, accumulate: int = 1
+) -> Callable[..., Any]:
+    """(training, key, batch) -> (training, loss): the step, to be compiled with the first donated.
+
+    Each step has a key of its own, of `key` and the number of the step.
+    """
+    update = with_extra_args_support(optimizer).update
+
+    def step(training: Training, key: Any, batch: Any) -> tuple[Training, Any]:
+        weights, whole = parted(training.model)
+        key = random.fold_in(key, training.count)
+
+        def total(weights: Any, part: Any, key: Any, state: Any) -> tuple[Any, Any]:
+            return checked(loss, whole(weights), part, key, state)
+
+        def part_of(carry: tuple[Any, Any], turn: tuple[Any, Any]) -> Any:
+            part, number = turn
+            own = key if accumulate == 1 else random.fold_in(key, number)
+            (value, state), slopes = value_and_grad(total, has_aux=True)(
+                weights, part, own, carry[1]
+            )
+            summed = slopes if accumulate == 1 else tree_add(carry[0], slopes)
+            return (summed, state), value
+
+        if accumulate == 1:
+            (slopes, state), value = part_of((None, training.state), (batch, 0))
+        else:
+            parts = trees.map(lambda a: a.reshape(accumulate, -1, *a.shape[1:]), batch)
+            zeros = trees.map(np.zeros_like, weights)
+            turns = parts, np.arange(accumulate)
+            (slopes, state), values = scan(part_of, (zeros, training.state), turns)
+            slopes, value = tree_scale(1 / accumulate, slopes), np.mean(values)
+        extra = {"value": value, "grad": slopes}
+        updates, optimizer_state = update(
+            slopes, training.optimizer, weights, **extra,
+            value_fn=lambda w: total(w, batch, key, training.state)[0],
+        )  # fmt: skip
+        model = whole(apply_updates(weights, updates))
+        return Training(model, optimizer_state, state, training.count + 1), value
+
+    return step
+
+
+def checked(
+    loss: Callable[..., Any], model: Any, batch: Any, key: Any, state: Any
+) -> tuple[Any, Any]:
+    """The value of a loss and the state after it."""
+    found = with_named(loss, model, batch, key=key, state=state)
+    if "state" in named_arguments(loss):
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise wrong("fit: a loss that names state gives (value, state), got one thing")
+        value, after = found
+        if trees.structure(after) != trees.structure(state):
+            raise wrong(
+                "fit: a state of the same tree is required after the loss, got "
+                + trees.difference(trees.structure(state), trees.structure(after))
+            )
+    else:
+        value, after = found, state
+    if isinstance(value, tuple) or np.shape(value) != ():
+        told = f"shape {list(np.shape(value))}" if not isinstance(value, tuple) else "a tuple"
+        raise wrong(f"fit: a loss of one number is required, got {told}", "np.mean(loss)")
+    if dtype_name(np.result_type(value)) not in ("f16", "bf16", "f32", "f64"):
+        raise wrong(f"fit: a loss of floats is required, got {np.result_type(value)}")
+    return value, after
