@@ -13,7 +13,7 @@ from ..compiler.jit.inspection import Inspection
 from ..compiler.trace import tree
 from ..models.data import MissingExtra
 from ..models.families import linear, mlp
-from ..models.train import TaskEpoch, Task, TrainingResult, compiled_step, initial_state, train
+from ..models.train import Task, TaskEpoch, TrainingResult, compiled_step, initial_state, train
 from .line import unknown
 
 TASKS = {task.name: task for task in (mlp.TASK, linear.LINEAR, linear.LOGISTIC, linear.SOFTMAX)}
