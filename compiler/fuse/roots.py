@@ -6,6 +6,7 @@ operands      that their reader can read from memory only; of loops what these a
 shared        elementwise values of several readers, unless they are cheap
 repeated      such values that a reader would compute again for each of its outer points
 long chains   every so many nodes
+channels      of depthwise convolutions: their products are stored with the channels last
 pairs         their kernel stores two side by side, which no reader of one of them does
 running sums  what a sum has so far, where the next summand comes much later: all of them would wait
 """
@@ -90,11 +91,14 @@ class Roots:
     def operands(self) -> set[Value]:
         """Values that their readers can read from memory only."""
         out: set[Value] = set()
+        users = self.graph.users()
         for n in self.graph.nodes:
             if isinstance(n.op, DotGeneral):
                 out |= set(map(product_operand, n.args, n.op.contracting))
             elif isinstance(n.op, Concatenate) and len(n.args) <= PIECES:
                 out |= {v for a in n.args for v in [turned_product(a)] if v}
+            elif isinstance(n.op, Permute) and len(users[n.args[0]]) == 1:
+                out |= {n.out} if batches_last(n.op, n.args[0]) else set[Value]()
             elif isinstance(n.op, Computed):
                 out |= set(n.op.in_memory(n.args))
             elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
@@ -231,6 +235,16 @@ def turned_product(value: Value) -> Value | None:
     of = value.node.args[0].node
     windowed = of and isinstance(of.op, DotGeneral) and len(of.op.contracting[0]) > 1
     return value if windowed else None
+
+
+def batches_last(op: Permute, product: Value) -> bool:
+    """Whether the batches of a product of windows, as the channels of a depthwise convolution are,
+    lie side by side in its permuted result, as they do in its operands: it is stored as such."""
+    of = product.node and product.node.op
+    if not isinstance(of, DotGeneral) or len(of.contracting[0]) < 2:
+        return False
+    long = [d for d in op.axes if product.shape[d] > 1]
+    return bool(long) and long[-1] < len(of.batching[0])
 
 
 def base(value: Value) -> Value:

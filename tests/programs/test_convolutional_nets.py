@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -92,3 +93,21 @@ def test_nets_train_as_they_are_interpreted(net: Net) -> None:
     np.testing.assert_allclose(along, (up - down) / (2 * step), 1e-6)
     smaller = {k: v - 0.05 * np.asarray(gradient[k]) for k, v in p.items()}
     assert wl.jit(loss)(smaller, x) < value
+
+
+def test_no_kernel_of_a_depthwise_layer_stores_channels_apart_that_it_reads_together() -> None:
+    """Its cotangent is read by sums too: there as well as alone the channels stay the last axis."""
+
+    def loss(p: dict[str, Any], x: Any) -> Any:
+        y = relu(conv(relu(x + p["bias"]), p["depthwise"], groups=16))
+        return np.sum(relu(y @ p["down"]) ** 2)
+
+    p = {"bias": np.ones(16), "depthwise": np.ones((3, 3, 1, 16)), "down": np.ones((16, 24))}
+    stages = wl.jit(wl.grad(loss)).inspect(p, np.ones((8, 14, 14, 16)))
+    kernels = [k for k in stages["fuse"].split("\n\n") if k.startswith("def product")]
+    depthwise = [k for k in kernels if "in parallel(16)" in k and "in stage(3)" in k]
+    assert len(depthwise) == 2  # forward, and the cotangent of what it read
+    for kernel in depthwise:
+        (channel,) = re.findall(r"for (\w+) in parallel\(16\)", kernel)
+        (place,) = re.findall(r"y0\[(.*?)\] =", kernel)
+        assert channel in place.split(" + "), kernel
