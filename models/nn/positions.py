@@ -27,16 +27,20 @@ Places = Any
 
 @explained
 def sinusoidal_positions(
-    length: int, size: int, base: float = 10000.0, dtype: Any = "float32"
+    positions: Places, size: int, base: float = 10000.0, dtype: Any = "float32"
 ) -> Any:
     """sin(t / base^(2k/size)) at 2k and cos of the same at 2k + 1, for each position t.
 
     Shapes: [length, size].
     Source: Vaswani and others, Attention is all you need, 2017.
     """
-    angles = host.arange(length)[:, None] / _periods((size + 1) // 2, size, base)
-    both = host.stack([host.sin(angles), host.cos(angles)], axis=-1).reshape(length, -1)
-    return np.asarray(both[:, :size], dtype=dtype)
+    if isinstance(positions, int):  # angles in f64, rounded at the end
+        angles = host.arange(positions)[:, None] / _periods((size + 1) // 2, size, base)
+    else:
+        frequencies = (1 / _periods((size + 1) // 2, size, base)).astype(dtype)
+        angles = array_or_tracer(positions).astype(dtype)[:, None] * frequencies
+    both = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
+    return both.reshape(angles.shape[0], -1)[:, :size].astype(dtype)
 
 
 def _periods(count: int, size: int, base: float) -> host.ndarray:

@@ -20,6 +20,8 @@ def test_sinusoidal_positions_are_turned_by_a_shift_alone() -> None:
     np.testing.assert_allclose(pairs[7:] / pairs[:-7], np.broadcast_to(pairs[7], (13, 3)))
     slower = 3 / 10000 ** (1 / 3)
     np.testing.assert_allclose(table[3, :4], [f(t) for t in (3, slower) for f in (np.sin, np.cos)])
+    one = wl.jit(lambda t: nn.sinusoidal_positions(t[None], 6, dtype="f8"), disable_jit=True)
+    np.testing.assert_allclose(one(np.int32(13)), table[13:14], rtol=1e-12)
     assert nn.sinusoidal_positions(4, 5).shape == (4, 5)
 
 

@@ -1,0 +1,148 @@
+"""A causal transformer: the odds of the next character by all before it, each block a look back.
+
+    wonderland train decoder
+    wonderland generate decoder --prompt "It is a truth"
+
+Trained, it reads a window at once; generating, it reads one character after another and keeps keys
+and values of those it has read, by one compiled program for all of them.
+Source: Radford and others, Language models are unsupervised multitask learners, 2019; of LLaMA's
+parts: Touvron and others, LLaMA, 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Self
+
+import wonderland as wl
+import wonderland.numpy as np
+from wonderland import nn, random
+from wonderland.models import Recipe, data
+from wonderland.models.families.transformer import Block, Kind, Positions, spread
+
+LENGTH = 128
+
+
+@nn.layer
+class Decoder:
+    """Logits of the next token at each place; inputs and outputs share a table."""
+
+    tokens: nn.Embedding
+    positions: Positions
+    blocks: tuple[Block, ...]
+    norm: Any
+    length: int
+
+    @classmethod
+    def init(
+        cls, key: Any, alphabet: int, length: int, *, size: int = 128, heads: int = 4,
+        depth: int = 3, positions: Kind = "rotary", norm: Any = nn.RMSNorm.init, **block: Any,
+    ) -> Self:  # fmt: skip
+        """For windows of `length`; `block` is handed on to each block."""
+        tokens, places, *keys = random.split(key, depth + 2)
+        turned = {"rotary": 10000.0} if positions == "rotary" else {}
+        return cls(
+            nn.Embedding.init(tokens, alphabet, size),
+            Positions.init(places, positions, length, size, heads, both=False),
+            tuple(Block.init(k, size, heads, norm=norm, **turned, **block) for k in keys),
+            norm(size),
+            length,
+        )
+
+    def __call__(self, ids: Any, key: Any = None) -> Any:
+        """Of integers [batch, time]: [batch, time, alphabet]."""
+        n = ids.shape[1]
+        x = self.embed(ids, np.arange(n))
+        bias = self.positions.bias(n, n, x.dtype)
+        for block, k in zip(self.blocks, spread(key, len(self.blocks)), strict=True):
+            x = block(x, bias=bias, causal=True, key=k)
+        return self.tokens.attend(self.norm(x))
+
+    def embed(self, ids: Any, places: Any) -> Any:
+        return self.positions.add(self.tokens(ids) * self.tokens.weight.shape[1] ** 0.5, places)
+
+    def caches(self, batch: int) -> tuple[nn.KeyValueCache, ...]:
+        """Room for a window in each block."""
+        return tuple(block.attention.cache(batch, self.length) for block in self.blocks)
+
+    def step(self, ids: Any, caches: tuple[nn.KeyValueCache, ...]) -> tuple[Any, Any]:
+        """Logits of the next tokens [batch, time] after those of the caches, and the caches."""
+        places = caches[0].position + np.arange(ids.shape[1])
+        x = self.embed(ids, places)
+        bias = self.positions.bias(places, self.length, x.dtype)
+        after = []
+        for block, cache in zip(self.blocks, caches, strict=True):
+            x, cache = block.step(x, cache, bias=bias)
+            after.append(cache)
+        return self.tokens.attend(self.norm(x)), tuple(after)
+
+
+def next_loss(model: Decoder, ids: Any, key: Any = None) -> Any:
+    """Mean cross-entropy of each character by those before it in its window."""
+    logits = model(ids[:, :-1], key)
+    return np.mean(nn.softmax_cross_entropy_with_integer_labels(logits, ids[:, 1:]))
+
+
+def bits(model: Decoder, ids: Any) -> Any:
+    """Of a character, in the mean."""
+    return next_loss(model, ids) / np.log(2.0)
+
+
+def unigram_bits(split: data.Split) -> float:
+    """Bits a character by how often each stands in the text to train on."""
+    counts = np.bincount(split.train.ravel(), minlength=len(split.names)) + 1
+    return float(-np.mean(np.log2(counts / np.sum(counts))[split.test[:, 1:]]))
+
+
+def generate(
+    model: Decoder, split: data.Split, key: Any, prompt: str, temperature: float = 0.7
+) -> Iterator[str]:
+    """The prompt continued without end, character by character; nothing is read twice until a
+    window is full, when the later half of it is read again as the beginning of the next.
+    """
+    place = {c: k for k, c in enumerate(split.names)}
+    if unknown := set(prompt) - set(place):
+        raise ValueError(f"generate: characters of the novels are required, got {unknown}")
+
+    @partial(wl.jit, donate_argnums=(2, 3))
+    def turn(model: Decoder, last: Any, caches: Any, key: Any) -> Any:
+        logits, caches = model.step(last[None, None], caches)
+        key, now = random.split(key)
+        return random.categorical(now, logits[0, 0] / temperature), caches, key
+
+    ids = [place[c] for c in prompt or "\n"]
+    fresh, read = ids[-model.length :], 0
+    while True:
+        caches, read = model.caches(1), len(fresh)
+        for k in fresh:
+            drawn, caches, key = turn(model, np.int32(k), caches, key)
+        while True:
+            ids.append(int(drawn))
+            yield split.names[ids[-1]]
+            if read == model.length:
+                break
+            drawn, caches, key = turn(model, np.int32(ids[-1]), caches, key)
+            read += 1
+        fresh = ids[-model.length // 2 :]
+
+
+RECIPES = (
+    Recipe(
+        name="decoder",
+        chapter="11",
+        about="a causal decoder reads six novels of Jane Austen and goes on writing",
+        data=partial(data.novels, length=LENGTH, test_rows=512),
+        init=lambda key, split: Decoder.init(key, len(split.names), LENGTH),
+        loss=next_loss,
+        score=bits,
+        measure="bits a character",
+        higher=False,
+        baseline=unigram_bits,
+        stated=0.0,
+        rate=3e-3,
+        epochs=1,
+        batch_size=32,
+        generate=generate,
+    ),
+)
