@@ -1,0 +1,178 @@
+"""Mamba: a state space whose step, and what it writes and reads, are chosen by the input.
+
+h[t] = e^(d[t] A) h[t - 1] + d[t] B[t] u[t] and y[t] = C[t] h[t] + D u[t], where d, B and C are
+linear in u[t]: what the model keeps, and for how long, depends on what it reads.
+
+    wonderland train mamba
+    wonderland generate mamba --prompt "It is a truth"
+
+Source: Gu and Dao, Mamba: linear-time sequence modeling with selective state spaces, 2023.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Self
+
+import wonderland as wl
+import wonderland.numpy as np
+from wonderland import nn, random
+from wonderland.models import Recipe, data
+
+TEMPERATURE, LENGTH = 0.8, 600  # of what is generated
+
+Cache = tuple[Any, Any]  # the inputs of the convolution before, the state
+
+
+@nn.layer
+class Mamba:
+    """y, cache of x [batch, time, size] and the cache of all before, None at the beginning.
+
+    Any way to cut the time gives the same: all at once, or a step at a time.
+    """
+
+    up: nn.Linear  # [size, 2 inner]
+    conv_weight: Any  # [width, inner]
+    conv_bias: Any
+    select: nn.Linear  # [inner, rank + 2 states]
+    step: nn.Linear  # [rank, inner]
+    log_a: Any  # [states, inner]; A = -e^log_a
+    skip: Any  # [inner]; D
+    down: nn.Linear  # [inner, size]
+
+    @classmethod
+    def init(
+        cls, key: Any, size: int, *, states: int = 16, expand: int = 2, width: int = 4
+    ) -> Self:
+        """A = -1, ... -states in each channel, and steps of 0.001 to 0.1."""
+        keys, inner, rank = random.split(key, 7), expand * size, math.ceil(size / 16)
+        d = np.exp(random.uniform(keys[0], (inner,), minval=math.log(1e-3), maxval=math.log(0.1)))
+        step, ones = nn.Linear.init(keys[1], rank, inner), np.ones(inner, "float32")
+        return cls(
+            up=nn.Linear.init(keys[2], size, 2 * inner, bias=False),
+            conv_weight=random.normal(keys[3], (width, inner)) / math.sqrt(width),
+            conv_bias=np.zeros(inner, "float32"),
+            select=nn.Linear.init(keys[4], inner, rank + 2 * states, bias=False),
+            step=nn.Linear(step.weight, np.log(np.expm1(d))),  # softplus of it is d
+            log_a=np.log(np.arange(1, states + 1, dtype="float32"))[:, None] * ones,
+            skip=ones,
+            down=nn.Linear.init(keys[5], inner, size, bias=False),
+        )
+
+    def start(self, batch: int) -> Cache:
+        """The cache of nothing."""
+        width, inner = self.conv_weight.shape
+        zeros = (np.zeros((batch, n, inner), self.skip.dtype) for n in (width - 1, len(self.log_a)))
+        return tuple(zeros)  # type: ignore[return-value]
+
+    def __call__(self, x: Any, cache: Cache | None = None) -> tuple[Any, Cache]:
+        width, states, time = len(self.conv_weight), len(self.log_a), x.shape[1]
+        before, state = self.start(len(x)) if cache is None else cache
+        u, gate = np.split(self.up(x), 2, axis=-1)
+        seen = np.concatenate([before, u], axis=1)
+        taps = (seen[:, i : i + time] * self.conv_weight[i] for i in range(width))
+        u = nn.silu(sum(taps) + self.conv_bias)
+        rank = len(self.step.weight)
+        d, b, c = np.split(self.select(u), [rank, rank + states], axis=-1)
+        d = nn.softplus(self.step(d))
+        factors = np.exp(d[..., None, :] * -np.exp(self.log_a))
+        h = nn.linear_recurrence(factors, (d * u)[..., None, :] * b[..., None], state)
+        y = np.sum(h * c[..., None], axis=-2) + self.skip * u
+        return self.down(y * nn.silu(gate)), (seen[:, time:], h[:, -1])
+
+
+@nn.layer
+class MambaModel:
+    """Logits of the next token, and the caches of the layers: x + Mamba(norm(x)), each in turn."""
+
+    embedding: nn.Embedding
+    norms: tuple[nn.RMSNorm, ...]
+    mixers: tuple[Mamba, ...]
+    last: nn.RMSNorm
+
+    @classmethod
+    def init(cls, key: Any, tokens: int, size: int, layers: int, **of: int) -> Self:
+        first, *keys = random.split(key, layers + 1)
+        return cls(
+            nn.Embedding.init(first, tokens, size),
+            tuple(nn.RMSNorm.init(size) for _ in keys),
+            tuple(Mamba.init(k, size, **of) for k in keys),
+            nn.RMSNorm.init(size),
+        )
+
+    def start(self, batch: int) -> tuple[Cache, ...]:
+        return tuple(mixer.start(batch) for mixer in self.mixers)
+
+    def __call__(self, tokens: Any, caches: Any = None) -> tuple[Any, tuple[Cache, ...]]:
+        x, after, caches = self.embedding(tokens), [], caches or self.start(len(tokens))
+        for norm, mixer, cache in zip(self.norms, self.mixers, caches, strict=True):
+            y, cache = mixer(norm(x), cache)
+            x, after = x + y, [*after, cache]
+        return self.embedding.attend(self.last(x)), tuple(after)
+
+
+# ---------------------------------------------------------------- characters
+
+
+def loss(model: Any, tokens: Any) -> Any:
+    """Mean cross-entropy of each character after those before, in nats."""
+    logits, _ = model(tokens[:, :-1])
+    return np.mean(nn.softmax_cross_entropy_with_integer_labels(logits, tokens[:, 1:]))
+
+
+def bits(model: Any, tokens: Any) -> Any:
+    """The same in bits a character."""
+    return loss(model, tokens) / math.log(2)
+
+
+def unigram_bits(split: data.Split) -> float:
+    """Bits a character, where each is as likely as it is common."""
+    counts = np.bincount(split.train.ravel(), minlength=len(split.names)) + 1
+    return float(-np.mean(np.log2(counts / np.sum(counts))[split.test[:, 1:]]))
+
+
+def continuation(model: Any, split: data.Split, key: Any, prompt: str) -> Iterator[str]:
+    """Characters that follow the prompt, drawn one by one: a step with its caches is a program."""
+
+    @wl.jit
+    def step(model: Any, key: Any, token: Any, caches: Any) -> tuple[Any, Any, Any]:
+        key, draw = random.split(key)
+        logits, caches = model(token[None, None], caches)
+        return key, random.categorical(draw, logits[0, 0] / TEMPERATURE), caches
+
+    known = [split.names.index(c) for c in prompt if c in split.names]
+    caches, token = model.start(1), np.int32(0)
+    for token in known or [split.names.index("\n")]:
+        key, token, caches = step(model, key, np.int32(token), caches)
+    for _ in range(LENGTH):
+        yield split.names[int(token)]
+        key, token, caches = step(model, key, np.int32(token), caches)
+
+
+# ---------------------------------------------------------------- recipe
+
+
+def init(key: Any, split: data.Split) -> MambaModel:
+    return MambaModel.init(key, len(split.names), 64, 2, states=8)
+
+
+RECIPES = (
+    Recipe(
+        name="mamba",
+        chapter="13",
+        about="a selective state space that writes like six novels, by characters",
+        data=lambda seed: data.novels(seed, 128, 24_000, 400),
+        init=init,
+        loss=loss,
+        score=bits,
+        measure="bits a character",
+        higher=False,
+        baseline=unigram_bits,
+        stated=2.024,
+        rate=5e-3,
+        epochs=1,
+        batch_size=16,
+        generate=continuation,
+    ),
+)
