@@ -8,6 +8,7 @@ fetched or kept. Where data is not on the machine, MissingData says which comman
 """
 
 from . import austen as _austen
+from . import frames as _frames
 from . import graphs as _graphs
 from . import images as _images
 from . import messages as _messages
@@ -19,6 +20,7 @@ from . import split as _split
 from . import tables as _tables
 from . import video as _video
 from .austen import *  # noqa: F403
+from .frames import *  # noqa: F403
 from .graphs import *  # noqa: F403
 from .images import *  # noqa: F403
 from .messages import *  # noqa: F403
@@ -32,6 +34,7 @@ from .video import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += _austen.__all__
+__all__ += _frames.__all__
 __all__ += _graphs.__all__
 __all__ += _images.__all__
 __all__ += _messages.__all__

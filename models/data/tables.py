@@ -11,7 +11,7 @@ import numpy as np
 
 from .split import MissingExtra, Split
 
-__all__ = ["diabetes", "diabetes_classes", "digits"]
+__all__ = ["breast_cancer", "diabetes", "diabetes_classes", "digits"]
 
 TEST_FRACTION = 0.2
 
@@ -22,9 +22,9 @@ def digits(seed: int = 0) -> Split:
     Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI repository, 1998.
     """
     x, y = _bundled("load_digits")
-    split = _split(x, y.astype(np.int32), seed)
+    split = rows_apart(x, y.astype(np.int32), seed)
     # one mean and deviation for all pixels: border pixels hardly vary, alone they would be blown up
-    return _standardised(split, axes=None)._replace(names=tuple("0123456789"))
+    return standardised(split, axes=None)._replace(names=tuple("0123456789"))
 
 
 def diabetes(seed: int = 0) -> Split:
@@ -33,7 +33,7 @@ def diabetes(seed: int = 0) -> Split:
     Source: Efron, Hastie, Johnstone, Tibshirani, Least angle regression, 2004.
     """
     x, y = _bundled("load_diabetes")
-    (train_x, train_y), (test_x, test_y), _ = _standardised(_split(x, y, seed), axes=0)
+    (train_x, train_y), (test_x, test_y), _ = standardised(rows_apart(x, y, seed), axes=0)
     mean, deviation = train_y.mean(), train_y.std()
     return Split(
         (train_x, _float32((train_y - mean) / deviation)),
@@ -48,6 +48,18 @@ def diabetes_classes(seed: int = 0) -> Split:
     return Split((train_x, _float32(train_y > median)), (test_x, _float32(test_y > median)))
 
 
+def breast_cancer(seed: int = 0) -> Split:
+    """569 tumours, 30 measurements of nuclei of cells; labels 1 for benign, 0 for malignant.
+
+    Source: Street, Wolberg, Mangasarian, Nuclear feature extraction for breast tumor diagnosis,
+    1993.
+    """
+    x, y = _bundled("load_breast_cancer")
+    return standardised(rows_apart(x, _float32(y), seed), axes=0)._replace(
+        names=("malignant", "benign")
+    )
+
+
 def _bundled(loader: str) -> Any:
     try:
         from sklearn import datasets  # heavy, and optional
@@ -56,14 +68,16 @@ def _bundled(loader: str) -> Any:
     return getattr(datasets, loader)(return_X_y=True)
 
 
-def _split(x: np.ndarray, y: np.ndarray, seed: int) -> Split:
+def rows_apart(x: np.ndarray, y: np.ndarray, seed: int) -> Split:
+    """A part of the rows, drawn by the seed, to test on."""
     order = np.random.default_rng(seed).permutation(len(x))
     tests = round(TEST_FRACTION * len(x))
     test, train = order[:tests], order[tests:]
     return Split((x[train], y[train]), (x[test], y[test]))
 
 
-def _standardised(split: Split, axes: int | None) -> Split:
+def standardised(split: Split, axes: int | None) -> Split:
+    """Features of mean 0 and deviation 1 in the training part."""
     (train_x, train_y), (test_x, test_y), _ = split
     mean, deviation = train_x.mean(axes), train_x.std(axes)
     return Split(

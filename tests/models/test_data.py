@@ -11,7 +11,7 @@ from wonderland.models import data
 
 pytest.importorskip("sklearn")
 
-LOADERS = (data.digits, data.diabetes, data.diabetes_classes)
+LOADERS = (data.breast_cancer, data.digits, data.diabetes, data.diabetes_classes)
 
 
 @pytest.mark.parametrize("load", LOADERS)
