@@ -208,7 +208,7 @@ RECIPES = (
     Recipe(
         name="encoder",
         chapter="10",
-        about="an encoder with class and register tokens tells 98 languages by what Django says",
+        about="an encoder with a class token tells 98 languages by what Django says",
         data=partial(data.languages, length=48),
         init=lambda key, split: Encoder.init(
             key, 256, split.train[0].shape[1], len(split.names), registers=2

@@ -105,7 +105,7 @@ def generate(
     if unknown := set(prompt) - set(place):
         raise ValueError(f"generate: characters of the novels are required, got {unknown}")
 
-    @partial(wl.jit, donate_argnums=(2, 3))
+    @partial(wl.jit, donate_argnums=2)
     def turn(model: Decoder, last: Any, caches: Any, key: Any) -> Any:
         logits, caches = model.step(last[None, None], caches)
         key, now = random.split(key)
@@ -132,7 +132,7 @@ RECIPES = (
         name="decoder",
         chapter="11",
         about="a causal decoder reads six novels of Jane Austen and goes on writing",
-        data=partial(data.novels, length=LENGTH, test_rows=512),
+        data=partial(data.novels, length=LENGTH, train_rows=20000, test_rows=512),
         init=lambda key, split: Decoder.init(key, len(split.names), LENGTH),
         loss=next_loss,
         score=bits,
@@ -142,7 +142,7 @@ RECIPES = (
         stated=0.0,
         rate=3e-3,
         epochs=1,
-        batch_size=32,
+        batch_size=16,
         generate=generate,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, get_args
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 
 import wonderland as wl
 from wonderland import nn
+from wonderland.models import data
+from wonderland.models.families import transformer_decoder
 from wonderland.models.families.transformer import Block, Encoder, Kind
 from wonderland.models.families.transformer_decoder import Decoder
+from wonderland.models.families.transformer_seq2seq import EncoderDecoder
 
 KEY, rng = wl.random.key(0), np.random.default_rng(0)
 KINDS = get_args(Kind)
@@ -83,3 +87,35 @@ def test_a_block_looks_at_its_memory_where_a_mask_lets_it() -> None:
     masked = run(lambda b: b(x, memory, memory_mask=seen), block)
     np.testing.assert_allclose(masked, run(lambda b: b(x, memory[:, :3]), block), **CLOSE)
     assert not np.allclose(masked, run(lambda b: b(x, memory), block))
+
+
+def translator(**options: Any) -> EncoderDecoder:
+    return EncoderDecoder.init(KEY, 11, 5, 6, size=16, heads=4, depth=2, **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_greedy_writing_is_what_the_whole_pass_finds_likeliest(kind: Kind) -> None:
+    model = translator(positions=kind)
+    source = np.array([[3, 4, 5, 6, 7], [3, 4, 5, 0, 0]])
+    written = np.asarray(run(lambda m: m.write(source, 1), model))
+    assert written.shape == (2, 6)
+    read = np.concatenate([np.ones((2, 1), int), written[:, :-1]], axis=1)
+    np.testing.assert_array_equal(np.argmax(run(model, source, read), -1), written)
+
+
+def test_a_decoder_sees_its_source_and_not_what_fills_it() -> None:
+    model, ids = translator(), rng.integers(2, 11, (1, 6))
+    first = run(model, np.array([[3, 4, 5, 0, 0]]), ids)
+    np.testing.assert_allclose(run(model, np.array([[3, 4, 5]]), ids), first, **CLOSE)
+    assert not np.allclose(run(model, np.array([[5, 4, 3, 0, 0]]), ids), first, atol=1e-3)
+    ids[:, 3:] = 2
+    np.testing.assert_array_equal(run(model, np.array([[3, 4, 5]]), ids)[:, :3], first[:, :3])
+
+
+def test_text_goes_on_beyond_a_window_and_is_the_same_for_one_key() -> None:
+    model, split = decoder(), data.Split(np.zeros((1, 10)), np.zeros((1, 10)), tuple("abcdefghijk"))
+    text = "".join(islice(transformer_decoder.generate(model, split, KEY, "abc"), 30))
+    again = "".join(islice(transformer_decoder.generate(model, split, KEY, "abc"), 30))
+    assert text == again and len(text) == 30 and set(text) <= set("abcdefghijk")
+    with pytest.raises(ValueError, match=r"characters of the novels are required, got \{'z'\}"):
+        next(transformer_decoder.generate(model, split, KEY, "abz"))
