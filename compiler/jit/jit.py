@@ -55,6 +55,7 @@ from .inspection import Inspection
 from .keys import Key, leaf_name, reason
 
 log = logging.getLogger("wonderland")
+NUMBERS = frozenset(dtype.type for dtype in NUMPY.values())  # of NumPy's, in no array
 
 PROGRAMS = 1024
 """Of one function that are kept; what was used longest ago is compiled again when it is needed."""
@@ -300,6 +301,9 @@ class Jitted(StandIn[P, R]):
             if type(x) is np.ndarray or type(x) is DeviceArray:
                 arrays.append(x)
                 kinds.append((x.dtype, x.shape))
+            elif type(x) in NUMBERS:
+                arrays.append(np.asarray(x))
+                kinds.append((type(x) if is_wide(x) else x.dtype, ()))
             elif isinstance(x, Type):
                 arrays.append(x)
                 kinds.append((x.numpy, x.shape))

@@ -66,9 +66,9 @@ class Decoder:
     eps: float
 
     def step(
-        self, cache: Any, token: Any, position: Any, key: Any, temperature: Any
+        self, cache: Any, token: Any, position: Any, key: Any, number: Any, temperature: Any
     ) -> tuple[Any, Any, Any]:
-        """The next token, its logits, and the cache with this one.
+        """The next token, drawn by a key and its number, its logits, and the cache with this one.
 
         A cache is keys and values [blocks, positions, groups, size]; what stands at later positions
         is not read.
@@ -91,7 +91,7 @@ class Decoder:
 
         x, cache = lax.scan(block, self.embedding[token], (self.blocks, *cache))
         logits = self.embedding @ nn.rms_norm(x, self.norm, eps=self.eps)
-        return sampled(logits, random.fold_in(key, position), temperature), logits, cache
+        return sampled(logits, random.fold_in(key, number), temperature), logits, cache
 
 
 def rotated(x: Any, angle: Any) -> Any:
@@ -102,6 +102,11 @@ def rotated(x: Any, angle: Any) -> Any:
 
 
 step = wl.jit(Decoder.step, donate_argnums=1)
+
+
+def whole(number: int) -> numpy.ndarray:
+    """An array, which programs take faster than a number."""
+    return numpy.asarray(number, numpy.int32)
 
 
 class Alice:
@@ -148,10 +153,10 @@ class Alice:
         for number in range(length):
             if position == positions:
                 unread, position = ids, 0
-            draw = random.fold_in(key, number)
+            drawing = key, whole(number), warmth
             for read in unread:
-                here, at = numpy.int32(read), numpy.int32(position)
-                token, _, cache = step(w, cache, here, at, draw, warmth)
+                here, at = whole(read), whole(position)
+                token, _, cache = step(w, cache, here, at, *drawing)
                 position += 1
             unread = [int(token)]
             ids = (ids + unread)[-positions:]

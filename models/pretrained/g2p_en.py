@@ -106,13 +106,13 @@ class GatedNets:
             raise wl.ProgramError(f"generate: words of {most} letters are required, got {word:.20}")
         padded = numpy.zeros(LONGEST, numpy.int32)
         padded[: len(ids)] = ids
-        return padded, numpy.int32(len(ids))
+        return padded, numpy.asarray(len(ids), numpy.int32)
 
     def generate(self, prompt: str, *, key: Any, length: int, temperature: float) -> Iterator[str]:
         """The phonemes of every word, with their stress, at most `length` of one."""
+        warmth = numpy.asarray(temperature, numpy.float32)
         for number, word in enumerate(prompt.lower().split()):
-            draw, warmth = random.fold_in(key, number), numpy.float32(temperature)
-            said, count = spoken(self.weights, *self.spelled(word), draw, warmth)
+            said, count = spoken(self.weights, *self.spelled(word), key, warmth)
             text = " ".join(PHONEMES[k] for k in said[: min(int(count), length)])
             yield ("  " if number else "") + text
 

@@ -146,14 +146,15 @@ class Bart:
             raise wl.ProgramError(f"generate: words of {most} letters are required, got {word:.20}")
         padded = numpy.full(self.positions, self.bounds[1], numpy.int32)
         padded[: len(ids)] = ids
-        return padded, numpy.int32(len(ids))
+        return padded, numpy.asarray(len(ids), numpy.int32)
 
     def generate(self, prompt: str, *, key: Any, length: int, temperature: float) -> Iterator[str]:
         """The phonemes of every word, at most `length` of one."""
+        warmth = numpy.asarray(temperature, numpy.float32)
         for number, word in enumerate(prompt.split()):
-            draw, warmth = random.fold_in(key, number), numpy.float32(temperature)
-            said, count = self.read(self.weights, *self.spelled(word), draw, warmth)
-            text = "".join(self.phonemes[k] for k in said[:count] if k >= SPECIAL)[:length]
+            said, count = self.read(self.weights, *self.spelled(word), key, warmth)
+            heard = [self.phonemes[k] for k in said[:count] if SPECIAL <= k < len(self.phonemes)]
+            text = "".join(heard[:length])
             yield (" " if number else "") + text
 
 

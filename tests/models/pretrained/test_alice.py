@@ -50,7 +50,13 @@ def test_the_step_gives_the_logits_of_the_package_at_every_position(glass: pretr
     )  # what stands at later places is not read
     for position, token in enumerate(ids):
         _, logits, cache = pretrained.step(
-            glass.decoder(), cache, np.int32(token), np.int32(position), KEY, np.float32(0)
+            glass.decoder(),
+            cache,
+            np.int32(token),
+            np.int32(position),
+            KEY,
+            np.int32(0),
+            np.float32(0),
         )
         found.append(logits)
     wanted = glass.model.forward(ids).data[0]
