@@ -133,11 +133,19 @@ class Executable:
                 f"{self.name}: the arguments it was compiled for are required, {found}"
             )
         given = [x if type(x) is np.ndarray else known(x) for x in given]
-        for x, v, path in zip(given, self.traced.args, self.paths, strict=True):
+        for i, (x, (dtype, shape)) in enumerate(zip(given, self.kinds, strict=True)):
+            if type(x) is np.ndarray and x.dtype == dtype and x.shape == shape:
+                continue  # most are, and to ask no more is half of the time of a small call
+            v, path = self.traced.args[i], self.paths[i]
             got, weak = aval(x, path)
             if got != v.type and not (weak and got.shape == v.shape):
                 raise ProgramError(f"{self.name}: {v.type} is required at {path}, got {got}")
         return tuple(given)
+
+    @lazy
+    def kinds(self) -> list[tuple[np.dtype[Any], tuple[int, ...]]]:
+        """The dtype and the shape of each argument."""
+        return [(v.type.numpy, v.shape) for v in self.traced.args]
 
     @lazy
     def paths(self) -> list[str]:

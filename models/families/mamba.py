@@ -136,18 +136,18 @@ def continuation(model: Any, split: data.Split, key: Any, prompt: str) -> Iterat
     """Characters that follow the prompt, drawn one by one: a step with its caches is a program."""
 
     @wl.jit
-    def step(model: Any, key: Any, token: Any, caches: Any) -> tuple[Any, Any, Any]:
+    def step(model: Any, key: Any, tokens: Any, caches: Any) -> tuple[Any, Any, Any]:
         key, draw = random.split(key)
-        logits, caches = model(token[None, None], caches)
-        return key, random.categorical(draw, logits[0, 0] / TEMPERATURE), caches
+        logits, caches = model(tokens[:, None], caches)
+        return key, random.categorical(draw, logits[:, 0] / TEMPERATURE), caches
 
     known = [split.names.index(c) for c in prompt if c in split.names]
-    caches, token = model.start(1), np.int32(0)
+    caches, tokens = model.start(1), np.zeros(1, np.int32)
     for token in known or [split.names.index("\n")]:
-        key, token, caches = step(model, key, np.int32(token), caches)
+        key, tokens, caches = step(model, key, np.array([token], np.int32), caches)
     for _ in range(LENGTH):
-        yield split.names[int(token)]
-        key, token, caches = step(model, key, np.int32(token), caches)
+        yield split.names[tokens.item()]
+        key, tokens, caches = step(model, key, tokens, caches)
 
 
 # ---------------------------------------------------------------- recipe
