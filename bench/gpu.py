@@ -22,8 +22,6 @@ from typing import Any
 import numpy as np
 
 import wonderland as wl
-from wonderland.models.families import mlp
-from wonderland.models.train import train_step
 from wonderland.runtime.gpu import cuda
 
 from . import mlp_step, peers
@@ -254,7 +252,7 @@ def our_step(device: Any, arrays: list[np.ndarray], x: np.ndarray, y: np.ndarray
     params = tuple(wl.nn.Linear(w, b) for w, b in zip(arrays[::2], arrays[1::2], strict=True))
     state = wl.device_put((params, optimizer.init(params)), device)
     x, y = wl.device_put((x, y), device)
-    compiled = wl.jit(train_step(mlp.loss, optimizer), donate_argnums=(0, 1))
+    compiled = wl.jit(mlp_step.train_step(optimizer), donate_argnums=(0, 1))
     run = mlp_step.stateful(lambda p, s: compiled(p, s, x, y)[:2], *state)
     return Peer(run, device.synchronize)
 

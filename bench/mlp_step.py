@@ -12,7 +12,6 @@ import numpy as np
 
 import wonderland as wl
 from wonderland.models.families import mlp
-from wonderland.models.train import train_step
 
 from . import peers
 from .harness import Row, Run
@@ -20,6 +19,17 @@ from .harness import Row, Run
 RATE, B1, B2, EPS = 1e-3, 0.9, 0.999, 1e-8
 
 Arrays = list[np.ndarray]
+
+
+def train_step(optimizer: wl.optim.Optimizer) -> Callable[..., Any]:
+    """(params, state, x, y) -> (params, state, loss)"""
+
+    def step(params: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
+        value, grads = wl.value_and_grad(mlp.loss)(params, (x, y))
+        updates, state = optimizer.update(grads, state, params)
+        return wl.optim.apply_updates(params, updates), state, value
+
+    return step
 
 
 def parameters(sizes: Sequence[int]) -> Arrays:
@@ -57,7 +67,7 @@ def ours(arrays: Arrays, x: np.ndarray, y: np.ndarray) -> Step:
         wl.nn.Linear(w.copy(), b.copy()) for w, b in zip(arrays[::2], arrays[1::2], strict=True)
     )
     state = optimizer.init(params)
-    step = train_step(mlp.loss, optimizer)
+    step = train_step(optimizer)
     compiled = wl.jit(step, donate_argnums=(0, 1))
     return Step(
         stateful(lambda p, s: compiled(p, s, x, y)[:2], params, state),

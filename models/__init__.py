@@ -5,7 +5,7 @@
 
 In: the front door. Out: layers and losses (`nn/`), optimisers and schedules (`optim/`), one file a
 family (`families/`), each with a Recipe that trains it, real data (`data`), training
-(`training`, and `train` by a task), models that others trained (`pretrained/`).
+(`training`), models that others trained (`pretrained/`).
 Begin with `families/mlp`.
 
 Imports: compiler.ir, compiler.trace, compiler.front, compiler.jit.
@@ -17,10 +17,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import data, families, pretrained, train, training
+    from . import data, families, pretrained, training
     from .recipe import Recipe
 
-__all__ = ["Recipe", "data", "families", "pretrained", "train", "training"]
+__all__ = ["Recipe", "data", "families", "pretrained", "training"]
 
 
 if not TYPE_CHECKING:  # or checkers would take it for any name

@@ -27,16 +27,11 @@ import sys
 import numpy as np
 import wonderland as wl
 from wonderland.models.families import mlp
-from wonderland.models.train import train_step
 
 rng = np.random.default_rng(0)
-x, y = rng.normal(size=(64, 8)).astype(np.float32), rng.integers(0, 3, 64, np.int32)
-params, optimizer = mlp.init(wl.random.key(0), (8, 16, 3)), wl.optim.adam(1e-2)
-state, step = optimizer.init(params), wl.jit(train_step(mlp.loss, optimizer))
-losses = []
-for _ in range(10):
-    params, state, loss = step(params, state, x, y)
-    losses.append(float(loss))
+batch = rng.normal(size=(64, 8)).astype(np.float32), rng.integers(0, 3, 64, np.int32)
+model = mlp.init(wl.random.key(0), (8, 16, 3))
+losses = wl.fit(mlp.loss, model, batch, wl.optim.adam(1e-2), epochs=10).losses
 assert losses[-1] < 0.95 * losses[0] and all(np.diff(losses) < 0), losses
 print(wl.__file__)
 """

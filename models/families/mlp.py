@@ -1,7 +1,6 @@
-"""A multilayer perceptron that reads handwritten digits.
+"""A multilayer perceptron: x -> W_n f(... f(W_1 x + b_1) ...) + b_n, on handwritten digits.
 
-result = train(mlp.TASK)
-result.test_score
+wonderland train mlp
 """
 
 from __future__ import annotations
@@ -10,44 +9,63 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from ...compiler.front import numpy as np
-from ...compiler.front import random
-from ..data import Split, digits
-from ..nn import Linear, accuracy, relu, softmax_cross_entropy_with_integer_labels
-from ..optim import adam
-from ..train import Task
+import wonderland.numpy as np
+from wonderland import nn, random
+from wonderland.models import Recipe, data
 
-HIDDEN, CLASSES = (256, 128), 10
+HIDDEN = 256, 128
 
-Params = tuple[Linear, ...]
+Model = tuple[nn.Linear, ...]
 
 
-def init(key: Any, sizes: Sequence[int]) -> Params:
+def init(key: Any, sizes: Sequence[int]) -> Model:
     """Layers from sizes[0] features over hidden sizes to sizes[-1] outputs."""
     keys = random.split(key, len(sizes) - 1)
-    return tuple(Linear.init(k, n, m) for k, (n, m) in zip(keys, pairwise(sizes), strict=True))
+    return tuple(
+        nn.Linear.init(k, n, m, initializer=nn.he_normal)
+        for k, (n, m) in zip(keys, pairwise(sizes), strict=True)
+    )
 
 
-def forward(params: Params, x: Any) -> Any:
+def forward(model: Model, x: Any) -> Any:
     """Logits of each example: linear layers with relu between them."""
-    *hidden, last = params
+    *hidden, last = model
     for layer in hidden:
-        x = relu(layer(x))
+        x = nn.relu(layer(x))
     return last(x)
 
 
-def loss(params: Params, x: Any, y: Any) -> Any:
+def loss(model: Model, batch: Any) -> Any:
     """Mean cross-entropy with integer labels."""
-    return np.mean(softmax_cross_entropy_with_integer_labels(forward(params, x), y))
+    x, y = batch
+    return np.mean(nn.softmax_cross_entropy_with_integer_labels(forward(model, x), y))
 
 
-def score(params: Params, x: Any, y: Any) -> Any:
+def accuracy(model: Model, batch: Any) -> Any:
     """The part of the labels that are predicted."""
-    return accuracy(forward(params, x), y)
+    x, y = batch
+    return nn.accuracy(forward(model, x), y)
 
 
-def _init(key: Any, split: Split) -> Params:
-    return init(key, (split.train[0].shape[1], *HIDDEN, CLASSES))
+def majority(split: data.Split) -> float:
+    """The accuracy of always guessing the commonest class."""
+    (_, train), (_, test) = split.train, split.test
+    return float(np.mean(test == np.argmax(np.bincount(train))))
 
 
-TASK = Task("mlp", digits, _init, loss, score, "accuracy", adam(1e-3), epochs=30, batch_size=64)
+RECIPES = (
+    Recipe(
+        name="mlp",
+        chapter="5",
+        about="a multilayer perceptron reads handwritten digits",
+        data=data.digits,
+        init=lambda key, split: init(key, (split.train[0].shape[1], *HIDDEN, len(split.names))),
+        loss=loss,
+        score=accuracy,
+        measure="accuracy",
+        baseline=majority,
+        stated=0.983,
+        epochs=30,
+        batch_size=64,
+    ),
+)

@@ -22,7 +22,7 @@ MODULES: dict[str, ModuleType] = {
     "numpy.linalg": wl.numpy.linalg,
     "lax.linalg": wl.lax.linalg,
     "models.data": wl.models.data,
-    "models.train": wl.models.train,
+    "models.training": wl.models.training,
     "nn.initializers": wl.nn.initializers,
     "scipy.fft": wl.scipy.fft,
     "scipy.linalg": wl.scipy.linalg,
@@ -30,7 +30,7 @@ MODULES: dict[str, ModuleType] = {
     "scipy.special": wl.scipy.special,
     "scipy.stats": wl.scipy.stats,
 }
-ROOMS = "wl", "checkpoint_policies", "models.data", "models.train"
+ROOMS = "wl", "checkpoint_policies", "models.data", "models.training"
 FACADES = [n for n in MODULES if n not in ROOMS]
 CALLED = {
     f"{place}.{name}": found

@@ -12,7 +12,6 @@ import pytest
 import wonderland as wl
 from bench.deep_models import MODELS
 from tests.programs.random_graphs import random_graph
-from wonderland.commands import tasks
 from wonderland.compiler import ops
 from wonderland.compiler.fuse.emission import BodyWork, Work
 from wonderland.compiler.ir.errors import CompilerError
@@ -448,9 +447,3 @@ def test_offsets_are_within_5_percent_of_what_is_live(name: str) -> None:
         within = int(most * budget) if budget else None
         c = wl.jit(function, memory_budget=within).compile(*model.arrays)
         assert c.compiled.plan.arena_bytes <= 1.05 * c.compiled.plan.live_bytes
-
-
-def test_offsets_of_the_models_that_come_along_are_within_5_percent_of_what_is_live() -> None:
-    for task in tasks.TASKS:
-        plan = tasks.task_inspection(tasks.task_named(task), 0).compiled.plan
-        assert plan.arena_bytes <= 1.05 * plan.live_bytes, (task, plan.arena_bytes, plan.live_bytes)

@@ -1,7 +1,10 @@
 """The command: train a model, read every stage of a program, check a gradient.
 
-wonderland train mlp --epochs 30 --seed 0
+wonderland models
+wonderland train mlp --epochs 30 --seed 0 --out runs/mlp
+wonderland generate alice --prompt "Alice was beginning to"
 wonderland inspect mlp --stage trace
+wonderland profile mlp
 wonderland inspect model.py:loss --arg f32[32,64] --arg "i32[32] < 10" --grad
 wonderland run model.py:loss --arg f32[32,64] --arg "i32[32] < 10"
 wonderland memory model.py:loss --arg f32[32,64] --arg "i32[32] < 10" --grad --budget 64MB
@@ -11,7 +14,7 @@ wonderland doctor
 
 In: arguments of a shell. Out: tables, texts, an exit status. `line` reads the arguments, `specs`
 the types among them, `user_file` the functions of a file; the others are the commands. Begin with
-`tasks`.
+`recipes`.
 
 Imports: models, compiler.ir, compiler.settings, compiler.ops, compiler.codegen, compiler.transform,
 compiler.trace, compiler.front, compiler.plan, compiler.jit, compiler.testing, runtime.native,
@@ -26,8 +29,8 @@ from collections.abc import Sequence
 
 from ..compiler.ir.errors import ProgramError
 from ..compiler.settings import bytes_of
-from ..models.data import MissingExtra
-from . import doctor, functions, graphs, memory, tasks
+from ..models.data import MissingData, MissingExtra
+from . import doctor, functions, generation, graphs, memory, recipes
 from .line import CommandParser, Misuse, natural, one_line, positive, unknown
 from .specs import argument
 from .user_file import names_function
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser().parse_args(arguments)
         return options.run(options)
-    except (Misuse, MissingExtra) as mistake:
+    except (Misuse, MissingData, MissingExtra) as mistake:
         print(f"wonderland: {mistake}", file=sys.stderr)
         return 2
     except ProgramError as error:
@@ -56,13 +59,12 @@ def parser() -> CommandParser:
         prog="wonderland", description="Compile, train and read differentiable models."
     )
     commands = whole.add_subparsers(
-        required=True, metavar="train | inspect | memory | run | check | ir | doctor"
+        required=True,
+        metavar="models | train | generate | inspect | memory | profile | run | check | ir | "
+        "doctor",
     )
-    train = commands.add_parser("train", help="train a model on real data")
-    train.add_argument("model", type=tasks.task_named, help=", ".join(tasks.TASKS))
-    train.add_argument("--epochs", type=positive, help="passes over the training data")
-    train.set_defaults(run=tasks.run_train)
-
+    recipes.add(commands, positive, above_zero, budget)
+    generation.add(commands, positive, above_zero)
     stages = commands.add_parser("inspect", help="print the stages of a compiled program")
     stages.add_argument("--stage", default="all", metavar="all | NAME", help="only this stage")
     stages.add_argument("--save", metavar="FILE", help="keep the program, for ir and wl.load")
@@ -83,7 +85,7 @@ def parser() -> CommandParser:
     checks.add_argument("--order", type=positive, default=2, help="of derivatives, 2 by default")
     checks.set_defaults(run=run_check)
     for command in (stages, held, runs, checks):
-        names = "FILE:FUNCTION" if command is runs else f"FILE:FUNCTION, {', '.join(tasks.TASKS)}"
+        names = "FILE:FUNCTION" if command is runs else "FILE:FUNCTION, FILE:RECIPE, NAME"
         command.add_argument("target", help=names)
         command.add_argument("--arg", action="append", type=argument, default=[], help=ARG)
         if command is not checks:
@@ -94,10 +96,11 @@ def parser() -> CommandParser:
                 default=(0,),
                 help="of the gradient, 0 by default",
             )
-    for command in (train, stages, held, runs, checks):
-        command.add_argument("--seed", type=natural, default=0, help="of all that is random")
     graphs.add(commands)
     doctor.add(commands)
+    for name in ("train", "generate", "inspect", "memory", "profile", "run", "check"):
+        seeded = commands.choices[name]
+        seeded.add_argument("--seed", type=natural, default=0, help="of all that is random")
     return whole
 
 
@@ -112,23 +115,35 @@ def natural_numbers(text: str) -> tuple[int, ...]:
     return tuple(natural(part) for part in text.split(","))
 
 
-def task(options: argparse.Namespace) -> tasks.Task:
-    """The model that is meant, where it is no function of a file."""
-    if options.target not in tasks.TASKS:
-        raise Misuse(f"{unknown('model', options.target, tasks.TASKS)}, or FILE:FUNCTION")
+def above_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of 0 or more is required, got {text}")
+    return number
+
+
+def means_function(options: argparse.Namespace) -> bool:
+    """Whether a function of a file is meant, not a recipe, which takes no arguments."""
+    target = options.target
+    if names_function(target) and not recipes.names_recipe(target):
+        return True
     if options.arg:
-        raise Misuse(f"{options.target}: a model takes no --arg, a FILE:FUNCTION does")
-    return tasks.TASKS[options.target]
+        raise Misuse(f"{target}: a model takes no --arg, a FILE:FUNCTION does")
+    return False
 
 
 def run_inspect(options: argparse.Namespace) -> int:
     """Print all stages of a program, or one."""
-    if names_function(options.target):
+    if means_function(options):
         inspection = functions.function_inspection(options)
     elif options.grad or options.save:
         raise Misuse(f"{options.target}: --grad and --save are for FILE:FUNCTION")
     else:
-        inspection = tasks.task_inspection(task(options), options.seed)
+        with recipes.chosen_recipe(options.target) as recipe:
+            inspection = recipes.recipe_inspection(recipe, options)
     if options.device != "cpu":
         inspection = functions.on_device(inspection, options.device)
     if options.stage == "all":
@@ -141,6 +156,7 @@ def run_inspect(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    if names_function(options.target):
+    if means_function(options):
         return functions.check(options)
-    return tasks.check(task(options), options.seed)
+    with recipes.chosen_recipe(options.target) as recipe:
+        return recipes.check(recipe, options)

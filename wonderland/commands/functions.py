@@ -27,7 +27,7 @@ from ..compiler.trace import tree
 from .line import Misuse, missing_file, unknown
 from .results import call_seconds, summary, time_text
 from .specs import Argument, drawn
-from .user_file import named_function
+from .user_file import named_object
 
 CALLING = "return whole(*given, **named)"
 """The line of ours that stands where the user would call the function."""
@@ -54,7 +54,7 @@ class PreparedCall:
 def prepared(options: argparse.Namespace, grad: bool) -> Iterator[PreparedCall]:
     """The function that is named, with its derivative if `grad`, while its file is at hand."""
     arguments: Sequence[Argument] = options.arg
-    with named_function(options.target) as function:
+    with named_object(options.target, function=True) as function:
         name = options.target.rpartition(":")[2]
         refuse_arguments(name, function, arguments)
         whole = value_and_grad(function, argnums(options)) if grad else function

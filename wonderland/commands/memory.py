@@ -13,7 +13,7 @@ from ..compiler.jit.inspection import Inspection
 from ..compiler.plan.memory import Memory
 from ..compiler.settings import memory_budget
 from ..models.data import MissingExtra
-from . import functions, tasks
+from . import functions, recipes
 from .line import Misuse, missing_file
 from .user_file import names_function
 
@@ -35,11 +35,12 @@ def run(options: argparse.Namespace) -> int:
 
 def inspected(options: argparse.Namespace) -> Inspection:
     with memory_budget(options.budget or None):
-        if names_function(options.target):
+        if names_function(options.target) and not recipes.names_recipe(options.target):
             return functions.function_inspection(options)
         if options.arg or options.grad:
             raise Misuse(f"{options.target}: --arg and --grad are for FILE:FUNCTION")
-        return tasks.task_inspection(tasks.task_named(options.target), options.seed)
+        with recipes.chosen_recipe(options.target) as recipe:
+            return recipes.recipe_inspection(recipe, options)
 
 
 def draw(memory: Memory, path: str) -> None:

@@ -8,7 +8,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,8 +26,8 @@ def names_function(target: str) -> bool:
 
 
 @contextlib.contextmanager
-def named_function(target: str) -> Iterator[Callable[..., Any]]:
-    """The function that FILE:NAME names, such as path/model.py:loss or path/model.py:net.loss.
+def named_object(target: str, *, function: bool = False) -> Iterator[Any]:
+    """What FILE:NAME names, such as path/model.py:loss or path/model.py:net.loss.
 
     Inside of the block the file may import its neighbours, and what goes wrong in it is a Misuse
     that names its line.
@@ -41,7 +41,7 @@ def named_function(target: str) -> Iterator[Callable[..., Any]]:
             if not hasattr(found, part):
                 raise Misuse(f"{path}: {unknown('function', name, defined_functions(module))}")
             found = getattr(found, part)
-        if not callable(found) or isinstance(found, type):
+        if function and (not callable(found) or isinstance(found, type)):
             raise Misuse(
                 f"{path}: {name} is no function but {type(found).__name__}, "
                 f"there are {', '.join(defined_functions(module)) or 'none'}"

@@ -1,0 +1,97 @@
+"""Every recipe, on a few rows of its data: it learns, resumes to the bit, and its program is sound.
+
+All that is compiled in tests is proved to follow the rules of every stage (tests/conftest.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wonderland as wl
+from wonderland.compiler.ir.text import parse
+from wonderland.compiler.trace.trace import trace
+from wonderland.models import Recipe, data
+from wonderland.models.families import recipes
+from wonderland.models.training.step import first_state, training_step, with_named
+
+RECIPES = recipes()
+ROWS, STEPS = 4, 6
+
+
+@functools.lru_cache(maxsize=1)
+def sliced(name: str) -> tuple[Recipe, Any, Any, Any]:
+    """A recipe, a few rows, its first model and state; skipped where its data is not here."""
+    recipe = RECIPES[name]
+    try:
+        split = recipe.data(0)
+    except (data.MissingData, data.MissingExtra) as missing:
+        pytest.skip(str(missing))
+    few = wl.tree.map(lambda a: a[:ROWS], split.train)
+    model = recipe.init(wl.random.key(0), split)
+    return recipe, few, model, recipe.state(model) if recipe.state else None
+
+
+def trained(name: str, epochs: int, **options: Any) -> Any:
+    recipe, few, model, state = sliced(name)
+    return wl.fit(
+        recipe.loss, model, few, recipe.optimizer(recipe.rate), epochs=epochs, state=state,
+        key=wl.random.key(1), **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_learns_a_few_rows_and_resumes_to_the_bit(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "training.npz"
+    whole = trained(name, STEPS)
+    assert np.all(np.isfinite(whole.losses)) and np.min(whole.losses[1:]) < whole.losses[0]
+    trained(name, STEPS // 2, checkpoint=file)
+    resumed = trained(name, STEPS, checkpoint=file, resume=True)
+    assert whole.losses.tolist() == resumed.losses.tolist()
+    for a, b in zip(wl.tree.leaves(whole.model), wl.tree.leaves(resumed.model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_step_of_a_recipe_reads_back_from_its_text(name: str) -> None:
+    recipe, few, model, state = sliced(name)
+    optimizer = recipe.optimizer(recipe.rate)
+    step, training = training_step(recipe.loss, optimizer), first_state(model, optimizer, state)
+    graph = trace(step, training, wl.random.key(0), few).graph
+    assert str(parse(str(graph))) == str(graph)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_gradient_of_a_recipe_is_right(name: str) -> None:
+    """Along one direction of all parameters, in double precision, by complex or real steps."""
+    recipe, few, model, state = sliced(name)
+    wide = wl.tree.map(lambda x: np.asarray(x, np.float64) if np.asarray(x).dtype.kind == "f" else x, (model, few, state))
+    rng = np.random.default_rng(0)
+
+    def along(t: Any) -> Any:
+        moved = wl.tree.map(lambda x, d: x + t * d if np.asarray(x).dtype.kind == "f" else x, wide[0], way)
+        found = with_named(recipe.loss, moved, wide[1], key=wl.random.key(2), state=wide[2])
+        return found[0] if isinstance(found, tuple) else found
+
+    way = wl.tree.map(lambda x: rng.normal(size=np.shape(x)), wide[0])
+    with wl.disable_jit():
+        slope = float(wl.grad(along)(0.0))
+        h = 1e-6
+        differences = [(float(along(k * h)) - float(along(-k * h))) / (2 * k * h) for k in (1, 2)]
+    richardson = (4 * differences[0] - differences[1]) / 3
+    scale = max(abs(slope), abs(differences[0] - differences[1]) * 100, 1e-3)
+    assert abs(slope - richardson) < 2e-5 * scale, (slope, richardson)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_told_in_full(name: str) -> None:
+    recipe = RECIPES[name]
+    assert recipe.about and recipe.measure and recipe.epochs > 0 and recipe.chapter
+    assert "\n" not in recipe.about and len(recipe.about) < 80
+    assert np.isfinite(recipe.stated)
+    assert dataclasses.is_dataclass(recipe)
