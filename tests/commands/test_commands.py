@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wonderland import commands
-from wonderland.commands import tasks
 from wonderland.compiler.front.functions.derivatives import stop_gradient
 from wonderland.compiler.front.numpy import mean
-from wonderland.models.families import linear
+from wonderland.models import families
+from wonderland.models.families import linear, recipes
 
 pytest.importorskip("sklearn")
 
 
-def test_training_ends_with_a_table_of_the_test_accuracy(capsys):
+def test_training_ends_with_a_table_and_leaves_model_numbers_and_curve(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert commands.main(["train", "softmax", "--epochs", "2"]) == 0
-    printed = capsys.readouterr().out
-    assert "2/2" in printed and "test accuracy" in printed
+    printed = capsys.readouterr()
+    assert "epoch 2: loss" in printed.err and "test accuracy" in printed.out
+    folder = tmp_path / "runs" / "softmax"
+    told = json.loads((folder / "result.json").read_text())
+    assert told["epochs"] == 2 and told["baseline"] < 0.2 < told["score"]
+    assert {f.name for f in folder.iterdir()} >= {"model.npz", "training.npz", "result.json"}
+    assert commands.main(["train", "softmax", "--epochs", "3", "--resume"]) == 0
+    assert json.loads((folder / "result.json").read_text())["epochs"] == 3
+    capsys.readouterr()
+    assert commands.main(["models"]) == 0
+    row = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("softmax "))
+    assert row.split()[-2] == "650"  # parameters
 
 
-def test_inspect_prints_all_stages_or_one(capsys):
+def test_inspect_prints_all_stages_or_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["inspect", "linear"]) == 0
     whole = capsys.readouterr().out
     assert commands.main(["inspect", "linear", "--stage", "trace"]) == 0
@@ -30,26 +45,78 @@ def test_inspect_prints_all_stages_or_one(capsys):
     assert one.startswith("def step(") and one.strip() in whole
 
 
-@pytest.mark.parametrize("name", tasks.TASKS)
-def test_gradients_of_the_models_are_right(name: str, capsys):
-    assert commands.main(["check", name]) == 0
+def test_profile_and_memory_are_of_the_training_step(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["profile", "linear"]) == 0
+    assert "microseconds" in capsys.readouterr().out
+    assert commands.main(["memory", "linear"]) == 0
+    assert "memory of step" in capsys.readouterr().out
+
+
+def test_gradients_of_a_model_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["check", "logistic"]) == 0
     assert "agrees with differences" in capsys.readouterr().out
 
 
-def test_a_wrong_gradient_is_found(monkeypatch, capsys):
-    def wrong(params: Any, x: Any, y: Any) -> Any:
-        error = params(x)[:, 0] - y
+def test_a_wrong_gradient_is_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(model: Any, batch: Any) -> Any:
+        error = model(batch[0])[:, 0] - batch[1]
         return mean(error * stop_gradient(error))
 
-    broken = dataclasses.replace(linear.LINEAR, loss=wrong)
-    monkeypatch.setitem(tasks.TASKS, "linear", broken)
+    broken = dataclasses.replace(recipes()["linear"], loss=wrong)
+    monkeypatch.setattr(linear, "RECIPES", (broken,))
+    assert families.recipes()["linear"] is broken
     assert commands.main(["check", "linear"]) == 1
     assert "the gradient of the loss is wrong" in capsys.readouterr().err
 
 
+RECIPE = """
+import numpy as np
+import wonderland as wl
+
+X = np.linspace(-1, 1, 32, dtype=np.float32)[:, None]
+
+MINE = wl.models.Recipe(
+    name="mine", chapter="", about="a line", epochs=9, stated=0.0, measure="error", higher=False,
+    data=lambda seed: wl.models.data.Split((X, 3 * X), (X, 3 * X)),
+    init=lambda key, split: wl.nn.Linear.init(key, 1, 1), rate=0.1,
+    loss=lambda model, batch: np.mean((model(batch[0]) - batch[1]) ** 2),
+    score=lambda model, batch: np.mean(abs(model(batch[0]) - batch[1])),
+    baseline=lambda split: float(np.mean(abs(split.test[1]))),
+    generate=lambda model, split, key, prompt: iter([prompt, " line"]),
+)
+OTHER = 3
+"""
+
+
+def test_a_recipe_of_a_users_own_file_is_trained_read_and_checked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(RECIPE)
+    for line in (
+        "train mine.py:MINE --epochs 20 --lr 0.2", "check mine.py:MINE", "profile mine.py:MINE",
+        "memory mine.py:MINE", "inspect mine.py:MINE --stage trace",
+    ):  # fmt: skip
+        assert commands.main(line.split()) == 0, capsys.readouterr()
+    capsys.readouterr()
+    assert commands.main(["generate", "mine.py:MINE", "--prompt", "a"]) == 0
+    assert capsys.readouterr().out == "a line\n"
+    assert commands.main(["train", "mine.py:OTHER"]) == 2
+    assert "a wl.models.Recipe is required, got int" in capsys.readouterr().err
+
+
 MISTAKES = {
-    "train mpl": "no model 'mpl', did you mean 'mlp'? there are mlp, linear, logistic, softmax",
-    "train": "the following arguments are required: model",
+    "train mpl": "no model 'mpl', did you mean 'mlp'? there are linear, logistic, softmax,",
+    "train": "the following arguments are required: NAME | FILE:RECIPE | all",
+    "train mlp --lr fast": "a number of 0 or more is required, got fast",
+    "train mlp --batch-size 3000": "at most the 1438 rows of the data, got 3000",
+    "train mlp --out /proc/none/x": "--out /proc/none/x: No such file or directory",
+    "train mlp --resume --out /tmp/none": "no checkpoint in /tmp/none, train without it first",
+    "generate mlp": "no model that writes 'mlp', there are alice,",
+    "generate alice --temperature hot": "a number of 0 or more is required, got hot",
+    "inspect mlp --arg f32": "mlp: a model takes no --arg, a FILE:FUNCTION does",
     "sing": "invalid choice: 'sing'",
     "train mlp --epochs none": "a number of 1 or more is required, got none",
     "train mlp --seed x": "a number of 0 or more is required, got x",

@@ -63,8 +63,8 @@ def parser() -> CommandParser:
         metavar="models | train | generate | inspect | memory | profile | run | check | ir | "
         "doctor",
     )
-    recipes.add(commands, positive, above_zero, budget)
-    generation.add(commands, positive, above_zero)
+    recipes.add(commands, positive, not_negative, budget)
+    generation.add(commands, positive, not_negative)
     stages = commands.add_parser("inspect", help="print the stages of a compiled program")
     stages.add_argument("--stage", default="all", metavar="all | NAME", help="only this stage")
     stages.add_argument("--save", metavar="FILE", help="keep the program, for ir and wl.load")
@@ -115,7 +115,7 @@ def natural_numbers(text: str) -> tuple[int, ...]:
     return tuple(natural(part) for part in text.split(","))
 
 
-def above_zero(text: str) -> float:
+def not_negative(text: str) -> float:
     try:
         number = float(text)
     except ValueError:

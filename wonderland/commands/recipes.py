@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -140,13 +141,17 @@ def train(recipe: Recipe, options: argparse.Namespace) -> int:
     base = Path(options.out or RUNS)
     folder = base / recipe.name if options.target == ALL or not options.out else base
     checkpoint = folder / "training.npz"
+    if options.resume and not checkpoint.exists():
+        raise Misuse(f"--resume: no checkpoint in {folder}, train without it first")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Misuse(f"--out {folder}: {error.strerror}") from None
-    if options.resume and not checkpoint.exists():
-        raise Misuse(f"--resume: no checkpoint in {folder}, train without it first")
-    with settings.device(options.device), settings.memory_budget(options.memory_budget):
+    with contextlib.ExitStack() as within:
+        if options.device:
+            within.enter_context(settings.device(options.device))
+        if options.memory_budget:
+            within.enter_context(settings.memory_budget(options.memory_budget))
         found = fit(
             recipe.loss, given.model, given.split.train, given.optimizer, epochs=given.epochs,
             batch_size=given.batch_size, key=random.key(options.seed), state=given.state,
@@ -154,7 +159,7 @@ def train(recipe: Recipe, options: argparse.Namespace) -> int:
             checkpoint=checkpoint, resume=options.resume, progress=True,
         )  # fmt: skip
     numbers = numbers_of(given, found, options.seed)
-    keep(given, found, numbers, folder)
+    write_results(given, found, numbers, folder)
     print(result_table(numbers))
     if found.stopped == "interrupted":
         print(f"interrupted: --resume goes on from {folder}", file=sys.stderr)
@@ -163,8 +168,9 @@ def train(recipe: Recipe, options: argparse.Namespace) -> int:
 
 
 def numbers_of(given: Prepared, found: Fit, seed: int) -> dict[str, Any]:
-    recipe, steps = given.recipe, max(len(found.losses), 1)
-    trained = sum(e.seconds for e in found.history)
+    recipe = given.recipe
+    epoch = statistics.median([e.seconds for e in found.history] or [0.0])
+    steps = max((e.steps for e in found.history), default=1)
     return {
         "recipe": recipe.name, "seed": seed, "batch_size": given.batch_size,
         "parameters": size_of(found.model), "epochs": len(found.history),
@@ -172,11 +178,11 @@ def numbers_of(given: Prepared, found: Fit, seed: int) -> dict[str, Any]:
         "baseline": float(recipe.baseline(given.split)), "stated": recipe.stated,
         "loss": found.history[-1].loss if found.history else float("nan"),
         "compile_seconds": found.compile_seconds,
-        "epoch_seconds": trained / max(len(found.history), 1), "step_seconds": trained / steps,
+        "epoch_seconds": epoch, "step_seconds": epoch / steps,
     }  # fmt: skip
 
 
-def keep(given: Prepared, found: Fit, numbers: dict[str, Any], folder: Path) -> None:
+def write_results(given: Prepared, found: Fit, numbers: dict[str, Any], folder: Path) -> None:
     """The model, the numbers, the curve and the recipe's picture, in a folder."""
     tree_files.save(folder / "model.npz", found.model)
     if found.state is not None:

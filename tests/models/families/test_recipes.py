@@ -68,17 +68,17 @@ def test_the_step_of_a_recipe_reads_back_from_its_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_gradient_of_a_recipe_is_right(name: str) -> None:
-    """Along one direction of all parameters, in double precision, by complex or real steps."""
+    """Along one direction of all parameters, in double precision, beside differences."""
     recipe, few, model, state = sliced(name)
-    wide = wl.tree.map(lambda x: np.asarray(x, np.float64) if np.asarray(x).dtype.kind == "f" else x, (model, few, state))
+    model, few, state = wl.tree.map(wide, (model, few, state))
     rng = np.random.default_rng(0)
+    way = wl.tree.map(lambda x: rng.normal(size=x.shape) if x.dtype.kind == "f" else 0, model)
 
     def along(t: Any) -> Any:
-        moved = wl.tree.map(lambda x, d: x + t * d if np.asarray(x).dtype.kind == "f" else x, wide[0], way)
-        found = with_named(recipe.loss, moved, wide[1], key=wl.random.key(2), state=wide[2])
+        moved = wl.tree.map(lambda x, d: x + t * d if x.dtype.kind == "f" else x, model, way)
+        found = with_named(recipe.loss, moved, few, key=wl.random.key(2), state=state)
         return found[0] if isinstance(found, tuple) else found
 
-    way = wl.tree.map(lambda x: rng.normal(size=np.shape(x)), wide[0])
     with wl.disable_jit():
         slope = float(wl.grad(along)(0.0))
         h = 1e-6
@@ -86,6 +86,11 @@ def test_the_gradient_of_a_recipe_is_right(name: str) -> None:
     richardson = (4 * differences[0] - differences[1]) / 3
     scale = max(abs(slope), abs(differences[0] - differences[1]) * 100, 1e-3)
     assert abs(slope - richardson) < 2e-5 * scale, (slope, richardson)
+
+
+def wide(x: Any) -> np.ndarray:
+    x = np.asarray(x)
+    return x.astype(np.float64) if x.dtype.kind == "f" else x
 
 
 @pytest.mark.parametrize("name", RECIPES)
