@@ -230,7 +230,7 @@ def run_models(options: argparse.Namespace) -> int:
 def models_table(runs: str | os.PathLike[str]) -> str:
     """Name, chapter, what is learned, measure, baseline, stated and last result."""
     head = "name", "ch.", "what", "measure", "baseline", "stated", "last", "parameters", "s/epoch"
-    lines = [head]
+    lines: list[tuple[str, ...]] = [head]
     for recipe in recipes().values():
         last: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
