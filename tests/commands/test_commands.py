@@ -108,7 +108,7 @@ def test_a_recipe_of_a_users_own_file_is_trained_read_and_checked(
 
 
 MISTAKES = {
-    "train mpl": "no model 'mpl', did you mean 'mlp'? there are linear, logistic, softmax,",
+    "train mpl": "no model 'mpl', did you mean 'mlp'? there are ",
     "train": "the following arguments are required: NAME | FILE:RECIPE | all",
     "train mlp --lr fast": "a number of 0 or more is required, got fast",
     "train mlp --batch-size 3000": "at most the 1438 rows of the data, got 3000",

@@ -137,7 +137,7 @@ MISTAKES = {
     "check model.py:heads --arg i32": "check: a float argument is required, try: --arg f32[3]",
     "inspect model.py:heads --arg f32 --stage fuze": "no stage 'fuze', did you mean 'fuse'?",
     "inspect model.py:heads --arg f32 --save no/x": "no/x: No such file or directory",
-    "inspect mpl": "no model 'mpl', did you mean 'mlp'? there are linear, logistic,",
+    "inspect mpl": "no model 'mpl', did you mean 'mlp'? there are",
     "inspect mlp --grad": "mlp: --grad and --save are for FILE:FUNCTION",
     "check mlp --arg f32": "mlp: a model takes no --arg, a FILE:FUNCTION does",
 }  # fmt: skip
