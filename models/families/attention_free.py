@@ -20,7 +20,7 @@ import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
 from wonderland.models.families.linear_attention import Reader
-from wonderland.models.families.recurrent import bits, generate, text_loss, unigram
+from wonderland.models.families.recurrent_text import bits, generate, text_loss, unigram
 
 
 @nn.layer
@@ -93,7 +93,7 @@ RECIPES = (
         name="attention_free",
         chapter="13",
         about="an attention-free transformer of local places reads six novels by characters",
-        data=partial(data.novels, length=LENGTH, train_rows=32 * 1000, test_rows=512),
+        data=partial(data.novels, length=LENGTH, train_rows=32 * 1500, test_rows=512),
         init=lambda key, split: Reader.init(
             key, lambda key: AFT.init(key, SIZE, 32, LENGTH), len(split.names), SIZE
         ),
@@ -103,7 +103,7 @@ RECIPES = (
         higher=False,
         baseline=unigram,
         stated=2.33,
-        rate=4e-3,
+        rate=6e-3,
         epochs=1,
         batch_size=32,
         generate=generate,

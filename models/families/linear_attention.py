@@ -20,7 +20,7 @@ from typing import Any, Self
 import wonderland.numpy as np
 from wonderland import lax, nn, random
 from wonderland.models import Recipe, data
-from wonderland.models.families.recurrent import bits, generate, text_loss, unigram
+from wonderland.models.families.recurrent_text import bits, generate, text_loss, unigram
 
 
 def feature(x: Any) -> Any:
@@ -187,7 +187,7 @@ RECIPES = (
         name="linear_attention",
         chapter="11, 13",
         about="linear attention reads six novels, a character at a time",
-        data=partial(data.novels, length=128, train_rows=16 * 1000, test_rows=256),
+        data=partial(data.novels, length=128, train_rows=16 * 1200, test_rows=256),
         init=lambda key, split: Reader.init(
             key, lambda key: LinearAttention.init(key, SIZE, heads=4), len(split.names), SIZE
         ),
@@ -197,7 +197,7 @@ RECIPES = (
         higher=False,
         baseline=unigram,
         stated=2.63,
-        rate=4e-3,
+        rate=6e-3,
         epochs=1,
         batch_size=16,
         generate=generate,

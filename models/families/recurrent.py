@@ -1,28 +1,28 @@
 """Recurrent networks: s_t = f(s_{t-1}, x_t), y_t = g(s_t), a state that has read what came before.
 
-Three kinds of f, RNN, GRU and LSTM, read spoken vowels of unequal lengths and name the speaker;
-an LSTM reads novels and gives the odds of the next character; a GRU foretells sunspots.
+Three kinds of f, RNN, GRU and LSTM, read spoken vowels of unequal lengths and name the speaker; a
+GRU foretells sunspots. `recurrent_text` has an LSTM that reads novels.
 
     wonderland train lstm_vowels
-    wonderland generate lstm_novels --prompt "It is a truth"
 
 Source: Elman, Finding structure in time, 1990; Hochreiter and Schmidhuber, Long short-term memory,
-1997; Cho and others, Learning phrase representations using RNN encoder-decoder, 2014; of
-characters: Graves, Generating sequences with recurrent neural networks, 2013.
+1997; Cho and others, Learning phrase representations using RNN encoder-decoder, 2014.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 
-import wonderland as wl
+import numpy
+
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
 
-TEMPERATURE = 0.8  # of characters that are drawn: the likely ones more often than by the model
+UNIT, READ = 50.0, 22  # sunspots: a usual change; two cycles of eleven years
+LAST_YEAR = 2008
 
 # ---------------------------------------------------------------- a class of a whole sequence
 
@@ -71,79 +71,6 @@ def majority(split: data.Split) -> float:
     return float(np.mean(asked == np.argmax(np.bincount(labels))))
 
 
-# ---------------------------------------------------------------- the next character of a text
-
-
-@nn.layer
-class Characters:
-    """Logits of the character that follows each one."""
-
-    embedding: nn.Embedding
-    recurrent: nn.LSTM
-    head: nn.Linear
-
-    @classmethod
-    def init(cls, key: Any, characters: int, size: int, layers: int = 1) -> Self:
-        keys = random.split(key, 3)
-        return cls(
-            nn.Embedding.init(keys[0], characters, size),
-            nn.LSTM.init(keys[1], size, size, layers=layers),
-            nn.Linear.init(keys[2], size, characters),
-        )
-
-    def __call__(self, ids: Any) -> Any:
-        """Logits [batch, time, characters] of ids [batch, time]."""
-        return self.head(self.recurrent(self.embedding(ids))[0])
-
-    def start(self, batch: int) -> Any:
-        """The state before a text."""
-        return self.recurrent.start(batch)
-
-    def step(self, state: Any, ids: Any) -> tuple[Any, Any]:
-        """The state after one character of each text, and the logits of the next."""
-        state, y = self.recurrent.step(state, self.embedding(ids))
-        return state, self.head(y)
-
-
-@wl.jit
-def following(model: Any, state: Any, ids: Any, key: Any) -> tuple[Any, Any, Any]:
-    """One character of a text: the state after it, one drawn to follow, and another key."""
-    state, logits = model.step(state, ids)
-    key, now = random.split(key)
-    return state, random.categorical(now, logits / TEMPERATURE), key
-
-
-def generate(model: Any, split: data.Split, key: Any, prompt: str) -> Iterator[str]:
-    """Characters drawn one after the other, without an end, by any model of `start` and `step`.
-
-    The state is all that is kept of prompt and text. What the alphabet has not is left out.
-    """
-    known = {name: place for place, name in enumerate(split.names)}
-    ids: Any = None
-    state = model.start(1)
-    for place in [known[c] for c in "\n" + prompt if c in known]:
-        state, ids, key = following(model, state, np.array([place], np.int32), key)
-    while True:
-        yield split.names[int(ids[0])]
-        state, ids, key = following(model, state, ids, key)
-
-
-def text_loss(model: Any, ids: Any) -> Any:
-    """Mean cross-entropy of the characters of each row but the first, in nats."""
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(model(ids[:, :-1]), ids[:, 1:]))
-
-
-def bits(model: Any, ids: Any) -> Any:
-    """The same in bits: what coding a character by the model would take."""
-    return text_loss(model, ids) / np.log(2)
-
-
-def unigram(split: data.Split) -> float:
-    """Bits a character by the frequency of each alone, counted in the part to train on."""
-    counts = np.bincount(split.train.ravel(), minlength=len(split.names)) + 1.0
-    return float(-np.mean(np.log2(counts / counts.sum())[split.test[:, 1:]]))
-
-
 # ---------------------------------------------------------------- the next number of a series
 
 
@@ -158,7 +85,10 @@ class Forecaster:
     def init(cls, key: Any, size: int) -> Self:
         first, last = random.split(key)
         zeros = nn.initializers.zeros  # so that it begins as the trivial forecast
-        return cls(nn.GRU.init(first, 1, size), nn.Linear.init(last, size, 1, initializer=zeros))
+        return cls(
+            nn.GRU.init(first, 1, size),
+            nn.Linear.init(last, size, 1, initializer=zeros),
+        )
 
     def __call__(self, x: Any) -> Any:
         """[batch, time] of [batch, time]"""
@@ -175,7 +105,35 @@ def last_value(split: data.Split) -> float:
     return float(forecast_error(lambda x: x, split.test))
 
 
-UNIT, READ = 50.0, 22  # a usual change; two cycles of eleven years
+def continued(model: Forecaster, x: Any, steps: int) -> Any:
+    """The series, and as many steps more, each foretold by those before it."""
+    for _ in range(steps):
+        x = np.concatenate([x, model(x)[:, -1:]], 1)
+    return x
+
+
+def sunspot_picture(model: Forecaster, split: data.Split) -> Any:
+    """The last years: measured, foretold a year ahead, and foretold from what was foretold."""
+    from matplotlib.figure import Figure
+
+    x = split.test[-1:]
+    years = numpy.arange(x.shape[1]) - x.shape[1] + 1 + LAST_YEAR
+    known = x.shape[1] - READ
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(years, x[0], "black", linewidth=0.8, label="measured")
+    axes.plot(years[READ + 1 :], numpy.asarray(model(x))[0, READ:-1], label="a year ahead")
+    ahead = numpy.asarray(continued(model, x[:, :known], READ))[0]
+    axes.plot(
+        years[known - 1 :],
+        ahead[known - 1 :],
+        "--",
+        label=f"from {years[known - 1]} on",
+    )
+    axes.set(xlabel="year", ylabel="sunspots")
+    axes.legend()
+    return figure
+
 
 VOWELS = tuple(
     Recipe(
@@ -199,23 +157,6 @@ VOWELS = tuple(
         (nn.LSTM, "an", 0.984),
     )
 )
-NOVELS = Recipe(
-    name="lstm_novels",
-    chapter="13",
-    about="An LSTM reads six novels, a character at a time",
-    data=partial(data.novels, length=64, train_rows=16 * 3200, test_rows=512),
-    init=lambda key, split: Characters.init(key, len(split.names), 128),
-    loss=text_loss,
-    score=bits,
-    measure="bits a character",
-    higher=False,
-    baseline=unigram,
-    stated=2.12,
-    rate=1e-2,
-    epochs=1,
-    batch_size=16,
-    generate=generate,
-)
 SUNSPOTS = Recipe(
     name="gru_sunspots",
     chapter="8, 13",
@@ -231,5 +172,6 @@ SUNSPOTS = Recipe(
     rate=1e-2,
     epochs=40,
     batch_size=32,
+    picture=sunspot_picture,
 )
-RECIPES = (*VOWELS, NOVELS, SUNSPOTS)
+RECIPES = (*VOWELS, SUNSPOTS)

@@ -12,6 +12,7 @@ import wonderland as wl
 from wonderland import nn
 from wonderland.models import data
 from wonderland.models.families import recurrent as r
+from wonderland.models.families import recurrent_text as rt
 
 rng = np.random.default_rng(0)
 CLOSE: Any = {"rtol": 0, "atol": 1e-6}
@@ -35,7 +36,7 @@ def test_a_class_is_that_of_the_sequence_without_its_padding(kind: Any) -> None:
 
 
 def test_a_text_read_at_once_is_read_in_turn() -> None:
-    model, ids = r.Characters.init(KEY, 11, 8, layers=2), rng.integers(0, 11, (2, 9))
+    model, ids = rt.Characters.init(KEY, 11, 8, layers=2), rng.integers(0, 11, (2, 9))
     logits, state = model(ids), model.start(2)
     for t in range(9):
         state, now = model.step(state, ids[:, t])
@@ -43,11 +44,11 @@ def test_a_text_read_at_once_is_read_in_turn() -> None:
 
 
 def test_a_text_goes_on_by_one_key_in_one_way() -> None:
-    model = r.Characters.init(KEY, 4, 8)
+    model = rt.Characters.init(KEY, 4, 8)
     split = data.Split(None, None, tuple("abc\n"))
 
     def text(seed: int, prompt: str) -> str:
-        return "".join(islice(r.generate(model, split, wl.random.key(seed), prompt), 12))
+        return "".join(islice(rt.generate(model, split, wl.random.key(seed), prompt), 12))
 
     assert text(1, "ab") == text(1, "ab?") != text(2, "ab")
     assert len({*text(1, "")}) > 2  # a key is not used twice
@@ -57,4 +58,4 @@ def test_bits_of_characters_by_their_frequency() -> None:
     read, asked = np.array([[0, 0, 0, 1]] * 1000), np.array([[1, 0, 1]])
     split = data.Split(read, asked, ("a", "b"))
     want = -(np.log2(3 / 4) + np.log2(1 / 4)) / 2
-    assert r.unigram(split) == pytest.approx(want, abs=1e-3)
+    assert rt.unigram(split) == pytest.approx(want, abs=1e-3)
