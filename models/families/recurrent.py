@@ -152,9 +152,9 @@ VOWELS = tuple(
         batch_size=27,
     )
     for kind, article, stated in (
-        (nn.RNN, "an", 0.981),
-        (nn.GRU, "a", 0.986),
-        (nn.LSTM, "an", 0.984),
+        (nn.RNN, "an", 0.976),
+        (nn.GRU, "a", 0.984),
+        (nn.LSTM, "an", 0.978),
     )
 )
 SUNSPOTS = Recipe(
@@ -168,7 +168,7 @@ SUNSPOTS = Recipe(
     measure="mean absolute error",
     higher=False,
     baseline=last_value,
-    stated=14.0,
+    stated=13.8,
     rate=1e-2,
     epochs=40,
     batch_size=32,

@@ -244,7 +244,13 @@ class _Sequence:
         if x.ndim != 3:
             raise wrong(f"{type(self).__name__}: [batch, time, features] is required, got "
                         f"{x.ndim} axes", "x[None] for one sequence")  # fmt: skip
-        state = self.start(x.shape[0]) if state is None else state
+        begin = self.start(x.shape[0])
+        state = begin if state is None else state
+        if tree.structure(state) != tree.structure(begin):
+            raise wrong(
+                f"{type(self).__name__}: a state for each of {len(self.cells)} cells is required, "
+                f"{tree.structure(begin)}, got {tree.structure(state)}", "the layer's start(batch)"
+            )  # fmt: skip
         kept = _kept(x, lengths, mask)
         ways = 2 if self.bidirectional else 1
         layers = range(0, len(self.cells), ways)

@@ -123,3 +123,5 @@ def test_what_does_not_fit_is_said() -> None:
         layer(X[..., :3])
     with pytest.raises(ProgramError, match=r"LSTM\.step: a layer that runs forward is required"):
         layer.step(layer.start(3), X[:, 0])
+    with pytest.raises(ProgramError, match=r"LSTM: a state for each of 2 cells is required.* got"):
+        layer(X, layer.start(3)[0])
