@@ -11,12 +11,15 @@ import io
 import linecache
 import os
 import re
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wonderland import commands
 from wonderland.compiler.codegen.target import host
 from wonderland.compiler.ir.graph import Op
 from wonderland.compiler.kernel.monoid import RUNNING
@@ -38,10 +41,14 @@ def tables() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_programs_print_what_the_document_shows(document: str) -> None:
+def test_programs_print_what_the_document_shows(
+    document: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = ROOT / document
     text = path.read_text()
-    namespace: dict[str, Any] = {"__name__": "readme"}
+    module = types.ModuleType("readme")
+    monkeypatch.setitem(sys.modules, "readme", module)  # where dataclasses look names up
+    namespace = vars(module)
     found, lines = [], text.splitlines(keepends=True)
     name = Path(document).name
     linecache.cache[name] = len(text), None, lines, name  # sources name the document's lines
@@ -76,3 +83,21 @@ def test_files_that_a_document_names_exist(document: str) -> None:
     paths = [f"/{f.relative_to(ROOT)}" for f in known]
     for name in named:
         assert any(p.endswith(f"/{name.rstrip('/')}") for p in paths), f"{document}: {name}"
+
+
+def test_a_model_from_the_readme_works_in_a_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (file,) = (b for b in re.findall(r"```python\n(# \w+\.py\n.*?)```", readme, re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / file.split()[1]).write_text(file)
+    lines = re.findall(r"^    wonderland (\w+ sines\.py\S*.*?)(?: *#.*)?$", readme, re.MULTILINE)
+    assert len(lines) == 4
+    for line in lines:
+        assert commands.main(line.split()) == 0, capsys.readouterr()
+    printed = capsys.readouterr().out
+    error = re.search(r"test mean squared error\s+(\S+)", printed)
+    baseline = re.search(r"trivial baseline\s+(\S+)", printed)
+    assert error and baseline and float(error[1]) < 0.1 * float(baseline[1])
+    assert (tmp_path / "sines" / "model.npz").exists()

@@ -215,7 +215,7 @@ def result_table(numbers: dict[str, Any]) -> str:
 
 
 def _number(x: float | None) -> str:
-    return "" if x is None else f"{x:.4f}"
+    return "" if x is None else f"{x:.4g}"
 
 
 # ---------------------------------------------------------------- the table

@@ -5,8 +5,10 @@ All that is compiled in tests is proved to follow the rules of every stage (test
 
 from __future__ import annotations
 
-import dataclasses
+import ast
 import functools
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from wonderland.compiler.ir.text import parse
 from wonderland.compiler.trace.trace import trace
 from wonderland.models import Recipe, data
 from wonderland.models.families import recipes
+from wonderland.models.training import Epoch
 from wonderland.models.training.step import first_state, training_step, with_named
 
+ROOT = Path(__file__).parents[3]
 RECIPES = recipes()
 ROWS, STEPS = 4, 6
 
@@ -47,11 +51,15 @@ def trained(name: str, epochs: int, **options: Any) -> Any:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_learns_a_few_rows_and_resumes_to_the_bit(name: str, tmp_path: Path) -> None:
-    file = tmp_path / "training.npz"
-    whole = trained(name, STEPS)
+    file, half = tmp_path / "training.npz", tmp_path / "half.npz"
+
+    def heard(epoch: Epoch) -> None:
+        if epoch.number == STEPS // 2 + 1:  # the file is that of the epoch before
+            shutil.copy(file, half)
+
+    whole = trained(name, STEPS, checkpoint=file, progress=heard)
     assert np.all(np.isfinite(whole.losses)) and np.min(whole.losses[1:]) < whole.losses[0]
-    trained(name, STEPS // 2, checkpoint=file)
-    resumed = trained(name, STEPS, checkpoint=file, resume=True)
+    resumed = trained(name, STEPS, checkpoint=half, resume=True)
     assert whole.losses.tolist() == resumed.losses.tolist()
     for a, b in zip(wl.tree.leaves(whole.model), wl.tree.leaves(resumed.model), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -96,7 +104,22 @@ def wide(x: Any) -> np.ndarray:
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_told_in_full(name: str) -> None:
     recipe = RECIPES[name]
-    assert recipe.about and recipe.measure and recipe.epochs > 0 and recipe.chapter
-    assert "\n" not in recipe.about and len(recipe.about) < 80
-    assert np.isfinite(recipe.stated)
-    assert dataclasses.is_dataclass(recipe)
+    assert name.isidentifier() and recipe.measure and recipe.epochs > 0
+    assert re.fullmatch(r"\d+|[AB]", recipe.chapter)
+    assert re.fullmatch(r".{10,79}", recipe.about)
+    assert np.isfinite(recipe.stated) and recipe.stated != 0
+
+
+FAMILIES = sorted(
+    f for part in ("families", "pretrained") for f in (ROOT / "models" / part).glob("[!_]*.py")
+)
+
+
+@pytest.mark.parametrize("file", FAMILIES, ids=lambda f: f.stem)
+def test_a_family_stands_on_the_front_door_alone(file: Path) -> None:
+    """So that a user can copy it."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file.name}:{node.lineno}"
+            assert not re.match(r"wonderland\.(compiler|runtime|commands)", node.module or "")
+            assert not re.match(r"wonderland\.models\.(nn|optim|training)", node.module or "")
