@@ -28,9 +28,9 @@ def mixup(key: Any, x: Any, targets: Any, alpha: float = 0.2) -> tuple[Any, Any]
     Source: Zhang, Cisse, Dauphin, Lopez-Paz, mixup: beyond empirical risk minimization, 2018.
     """
     x, targets, share, order, _ = _mixing("mixup", key, x, targets, alpha)
-    return tuple(
-        other + share.astype(a.dtype) * (a - other) for a in (x, targets) for other in (a[order],)
-    )  # type: ignore[return-value]
+    other_x, other_targets = (np.take(a, order, axis=0) for a in (x, targets))
+    own = share.astype(targets.dtype) * (targets - other_targets)
+    return other_x + share.astype(x.dtype) * (x - other_x), other_targets + own
 
 
 @explained
@@ -56,7 +56,8 @@ def cutmix(key: Any, x: Any, targets: Any, alpha: float = 1.0) -> tuple[Any, Any
         at = np.arange(size).reshape(-1, *(1,) * (len(sizes) - axis)) + 0.5
         inside = inside & (np.abs(at - centre) < edge * size / 2)
     part = np.mean(inside.astype(targets.dtype))
-    return np.where(inside, x[order], x), targets + part * (targets[order] - targets)
+    other_x, other_targets = (np.take(a, order, axis=0) for a in (x, targets))
+    return np.where(inside, other_x, x), targets + part * (other_targets - targets)
 
 
 def _mixing(
