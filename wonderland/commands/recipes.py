@@ -40,6 +40,7 @@ from .user_file import named_object, names_function
 RUNS = "runs"  # the folder of what was trained, in that where the command is called
 CHECKED_ROWS = 4  # examples in a gradient check
 CHECKED_SCALE = 1e-3  # of its moves, which are many: small enough that no relu meets its kink
+BESIDE = 0.01  # how far from first weights gradients are checked
 ALL = "all"
 
 
@@ -283,7 +284,11 @@ def check(recipe: Recipe, options: argparse.Namespace) -> int:
     given = prepared_recipe(recipe, options)
     batch = tree.map(_wide, rows(given.split.train, slice(CHECKED_ROWS)))
     model, state = tree.map(_wide, given.model), tree.map(_wide, given.state)
-    key = random.key(options.seed)
+    key, rng = random.key(options.seed), np.random.default_rng(options.seed)
+    # beside first weights, where biases are 0 and a relu of nothing has a kink
+    model = tree.map(
+        lambda x: x + BESIDE * rng.normal(size=x.shape) if x.dtype.kind == "f" else x, model
+    )
     learned = {i: x for i, x in enumerate(tree.leaves(model)) if x.dtype.kind in "fc"}
 
     def moved(by: dict[int, Any]) -> Any:
