@@ -62,13 +62,13 @@ class Mamba:
 
     def start(self, batch: int) -> Cache:
         """The cache of nothing."""
-        width, inner = self.conv_weight.shape
-        zeros = (np.zeros((batch, n, inner), self.skip.dtype) for n in (width - 1, len(self.log_a)))
-        return tuple(zeros)  # type: ignore[return-value]
+        (width, inner), dtype = self.conv_weight.shape, self.skip.dtype
+        states = np.zeros((batch, len(self.log_a), inner), dtype)
+        return np.zeros((batch, width - 1, inner), dtype), states
 
     def __call__(self, x: Any, cache: Cache | None = None) -> tuple[Any, Cache]:
         width, states, time = len(self.conv_weight), len(self.log_a), x.shape[1]
-        before, state = self.start(len(x)) if cache is None else cache
+        before, state = cache or (self.start(len(x))[0], None)
         u, gate = np.split(self.up(x), 2, axis=-1)
         seen = np.concatenate([before, u], axis=1)
         taps = (seen[:, i : i + time] * self.conv_weight[i] for i in range(width))
@@ -105,7 +105,7 @@ class MambaModel:
         return tuple(mixer.start(batch) for mixer in self.mixers)
 
     def __call__(self, tokens: Any, caches: Any = None) -> tuple[Any, tuple[Cache, ...]]:
-        x, after, caches = self.embedding(tokens), [], caches or self.start(len(tokens))
+        x, after, caches = self.embedding(tokens), [], caches or (None,) * len(self.mixers)
         for norm, mixer, cache in zip(self.norms, self.mixers, caches, strict=True):
             y, cache = mixer(norm(x), cache)
             x, after = x + y, [*after, cache]
