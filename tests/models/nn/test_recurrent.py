@@ -105,6 +105,12 @@ def test_gradients_flow_through_time_and_stop_at_padding(kind: Any, options: Any
     assert (np.any(slopes, -1) == (np.arange(5) < LENGTHS[:, None])).all()
 
 
+def test_a_gradient_through_time_is_a_power_of_the_states_matrix() -> None:
+    layer = made(nn.RNN, activation=nn.identity)
+    slopes = wl.jacrev(lambda h: layer(X[:1], (h[None],))[1][0][0])(np.ones(6))
+    same(slopes, np.linalg.matrix_power(layer.cells[0].weight_hh, 5).T)
+
+
 def test_dropout_is_between_layers_and_takes_a_key() -> None:
     layer = made(nn.GRU, layers=2, dropout=0.5)
     whole = layer(X)
