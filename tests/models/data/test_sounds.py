@@ -38,7 +38,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             path = tmp_path / "usr/share/asterisk/sounds" / voice / f"{name}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             with wave.open(str(path), "wb") as file:
-                file.setnchannels(1), file.setsampwidth(2), file.setframerate(8000)
+                file.setparams((1, 2, 8000, 0, "NONE", ""))
                 count = 2000 + 100 * j
                 file.writeframes(np.full(count, 100 * (i + 1) * (-1) ** j, "<i2").tobytes())
     monkeypatch.setenv("WONDERLAND_DATA", str(tmp_path))

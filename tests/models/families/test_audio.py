@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import pytest
 
 import wonderland as wl
+from wonderland.models import data
 from wonderland.models.families import audio
 from wonderland.models.families.audio import Transcriber, edit_distance, log_mel, mel_filters
 
@@ -69,3 +71,15 @@ def test_training_needs_a_key_to_be_random_and_hears_greedily():
     text = best[kept]
     want = edits(tuple(text), (1, 2)) / 2
     np.testing.assert_allclose(audio.score(MODEL, batch), want)
+
+
+def test_a_prompt_chooses_clips_whose_words_and_spectrum_are_shown():
+    samples = rng.normal(size=(3, 1600)).astype(np.float32)
+    letters = np.array([[1, 2], [3, 0], [2, 1]], np.int32)
+    part = samples, np.full(3, 1600, np.int32), letters, np.array([2, 1, 2], np.int32)
+    split = data.Split(part, part, ("", "a", "b", "c", "d"))
+    lines = list(audio.transcripts(MODEL, split, None, "B"))
+    assert [line.split(" -> ")[0] for line in lines] == ["ab", "ba"]
+    pytest.importorskip("matplotlib")
+    titles = [axes.get_title() for axes in audio.heard_clips(MODEL, split).axes]
+    assert titles == ["ab\n", "c\n", "ba\n"]

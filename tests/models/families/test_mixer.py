@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from wonderland.models.families import transformer
 from wonderland.models.families.mixer import (
     Block,
     Convolution,
@@ -57,3 +58,11 @@ def test_a_window_of_one_channel_sees_no_other():
     other[..., 2] += 1
     changed = np.any(np.abs(mix(other) - mix(X)) > 1e-6, axis=(0, 1, 2))
     np.testing.assert_array_equal(changed, np.arange(6) == 2)
+
+
+def test_with_attention_the_block_is_a_transformers():
+    theirs = transformer.Block.init(KEY, 6, 2)
+    ours = Block(theirs.attention_norm, theirs.attention, theirs.mlp_norm, theirs.mlp)
+    tokens = X.reshape(2, 12, 6)
+    np.testing.assert_array_equal(ours(tokens), theirs(tokens))
+    assert np.max(np.abs(ours(tokens) - tokens)) > 0.1
