@@ -128,9 +128,14 @@ def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
         (lhs, left_at, left_batch), (rhs, right_at, right_batch) = sides
         contracting, batching = ((left_at,), (right_at,)), (left_batch, right_batch)
         op = replace(op, contracting=contracting, batching=batching)
-    if small(op, lhs, rhs):
+    if small(op, lhs, rhs) and not of_channels(op, lhs):
         return as_sum(op, lhs, rhs)
     return apply(op, lhs, rhs)
+
+
+def of_channels(op: DotGeneral, lhs: Value) -> bool:
+    """Whether its batches are channels of windows: side by side, they are lanes of one kernel."""
+    return len(op.contracting[0]) > 1 and bool(op.batching[0]) and reads_windows(lhs)
 
 
 def small(op: DotGeneral, lhs: Value, rhs: Value) -> bool:

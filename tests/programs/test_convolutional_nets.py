@@ -111,3 +111,14 @@ def test_no_kernel_of_a_depthwise_layer_stores_channels_apart_that_it_reads_toge
         (channel,) = re.findall(r"for (\w+) in parallel\(16\)", kernel)
         (place,) = re.findall(r"y0\[(.*?)\] =", kernel)
         assert channel in place.split(" + "), kernel
+
+
+def test_a_depthwise_layer_of_few_places_is_a_product_whose_channels_are_lanes() -> None:
+    """Sums of so few products each would be kernels of their own; here all channels are one's."""
+
+    def layer(x: Any, w: Any) -> Any:
+        return relu(conv(x, w, groups=24))
+
+    stages = wl.jit(layer).inspect(np.ones((1, 7, 7, 24)), np.ones((3, 3, 1, 24)))
+    kernels = [k for k in stages["fuse"].split("\n\n") if k.startswith("def product")]
+    assert len(kernels) == 1
