@@ -48,7 +48,7 @@ class Distribution:
     @eager("self", "key")
     def sample(self, key: Any, shape: Any = ()) -> Any:
         """Draws [*shape, *batch_shape, *event_shape], of the dtype of the parameters, float32
-        where they are Python's numbers; whole numbers are int32.
+        where they are numbers; whole numbers are int32.
 
         Draws of real numbers have derivatives in the parameters (a mixture's have none).
         """
@@ -167,8 +167,10 @@ def dtype_of(*parameters: Any) -> Any:
 
 
 def _chosen(*parameters: Any) -> list[Any]:
-    traced = (tracer(p) for p in parameters if p is not None)
-    return [p.dtype for p in traced if p.type.is_float and not p.weak]
+    """The dtypes of typed floats; where there are none, of arrays: they are more than numbers."""
+    traced = [x for p in parameters if p is not None and (x := tracer(p)).type.is_float]
+    typed = [x.dtype for x in traced if not x.weak]
+    return typed or [x.dtype for x in traced if x.ndim]
 
 
 def one_of(name: str, **parameters: Any) -> None:

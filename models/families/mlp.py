@@ -1,13 +1,19 @@
-"""A multilayer perceptron: x -> W_n f(... f(W_1 x + b_1) ...) + b_n, on handwritten digits.
+"""A multilayer perceptron: x -> W_n f(... f(W_1 x + b_1) ...) + b_n, f a function of numbers.
 
-wonderland train mlp
+f is relu, or any of nn's; or it is learned: of x where x > 0, else slope * x.
+
+Source: Scardapane, Alice's adventures in a differentiable wonderland, chapter 5; He et al., Delving
+deep into rectifiers, 2015.
+Train: wonderland train mlp | letters
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
+
+import numpy
 
 import wonderland.numpy as np
 from wonderland import nn, random
@@ -27,30 +33,54 @@ def init(key: Any, sizes: Sequence[int]) -> Model:
     )
 
 
-def forward(model: Model, x: Any) -> Any:
-    """Logits of each example: linear layers with relu between them."""
+def forward(model: Model, x: Any, activation: Callable[[Any], Any] = nn.relu) -> Any:
+    """Logits of each example: linear layers with the activation between them."""
     *hidden, last = model
     for layer in hidden:
-        x = nn.relu(layer(x))
+        x = activation(layer(x))
     return last(x)
 
 
-def loss(model: Model, batch: Any) -> Any:
+@nn.layer
+class LearnedRectifiers:
+    """A perceptron whose units have slopes of their own below 0, which are learned"""
+
+    layers: Model
+    slopes: tuple[Any, ...]
+
+    @classmethod
+    def init(cls, key: Any, sizes: Sequence[int]) -> LearnedRectifiers:
+        slopes = tuple(np.full(n, 0.25, np.float32) for n in sizes[1:-1])
+        return cls(init(key, sizes), slopes)
+
+    def __call__(self, x: Any) -> Any:
+        *hidden, last = self.layers
+        for layer, slope in zip(hidden, self.slopes, strict=True):
+            x = nn.leaky_relu(layer(x), slope)
+        return last(x)
+
+
+def logits(model: Any, x: Any) -> Any:
+    """Of either model."""
+    return forward(model, x) if isinstance(model, tuple) else model(x)
+
+
+def loss(model: Any, batch: Any) -> Any:
     """Mean cross-entropy with integer labels."""
     x, y = batch
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(forward(model, x), y))
+    return np.mean(nn.softmax_cross_entropy_with_integer_labels(logits(model, x), y))
 
 
-def accuracy(model: Model, batch: Any) -> Any:
+def accuracy(model: Any, batch: Any) -> Any:
     """The part of the labels that are predicted."""
     x, y = batch
-    return nn.accuracy(forward(model, x), y)
+    return nn.accuracy(logits(model, x), y)
 
 
 def majority(split: data.Split) -> float:
     """The accuracy of always guessing the commonest class."""
     (_, train), (_, test) = split.train, split.test
-    return float(np.mean(test == np.argmax(np.bincount(train))))
+    return float(numpy.mean(test == numpy.argmax(numpy.bincount(train))))
 
 
 RECIPES = (
@@ -64,8 +94,23 @@ RECIPES = (
         score=accuracy,
         measure="accuracy",
         baseline=majority,
-        stated=0.983,
+        stated=0.981,
         epochs=30,
         batch_size=64,
+    ),
+    Recipe(
+        name="letters",
+        chapter="5",
+        about="a perceptron of learned rectifiers tells 26 printed letters by 16 numbers",
+        data=data.letters,
+        init=lambda key, split: LearnedRectifiers.init(key, (16, *HIDDEN, 26)),
+        loss=loss,
+        score=accuracy,
+        measure="accuracy",
+        baseline=majority,
+        stated=0.972,
+        rate=3e-3,
+        epochs=30,
+        batch_size=128,
     ),
 )

@@ -247,6 +247,16 @@ def test_a_distribution_goes_through_every_transformation() -> None:
     np.testing.assert_allclose(drawn, other.sample(wl.random.key(0), (3,)), rtol=1e-6)
 
 
+def test_draws_are_the_same_within_a_trace_and_outside() -> None:
+    """Of arrays that nobody typed too, and of numbers."""
+    key, wide = wl.random.key(0), np.zeros(3)
+    for d in (ds.Normal(wide), ds.Normal(wide.astype(F32)), ds.Normal(0.0, 2.0)):
+        inside = wl.jit(lambda d=d: d.sample(key, (2,)), disable_jit=True)()
+        found = d.sample(key, (2,))
+        assert inside.dtype == found.dtype == (np.float64 if d.loc is wide else F32)
+        np.testing.assert_array_equal(inside, found)
+
+
 @pytest.mark.parametrize(
     "make",
     [
