@@ -65,7 +65,7 @@ class Block:
 
     attention: nn.MultiHeadAttention
     attention_norm: Any
-    cross: nn.MultiHeadAttention | None
+    cross: Any  # attention to a memory, or None
     cross_norm: Any
     mlp: Any
     mlp_norm: Any
@@ -112,7 +112,7 @@ class Block:
         return norm(x + y) if self.post else x + y
 
     def step(
-        self, x: Any, cache: nn.KeyValueCache, memory: nn.KeyValueCache | None = None, *,
+        self, x: Any, cache: nn.KeyValueCache, memory: Any = None, *,
         memory_mask: Any = None, bias: Any = None,
     ) -> tuple[Any, nn.KeyValueCache]:  # fmt: skip
         """The next tokens after those of the cache, as a causal call gives them."""

@@ -112,19 +112,20 @@ def generate(
         return random.categorical(now, logits[0, 0] / temperature), caches, key
 
     ids = [place[c] for c in prompt or "\n"]
-    fresh, read = ids[-model.length :], 0
+    caches: Any = None
+    drawn: Any = None
+    room, again = 0, model.length
     while True:
-        caches, read = model.caches(1), len(fresh)
-        for k in fresh:
+        if room:
+            unread = ids[-1:]
+        else:
+            caches, room, unread = model.caches(1), model.length, ids[-again:]
+            again = model.length // 2
+        for k in unread:
             drawn, caches, key = turn(model, np.int32(k), caches, key)
-        while True:
-            ids.append(int(drawn))
-            yield split.names[ids[-1]]
-            if read == model.length:
-                break
-            drawn, caches, key = turn(model, np.int32(ids[-1]), caches, key)
-            read += 1
-        fresh = ids[-model.length // 2 :]
+        room -= len(unread)
+        ids.append(int(drawn))
+        yield split.names[ids[-1]]
 
 
 RECIPES = (

@@ -63,11 +63,11 @@ class MultiHeadAttention:
         inner = size // heads * groups
         memory_size = size if memory_size is None else memory_size
         sizes = (size, size), (memory_size, inner), (memory_size, inner), (size, size)
-        keys = random.split(key, 4)
-        parts = (
-            Linear.init(k, *s, bias=bias, dtype=dtype) for k, s in zip(keys, sizes, strict=True)
+        query, keys, values, out = (
+            Linear.init(k, *pair, bias=bias, dtype=dtype)
+            for k, pair in zip(random.split(key, 4), sizes, strict=True)
         )
-        return cls(*parts, heads, groups, rotary)
+        return cls(query, keys, values, out, heads, groups, rotary)
 
     def __call__(
         self, x: Any, memory: Any = None, *, mask: Any = None, bias: Any = None,
