@@ -13,6 +13,7 @@ words: Lewis and others, BART, 2020.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Self
 
 import wonderland as wl
@@ -136,6 +137,33 @@ def generate(model: EncoderDecoder, split: data.Split, key: Any, prompt: str) ->
         yield " "
 
 
+def alignment(model: EncoderDecoder, source: Any, ids: Any) -> Any:
+    """How much the last decoder block takes of each letter for each phoneme, by head."""
+    memory, seen = model.read(source)
+    x = model.positions.add(model.embed(ids), np.arange(ids.shape[1]))
+    *blocks, last = model.writers
+    for block in blocks:
+        x = block(x, memory, memory_mask=seen, causal=True)
+    x = last.residual(last.attention_norm, partial(last.attention, causal=True), x)
+    return last.cross.weights(last.cross_norm(x), memory, mask=seen)
+
+
+def picture(model: EncoderDecoder, split: data.Split, word: str = "wonderland") -> Any:
+    """Which letters a phoneme comes from: the mean over heads of cross attention."""
+    from matplotlib.figure import Figure  # heavy, and optional
+
+    source = np.array([[split.names.index(c) for c in word]], np.int32)
+    written = model.write(source, data.STOP)[0].tolist()
+    said = written[: written.index(data.STOP) + 1] if data.STOP in written else written
+    weights = alignment(model, source, np.array([[data.STOP, *said[:-1]]], np.int32))
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(np.mean(weights, axis=1)[0], cmap="Blues")
+    axes.set_xticks(range(len(word)), list(word))
+    axes.set_yticks(range(len(said)), [split.names[k].replace("\n", "end") for k in said])
+    return figure
+
+
 RECIPES = (
     Recipe(
         name="encoder_decoder",
@@ -154,5 +182,6 @@ RECIPES = (
         epochs=2,
         batch_size=128,
         generate=generate,
+        picture=picture,
     ),
 )

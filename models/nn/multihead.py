@@ -79,14 +79,19 @@ class MultiHeadAttention:
         [batch, heads, queries, keys]. `causal` keeps from each what comes after it. `positions` are
         those that rotary turns by, 0 and on without.
         """
-        if memory is not None and self.rotary is not None:
-            raise wrong(
-                "MultiHeadAttention: no rotary is required where there is a memory, got base "
-                f"{self.rotary}"
-            )
-        q = self._turned(self._apart(self.query(x), self.heads), positions)
-        k, v = self._seen(x if memory is None else memory, positions)
+        q, k, v = self._sides(x, memory, positions)
         return self._joined(dot_product_attention(q, k, v, bias, mask, is_causal=causal))
+
+    def weights(
+        self, x: Any, memory: Any = None, *, mask: Any = None, bias: Any = None,
+        causal: bool = False, positions: Any = None,
+    ) -> Any:  # fmt: skip
+        """How much each head takes of each key for a query: [batch, heads, queries, keys]."""
+        q, k, _ = self._sides(x, memory, positions)
+        keys = k.shape[1]
+        each = np.broadcast_to(np.eye(keys, dtype=k.dtype)[:, None], (*k.shape[:3], keys))
+        found = dot_product_attention(q, k, each, bias, mask, is_causal=causal)
+        return np.moveaxis(found, 2, 1)
 
     def cache(self, batch: int, length: int, dtype: Any = None) -> KeyValueCache:
         """Room for `length` elements, none of which is known."""
@@ -123,6 +128,15 @@ class MultiHeadAttention:
         """Attention to a memory that is remembered."""
         q = self._apart(self.query(x), self.heads)
         return self._joined(dot_product_attention(q, cache.keys, cache.values, bias, mask))
+
+    def _sides(self, x: Any, memory: Any, positions: Any) -> tuple[Any, Any, Any]:
+        if memory is not None and self.rotary is not None:
+            raise wrong(
+                "MultiHeadAttention: no rotary is required where there is a memory, got base "
+                f"{self.rotary}"
+            )
+        q = self._turned(self._apart(self.query(x), self.heads), positions)
+        return q, *self._seen(x if memory is None else memory, positions)
 
     def _apart(self, x: Any, heads: int) -> Any:
         return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads)

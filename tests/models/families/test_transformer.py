@@ -11,7 +11,7 @@ import pytest
 import wonderland as wl
 from wonderland import nn
 from wonderland.models import data
-from wonderland.models.families import transformer_decoder
+from wonderland.models.families import transformer_decoder, transformer_seq2seq
 from wonderland.models.families.transformer import Block, Encoder, Kind
 from wonderland.models.families.transformer_decoder import Decoder
 from wonderland.models.families.transformer_seq2seq import EncoderDecoder
@@ -110,6 +110,14 @@ def test_a_decoder_sees_its_source_and_not_what_fills_it() -> None:
     assert not np.allclose(run(model, np.array([[5, 4, 3, 0, 0]]), ids), first, atol=1e-3)
     ids[:, 3:] = 2
     np.testing.assert_array_equal(run(model, np.array([[3, 4, 5]]), ids)[:, :3], first[:, :3])
+
+
+def test_alignment_is_the_part_of_each_letter_in_each_phoneme() -> None:
+    model, source = translator(), np.array([[3, 4, 5, 0, 0]])
+    weights = run(transformer_seq2seq.alignment, model, source, rng.integers(2, 11, (1, 6)))
+    assert weights.shape == (1, 4, 6, 5)
+    np.testing.assert_allclose(np.sum(weights, -1), np.ones((1, 4, 6)), rtol=1e-5)
+    assert not np.any(np.asarray(weights)[..., 3:])
 
 
 def test_text_goes_on_beyond_a_window_and_is_the_same_for_one_key() -> None:

@@ -60,6 +60,16 @@ def test_what_comes_later_changes_nothing_where_attention_is_causal() -> None:
     assert not np.allclose(own(X)[:, :4], own(other)[:, :4])
 
 
+def test_weights_are_what_values_are_summed_by() -> None:
+    own = attention(kv_heads=2, rotary=100.0)
+    weights = own.weights(X, causal=True)
+    np.testing.assert_allclose(np.sum(weights, -1), np.ones((2, 4, 6)), **CLOSE)
+    assert not np.any(np.triu(weights, 1))
+    values = np.repeat(heads(own.value, X, 2), 2, axis=1)
+    y = np.moveaxis(weights @ values, 1, 2).reshape(X.shape)
+    np.testing.assert_allclose(y @ own.out.weight + own.out.bias, own(X, causal=True), **CLOSE)
+
+
 @pytest.mark.parametrize("options", [{}, {"kv_heads": 2, "rotary": 100.0}])
 def test_steps_by_one_program_are_the_causal_call(options: dict[str, Any]) -> None:
     own, traces = attention(**options), 0
