@@ -102,8 +102,8 @@ def generate(
     window is full, when the later half of it is read again as the beginning of the next.
     """
     place = {c: k for k, c in enumerate(split.names)}
-    if unknown := set(prompt) - set(place):
-        raise ValueError(f"generate: characters of the novels are required, got {unknown}")
+    if unknown := "".join(sorted(set(prompt) - set(place))):
+        raise wl.ProgramError(f"generate: characters of the novels are required, got {unknown!r}")
 
     @partial(wl.jit, donate_argnums=2)
     def turn(model: Decoder, last: Any, caches: Any, key: Any) -> Any:

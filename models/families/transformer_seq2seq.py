@@ -130,7 +130,9 @@ def generate(model: EncoderDecoder, split: data.Split, key: Any, prompt: str) ->
     write = wl.jit(lambda model, source: model.write(source, data.STOP))
     for word in prompt.lower().split():
         if not (word.isascii() and word.isalpha() and len(word) <= longest):
-            raise ValueError(f"generate: words of a to z, {longest} or fewer, got {word!r}")
+            raise wl.ProgramError(
+                f"generate: words of at most {longest} letters a to z are required, got {word!r}"
+            )
         ids = [place[c] for c in word] + [0] * (longest - len(word))
         said = [split.names[k] for k in write(model, np.array([ids], np.int32))[0].tolist()]
         yield from said[: said.index(split.names[data.STOP])] if "\n" in said else said

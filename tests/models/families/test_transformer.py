@@ -120,10 +120,18 @@ def test_alignment_is_the_part_of_each_letter_in_each_phoneme() -> None:
     assert not np.any(np.asarray(weights)[..., 3:])
 
 
+def test_words_are_said_one_by_one_and_others_are_named() -> None:
+    model, split = translator(), data.Split((np.zeros((1, 5)),), (), ("", "\n", *"abcdefghi"))
+    said = "".join(transformer_seq2seq.generate(model, split, KEY, "Abc hid"))
+    assert said.count(" ") == 2 and "\n" not in said
+    with pytest.raises(wl.ProgramError, match=r"at most 5 letters a to z are required, got 'ab1'"):
+        list(transformer_seq2seq.generate(model, split, KEY, "ab1"))
+
+
 def test_text_goes_on_beyond_a_window_and_is_the_same_for_one_key() -> None:
     model, split = decoder(), data.Split(np.zeros((1, 10)), np.zeros((1, 10)), tuple("abcdefghijk"))
     text = "".join(islice(transformer_decoder.generate(model, split, KEY, "abc"), 30))
     again = "".join(islice(transformer_decoder.generate(model, split, KEY, "abc"), 30))
     assert text == again and len(text) == 30 and set(text) <= set("abcdefghijk")
-    with pytest.raises(ValueError, match=r"characters of the novels are required, got \{'z'\}"):
+    with pytest.raises(wl.ProgramError, match=r"characters of the novels are required, got 'z'"):
         next(transformer_decoder.generate(model, split, KEY, "abz"))
