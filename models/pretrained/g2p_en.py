@@ -103,7 +103,9 @@ class GatedNets:
         ids = [LETTERS.index(x) if x in LETTERS else 1 for x in (*word, "</s>")]
         if len(ids) > LONGEST:
             most = LONGEST - 1
-            raise wl.ProgramError(f"generate: words of {most} letters are required, got {word:.20}")
+            raise wl.ProgramError(
+                f"generate: words of {most} letters or fewer are required, got {word:.20}"
+            )
         padded = numpy.zeros(LONGEST, numpy.int32)
         padded[: len(ids)] = ids
         return padded, numpy.asarray(len(ids), numpy.int32)

@@ -136,7 +136,9 @@ class Bart:
         ids = [self.bounds[0], *(UNKNOWN if k < 0 else k for k in known), self.bounds[1]]
         if len(ids) > self.positions:
             most = self.positions - 2
-            raise wl.ProgramError(f"generate: words of {most} letters are required, got {word:.20}")
+            raise wl.ProgramError(
+                f"generate: words of {most} letters or fewer are required, got {word:.20}"
+            )
         padded = numpy.full(self.positions, self.bounds[1], numpy.int32)
         padded[: len(ids)] = ids
         return padded, numpy.asarray(len(ids), numpy.int32)
