@@ -223,7 +223,10 @@ def allows(hint: Any, x: Any) -> bool:
     kind = origin or hint
     if kind is Any or not isinstance(kind, type):
         return True
-    return callable(x) if kind is Callable else isinstance(x, kind)
+    try:
+        return callable(x) if kind is Callable else isinstance(x, kind)
+    except TypeError:  # of a protocol that no value can be asked for
+        return True
 
 
 def _is_index(x: Any) -> bool:

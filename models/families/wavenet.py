@@ -176,7 +176,7 @@ RECIPES = (
         measure="error in parts per million",
         higher=False,
         baseline=as_last_year,
-        stated=0.644,
+        stated=0.673,
         rate=3e-3,
         optimizer=lambda schedule: optim.adamw(schedule, weight_decay=1e-2),
         epochs=30,
