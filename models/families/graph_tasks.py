@@ -208,7 +208,7 @@ def club_picture(model: NodeModel, split: data.Split) -> Any:
     return figure
 
 
-CHAPTER = "12 Graph models"
+CHAPTER = "12"  # graph models
 
 RECIPES = (
     Recipe(

@@ -157,7 +157,7 @@ def film_accuracy(model: FilmConv, batch: Any) -> Array:
     return nn.accuracy(model(x), y)
 
 
-CHAPTER = "8 Convolutions beyond images"
+CHAPTER = "8"  # convolutions beyond images
 
 RECIPES = (
     Recipe(

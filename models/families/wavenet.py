@@ -167,7 +167,7 @@ def drawn(model: WaveNet, split: data.Split) -> Any:
 RECIPES = (
     Recipe(
         name="wavenet",
-        chapter="8 Convolutions beyond images",
+        chapter="8",
         about="causal dilated convolutions: CO2 above Mauna Loa, a year ahead week by week",
         data=lambda seed: data.co2(seed, step=8),
         init=lambda key, split: WaveNet.init(key, 1, 1, 16, 6),
