@@ -5,11 +5,11 @@
 
 Every place sees a window around it with the same weights; pooling halves the image, so that windows
 of later layers see more of it. A separable layer has a window for each channel alone, and then a
-product over channels at each place, a convolution of 1x1, with 1 / outputs + 1 / 9 of the work.
+product over channels at each place, a convolution of 1x1: 1 / outputs + 1 / 9 of the work.
 Softmax regression of the pixels reads 84.5% of these clothes.
 Source: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition,
-1998; Lin, Chen, Yan, Network in network, 2014 (1x1, global pooling); Howard and others, MobileNets,
-2017 (separable).
+1998; Lin, Chen, Yan, Network in network, 2014 (1x1, global pooling); Chollet, Xception, 2017
+(separable, nothing between).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Separable:
     def init(cls, key: Any, inputs: int, outputs: int, kernel: tuple[int, ...]) -> Self:
         first, second = random.split(key)
         return cls(
-            nn.Conv.init(first, inputs, inputs, kernel, groups=inputs, initializer=nn.he_normal),
+            nn.Conv.init(first, inputs, inputs, kernel, groups=inputs, bias=False),
             nn.Conv.init(second, inputs, outputs, (1, 1), initializer=nn.he_normal),
         )
 
     def __call__(self, x: Any) -> Any:
-        return self.pointwise(nn.relu(self.depthwise(x)))
+        return self.pointwise(self.depthwise(x))
 
 
 @nn.layer
@@ -125,7 +125,7 @@ CONVNET = Recipe(
 SEPARABLE = Recipe(
     name="separable",
     chapter="7",
-    about="Depthwise windows and 1x1 products with average pooling: clothes on 28x28 pixels",
+    about="Depthwise windows, 1x1 products, average pooling: clothes on 28x28 pixels",
     data=data.fashion_mnist,
     init=lambda key, split: ConvNet.init(
         key, (1, 32, 64, 128), len(split.names), separable=True, pool=nn.avg_pool
@@ -134,7 +134,7 @@ SEPARABLE = Recipe(
     score=score,
     measure="accuracy",
     baseline=majority,
-    stated=0.89,
+    stated=0.892,
     rate=4e-3,
     epochs=5,
     batch_size=64,

@@ -83,6 +83,7 @@ def test_dropout_without_a_key_is_the_identity() -> None:
     np.testing.assert_allclose(np.unique(found), [0, 4 / 3], rtol=1e-6)
 
 
+KEY = wl.random.key(4)
 SHADES = np.linspace(-1, 1, 5)
 IMAGES = np.broadcast_to(SHADES[:, None, None, None], (5, 8, 6, 2))
 
@@ -102,6 +103,14 @@ def test_targets_are_mixed_as_their_images_are(mix: Any) -> None:
             assert np.ptp(images, axis=(1, 2, 3)).max() == 0
         seen.add(float(targets.max()))
     assert len(seen) > 3
+
+
+def test_examples_that_are_constants_are_mixed_within_a_program() -> None:
+    """The order is drawn there, so that they are taken by what nobody knows yet."""
+    for mix in (nn.mixup, nn.cutmix):
+        found = wl.jit(lambda key, mix=mix: mix(key, IMAGES, np.eye(5)), disable_jit=True)
+        for a, b in zip(found(KEY), mix(KEY, IMAGES, np.eye(5)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
 def test_mixtures_of_integer_labels_are_an_error_that_says_one_hot() -> None:
