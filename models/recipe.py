@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..compiler.ir.explain import shown
+from ..compiler.trace.operands import wrong
 from .data import Split
 from .optim import Optimizer, adam, warmup_cosine_decay_schedule
 
 __all__ = ["Recipe"]
 
+TAKEN = {
+    "data": "seed", "init": "key, split", "baseline": "split", "schedule": "rate, steps",
+    "optimizer": "schedule", "state": "model", "generate": "model, split, key, prompt",
+    "picture": "model, split",
+}  # fmt: skip
+"""What the functions of a recipe are called with."""
 WARM = 0.05  # of the steps: the rate rises from 0
 
 
@@ -48,3 +57,25 @@ class Recipe:
     """Of model, data, key and prompt: pieces of text."""
     picture: Callable[[Any, Split], Any] | None = None
     """Of model and data: a figure of matplotlib."""
+
+    def __post_init__(self) -> None:
+        for name, arguments in TAKEN.items():
+            function = getattr(self, name)
+            if function is None and name in ("state", "generate", "picture"):
+                continue
+            if not callable(function):
+                what = f"a function of {arguments} is required for {name}"
+                raise wrong(f"Recipe: {what}, got {shown(function)}")
+            try:
+                inspect.signature(function).bind(*arguments.split(", "))
+            except TypeError:
+                got = f"{shown(function)}{inspect.signature(function)}"
+                raise wrong(f"Recipe: {name} of {arguments} is required, got {got}") from None
+            except ValueError:  # a builtin
+                pass
+        for name in ("epochs", "batch_size"):
+            number = getattr(self, name)
+            if number is None and name == "batch_size":
+                continue
+            if not isinstance(number, int) or number < 1:
+                raise wrong(f"Recipe: {name} of 1 or more is required, got {number!r:.40}")

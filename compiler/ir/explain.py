@@ -61,6 +61,8 @@ def explained(function: Callable[P, R], name: str = "") -> Callable[P, R]:
                 if type(x) not in (int, bool) and not ((optional and x is None) or _is_index(x)):
                     raise TypeError
             return function(*args, **options)
+        except FloatingPointError:  # of check_nans, or asked for by numpy.errstate: said in full
+            raise
         except BARE as error:
             said = explanation(function, name or border.__name__, args, options, error)
             if said is error:

@@ -22,6 +22,7 @@ OWN = (
         os.path.join(PACKAGE, "models", part, "")
         for part in ("nn", "optim", "distributions", "training")
     ),
+    os.path.join(PACKAGE, "models", "recipe.py"),
     *(
         os.path.join(os.path.dirname(np.__path__[0]), name, "")
         for name in ("numpy", "scipy", "numba")

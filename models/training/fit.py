@@ -10,11 +10,12 @@ from ...compiler.front import random
 from ...compiler.ir.explain import explained
 from ...compiler.jit.jit import jit
 from ...compiler.trace.operands import wrong
+from ...compiler.trace.tracer import current
 from ..optim import Optimizer, chain, clip_by_global_norm
 from .batches import mean_over, row_count
 from .result import Epoch, Fit
 from .run import Examples, TrainingRun
-from .step import first_state, named_arguments, training_step, with_named
+from .step import first_state, named_arguments, one_number, training_step, with_named
 
 EVALUATED_ROWS = 1024  # at once, at most, where no batch is larger
 
@@ -39,7 +40,9 @@ def _scorer(score: Callable[..., Any], data: Any, batch_size: int) -> Callable[[
 
 def _first(score: Callable[..., Any], model: Any, batch: Any, state: Any) -> Any:
     found = with_named(score, model, batch, key=None, state=state)
-    return found[0] if isinstance(found, tuple) else found  # a loss with a state
+    if isinstance(found, tuple) and len(found) == 2 and "state" in named_arguments(score):
+        found = found[0]  # of a loss
+    return one_number("score", found, "biuf")
 
 
 @explained
@@ -89,6 +92,8 @@ def fit(
     >>> found.model["slope"].round(2), found.stopped
     (np.float32(3.0), 'finished')
     """
+    if current() is not None:
+        raise wrong("fit: a call outside of traced functions is required, got one inside")
     _checked_options(epochs, batch_size, accumulate, clip, patience, held_out, checkpoint, resume)
     source = Examples(data, batch_size, random.key(0) if key is None else key, accumulate)
     if "state" in named_arguments(loss) and state is None:

@@ -45,11 +45,12 @@ class Fit:
     stopped: str  # "finished", "patience", "interrupted" or "not finite"
     compile_seconds: float
     seconds: float
+    chosen: int | None = None  # the number of the epoch whose model this is, where patience chose
 
     @property
     def score(self) -> float | None:
         """The last score on the held out part; the best one, where patience chose the model."""
-        scores = [e.score for e in self.history if e.score is not None]
+        scores = [e.score for e in self.history[: self.chosen] if e.score is not None]
         return scores[-1] if scores else None
 
     def results(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...compiler.ir.explain import shown
 from ...compiler.trace import tree as trees
 from ...compiler.trace.operands import wrong
 from . import checkpoints
@@ -26,7 +27,7 @@ class Examples:
     """The batches of every epoch: of rows in an order by the key, or of a user's function."""
 
     def __init__(self, data: Any, batch_size: int | None, key: Any, accumulate: int) -> None:
-        self.data, self.key = data, key
+        self.data, self.key, self.accumulate = data, key, accumulate
         self.function: Any = data if callable(data) else None
         self.rows = 0 if self.function else row_count("data", data)
         self.batch_size = batch_size or self.rows
@@ -36,11 +37,8 @@ class Examples:
                 f"fit: a batch_size of at most the rows is required, got {batch_size} and "
                 f"{self.rows} rows"
             )
-        if not self.function and self.batch_size % accumulate:
-            raise wrong(
-                f"fit: accumulate that divides the batch is required, got {accumulate} and "
-                f"{self.batch_size} rows"
-            )
+        if not self.function:
+            self.check_divisible(self.batch_size)
 
     def epoch(self, number: int, first: int) -> Iterable[Any]:
         """The batches of an epoch from the `first` on."""
@@ -50,7 +48,17 @@ class Examples:
             order = epoch_order(self.key, number, self.rows)
             return batches(self.data, order, self.batch_size, first)
         words = [int(w) for w in np.asarray(self.key).ravel()]
-        return islice(self.function(np.random.default_rng([*words, number])), first, None)
+        made = self.function(np.random.default_rng([*words, number]))
+        if not isinstance(made, Iterable):
+            raise wrong(f"fit: batches are required of the function data, got {shown(made)}")
+        return islice(made, first, None)
+
+    def check_divisible(self, number: int) -> None:
+        if number % self.accumulate:
+            raise wrong(
+                f"fit: accumulate that divides the batch is required, got {self.accumulate} and "
+                f"{number} rows"
+            )
 
     def told(self) -> dict[str, Any]:
         """What a run that goes on must have in common with the one before."""
@@ -112,7 +120,7 @@ class TrainingRun:
 
     def through(self, epochs: int, progress: Any) -> Fit:
         """Trains to the end, or to what ends it before."""
-        began, stopped = time.perf_counter(), "finished"
+        began, stopped = time.perf_counter(), self.ended()
         heard = progress if callable(progress) else None
         wanted: Any = False if heard else progress
         done = len(self.losses) + len(self.recent)
@@ -120,18 +128,14 @@ class TrainingRun:
             interruptible() as interrupted,
             display(wanted, epochs, self.source.steps, done) as show,
         ):
-            while len(self.history) < epochs and stopped == "finished":
-                if ended := self.steps(interrupted, show):
-                    stopped = ended
+            while len(self.history) < epochs and not stopped:
+                if stopped := self.steps(interrupted, show):
                     break
                 self.end_epoch()
                 show.epoch(str(self.history[-1]))
                 if heard:
                     heard(self.history[-1])
-                if not math.isfinite(self.history[-1].loss):
-                    stopped = "not finite"
-                elif self.patience is not None and self.waited() >= self.patience:
-                    stopped = "patience"
+                stopped = self.ended()
                 self.write()
             if stopped == "interrupted":
                 self.write()
@@ -141,10 +145,18 @@ class TrainingRun:
             self.training.optimizer,
             tuple(self.history),
             np.array([*self.losses, *map(float, self.recent)], np.float64),
-            stopped,
+            stopped or "finished",
             self.compile_seconds,
             time.perf_counter() - began - self.compile_seconds,
+            None if self.best is None else len(self.history) - self.waited(),
         )
+
+    def ended(self) -> str:
+        """What ends training after the epochs so far, also those of a checkpoint."""
+        if self.history and not math.isfinite(self.history[-1].loss):
+            return "not finite"
+        waited = self.patience is not None and self.history and self.waited() >= self.patience
+        return "patience" if waited else ""
 
     def steps(self, interrupted: Callable[[], bool], show: Shown) -> str:
         """The rest of an epoch; says what ended it early."""
@@ -152,6 +164,8 @@ class TrainingRun:
         seen = saved = last = time.perf_counter()
         with made_ahead(self.source.epoch(number, len(self.recent))) as ready:
             for batch in ready:
+                if self.source.function and self.source.accumulate > 1:
+                    self.source.check_divisible(row_count("a batch", batch))
                 if not self.compiled:
                     self.compile(batch)
                     last = time.perf_counter()
@@ -195,13 +209,15 @@ class TrainingRun:
         self.recent, self.epoch_seconds = [], 0.0
 
     def is_best(self, scored: float) -> bool:
-        before = [e.score for e in self.history if e.score is not None]
-        if not before:
-            return True
-        return scored > max(before) if self.higher else scored < min(before)
+        before = [self.merit(e.score) for e in self.history if e.score is not None]
+        return not before or self.merit(scored) > max(before)
+
+    def merit(self, score: float | None) -> float:
+        """More is better, and nothing is worse than what is no number."""
+        if score is None or math.isnan(score):
+            return -math.inf
+        return score if self.higher else -score
 
     def waited(self) -> int:
         """Epochs since the best."""
-        scores = [e.score for e in self.history]
-        signed = [-math.inf if s is None else (s if self.higher else -s) for s in scores]
-        return len(signed) - 1 - int(np.argmax(signed))
+        return len(self.history) - 1 - int(np.argmax([self.merit(e.score) for e in self.history]))

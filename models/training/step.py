@@ -12,10 +12,14 @@ from ...compiler.front import numpy as np
 from ...compiler.front import random
 from ...compiler.front.functions.derivatives import value_and_grad
 from ...compiler.front.lax.control_flow import scan
+from ...compiler.ir.errors import ProgramError
+from ...compiler.ir.explain import shown
 from ...compiler.ir.types import dtype_name
 from ...compiler.trace import tree as trees
+from ...compiler.trace.containers import keystr
 from ...compiler.trace.operands import wrong
-from ...compiler.trace.trace import aval
+from ...compiler.trace.trace import aval, static_repair
+from ...compiler.trace.tracer import Tracer
 from ..optim import Optimizer, apply_updates, tree_add, tree_scale, with_extra_args_support
 
 
@@ -66,6 +70,8 @@ def parted(model: Any) -> tuple[Any, Callable[[Any], Any]]:
 
 def first_state(model: Any, optimizer: Optimizer, state: Any) -> Training:
     """Copies, since steps update in place: what a user holds stays as it is."""
+    _checked_leaves("model", model)
+    _checked_leaves("state", state)
     model, state = trees.map(_own_array, model), trees.map(_own_array, state)
     if not any(map(trainable, trees.leaves(model))):
         raise wrong("fit: a model with arrays of floats is required, got none in it")
@@ -73,10 +79,30 @@ def first_state(model: Any, optimizer: Optimizer, state: Any) -> Training:
     return Training(model, trees.map(_own_array, started), state, numpy.zeros((), numpy.int32))
 
 
+def _checked_leaves(what: str, tree: Any) -> None:
+    leaves, structure = trees.flatten(tree)
+    for path, leaf in zip(trees.key_paths(structure), leaves, strict=True):
+        place = f"{what}{keystr(path)}"
+        if isinstance(leaf, Tracer):
+            raise wrong(f"fit: arrays are required, got a traced {leaf.type} at {place}")
+        try:
+            aval(leaf, place)
+        except ProgramError:
+            raise wrong(
+                f"fit: arrays and numbers are required, got {shown(leaf)} at {place}",
+                static_repair(place).replace("static_argnums", "close over it"),
+            ) from None
+
+
 def _own_array(x: Any) -> Any:
-    if isinstance(x, float) and not isinstance(x, numpy.generic):
-        return numpy.array(x, numpy.float32)
+    if type(x) in (float, complex):
+        return numpy.array(x, numpy.float32 if type(x) is float else numpy.complex64)
     return numpy.array(x) if isinstance(x, numpy.ndarray | numpy.generic | int) else x + 0
+
+
+def _steepest(slope: Any) -> Any:
+    """The direction in which a loss grows most: a derivative in a complex number, conjugated."""
+    return np.conj(slope) if np.iscomplexobj(slope) else slope
 
 
 def training_step(
@@ -101,6 +127,7 @@ def training_step(
             (value, state), slopes = value_and_grad(total, has_aux=True)(
                 weights, part, own, carry[1]
             )
+            slopes = trees.map(_steepest, slopes)
             summed = slopes if accumulate == 1 else tree_add(carry[0], slopes)
             return (summed, state), value
 
@@ -139,9 +166,20 @@ def checked(
             )
     else:
         value, after = found, state
-    if isinstance(value, tuple) or np.shape(value) != ():
-        told = f"shape {list(np.shape(value))}" if not isinstance(value, tuple) else "a tuple"
-        raise wrong(f"fit: a loss of one number is required, got {told}", "np.mean(loss)")
-    if dtype_name(np.result_type(value)) not in ("f16", "bf16", "f32", "f64"):
-        raise wrong(f"fit: a loss of floats is required, got {np.result_type(value)}")
-    return value, after
+    return one_number("loss", value), after
+
+
+def one_number(what: str, value: Any, kinds: str = "f") -> Any:
+    """The value of a loss or a score: one number, of those kinds of dtype."""
+    if not isinstance(value, bool | int | float | complex | Tracer) and not hasattr(value, "dtype"):
+        alone = "return the value alone" if isinstance(value, tuple) else ""
+        got = f"a tuple of {len(value)}" if isinstance(value, tuple) else shown(value)
+        raise wrong(f"fit: a {what} of one number is required, got {got}", alone)
+    if np.shape(value) != ():
+        shape = f"shape {list(np.shape(value))}"
+        raise wrong(f"fit: a {what} of one number is required, got {shape}", f"np.mean({what})")
+    dtype = np.result_type(value)
+    if dtype_name(dtype)[0] not in kinds and dtype_name(dtype) != "bf16":
+        told = "floats" if kinds == "f" else "real numbers"
+        raise wrong(f"fit: a {what} of {told} is required, got {dtype}")
+    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ def test_a_wrong_gradient_is_found(
     monkeypatch.setattr(linear, "RECIPES", (broken,))
     assert families.recipes()["linear"] is broken
     assert commands.main(["check", "linear"]) == 1
-    assert "the gradient of the loss is wrong" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "wrong; stop_gradient gives another on purpose" in told and told.count("\n") == 2
 
 
 RECIPE = """
@@ -105,6 +107,57 @@ def test_a_recipe_of_a_users_own_file_is_trained_read_and_checked(
     assert capsys.readouterr().out == "a line\n"
     assert commands.main(["train", "mine.py:OTHER"]) == 2
     assert "a wl.models.Recipe is required, got int" in capsys.readouterr().err
+
+
+RECIPES_WITH_MISTAKES = {
+    "init=lambda key: 1": "Recipe: init of key, split is required, got <lambda>(key), mine.py:7",
+    "epochs=0": "Recipe: epochs of 1 or more is required, got 0, mine.py:7",
+    "optimizer=wl.optim.adam(1e-3)": "Recipe: a function of schedule is required for optimizer",
+    "data=lambda seed: (X, X)": "mine: a wl.models.data.Split is required of its data, got tuple",
+    "data=lambda seed: wl.models.data.Split((), ())": "a tree of arrays is required for train",
+    "baseline=lambda split: None": "a baseline of one number is required, got None",
+    "baseline=lambda split: split.tests": "mine.py:13: AttributeError: 'Split' object has",
+    "score=lambda model, batch: batch[1]": "a score of one number is required, got shape [32, 1]",
+}
+
+
+@pytest.mark.parametrize("change", RECIPES_WITH_MISTAKES)
+def test_a_mistake_in_a_recipe_is_told_in_one_line(
+    change: str, capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = change.partition("=")[0]
+    text = re.sub(rf"\b{name}=.*?,(?=\n| stated| rate)", lambda _: f"{change},", RECIPE)
+    if change not in text:
+        text = text.replace("rate=0.1,", f"rate=0.1, {change},")
+    (tmp_path / "mine.py").write_text(text)
+    assert commands.main(["train", "mine.py:MINE", "--epochs", "1"]) == 2
+    printed = capsys.readouterr().err
+    assert RECIPES_WITH_MISTAKES[change] in printed.splitlines()[-1]
+    assert not (tmp_path / "runs" / "mine" / "model.npz").exists()
+
+
+def test_what_a_file_has_and_what_cannot_be_written_is_told(
+    capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(RECIPE)
+    (tmp_path / "out" / "training.npz").mkdir(parents=True)
+    for line, said in {
+        "train mine.py": "mine.py: the name of a Recipe is required, try: mine.py:MINE\n",
+        "train mine.py:MIEN": "no Recipe 'MIEN', did you mean 'MINE'? there are MINE\n",
+        "generate mine.py:MINE --out a": "try: wonderland train mine.py:MINE --out a\n",
+        "train mine.py:MINE --epochs 1 --out out": ": Is a directory\n",
+        "train mine.py:MINE --epochs 1 --out out --resume": "training.npz: Is a directory\n",
+    }.items():
+        assert commands.main(line.split()) == 2
+        assert capsys.readouterr().err.endswith(said), line
+    (tmp_path / "out" / "training.npz").rmdir()
+    words = ["train", "mine.py:MINE", "--epochs", "1", "--out", "out"]
+    assert commands.main(words) == 0
+    capsys.readouterr()
+    assert commands.main([*words, "--resume", "--batch-size", "8"]) == 2
+    assert capsys.readouterr().err.endswith("batch_size of the checkpoint is required, 32, got 8\n")
 
 
 MISTAKES = {

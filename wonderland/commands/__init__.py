@@ -31,7 +31,7 @@ from ..compiler.ir.errors import ProgramError
 from ..compiler.settings import bytes_of
 from ..models.data import MissingData, MissingExtra
 from . import doctor, functions, generation, graphs, memory, recipes
-from .line import CommandParser, Misuse, natural, one_line, positive, unknown
+from .line import CommandParser, Misuse, natural, one_line, positive, unknown, without_own_line
 from .specs import argument
 from .user_file import names_function
 
@@ -47,11 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"wonderland: {mistake}", file=sys.stderr)
         return 2
     except ProgramError as error:
-        print(f"wonderland: {one_line(str(error))}", file=sys.stderr)
+        print(f"wonderland: {one_line(without_own_line(error))}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("wonderland: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader, such as head, has seen enough
         sys.stderr.close()
         return 0
+    except OSError as error:  # a full disk, a folder that may not be written
+        told = f"{error.filename or 'a file'}: {error.strerror or error}"
+        print(f"wonderland: {told}", file=sys.stderr)
+        return 2
 
 
 def parser() -> CommandParser:

@@ -51,6 +51,6 @@ def pieces(options: argparse.Namespace) -> Iterator[str]:
             raise Misuse(f"{options.target}: a recipe with generate is required")
         if options.temperature is not None:
             raise Misuse(f"{options.target}: --temperature is for {', '.join(GENERATORS)}")
-        split, model = trained_model(recipe, options.out)
+        split, model = trained_model(recipe, options.target, options.out)
         text = recipe.generate(model, split, key, options.prompt or "")
         yield from islice(text, options.length)

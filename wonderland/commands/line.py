@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Iterable
+from linecache import getline
 from pathlib import Path
 from typing import NoReturn
+
+from ..compiler.ir.errors import ProgramError
+
+HERE = Path(__file__).parent
 
 
 class Misuse(Exception):
@@ -49,6 +55,14 @@ def missing_file(name: str, error: OSError) -> Misuse:
         hint = f", did you mean '{path.parent / near[0]}'?" if near else ""
         return Misuse(f"no file '{name}'{hint}")
     return Misuse(f"{name}: {error.strerror or error}")
+
+
+def without_own_line(error: ProgramError) -> str:
+    """The message of an error; a line of the command is none of its user's."""
+    found = re.match(r"\s*([^:]+):(\d+): (.*)$", error.where)
+    if found and getline(str(HERE / found[1]), int(found[2])).strip() == found[3]:
+        return str(ProgramError(error.what, "", error.repair))
+    return str(error)
 
 
 def one_line(message: str) -> str:

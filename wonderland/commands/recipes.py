@@ -31,8 +31,8 @@ from ..models.data import MissingData, MissingExtra, Split
 from ..models.families import recipes
 from ..models.recipe import Recipe
 from ..models.training import Fit, fit
-from ..models.training.batches import rows
-from ..models.training.step import Training, first_state, training_step, with_named
+from ..models.training.batches import row_count, rows
+from ..models.training.step import Training, checked, first_state, one_number, training_step
 from .line import Misuse, missing_file, unknown
 from .results import time_text
 from .user_file import named_object, names_function
@@ -48,7 +48,7 @@ ALL = "all"
 def chosen_recipe(target: str) -> Iterator[Recipe]:
     """The recipe of a name, or FILE:NAME of a user's, while its file is at hand."""
     if names_function(target):
-        with named_object(target) as found:
+        with named_object(target, kind=Recipe) as found:
             if not isinstance(found, Recipe):
                 got = type(found).__name__
                 raise Misuse(f"{target}: a wl.models.Recipe is required, got {got}")
@@ -83,8 +83,11 @@ class Prepared:
 def prepared_recipe(recipe: Recipe, options: argparse.Namespace) -> Prepared:
     """Data, first model and optimizer, with what the command line says otherwise."""
     split = recipe.data(options.seed)
+    if not isinstance(split, Split):
+        got = type(split).__name__
+        raise Misuse(f"{recipe.name}: a wl.models.data.Split is required of its data, got {got}")
     model = recipe.init(random.key(options.seed), split)
-    examples = len(tree.leaves(split.train)[0])
+    examples = row_count("train", split.train)
     batch_size = getattr(options, "batch_size", None) or recipe.batch_size or examples
     epochs = getattr(options, "epochs", None) or recipe.epochs
     rate = recipe.rate if getattr(options, "lr", None) is None else options.lr
@@ -148,6 +151,7 @@ def train(recipe: Recipe, options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Misuse(f"--out {folder}: {error.strerror}") from None
+    baseline = one_number("baseline", recipe.baseline(given.split), "biuf")  # before hours pass
     with contextlib.ExitStack() as within:
         if options.device:
             within.enter_context(settings.device(options.device))
@@ -159,16 +163,19 @@ def train(recipe: Recipe, options: argparse.Namespace) -> int:
             held_out=given.split.test, score=recipe.score, higher=recipe.higher,
             checkpoint=checkpoint, resume=options.resume, progress=True,
         )  # fmt: skip
-    numbers = numbers_of(given, found, options.seed)
+    numbers = numbers_of(given, found, options.seed, float(baseline))
     write_results(given, found, numbers, folder)
     print(result_table(numbers))
     if found.stopped == "interrupted":
         print(f"interrupted: --resume goes on from {folder}", file=sys.stderr)
         return 130
-    return int(found.stopped == "not finite")
+    if found.stopped == "not finite":
+        print("the loss is not finite, try: a lower --lr", file=sys.stderr)
+        return 1
+    return 0
 
 
-def numbers_of(given: Prepared, found: Fit, seed: int) -> dict[str, Any]:
+def numbers_of(given: Prepared, found: Fit, seed: int, baseline: float) -> dict[str, Any]:
     recipe = given.recipe
     epoch = statistics.median([e.seconds for e in found.history] or [0.0])
     steps = max((e.steps for e in found.history), default=1)
@@ -176,7 +183,7 @@ def numbers_of(given: Prepared, found: Fit, seed: int) -> dict[str, Any]:
         "recipe": recipe.name, "seed": seed, "batch_size": given.batch_size,
         "parameters": size_of(found.model), "epochs": len(found.history),
         "measure": recipe.measure, "score": found.score,
-        "baseline": float(recipe.baseline(given.split)), "stated": recipe.stated,
+        "baseline": baseline, "stated": recipe.stated,
         "loss": found.history[-1].loss if found.history else float("nan"),
         "compile_seconds": found.compile_seconds,
         "epoch_seconds": epoch, "step_seconds": epoch / steps,
@@ -295,14 +302,15 @@ def check(recipe: Recipe, options: argparse.Namespace) -> int:
         leaves = enumerate(tree.leaves(model))
         changed = [x + CHECKED_SCALE * by[i] if i in by else x for i, x in leaves]
         changed = tree.unflatten(tree.structure(model), changed)
-        found = with_named(recipe.loss, changed, batch, key=key, state=state)
-        return found[0] if isinstance(found, tuple) else found
+        return checked(recipe.loss, changed, batch, key, state)[0]
 
     began, first = time.perf_counter(), {i: np.zeros_like(x) for i, x in learned.items()}
     try:  # the gradient alone: relu(x) ** 2 has a kink in it
         testing.check_gradients(moved, first, order=1, atol=1e-9)
     except AssertionError as error:
-        print(f"{recipe.name}: the gradient of the loss is wrong\n{error}", file=sys.stderr)
+        said, _, graph = str(error).partition(", in the derivative of")
+        why = "; stop_gradient gives another on purpose" if "stop_gradient(" in graph else ""
+        print(f"{recipe.name}: the gradient of the loss is wrong{why}\n{said}", file=sys.stderr)
         return 1
     print(
         f"{recipe.name}: the gradient of the loss in {size_of(model):,} parameters agrees with "
@@ -320,11 +328,12 @@ def _wide(x: Any) -> Any:
 # ---------------------------------------------------------------- what was trained
 
 
-def trained_model(recipe: Recipe, folder: str | None) -> tuple[Split, Any]:
+def trained_model(recipe: Recipe, target: str, folder: str | None) -> tuple[Split, Any]:
     """The data of a recipe, and the model that the command has trained."""
+    repair = f"wonderland train {target}" + (f" --out {folder}" if folder else "")
     path = Path(folder or Path(RUNS) / recipe.name) / "model.npz"
     if not path.exists():
-        raise Misuse(f"no trained model in {path.parent}, try: wonderland train {recipe.name}")
+        raise Misuse(f"no trained model in {path.parent}, try: {repair}")
     split = recipe.data(0)
     like = eval_shape(lambda key: recipe.init(key, split), random.key(0))
     try:
@@ -332,4 +341,4 @@ def trained_model(recipe: Recipe, folder: str | None) -> tuple[Split, Any]:
     except OSError as error:
         raise missing_file(str(path), error) from None
     except ProgramError as error:
-        raise Misuse(f"{error.what}, try: wonderland train {recipe.name}") from None
+        raise Misuse(f"{error.what}, try: {repair}") from None

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from ..compiler.ir.errors import CompilerError, ProgramError
-from ..compiler.ir.source import is_own
+from ..compiler.ir.source import is_library, is_own
 from .line import Misuse, missing_file, one_line, unknown
 
 HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -26,20 +26,32 @@ def names_function(target: str) -> bool:
 
 
 @contextlib.contextmanager
-def named_object(target: str, *, function: bool = False) -> Iterator[Any]:
+def named_object(
+    target: str, *, function: bool = False, kind: type | None = None
+) -> Iterator[Any]:
     """What FILE:NAME names, such as path/model.py:loss or path/model.py:net.loss.
 
     Inside of the block the file may import its neighbours, and what goes wrong in it is a Misuse
-    that names its line.
+    that names its line. Of a `kind`, the file's other objects of that are told.
     """
     path, _, name = target.rpartition(":")
-    if not path or not name:
+    if not path and kind is not None:
+        path, name = name, ""
+    if not path or not (name or kind):
         raise Misuse(f"{target}: a file and a function are required, try: {path or name}:loss")
     with user_errors(), imported(Path(path)) as module:
         found: Any = module
+        if kind is None:
+            called, known = "function", defined_functions(module)
+        else:
+            called = kind.__name__
+            known = [n for n, x in vars(module).items() if isinstance(x, kind)]
+        if not name:
+            first = f", try: {path}:{known[0]}" if known else ""
+            raise Misuse(f"{path}: the name of a {called} is required{first}")
         for part in name.split("."):
             if not hasattr(found, part):
-                raise Misuse(f"{path}: {unknown('function', name, defined_functions(module))}")
+                raise Misuse(f"{path}: {unknown(called, name, known)}")
             found = getattr(found, part)
         if function and (not callable(found) or isinstance(found, type)):
             raise Misuse(
@@ -110,7 +122,7 @@ def user_errors() -> Iterator[None]:
     """What the user's code raises inside becomes a Misuse that names its line."""
     try:
         yield
-    except (ProgramError, CompilerError, Misuse, AssertionError):
+    except (ProgramError, CompilerError, Misuse):
         raise
     except SyntaxError as error:
         place = f"{os.path.basename(error.filename or '')}:{error.lineno}"
@@ -119,9 +131,13 @@ def user_errors() -> Iterator[None]:
         raise Misuse(f"the file exits when it is imported, with {error.code!r}") from error
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
-        own = [f for f in frames if not is_own(f.filename) and not f.filename.startswith(HERE)]
-        if not own:
-            raise
+        own = [
+            f
+            for f in frames
+            if not (is_own(f.filename) or is_library(f.filename) or f.filename.startswith(HERE))
+        ]
+        if not own or (isinstance(error, AssertionError) and own[-1] is not frames[-1]):
+            raise  # ours: a gradient that is wrong
         place = f"{os.path.basename(own[-1].filename)}:{own[-1].lineno}"
         said = one_line(str(error)) or "no message"
         raise Misuse(f"{place}: {type(error).__name__}: {said}") from error

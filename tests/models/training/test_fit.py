@@ -159,6 +159,44 @@ def test_patience_stops_with_the_best_model() -> None:
     assert evaluate(loss, found.model, DATA) == min(scores)
 
 
+def test_a_score_is_that_of_the_model_that_patience_chose(tmp_path: Path) -> None:
+    def fitted(score: Any, **options: Any) -> Fit:
+        return wl.fit(
+            lambda w, batch: (w - 5) ** 2, np.float32(0), X, wl.optim.sgd(0.1), epochs=30,
+            held_out=X, score=score, patience=3, **options,
+        )  # fmt: skip
+
+    def near_two(w: Any, batch: Any) -> Any:
+        return -((w - 2) ** 2)
+
+    file = tmp_path / "c.npz"
+    found = fitted(near_two, checkpoint=file)
+    assert found.stopped == "patience" and found.chosen == 2 and len(found.history) == 5
+    assert found.score == max(scores_of(found)) == pytest.approx(near_two(found.model, X))
+    again = fitted(near_two, checkpoint=file, resume=True)  # which has ended
+    assert again.stopped == "patience" and again.history == found.history
+    late = fitted(lambda w, batch: np.where(w < 2, np.nan, -((w - 4) ** 2)))
+    assert late.chosen == 7 and late.score == np.nanmax(scores_of(late))
+
+
+def test_complex_weights_go_down_the_loss() -> None:
+    w = np.array([1 + 2j, -1j, 0.5], "c8")
+    for accumulate in (1, 4):
+        found = wl.fit(
+            lambda w, batch: np.mean(np.abs(batch[0] @ w - batch[1]) ** 2), np.zeros(3, "c8"),
+            (X + 1j * X[::-1], (X + 1j * X[::-1]) @ w), wl.optim.sgd(0.1), epochs=100,
+            accumulate=accumulate,
+        )  # fmt: skip
+        np.testing.assert_allclose(found.model, w, atol=1e-4)
+
+
+def test_training_is_outside_of_traced_functions_and_nans_are_told_where_they_are_born() -> None:
+    with pytest.raises(ProgramError, match="outside of traced functions"):
+        wl.jit(lambda x: trained().losses[-1] * x)(1.0)
+    with wl.check_nans(), pytest.raises(FloatingPointError, match=r"since div\n.*test_fit.py"):
+        wl.fit(lambda w, batch: np.sqrt(np.sum(w * w)), np.zeros(2), X, wl.optim.sgd(0.1))
+
+
 def test_a_loss_that_is_not_finite_stops() -> None:
     assert trained(optimizer=wl.optim.sgd(1e30), epochs=9).stopped == "not finite"
 
@@ -259,6 +297,23 @@ WRONG = {
         "data": {"x": X, "y": 3.0}
     },
     "clip above 0 is required": {"clip": 0.0},
+    "arrays and numbers are required, got 'abc' at model['name']": {
+        "model": {"w": X[0], "name": "abc"}
+    },
+    "a loss of one number is required, got None": {"loss": lambda model, batch: None},
+    "a loss of one number is required, got a tuple of 2": {
+        "loss": lambda model, batch: (np.sum(model.first.weight), batch)
+    },
+    "a score of one number is required, got shape [96]": {
+        "held_out": DATA, "score": lambda model, batch: batch["y"]
+    },
+    "a score of one number is required, got None": {
+        "held_out": DATA, "score": lambda model, batch: None
+    },
+    "batches are required of the function data, got 3": {"data": lambda generator: 3},
+    "accumulate that divides the batch is required, got 3 and 32 rows": {
+        "data": lambda generator: [{"x": X[:32], "y": Y[:32]}], "accumulate": 3
+    },
 }
 
 
