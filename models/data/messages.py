@@ -17,8 +17,9 @@ def languages(seed: int = 0, length: int = 48, train_rows: int | None = None) ->
     """67 thousand strings as bytes of UTF-8, int32 [rows, length], cut there or filled with 0, and
     the number of their language; `names` are the languages' codes.
 
-    A message is of the test part in all languages or in none; a string that stands in the files
-    of a language several times is one row. Where fewer rows are asked for, the seed draws them.
+    A message is of the test part in all languages or in none, and no row to test on is one to train
+    on in that language; a string that stands in the files of a language several times is one row.
+    Where fewer rows are asked for, the seed draws them.
     """
     messages = _messages()
     names = tuple(sorted({code for code, _ in messages}))
@@ -30,8 +31,11 @@ def languages(seed: int = 0, length: int = 48, train_rows: int | None = None) ->
         points = np.frombuffer(text.encode()[:length], np.uint8)
         row[: len(points)] = points
     y = np.array([names.index(code) for code, _ in messages], np.int32)
-    test = np.array([message in tested for message in messages.values()])
-    train = rng.permutation(np.flatnonzero(~test))[:train_rows]
+    told = np.array([message in tested for message in messages.values()])
+    rows = [(row.tobytes(), int(language)) for row, language in zip(x, y, strict=True)]
+    known = {row for row, asked in zip(rows, told, strict=True) if not asked}
+    test = told & [row not in known for row in rows]
+    train = rng.permutation(np.flatnonzero(~told))[:train_rows]
     return Split((x[train], y[train]), (x[test], y[test]), names)
 
 

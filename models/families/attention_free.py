@@ -19,8 +19,8 @@ import wonderland as wl
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.language import bits, generate, text_loss, unigram
 from wonderland.models.families.linear_attention import Reader
-from wonderland.models.families.recurrent_text import bits, generate, text_loss, unigram
 
 
 @nn.layer

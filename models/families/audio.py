@@ -211,7 +211,7 @@ def heard_clips(model: Transcriber, split: data.Split) -> Any:
 SPEECH = Recipe(
     name="speech",
     chapter="11",
-    about="A log-mel transformer hears English prompts, trained by CTC on six minutes of a voice",
+    about="a log-mel transformer transcribes a voice, by CTC on six minutes of it",
     data=data.speech,
     init=lambda key, split: Transcriber.init(key, len(split.names)),
     loss=loss,

@@ -25,6 +25,7 @@ import wonderland as wl
 import wonderland.numpy as np
 from wonderland import lax, optim
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import majority
 
 Function = Callable[[Any], Any]
 
@@ -178,12 +179,6 @@ def accuracy(w: Any, batch: Any) -> Any:
     return np.mean((x @ w[:-1] + w[-1] > 0) == (y > 0.5))
 
 
-def majority(split: data.Split) -> float:
-    """The accuracy of guessing the commoner class of the training part."""
-    guess = numpy.mean(split.train[1]) > 0.5
-    return float(numpy.mean((split.test[1] > 0.5) == guess))
-
-
 def drawn(w: Any, split: data.Split) -> Any:
     """Errors by the step, costs by n, memory against operations, and a path down a valley."""
     from matplotlib.figure import Figure
@@ -211,7 +206,7 @@ def drawn(w: Any, split: data.Split) -> Any:
     for momentum in (0.0, 0.8):
         points = descent(valley, numpy.array([-3.5, 1.0]), 0.04, momentum, 60)
         path.plot(*points.T, marker=".", linewidth=0.8, label=f"momentum {momentum:g}")
-    path.set(title="gradient descent")
+    path.set(xlabel="$x_0$", ylabel="$x_1$", title="gradient descent")
     for axes in (steps, costs, memory, path):
         axes.legend(frameon=False, fontsize=8)
     return figure

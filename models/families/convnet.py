@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any, Self
 
-import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import class_accuracy, class_loss, majority
 
 
 @nn.layer
@@ -89,31 +89,14 @@ def receptive_field(windows: Iterable[tuple[int, int, int]]) -> int:
     return seen
 
 
-def loss(model: Any, batch: Any) -> Any:
-    """Mean cross-entropy of the classes."""
-    images, labels = batch
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(model(images), labels))
-
-
-def score(model: Any, batch: Any) -> Any:
-    images, labels = batch
-    return nn.accuracy(model(images), labels)
-
-
-def majority(split: data.Split) -> float:
-    """How often the class is the one that most examples of the training part have."""
-    (_, labels), (_, tests), _ = split
-    return float(np.mean(tests == np.argmax(np.bincount(labels))))
-
-
 CONVNET = Recipe(
     name="convnet",
     chapter="7",
-    about="Convolutions of 3x3, max pooling, one mean over places: clothes on 28x28 pixels",
+    about="convolutions of 3x3, max pooling, a mean over places: clothes on 28x28 pixels",
     data=data.fashion_mnist,
     init=lambda key, split: ConvNet.init(key, (1, 16, 32, 64), len(split.names)),
-    loss=loss,
-    score=score,
+    loss=class_loss,
+    score=class_accuracy,
     measure="accuracy",
     baseline=majority,
     stated=0.899,
@@ -125,13 +108,13 @@ CONVNET = Recipe(
 SEPARABLE = Recipe(
     name="separable",
     chapter="7",
-    about="Depthwise windows, 1x1 products, average pooling: clothes on 28x28 pixels",
+    about="depthwise windows, 1x1 products, average pooling: clothes on 28x28 pixels",
     data=data.fashion_mnist,
     init=lambda key, split: ConvNet.init(
         key, (1, 32, 64, 128), len(split.names), separable=True, pool=nn.avg_pool
     ),
-    loss=loss,
-    score=score,
+    loss=class_loss,
+    score=class_accuracy,
     measure="accuracy",
     baseline=majority,
     stated=0.892,

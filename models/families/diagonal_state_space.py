@@ -4,7 +4,7 @@ x[t] = e^(step a) x[t - 1] + (e^(step a) - 1) / a B u[t] and y[t] = 2 Re(C x[t])
 is complex and a state stands for its conjugate too; a state of real a only decays. S4D has a state
 space for every channel, S5 one for all of them together.
 
-    wonderland train diagonal-state-space
+    wonderland train diagonal_state_space
 
 Source: Gu, Gupta, Goel, Re, On the parameterization and initialization of diagonal state space
 models, 2022; Smith, Warrington, Linderman, Simplified state space layers, 2023.
@@ -18,13 +18,8 @@ from typing import Any, Literal, Self
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
-from wonderland.models.families.state_space import (
-    StateClassifier,
-    convolution,
-    loss,
-    majority,
-    score,
-)
+from wonderland.models.families.classification import class_accuracy, class_loss, majority
+from wonderland.models.families.state_space import StateClassifier, convolution
 
 Rule = Literal["zero order hold", "bilinear"]
 
@@ -185,13 +180,13 @@ def init(key: Any, split: data.Split) -> StateClassifier:
 
 RECIPES = (
     Recipe(
-        name="diagonal-state-space",
+        name="diagonal_state_space",
         chapter="13",
         about="S5: clothes of ten kinds, read pixel by pixel, 784 steps",
         data=pixels,
         init=init,
-        loss=loss,
-        score=score,
+        loss=class_loss,
+        score=class_accuracy,
         measure="accuracy",
         baseline=majority,
         stated=0.8225,

@@ -20,7 +20,7 @@ from typing import Any, Self
 import wonderland.numpy as np
 from wonderland import lax, nn, random
 from wonderland.models import Recipe, data
-from wonderland.models.families.recurrent_text import bits, generate, text_loss, unigram
+from wonderland.models.families.language import bits, generate, text_loss, unigram
 
 
 def feature(x: Any) -> Any:
@@ -185,7 +185,7 @@ SIZE = 96
 RECIPES = (
     Recipe(
         name="linear_attention",
-        chapter="11, 13",
+        chapter="11",
         about="linear attention reads six novels, a character at a time",
         data=partial(data.novels, length=128, train_rows=8 * 2400, test_rows=256),
         init=lambda key, split: Reader.init(

@@ -12,15 +12,12 @@ Source: Gu and Dao, Mamba: linear-time sequence modeling with selective state sp
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any, Self
 
-import wonderland as wl
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
-
-TEMPERATURE, LENGTH = 0.8, 600  # of what is generated
+from wonderland.models.families.language import bits, generate, text_loss, unigram
 
 Cache = tuple[Any, Any]  # the inputs of the convolution before, the state
 
@@ -84,7 +81,7 @@ class Mamba:
 
 @nn.layer
 class MambaModel:
-    """Logits of the next token, and the caches of the layers: x + Mamba(norm(x)), each in turn."""
+    """Logits of the next token by layers x + Mamba(norm(x)), each in turn."""
 
     embedding: nn.Embedding
     norms: tuple[nn.RMSNorm, ...]
@@ -102,52 +99,24 @@ class MambaModel:
         )
 
     def start(self, batch: int) -> tuple[Cache, ...]:
+        """The caches of nothing."""
         return tuple(mixer.start(batch) for mixer in self.mixers)
 
-    def __call__(self, tokens: Any, caches: Any = None) -> tuple[Any, tuple[Cache, ...]]:
+    def __call__(self, tokens: Any) -> Any:
+        return self.read(tokens)[1]
+
+    def step(self, caches: tuple[Cache, ...], tokens: Any) -> tuple[tuple[Cache, ...], Any]:
+        """The caches after one token of each text, and the logits of the next."""
+        caches, logits = self.read(tokens[:, None], caches)
+        return caches, logits[:, 0]
+
+    def read(self, tokens: Any, caches: Any = None) -> tuple[tuple[Cache, ...], Any]:
+        """The caches after tokens that follow those of the caches, and logits after each."""
         x, after, caches = self.embedding(tokens), [], caches or (None,) * len(self.mixers)
         for norm, mixer, cache in zip(self.norms, self.mixers, caches, strict=True):
             y, cache = mixer(norm(x), cache)
             x, after = x + y, [*after, cache]
-        return self.embedding.attend(self.last(x)), tuple(after)
-
-
-# ---------------------------------------------------------------- characters
-
-
-def loss(model: Any, tokens: Any) -> Any:
-    """Mean cross-entropy of each character after those before, in nats."""
-    logits, _ = model(tokens[:, :-1])
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(logits, tokens[:, 1:]))
-
-
-def bits(model: Any, tokens: Any) -> Any:
-    """The same in bits a character."""
-    return loss(model, tokens) / math.log(2)
-
-
-def unigram_bits(split: data.Split) -> float:
-    """Bits a character, where each is as likely as it is common."""
-    counts = np.bincount(split.train.ravel(), minlength=len(split.names)) + 1
-    return float(-np.mean(np.log2(counts / np.sum(counts))[split.test[:, 1:]]))
-
-
-def continuation(model: Any, split: data.Split, key: Any, prompt: str) -> Iterator[str]:
-    """Characters that follow the prompt, drawn one by one: a step with its caches is a program."""
-
-    @wl.jit
-    def step(model: Any, key: Any, tokens: Any, caches: Any) -> tuple[Any, Any, Any]:
-        key, draw = random.split(key)
-        logits, caches = model(tokens[:, None], caches)
-        return key, random.categorical(draw, logits[:, 0] / TEMPERATURE), caches
-
-    known = [split.names.index(c) for c in prompt if c in split.names]
-    caches, tokens = model.start(1), np.zeros(1, np.int32)
-    for token in known or [split.names.index("\n")]:
-        key, tokens, caches = step(model, key, np.array([token], np.int32), caches)
-    for _ in range(LENGTH):
-        yield split.names[tokens.item()]
-        key, tokens, caches = step(model, key, tokens, caches)
+        return tuple(after), self.embedding.attend(self.last(x))
 
 
 # ---------------------------------------------------------------- recipe
@@ -164,15 +133,15 @@ RECIPES = (
         about="a selective state space that writes like six novels, by characters",
         data=lambda seed: data.novels(seed, 128, 24_000, 400),
         init=init,
-        loss=loss,
+        loss=text_loss,
         score=bits,
         measure="bits a character",
         higher=False,
-        baseline=unigram_bits,
+        baseline=unigram,
         stated=2.0242,
         rate=5e-3,
         epochs=1,
         batch_size=16,
-        generate=continuation,
+        generate=generate,
     ),
 )

@@ -19,6 +19,7 @@ from typing import Any, Self
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import class_accuracy, class_loss, majority
 
 
 @nn.layer
@@ -132,23 +133,6 @@ class MetaFormer:
         return self.head(np.mean(self.norm(x), axis=(1, 2)))
 
 
-def loss(model: Any, batch: Any) -> Any:
-    """Mean cross-entropy of the classes."""
-    images, labels = batch
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(model(images), labels))
-
-
-def score(model: Any, batch: Any) -> Any:
-    images, labels = batch
-    return nn.accuracy(model(images), labels)
-
-
-def majority(split: data.Split) -> float:
-    """How often the class is the one that most examples of the training part have."""
-    (_, labels), (_, tests), _ = split
-    return float(np.mean(tests == np.argmax(np.bincount(labels))))
-
-
 def recipe(name: str, mixer: Any, stated: float, about: str) -> Recipe:
     """One training run for all that mix tokens."""
 
@@ -158,11 +142,11 @@ def recipe(name: str, mixer: Any, stated: float, about: str) -> Recipe:
     return Recipe(
         name=name,
         chapter="11",
-        about=f"Patches of clothes, mixed by {about}",
+        about=f"patches of clothes, mixed by {about}",
         data=partial(data.fashion_mnist, train_rows=20_000),
         init=init,
-        loss=loss,
-        score=score,
+        loss=class_loss,
+        score=class_accuracy,
         measure="accuracy",
         baseline=majority,
         stated=stated,

@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-import numpy
-
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import majority
 
 HIDDEN = 256, 128
 
@@ -77,12 +76,6 @@ def accuracy(model: Any, batch: Any) -> Any:
     return nn.accuracy(logits(model, x), y)
 
 
-def majority(split: data.Split) -> float:
-    """The accuracy of always guessing the commonest class."""
-    (_, train), (_, test) = split.train, split.test
-    return float(numpy.mean(test == numpy.argmax(numpy.bincount(train))))
-
-
 RECIPES = (
     Recipe(
         name="mlp",
@@ -108,7 +101,7 @@ RECIPES = (
         score=accuracy,
         measure="accuracy",
         baseline=majority,
-        stated=0.972,
+        stated=0.969,
         rate=3e-3,
         epochs=30,
         batch_size=128,

@@ -20,6 +20,7 @@ import numpy
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import class_accuracy, class_loss, majority
 
 UNIT, READ = 50.0, 22  # sunspots: a usual change; two cycles of eleven years
 LAST_YEAR = 2008
@@ -51,24 +52,6 @@ def classifier(kind: Any, size: int) -> Callable[[Any, data.Split], SequenceClas
     return lambda key, split: SequenceClassifier.init(
         kind, key, split.train[0].shape[-1], size, len(split.names)
     )
-
-
-def class_loss(model: SequenceClassifier, batch: Any) -> Any:
-    """Mean cross-entropy."""
-    x, lengths, labels = batch
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(model(x, lengths), labels))
-
-
-def class_score(model: SequenceClassifier, batch: Any) -> Any:
-    """The part of the sequences whose class is told."""
-    x, lengths, labels = batch
-    return nn.accuracy(model(x, lengths), labels)
-
-
-def majority(split: data.Split) -> float:
-    """The accuracy of always telling the class that most of the examples to train on have."""
-    (*_, labels), (*_, asked) = split.train, split.test
-    return float(np.mean(asked == np.argmax(np.bincount(labels))))
 
 
 # ---------------------------------------------------------------- the next number of a series
@@ -143,7 +126,7 @@ VOWELS = tuple(
         data=partial(data.time_series, "JapaneseVowels"),
         init=classifier(kind, 32),
         loss=class_loss,
-        score=class_score,
+        score=class_accuracy,
         measure="accuracy",
         baseline=majority,
         stated=stated,
@@ -159,7 +142,7 @@ VOWELS = tuple(
 )
 SUNSPOTS = Recipe(
     name="gru_sunspots",
-    chapter="8, 13",
+    chapter="13",
     about="a GRU foretells the sunspots of the next year",
     data=data.sunspots,
     init=lambda key, split: Forecaster.init(key, 32),

@@ -1,25 +1,19 @@
-"""An LSTM that reads a text, a character at a time, and writes on; what all that do so share.
+"""An LSTM that reads a text, a character at a time, and writes on.
 
     wonderland train lstm_novels
     wonderland generate lstm_novels --prompt "It is a truth"
 
-A model of texts gives logits of all characters that follow, and has `start` and `step`: the state
-before a text, and one character more. Source: Graves, Generating sequences with recurrent neural
-networks, 2013.
+Source: Graves, Generating sequences with recurrent neural networks, 2013.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, Self
 
-import wonderland as wl
-import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
-
-TEMPERATURE = 0.8  # of characters that are drawn: the likely ones more often than by the model
+from wonderland.models.families.language import bits, generate, text_loss, unigram
 
 
 @nn.layer
@@ -51,45 +45,6 @@ class Characters:
         """The state after one character of each text, and the logits of the next."""
         state, y = self.recurrent.step(state, self.embedding(ids))
         return state, self.head(y)
-
-
-@wl.jit
-def following(model: Any, state: Any, ids: Any, key: Any) -> tuple[Any, Any, Any]:
-    """One character of a text: the state after it, one drawn to follow, and another key."""
-    state, logits = model.step(state, ids)
-    key, now = random.split(key)
-    return state, random.categorical(now, logits / TEMPERATURE), key
-
-
-def generate(model: Any, split: data.Split, key: Any, prompt: str) -> Iterator[str]:
-    """Characters drawn one after the other, without an end, by any model of `start` and `step`.
-
-    The state is all that is kept of prompt and text. What the alphabet has not is left out.
-    """
-    known = {name: place for place, name in enumerate(split.names)}
-    ids: Any = None
-    state = model.start(1)
-    for place in [known[c] for c in "\n" + prompt if c in known]:
-        state, ids, key = following(model, state, np.array([place], np.int32), key)
-    while True:
-        yield split.names[int(ids[0])]
-        state, ids, key = following(model, state, ids, key)
-
-
-def text_loss(model: Any, ids: Any) -> Any:
-    """Mean cross-entropy of the characters of each row but the first, in nats."""
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(model(ids[:, :-1]), ids[:, 1:]))
-
-
-def bits(model: Any, ids: Any) -> Any:
-    """The same in bits: what coding a character by the model would take."""
-    return text_loss(model, ids) / np.log(2)
-
-
-def unigram(split: data.Split) -> float:
-    """Bits a character by the frequency of each alone, counted in the part to train on."""
-    counts = np.bincount(split.train.ravel(), minlength=len(split.names)) + 1.0
-    return float(-np.mean(np.log2(counts / counts.sum())[split.test[:, 1:]]))
 
 
 RECIPES = (

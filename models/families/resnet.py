@@ -19,7 +19,7 @@ import wonderland as wl
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
-from wonderland.models.families.convnet import majority
+from wonderland.models.families.classification import majority
 
 Statistics = tuple[nn.BatchStatistics, ...]
 
@@ -164,7 +164,7 @@ def grouped(key: Any, inputs: int, outputs: int, stride: int) -> Block:
 RESNET = Recipe(
     name="resnet",
     chapter="9",
-    about="Residual blocks of 3x3 with batch norm, mixup, dropout, weight decay: clothes",
+    about="residual blocks of 3x3 with batch norm, mixup, dropout, weight decay: clothes",
     data=data.fashion_mnist,
     init=lambda key, split: ResNet.init(key, 1, (16, 32, 64), len(split.names)),
     loss=loss_by(nn.mixup),
@@ -182,7 +182,7 @@ RESNET = Recipe(
 RESNEXT = Recipe(
     name="resnext",
     chapter="9",
-    about="Residual bottlenecks whose windows are in groups, with cutmix: clothes",
+    about="residual bottlenecks whose windows are in groups, with cutmix: clothes",
     data=data.fashion_mnist,
     init=lambda key, split: ResNet.init(
         key, 1, (32, 64, 128), len(split.names), stride=2, block=grouped

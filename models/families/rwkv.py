@@ -18,7 +18,7 @@ from typing import Any, Self
 import wonderland.numpy as np
 from wonderland import lax, nn, random
 from wonderland.models import Recipe, data
-from wonderland.models.families.mamba import bits, continuation, loss, unigram_bits
+from wonderland.models.families.language import bits, generate, text_loss, unigram
 
 Sums = tuple[Any, Any, Any]  # S and Z over e^m, and m: [batch, size] each
 NOTHING = -1e30  # the m of no term
@@ -142,7 +142,7 @@ class RWKVBlock:
 
 @nn.layer
 class RWKV:
-    """Logits of the next token, and the caches of the blocks: cut anywhere, the same."""
+    """Logits of the next token by blocks; a text may be cut anywhere, caches go between."""
 
     embedding: nn.Embedding
     norm: nn.LayerNorm
@@ -169,12 +169,21 @@ class RWKV:
         zero = np.zeros((batch, self.embedding.weight.shape[1]), self.embedding.weight.dtype)
         return ((zero, zero, (zero, zero, zero + NOTHING)),) * len(self.blocks)
 
-    def __call__(self, tokens: Any, caches: Any = None) -> tuple[Any, tuple[Cache, ...]]:
+    def __call__(self, tokens: Any) -> Any:
+        return self.read(tokens)[1]
+
+    def step(self, caches: tuple[Cache, ...], tokens: Any) -> tuple[tuple[Cache, ...], Any]:
+        """The caches after one token of each text, and the logits of the next."""
+        caches, logits = self.read(tokens[:, None], caches)
+        return caches, logits[:, 0]
+
+    def read(self, tokens: Any, caches: Any = None) -> tuple[tuple[Cache, ...], Any]:
+        """The caches after tokens that follow those of the caches, and logits after each."""
         x, after = self.norm(self.embedding(tokens)), list[Cache]()
         for block, cache in zip(self.blocks, caches or self.start(len(tokens)), strict=True):
             x, cache = block(x, cache)
             after.append(cache)
-        return self.head(self.last(x)), tuple(after)
+        return tuple(after), self.head(self.last(x))
 
 
 # ---------------------------------------------------------------- recipe
@@ -191,15 +200,15 @@ RECIPES = (
         about="decaying means that write like six novels, by characters",
         data=lambda seed: data.novels(seed, 128, 24_000, 400),
         init=init,
-        loss=loss,
+        loss=text_loss,
         score=bits,
         measure="bits a character",
         higher=False,
-        baseline=unigram_bits,
+        baseline=unigram,
         stated=1.8133,
         rate=5e-3,
         epochs=1,
         batch_size=16,
-        generate=continuation,
+        generate=generate,
     ),
 )

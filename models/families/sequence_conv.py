@@ -19,6 +19,7 @@ import numpy
 import wonderland.numpy as np
 from wonderland import nn, optim, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import class_accuracy, class_loss, majority
 
 Array = Any
 
@@ -62,26 +63,9 @@ class SequenceConv:
         return self.out(np.concatenate([mean, np.max(x, axis=1)], axis=1))
 
 
-def series_loss(model: SequenceConv, batch: Any) -> Array:
-    """Mean cross-entropy of the classes of series."""
-    x, lengths, y = batch
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(model(x, lengths), y))
-
-
-def series_accuracy(model: SequenceConv, batch: Any) -> Array:
-    """The part of the series that are put in their class."""
-    x, lengths, y = batch
-    return nn.accuracy(model(x, lengths), y)
-
-
 def init_series(key: Array, split: data.Split) -> SequenceConv:
     """For the channels and classes of the data."""
     return SequenceConv.init(key, split.train[0].shape[-1], len(split.names))
-
-
-def usual_class(split: data.Split) -> float:
-    """The accuracy of the most usual class."""
-    return float(numpy.mean(split.test[-1] == numpy.bincount(split.train[-1]).argmax()))
 
 
 @nn.layer
@@ -151,12 +135,6 @@ def film_loss(model: FilmConv, batch: Any, key: Array) -> Array:
     return np.mean(nn.softmax_cross_entropy_with_integer_labels(logits, y))
 
 
-def film_accuracy(model: FilmConv, batch: Any) -> Array:
-    """The part of the films that are put in their class."""
-    x, y = batch
-    return nn.accuracy(model(x), y)
-
-
 CHAPTER = "8"  # convolutions beyond images
 
 RECIPES = (
@@ -166,10 +144,10 @@ RECIPES = (
         about="1-D convolutions: which of six trees a leaf is of, by its outline",
         data=lambda seed: data.time_series("OSULeaf", seed),
         init=init_series,
-        loss=series_loss,
-        score=series_accuracy,
+        loss=class_loss,
+        score=class_accuracy,
         measure="accuracy",
-        baseline=usual_class,
+        baseline=majority,
         stated=0.756,
         rate=3e-3,
         optimizer=lambda schedule: optim.adamw(schedule, weight_decay=1e-2),
@@ -182,10 +160,10 @@ RECIPES = (
         about="masks for unequal lengths: which of nine speakers says a Japanese vowel",
         data=lambda seed: data.time_series("JapaneseVowels", seed),
         init=init_series,
-        loss=series_loss,
-        score=series_accuracy,
+        loss=class_loss,
+        score=class_accuracy,
         measure="accuracy",
-        baseline=usual_class,
+        baseline=majority,
         stated=0.984,
         rate=3e-3,
         optimizer=lambda schedule: optim.adamw(schedule, weight_decay=1e-2),
@@ -199,9 +177,9 @@ RECIPES = (
         data=film_order,
         init=lambda key, split: FilmConv.init(key, len(split.names)),
         loss=film_loss,
-        score=film_accuracy,
+        score=class_accuracy,
         measure="accuracy",
-        baseline=usual_class,
+        baseline=majority,
         stated=0.902,
         rate=2e-3,
         optimizer=lambda schedule: optim.adamw(schedule, weight_decay=1e-2),

@@ -4,7 +4,7 @@ HiPPO-LegS is the A and B that keep in x the Legendre coefficients of the whole 
 them and learns: its A is diagonal plus rank one, so that the Fourier transform of its kernel is
 four sums over the state at each frequency.
 
-    wonderland train state-space
+    wonderland train state_space
 
 Source: Gu and others, HiPPO, 2020; Efficiently modeling long sequences with structured state
 spaces, 2022.
@@ -19,6 +19,7 @@ import wonderland as wl
 import wonderland.numpy as np
 from wonderland import lax, nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import class_accuracy, class_loss, majority
 
 # ---------------------------------------------------------------- HiPPO
 
@@ -247,25 +248,14 @@ class StateClassifier:
         return self.last(np.mean(x, axis=1))
 
 
-def loss(model: Any, batch: Any) -> Any:
-    """Mean cross-entropy of the classes; a batch is signals first, classes last."""
-    x, *_, y = batch
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(model(x), y))
-
-
-def score(model: Any, batch: Any) -> Any:
-    """The part of the signals whose class is found."""
-    x, *_, y = batch
-    return nn.accuracy(model(x), y)
-
-
-def majority(split: data.Split) -> float:
-    """The part of the test signals that are of the class most common in training."""
-    common = np.argmax(np.bincount(split.train[-1]))
-    return float(np.mean(split.test[-1] == common))
-
-
 # ---------------------------------------------------------------- recipe
+
+
+def appliances(seed: int) -> data.Split:
+    """The power that appliances take, (series, kind): all of the same length."""
+    split = data.time_series("ACSF1", seed)
+    (x, _, y), (test_x, _, test_y), names = split
+    return data.Split((x, y), (test_x, test_y), names)
 
 
 def init(key: Any, split: data.Split) -> StateClassifier:
@@ -276,29 +266,31 @@ def init(key: Any, split: data.Split) -> StateClassifier:
 
 def picture(model: Any, split: data.Split) -> Any:
     """A sum of waves, and what HiPPO's state at its end tells of it."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     places = (np.arange(1000) + 0.5) / 1000
     u = np.sin(9 * places) + 0.5 * np.sin(40 * places**2) + 0.2 * np.cos(130 * places)
-    figure, axes = plt.subplots(figsize=(8, 3))
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots()
     axes.plot(places, u, color="0.7", linewidth=3, label="the past")
     for size in (8, 32, 64):
         end = wl.jit(lambda u, size=size: legs_memory(u, size)[-1])(u)
         axes.plot(places, reconstruction(end, places), label=f"by {size} numbers")
-    axes.set_ylim(-2, 2)
+    title = "HiPPO: the past, told by the state at its end"
+    axes.set(ylim=(-2, 2), xlabel="time, as a part of the past", ylabel="signal", title=title)
     axes.legend()
     return figure
 
 
 RECIPES = (
     Recipe(
-        name="state-space",
+        name="state_space",
         chapter="13",
         about="S4: which of ten kinds of appliances takes this power",
-        data=lambda seed: data.time_series("ACSF1", seed),
+        data=appliances,
         init=init,
-        loss=loss,
-        score=score,
+        loss=class_loss,
+        score=class_accuracy,
         measure="accuracy",
         baseline=majority,
         stated=0.67,

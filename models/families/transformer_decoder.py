@@ -19,6 +19,7 @@ import wonderland as wl
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.language import TEMPERATURE, bits, numbered, text_loss, unigram
 from wonderland.models.families.transformer import Block, Kind, Positions, spread
 
 LENGTH = 128
@@ -78,41 +79,24 @@ class Decoder:
         return self.tokens.attend(self.norm(x)), tuple(after)
 
 
-def next_loss(model: Decoder, ids: Any, key: Any = None) -> Any:
-    """Mean cross-entropy of each character by those before it in its window."""
-    logits = model(ids[:, :-1], key)
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(logits, ids[:, 1:]))
+def loss(model: Decoder, ids: Any, key: Any = None) -> Any:
+    """Mean cross-entropy of each character by those before it; a key turns on dropout."""
+    return text_loss(lambda ids: model(ids, key), ids)
 
 
-def bits(model: Decoder, ids: Any) -> Any:
-    """Of a character, in the mean."""
-    return next_loss(model, ids) / np.log(2.0)
-
-
-def unigram_bits(split: data.Split) -> float:
-    """Bits a character by how often each stands in the text to train on."""
-    counts = np.bincount(split.train.ravel(), minlength=len(split.names)) + 1
-    return float(-np.mean(np.log2(counts / np.sum(counts))[split.test[:, 1:]]))
-
-
-def generate(
-    model: Decoder, split: data.Split, key: Any, prompt: str, temperature: float = 0.7
-) -> Iterator[str]:
+def generate(model: Decoder, split: data.Split, key: Any, prompt: str) -> Iterator[str]:
     """The prompt continued without end, character by character; nothing is read twice until a
     window is full, when the later half of it is read again as the beginning of the next.
     """
-    place = {c: k for k, c in enumerate(split.names)}
-    if unknown := "".join(sorted(set(prompt) - set(place))):
-        raise wl.ProgramError(f"generate: characters of the novels are required, got {unknown!r}")
 
     @partial(wl.jit, donate_argnums=2)
     def turn(model: Decoder, last: Any, caches: Any, key: Any) -> Any:
         logits, caches = model.step(last[None, None], caches)
         key, now = random.split(key)
-        drawn = random.categorical(now, logits[0, 0] / temperature)
+        drawn = random.categorical(now, logits[0, 0] / TEMPERATURE)
         return drawn.astype(np.int32), caches, key
 
-    ids: list[Any] = [np.asarray(place[c], np.int32) for c in prompt or "\n"]
+    ids: list[Any] = [np.asarray(place, np.int32) for place in numbered(prompt, split)]
     caches: Any = None
     drawn: Any = None
     room, again = 0, model.length
@@ -139,7 +123,7 @@ def picture(model: Decoder, split: data.Split) -> Any:
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
     axes.semilogx(range(1, ids.shape[1]), np.mean(errors, axis=0) / np.log(2.0), label="decoder")
-    axes.axhline(unigram_bits(split), color="gray", label="unigram")
+    axes.axhline(unigram(split), color="gray", label="unigram")
     axes.set(xlabel="characters it knows", ylabel="bits a character")
     axes.legend()
     return figure
@@ -152,11 +136,11 @@ RECIPES = (
         about="a causal decoder reads six novels of Jane Austen and goes on writing",
         data=partial(data.novels, length=LENGTH, train_rows=20000, test_rows=512),
         init=lambda key, split: Decoder.init(key, len(split.names), LENGTH),
-        loss=next_loss,
+        loss=loss,
         score=bits,
         measure="bits a character",
         higher=False,
-        baseline=unigram_bits,
+        baseline=unigram,
         stated=1.94,
         rate=3e-3,
         epochs=1,

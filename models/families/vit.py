@@ -16,6 +16,7 @@ from typing import Any, Self
 import wonderland.numpy as np
 from wonderland import nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import class_accuracy, class_loss, majority
 from wonderland.models.families.transformer import Block
 
 
@@ -64,23 +65,6 @@ class VisionTransformer:
         return self.head(self.tokens(images)[:, 0])
 
 
-def loss(model: VisionTransformer, batch: Any) -> Any:
-    """Mean cross-entropy of the classes."""
-    images, labels = batch
-    return np.mean(nn.softmax_cross_entropy_with_integer_labels(model(images), labels))
-
-
-def score(model: VisionTransformer, batch: Any) -> Any:
-    images, labels = batch
-    return nn.accuracy(model(images), labels)
-
-
-def majority(split: data.Split) -> float:
-    """How often the class is the one that most examples of the training part have."""
-    (_, labels), (_, tests), _ = split
-    return float(np.mean(tests == np.argmax(np.bincount(labels))))
-
-
 def init(key: Any, split: data.Split) -> VisionTransformer:
     """For the images of a split."""
     return VisionTransformer.init(key, split.train[0].shape[1:], len(split.names))
@@ -89,11 +73,11 @@ def init(key: Any, split: data.Split) -> VisionTransformer:
 VIT = Recipe(
     name="vit",
     chapter="11",
-    about="A vision transformer with a class token and registers: clothes in 16 patches",
+    about="a vision transformer with a class token and registers: clothes in 16 patches",
     data=partial(data.fashion_mnist, train_rows=20_000),
     init=init,
-    loss=loss,
-    score=score,
+    loss=class_loss,
+    score=class_accuracy,
     measure="accuracy",
     baseline=majority,
     stated=0.864,

@@ -18,6 +18,7 @@ from typing import Any, Self
 import wonderland.numpy as np
 from wonderland import lax, nn, random
 from wonderland.models import Recipe, data
+from wonderland.models.families.classification import class_accuracy, majority
 from wonderland.models.families.transformer import Block
 
 KERNELS, STRIDES = (10, 8, 4, 4), (5, 4, 4, 2)
@@ -169,26 +170,14 @@ def loss(model: Wav2Vec, batch: Any, key: Any) -> Any:
     return contrast(model.guess(context), target, real, hidden) + probing
 
 
-def score(model: Wav2Vec, batch: Any) -> Any:
-    """How often the probe tells the language."""
-    samples, lengths, labels = batch
-    return nn.accuracy(model(samples, lengths), labels)
-
-
-def majority(split: data.Split) -> float:
-    """How often the language is the one that most clips of the training part have."""
-    (*_, labels), (*_, tests), _ = split
-    return float(np.mean(tests == np.argmax(np.bincount(labels))))
-
-
 WAV2VEC = Recipe(
     name="wav2vec",
     chapter="11",
-    about="Hidden pieces of raw sound are told from others; a linear probe tells five languages",
+    about="hidden pieces of sound are told from others; a probe tells five languages",
     data=data.spoken_languages,
     init=lambda key, split: Wav2Vec.init(key, len(split.names)),
     loss=loss,
-    score=score,
+    score=class_accuracy,
     measure="accuracy",
     baseline=majority,
     stated=0.575,

@@ -25,9 +25,8 @@ import numpy
 import wonderland as wl
 import wonderland.numpy as np
 from wonderland import lax, nn, random
-
-from ..data import found_package
-from .sampling import sampled
+from wonderland.models.data import found_package
+from wonderland.models.pretrained.sampling import sampled
 
 PACKAGE = "glassllm==0.1.0"
 

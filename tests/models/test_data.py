@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
+import wonderland as wl
 from wonderland.models import data
 
 pytest.importorskip("sklearn")
@@ -30,6 +33,35 @@ def test_features_are_standardised_f32_by_the_training_part(load):
     assert abs(train_x.mean()) < 1e-5  # the rounding of f32 sums
     assert train_x.std() == pytest.approx(1, abs=1e-5)
     assert 0 < abs(test_x.mean()) < 0.2
+
+
+APART = {
+    "breast_cancer": data.breast_cancer, "digits": data.digits, "diabetes": data.diabetes,
+    "letters": data.letters, "shuttle": data.shuttle, "languages": data.languages,
+    "phonemes": data.phonemes, "novels": data.novels, "co2": data.co2, "sunspots": data.sunspots,
+    "vowels": partial(data.time_series, "JapaneseVowels"), "solubility": data.solubility,
+    "leaves": partial(data.time_series, "OSULeaf"), "power": partial(data.time_series, "ACSF1"),
+    "spoken_languages": data.spoken_languages, "speech": data.speech,
+    "fashion_mnist": partial(data.fashion_mnist, train_rows=10_000),
+}  # fmt: skip
+
+
+def rows_of(part: Any) -> list[list[bytes]]:
+    """The rows of every array."""
+    return [[row.tobytes() for row in leaf] for leaf in wl.tree.leaves(part)]
+
+
+@pytest.mark.parametrize("name", APART)
+def test_no_example_to_test_on_is_one_to_train_on(name: str) -> None:
+    try:
+        split = APART[name](0)
+    except data.MissingData as missing:
+        pytest.skip(str(missing))
+    train, test = (
+        {b"".join(parts) for parts in zip(*rows, strict=True)}
+        for rows in (rows_of(split.train), rows_of(split.test))
+    )
+    assert test and not train & test
 
 
 def test_digits_are_1797_images_of_64_pixels():

@@ -50,14 +50,19 @@ def chosen_recipe(target: str) -> Iterator[Recipe]:
     if names_function(target):
         with named_object(target, kind=Recipe) as found:
             if not isinstance(found, Recipe):
-                got = type(found).__name__
-                raise Misuse(f"{target}: a wl.models.Recipe is required, got {got}")
+                raise Misuse(f"{target}: a wl.models.Recipe is required, got {_told(found)}")
             yield found
         return
     known = recipes()
     if target not in known:
         raise Misuse(f"{unknown('model', target, known)}, or FILE:RECIPE")
     yield known[target]
+
+
+def _told(found: Any) -> str:
+    """What is no recipe, with the names of those in it."""
+    inside = [r.name for r in found if isinstance(r, Recipe)] if isinstance(found, tuple) else []
+    return f"{type(found).__name__} of {', '.join(inside)}" if inside else type(found).__name__
 
 
 def names_recipe(target: str) -> bool:
@@ -236,8 +241,8 @@ def run_models(options: argparse.Namespace) -> int:
 
 
 def models_table(runs: str | os.PathLike[str]) -> str:
-    """Name, chapter, what is learned, measure, baseline, stated and last result."""
-    head = "name", "ch.", "what", "measure", "baseline", "stated", "last", "parameters", "s/epoch"
+    """Name, chapter, measure, baseline, stated and last result; below, what is learned."""
+    head = "name", "ch.", "measure", "stated", "last", "baseline", "parameters", "s/epoch"
     lines: list[tuple[str, ...]] = [head]
     for recipe in recipes().values():
         last: dict[str, Any] = {}
@@ -245,20 +250,22 @@ def models_table(runs: str | os.PathLike[str]) -> str:
             last = json.loads((Path(runs) / recipe.name / "result.json").read_text())
         lines.append(
             (
-                recipe.name, recipe.chapter, recipe.about, recipe.measure,
-                _number(last.get("baseline")), _number(recipe.stated), _number(last.get("score")),
+                recipe.name, recipe.chapter, recipe.measure, _number(recipe.stated),
+                _number(last.get("score")), _number(last.get("baseline")),
                 f"{last['parameters']:,}" if last else "",
                 f"{last['epoch_seconds']:.2f}" if last else "",
             )
         )  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    left = 4
-    return "\n".join(
+    left = 3
+    rows = [
         "  ".join(
             (*map(str.ljust, line, widths[:left]), *map(str.rjust, line[left:], widths[left:]))
         ).rstrip()
         for line in lines
-    )
+    ]
+    abouts = (f"    {recipe.about}" for recipe in recipes().values())
+    return "\n".join([rows[0], *(x for pair in zip(rows[1:], abouts, strict=True) for x in pair)])
 
 
 # ---------------------------------------------------------------- read, check, time

@@ -29,7 +29,8 @@ def names_function(target: str) -> bool:
 def named_object(
     target: str, *, function: bool = False, kind: type | None = None
 ) -> Iterator[Any]:
-    """What FILE:NAME names, such as path/model.py:loss or path/model.py:net.loss.
+    """What FILE:NAME names, such as path/model.py:loss or path/model.py:net.loss, or a recipe of
+    that name in the file's RECIPES.
 
     Inside of the block the file may import its neighbours, and what goes wrong in it is a Misuse
     that names its line. Of a `kind`, the file's other objects of that are told.
@@ -40,25 +41,33 @@ def named_object(
     if not path or not (name or kind):
         raise Misuse(f"{target}: a file and a function are required, try: {path or name}:loss")
     with user_errors(), imported(Path(path)) as module:
+        listed = listed_recipes(module)
         found: Any = module
         if kind is None:
-            called, known = "function", defined_functions(module)
+            called, known = "function", [*defined_functions(module), *listed]
         else:
             called = kind.__name__
-            known = [n for n, x in vars(module).items() if isinstance(x, kind)]
+            known = [n for n, x in {**vars(module), **listed}.items() if isinstance(x, kind)]
         if not name:
             first = f", try: {path}:{known[0]}" if known else ""
             raise Misuse(f"{path}: the name of a {called} is required{first}")
-        for part in name.split("."):
+        for part in name.split(".") if hasattr(module, name) or name not in listed else ():
             if not hasattr(found, part):
                 raise Misuse(f"{path}: {unknown(called, name, known)}")
             found = getattr(found, part)
+        found = listed[name] if found is module else found
         if function and (not callable(found) or isinstance(found, type)):
             raise Misuse(
                 f"{path}: {name} is no function but {type(found).__name__}, "
                 f"there are {', '.join(defined_functions(module)) or 'none'}"
             )
         yield found
+
+
+def listed_recipes(module: ModuleType) -> dict[str, Any]:
+    """What is in the RECIPES of a file, by name."""
+    listed = getattr(module, "RECIPES", ())
+    return {r.name: r for r in listed if hasattr(r, "name")} if isinstance(listed, tuple) else {}
 
 
 def defined_functions(module: ModuleType) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 import wonderland as wl
 from wonderland import nn
 from wonderland.models import data
+from wonderland.models.families import language
 from wonderland.models.families import recurrent as r
 from wonderland.models.families import recurrent_text as rt
 
@@ -48,14 +49,16 @@ def test_a_text_goes_on_by_one_key_in_one_way() -> None:
     split = data.Split(None, None, tuple("abc\n"))
 
     def text(seed: int, prompt: str) -> str:
-        return "".join(islice(rt.generate(model, split, wl.random.key(seed), prompt), 12))
+        return "".join(islice(language.generate(model, split, wl.random.key(seed), prompt), 12))
 
-    assert text(1, "ab") == text(1, "ab?") != text(2, "ab")
+    assert text(1, "ab") == text(1, "ab") != text(2, "ab")
     assert len({*text(1, "")}) > 2  # a key is not used twice
+    with pytest.raises(wl.ProgramError, match="stand in the training text are required, got 'xy'"):
+        text(1, "abyx")
 
 
 def test_bits_of_characters_by_their_frequency() -> None:
     read, asked = np.array([[0, 0, 0, 1]] * 1000), np.array([[1, 0, 1]])
     split = data.Split(read, asked, ("a", "b"))
     want = -(np.log2(3 / 4) + np.log2(1 / 4)) / 2
-    assert rt.unigram(split) == pytest.approx(want, abs=1e-3)
+    assert language.unigram(split) == pytest.approx(want, abs=1e-3)
