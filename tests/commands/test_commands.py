@@ -171,7 +171,7 @@ def test_what_a_file_has_and_what_cannot_be_written_is_told(
     (tmp_path / "out" / "training.npz").mkdir(parents=True)
     for line, said in {
         "train mine.py": "mine.py: the name of a Recipe is required, try: mine.py:MINE\n",
-        "train mine.py:MIEN": "no Recipe 'MIEN', did you mean 'MINE'? there are MINE\n",
+        "train mine.py:MIEN": "no Recipe 'MIEN', did you mean 'MINE'? there are MINE, mine\n",
         "generate mine.py:MINE --out a": "try: wonderland train mine.py:MINE --out a\n",
         "train mine.py:MINE --epochs 1 --out out": ": Is a directory\n",
         "train mine.py:MINE --epochs 1 --out out --resume": "training.npz: Is a directory\n",
