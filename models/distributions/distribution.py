@@ -6,6 +6,8 @@ A family defines what it knows of `_sample`, `_log_prob`, `_cdf`, `_icdf`, `_ent
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy
@@ -16,6 +18,7 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.trace.operands import common_shape, shape_given, tracer, wrong
 from ...compiler.trace.tracer import Tracer
 from ...compiler.trace.tree import leaves
+from ...compiler.trace.tree import map as tree_map
 
 __all__ = ["Distribution"]
 
@@ -171,6 +174,26 @@ def _chosen(*parameters: Any) -> list[Any]:
     traced = [x for p in parameters if p is not None and (x := tracer(p)).type.is_float]
     typed = [x.dtype for x in traced if not x.weak]
     return typed or [x.dtype for x in traced if x.ndim]
+
+
+def in_wide(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula of distributions, and of values, in f64 where they are less: its large terms
+    cancel each other, and f32 has no digits left of what remains."""
+
+    @functools.wraps(formula)
+    def computed(*given: Any) -> Any:
+        chosen = _chosen(*leaves(given))
+        dtype = numpy.result_type(*chosen) if chosen else numpy.dtype("f8")
+        if dtype.itemsize == 8:
+            return formula(*given)
+        return formula(*tree_map(_widened, given)).astype(dtype)
+
+    return computed
+
+
+def _widened(x: Any) -> Any:
+    x = tracer(x)
+    return x.astype("float64") if x.type.is_float else x
 
 
 def one_of(name: str, **parameters: Any) -> None:

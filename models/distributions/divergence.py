@@ -11,6 +11,7 @@ from ...compiler.front import special as sp
 from ...compiler.front.lax.lax import eager
 from ...compiler.front.numpy.linalg.equations import solve_triangular
 from ...compiler.trace.operands import common_shape, wrong
+from .distribution import in_wide
 from .joint import Dirichlet, Independent, MultivariateNormal
 from .real import Beta, Exponential, Gamma, Laplace, LogNormal, Normal, StudentT, Uniform
 from .whole import Bernoulli, Binomial, Categorical, Poisson, times_chance
@@ -75,6 +76,7 @@ def _normal_to_laplace(p: Normal, q: Laplace) -> Any:
     return np.log(2 * q.scale) + folded / q.scale - p._entropy()
 
 
+@in_wide
 def _gamma(p: Gamma, q: Gamma) -> Any:
     a, b = p.concentration, q.concentration
     sizes = sp.gammaln(b) - sp.gammaln(a) + (a - b) * sp.digamma(a)
@@ -85,12 +87,14 @@ def _as_gamma(p: Any) -> Gamma:
     return Gamma(1.0, p.rate) if isinstance(p, Exponential) else p
 
 
+@in_wide
 def _beta(p: Beta, q: Beta) -> Any:
     (a, b), (c, d) = p._arguments(), q._arguments()
     own = (a - c) * sp.digamma(a) + (b - d) * sp.digamma(b)
     return sp.betaln(c, d) - sp.betaln(a, b) + own + (c + d - a - b) * sp.digamma(a + b)
 
 
+@in_wide
 def _dirichlet(p: Dirichlet, q: Dirichlet) -> Any:
     a, b = p.concentration, q.concentration
     whole, other = np.sum(a, axis=-1), np.sum(b, axis=-1)

@@ -18,7 +18,8 @@ from ...compiler.front.scipy.discrete import (
 )
 from ...compiler.trace.operands import common_shape, wrong
 from ..nn.layer import layer
-from .distribution import Distribution, dtype_of, one_of
+from .distribution import Distribution, dtype_of, in_wide, one_of
+from .real import entropy_of_gamma
 from .whole import Categorical
 
 __all__ = ["Dirichlet", "Independent", "Mixture", "MultivariateNormal"]
@@ -113,15 +114,15 @@ class Dirichlet(Distribution):
         dtype = dtype_of(self.concentration)
         return rejection.dirichlet(key, self.concentration, shape, dtype)
 
+    @in_wide
     def _log_prob(self, value: Any) -> Any:
         return log_dirichlet_density(value, self.concentration)
 
+    @in_wide
     def _entropy(self) -> Any:
-        a = self.concentration
-        whole = np.sum(a, axis=-1)
-        size = np.sum(sp.gammaln(a), axis=-1) - sp.gammaln(whole)
-        own = np.sum((a - 1) * sp.digamma(a), axis=-1)
-        return size + (whole - a.shape[-1]) * sp.digamma(whole) - own
+        whole = np.sum(self.concentration, axis=-1)
+        own = np.sum(entropy_of_gamma(self.concentration), axis=-1) - entropy_of_gamma(whole)
+        return own - (self.event_shape[0] - 1) * sp.digamma(whole)
 
     def _mean(self) -> Any:
         return self.concentration / np.sum(self.concentration, axis=-1, keepdims=True)

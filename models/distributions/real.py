@@ -10,11 +10,24 @@ from ...compiler.front import random, rejection
 from ...compiler.front import special as sp
 from ...compiler.front.scipy import stats
 from ..nn.layer import layer
-from .distribution import Distribution, dtype_of
+from .distribution import Distribution, dtype_of, in_wide
 
 __all__ = [
     "Beta", "Exponential", "Gamma", "Laplace", "LogNormal", "Normal", "StudentT", "Uniform",
 ]  # fmt: skip
+
+
+SERIES_FROM = 250
+"""Concentrations and degrees of freedom beyond which entropies are series."""
+
+
+def entropy_of_gamma(a: Any) -> Any:
+    """a + gammaln(a) + (1 - a) * digamma(a), whose terms cancel each other for many."""
+    many = a > SERIES_FROM
+    few, rest = np.where(many, 1.0, a), 1 / np.where(many, a, 1.0)
+    more = -rest * (1 / 3 + rest * (1 / 12 + rest * (1 / 90 - rest / 120)))
+    large = 0.5 * (1 + math.log(2 * math.pi) + np.log(np.where(many, a, 1.0))) + more
+    return np.where(many, large, few + sp.gammaln(few) + (1 - few) * sp.digamma(few))
 
 
 class ByFamily(Distribution):
@@ -191,13 +204,16 @@ class Gamma(ByFamily):
     def _arguments(self) -> tuple[Any, ...]:
         return self.concentration, 0.0, 1 / self.rate
 
+    _log_prob = in_wide(ByFamily._log_prob)
+    _cdf = in_wide(ByFamily._cdf)
+
     def _sample(self, key: Any, shape: Any) -> Any:
         dtype = dtype_of(self.concentration, self.rate)
         return rejection.gamma(key, self.concentration, shape, dtype) / self.rate
 
+    @in_wide
     def _entropy(self) -> Any:
-        a = self.concentration
-        return a - np.log(self.rate) + sp.gammaln(a) + (1 - a) * sp.digamma(a)
+        return entropy_of_gamma(self.concentration) - np.log(self.rate)
 
     def _mean(self) -> Any:
         return self.concentration / self.rate
@@ -218,14 +234,18 @@ class Beta(ByFamily):
     def _arguments(self) -> tuple[Any, ...]:
         return self.concentration1, self.concentration0
 
+    _log_prob = in_wide(ByFamily._log_prob)
+    _cdf = in_wide(ByFamily._cdf)
+
     def _sample(self, key: Any, shape: Any) -> Any:
         a, b = self._arguments()
         return rejection.beta(key, a, b, shape, dtype_of(a, b))
 
+    @in_wide
     def _entropy(self) -> Any:
         a, b = self._arguments()
-        own = (a - 1) * sp.digamma(a) + (b - 1) * sp.digamma(b)
-        return sp.betaln(a, b) - own + (a + b - 2) * sp.digamma(a + b)
+        own = entropy_of_gamma(a) + entropy_of_gamma(b) - entropy_of_gamma(a + b)
+        return own - sp.digamma(a + b)
 
     def _mean(self) -> Any:
         return self.concentration1 / (self.concentration1 + self.concentration0)
@@ -248,14 +268,24 @@ class StudentT(ByFamily):
     def _arguments(self) -> tuple[Any, ...]:
         return self.df, self.loc, self.scale
 
+    _log_prob = in_wide(ByFamily._log_prob)
+    _cdf = in_wide(ByFamily._cdf)
+
     def _sample(self, key: Any, shape: Any) -> Any:
         drawn = rejection.t(key, self.df, shape, dtype_of(self.df, self.loc, self.scale))
         return self.loc + self.scale * drawn
 
+    @in_wide
     def _entropy(self) -> Any:
-        half = (self.df + 1) / 2
-        own = half * (sp.digamma(half) - sp.digamma(self.df / 2))
-        return own + 0.5 * np.log(self.df) + sp.betaln(self.df / 2, 0.5) + np.log(self.scale)
+        df = self.df
+        many = df > SERIES_FROM
+        few, rest = np.where(many, 1.0, df), 1 / np.where(many, df, 1.0)
+        half = (few + 1) / 2
+        own = half * (sp.digamma(half) - sp.digamma(few / 2))
+        own = own + 0.5 * np.log(few) + sp.betaln(few / 2, 0.5)
+        # the normal distribution's, and what is more in powers of 1 / df
+        more = rest * (1 + rest * (1 / 4 - rest * (1 / 6 + rest * (1 / 8 - rest * 3 / 10))))
+        return np.where(many, 0.5 * (1 + math.log(2 * math.pi)) + more, own) + np.log(self.scale)
 
     def _mean(self) -> Any:
         return np.where(self.df > 1, self.loc, math.nan)

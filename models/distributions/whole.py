@@ -17,7 +17,7 @@ from ...compiler.trace.operands import wrong
 from ...compiler.trace.tracer import Tracer
 from ..nn.functions import log_sigmoid, log_softmax, softmax
 from ..nn.layer import layer
-from .distribution import Distribution, dtype_of, one_of
+from .distribution import Distribution, dtype_of, in_wide, one_of
 
 __all__ = ["Bernoulli", "Binomial", "Categorical", "Poisson"]
 
@@ -100,6 +100,7 @@ class Binomial(Distribution):
         drawn = rejection.binomial(key, self.total_count, p, shape, dtype_of(p))
         return np.where(drawn >= 0, drawn, -1).astype(np.int32)
 
+    @in_wide
     def _log_prob(self, value: Any) -> Any:
         n = self.total_count
         if self.probs is not None:
@@ -109,6 +110,7 @@ class Binomial(Distribution):
         found = log_choices(n, k) + times_chance(k, one) + times_chance(n - k, zero)
         return np.where(good, found, -math.inf)
 
+    @in_wide
     def _cdf(self, value: Any) -> Any:
         return stats.binom.cdf(value, self.total_count, self.trial().chance())
 
@@ -216,9 +218,11 @@ class Poisson(Distribution):
     def _sample(self, key: Any, shape: Any) -> Any:
         return rejection.poisson(key, self.rate, shape)
 
+    @in_wide
     def _log_prob(self, value: Any) -> Any:
         return stats.poisson.logpmf(value, self.rate)
 
+    @in_wide
     def _cdf(self, value: Any) -> Any:
         return stats.poisson.cdf(value, self.rate)
 

@@ -330,3 +330,39 @@ def test_the_repairs_that_are_told_work() -> None:
         *before, last = str(error.value).partition("try: ")[2].split("; ")
         exec("\n".join(before), told)
         assert np.isfinite(eval(last, told))
+
+
+MANY: dict[str, tuple[Any, Any, float]] = {
+    "gamma": (lambda n: ds.Gamma(n, n), lambda n: ss.gamma(n, scale=1 / n), 1.001),
+    "beta": (lambda n: ds.Beta(n, n), lambda n: ss.beta(n, n), 0.5005),
+    "t": (lambda n: ds.StudentT(n), lambda n: ss.t(n), 1.25),
+    "poisson": (lambda n: ds.Poisson(n), lambda n: ss.poisson(n), 1e6),
+    "binomial": (lambda n: ds.Binomial(10**6, 2 / n), lambda n: ss.binom(10**6, 2 / n), 1),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_f32_keeps_its_digits_where_parameters_are_large(name: str) -> None:
+    make, reference, x = MANY[name]
+    p, wanted = make(np.float32(1e6)), reference(1e6)
+    log = getattr(wanted, "logpmf" if name in ("poisson", "binomial") else "logpdf")
+    assert p.log_prob(np.float32(x)).dtype == p.cdf(np.float32(x)).dtype == np.float32
+    x = float(np.float32(x))
+    close: Any = {"rtol": 1e-6, "atol": 1e-6}
+    np.testing.assert_allclose(p.log_prob(np.float32(x)), log(x), **close)
+    np.testing.assert_allclose(p.cdf(np.float32(x)), wanted.cdf(x), **close)
+    if name not in ("poisson", "binomial"):
+        np.testing.assert_allclose(p.entropy(), wanted.entropy(), **close)
+
+
+@pytest.mark.parametrize("n", [3.0, 249.0, 251.0, 1e5, 1e9, 1e12])
+def test_entropies_of_many_are_those_of_normal_distributions(n: float) -> None:
+    """Whose terms cancel; the differences are of order 1 / n."""
+    for p in (ds.Gamma(n), ds.StudentT(n), ds.Beta(n, 2 * n), ds.Dirichlet([n, 2 * n])):
+        spread = p.variance if type(p) is not ds.Dirichlet else p.variance[0]
+        if type(p) is ds.StudentT:
+            spread = 1.0
+        normal = 0.5 * math.log(2 * math.pi * math.e * float(spread))
+        assert abs(float(p.entropy()) - normal) < 3 / n + 1e-13
+    np.testing.assert_allclose(ds.Gamma(n).entropy(), ss.gamma(n).entropy(), rtol=1e-11)
+    np.testing.assert_allclose(ds.StudentT(n).entropy(), ss.t(n).entropy(), rtol=1e-12)
