@@ -37,7 +37,7 @@ def linear_recurrence(
     Halves are combined in f32.
     Source: Martin and Cundy, Parallelizing linear recurrent neural nets over sequence length, 2018.
     """
-    a, b = alike(inexact(a), inexact(b))
+    a, b = alike(inexact(a), inexact(b), *([] if start is None else [inexact(start)]))[:2]
     shape, given = common_shape("linear_recurrence", a.shape, b.shape), a.dtype
     k = axis_of("linear_recurrence", axis, len(shape))
     a, b = (new(broadcasted(x.value, shape), x.weak) for x in (a, b))

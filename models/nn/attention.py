@@ -73,7 +73,7 @@ def dot_product_attention(
         for other in kept[1:]:
             together = together & other
         scores = np.where(together, scores, -0.7 * float(np.finfo(np.float32).max))
-    weights = cast_to(softmax(scores), q).reshape(batch, groups, -1, queries, keys)
+    weights = cast_to(softmax(scores), q).reshape(batch, groups, heads // groups, queries, keys)
     found = np.einsum("bkgts,bskh->btkgh", weights, v).reshape(batch, queries, heads, v.shape[-1])
     if query_seq_lengths is not None:
         inside = np.arange(queries)[:, None, None] < _column(query_seq_lengths)[..., None]

@@ -73,5 +73,6 @@ def _mixing(
                 "nn.one_hot(targets, classes)" if a is targets and a.dtype.kind in "iu" else "",
             )
     first, second, rest = random.split(key, 3)
-    share = beta(first, alpha, alpha, dtype="float32")
+    alpha = np.asarray(alpha)
+    share = np.where(alpha > 0, beta(first, alpha, alpha, dtype="float32"), 1)
     return x, targets, share, random.permutation(second, len(x)), rest

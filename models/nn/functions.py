@@ -16,6 +16,7 @@ from ...compiler.front.functions.custom import custom_jvp
 from ...compiler.front.functions.derivatives import stop_gradient
 from ...compiler.front.lax.lax import erf
 from ...compiler.front.lax.lax import logistic as sigmoid
+from ...compiler.front.lax.primitives import array_or_tracer
 from ...compiler.front.special import log1mexp as _log1mexp
 from ...compiler.ir.explain import explained
 from ...compiler.trace.operands import cast_to
@@ -126,6 +127,8 @@ def softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
 @functools.partial(custom_jvp, nondiff_argnums=(1,))
 def _softmax(x: Any, axis: Axis) -> Any:
     exponentials = np.exp(_shifted(x, axis, None))
+    if 0 in exponentials.shape:
+        return exponentials
     return exponentials / np.sum(exponentials, axis=axis, keepdims=True)
 
 
@@ -140,12 +143,16 @@ def _softmax_jvp(axis: Axis, primals: tuple[Any], tangents: tuple[Any]) -> tuple
 def log_softmax(x: Any, axis: Axis = -1, where: Any = None) -> Any:
     """log(softmax(x)); entries outside of the mask `where` are -inf and take no part."""
     shifted = _shifted(x, axis, where)
+    if 0 in np.shape(shifted):
+        return shifted
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 def _shifted(x: Any, axis: Axis, where: Any) -> Any:
     """x less its maximum, which is a constant to derivatives: the results do not depend on it."""
     x = x if where is None else np.where(where, x, -math.inf)
+    if 0 in np.shape(x):  # nothing has no maximum
+        return array_or_tracer(x)
     return x - stop_gradient(np.max(x, axis=axis, keepdims=True))
 
 

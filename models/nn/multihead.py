@@ -8,7 +8,7 @@ from ...compiler.front import numpy as np
 from ...compiler.front import random
 from ...compiler.front.lax import dynamic_update_slice_in_dim
 from ...compiler.front.lax.primitives import array_or_tracer
-from ...compiler.trace.operands import wrong
+from ...compiler.trace.operands import whole, wrong
 from .attention import dot_product_attention
 from .layer import layer
 from .linear import Linear
@@ -110,6 +110,11 @@ class MultiHeadAttention:
         """
         x = array_or_tracer(x)
         t, length = cache.position, cache.keys.shape[1]
+        if x.shape[1] + (whole(t) or 0) > length:
+            raise wrong(
+                "MultiHeadAttention.step: no more elements than the cache has room for are "
+                f"required, {length}, got {x.shape[1]} after {whole(t) or 0}",
+            )
         places = t + np.arange(x.shape[1], dtype=np.int32)
         k, v = self._seen(x, places)
         k = dynamic_update_slice_in_dim(cache.keys, k.astype(cache.keys.dtype), t, 1)

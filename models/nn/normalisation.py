@@ -9,8 +9,10 @@ from ...compiler.front import random
 from ...compiler.front.lax.lax import rsqrt
 from ...compiler.front.lax.primitives import array_or_tracer
 from ...compiler.ir.explain import explained
-from ...compiler.trace.operands import axes_of, wrong
+from ...compiler.ir.types import HALVES, dtype_name
+from ...compiler.trace.operands import axes_of, cast_to, wrong
 from ...compiler.trace.trace import keeps_bf16
+from ...compiler.trace.tracer import Tracer
 from .functions import Axis
 
 __all__ = [
@@ -30,15 +32,23 @@ def standardize(
 ) -> Any:
     """(x - mean) / sqrt(variance + epsilon), of mean and variance along axes where none are given.
 
-    They are those of the elements in the mask `where`.
+    They are those of the elements in the mask `where`; of halves all is computed in f32.
     """
+    x = array_or_tracer(x)
+    wide = widened(x)
     chosen = {} if where is None else {"where": where}
     if mean is None:
-        mean = np.mean(x, axis=axis, keepdims=True, **chosen)
-    error = x - mean
+        mean = np.mean(wide, axis=axis, keepdims=True, **chosen)
+    error = wide - mean
     if variance is None:
         variance = np.mean(error * error, axis=axis, keepdims=True, **chosen)
-    return error * rsqrt(variance + epsilon)
+    found = error * rsqrt(variance + epsilon)
+    return found if wide is x else cast_to(found, x)
+
+
+def widened(x: Any) -> Any:
+    """x; halves, whose squares overflow, as f32."""
+    return x.astype(np.float32) if dtype_name(x.dtype) in HALVES else x
 
 
 def _scaled(x: Any, weight: Any, bias: Any) -> Any:
@@ -65,7 +75,10 @@ def rms_norm(x: Any, weight: Any = None, axis: Axis = -1, eps: Any = 1e-6) -> An
 
     Source: Zhang and Sennrich, Root mean square layer normalization, 2019.
     """
-    return _scaled(x * rsqrt(np.mean(x * x, axis=axis, keepdims=True) + eps), weight, None)
+    x = array_or_tracer(x)
+    wide = widened(x)
+    found = wide * rsqrt(np.mean(wide * wide, axis=axis, keepdims=True) + eps)
+    return _scaled(found if wide is x else cast_to(found, x), weight, None)
 
 
 @explained
@@ -114,9 +127,13 @@ def dropout(key: Any, x: Any, rate: Any, train: bool = True) -> Any:
     """
     if not train:
         return x
-    x = array_or_tracer(x)
-    kept = random.bernoulli(key, 1 - rate, x.shape)
-    return np.where(kept, x / (1 - rate), 0)
+    x, part = array_or_tracer(x), 1 - rate
+    traced = isinstance(rate, Tracer)
+    if not traced and not 0 <= rate <= 1:
+        raise wrong(f"dropout: a rate from 0 to 1 is required, got {rate}")
+    kept = random.bernoulli(key, part, x.shape)
+    # where all are dropped, none is divided by 0: its derivative would be NaN
+    return np.where(kept, x / (np.where(part > 0, part, 1) if traced else part or 1), 0)
 
 
 @explained

@@ -15,8 +15,8 @@ from ...compiler.front import numpy as np
 from ...compiler.front import random
 from ...compiler.front.lax.primitives import array_or_tracer
 from ...compiler.ir.explain import explained
-from ...compiler.ir.types import HALVES, dtype_name
-from ...compiler.trace.operands import cast_to, wrong
+from ...compiler.ir.types import HALVES, Type, dtype_name
+from ...compiler.trace.operands import cast_to, whole, wrong
 from .layer import layer
 
 __all__ = ["RelativePositions", "alibi", "rotary", "sinusoidal_positions"]
@@ -34,11 +34,12 @@ def sinusoidal_positions(
     Shapes: [length, size].
     Source: Vaswani and others, Attention is all you need, 2017.
     """
-    if isinstance(positions, int):  # angles in f64, rounded at the end
-        angles = host.arange(positions)[:, None] / _periods((size + 1) // 2, size, base)
+    places, periods = _places(positions), _periods((size + 1) // 2, size, base)
+    if whole(positions) is not None:  # angles in f64, rounded at the end
+        angles = places[:, None] / periods
     else:
-        frequencies = (1 / _periods((size + 1) // 2, size, base)).astype(dtype)
-        angles = array_or_tracer(positions).astype(dtype)[:, None] * frequencies
+        wide = np.float32 if dtype_name(dtype) in HALVES else dtype
+        angles = places.astype(wide)[:, None] * (1 / periods).astype(wide)
     both = np.stack([np.sin(angles), np.cos(angles)], axis=-1)
     return both.reshape(angles.shape[0], -1)[:, :size].astype(dtype)
 
@@ -73,7 +74,19 @@ def rotary(x: Any, positions: Places = None, base: float = 10000.0) -> Any:
 
 
 def _places(positions: Places) -> Any:
-    return host.arange(positions) if isinstance(positions, int) else array_or_tracer(positions)
+    count = whole(positions)
+    if count is not None:
+        return host.arange(count)
+    found = array_or_tracer(positions)
+    if not found.ndim:
+        raise wrong(
+            f"positions: one axis or more is required, got {Type(dtype_name(found.dtype), ())}",
+            "positions[None]",
+        )
+    kind, size = found.dtype.kind, found.dtype.itemsize
+    if kind == "u" or (kind == "i" and size < 4):  # whose differences overflow
+        return found.astype(np.int32 if size < 4 else np.int64)
+    return found
 
 
 def _distances(queries: Places, keys: Places) -> Any:
@@ -89,6 +102,8 @@ def alibi(heads: int, queries: Places, keys: Places, dtype: Any = "float32") -> 
     take every other slope of 2n. Shapes: [heads, queries, keys].
     Source: Press, Smith, Lewis, Train short, test long, 2022.
     """
+    if heads < 1:
+        raise wrong(f"alibi: one head or more is required, got {heads}")
     n = 1 << (heads.bit_length() - 1)
     finer = [2 ** (-4 * k / n) for k in range(1, 2 * n + 1)]
     slopes = host.array((finer[1::2] + finer[::2])[:heads])[:, None, None].astype(dtype)
@@ -124,6 +139,7 @@ class RelativePositions:
         weight = random.normal(key, (buckets, heads), dtype) * heads**-0.5
         return cls(weight, distance, both)
 
+    @explained
     def __call__(self, queries: Places, keys: Places) -> Any:
         before = _distances(queries, keys)
         size = self.weight.shape[0] // (2 if self.both else 1)

@@ -17,10 +17,12 @@ from typing import Any, ClassVar, Self
 from ...compiler.front import numpy as np
 from ...compiler.front import random
 from ...compiler.front.lax.control_flow import scan
+from ...compiler.front.lax.primitives import array_or_tracer
 from ...compiler.trace import tree
 from ...compiler.trace.operands import wrong
 from .functions import sigmoid
 from .layer import layer
+from .normalisation import dropout
 from .weights import glorot_uniform, orthogonal
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
@@ -43,10 +45,11 @@ class _Cell:
 
     def project(self, x: Any) -> Any:
         """What inputs [..., inputs] add to the gates, at any number of steps at once."""
-        if x.shape[-1] != self.weight_ih.shape[0]:
+        x = array_or_tracer(x)
+        if x.shape[-1:] != (self.weight_ih.shape[0],):
             raise wrong(
                 f"{type(self).__name__}: {self.weight_ih.shape[0]} features are required, "
-                f"got {x.shape[-1]}"
+                f"got {x.shape[-1] if x.ndim else 'a number'}"
             )
         return _plus(x @ self.weight_ih, self.bias_ih)
 
@@ -152,7 +155,7 @@ class LSTMCell(_Cell):
         if bias:
             forget = np.where(np.arange(4 * size) // size == 1, 1, 0).astype(dtype)
             weights = (*weights[:2], forget, weights[3])
-        narrow = None if projection is None else glorot_uniform(out, (size, projection), dtype)
+        narrow = None if not projection else glorot_uniform(out, (size, projection), dtype)
         return cls(*weights, weight_hr=narrow)
 
     def start(self, batch: int) -> tuple[Any, Any]:
@@ -241,6 +244,7 @@ class _Sequence:
         direction from the end begins there. With a key, what a layer gives to the next is dropped
         at the rate `dropout`. Outputs of two directions are side by side.
         """
+        x = array_or_tracer(x)
         if x.ndim != 3:
             raise wrong(f"{type(self).__name__}: [batch, time, features] is required, got "
                         f"{x.ndim} axes", "x[None] for one sequence")  # fmt: skip
@@ -251,15 +255,16 @@ class _Sequence:
                 f"{type(self).__name__}: a state for each of {len(self.cells)} cells is required, "
                 f"{tree.structure(begin)}, got {tree.structure(state)}", "the layer's start(batch)"
             )  # fmt: skip
-        kept = _kept(x, lengths, mask)
+        kept = _kept(type(self).__name__, x, lengths, mask)
+        if kept is not None:  # whatever is there: its derivative is 0, which is not that of NaN
+            x = np.where(np.swapaxes(kept, 0, 1), x, 0)
         ways = 2 if self.bidirectional else 1
         layers = range(0, len(self.cells), ways)
         keys = None if key is None or not self.dropout else random.split(key, len(layers))
         states, x = [], np.swapaxes(x, 0, 1)  # time first
         for place in layers:
             if place and keys is not None:
-                stays = random.bernoulli(keys[place // ways], 1 - self.dropout, x.shape)
-                x = np.where(stays, x / (1 - self.dropout), 0)
+                x = dropout(keys[place // ways], x, self.dropout)
             outputs = []
             for way in range(ways):
                 back = self.reverse ^ bool(way)
@@ -270,9 +275,14 @@ class _Sequence:
         return np.swapaxes(x, 0, 1), tuple(states)
 
 
-def _kept(x: Any, lengths: Any, mask: Any) -> Any:
+def _kept(name: str, x: Any, lengths: Any, mask: Any) -> Any:
     """Steps that count, [time, batch, 1]; None where all do."""
-    kept = None if mask is None else np.asarray(mask)
+    for what, given, axes in (("lengths [batch]", lengths, 1), ("a mask [batch, time]", mask, 2)):
+        if given is not None and np.shape(given) != x.shape[:axes]:
+            raise wrong(
+                f"{name}: {what} of {list(x.shape[:axes])} is required, got {list(np.shape(given))}"
+            )
+    kept = None if mask is None else np.asarray(mask) != 0
     if lengths is not None:
         inside = np.arange(x.shape[1]) < np.asarray(lengths)[:, None]
         kept = inside if kept is None else kept & inside
@@ -290,7 +300,10 @@ def _run(cell: Any, state: Any, x: Any, kept: Any, reverse: bool) -> tuple[Any, 
         stay = tree.map(lambda new, old: np.where(here, new, old), after, state)
         return stay, np.where(here, y, 0)
 
-    return scan(turn, state, (cell.project(x), kept), reverse=reverse)
+    gates = cell.project(x)
+    # inputs that are wider than weights make states as wide
+    state = tree.map(lambda s: s.astype(np.promote_types(s.dtype, gates.dtype)), state)
+    return scan(turn, state, (gates, kept), reverse=reverse)
 
 
 @layer

@@ -19,7 +19,7 @@ from ...compiler.ir.explain import explained
 from ...compiler.ir.types import Type, dtype_name
 from ...compiler.trace.operands import wrong
 from .layer import layer
-from .normalisation import batch_norm, dropout, group_norm
+from .normalisation import batch_norm, dropout, group_norm, widened
 
 __all__ = ["BatchNorm", "BatchStatistics", "Dropout", "GroupNorm"]
 
@@ -64,6 +64,7 @@ class BatchNorm:
     In training mean and variance are those of all examples and places, and the running statistics,
     which are given and returned, take a part `momentum` of them: of the variance without bias,
     n / (n - 1) times the other. Else the running ones are used, and returned as they are.
+    Statistics are f32 where weights are halves.
     Source: Ioffe and Szegedy, Batch normalization, 2015; momentum is torch's.
     """
 
@@ -80,7 +81,7 @@ class BatchNorm:
 
     def start(self) -> BatchStatistics:
         """Mean 0 and variance 1, before any batch."""
-        return BatchStatistics(np.zeros_like(self.bias), np.ones_like(self.weight))
+        return BatchStatistics(*(widened(f(self.weight)) for f in (np.zeros_like, np.ones_like)))
 
     @explained
     def __call__(
@@ -97,8 +98,9 @@ class BatchNorm:
                 f"{Type(dtype_name(x.dtype), x.shape)}",
                 "train=False",
             )
-        mean = np.mean(x, axis=axes)
-        variance = np.mean((x - mean) ** 2, axis=axes)
+        wide = widened(x)
+        mean = np.mean(wide, axis=axes)
+        variance = np.mean((wide - mean) ** 2, axis=axes)
         y = batch_norm(x, mean, variance, self.weight, self.bias, self.eps)
         seen = BatchStatistics(mean, variance * (count / (count - 1)))
         return y, BatchStatistics(

@@ -115,3 +115,20 @@ def test_sizes_that_do_not_fit_are_named() -> None:
         nn.MultiHeadAttention.init(wl.random.key(0), 8, 3)
     with pytest.raises(ProgramError, match="no rotary is required where there is a memory"):
         attention(rotary=100.0)(X, X)
+
+
+def test_batches_and_memories_of_nothing() -> None:
+    layer = nn.MultiHeadAttention.init(wl.random.key(0), 8, 4, kv_heads=2)
+    x = np.ones((2, 5, 8), np.float32)
+    assert layer(x[:0]).shape == (0, 5, 8)
+    assert layer(x[:, :0], causal=True).shape == (2, 0, 8)
+    np.testing.assert_array_equal(layer(x, x[:, :0]), 0 * x)
+    assert nn.softmax(x[:, :0], axis=1).shape == nn.log_softmax(x[:, :0], axis=1).shape
+
+
+def test_a_full_cache_takes_no_more() -> None:
+    layer = nn.MultiHeadAttention.init(wl.random.key(0), 8, 4)
+    x = np.ones((2, 3, 8), np.float32)
+    _, cache = layer.step(x, layer.cache(2, 4))
+    with pytest.raises(ProgramError, match="room for are required, 4, got 3 after 3"):
+        layer.step(x, cache)

@@ -75,3 +75,26 @@ def test_distances_fall_into_the_buckets_of_t5(both: bool) -> None:
     assert layer(5, 7).shape == (2, 5, 7)
     with pytest.raises(ProgramError, match=r"4 buckets or more .* got 2 and 128"):
         nn.RelativePositions.init(wl.random.key(0), 2, buckets=2)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_angles_of_halves_are_exact(dtype: str) -> None:
+    found = nn.sinusoidal_positions(np.arange(3000), 8, dtype=dtype)
+    wanted = nn.sinusoidal_positions(3000, 8, dtype="float64")
+    np.testing.assert_allclose(np.asarray(found, "f8"), wanted, atol=4e-3)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "u8", "i1"])
+def test_distances_of_narrow_and_unsigned_positions(dtype: str) -> None:
+    table = nn.RelativePositions.init(wl.random.key(0), 3)
+    places = np.arange(5, dtype=dtype)
+    np.testing.assert_array_equal(table(places, places), table(5, 5))
+    np.testing.assert_array_equal(nn.alibi(3, places, places), nn.alibi(3, 5, np.int64(5)))
+    far = np.array([-100, 100], "i1")
+    np.testing.assert_array_equal(np.abs(nn.alibi(1, far, far))[0] * 256, 200 * (1 - np.eye(2)))
+
+
+def test_a_position_without_an_axis_is_told() -> None:
+    one = wl.jit(lambda t: nn.sinusoidal_positions(t, 4), disable_jit=True)
+    with pytest.raises(ProgramError, match="positions: one axis or more is required, got i32"):
+        one(np.int32(3))

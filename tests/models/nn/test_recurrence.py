@@ -78,3 +78,8 @@ def test_what_does_not_fit_is_said() -> None:
         wl.nn.linear_recurrence(a, b[:, :3])
     with pytest.raises(ProgramError, match="linear_recurrence: an axis within 3 dimensions"):
         wl.nn.linear_recurrence(a, b, axis=3)
+
+
+def test_a_complex_start_of_real_terms_makes_states_complex() -> None:
+    found = wl.nn.linear_recurrence(np.full((1, 3), 0.5), np.ones((1, 3)), np.array([2j]))
+    np.testing.assert_array_equal(found, [[1 + 1j, 1.5 + 0.5j, 1.75 + 0.25j]])

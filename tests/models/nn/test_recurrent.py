@@ -131,3 +131,33 @@ def test_what_does_not_fit_is_said() -> None:
         layer.step(layer.start(3), X[:, 0])
     with pytest.raises(ProgramError, match=r"LSTM: a state for each of 2 cells is required.* got"):
         layer(X, layer.start(3)[0])
+
+
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+def test_what_padding_holds_reaches_no_derivative(kind: Any, options: Any) -> None:
+    layer, x = made(kind, bidirectional=True, layers=2, **options), X.copy()
+    x[1, 2:] = np.nan
+    x[2] = np.inf
+    slopes = wl.grad(lambda m, x: np.sum(m(x, lengths=LENGTHS)[0] ** 2), argnums=(0, 1))
+    same(slopes(layer, x), slopes(layer, np.where(np.isfinite(x), x, 0.0)))
+
+
+def test_masks_of_numbers_join_lengths_and_wide_inputs_narrow_weights() -> None:
+    layer = made(nn.GRU)
+    inside = np.arange(5) < LENGTHS[:, None]
+    same(layer(X, mask=2 * inside, lengths=LENGTHS), layer(X, lengths=LENGTHS))
+    narrow = wl.tree.map(lambda w: w.astype(np.float32), layer)
+    assert narrow(X)[0].dtype == np.float64
+    np.testing.assert_allclose(narrow(X.tolist())[0], layer(X)[0], atol=1e-6)
+
+
+def test_all_is_dropped_at_rate_1_and_has_a_derivative() -> None:
+    layer = made(nn.LSTM, layers=2, dropout=1.0)
+    slopes = wl.grad(lambda x: np.sum(layer(x, key=wl.random.key(3))[0]))(X)
+    np.testing.assert_array_equal(slopes, 0.0)
+
+
+@pytest.mark.parametrize("wrong", [{"lengths": 3}, {"mask": np.ones((3, 4), bool)}])
+def test_lengths_and_masks_of_other_shapes_are_told(wrong: Any) -> None:
+    with pytest.raises(ProgramError, match=r"GRU: .* is required, got"):
+        made(nn.GRU)(X, **wrong)

@@ -118,3 +118,39 @@ def test_mixtures_of_integer_labels_are_an_error_that_says_one_hot() -> None:
         nn.mixup(wl.random.key(0), IMAGES, np.arange(5))
     with pytest.raises(ProgramError, match=r"cutmix: spatial axes .* got f64\[5, 3\]"):
         nn.cutmix(wl.random.key(0), np.ones((5, 3)), np.eye(5))
+
+
+@pytest.mark.parametrize("rate", [1.0, np.float32(1)])
+def test_dropout_of_everything_has_the_derivative_0(rate: Any) -> None:
+    def total(x: Any, rate: Any) -> Any:
+        return np.sum(nn.dropout(wl.random.key(0), x, rate))
+
+    x, slope = X.astype(np.float32), wl.grad(total)
+    slopes = (slope(x, rate), wl.jit(slope, disable_jit=True)(x, rate))
+    np.testing.assert_array_equal(slopes, 0.0)
+    with pytest.raises(ProgramError, match=r"a rate from 0 to 1 is required, got 1\.5"):
+        nn.Dropout(1.5)(X, wl.random.key(0))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("weights", ["float16", "float32"])
+def test_norms_of_halves_whose_squares_overflow(dtype: str, weights: str) -> None:
+    x = np.asarray(300 * X, dtype="f8").astype(wl.numpy.dtype(dtype))
+    norm = nn.BatchNorm.init(4, dtype=weights)
+    for layer in (
+        lambda x: norm(x, norm.start())[0],
+        nn.GroupNorm.init(2, 4, dtype=weights),
+        nn.LayerNorm.init(4, dtype=weights),
+        nn.RMSNorm.init(4, dtype=weights),
+    ):
+        wanted = np.asarray(layer(np.asarray(x, np.float64)))
+        for y in (layer(x), wl.jit(layer, disable_jit=True)(x)):
+            np.testing.assert_allclose(np.asarray(y, "f8"), wanted, atol=0.02)
+    statistics = norm(x, norm.start())[1]
+    assert statistics.variance.dtype == np.float32
+    assert np.all(np.isfinite(statistics.variance))
+
+
+def test_a_mixture_of_alpha_0_mixes_nothing() -> None:
+    for found, wanted in zip(nn.mixup(wl.random.key(0), X, X, alpha=0.0), (X, X), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-14)
