@@ -6,9 +6,10 @@
 Over an interval of length L the error of steps is at most L max|f'| / (2 n), that of chords
 L**2 max|f''| / (8 n**2). The weights are written down; training finds better ones.
 
+    wonderland train approximation
+
 Source: Cybenko, Approximation by superpositions of a sigmoidal function, 1989; Scardapane, Alice's
 adventures in a differentiable wonderland, appendix B.
-Train: wonderland train approximation
 """
 
 from __future__ import annotations
@@ -86,11 +87,13 @@ def curve(seed: int = 0) -> data.Split:
 
 
 def squared_loss(model: Callable[[Any], Any], batch: Any) -> Any:
+    """Mean squared error."""
     x, y = batch
     return np.mean(nn.squared_error(model(x), y))
 
 
 def root_mean_squared_error(model: Callable[[Any], Any], batch: Any) -> Any:
+    """Its root, in the units of f."""
     return np.sqrt(squared_loss(model, batch))
 
 

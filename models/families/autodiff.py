@@ -6,10 +6,11 @@
     forward mode                         exact, n products of the Jacobian with a vector
     reverse mode                         exact, one product of a vector with it: at most 4 values
 
+    wonderland train autodiff
+
 Source: Griewank, Walther, Evaluating derivatives, 2008; Squire, Trapp, Using complex variables to
 estimate derivatives of real functions, 1998; Scardapane, Alice's adventures in a differentiable
 wonderland, chapters 2 and 6.
-Train: wonderland train autodiff
 """
 
 from __future__ import annotations
@@ -175,6 +176,7 @@ def loss_by(method: Callable[[Function, Any], Any], w: Any, batch: Any) -> Any:
 
 
 def accuracy(w: Any, batch: Any) -> Any:
+    """The part of the labels 0 and 1 that are predicted."""
     x, y = batch
     return np.mean((x @ w[:-1] + w[-1] > 0) == (y > 0.5))
 

@@ -149,7 +149,7 @@ class GraphAttention:
     """GAT: each node is the mean of itself and its neighbours, weighted by a softmax of scores
 
     s_ij = leaky_relu(target . h_i + source . h_j), h = x weight, in several heads side by side.
-    Source: Velickovic et al., GraphBatch attention networks, 2018.
+    Source: Velickovic and others, Graph attention networks, 2018.
     """
 
     weight: Array  # [inputs, heads * size]
@@ -185,8 +185,8 @@ class GraphAttention:
 class MessagePassing:
     """update((1 + eps) x_i + the sum of relu(x_j + edge(e_ji)) over the edges from j to i)
 
-    Source: Gilmer et al., Neural message passing for quantum chemistry, 2017; in the form of Hu et
-    al., Strategies for pre-training graph neural networks, 2020 (GINE).
+    Source: Gilmer and others, Neural message passing for quantum chemistry, 2017; in the form of Hu
+    and others, Strategies for pre-training graph neural networks, 2020 (GINE).
     """
 
     edge: nn.Linear
@@ -208,7 +208,8 @@ class MessagePassing:
 class GraphBlock:
     """A transformer block on graphs: messages along edges and attention to all nodes, then an MLP.
 
-    Source: Rampasek et al., Recipe for a general, powerful, scalable graph transformer, 2022 (GPS).
+    Source: Rampasek and others, Recipe for a general, powerful, scalable graph transformer,
+    2022 (GPS).
     """
 
     local: MessagePassing

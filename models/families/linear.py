@@ -5,9 +5,13 @@
     p(1 | x) = sigmoid(x w + b)
     p(k | x) = softmax(x W + b)_k
 
-Source: Scardapane, Alice's adventures in a differentiable wonderland, chapter 4; Guo et al., On
+    wonderland train linear
+    wonderland train logistic
+    wonderland train softmax
+    wonderland train shuttle
+
+Source: Scardapane, Alice's adventures in a differentiable wonderland, chapter 4; Guo and others, On
 calibration of modern neural networks, 2017.
-Train: wonderland train linear | logistic | softmax | shuttle
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 f is relu, or any of nn's; or it is learned: of x where x > 0, else slope * x.
 
-Source: Scardapane, Alice's adventures in a differentiable wonderland, chapter 5; He et al., Delving
-deep into rectifiers, 2015.
-Train: wonderland train mlp | letters
+    wonderland train mlp
+    wonderland train letters
+
+Source: Scardapane, Alice's adventures in a differentiable wonderland, chapter 5; He and others,
+Delving deep into rectifiers, 2015.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ class LearnedRectifiers:
 
 
 def logits(model: Any, x: Any) -> Any:
-    """Of either model."""
+    """Logits by either model."""
     return forward(model, x) if isinstance(model, tuple) else model(x)
 
 

@@ -4,10 +4,13 @@
     p(x) = prod_i p(x_i | parents of x_i)             a Bayesian network
     log p(y | x) >= E_q log p(y | x, w) - KL(q | p)   Bayes by backprop, w = mean + spread * noise
 
+    wonderland train mixture
+    wonderland train bayesian_network
+    wonderland train variational
+
 Source: Scardapane, Alice's adventures in a differentiable wonderland, chapter 3, appendix A; Chow,
-Liu, Approximating discrete probability distributions with dependence trees, 1968; Blundell et al.,
-Weight uncertainty in neural networks, 2015.
-Train: wonderland train mixture | bayesian_network | variational
+Liu, Approximating discrete probability distributions with dependence trees, 1968; Blundell and
+others, Weight uncertainty in neural networks, 2015.
 """
 
 from __future__ import annotations

@@ -147,6 +147,7 @@ def loss_by(mix: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def score(model: ResNet, batch: Any, state: Any) -> Any:
+    """The part of the images whose class is told, by running statistics."""
     images, labels = batch
     return nn.accuracy(model(images, state)[0], labels)
 

@@ -72,7 +72,7 @@ def init_series(key: Array, split: data.Split) -> SequenceConv:
 class FilmConv:
     """Logits of films [batch, time, height, width, 1]: convolutions of windows in time and space.
 
-    Source: Tran et al., Learning spatiotemporal features with 3D convolutional networks, 2015.
+    Source: Tran and others, Learning spatiotemporal features with 3D convolutional networks, 2015.
     """
 
     convs: tuple[nn.Conv, ...]

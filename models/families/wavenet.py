@@ -59,7 +59,7 @@ class GatedBlock:
 class WaveNet:
     """What is expected of the next step, at each step: gated blocks whose dilations double.
 
-    Source: van den Oord et al., WaveNet: a generative model for raw audio, 2016.
+    Source: van den Oord and others, WaveNet: a generative model for raw audio, 2016.
     """
 
     into: nn.Linear

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,21 @@ def test_rectifiers_of_slope_zero_are_relus_and_learn_their_slopes() -> None:
     np.testing.assert_allclose(plain(x), mlp.forward(model.layers, x), rtol=1e-6)
     slope = wl.grad(mlp.loss)(model, (x, y)).slopes[0]
     assert slope.shape == (6,) and np.any(slope != 0)
+
+
+def test_parts_of_a_batch_side_by_side_take_the_step_of_the_whole() -> None:
+    """Data-parallel training: each part has its gradient, and all take their mean."""
+    x, y = rng.normal(size=(24, 3)), rng.integers(0, 2, 24)
+    model = wl.tree.map(np.float64, mlp.init(wl.random.key(0), (3, 5, 2)))
+    optimizer = wl.optim.sgd(0.1)
+
+    def step(batch: Any) -> Any:
+        slope = wl.grad(mlp.loss)(model, batch)
+        slope = wl.tree.map(lambda g: wl.lax.pmean(g, "parts"), slope)
+        change, _ = optimizer.update(slope, optimizer.init(model), model)
+        return wl.optim.apply_updates(model, change)
+
+    everywhere = wl.vmap(step, axis_name="parts")
+    whole, parts = everywhere((x[None], y[None])), everywhere((x.reshape(4, 6, 3), y.reshape(4, 6)))
+    for one, each in zip(wl.tree.leaves(whole), wl.tree.leaves(parts), strict=True):
+        np.testing.assert_allclose(each, np.repeat(one, 4, axis=0), rtol=1e-10)
