@@ -36,7 +36,7 @@ from ..settings import active as active_settings
 from ..transform.interpreter import interpret
 from . import tree
 from .arrays import argument_array, refuse_subclasses
-from .operands import NARROW, casted, is_weak, is_wide, new, operand, value
+from .operands import NARROW, casted, holds_tracer, is_weak, is_wide, new, operand, value
 from .peers import meaning
 from .repairs import at_front, reshaped, uncalled
 from .standing import name_of
@@ -173,6 +173,7 @@ def trace_tree(
         made.note(Inputs(tuple(places), inputs))
         tracers = [Tracer(v, made, weak) for v, (_, weak) in zip(places, avals, strict=True)]
         results, outputs = tree.flatten(_run(function, tree.unflatten(inputs, tracers)))
+        refuse_traced_parts(outputs, name)
         given = [_result(x, i, outputs, name) for i, x in enumerate(results)]
         if alone and active_settings().default_dtype == "f32":
             pairs = zip(given, results, strict=True)
@@ -336,6 +337,18 @@ def _place(error: BaseException) -> str:
             found, library = location(source), None
     called = f"  {library.file}:{library.line}: {library.text}" if library else ""
     return f"{found}, which calls\n{called}" if called else found
+
+
+def refuse_traced_parts(outputs: Structure, name: str) -> None:
+    """Refuses results whose static fields hold what only a run knows."""
+    for path, x in tree.static_parts(outputs):
+        if holds_tracer(x):
+            raise ProgramError(
+                f"{name}: a number known before it runs is required in a static field, got "
+                f"{shown(x)} at result{path}",
+                location(user_source()),
+                f"{path.rpartition('.')[2] or 'field'}: Any, whose values are arrays",
+            )
 
 
 def _result(x: Any, i: int, outputs: Structure, name: str) -> Value:

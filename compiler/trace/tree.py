@@ -420,17 +420,26 @@ def _fixed(structure: Structure) -> str:
     return ", ".join(pairs) or f"{data[0]!r:.60}"
 
 
-def unhashable(structure: Structure, path: str = "") -> tuple[str, Any] | None:
-    """The path and the value of a static part that does not hash."""
+def static_parts(structure: Structure, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The path and the value of each static part."""
     container, data, children = structure
     names = static_of(container) if container else ()
-    parts = [*zip((f".{n}" for n in names), data, strict=False)]
     if container is not None and container_kind(container) == REGISTERED:
-        parts = [("", data[0])]
-    for name, x in parts:
-        try:
-            hash(x)
-        except TypeError:
-            return path + name, x
-    inside = zip(_keys(structure), children, strict=True)
-    return next((f for key, child in inside if (f := unhashable(child, path + key))), None)
+        yield path, data[0]
+    else:
+        yield from ((f"{path}.{n}", x) for n, x in zip(names, data, strict=False))
+    for key, child in zip(_keys(structure), children, strict=True):
+        yield from static_parts(child, path + key)
+
+
+def unhashable(structure: Structure) -> tuple[str, Any] | None:
+    """The path and the value of a static part that does not hash."""
+    return next((part for part in static_parts(structure) if not _hashes(part[1])), None)
+
+
+def _hashes(x: Any) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True

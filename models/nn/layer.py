@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import collections.abc
 import dataclasses
+import enum
 import inspect
 import sys
 import types
@@ -12,8 +13,11 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, dataclass_transform
 
+import numpy as np
+
 from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
+from ...compiler.ir.source import location, user_source
 from ...compiler.ir.types import Type, dtype_name
 from ...compiler.trace.containers import static
 
@@ -21,10 +25,12 @@ __all__ = ["layer"]
 
 T = TypeVar("T")
 PLAIN = {
-    "int", "float", "complex", "bool", "str", "bytes", "None", "NoneType", "tuple", "Union",
-    "Optional",
+    "int", "float", "complex", "bool", "str", "bytes", "type", "dtype", "None", "NoneType",
+    "tuple", "Union", "Optional", "Final", "Annotated",
 }  # fmt: skip
 """Classes whose values are no arrays, and what such annotations are put together with."""
+WHOLE = {"Callable", "Literal", "type", "dtype", "Type"}
+"""What is no array, whatever stands in its brackets."""
 WIDTH = 88  # of a line of a layer's text
 
 
@@ -32,10 +38,11 @@ WIDTH = 88  # of a line of a layer's text
 def layer(cls: type[T]) -> type[T]:
     """Makes a class a frozen dataclass that is a tree: of its fields, those that are no numbers.
 
-    Fields annotated int, float, complex, bool, str, bytes, a Callable, a Literal, or tuples and
-    unions of these are static: a program is made for each of their values. Everything else, arrays,
-    layers, tuples and dicts of them, is part of the tree: `wl.grad` differentiates in its floats,
-    `wl.tree.save` writes it by name. A learned number is annotated as an array.
+    Fields annotated int, float, complex, bool, str, bytes, an Enum, a dtype, a type, a Callable, a
+    Literal, or tuples and unions of these are static: a program is made for each of their values.
+    Everything else, arrays, layers, tuples and dicts of them, is part of the tree: `wl.grad`
+    differentiates in its floats, `wl.tree.save` writes it by name. A learned number is annotated as
+    an array.
     Example:
     >>> @layer
     ... class Scaled:
@@ -48,13 +55,21 @@ def layer(cls: type[T]) -> type[T]:
     >>> wl.grad(lambda f: f(3.0))(Scaled(2.0))
     Scaled(weight=9.0, power=2)
     """
-    return _made(cls)  # checkers see no class maker behind a function that another wraps
+    # checkers see no class maker behind a function that another wraps
+    return _made(cls, sys._getframe(1).f_locals)
 
 
-def _dataclass(cls: type[T]) -> type[T]:
+def _dataclass(cls: type[T], beside: Mapping[str, Any]) -> type[T]:
     if not isinstance(cls, type):
         raise ProgramError(f"layer: a class is required, got {cls!r:.60}")
-    names = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else {}
+    if "__dataclass_fields__" in cls.__dict__:
+        got = f"{cls.__name__} that is one"
+        raise ProgramError(
+            f"layer: a class that is no dataclass yet is required, got {got}",
+            repair="@nn.layer alone, which makes it one",
+        )
+    module = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else {}
+    names = {**module, **beside}
     for name, kind in inspect.get_annotations(cls).items():
         if _is_plain(kind, names):
             given = cls.__dict__.get(name, dataclasses.MISSING)
@@ -64,7 +79,36 @@ def _dataclass(cls: type[T]) -> type[T]:
                 given.metadata = types.MappingProxyType(dict(static().metadata))
     if "__repr__" not in cls.__dict__:
         cls.__repr__ = _text  # type: ignore[assignment]
-    return dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+    try:
+        made = dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+    except (TypeError, ValueError) as error:  # a default that is an array, fields without after it
+        raise ProgramError(f"layer: {cls.__name__}: {error}") from None
+    frozen = made.__setattr__
+
+    def refuse(self: Any, name: str, value: Any) -> None:
+        try:
+            frozen(self, name, value)
+        except dataclasses.FrozenInstanceError:
+            raise _refused(self, name) from None
+
+    made.__setattr__ = refuse  # type: ignore[method-assign]
+    return made
+
+
+class FrozenLayer(ProgramError, dataclasses.FrozenInstanceError):
+    """A field of a layer is set, which is made once."""
+
+
+def _refused(self: Any, name: str) -> FrozenLayer:
+    known = name in {f.name for f in dataclasses.fields(self)}
+    if known and name in vars(self):
+        repair = f"dataclasses.replace(layer, {name}=...), which is another"
+    elif known:
+        repair = f"a classmethod init that returns cls({name}=...), in place of __init__"
+    else:
+        repair = f"{name}: Any among the fields of {type(self).__name__}"
+    what = f"layer: fields that are given when it is made are required, got an assignment of {name}"
+    return FrozenLayer(what, location(user_source()), repair)
 
 
 _made = explained(_dataclass, "layer")
@@ -78,10 +122,13 @@ def _is_plain(kind: Any, names: Mapping[str, Any]) -> bool:
         except SyntaxError:
             return False
     if kind is None or (isinstance(kind, type) and not typing.get_args(kind)):
-        return kind is collections.abc.Callable or getattr(kind, "__name__", "None") in PLAIN
+        named = getattr(kind, "__name__", "None")
+        return kind is collections.abc.Callable or named in PLAIN or _is_enum(kind)
     origin = typing.get_origin(kind)
-    if kind is typing.Callable or origin in (collections.abc.Callable, Literal):
+    if kind is typing.Callable or origin in (collections.abc.Callable, Literal, type, np.dtype):
         return True
+    if origin in (typing.Final, typing.Annotated):
+        return _is_plain(typing.get_args(kind)[0], names)
     combined = origin in (tuple, typing.Union, types.UnionType)
     return combined and all(a is ... or _is_plain(a, names) for a in typing.get_args(kind))
 
@@ -98,15 +145,23 @@ def _is_plain_text(node: ast.expr, names: Mapping[str, Any]) -> bool:
             return all(_is_plain_text(e, names) for e in elements)
         case ast.Subscript(value=of, slice=inside):
             named = _last(of)
-            if named in ("Callable", "Literal"):
+            if named in WHOLE:
                 return True
+            if named == "Annotated" and isinstance(inside, ast.Tuple):
+                inside = inside.elts[0]
             return named in PLAIN and _is_plain_text(inside, names)
         case ast.Name(id=name) if name not in PLAIN and name != "Callable":
             alias = names.get(name)  # what an annotation is short for
-            return not isinstance(alias, type | None) and _is_plain(alias, names)
+            if isinstance(alias, type) and not typing.get_args(alias):
+                return _is_enum(alias)
+            return alias is not None and _is_plain(alias, names)
         case ast.Name() | ast.Attribute():
             return _last(node) in {*PLAIN, "Callable"}
     return False
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, enum.Enum)
 
 
 def _last(node: ast.expr) -> str:

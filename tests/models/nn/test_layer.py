@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import pytest
 
 import wonderland as wl
 from wonderland import nn
+from wonderland.compiler.ir.errors import ProgramError
 
 Padding = str | tuple[int, ...]
 Parts = tuple[nn.Linear, ...]
@@ -53,6 +55,63 @@ def test_annotations_that_are_no_texts_mean_the_same():
     assert static == ["b", "c", "e", "f", "h"]
 
 
+class Kind(enum.Enum):
+    PRE = 1
+
+
+def test_kinds_dtypes_and_names_of_the_function_around_are_no_parts_of_the_tree():
+    Sizes = tuple[int, int]
+    told: dict[str, Any] = {
+        "kind": Kind, "dtype": np.dtype, "of": type, "of_int": type[int], "final": Final[int],
+        "noted": Annotated[int, "a size"], "sizes": Sizes,
+    }  # fmt: skip
+
+    @nn.layer
+    class InTexts:
+        weight: Any
+        kind: Kind
+        dtype: np.dtype[Any]
+        of: type
+        of_int: type[int]
+        final: Final[int]
+        noted: Annotated[int, "a size"]
+        sizes: Sizes
+
+    plain = nn.layer(type("Plain", (), {"__annotations__": {"weight": Any, **told}}))
+    for made in (InTexts, plain):
+        static = [f.name for f in dataclasses.fields(made) if f.metadata.get("static")]
+        assert static == list(told)
+        layer = made(np.ones(2), Kind.PRE, np.dtype("f4"), int, int, 1, 2, (1, 2))
+        assert wl.grad(lambda m: np.sum(m.weight * m.final))(layer).kind is Kind.PRE
+
+
+def test_a_class_that_is_no_layer_is_told_with_the_line_and_the_repair():
+    class Assigned:
+        weight: Any
+
+        def __init__(self) -> None:
+            self.weight = np.ones(2)
+
+    class Unannotated:
+        def __init__(self) -> None:
+            self.weight = np.ones(2)
+
+    with pytest.raises(ProgramError, match=r"self.weight.*\ntry: a classmethod init.*cls\(weight="):
+        nn.layer(Assigned)()
+    with pytest.raises(ProgramError, match="try: weight: Any among the fields of Unannotated"):
+        nn.layer(Unannotated)()
+    with pytest.raises(ProgramError, match=r"no dataclass yet.*Several that is one\n.*test_layer"):
+        nn.layer(Several)
+    array = {"__annotations__": {"weight": Any}, "weight": np.ones(2)}
+    with pytest.raises(ProgramError, match=r"layer: Default: mutable default.*\n.*test_layer"):
+        nn.layer(type("Default", (), array))
+
+
+def test_a_static_field_of_a_result_is_known_when_it_is_traced():
+    with pytest.raises(ProgramError, match=r"static field, got a traced f64 at result\[0\].heads"):
+        wl.jit(lambda x: (dataclasses.replace(several(), heads=x.sum()),))(np.ones(3))
+
+
 def test_a_program_is_made_for_each_value_of_a_static_field():
     times = wl.jit(lambda m, x: x * m.heads)
     assert times(several(), 2.0) == 8 and times(dataclasses.replace(several(), heads=5), 2.0) == 10
@@ -68,7 +127,7 @@ def test_a_layer_is_its_types_in_text():
 
 
 def test_a_layer_is_frozen_and_is_itself_alone():
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(dataclasses.FrozenInstanceError, match=r"replace\(layer, heads=\.\.\.\)"):
         several().heads = 3  # type: ignore[misc]
     assert several() != several() and hash(several())
 
