@@ -101,6 +101,8 @@ key = PRNGKey
 
 
 def _key(given: Any) -> Tracer:
+    if given is None:
+        raise wrong("random: a key u32[2] is required, got None", "wonderland.random.key(seed)")
     found = tracer(given)
     if found.type != Type("u32", (2,)):
         raise wrong(

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...compiler.front.tree_files import load, save
+from ...compiler.front.tree_files import SUFFIXES, load, save
 from ...compiler.ir.types import type_of
 from ...compiler.trace import tree as trees
 from ...compiler.trace.containers import keystr
 from ...compiler.trace.operands import wrong
+from .result import Epoch
 from .step import Training
 
 Path = str | os.PathLike[str]
@@ -25,6 +26,21 @@ class SavedTraining(NamedTuple):
     best: Any  # the model of the best epoch so far, or None
     losses: np.ndarray  # f64, a step each
     record: dict[str, Any]
+
+
+def check_place(path: Path) -> None:
+    """Refuses, before anything is trained, a path where no checkpoint can be written."""
+    text = os.fspath(path)
+    if not str(text).endswith(SUFFIXES):
+        ends = " or ".join(SUFFIXES)
+        raise wrong(f"fit: a checkpoint that ends in {ends} is required, got {text!r:.80}")
+    folder = os.path.dirname(text) or "."
+    if not os.path.isdir(folder):
+        raise wrong(f"fit: a folder for the checkpoint is required, got none at {folder}")
+    if not os.access(folder, os.W_OK):
+        raise wrong(f"fit: a folder that may be written is required for it, got {folder}")
+    if os.path.isdir(text):
+        raise wrong(f"fit: a file is required for the checkpoint, got the folder {text}")
 
 
 def write_checkpoint(path: Path, checkpoint: SavedTraining) -> None:
@@ -46,10 +62,27 @@ def read_checkpoint(path: Path, training: Training) -> SavedTraining:
     if missing:
         without = f"{os.fspath(path)} without {missing[0]}"
         raise wrong(f"fit: a checkpoint of fit is required, got {without}")
-    record = json.loads(found["record"]["text"].tobytes())
+    try:
+        record = _record(found["record"], found["losses"])
+    except (AttributeError, LookupError, TypeError, ValueError):
+        other = f"{os.fspath(path)} with another record"
+        raise wrong(f"fit: a checkpoint of fit is required, got {other}") from None
     placed = _placed(found["training"], training, "training")
     best = _placed(found["best"], training.model, "best") if "best" in found else None
     return SavedTraining(placed, best, found["losses"], record)
+
+
+def _record(saved: Any, losses: Any) -> dict[str, Any]:
+    """The plain numbers, of which nothing is missing."""
+    record = json.loads(saved["text"].tobytes())
+    steps = sum(Epoch(**e).steps for e in record["history"])
+    if losses.dtype != np.float64 or losses.ndim != 1 or len(losses) < steps:
+        raise ValueError("losses")
+    for name, kind in (("key", list), ("rows", int), ("batch_size", int)):
+        if not isinstance(record["source"][name], kind):
+            raise TypeError(name)
+    float(record["epoch_seconds"])
+    return record
 
 
 def _placed(nested: Any, like: Any, what: str) -> Any:

@@ -13,6 +13,7 @@ from ...compiler.trace.operands import wrong
 from ...compiler.trace.tracer import current
 from ..optim import Optimizer, chain, clip_by_global_norm
 from .batches import mean_over, row_count
+from .checkpoints import check_place
 from .result import Epoch, Fit
 from .run import Examples, TrainingRun
 from .step import first_state, named_arguments, one_number, training_step, with_named
@@ -136,5 +137,7 @@ def _checked_options(
         row_count("held_out", held_out)
     elif patience is not None:
         raise wrong("fit: held_out is required, for patience is measured on it", "held_out=(x, y)")
+    if checkpoint is not None:
+        check_place(checkpoint)
     if resume and checkpoint is None:
         raise wrong("fit: a checkpoint is required to resume", 'checkpoint="training.npz"')

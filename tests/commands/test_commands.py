@@ -173,12 +173,16 @@ def test_what_a_file_has_and_what_cannot_be_written_is_told(
         "train mine.py": "mine.py: the name of a Recipe is required, try: mine.py:MINE\n",
         "train mine.py:MIEN": "no Recipe 'MIEN', did you mean 'MINE'? there are MINE, mine\n",
         "generate mine.py:MINE --out a": "try: wonderland train mine.py:MINE --out a\n",
-        "train mine.py:MINE --epochs 1 --out out": ": Is a directory\n",
-        "train mine.py:MINE --epochs 1 --out out --resume": "training.npz: Is a directory\n",
+        "train mine.py:MINE --epochs 1 --out out": "got the folder out/training.npz\n",
+        "train mine.py:MINE --out out --resume": "got the folder out/training.npz\n",
     }.items():
         assert commands.main(line.split()) == 2
         assert capsys.readouterr().err.endswith(said), line
     (tmp_path / "out" / "training.npz").rmdir()
+    (tmp_path / "out" / "model.npz").mkdir()
+    assert commands.main(["train", "mine.py:MINE", "--epochs", "1", "--out", "out"]) == 2
+    assert capsys.readouterr().err.endswith(": Is a directory\n")
+    (tmp_path / "out" / "model.npz").rmdir()
     words = ["train", "mine.py:MINE", "--epochs", "1", "--out", "out"]
     assert commands.main(words) == 0
     capsys.readouterr()

@@ -287,6 +287,12 @@ WRONG = {
     "epochs of 1 or more is required, got 0": {"epochs": 0},
     "held_out is required": {"patience": 2},
     "a checkpoint is required to resume": {"resume": True},
+    "a checkpoint that ends in .npz or .safetensors is required, got 'c.pt'": {
+        "checkpoint": "c.pt"
+    },
+    "a folder for the checkpoint is required, got none at nowhere": {
+        "checkpoint": "nowhere/c.npz"
+    },
     "got no file": {"resume": True, "checkpoint": "nowhere.npz"},
     "a first state is required": {"loss": lambda model, batch, state: (0.0, state)},
     "a loss that names state gives (value, state)": {
@@ -337,6 +343,14 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         trained(batch_size=32, checkpoint=file, resume=True)
     with pytest.raises(ProgramError, match="a checkpoint of this model is required"):
         trained(optimizer=wl.optim.sgd(0.1, momentum=0.9), checkpoint=file, resume=True)
+    saved = wl.tree.load(file)
+    for other in (
+        {"record": np.zeros(3)}, {"losses": np.zeros(0)}, {"losses": {"a": np.zeros(9)}},
+        *({"record": {"text": np.frombuffer(t, np.uint8)}} for t in (b"{}", b"no", b'{"a": 1}')),
+    ):  # fmt: skip
+        wl.tree.save(file, {**saved, **other})
+        with pytest.raises(ProgramError, match=r"a checkpoint of fit is required.*another record"):
+            trained(checkpoint=file, resume=True)
     wl.tree.save(file, net())
     with pytest.raises(ProgramError, match="a checkpoint of fit is required"):
         trained(checkpoint=file, resume=True)
