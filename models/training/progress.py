@@ -84,6 +84,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield pressed.is_set
         return
     before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:  # as in the background of a shell: somebody else is meant
+        yield pressed.is_set
+        return
 
     def heard(number: int, frame: FrameType | None) -> None:
         if pressed.is_set() and callable(before):

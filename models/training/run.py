@@ -51,7 +51,7 @@ class Examples:
         made = self.function(np.random.default_rng([*words, number]))
         if not isinstance(made, Iterable):
             raise wrong(f"fit: batches are required of the function data, got {shown(made)}")
-        return islice(made, first, None)
+        return map(_kept, islice(made, first, None))
 
     def check_divisible(self, number: int) -> None:
         if number % self.accumulate:
@@ -64,6 +64,11 @@ class Examples:
         """What a run that goes on must have in common with the one before."""
         key = [int(w) for w in np.asarray(self.key).ravel()]
         return {"key": key, "rows": self.rows, "batch_size": self.batch_size}
+
+
+def _kept(batch: Any) -> Any:
+    """A batch of its own: it waits for its step while a user's function fills the next one."""
+    return trees.map(lambda x: x.copy() if isinstance(x, np.ndarray) else x, batch)
 
 
 class TrainingRun:

@@ -224,6 +224,22 @@ def test_batches_of_a_function_are_seeded_by_key_and_epoch() -> None:
     same(found[0].model, found[1].model)
 
 
+def test_batches_of_a_function_may_share_their_memory() -> None:
+    buffer = {"x": np.empty((16, 3), np.float32), "y": np.empty(16, np.float32)}
+
+    def shared(generator: np.random.Generator) -> Iterator[Any]:
+        for k in range(0, 96, 16):
+            buffer["x"][:], buffer["y"][:] = X[k : k + 16], Y[k : k + 16]
+            yield buffer
+
+    def own(generator: np.random.Generator) -> Iterator[Any]:
+        yield from ({"x": X[k : k + 16], "y": Y[k : k + 16]} for k in range(0, 96, 16))
+
+    found = [wl.fit(loss, net(), data, wl.optim.sgd(0.1), epochs=2) for data in (shared, own)]
+    np.testing.assert_array_equal(found[0].losses, found[1].losses)
+    same(found[0].model, found[1].model)
+
+
 def test_rows_are_seen_once_in_an_epoch_and_scores_are_means_over_all_rows() -> None:
     seen: list[np.ndarray] = []
 
@@ -273,6 +289,16 @@ def test_ctrl_c_ends_a_process_in_order(tmp_path: Path) -> None:
         output, errors = process.communicate(timeout=120)
     assert output == "interrupted\n" and "Traceback" not in errors
     assert wl.tree.load(tmp_path / "c.npz")["training"]["model"].shape == (2,)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of another process")
+def test_an_interrupt_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        found = trained(progress=lambda epoch: os.kill(os.getpid(), signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert found.stopped == "finished"
 
 
 WRONG = {
