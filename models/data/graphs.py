@@ -20,7 +20,7 @@ __all__ = [
 SECTIONS = ("electronics", "games", "graphics", "hamradio", "math", "science", "sound")
 ELEMENTS = ("C", "O", "N", "Cl", "S", "F", "Br", "I", "P", "other")
 WORD = re.compile(r"[a-z][a-z+#]+")
-SEEN, USUAL = 5, 0.1  # a word is of at least so many packages, and of at most this part of them
+SEEN, USUAL = 5, 0.1  # a word is of more than so many packages, and of less than this part of them
 HIDDEN = 0.15  # the part of Debian's dependencies that is left for the test
 GraphParts = tuple[Any, Any, Any]  # features of nodes, features of edges, pairs of nodes
 

@@ -1,4 +1,7 @@
-"""One file a family of models, on the public front door alone, each with recipes that train it."""
+"""One file a family of models, on the public front door alone, each with recipes that train it.
+
+What families of classes and of texts share is in `classification` and `language`.
+"""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def heard_clips(model: Transcriber, split: data.Split) -> Any:
         for token in np.flatnonzero(kept[i]):
             axes.text(4 * token, BANDS, split.names[best[i, token]])
         said = "".join(split.names[c] for c in letters[i, : counts[i]])
-        axes.set(title=f"{said}\n", xlabel="10 ms", ylabel="band", xlim=(0, lengths[i] / HOP))
+        axes.set(title=f"said: {said}\n", xlabel="10 ms", ylabel="band", xlim=(0, lengths[i] / HOP))
     return figure
 
 
@@ -219,7 +219,7 @@ SPEECH = Recipe(
     measure="character error rate",
     higher=False,
     baseline=one_sentence,
-    stated=0.460,
+    stated=0.457,
     rate=3e-3,
     epochs=90,
     batch_size=16,

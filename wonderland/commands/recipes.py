@@ -61,7 +61,8 @@ def chosen_recipe(target: str) -> Iterator[Recipe]:
 
 def _told(found: Any) -> str:
     """What is no recipe, with the names of those in it."""
-    inside = [r.name for r in found if isinstance(r, Recipe)] if isinstance(found, tuple) else []
+    listed = found if isinstance(found, tuple | list) else ()
+    inside = [r.name for r in listed if isinstance(r, Recipe)]
     return f"{type(found).__name__} of {', '.join(inside)}" if inside else type(found).__name__
 
 

@@ -67,7 +67,8 @@ def named_object(
 def listed_recipes(module: ModuleType) -> dict[str, Any]:
     """What is in the RECIPES of a file, by name."""
     listed = getattr(module, "RECIPES", ())
-    return {r.name: r for r in listed if hasattr(r, "name")} if isinstance(listed, tuple) else {}
+    listed = listed if isinstance(listed, tuple | list) else ()
+    return {r.name: r for r in listed if hasattr(r, "name")}
 
 
 def defined_functions(module: ModuleType) -> list[str]:

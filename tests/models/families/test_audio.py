@@ -82,4 +82,4 @@ def test_a_prompt_chooses_clips_whose_words_and_spectrum_are_shown():
     assert [line.split(" -> ")[0] for line in lines] == ["ab", "ba"]
     pytest.importorskip("matplotlib")
     titles = [axes.get_title() for axes in audio.heard_clips(MODEL, split).axes]
-    assert titles == ["ab\n", "c\n", "ba\n"]
+    assert titles == ["said: ab\n", "said: c\n", "said: ba\n"]
