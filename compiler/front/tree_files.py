@@ -168,10 +168,13 @@ def _checked(types: Mapping[str, Type], expected: Mapping[str, tuple[Type, str]]
             raise ProgramError(
                 f"an array {name} is required, for {place or 'the tree'}, got {near}"
             )
-        if types[name] != of:
+        if (got := types[name]) != of:
+            turned = len(of.shape) == 2 and got.shape == of.shape[::-1]
             raise ProgramError(
-                f"{of} is required at {place or 'the tree'}, got {types[name]}",
-                repair="a tree of the types of the file as like=, or no like=",
+                f"{of} is required at {place or 'the tree'}, got {got}",
+                repair="load(path) without like, and x.T of what torch keeps as [outputs, inputs]"
+                if turned
+                else "a tree of the types of the file as like=, or no like=",
             )
     if odd := sorted(types.keys() - expected.keys()):
         raise ProgramError(

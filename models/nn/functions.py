@@ -18,8 +18,8 @@ from ...compiler.front.lax.lax import erf
 from ...compiler.front.lax.lax import logistic as sigmoid
 from ...compiler.front.lax.primitives import array_or_tracer
 from ...compiler.front.special import log1mexp as _log1mexp
-from ...compiler.ir.explain import explained
-from ...compiler.trace.operands import cast_to
+from ...compiler.ir.explain import explained, shown
+from ...compiler.trace.operands import cast_to, wrong
 from ...compiler.trace.trace import keeps_bf16
 
 __all__ = [
@@ -237,6 +237,11 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: Axis = -1, where: Any 
 
     Entries outside of the mask `where` take no part; it may be without the axis.
     """
+    if np.ndim(labels) < np.ndim(logits) and np.result_type(labels).kind in "iu":
+        raise wrong(
+            f"softmax_cross_entropy: distributions over classes are required, got {shown(labels)}",
+            "nn.softmax_cross_entropy_with_integer_labels(logits, labels)",
+        )
     where = _spread(where, logits, axis)
     logs = log_softmax(logits, axis, where)
     return -np.sum(labels * (logs if where is None else np.where(where, logs, 0)), axis=axis)
@@ -257,6 +262,14 @@ def softmax_cross_entropy_with_integer_labels(
 
     Of several axes a label is a place in all of them, flat, the last one the fastest.
     """
+    most = np.ndim(logits) - (len(axis) if isinstance(axis, tuple) else 1)
+    if np.ndim(labels) > most:
+        one_hot = np.shape(labels) == np.shape(logits)
+        raise wrong(
+            "softmax_cross_entropy_with_integer_labels: labels without the axis of classes are "
+            f"required, got {shown(labels)} for {shown(logits)}",
+            "nn.softmax_cross_entropy(logits, labels)" if one_hot else "labels[..., 0]",
+        )
     where = _spread(where, logits, axis)
     if isinstance(axis, tuple):
         logits = _flat(logits, axis)

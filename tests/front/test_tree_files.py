@@ -200,3 +200,9 @@ def test_dtypes_that_are_not_here_are_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(len(text).to_bytes(8, "little") + text + b"00")
     with pytest.raises(wl.ProgramError, match="numbers are required in 'w', got 'F8_E4M3'"):
         wl.tree.load(path)
+
+
+def test_weights_as_torch_keeps_them_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "torch.npz", weight=np.zeros((4, 3), np.float32))
+    with pytest.raises(TypeError, match=r"(?s)f32\[3, 4\] is required at .*of what torch keeps"):
+        wl.tree.load(tmp_path / "torch.npz", {"weight": np.zeros((3, 4), np.float32)})

@@ -32,3 +32,22 @@ def test_whole_labels_take_the_dtype_of_the_logits(labels):
     assert found.dtype == np.float32
     want = nn.sigmoid_binary_cross_entropy(logits, labels.astype(np.float32))
     np.testing.assert_allclose(found, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, wl.jit])
+def test_labels_of_the_other_kind_are_refused_with_the_function_that_takes_them(wrap):
+    """Where there are as many rows as classes, NumPy would broadcast in silence."""
+    logits, whole = np.eye(3, dtype=np.float32), np.array([0, 2, 1])
+    by_place, by_rows = (
+        wrap(nn.softmax_cross_entropy_with_integer_labels), wrap(nn.softmax_cross_entropy)
+    )  # fmt: skip
+    with pytest.raises(TypeError, match=r"try: nn.softmax_cross_entropy_with_integer_labels"):
+        by_rows(logits, whole)
+    with pytest.raises(TypeError, match=r"try: nn.softmax_cross_entropy\(logits, labels\)"):
+        by_place(logits, np.eye(3, dtype=np.float32)[whole])
+    with pytest.raises(TypeError, match=r"try: labels\[..., 0\]"):
+        by_place(logits, whole[:, None])
+    ones = np.eye(3, dtype=int)[whole]
+    np.testing.assert_allclose(by_place(logits, whole), by_rows(logits, ones), rtol=1e-6)
+    shared = by_rows(logits, np.full(3, 1 / 3, np.float32))  # one distribution for all
+    assert shared.shape == (3,)
