@@ -250,7 +250,7 @@ def _poisson_few(key: Any, rate: Tracer, shape: tuple[int, ...]) -> Tracer:
 
 def _poisson_many(key: Any, rate: Tracer, shape: tuple[int, ...]) -> Tracer:
     """Transformed rejection."""
-    logs = el.log(rate)
+    logs = el.log(rate.astype(np.float64))
     b = 0.931 + 2.53 * el.sqrt(rate)
     a = -0.059 + 0.02483 * b
     inverse, most = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2)
@@ -264,7 +264,8 @@ def _poisson_many(key: Any, rate: Tracer, shape: tuple[int, ...]) -> Tracer:
         s = el.log(v * inverse / (a / (near * near) + b))
         at_once = (near >= 0.07) & (v <= most)
         never = (k < 0) | ((near < 0.013) & (v > near))
-        accept = at_once | (~never & (s <= -rate + k * logs - lgamma(k + 1)))
+        many = k.astype(np.float64)  # f32 has no digits left of what large terms differ by
+        accept = at_once | (~never & (s <= -rate + many * logs - lgamma(many + 1)))
         return el.where(accept, k, found), accepted | accept, keys[0]
 
     begin = np.full(shape, -1, np.float32), np.zeros(shape, bool), tracer(key)
@@ -327,8 +328,9 @@ def _binomial_many(key: Any, n: Any, p: Any, shape: tuple[int, ...], kind: Any) 
     spread = el.sqrt(n * p * (1 - p))
     b = 1.15 + 2.53 * spread
     a, c = -0.0873 + 0.0248 * b + 0.01 * p, n * p + 0.5
-    most, r = 0.92 - 4.2 / b, p / (1 - p)
-    alpha, m = (2.83 + 5.1 / b) * spread, el.floor((n + 1) * p)
+    most, alpha = 0.92 - 4.2 / b, (2.83 + 5.1 / b) * spread
+    all_, chance = n.astype(np.float64), p.astype(np.float64)  # as in _poisson_many
+    r, m = chance / (1 - chance), el.floor((all_ + 1) * chance)
 
     def body(state: Any) -> Any:
         found, accepted, key = state
@@ -338,14 +340,16 @@ def _binomial_many(key: Any, n: Any, p: Any, shape: tuple[int, ...], kind: Any) 
         at_once = (near >= 0.07) & (v <= most)
         k = el.floor((2 * a / near + b) * u + c)
         never = (k < 0) | (k > n)
+        good = k.astype(np.float64)
+        bad = all_ - good
         bound = (
-            (m + 0.5) * el.log((m + 1) / (r * (n - m + 1)))
-            + (n + 1) * el.log((n - m + 1) / (n - k + 1))
-            + (k + 0.5) * el.log(r * (n - k + 1) / (k + 1))
+            (m + 0.5) * el.log((m + 1) / (r * (all_ - m + 1)))
+            + (all_ + 1) * el.log((all_ - m + 1) / (bad + 1))
+            + (good + 0.5) * el.log(r * (bad + 1) / (good + 1))
             + _stirling_tail(m)
-            + _stirling_tail(n - m)
-            - _stirling_tail(k)
-            - _stirling_tail(n - k)
+            + _stirling_tail(all_ - m)
+            - _stirling_tail(good)
+            - _stirling_tail(bad)
         )
         v = el.log(v * alpha / (a / (near * near) + b))
         accept = at_once | (~never & (v <= bound))

@@ -15,10 +15,11 @@ from ...compiler.front.scipy.discrete import (
     entropy_by_factor,
     log_dirichlet_density,
     log_normal_density_by_factor,
+    spacing,
 )
 from ...compiler.trace.operands import common_shape, wrong
 from ..nn.layer import layer
-from .distribution import Distribution, dtype_of, in_wide, one_of
+from .distribution import Distribution, dtype_of, dtypes_of, in_wide, one_of
 from .real import entropy_of_gamma
 from .whole import Categorical
 
@@ -114,9 +115,9 @@ class Dirichlet(Distribution):
         dtype = dtype_of(self.concentration)
         return rejection.dirichlet(key, self.concentration, shape, dtype)
 
-    @in_wide
     def _log_prob(self, value: Any) -> Any:
-        return log_dirichlet_density(value, self.concentration)
+        rounded = max(map(spacing, dtypes_of(value, self.concentration)), default=1e-10)
+        return in_wide(log_dirichlet_density)(value, self.concentration, rounded)
 
     @in_wide
     def _entropy(self) -> Any:
@@ -208,9 +209,10 @@ class Independent(Distribution):
     def batch_shape(self) -> tuple[int, ...]:
         """That of the distribution but for the axes of events."""
         shape = self.distribution.batch_shape
-        if self.axes > len(shape):
+        if not 0 <= self.axes <= len(shape):
             raise wrong(
-                f"Independent: a batch of {self.axes} axes or more is required, got {list(shape)}"
+                f"Independent: a batch of {max(self.axes, 0)} axes or more is required, got "
+                f"{list(shape)} and axes={self.axes}"
             )
         return shape[: len(shape) - self.axes]
 

@@ -68,6 +68,8 @@ class Bernoulli(Distribution):
         return stats.bernoulli.cdf(value, self.chance())
 
     def _entropy(self) -> Any:
+        if self.probs is not None:
+            return sp.entr(self.probs) + sp.entr(1 - self.probs)
         p, (one, zero) = self.chance(), self.logs()
         return -times_chance(p, one) - times_chance(1 - p, zero)
 
@@ -198,7 +200,12 @@ class Categorical(Distribution):
         return np.sum(np.where(below, self.chances(), 0.0), axis=-1)
 
     def _entropy(self) -> Any:
-        return -np.sum(times_chance(self.chances(), self.logs()), axis=-1)
+        if self.probs is None:
+            return -np.sum(times_chance(self.chances(), self.logs()), axis=-1)
+        whole = np.sum(
+            self.probs, axis=-1
+        )  # the derivative of a chance of 0 is inf, others' finite
+        return np.log(whole) + np.sum(sp.entr(self.probs), axis=-1) / whole
 
     def _mean(self) -> Any:
         return np.sum(self.chances() * np.arange(self.count), axis=-1)

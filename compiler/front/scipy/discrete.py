@@ -141,18 +141,20 @@ def _dirichlet(x: Any, alpha: Any) -> Any:
     return log_dirichlet_density(np.moveaxis(x, 0, -1), alpha)
 
 
-def log_dirichlet_density(x: Any, alpha: Any) -> Any:
-    """Of vectors along the last axis of both."""
+def log_dirichlet_density(x: Any, alpha: Any, rounded: float | None = None) -> Any:
+    """Of vectors along the last axis of both, whose sums are 1 but for what was rounded."""
     x, alpha = real(x), real(alpha)
-    good = np.all(x >= 0, axis=-1) & (np.abs(np.sum(x, axis=-1) - 1) < 10 * _spacing(x))
+    rounded = spacing(x.dtype) if rounded is None else rounded
+    good = np.all(x >= 0, axis=-1) & (np.abs(np.sum(x, axis=-1) - 1) < 10 * rounded)
     terms = sp.xlogy(alpha - 1, np.where(good[..., None], x, 1 / alpha.shape[-1]))
     size = sp.gammaln(np.sum(alpha, axis=-1)) - np.sum(sp.gammaln(alpha), axis=-1)
     found = np.where(good, size + np.sum(terms, axis=-1), -math.inf)
     return np.where(np.all(alpha > 0, axis=-1), found, math.nan)
 
 
-def _spacing(x: Any) -> float:
-    return 1e-6 if x.dtype.itemsize < 8 else 1e-10
+def spacing(dtype: Any) -> float:
+    """More than the relative error of a number of this dtype."""
+    return {2: 1e-2, 4: 1e-6}.get(dtype.itemsize, 1e-10)
 
 
 def _multinomial(x: Any, n: Any, p: Any) -> Any:

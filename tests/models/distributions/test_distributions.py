@@ -366,3 +366,32 @@ def test_entropies_of_many_are_those_of_normal_distributions(n: float) -> None:
         assert abs(float(p.entropy()) - normal) < 3 / n + 1e-13
     np.testing.assert_allclose(ds.Gamma(n).entropy(), ss.gamma(n).entropy(), rtol=1e-11)
     np.testing.assert_allclose(ds.StudentT(n).entropy(), ss.t(n).entropy(), rtol=1e-12)
+
+
+def test_counts_of_many_spread_as_they_ought() -> None:
+    """Whose acceptance is decided by small differences of large terms."""
+    for p in (ds.Poisson(1e6), ds.Poisson(1e9), ds.Binomial(10**8, 0.5)):
+        draws = np.asarray(p.sample(wl.random.key(0), (20000,)), np.float64)
+        spread = math.sqrt(p.variance)
+        assert abs(draws.mean() - p.mean) < 4 * spread / math.sqrt(20000)
+        assert abs(draws.var() / p.variance - 1) < 0.03
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_draws_of_a_dirichlet_distribution_are_in_its_support(dtype: str) -> None:
+    p = ds.Dirichlet(np.full(300, 2.0, dtype))
+    draws = np.asarray(p.sample(wl.random.key(0), (3,)))
+    wanted = [ss.dirichlet(np.full(300, 2.0)).logpdf(x / x.sum()) for x in draws.astype("f8")]
+    np.testing.assert_allclose(p.log_prob(draws), wanted, rtol=2e-3 if dtype == "f2" else 1e-5)
+
+
+def test_entropies_have_derivatives_where_a_probability_is_0() -> None:
+    slopes = wl.grad(lambda p: ds.Categorical(p).entropy())(np.array([1.0, 0.0, 1.0]))
+    np.testing.assert_allclose(slopes, [0, np.inf, 0])
+    assert wl.grad(lambda p: ds.Bernoulli(p).entropy())(0.0) == np.inf
+    np.testing.assert_allclose(ds.Categorical([1, 2, 3]).entropy(), ss.entropy([1, 2, 3]))
+
+
+def test_an_independent_distribution_of_less_than_no_axes_is_told() -> None:
+    with pytest.raises(wl.ProgramError, match=r"got \[2, 3\] and axes=-1"):
+        _ = ds.Independent(ds.Normal(np.zeros((2, 3))), -1).batch_shape
