@@ -64,12 +64,20 @@ def explained(function: Callable[P, R], name: str = "") -> Callable[P, R]:
         except FloatingPointError:  # of check_nans, or asked for by numpy.errstate: said in full
             raise
         except BARE as error:
-            said = explanation(function, name or border.__name__, args, options, error)
+            said = explanation(function, name or _called(border), args, options, error)
             if said is error:
                 raise
             raise said from None
 
     return border
+
+
+def _called(function: Callable[..., Any]) -> str:
+    """What a user calls: a layer, or its first weights, is called by its class."""
+    if function.__name__ not in ("__call__", "init"):
+        return function.__name__
+    whole = function.__qualname__.rpartition("<locals>.")[2]
+    return whole.removesuffix(".__call__")
 
 
 def _ints(function: Callable[..., Any]) -> list[tuple[int, str, bool]]:

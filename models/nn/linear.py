@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ...compiler.front import numpy as np
+from ...compiler.ir.explain import explained
 from .initializers import Initializer
 from .layer import layer
 from .weights import lecun_normal
@@ -27,6 +28,7 @@ class Linear:
     bias: Any = None
 
     @classmethod
+    @explained
     def init(
         cls,
         key: Any,
@@ -41,6 +43,7 @@ class Linear:
         weight = initializer(key, (inputs, outputs), dtype)
         return cls(weight, np.zeros(outputs, dtype) if bias else None)
 
+    @explained
     def __call__(self, x: Any) -> Any:
         y = x @ self.weight
         return y if self.bias is None else y + self.bias

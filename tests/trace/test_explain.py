@@ -35,7 +35,7 @@ SAID: list[tuple[Callable[[Any], Any], str]] = [
     (lambda x: wl.numpy.exp(x, axis=1), "exp: a parameter of NumPy's is required, got axis="),
     (lambda x: np.interp(x, "a", x), "array: numbers are required, got str 'a'"),
     (lambda x: wl.nn.Conv.init(wl.random.key(0), 1, 1, (3,), initializer=lambda key, shape: x),
-     "init: <lambda>.<locals>.<lambda>() got an unexpected keyword"),  # hinted by a protocol
+     "Conv.init: <lambda>.<locals>.<lambda>() got an unexpected keyword"),  # hinted by a protocol
     (lambda x: wl.lax.collapse(x, 0, 1, 2), "collapse: at most 3 arguments by place are required"),
 ]  # fmt: skip
 

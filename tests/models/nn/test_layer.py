@@ -136,3 +136,20 @@ def test_linear_without_a_bias_and_with_weights_of_a_users_own():
     made = nn.Linear.init(wl.random.key(0), 3, 2, bias=False, initializer=nn.he_normal)
     assert made.bias is None
     np.testing.assert_array_equal(made.weight, nn.he_normal(wl.random.key(0), (3, 2)))
+
+
+def test_a_layer_that_is_called_otherwise_is_told_by_its_name():
+    linear, norm, key, x = *CALLED, wl.random.key(0), np.ones((2, 4), np.float32)
+    for call, said in (
+        (lambda: linear.init(3, 2), "Linear.init: an argument for outputs is required"),
+        (lambda: linear.init(key, in_features=3), "Linear.init: parameters among .*in_features="),
+        (lambda: linear.init(key, 3.0, 2), "Linear.init: an int is required for inputs, got 3.0"),
+        (lambda: linear.init(key, 3, 2)(x), r"Linear: matmul: .*x=f32\[2, 4\]"),
+        (lambda: norm.init(4)(x), "BatchNorm: an argument for statistics is required"),
+    ):
+        with pytest.raises(ProgramError, match=f"^{said}") as error:
+            call()
+        assert "test_layer.py" in error.value.where
+
+
+CALLED: tuple[Any, Any] = nn.Linear, nn.BatchNorm
