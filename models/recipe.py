@@ -58,7 +58,7 @@ class Recipe:
     batch_size: int | None = None  # all examples at once
     state: Callable[[Any], Any] | None = None  # of the model: what the loss hands on beside it
     generate: Callable[[Any, Split, Any, str], Iterator[str]] | None = None
-    """Of model, data, key and prompt: pieces of text."""
+    """Of model, data, key and prompt: pieces of text; what goes on begins with the prompt."""
     picture: Callable[[Any, Split], Any] | None = None
     """Of model and data: a figure of matplotlib."""
 

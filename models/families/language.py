@@ -55,10 +55,14 @@ def following(model: Any, state: Any, ids: Any, key: Any) -> tuple[Any, Any, Any
 
 
 def generate(model: Any, split: data.Split, key: Any, prompt: str) -> Iterator[str]:
-    """Characters drawn one after the other, without an end; the state is all that is kept."""
+    """The prompt, then characters drawn one after the other, without an end.
+
+    The state is all that is kept of them.
+    """
     ids: Any = None
-    state = model.start(1)
-    for place in numbered(prompt, split):
+    state, read = model.start(1), numbered(prompt, split)
+    yield prompt
+    for place in read:
         state, ids, key = following(model, state, np.array([place], np.int32), key)
     while True:
         yield split.names[int(ids[0])]

@@ -97,6 +97,7 @@ def generate(model: Decoder, split: data.Split, key: Any, prompt: str) -> Iterat
         return drawn.astype(np.int32), caches, key
 
     ids: list[Any] = [np.asarray(place, np.int32) for place in numbered(prompt, split)]
+    yield prompt
     caches: Any = None
     drawn: Any = None
     room, again = 0, model.length

@@ -132,7 +132,8 @@ def test_a_copied_family_has_its_recipes_by_name(file: Path, tmp_path: Path) -> 
 
 def test_the_table_of_models_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["models"]) == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) < 100
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) < 100 and {"mlp", "alice"} <= {x.split(" ")[0] for x in lines}
 
 
 RECIPES_WITH_MISTAKES = {
