@@ -10,6 +10,7 @@ from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
 from ...compiler.ir.source import location, user_source
 from ...compiler.trace import tree
+from ...compiler.trace.containers import LEAF, container_kind
 from .transformation import Optimizer, cast_like, set_to_zero, with_extra_args_support
 
 __all__ = [
@@ -50,7 +51,7 @@ def masked(inner: Optimizer, mask: MaskOrFn) -> Optimizer:
     inner = with_extra_args_support(inner)
 
     def chosen(given: Tree) -> list[bool]:
-        return spread("masked", mask(given) if callable(mask) else mask, given)
+        return spread("masked", _made(mask, given), given)
 
     def init(params: Tree) -> MaskedState:
         return MaskedState(inner.init(_left(params, chosen(params))))
@@ -70,6 +71,12 @@ def _left(given: Tree, where: list[bool]) -> Tree:
     leaves, structure = tree.flatten(given)
     pairs = zip(leaves, where, strict=True)
     return tree.unflatten(structure, [x if m else MaskedNode() for x, m in pairs])
+
+
+def _made(marks: Any, given: Tree) -> Tree:
+    """A mask or labels of these parameters; of layers they are a tree, which can be called too."""
+    is_tree = container_kind(type(marks)) != LEAF
+    return marks if is_tree or not callable(marks) else marks(given)
 
 
 def spread(name: str, labels: Tree, given: Tree) -> list[Any]:
@@ -104,8 +111,7 @@ def partition(transforms: Mapping[Any, Optimizer], param_labels: Any) -> Optimiz
     """
 
     def labels(given: Tree) -> list[Any]:
-        found = param_labels(given) if callable(param_labels) else param_labels
-        each = spread("partition", found, given)
+        each = spread("partition", _made(param_labels, given), given)
         unknown = sorted({str(k) for k in each if k not in transforms})
         if unknown:
             raise ProgramError(
@@ -147,8 +153,7 @@ def selective_transform(optimizer: Optimizer, *, freeze_mask: MaskOrFn) -> Optim
     """0 where the mask is true, else the optimizer, which keeps nothing of what is frozen."""
 
     def labels(params: Tree) -> Tree:
-        mask = freeze_mask(params) if callable(freeze_mask) else freeze_mask
-        return tree.map(lambda m: "freeze" if m else "train", mask)
+        return tree.map(lambda m: "freeze" if m else "train", _made(freeze_mask, params))
 
     return partition({"train": optimizer, "freeze": set_to_zero()}, labels)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland import optim
+from wonderland import nn, optim
 from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.trace import tree
 
@@ -281,3 +281,18 @@ def test_a_search_refuses_what_the_function_does_not_take() -> None:
     part = optim.scale_by_backtracking_linesearch(5)
     with pytest.raises(ProgramError, match=r"extra arguments that value_fn takes are required"):
         part.update(START, part.init(START), START, value=0.0, grad=START, value_fn=valley, x=1)
+
+
+def test_masks_and_labels_of_a_layer_are_trees_though_it_can_be_called() -> None:
+    model = nn.MLP.init(wl.random.key(0), 3, 4, 1)
+    down = wl.tree.map_with_path(lambda path, x: "down" in wl.tree.keystr(path), model)
+    labels = wl.tree.map(lambda m: "still" if m else "moved", down)
+    kinds = {"moved": optim.sgd(1.0), "still": optim.set_to_zero()}
+    for optimizer in (
+        optim.multi_transform(kinds, labels), optim.multi_transform(kinds, lambda params: labels),
+        optim.chain(optim.sgd(1.0), optim.freeze(down)),
+        optim.selective_transform(optim.sgd(1.0), freeze_mask=down),
+    ):  # fmt: skip
+        updates, _ = optimizer.update(model, optimizer.init(model), model)
+        np.testing.assert_array_equal(updates.up.weight, -model.up.weight)
+        assert not updates.down.weight.any()
