@@ -101,7 +101,7 @@ class Distribution:
     def shaped(self, x: Any, event: Shape = ()) -> Any:
         """What some parameters tell, of the shape and of the dtype of all."""
         whole = np.broadcast_to(x, (*self.batch_shape, *event))
-        chosen = dtypes_of(*leaves(self))
+        chosen = dtypes_chosen(*leaves(self))
         return whole.astype(numpy.result_type(*chosen)) if chosen else whole
 
     def _sample(self, key: Any, shape: Shape) -> Any:
@@ -166,10 +166,10 @@ def _number(value: Any) -> Tracer:
 
 def dtype_of(*parameters: Any) -> Any:
     """The dtype of draws: that of the parameters, float32 where nobody chose one."""
-    return numpy.result_type(*dtypes_of(*parameters), numpy.float32)
+    return numpy.result_type(*dtypes_chosen(*parameters), numpy.float32)
 
 
-def dtypes_of(*parameters: Any) -> list[Any]:
+def dtypes_chosen(*parameters: Any) -> list[Any]:
     """The dtypes of typed floats; where there are none, of arrays: they are more than numbers."""
     traced = [x for p in parameters if p is not None and (x := tracer(p)).type.is_float]
     typed = [x.dtype for x in traced if not x.weak]
@@ -182,7 +182,7 @@ def in_wide(formula: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(formula)
     def computed(*given: Any) -> Any:
-        chosen = dtypes_of(*leaves(given))
+        chosen = dtypes_chosen(*leaves(given))
         dtype = numpy.result_type(*chosen) if chosen else numpy.dtype("f8")
         if dtype.itemsize == 8:
             return formula(*given)

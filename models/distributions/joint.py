@@ -19,7 +19,7 @@ from ...compiler.front.scipy.discrete import (
 )
 from ...compiler.trace.operands import common_shape, wrong
 from ..nn.layer import layer
-from .distribution import Distribution, dtype_of, dtypes_of, in_wide, one_of
+from .distribution import Distribution, dtype_of, dtypes_chosen, in_wide, one_of
 from .real import entropy_of_gamma
 from .whole import Categorical
 
@@ -116,7 +116,7 @@ class Dirichlet(Distribution):
         return rejection.dirichlet(key, self.concentration, shape, dtype)
 
     def _log_prob(self, value: Any) -> Any:
-        rounded = max(map(spacing, dtypes_of(value, self.concentration)), default=1e-10)
+        rounded = max(map(spacing, dtypes_chosen(value, self.concentration)), default=1e-10)
         return in_wide(log_dirichlet_density)(value, self.concentration, rounded)
 
     @in_wide

@@ -13,12 +13,15 @@ import math
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy
+
 from ...compiler.front import numpy as np
 from ...compiler.front.lax.convolution import conv_general_dilated
 from ...compiler.front.lax.primitives import array_or_tracer
+from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained, shown
 from ...compiler.ir.types import Type, dtype_name
-from ...compiler.trace.operands import wrong
+from ...compiler.trace.operands import whole, wrong
 from .initializers import Initializer
 from .layer import layer
 from .weights import lecun_normal
@@ -126,6 +129,11 @@ class ConvTranspose:
     def __call__(self, x: Any) -> Any:
         x, lead, count = _batched("ConvTranspose", x, self.weight, self.groups)
         stride, dilation = _each(self.stride, count), _each(self.dilation, count)
+        if not len(stride) == len(dilation) == count:
+            raise wrong(
+                f"ConvTranspose: a stride and a dilation of {count} ints are required, got "
+                f"{self.stride} and {self.dilation}"
+            )
         reach = [(n - 1) * d for n, d in zip(self.weight.shape[:count], dilation, strict=True)]
         cuts = _cuts(self.padding, reach, stride)
         y = conv_general_dilated(
@@ -142,7 +150,7 @@ def _first(
     initializer: Any, dtype: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
     name = cls.__name__
-    if not isinstance(kernel, (tuple, list)) or len(kernel) not in NUMBERS:
+    if not isinstance(kernel, (tuple, list)) or len(kernel) not in NUMBERS or min(kernel) < 1:
         count = f"kernel=({kernel}, {kernel}), of two axes" if isinstance(kernel, int) else ""
         raise wrong(
             f"{name}.init: a kernel of one to three sizes is required, got {shown(kernel)}", count
@@ -158,11 +166,13 @@ def _first(
 
 
 def _each(steps: int | Ints, count: int) -> Ints:
-    return (steps,) * count if isinstance(steps, int) else tuple(steps)
+    one = whole(steps)
+    return tuple(steps) if one is None else (one,) * count  # type: ignore[arg-type]
 
 
 def _pads(padding: Padding, count: int) -> Any:
-    return ((padding, padding),) * count if isinstance(padding, int) else padding
+    one = whole(padding)
+    return padding if one is None else ((one, one),) * count
 
 
 def _batched(name: str, x: Any, weight: Any, groups: int) -> tuple[Any, Ints, int]:
@@ -186,7 +196,10 @@ def _biased(y: Any, bias: Any, lead: Ints) -> Any:
 def _cuts(padding: Padding, reach: Sequence[int], stride: Ints) -> Any:
     """The places (before, after) that are cut from all that a transposed convolution reaches."""
     if not isinstance(padding, str):
-        return _pads(padding, len(reach))
+        pads = _pads(padding, len(reach))
+        if [numpy.shape(p) for p in pads] != [(2,)] * len(reach):
+            raise _unknown(padding)
+        return pads
     more = [r + 1 - s for r, s in zip(reach, stride, strict=True)]  # than size * stride places
     known = {
         "VALID": [(0, 0) for _ in more],
@@ -194,8 +207,12 @@ def _cuts(padding: Padding, reach: Sequence[int], stride: Ints) -> Any:
         "CAUSAL": [(0, m) for m in more],
     }
     if padding.upper() not in known:
-        raise wrong(
-            "ConvTranspose: a padding of SAME, VALID, CAUSAL, an int or pairs is required, got "
-            f"{padding!r}"
-        )
+        raise _unknown(padding)
     return known[padding.upper()]
+
+
+def _unknown(padding: Any) -> ProgramError:
+    return wrong(
+        "ConvTranspose: a padding of SAME, VALID, CAUSAL, an int or pairs for each axis is "
+        f"required, got {padding!r}"
+    )

@@ -127,3 +127,28 @@ def test_errors_say_what_a_convolution_needs() -> None:
         nn.Conv.init(key, 2, 2, (3, 3))(np.ones((8, 8, 3), np.float32))
     with pytest.raises(ProgramError, match=r"SAME, VALID, CAUSAL, an int or pairs .* got 'FULL'"):
         nn.ConvTranspose.init(key, 2, 2, (3,), padding="FULL")(np.ones((8, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"stride": (1, 2)}, {"dilation": (1, 2)}, {"padding": (1, 1)}, {"padding": ((1, 1), (1, 1))}],
+)
+def test_a_transposed_convolution_of_other_axes_is_told(options: Any) -> None:
+    layer = nn.ConvTranspose.init(wl.random.key(0), 3, 2, (3,), **options)
+    with pytest.raises(ProgramError, match=r"ConvTranspose: a .* required, got"):
+        layer(np.ones((1, 7, 3), np.float32))
+
+
+def test_numpys_integers_are_strides_and_paddings() -> None:
+    x: Any = np.ones((1, 7, 3), np.float32)
+    two: Any = np.int64(2)
+    for kind in (nn.Conv, nn.ConvTranspose):
+        given, plain = (
+            kind.init(wl.random.key(0), 3, 2, (3,), stride=n, padding=n) for n in (two, 2)
+        )
+        np.testing.assert_array_equal(given(x), plain(x))
+
+
+def test_a_linear_layer_of_other_features_is_told_by_its_name() -> None:
+    with pytest.raises(ProgramError, match="Linear: "):
+        nn.Linear.init(wl.random.key(0), 3, 2)(np.ones((5, 4), np.float32))
