@@ -258,7 +258,7 @@ def models_table(runs: str | os.PathLike[str]) -> str:
                 recipe.name, recipe.chapter, recipe.measure, _number(recipe.stated),
                 _number(last.get("score")), _number(last.get("baseline")),
                 f"{last['parameters']:,}" if last else "",
-                f"{last['epoch_seconds']:.2g}" if last else "",
+                _number(float(f"{last['epoch_seconds']:.2g}")) if last else "",
             )
         )  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
