@@ -24,6 +24,7 @@ from wonderland.models.training import Epoch
 from wonderland.models.training.step import first_state, training_step, with_named
 
 ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text()
 RECIPES = recipes()
 ROWS, STEPS = 4, 6
 
@@ -126,3 +127,9 @@ def test_a_family_stands_on_the_front_door_alone(file: Path) -> None:
             assert not node.level, f"{file.name}:{node.lineno}"
             assert not re.match(r"wonderland\.(compiler|runtime|commands)", node.module or "")
             assert not re.match(r"wonderland\.models\.(nn|optim|training)", node.module or "")
+
+
+def test_the_readme_states_what_recipes_state() -> None:
+    told = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \| (.*?) \| (.*?) \| (\S+) \|", README, re.MULTILINE)
+    expected = [(r.name, r.chapter, r.about, r.measure, f"{r.stated:.3g}") for r in RECIPES.values()]
+    assert told == expected
