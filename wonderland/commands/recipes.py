@@ -29,7 +29,6 @@ from ..compiler.jit.jit import eval_shape, jit
 from ..compiler.trace import tree
 from ..models.data import MissingData, MissingExtra, Split
 from ..models.families import recipes
-from ..models.pretrained import GENERATORS
 from ..models.recipe import Recipe
 from ..models.training import Fit, fit
 from ..models.training.batches import row_count, rows
@@ -239,15 +238,12 @@ def _number(x: float | None) -> str:
 def run_models(options: argparse.Namespace) -> int:
     """Print the table of the recipes, with what was trained in a folder."""
     print(models_table(options.out or RUNS))
-    print("\ntrained by others, for wonderland generate")
-    for generator in GENERATORS.values():
-        print(f"{generator.name}\n    {generator.about}")
     return 0
 
 
 def models_table(runs: str | os.PathLike[str]) -> str:
     """Name, chapter, measure, baseline, stated and last result; below, what is learned."""
-    head = "name", "ch.", "measure", "stated", "last", "baseline", "parameters", "s/epoch"
+    head = "name", "ch.", "measure", "stated", "last", "baseline", "parameters", "an epoch"
     lines: list[tuple[str, ...]] = [head]
     for recipe in recipes().values():
         last: dict[str, Any] = {}
@@ -258,7 +254,7 @@ def models_table(runs: str | os.PathLike[str]) -> str:
                 recipe.name, recipe.chapter, recipe.measure, _number(recipe.stated),
                 _number(last.get("score")), _number(last.get("baseline")),
                 f"{last['parameters']:,}" if last else "",
-                _number(float(f"{last['epoch_seconds']:.2g}")) if last else "",
+                time_text(last["epoch_seconds"]) if last else "",
             )
         )  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
