@@ -247,11 +247,11 @@ def test_programs_of_users(name: str) -> None:
 
 def training_step() -> tuple[Any, ...]:
     """A step of a small network, and its arguments."""
-    optimizer = mlp.TASK.optimizer
+    optimizer = wl.optim.adam(1e-3)
     params = mlp.init(wl.random.key(0), (12, 20, 9, 4))
 
     def step(params: Any, state: Any, x: Any, y: Any) -> Any:
-        value, gradient = wl.value_and_grad(mlp.loss)(params, x, y)
+        value, gradient = wl.value_and_grad(mlp.loss)(params, (x, y))
         updates, state = optimizer.update(gradient, state, params)
         return wl.optim.apply_updates(params, updates), state, value
 

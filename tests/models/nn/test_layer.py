@@ -34,7 +34,7 @@ class Several:
 
 def several(**options: Any) -> Several:
     one = nn.Linear.init(wl.random.key(0), 3, 2)
-    return Several(one, (one,), np.float32([1, 2]), 4, **options)
+    return Several(one, (one,), np.ones(2, np.float32), 4, **options)
 
 
 def test_arrays_and_layers_are_parts_and_numbers_texts_and_functions_are_not():
@@ -45,7 +45,7 @@ def test_arrays_and_layers_are_parts_and_numbers_texts_and_functions_are_not():
 
 
 def test_annotations_that_are_no_texts_mean_the_same():
-    made = nn.layer(
+    made: Any = nn.layer(
         type("Made", (), {"__annotations__": {
             "a": Any, "b": int | None, "c": Callable[[Any], Any], "d": nn.Linear | None,
             "e": tuple[int, ...], "f": Literal["x"], "g": tuple[Any, ...], "h": "int",

@@ -64,8 +64,8 @@ def test_a_derivative_is_a_recurrence_that_keeps_the_states_alone() -> None:
 def test_steps_follow_any_axis_and_no_step_is_no_state() -> None:
     a, b, start = given("f8")
     want = turns(a, b, start, False)
-    turned = [np.moveaxis(x, 1, -1) for x in (a, b)]
-    found = wl.nn.linear_recurrence(*turned, start, axis=-1)
+    a_last, b_last = np.moveaxis(a, 1, -1), np.moveaxis(b, 1, -1)
+    found = wl.nn.linear_recurrence(a_last, b_last, start, axis=-1)
     np.testing.assert_array_equal(np.moveaxis(found, -1, 1), want)
     assert wl.nn.linear_recurrence(a[:, :0], b[:, :0], start).shape == (2, 0, 3)
 
