@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy
 
 from ...compiler.front import numpy as np
 from ...compiler.front.lax.lax import eager
-from ...compiler.ir.errors import ProgramError
 from ...compiler.trace.operands import common_shape, shape_given, tracer, wrong
 from ...compiler.trace.tracer import Tracer
 from ...compiler.trace.tree import leaves
@@ -105,30 +104,30 @@ class Distribution:
         return whole.astype(numpy.result_type(*chosen)) if chosen else whole
 
     def _sample(self, key: Any, shape: Shape) -> Any:
-        raise self._unknown("sample")
+        self._unknown("sample")
 
     def _log_prob(self, value: Any) -> Any:
-        raise self._unknown("log_prob")
+        self._unknown("log_prob")
 
     def _cdf(self, value: Any) -> Any:
-        raise self._unknown("cdf")
+        self._unknown("cdf")
 
     def _icdf(self, value: Any) -> Any:
-        raise self._unknown("icdf")
+        self._unknown("icdf")
 
     def _entropy(self) -> Any:
-        raise self._unknown("entropy")
+        self._unknown("entropy")
 
     def _mean(self) -> Any:
-        raise self._unknown("mean")
+        self._unknown("mean")
 
     def _variance(self) -> Any:
-        raise self._unknown("variance")
+        self._unknown("variance")
 
-    def _unknown(self, name: str) -> ProgramError:
+    def _unknown(self, name: str) -> NoReturn:
         kind = type(self).__name__
         what = f"{name}: a distribution of known {name} is required, got {kind}"
-        return wrong(what, ESTIMATES.get(name, ""))
+        raise wrong(what, ESTIMATES.get(name, ""))
 
 
 DRAWS = "distribution.sample(key, (10000,))"

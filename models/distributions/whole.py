@@ -120,7 +120,7 @@ class Binomial(Distribution):
         """The mean of -log_prob, in nats, a sum over the numbers up to `total_count`, which has to
         be known while a program is traced."""
         if isinstance(self.total_count, Tracer):
-            raise self._unknown("entropy")
+            self._unknown("entropy")
         counts = numpy.arange(int(numpy.max(self.total_count, initial=0)) + 1)
         return _entropy_over(self, counts)
 

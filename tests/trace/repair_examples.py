@@ -949,6 +949,103 @@ PORTED: list[Example] = [
         "wl.jit(ported)(x) --> result, arrays = ported.step(ported.arrays, x)\nresult",
         2 * X,
     ),
+    # ---- layers, distributions, training
+    ("seed = 0\nwl.random.uniform(None, (2,))", "None --> wl.random.key(seed)", ...),
+    (
+        "@wl.nn.layer\nclass Net:\n    rate: float\nwl.jit(lambda x: Net(x[0]))(x)",
+        "rate: float --> rate: 'Any, whose values are arrays'.__class__",
+        ...,
+    ),
+    (
+        "import wonderland.distributions as d\ndistribution = d.Poisson(2.0)\ndistribution.entropy()",
+        "distribution.entropy() --> -np.mean(distribution.log_prob(distribution.sample(wl.random.key(0), (10000,))), axis=0).round(0)",
+        2.0,
+    ),
+    (
+        "import wonderland.distributions as d\np, q = d.Laplace(0.0, 1.0), d.StudentT(3.0)\nd.kl(p, q)",
+        "d.kl(p, q) --> x = p.sample(wl.random.key(0), (10000,)); np.mean(p.log_prob(x) - q.log_prob(x), axis=0) < 1",
+        True,
+    ),
+    (
+        "wl.nn.mixup(wl.random.key(0), m, np.array([0, 1]))[1].shape",
+        "np.array([0, 1]) --> wl.nn.one_hot(np.array([0, 1]), 3)",
+        (2, 3),
+    ),
+    (
+        "wl.nn.Conv.init(wl.random.key(0), 4, 6, (3,), groups=3).weight.shape",
+        "groups=3 --> groups=2",
+        (3, 2, 6),
+    ),
+    (
+        "wl.nn.softmax_cross_entropy(m, np.array([0, 1])).shape",
+        "softmax_cross_entropy --> softmax_cross_entropy_with_integer_labels",
+        (2,),
+    ),
+    (
+        "wl.nn.softmax_cross_entropy_with_integer_labels(m, m).shape",
+        "softmax_cross_entropy_with_integer_labels --> softmax_cross_entropy",
+        (2,),
+    ),
+    (
+        "from dataclasses import dataclass\n@wl.nn.layer\n@dataclass\nclass Net:\n    weight: object\nNet(2.0).weight",
+        "@dataclass\n --> ",
+        2.0,
+    ),
+    (
+        "positions = np.int32(3)\nwl.jit(lambda x, positions: wl.nn.rotary(x, positions))(np.ones((1, 2, 4)), positions).shape",
+        "rotary(x, positions) --> rotary(x, positions[None])",
+        (1, 2, 4),
+    ),
+    (
+        "net = wl.nn.GRU.init(wl.random.key(0), 3, 4)\nnet(m.astype('f'))[0].shape",
+        "m.astype('f') --> m.astype('f')[None]",
+        (1, 2, 4),
+    ),
+    (
+        "layer = wl.nn.GRU.init(wl.random.key(0), 3, 4)\nlayer(m[None].astype('f'), 0.0)[0].shape",
+        "0.0 --> layer.start(1)",
+        (1, 2, 4),
+    ),
+    (
+        "norm = wl.nn.BatchNorm.init(3)\nnorm(x[None].astype('f'), norm.start())[0].shape",
+        "norm.start()) --> norm.start(), train=False)",
+        (1, 3),
+    ),
+    (
+        "def loss(w, rows):\n    return np.mean((rows - w) ** 2)\nwl.fit(loss, x[:1], m, wl.optim.sgd(0.1), checkpoint='/tmp/none.npz', resume=True).stopped == 'finished'",
+        "checkpoint='/tmp/none.npz', resume=True --> resume=False",
+        True,
+    ),
+    (
+        "def loss(w, rows):\n    return np.mean((rows - w) ** 2)\nwl.fit(loss, x[:1], m, wl.optim.sgd(0.1), resume=True).stopped == 'finished'",
+        "resume=True --> checkpoint='/tmp/training.npz'",
+        True,
+    ),
+    (
+        "def loss(w, rows, state):\n    return np.mean((rows - w) ** 2), state + 1\nwl.fit(loss, x[:1], m, wl.optim.sgd(0.1)).stopped == 'finished'",
+        "sgd(0.1)) --> sgd(0.1), state=n)",
+        True,
+    ),
+    (
+        "def loss(w, rows):\n    return np.mean((rows - w) ** 2)\nwl.fit(loss, x[:1], m, wl.optim.sgd(0.1), patience=2).stopped == 'finished'",
+        "patience=2 --> patience=2, held_out=m",
+        True,
+    ),
+    (
+        "def loss(w, rows):\n    return (rows - w) ** 2\nwl.fit(loss, x[:1], m, wl.optim.sgd(0.1)).stopped == 'finished'",
+        "(rows - w) ** 2 --> np.mean((rows - w) ** 2)",
+        True,
+    ),
+    (
+        "def loss(w, rows):\n    return np.mean((rows - w['w']) ** 2)\nwl.fit(loss, {'w': x[:1], 'name': 'mine'}, m, wl.optim.sgd(0.1)).stopped == 'finished'",
+        "{'w': x[:1], 'name': 'mine'} --> {'w': x[:1]}",
+        True,
+    ),
+    (
+        "import tempfile\nfile = tempfile.mkdtemp() + '/c.npz'\ndef loss(w, rows):\n    return np.mean((rows - w) ** 2)\nwl.fit(loss, x[:1], m, wl.optim.sgd(0.1), checkpoint=file)\nwl.fit(loss, x[:2, None], m, wl.optim.sgd(0.1), checkpoint=file, resume=True).stopped == 'finished'",
+        "resume=True --> resume=False",
+        True,
+    ),
 ]
 """Of NumPy code as it is."""
 

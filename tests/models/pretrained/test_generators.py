@@ -15,7 +15,7 @@ def test_generators_stand_by_their_names():
     assert all(generator.name == name for name, generator in GENERATORS.items())
 
 
-@pytest.mark.parametrize("generator", GENERATORS.values(), ids=str)
+@pytest.mark.parametrize("generator", GENERATORS.values(), ids=lambda g: g.name)
 def test_a_missing_package_is_one_line_with_the_command(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ):
