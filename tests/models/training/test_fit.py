@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,14 @@ def trained(**options: Any) -> Fit:
     given: dict[str, Any] = {"epochs": 4, "batch_size": 16, "key": wl.random.key(3)}
     optimizer = options.pop("optimizer", wl.optim.adam(1e-2))
     return wl.fit(loss, net(), DATA, optimizer, **{**given, **options})
+
+
+@pytest.fixture(autouse=True)
+def listening() -> Iterator[None]:
+    """Ctrl-C is heard, though a shell's background, in which tests may run, ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def scores_of(found: Fit) -> list[float]:
@@ -270,7 +279,8 @@ def test_progress_hears_of_epochs_and_results_are_plain_numbers(tmp_path: Path) 
 
 
 SCRIPT = """
-import sys, numpy as np, wonderland as wl
+import signal, sys, numpy as np, wonderland as wl
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 data = np.ones((64, 2), np.float32)
 loss = lambda model, batch: np.mean((batch @ model) ** 2)
 found = wl.fit(loss, np.ones(2, np.float32), data, wl.optim.sgd(1e-6), epochs=10**9, batch_size=1,
@@ -283,10 +293,13 @@ print(found.stopped)
 def test_ctrl_c_ends_a_process_in_order(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "c.npz")]
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as process:
+        ended = threading.Timer(100, process.kill)  # or a fault would wait for ever
+        ended.start()
         assert process.stderr is not None
         process.stderr.readline()  # an epoch has ended
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate()
+        ended.cancel()
     assert output == "interrupted\n" and "Traceback" not in errors
     assert wl.tree.load(tmp_path / "c.npz")["training"]["model"].shape == (2,)
 
