@@ -11,7 +11,7 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -55,8 +55,11 @@ def layer(cls: type[T]) -> type[T]:
     >>> wl.grad(lambda f: f(3.0))(Scaled(2.0))
     Scaled(weight=9.0, power=2)
     """
-    # checkers see no class maker behind a function that another wraps
-    return _made(cls, sys._getframe(1).f_locals)
+    return _made(cls, sys._getframe(2).f_locals)  # of who calls, past the border of errors
+
+
+if not TYPE_CHECKING:  # checkers see no class maker behind a function that another wraps
+    layer = explained(layer)
 
 
 def _dataclass(cls: type[T], beside: Mapping[str, Any]) -> type[T]:

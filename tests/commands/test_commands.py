@@ -39,7 +39,7 @@ def test_training_ends_with_a_table_and_leaves_model_numbers_and_curve(
     capsys.readouterr()
     assert commands.main(["models"]) == 0
     row = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("softmax "))
-    assert row.split()[-2] == "650"  # parameters
+    assert row.split()[-3] == "650"  # parameters
 
 
 def test_inspect_prints_all_stages_or_one(capsys: pytest.CaptureFixture[str]) -> None:

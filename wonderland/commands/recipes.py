@@ -29,6 +29,7 @@ from ..compiler.jit.jit import eval_shape, jit
 from ..compiler.trace import tree
 from ..models.data import MissingData, MissingExtra, Split
 from ..models.families import recipes
+from ..models.pretrained import GENERATORS
 from ..models.recipe import Recipe
 from ..models.training import Fit, fit
 from ..models.training.batches import row_count, rows
@@ -238,6 +239,9 @@ def _number(x: float | None) -> str:
 def run_models(options: argparse.Namespace) -> int:
     """Print the table of the recipes, with what was trained in a folder."""
     print(models_table(options.out or RUNS))
+    print("\ntrained by others, for wonderland generate")
+    for generator in GENERATORS.values():
+        print(f"{generator.name}\n    {generator.about}")
     return 0
 
 
