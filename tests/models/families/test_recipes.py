@@ -78,6 +78,8 @@ def test_the_step_of_a_recipe_reads_back_from_its_text(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_gradient_of_a_recipe_is_right(name: str) -> None:
     """Along one direction of all parameters, in double precision, beside differences."""
+    if name == "wav2vec":
+        pytest.skip("what stands behind stop_gradient is moved by differences; test_wav2vec.py")
     recipe, few, model, state = sliced(name)
     model, few, state = wl.tree.map(wide, (model, few, state))
     rng = np.random.default_rng(0)
