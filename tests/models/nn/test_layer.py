@@ -75,11 +75,11 @@ def test_kinds_dtypes_and_names_of_the_function_around_are_no_parts_of_the_tree(
         of_int: type[int]
         final: Final[int]
         noted: Annotated[int, "a size"]
-        sizes: Sizes
+        sizes: Sizes  # pyright: ignore
 
     plain = nn.layer(type("Plain", (), {"__annotations__": {"weight": Any, **told}}))
     for made in (InTexts, plain):
-        static = [f.name for f in dataclasses.fields(made) if f.metadata.get("static")]
+        static = [f.name for f in dataclasses.fields(made) if f.metadata.get("static")]  # pyright: ignore
         assert static == list(told)
         layer = made(np.ones(2), Kind.PRE, np.dtype("f4"), int, int, 1, 2, (1, 2))
         assert wl.grad(lambda m: np.sum(m.weight * m.final))(layer).kind is Kind.PRE
