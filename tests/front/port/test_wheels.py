@@ -73,6 +73,8 @@ def test_glassllm_s_backward_is_our_gradient_and_a_program_itself(glass: Any) ->
         return model.loss(ids, targets).data
 
     def gradients(ids: Any, targets: Any) -> Any:
+        for p in model.parameters():  # they add up, so that another call would give twice as much
+            p.grad = None
         model.loss(ids, targets).backward()
         return {name: p.grad for name, p in model.named_parameters().items()}
 

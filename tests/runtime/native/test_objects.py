@@ -135,11 +135,11 @@ def made(number: int, kind: str = "memory") -> dict[str, int]:
 
 def test_code_is_freed_when_nobody_has_its_address(none_kept: None):
     held = [made(k) for k in range(3)]
-    before = len(objects.HELD.objects)
+    before = len(objects.HELD.objects), len(objects.HELD.addresses)  # an object may have many texts
     for k in range(3, 63):
         assert called(made(k)["add"], 1) == k + 1
-    assert len(objects.HELD.objects) <= before + 1
-    assert len(objects.HELD.addresses) <= before + 1 + len(held)
+    assert len(objects.HELD.objects) <= before[0] + 1
+    assert len(objects.HELD.addresses) <= before[1] + 1
     assert [called(f["add"], 1) for f in held] == [1, 2, 3]
 
 
