@@ -1,8 +1,8 @@
 """Ask every question and print one table: `python -m bench [--quick] [question ...]`.
 
 All of it takes about ten minutes on two cores, `--quick` two: one short round, without the largest
-products and torch.compile. `gpu`, `costs` and `convolution_shapes` are tables of their own, and
-only where they are asked for.
+products and torch.compile. `gpu`, `costs`, `convolution_shapes` and `first_calls`
+are tables of their own, and only where they are asked for.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from . import (
     costs,
     cross_entropy,
     elementwise,
+    first_calls,
     gpu,
     graph_size,
     layer_norm,
@@ -62,7 +63,7 @@ OTHERS = ("compile_time", "graph_size", "memory", "recomputation")
 """Those that are not of runs side by side in this process."""
 
 
-ALONE = ("gpu", "costs", "convolution_shapes")
+ALONE = ("gpu", "costs", "convolution_shapes", "first_calls")
 
 
 def main() -> int:
@@ -79,6 +80,8 @@ def main() -> int:
         return costs.report()
     if options.questions == ["convolution_shapes"]:
         return convolution_shapes.report(options.quick)
+    if options.questions[:1] == ["first_calls"]:
+        return first_calls.report(options.questions[1:], 1 if options.quick else 3)
     if wrong := [q for q in options.questions if q not in names]:
         alone = f"{wrong[0]} is asked alone" if wrong[0] in ALONE else f"no question '{wrong[0]}'"
         parser.error(f"{alone}, there are {', '.join(names)}")
