@@ -10,6 +10,7 @@ first process and the first one's for the second.
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import statistics
@@ -74,7 +75,7 @@ def cross_entropy(m: Any, logits: Any, labels: Any) -> Any:
 def mlp(m: Any) -> Program:
     """Three layers, on a batch."""
     sizes = 64, 256, 128, 10
-    layers = [(normal(a, b), normal(b)) for a, b in zip(sizes, sizes[1:], strict=False)]
+    layers = [(normal(a, b), normal(b)) for a, b in itertools.pairwise(sizes)]
 
     def loss(layers: Any, x: Any, y: Any) -> Any:
         *hidden, (w, b) = layers
@@ -279,7 +280,7 @@ PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 1
 
 
 def hand_parts(m: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """ADBench's hand: 22 bones, posed by 26 angles, move 544 points; distances to those measured."""
+    """ADBench's hand: 22 bones, posed by 26 angles, move 544 points."""
     np_, bones, points = m.numpy, len(PARENTS), 544
     rng = np.random.default_rng(0)
     base = rng.normal(size=(bones, 4, 4)) * 0.1 + np.eye(4)
