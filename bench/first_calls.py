@@ -2,17 +2,21 @@
 
 Every figure is of fresh processes, `python -m bench.first_calls PEER PROGRAM`. The clock runs from
 before the library is imported, but for what both import, NumPy; caches on disk are empty for the
-first process and the first one's for the second.
+first process and the first one's for the second. Both libraries are there as bytecode, as they are
+once installed.
 
 `python -m bench first_calls [PROGRAM ...]`; peers are Wonderland and JAX, its persistent cache on.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib
 import itertools
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -359,13 +363,29 @@ def main(peer: str, name: str, alone: str = "") -> None:
     print(json.dumps(found))
 
 
-def in_process(peer: str, folder: str, *name: str) -> dict[str, float]:
+@functools.cache
+def bytecode(peer: str) -> dict[str, str]:
+    """Settings under which an import compiles no source: a first process has left its bytecode."""
+    folder = tempfile.mkdtemp(prefix="first_calls_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    settings = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": folder}
+    with tempfile.TemporaryDirectory() as programs:
+        in_process(peer, programs, "mlp", settings=settings)
+    return settings
+
+
+def in_process(
+    peer: str, folder: str, *name: str, settings: dict[str, str] | None = None
+) -> dict[str, float]:
+    settings = bytecode(peer) if settings is None else settings
     if peer == "jax":
-        settings = JAX_CACHE | {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PLATFORMS": "cpu"}
+        own = JAX_CACHE | {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PLATFORMS": "cpu"}
     else:
-        settings = {"WONDERLAND_CACHE": folder}
+        own = {"WONDERLAND_CACHE": folder}
     command = [sys.executable, "-m", "bench.first_calls", peer, *name]
-    done = subprocess.run(command, env=os.environ | settings, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(
+        command, env=os.environ | settings | own, stdout=subprocess.PIPE, check=True
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
