@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from ...runtime.gpu.architectures import architecture
-from ...runtime.native.objects import processor_features
+from ...runtime.native.generator import processor_features
 from ..kernel.scalar import NUMPY
 from .words.simd import DTYPES
 
@@ -81,7 +81,7 @@ DEVICES = {name: of_architecture(name) for name in ("sm_80", "sm_90")}
 
 @cache
 def host() -> Target:
-    """The processor Numba generates code for: this one, or what NUMBA_CPU_FEATURES says."""
+    """The processor that code is for: this one, or what NUMBA_CPU_FEATURES says."""
     _, features = processor_features()
     have = {f[1:] for f in features.split(",") if f.startswith("+")}
     wide = "avx512f" in have

@@ -1,4 +1,4 @@
-"""The pipeline, which brings Numba and LLVM: imported when something is compiled, not before."""
+"""The pipeline, which brings LLVM: imported when something is compiled, not before."""
 
 from __future__ import annotations
 

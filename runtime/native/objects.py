@@ -1,10 +1,9 @@
 """Machine code by content: texts of the native language in, addresses of their functions out.
 
 A text is compiled once per machine. It is found by the hash of its content and of all that decides
-its code (the key of its words, the language's own source, versions of Numba, llvmlite and LLVM,
-processor and features): first in memory, then on disk, else all missing texts of a call are
-compiled as one module. Numba's code generator compiles and is imported only then; loading needs
-llvmlite alone.
+its code (the key of its words, the language's own source, versions of llvmlite and LLVM, processor
+and features): first in memory, then on disk, else all missing texts of a call are compiled as one
+module (generator.py).
 
 Memory: machine code lives as long as an address of it that was given out. Of what nobody holds the
 most recently held stays, up to UNHELD_BYTES; more is freed when code is next asked for, under the
@@ -21,7 +20,6 @@ then, when something was compiled, the folder is trimmed to WONDERLAND_CACHE_SIZ
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -38,20 +36,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
 from ..errors import CompilerError
-from . import cache_size, making
+from . import cache_size, generator, making
 from . import language as native
-
-SETTINGS = (
-    "NUMBA_CPU_NAME",
-    "NUMBA_CPU_FEATURES",
-    "NUMBA_ENABLE_AVX",
-    "NUMBA_OPT",
-)  # what moves Numba's code generator
-
 
 UNHELD_BYTES = 32 << 20  # machine code that is kept for who may ask for it again
 LOADED_BYTES = 64 << 10  # what an object takes beside its code, about
@@ -205,7 +196,7 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
         for name, text in missing.items()
     }
     try:
-        data = making.on_new_thread(partial(object_file, module))
+        data = making.on_new_thread(partial(generator.object_file, module))
     except RuntimeError as error:
         raise CompilerError(
             f"LLVM refuses a text: {str(error).strip()}", "\n".join(missing.values())
@@ -279,72 +270,16 @@ def engine(place: str, data: bytes) -> llvm.ExecutionEngine:
     return HELD.objects[place].engine
 
 
-# ------------------------------------------------------------------ the code generator
-
-
-@cache
-def processor_features() -> tuple[str, str]:
-    """Name and features Numba generates code for, found without importing Numba."""
-    name, features = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
-    if features is None and (name or "").lower() == "generic":
-        features = ""
-    if features is None:
-        host = llvm.get_host_cpu_features()
-        if os.environ.get("NUMBA_ENABLE_AVX", "1") == "0":
-            host = type(host)({f: on and not f.startswith("avx") for f, on in host.items()})
-        features = host.flatten()
-    return name or llvm.get_host_cpu_name(), features
+# ------------------------------------------------------------------ the key of this machine
 
 
 @cache
 def target_key() -> str:
     """Everything but text and words that decides the machine code."""
-    versions = [importlib.metadata.version(p) for p in ("numba", "llvmlite")] + [
-        str(llvm.llvm_version_info)
-    ]
-    sources = [Path(f).read_text() for f in (__file__, native.__file__)]
-    settings = [f"{s}={os.environ.get(s)}" for s in SETTINGS]
-    return "\n".join([*processor_features(), *versions, *settings, *sources, platform.machine()])
-
-
-def object_file(module: ir.Module) -> bytes:
-    """The object file of a module; the only place that knows inner names of Numba.
-
-    By the target machine of its code generator, not by its engine, which keeps every module.
-    Not under Numba's lock, which a thread holds while it compiles code that calls a program, and
-    so may ask for this: llvmlite lets in one call at a time, and nothing else here is shared.
-    """
-    # imported here: half a second, and most runs compile nothing
-    from numba.core.registry import cpu_target
-
-    context: Any = cpu_target.target_context
-    generator = context.codegen()
-    # one of its own, since a context keeps all types and constants that it ever saw
-    place = llvm.create_context()
-    try:
-        with llvm.parse_assembly(str(module), place) as parsed:
-            parsed.data_layout = generator._data_layout
-            parsed.triple = llvm.get_process_triple()
-            parsed.verify()
-            optimize(parsed, generator._tm)
-            parsed.verify()
-            return generator._tm.emit_object(parsed)
-    finally:
-        place.close()
-
-
-def optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
-    """Variables to registers, equal expressions, simple loops; vectors are written as meant."""
-    options = llvm.PipelineTuningOptions(speed_level=2)
-    with llvm.create_pass_builder(machine, options) as builder:  # it knows the module's parts
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_simplify_cfg_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_loop_rotate_pass()
-        passes.add_new_gvn_pass()
-        passes.add_simplify_cfg_pass()
-        passes.run(module, builder)
+    versions = [llvmlite.__version__, str(llvm.llvm_version_info)]
+    sources = [Path(f).read_text() for f in (__file__, native.__file__, generator.__file__)]
+    facts = generator.processor_features()
+    return "\n".join([*facts, *versions, *sources, platform.machine()])
 
 
 # ------------------------------------------------------------------ disk

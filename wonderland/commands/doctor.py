@@ -68,7 +68,7 @@ def versions(advice: list[str]) -> Iterator[tuple[str, str]]:
 def processor_facts() -> Iterator[tuple[str, str]]:
     from ..compiler.codegen.target import host
     from ..runtime.gpu import cuda
-    from ..runtime.native.objects import processor_features
+    from ..runtime.native.generator import processor_features
 
     target = host()
     name, features = processor_features()
