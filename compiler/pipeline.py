@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime.cpu.executor import thread_count
-from ..runtime.cpu.program import Program
+from ..runtime.cpu.record import ProgramRecord
 from ..runtime.gpu import cubins
 from ..runtime.gpu.cubins import Artifact
 from ..runtime.gpu.device import Device
@@ -136,8 +136,13 @@ class Compiled:
     @lazy
     def program(self) -> AnyProgram:
         if self.device is None:
-            return assemble(self.graph, self.plan, self.lowered, 0 if self.budget else 1)
+            return self.record.program(machine_code(low for _, low in self.lowered))
         return assemble_on(self.device, self.graph, self.plan, self.lowered, self.artifacts)
+
+    @lazy
+    def record(self) -> ProgramRecord:
+        """On a processor: the program as data."""
+        return assemble(self.graph, self.plan, self.lowered, 0 if self.budget else 1)
 
     @lazy
     def artifacts(self) -> dict[str, Artifact]:
@@ -336,14 +341,14 @@ def scratch_of(lowered: Iterable[Lowered | LoweredLaunch]) -> int:
 
 def assemble(
     graph: Graph, plan: Plan, lowered: tuple[tuple[Work, Lowered], ...], spare: int = 1
-) -> Program:
+) -> ProgramRecord:
     """The runtime's program of `graph`: rows in order, a barrier at the end of each wave.
 
     `spare`: calls whose results' memory is kept for the next, beside that of one.
     """
-    code = machine_code(low for _, low in lowered)
+    code = objects.code_names((low.text for _, low in lowered), KEY)
     rows, constants, (seconds, outside) = program_rows(graph, plan, lowered, code)
-    return Program(
+    return ProgramRecord(
         rows,
         specs(graph.inputs),
         specs(graph.outputs),
@@ -367,7 +372,8 @@ def assemble_on(
     """The runtime's program of `graph` for a GPU."""
     rows, constants, _ = program_rows(graph, plan, lowered, code, beside=True)
     ends = specs(graph.inputs), specs(graph.outputs)
-    return DeviceProgram(device, rows, *ends, constants, plan.arena_bytes, plan.donated)
+    arrays = tuple(constants.values())
+    return DeviceProgram(device, rows, *ends, arrays, plan.arena_bytes, plan.donated)
 
 
 def program_rows(
@@ -376,13 +382,13 @@ def program_rows(
     lowered: tuple[tuple[Work, Lowered | LoweredLaunch], ...],
     code: Mapping[str, Any],
     beside: bool = False,
-) -> tuple[tuple[Row, ...], tuple[np.ndarray, ...], tuple[float, float]]:
-    """The rows of `graph`, its constants, and seconds: of all, and of what is in no loop."""
+) -> tuple[tuple[Row, ...], dict[str, np.ndarray], tuple[float, float]]:
+    """The rows of `graph`, constants by hash, and seconds: of all, and of what is in no loop."""
     made = Rows(code, {id(work): low for work, low in lowered}, beside=beside)
     inputs = [Slot("input", k) for k in range(len(graph.inputs))]
     outputs = [Slot("output", k) for k in range(len(graph.outputs))]
     rows, *seconds = made.of(plan, Around(inputs, outputs, Slot("arena")))
-    return rows, tuple(made.constants.values()), (seconds[0], seconds[1])
+    return rows, made.constants, (seconds[0], seconds[1])
 
 
 def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
@@ -398,8 +404,11 @@ def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
 
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
-    """The address of each text's function; what is missing is compiled together: cheapest."""
-    return objects.addresses({low.text: low.text for low in lowered}, WORDS, KEY)
+    """The address of each text's function, by the name of its machine code; what is missing is
+    compiled together: cheapest."""
+    names = objects.code_names((low.text for low in lowered), KEY)
+    found = objects.addresses({text: text for text in names}, WORDS, KEY)
+    return {name: found[text] for text, name in names.items()}
 
 
 def specs(values: tuple[Value, ...]) -> tuple[ArraySpec, ...]:

@@ -42,10 +42,11 @@ class KernelRow:
     `args` is the address of the addresses of `slots`, then `sizes`. The kernel does points start to
     stop; however they are split, the bits are the same. Rows up to and including one with `barrier`
     are independent of each other and run at the same time. `nbytes` are behind each slot, the last
-    `writes` of which are written; these and `scratch_bytes` are read by cpu/fenced.py only.
+    `writes` of which are written; these and `scratch_bytes` are read by cpu/fenced.py only. In a
+    record (cpu/record.py) `address` is the name of the machine code.
     """
 
-    address: int
+    address: Any
     slots: tuple[Slot, ...]
     sizes: tuple[int, ...]
     points: int

@@ -30,6 +30,9 @@ from ...runtime.rows import (
 from ..codegen.lowered import Lowered, LoweredLaunch
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
 from ..ir.graph import Graph, Value, apply_all
+from ..ir.lazy import lazy
+from ..ir.printing import print_graph
+from ..ir.text import constants_of, parse
 from ..kernel import costs
 from ..kernel.scalar import NUMPY
 from ..ops.nested.bodies import Control
@@ -69,7 +72,7 @@ class Carries:
 class Rows:
     """Makes the rows of plans; counts cells, and gathers constants and seconds."""
 
-    code: Mapping[str, Any]  # by text: the address of machine code, or what a device loads
+    code: Mapping[str, Any]  # by text: the name of machine code, or what a device loads
     lowered: Mapping[int, Lowered | LoweredLaunch]  # by identity of the work
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     cells: int = 0
@@ -284,9 +287,35 @@ def host_row(work: HostWork, slots: list[Slot]) -> HostRow:
     graph = Graph.of(node.op.name, inputs, apply_all(node.op, *inputs))
     found = [(slot, v.type.numpy, v.shape) for slot, v in zip(slots, row_values(work), strict=True)]
     count = len(work.reads)
-
-    def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return interpret(graph, *arrays)
-
+    function = NodeReference(graph)
     name, condition, failure = node.op.name, node.op.passes, node.op.failure()
-    return HostRow(run, tuple(found[:count]), tuple(found[count:]), name, condition, failure)
+    return HostRow(function, tuple(found[:count]), tuple(found[count:]), name, condition, failure)
+
+
+@dataclass(frozen=True, eq=False)
+class NodeReference:
+    """A graph of one node, by NumPy."""
+
+    graph: Graph
+
+    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        return interpret(self.graph, *arrays)
+
+    @lazy
+    def text(self) -> str | None:
+        """Its text; None where that is not all of it."""
+        return None if constants_of(self.graph) else print_graph(self.graph)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadNodeReference:
+    """What `NodeReference` wrote, which is read when it is first called."""
+
+    text: str
+
+    @lazy
+    def graph(self) -> Graph:
+        return parse(self.text)
+
+    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        return interpret(self.graph, *arrays)

@@ -135,11 +135,7 @@ def functions(text: str, words: Mapping[str, Any], key: str) -> dict[str, int]:
 
 def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, dict[str, int]]:
     """The addresses of the functions of each text."""
-    environment = key + target_key()
-    hashes = {
-        text: hashlib.sha256(f"{environment}\n{text}".encode()).hexdigest()
-        for text in dict.fromkeys(texts)
-    }
+    hashes = code_names(texts, key)
     with HELD.lock:
         for name in hashes.values():
             if name not in HELD.addresses:
@@ -148,6 +144,31 @@ def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, 
         if missing:
             compile_together(missing, words)
         found = {text: held(name) for text, name in hashes.items()}
+        free()
+        return found
+
+
+def code_names(texts: Iterable[str], key: str) -> dict[str, str]:
+    """By text the name of its machine code: the hash of all that decides it."""
+    environment = hashlib.sha256((key + target_key() + "\n").encode())
+    found: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        whole = environment.copy()
+        whole.update(text.encode())
+        found[text] = whole.hexdigest()
+    return found
+
+
+def known_code(wanted: Iterable[str]) -> dict[str, int] | None:
+    """The addresses of machine code by name, each of one function; None if one is not there."""
+    wanted = tuple(wanted)
+    with HELD.lock:
+        for name in wanted:
+            if name not in HELD.addresses:
+                load_entry(name)
+        if not all(len(HELD.addresses.get(name, ((), ()))[1]) == 1 for name in wanted):
+            return None
+        found = {name: next(iter(held(name).values())) for name in wanted}
         free()
         return found
 
