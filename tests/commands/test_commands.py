@@ -101,15 +101,15 @@ def test_a_recipe_of_a_users_own_file_is_trained_read_and_checked(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(RECIPE)
+    (tmp_path / "mine.py").write_text(RECIPE + "print('run')\n")
     for line in (
         "train mine.py:MINE --epochs 20 --lr 0.2", "check mine.py:MINE", "profile mine.py:MINE",
         "memory mine.py:MINE", "inspect mine.py:MINE --stage trace",
     ):  # fmt: skip
         assert commands.main(line.split()) == 0, capsys.readouterr()
-    capsys.readouterr()
+        assert capsys.readouterr().out.splitlines().count("run") == 1
     assert commands.main(["generate", "mine.py:MINE", "--prompt", "a"]) == 0
-    assert capsys.readouterr().out == "a line\n"
+    assert capsys.readouterr().out == "run\na line\n"
     assert commands.main(["train", "mine.py:OTHER"]) == 2
     assert "a wl.models.Recipe is required, got int" in capsys.readouterr().err
     assert commands.main(["train", "mine.py:mine", "--epochs", "2"]) == 0  # the recipe's own name

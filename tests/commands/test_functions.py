@@ -138,7 +138,7 @@ MISTAKES = {
     "inspect model.py:heads --arg f32 --stage fuze": "no stage 'fuze', did you mean 'fuse'?",
     "inspect model.py:heads --arg f32 --save no/x": "no/x: No such file or directory",
     "inspect mpl": "no model 'mpl', did you mean 'mlp'? there are",
-    "inspect mlp --grad": "mlp: --grad and --save are for FILE:FUNCTION",
+    "inspect mlp --grad": "mlp: a model takes no --grad, a FILE:FUNCTION does",
     "check mlp --arg f32": "mlp: a model takes no --arg, a FILE:FUNCTION does",
 }  # fmt: skip
 

@@ -33,7 +33,6 @@ from ..models.data import MissingData, MissingExtra
 from . import doctor, functions, generation, graphs, memory, recipes
 from .line import CommandParser, Misuse, natural, one_line, positive, unknown, without_own_line
 from .specs import argument
-from .user_file import names_function
 
 ARG = 'a type to draw an array of, f32[3, 4], a tree of types, {"w": f32[3]}, or a literal'
 
@@ -132,24 +131,12 @@ def not_negative(text: str) -> float:
     return number
 
 
-def means_function(options: argparse.Namespace) -> bool:
-    """Whether a function of a file is meant, not a recipe, which takes no arguments."""
-    target = options.target
-    if names_function(target) and not recipes.names_recipe(target):
-        return True
-    if options.arg:
-        raise Misuse(f"{target}: a model takes no --arg, a FILE:FUNCTION does")
-    return False
-
-
 def run_inspect(options: argparse.Namespace) -> int:
     """Print all stages of a program, or one."""
-    if means_function(options):
-        inspection = functions.function_inspection(options)
-    elif options.grad or options.save:
-        raise Misuse(f"{options.target}: --grad and --save are for FILE:FUNCTION")
-    else:
-        with recipes.chosen_recipe(options.target) as recipe:
+    with recipes.meant_recipe(options, ("arg", "grad", "save")) as recipe:
+        if recipe is None:
+            inspection = functions.function_inspection(options)
+        else:
             inspection = recipes.recipe_inspection(recipe, options)
     if options.device != "cpu":
         inspection = functions.on_device(inspection, options.device)
@@ -163,7 +150,5 @@ def run_inspect(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    if means_function(options):
-        return functions.check(options)
-    with recipes.chosen_recipe(options.target) as recipe:
-        return recipes.check(recipe, options)
+    with recipes.meant_recipe(options, ("arg",)) as recipe:
+        return functions.check(options) if recipe is None else recipes.check(recipe, options)

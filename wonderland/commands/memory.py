@@ -15,7 +15,6 @@ from ..compiler.settings import memory_budget
 from ..models.data import MissingExtra
 from . import functions, recipes
 from .line import Misuse, missing_file
-from .user_file import names_function
 
 COLOURS = {"output": "#b8b8b8", "arena": "#3b6ea8", "scratch": "#d9a441"}
 
@@ -34,13 +33,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def inspected(options: argparse.Namespace) -> Inspection:
-    with memory_budget(options.budget or None):
-        if names_function(options.target) and not recipes.names_recipe(options.target):
+    with (
+        memory_budget(options.budget or None),
+        recipes.meant_recipe(options, ("arg", "grad")) as recipe,
+    ):
+        if recipe is None:
             return functions.function_inspection(options)
-        if options.arg or options.grad:
-            raise Misuse(f"{options.target}: --arg and --grad are for FILE:FUNCTION")
-        with recipes.chosen_recipe(options.target) as recipe:
-            return recipes.recipe_inspection(recipe, options)
+        return recipes.recipe_inspection(recipe, options)
 
 
 def draw(memory: Memory, path: str) -> None:

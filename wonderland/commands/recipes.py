@@ -14,7 +14,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,22 @@ def _told(found: Any) -> str:
     return f"{type(found).__name__} of {', '.join(inside)}" if inside else type(found).__name__
 
 
-def names_recipe(target: str) -> bool:
-    """Whether FILE:NAME names a recipe; a mistake in it is told by who looks for a function."""
-    with contextlib.suppress(Misuse), named_object(target) as found:
-        return isinstance(found, Recipe)
-    return False
+@contextlib.contextmanager
+def meant_recipe(options: argparse.Namespace, refused: Sequence[str]) -> Iterator[Recipe | None]:
+    """The recipe that is meant, or None where FILE:NAME is a function, while its file is at hand.
+
+    A recipe takes none of the `refused` options, which are about functions.
+    """
+    target = options.target
+    with contextlib.ExitStack() as stack:
+        found = stack.enter_context(named_object(target)) if names_function(target) else None
+        if found is not None and not isinstance(found, Recipe):
+            yield None
+            return
+        recipe = stack.enter_context(chosen_recipe(target))
+        if given := [f"--{name}" for name in refused if getattr(options, name)]:
+            raise Misuse(f"{target}: a model takes no {given[0]}, a FILE:FUNCTION does")
+        yield recipe
 
 
 @dataclasses.dataclass(frozen=True)

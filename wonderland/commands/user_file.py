@@ -26,9 +26,7 @@ def names_function(target: str) -> bool:
 
 
 @contextlib.contextmanager
-def named_object(
-    target: str, *, function: bool = False, kind: type | None = None
-) -> Iterator[Any]:
+def named_object(target: str, *, function: bool = False, kind: type | None = None) -> Iterator[Any]:
     """What FILE:NAME names, such as path/model.py:loss or path/model.py:net.loss, or a recipe of
     that name in the file's RECIPES.
 
@@ -113,7 +111,12 @@ def imported(path: Path) -> Iterator[ModuleType]:
 
 @contextlib.contextmanager
 def script(path: Path) -> Iterator[ModuleType]:
-    """The module of a file that is in no package; it displaces no module of its name."""
+    """The module of a file that is in no package; it displaces no module of its name. Where it is
+    at hand already, in a block around, it is that one, and does not run again."""
+    for module in [m for n, m in sys.modules.items() if n in (path.stem, f"{path.stem}_")]:
+        if getattr(module, "__file__", None) == str(path):
+            yield module
+            return
     taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
     name = f"{path.stem}_" if taken else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
