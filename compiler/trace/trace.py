@@ -404,22 +404,29 @@ def call(traced: Traced, *args: Any, run: Run = interpret) -> Any:
 
     It becomes part of the trace at hand where it reads a tracer; else it runs at once.
     """
+    operands, types = operands_of(traced, args), [v.type for v in traced.graph.inputs]
+    if traced_leaves(operands):
+        return traced.results(graph_results(traced.graph, operand_values(traced, operands)))
+    arrays = (_array(x, t, traced) for x, t in zip(operands, types, strict=True))
+    results = run(traced.graph, *arrays)
+    return tree.unflatten(traced.outputs, results[: traced.outputs.size])
+
+
+def operands_of(traced: Traced, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The leaves of arguments of the structure it was traced for, and what it captured."""
     leaves, inputs = tree.flatten(args)
     if inputs != traced.inputs:
         found = tree.difference(traced.inputs, inputs)
         raise ProgramError(
             f"{traced.graph.name}: the arguments it was traced for are required, {found}"
         )
-    operands = (*leaves, *traced.captured)
-    types = [v.type for v in traced.graph.inputs]
-    if traced_leaves(operands):
-        given = [
-            _fitting(value(x, t.dtype), t, traced) for x, t in zip(operands, types, strict=True)
-        ]
-        return traced.results(graph_results(traced.graph, given))
-    arrays = (_array(x, t, traced) for x, t in zip(operands, types, strict=True))
-    results = run(traced.graph, *arrays)
-    return tree.unflatten(traced.outputs, results[: traced.outputs.size])
+    return *leaves, *traced.captured
+
+
+def operand_values(traced: Traced, operands: Sequence[Any]) -> list[Value]:
+    """The operands as values of the trace at hand, of the types it was traced for."""
+    pairs = zip(operands, traced.graph.inputs, strict=True)
+    return [_fitting(value(x, v.type.dtype), v.type, traced) for x, v in pairs]
 
 
 @dataclass(frozen=True)

@@ -47,23 +47,23 @@ def pushforward(
     graph: Graph, args: Sequence[Value], tangents: Sequence[Value | None]
 ) -> tuple[tuple[Value, ...], tuple[Value | None, ...]]:
     """The outputs of `graph` on `args`, and their tangents or None: what rules of bodies use."""
-    slopes = {a: t for a, t in zip(args, tangents, strict=True) if t is not None}
+    slopes = {v: t for v, t in zip(graph.inputs, tangents, strict=True) if t is not None}
 
     def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
         values = apply_all(old.op, *given)
-        moving = tuple(slopes.get(a) for a in given)
+        moving = tuple(map(slopes.get, old.args))
         if not values or all(t is None for t in moving):
             return values
         found = old.op.jvp(node_of(values[0]), moving)
         if len(found) == 2 * len(values):
             values, found = tuple(v for v in found[: len(values)] if v), found[len(values) :]
-        for v, t in zip(values, found, strict=True):
+        for place, v, t in zip(old.values, values, found, strict=True):
             if t is None:
                 continue
             if t.type != v.type or not v.type.is_inexact:
                 raise CompilerError(f"jvp: '{old.op.name}' gives {v.type} a tangent of {t.type}")
-            slopes[v] = t
+            slopes[place] = t
         return values
 
     outputs = inline_graph(graph, args, step)
-    return outputs, tuple(slopes.get(o) for o in outputs)
+    return outputs, tuple(map(slopes.get, graph.outputs))

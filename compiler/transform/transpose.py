@@ -15,12 +15,12 @@ differentiation, 2021.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from ..ir.errors import CompilerError
 from ..ir.graph import Graph, Node, Value, apply_all
 from ..ir.source import sourced
-from ..ir.symbolic import accumulate, present, zeros
+from ..ir.symbolic import accumulate, node_of, present, zeros
 from .split import dependents
 
 
@@ -44,6 +44,29 @@ def pullback(
         v: Value(v.type) if yes else next(others)
         for v, yes in zip(graph.inputs, linear, strict=True)
     }
+    made: dict[Node, Node] = {}
+    for node in graph.nodes:
+        with sourced(node.source):
+            values = apply_all(node.op, *(new[a] for a in node.args))
+        new.update(zip(node.values, values, strict=True))
+        if values:
+            made[node] = node_of(values[0])
+    ends = [(o, ct) for o, ct in zip(graph.outputs, cts, strict=True) if o in waiting]
+    gathered = walked_back(graph.nodes, waiting, ends, made, graph)
+    moved = [v for v, yes in zip(graph.inputs, linear, strict=True) if yes]
+    back = tuple(map(gathered.get, moved))
+    refuse_readers({new[v] for v in moved}, present(back), {*fixed, *present(cts)}, graph)
+    return back
+
+
+def walked_back(
+    nodes: Sequence[Node],
+    waiting: Set[Value],
+    ends: Iterable[tuple[Value, Value | None]],
+    made: Mapping[Node, Node],
+    graph: Graph,
+) -> dict[Value, Value]:
+    """Cotangents of what no node makes for those of the `ends`; rules read nodes as `made`."""
     gathered: dict[Value, Value] = {}
 
     def add(v: Value, ct: Value | None) -> None:
@@ -57,27 +80,18 @@ def pullback(
                 )
             gathered[v] = accumulate(gathered.get(v), ct) or ct
 
-    for node in graph.nodes:
-        with sourced(node.source):
-            new.update(
-                zip(node.values, apply_all(node.op, *(new[a] for a in node.args)), strict=True)
-            )
-    for o, ct in zip(graph.outputs, cts, strict=True):
-        if o in waiting:
-            add(o, ct)
-    for node in reversed(graph.nodes):
+    for o, ct in ends:
+        add(o, ct)
+    for node in reversed(nodes):
         given = tuple(gathered.pop(v, None) for v in node.values)
         if any(ct is not None for ct in given):
             with sourced(node.source):
                 moving = tuple(a in waiting for a in node.args)
-                found = node.op.transpose(remade(node, new), given, moving)
+                found = node.op.transpose(made[node], given, moving)
                 for a, ct in zip(node.args, found, strict=True):
                     if a in waiting:
                         add(a, ct)
-    moved = [v for v, yes in zip(graph.inputs, linear, strict=True) if yes]
-    back = tuple(map(gathered.get, moved))
-    refuse_readers({new[v] for v in moved}, present(back), {*fixed, *present(cts)}, graph)
-    return back
+    return gathered
 
 
 def refuse_readers(
@@ -100,10 +114,3 @@ def reader_error(node: Node, graph: Graph) -> CompilerError:
     """The error of a node that needs a tangent itself where only its type is known."""
     what = f"transpose: '{node.op.name}' reads a tangent, in a transpose rule"
     return CompilerError(what, str(graph))
-
-
-def remade(node: Node, new: dict[Value, Value]) -> Node:
-    """The node on the new values, as the rules read it."""
-    found = new[node.values[0]].node
-    assert found is not None
-    return found

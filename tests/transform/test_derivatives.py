@@ -11,14 +11,15 @@ from wonderland.compiler.ir.graph import Graph, Value
 from wonderland.compiler.ir.text import constants_of, parse
 from wonderland.compiler.ir.types import Type
 from wonderland.compiler.ir.verify import verify
-from wonderland.compiler.ir.walk import rebuild
+from wonderland.compiler.ir.walk import inline_graph, rebuild
 from wonderland.compiler.ops import add, mul, neg, sin
 from wonderland.compiler.optimise.cse import cse
 from wonderland.compiler.optimise.fold import fold
 from wonderland.compiler.optimise.simplify import simplify
 from wonderland.compiler.transform.interpreter import interpret
-from wonderland.compiler.transform.jvp import jvp
+from wonderland.compiler.transform.jvp import jvp, pushforward
 from wonderland.compiler.transform.linearize import linearize
+from wonderland.compiler.transform.reverse import Reverse
 from wonderland.compiler.transform.split import split
 from wonderland.compiler.transform.transpose import transpose
 
@@ -270,3 +271,36 @@ def test_transposing_twice_is_the_linear_graph():
     x, y = np.random.default_rng(0).normal(size=(2, 3))
     np.testing.assert_array_equal(interpret(twice, x, y), interpret(graph, x, y))
     assert rebuild(twice) == twice and dataclasses.replace(twice, name="g") == twice
+
+
+def test_an_operand_that_is_another_too_has_a_tangent_of_its_own():
+    x, dx = Value(F), Value(F)
+    _, (slope,) = pushforward(graph_of(mul, F, F), (x, x), (dx, None))
+    assert slope is not None
+    y, dy = np.full(3, 5.0), np.full(3, 2.0)
+    (found,) = interpret(Graph.of("slope", (x, dx), (slope,)), y, dy)
+    assert (found == y * dy).all()
+
+
+@pytest.mark.parametrize("seed", range(0, 400, 7))
+def test_reverse_mode_where_values_stand_gives_the_nodes_of_programs_between(seed: int):
+    graph = random_graph(seed)
+    moving = [v.type.is_inexact for v in graph.inputs]
+    asked = [o.type.is_inexact for o in graph.outputs]
+    inputs = [Value(v.type) for v in graph.inputs]
+    run = Reverse(graph, inputs, moving, asked)
+    if not any(moving) or run.divides:
+        return
+    cts = [Value(o.type) if yes else None for o, yes in zip(graph.outputs, asked, strict=True)]
+    ends = [ct for ct in cts if ct]
+    found = run.back(cts)
+    here = Graph.of("f", (*inputs, *ends), (*run.outputs, *filter(None, found)))
+
+    forward, linear = linearize(graph, moving, asked)
+    kept = len(forward.outputs) - len(graph.outputs)
+    back = transpose(linear, [i >= kept for i in range(len(linear.inputs))])
+    made = inline_graph(forward, inputs)
+    outputs, residuals = made[: len(graph.outputs)], made[len(graph.outputs) :]
+    slopes = inline_graph(back, (*residuals, *ends))
+    given = [v for v, ct in zip(slopes, found, strict=True) if ct]
+    assert text_of(here) == text_of(Graph.of("f", (*inputs, *ends), (*outputs, *given)))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
@@ -20,8 +21,10 @@ import numpy as np
 
 from ...ir.errors import CompilerError, ProgramError
 from ...ir.explain import explained
+from ...ir.facts import effects_in
 from ...ir.graph import Graph, Value
 from ...ir.source import location, user_source
+from ...ir.symbolic import zeros
 from ...ir.walk import inline_graph
 from ...ops import elementwise
 from ...ops.nested.custom import refuse_rules
@@ -29,11 +32,22 @@ from ...ops.source import full
 from ...trace import tree
 from ...trace.operands import new, value
 from ...trace.standing import name_of
-from ...trace.trace import Traced, aval, call, names_of, static_repair, trace_tree
+from ...trace.trace import (
+    Traced,
+    aval,
+    call,
+    names_of,
+    operand_values,
+    operands_of,
+    static_repair,
+    trace_tree,
+    traced_leaves,
+)
 from ...trace.tracer import Tracer
 from ...trace.tree import Structure
 from ...transform import jvp as forward_mode
 from ...transform.linearize import linearize as linearize_graph
+from ...transform.reverse import Reverse
 from ...transform.transpose import transpose
 
 Function = Callable[..., Any]
@@ -129,8 +143,8 @@ def value_and_grad(
         chosen, others, bound = argument_parts(fun, args, options, argnums)
         traced = trace_tree(bound, (chosen, others), name_of(fun))
         names = functools.partial(chosen_names, fun, args, argnums)
-        made = gradient_of(traced, has_aux, holomorphic, names)
-        found, slopes = call(made, chosen, others)
+        check_gradient(traced, has_aux, holomorphic, names)
+        found, slopes = gradient_called(traced, chosen, others)
         return found, slopes[0] if isinstance(argnums, int) else slopes
 
     return differentiated
@@ -301,17 +315,14 @@ def stop_gradient(x: T) -> T:
 # ---------------------------------------------------------------- graphs of derivatives
 
 
-def gradient_of(
-    traced: Traced,
-    has_aux: bool,
-    holomorphic: bool = False,
-    names: Callable[[], list[str]] | None = None,
-) -> Traced:
-    """(chosen, others) -> (value, gradient of the chosen), from a function to scalars."""
+def check_gradient(
+    traced: Traced, has_aux: bool, holomorphic: bool, names: Callable[[], list[str]]
+) -> None:
+    """Refuses what has no gradient: arguments that are no floats, a value that is no scalar."""
     chosen = traced.inputs.children[0]
     differentiable("grad", traced.args[: chosen.size], chosen, holomorphic, names)
     wanted = value_structure(traced, has_aux, "grad")
-    graph, outputs = traced.graph, traced.graph.outputs
+    outputs = traced.graph.outputs
     if wanted.container is not None or outputs[0].shape or not outputs[0].type.is_inexact:
         got = (
             str(outputs[0].type)
@@ -335,15 +346,39 @@ def gradient_of(
             else "np.real or np.abs of the result, "
             "holomorphic=True for a holomorphic function, or wl.vjp",
         )
-    wrt = [i < chosen.size for i in range(len(graph.inputs))]
-    forward, linear = linearize_graph(graph, wrt, outputs_wanted(traced, wanted))
-    back = transposed_linear(linear, chosen.size, traced)
+
+
+def gradient_called(traced: Traced, chosen: Any, others: Any) -> tuple[Any, Any]:
+    """Value and gradient in the chosen arguments: (chosen, others) -> a scalar was traced."""
+    parts, graph = traced.inputs.children[0], traced.graph
+    weak = (*traced.weak, *traced.weak_args[: parts.size])
+    made = replace(traced, outputs=pair(traced.outputs, parts), weak=weak)
+    operands = operands_of(traced, (chosen, others))
+    if traced_leaves(operands) and not effects_in(graph):
+        return made.results(gradient_on(traced, operand_values(traced, operands)))
     inputs = tuple(Value(v.type) for v in graph.inputs)
-    found = inline_graph(forward, inputs)
-    slopes = inline_graph(back, (*found[len(outputs) :], full(1.0, outputs[0].type)))
-    made = Graph.of(f"{graph.name}_grad", inputs, (*found[: len(outputs)], *slopes))
-    weak = (*traced.weak, *traced.weak_args[: chosen.size])
-    return replace(traced, graph=made, outputs=pair(traced.outputs, chosen), weak=weak)
+    whole = Graph.of(f"{graph.name}_grad", inputs, gradient_on(traced, inputs))
+    return call(replace(made, graph=whole), chosen, others)
+
+
+def gradient_on(traced: Traced, args: Sequence[Value]) -> tuple[Value, ...]:
+    """The outputs of the graph on `args`, and the gradient of the first in the chosen ones."""
+    chosen, graph = traced.inputs.children[0].size, traced.graph
+    first, *rest = graph.outputs
+    wrt = [i < chosen for i in range(len(graph.inputs))]
+    of = [True, *[False] * len(rest)]
+    if not any(n.op.splits for n in graph.nodes):
+        with suppress(CompilerError, ProgramError):  # whose words are of the programs below
+            run = Reverse(graph, args, wrt, of)
+            if not run.divides:
+                found = run.back((full(1.0, first.type), *[None] * len(rest)))
+                slopes = [ct or zeros(v) for ct, v in zip(found, run.inputs, strict=True)]
+                return *run.outputs, *slopes
+    forward, linear = linearize_graph(graph, wrt, of)
+    back = transposed_linear(linear, chosen, traced)
+    made = inline_graph(forward, args)
+    ends = full(1.0, first.type)
+    return *made[: len(rest) + 1], *inline_graph(back, (*made[len(rest) + 1 :], ends))
 
 
 def transposed_linear(linear: Graph, tangents: int, traced: Traced) -> Graph:
