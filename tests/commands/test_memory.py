@@ -62,4 +62,6 @@ def test_mistakes_are_told_in_one_line(mistake: Command, deep: None):
     assert "memory_budget: at least" in mistake("memory", *ARGS, "--budget", "1kB")
     assert "No such file" in mistake("memory", *LOSS, "--plot", "nowhere/memory.png")
     assert "xyz" in mistake("memory", *LOSS, "--plot", "memory.xyz")
-    assert "mlp: a model takes no --grad, a FILE:FUNCTION does" in mistake("memory", "mlp", "--grad")
+    assert "mlp: a model takes no --grad, a FILE:FUNCTION does" in mistake(
+        "memory", "mlp", "--grad"
+    )
