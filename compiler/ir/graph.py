@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import FrozenInstanceError, dataclass, field, fields, is_dataclass
@@ -23,7 +24,7 @@ from .network import to_dot, to_networkx
 from .parameters import Parameter, bit_key
 from .printing import print_graph
 from .source import Source, location, source
-from .types import MAX_AXES, Type
+from .types import Type
 
 # ---------------------------------------------------------------- ops
 
@@ -70,10 +71,15 @@ class Op:
     fuses: ClassVar[bool] = False  # may be computed by a kernel of several nodes, at any element
     inlines: ClassVar[bool] = False  # has a rule `inlined`
     splits: ClassVar[bool] = False  # has a rule `split`
+    holds: ClassVar[bool] = False  # a parameter may be a graph
+    parameter_names: ClassVar[tuple[str, ...]] = ()  # in order
 
     def __init_subclass__(cls, abstract: bool = False, name: str = "") -> None:
         if inspect.get_annotations(cls) or not is_dataclass(cls):  # else it has its parent's fields
             dataclass(eq=False, repr=False)(cls)
+        own = fields(cls)  # pyright: ignore[reportArgumentType]
+        cls.parameter_names = tuple(f.name for f in own)
+        cls.holds = not all(is_plain(f.type) for f in own)
         cls.inlines = cls.inlined is not Op.inlined
         cls.splits = cls.split is not Op.split
         if not abstract:
@@ -171,6 +177,8 @@ class Op:
     @lazy
     def graphs(self) -> tuple[Graph, ...]:
         """The graphs among the parameters, in order."""
+        if not self.holds:
+            return ()
         found: list[Graph] = []
         stack = list(reversed(self.params.values()))
         while stack:
@@ -185,7 +193,7 @@ class Op:
 
     @property
     def params(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # pyright: ignore[reportArgumentType]
+        return {name: getattr(self, name) for name in self.parameter_names}
 
     @property
     def spoken(self) -> dict[str, Any]:
@@ -206,13 +214,26 @@ class Op:
         return found
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Op) and self.key == other.key
+        return self is other or (isinstance(other, Op) and self.key == other.key)
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        found = self.__dict__.get("_hash")
+        if found is None:
+            found = hash(self.key)
+            object.__setattr__(self, "_hash", found)
+        return found
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.params.items())})"
+
+
+PLAIN = {"bool", "int", "float", "complex", "str", "None", "tuple", "Type", "Array", "Foreign"}
+
+
+def is_plain(annotation: Any) -> bool:
+    """Whether what is annotated so is surely no graph, and holds none."""
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "Any")
+    return set(re.findall(r"\w+", text)) <= PLAIN
 
 
 # ---------------------------------------------------------------- nodes and values
@@ -264,14 +285,27 @@ class Node:
             types = op.type(*(a.type for a in args))
             several = types if isinstance(types, tuple) else (types,)
             for t in several:
-                if excess := t.excess(MAX_AXES + 1):  # one more than a user's, for parts
-                    raise ProgramError(f"{op.name}: {excess}")
+                if t.beyond:
+                    raise ProgramError(f"{op.name}: {t.beyond}")
         except ProgramError as error:
             if error.where or source is None:
                 raise
             raise ProgramError(error.what, location(source), error.repair) from None
         self.op, self.args, self.source, self.serial = op, args, source, next(_serial)
         self.values = tuple(Value(t, self, i) for i, t in enumerate(several))
+
+    def like(self, args: tuple[Value, ...]) -> Node:
+        """The same op, from the same source, on other operands.
+
+        Of the same types they give the same types, which are not inferred again.
+        """
+        for new, old in zip(args, self.args, strict=True):
+            if new.type is not old.type and new.type != old.type:
+                return Node(self.op, args, self.source)
+        made = Node.__new__(Node)
+        made.op, made.args, made.source, made.serial = self.op, args, self.source, next(_serial)
+        made.values = tuple([Value(v.type, made, v.index) for v in self.values])
+        return made
 
     @property
     def out(self) -> Value:
@@ -319,9 +353,20 @@ class Graph(Parameter):
             if node not in seen:
                 seen.add(node)
                 stack += [a.node for a in node.args if a.node and a.node not in seen]
-        return Graph(
-            name, tuple(inputs), tuple(sorted(seen, key=lambda n: n.serial)), tuple(outputs)
-        )
+        ordered = sorted(seen, key=operator.attrgetter("serial"))
+        return Graph(name, tuple(inputs), tuple(ordered), tuple(outputs))
+
+    def needed(self) -> Graph:
+        """The graph without nodes that no output needs; itself where there are none."""
+        read: set[Value] = set(self.outputs)
+        kept: list[Node] = []
+        for node in reversed(self.nodes):
+            if not read.isdisjoint(node.values):
+                kept.append(node)
+                read.update(node.args)
+        if len(kept) == len(self.nodes):
+            return self
+        return Graph(self.name, self.inputs, tuple(reversed(kept)), self.outputs)
 
     @property
     def values(self) -> Iterator[Value]:

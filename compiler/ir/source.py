@@ -113,12 +113,15 @@ def source() -> Source | None:
 
 
 @contextlib.contextmanager
-def sourced(source: Source | None) -> Iterator[None]:
-    """Nodes made inside inherit `source`, that of the node which they come from."""
+def sourced(source: Source | None) -> Iterator[list[Source | None]]:
+    """Nodes made inside inherit `source`, that of the node which they come from.
+
+    The last of the list is what they inherit: who walks over many nodes changes it there.
+    """
     stack = _sources.stack
     stack.append(source)
     try:
-        yield
+        yield stack
     finally:
         stack.pop()
 

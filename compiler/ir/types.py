@@ -116,6 +116,11 @@ class Type:
             return f"at most 2**63 - 1 bytes are possible, got {self}"
         return ""
 
+    @lazy
+    def beyond(self) -> str:
+        """What is beyond the bounds of values of a graph: parts take one axis more than arrays."""
+        return self.excess(MAX_AXES + 1)
+
     @property
     def nbytes(self) -> int:
         return self.size * NUMPY[self.dtype].itemsize

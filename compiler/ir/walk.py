@@ -13,6 +13,7 @@ from .source import sourced
 P = ParamSpec("P")
 
 Step = Callable[[Node, tuple[Value, ...]], Sequence[Value]]
+Change = Callable[[Node, Node], Sequence[Value] | None]
 Pass = Callable[Concatenate["Graph", P], "Graph"]
 
 
@@ -24,18 +25,44 @@ def inline_graph(
     Each node is remade, or replaced by `step(node, new args)`; its source stays.
     """
     new: dict[Value, Value] = dict(zip(graph.inputs, args, strict=True))
-    for node in graph.nodes:
-        given = tuple(new[a] for a in node.args)
-        with sourced(node.source):
-            results = step(node, given) if step else apply_all(node.op, *given)
-        new.update(zip(node.values, results, strict=True))
-    return tuple(new[o] for o in graph.outputs)
+    with sourced(None) as sources:
+        for node in graph.nodes:
+            given = tuple([new[a] for a in node.args])
+            sources[-1] = node.source
+            results = step(node, given) if step else node.like(given).values
+            for old, made in zip(node.values, results, strict=True):
+                new[old] = made
+    return tuple([new[o] for o in graph.outputs])
 
 
-def rebuild(graph: Graph, step: Step | None = None, name: str = "") -> Graph:
-    """The graph on fresh inputs with every node replaced by `step(node, new args)`."""
-    inputs = tuple(Value(v.type) for v in graph.inputs)
-    return Graph.of(name or graph.name, inputs, inline_graph(graph, inputs, step))
+def rebuild(graph: Graph, change: Change, name: str = "") -> Graph:
+    """The graph with every node replaced by what `change(node, node on its new operands)` gives;
+    None is the latter.
+
+    What stands before the first change is not made again: the graph itself is given where nothing
+    changes and no node is dead. Behind it every node is, so that nodes are numbered in order.
+    """
+    new: dict[Value, Value] = {}  # where it is another
+    made = False
+    with sourced(None) as sources:
+        for node in graph.nodes:
+            here = node
+            if made or (new and not new.keys().isdisjoint(node.args)):
+                here, made = node.like(tuple([new.get(a, a) for a in node.args])), True
+            sources[-1] = node.source
+            found = change(node, here)
+            if found is None:
+                if here is not node:
+                    for old, v in zip(node.values, here.values, strict=True):
+                        new[old] = v
+                continue
+            for old, v in zip(node.values, found, strict=True):
+                new[old] = v
+                made = made or (v.node is not None and v.node.serial > node.serial)
+    graph = graph if not name else Graph(name, graph.inputs, graph.nodes, graph.outputs)
+    if not new:
+        return graph.needed()
+    return Graph.of(graph.name, graph.inputs, [new.get(o, o) for o in graph.outputs])
 
 
 def with_graphs(op: Op, change: Callable[[Graph], Graph]) -> Op:
@@ -75,11 +102,12 @@ def everywhere(
                 known[body] = run(body)
             return known[body]
 
-        def remade(node: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
-            return apply_all(with_graphs(node.op, inside), *given)
+        def remade(node: Node, here: Node) -> tuple[Value, ...] | None:
+            op = with_graphs(node.op, inside) if node.op.graphs else node.op
+            return None if op is node.op else apply_all(op, *here.args)
 
         def run(graph: Graph) -> Graph:
-            if any(with_graphs(n.op, inside) is not n.op for n in graph.nodes):
+            if any(n.op.graphs for n in graph.nodes):
                 graph = rebuild(graph, remade)
             return step(graph, *args, **options)
 

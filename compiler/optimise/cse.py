@@ -13,7 +13,7 @@ Source: Cocke and Schwartz, Programming Languages and Their Compilers, 1970 (val
 
 from __future__ import annotations
 
-from ..ir.graph import Graph, Node, Op, Value, apply_all
+from ..ir.graph import Graph, Node, Op, Value
 from ..ir.walk import everywhere, rebuild
 
 Key = tuple[Op, tuple[Value, ...]]
@@ -22,16 +22,13 @@ Key = tuple[Op, tuple[Value, ...]]
 @everywhere
 def cse(graph: Graph) -> Graph:
     """The graph with one node per distinct (op, operands)."""
-    seen: dict[Key, tuple[Value, ...]] = {}
-    order: dict[Value, int] = {}
+    seen: dict[Key, Node] = {}
 
-    def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
-        ordered = given
+    def first(old: Node, here: Node) -> tuple[Value, ...] | None:
+        given = here.args
         if old.op.commutative:
-            ordered = tuple(sorted(given, key=lambda v: order.setdefault(v, len(order))))
-        key = old.op, ordered
-        if key not in seen:
-            seen[key] = apply_all(old.op, *given)
-        return seen[key]
+            given = tuple(sorted(given, key=id))  # any order will do, as long as it is one
+        found = seen.setdefault((old.op, given), here)
+        return None if found is here else found.values
 
-    return rebuild(graph, step)
+    return rebuild(graph, first)

@@ -14,21 +14,22 @@ from __future__ import annotations
 
 from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.walk import inline_graph, with_graphs
+from ..ir.walk import rebuild, with_graphs
 from ..ops.nested.bodies import Control, Narrowed
 
 
 def dead(graph: Graph) -> Graph:
     """The graph of what the outputs need."""
-    graph = Graph.of(graph.name, graph.inputs, graph.outputs)
+    graph = graph.needed()
     if not any(n.op.controls for n in graph.nodes):
         return graph
     narrowed = needed(graph)
 
-    def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+    def change(old: Node, here: Node) -> tuple[Value, ...] | None:
         less = narrowed.get(old)
         if less is None:
-            return apply_all(old.op, *given)
+            return None
+        given = here.args
         operands = (given[i] for i in less.operands)
         found = apply_all(with_graphs(less.op, dead), *operands) if any_left(less) else ()
         unread = (Value(v.type) for v in old.values)
@@ -37,8 +38,7 @@ def dead(graph: Graph) -> Graph:
             for k, (at, v) in enumerate(zip(less.results, unread, strict=True))
         )
 
-    inputs = tuple(Value(v.type) for v in graph.inputs)
-    return Graph.of(graph.name, inputs, inline_graph(graph, inputs, step))
+    return rebuild(graph, change)
 
 
 def any_left(less: Narrowed) -> bool:

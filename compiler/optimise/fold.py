@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir.graph import Graph, Node, Op, Value, apply_all
+from ..ir.graph import Graph, Node, Op, Value
 from ..ir.types import Type
 from ..ir.walk import everywhere, rebuild
 from ..ops.elementwise import Cast
@@ -32,13 +32,18 @@ def fold(graph: Graph) -> Graph:
     return rebuild(graph, folded_node)
 
 
-def folded_node(old: Node, args: tuple[Value, ...]) -> tuple[Value, ...]:
+FOLDED = (Elementwise, View, Reduce, Computed)
+
+
+def folded_node(old: Node, here: Node) -> tuple[Value, ...] | None:
     found = None
     if isinstance(old.op, Constant):
         found = repeated_constant(old.op.array.data, old.out.type)
-    elif args and isinstance(old.op, Elementwise | View | Reduce | Computed):
-        found = folded(old.op, args, old.out.type)
-    return apply_all(old.op, *args) if found is None else (found,)
+    elif any(a.node is None or a.node.args for a in here.args):
+        return None  # not of constants alone
+    elif here.args and isinstance(old.op, FOLDED):
+        found = folded(old.op, here.args, old.out.type)
+    return None if found is None else (found,)
 
 
 def folded(op: Op, args: tuple[Value, ...], of: Type) -> Value | None:

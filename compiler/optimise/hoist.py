@@ -32,17 +32,17 @@ def hoist(graph: Graph) -> Graph:
     return rebuild(graph, hoisted_node)
 
 
-def hoisted_node(old: Node, args: tuple[Value, ...]) -> Sequence[Value]:
-    op = old.op
+def hoisted_node(old: Node, here: Node) -> Sequence[Value] | None:
+    op, args = old.op, here.args
     if not isinstance(op, Control) or has_effect(op):
-        return apply_all(op, *args)
+        return None
     kinds = op.kinds(len(args))
     if "carry" not in kinds:
-        return apply_all(op, *args)
+        return None
     count = kinds.count("constant")
     found = [list(invariants(g, count)) for g in op.graphs]
     if not any(found):
-        return apply_all(op, *args)
+        return None
     made: list[Value] = []
     for graph, values in zip(op.graphs, found, strict=True):
         made += inline_graph(Graph.of(graph.name, graph.inputs[:count], values), args[:count])

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from ..ir.facts import effects_in, has_effect
 from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.symbolic import node_of
 from ..ir.walk import everywhere, rebuild
 from ..ops.effects import token
 from ..ops.elementwise import after
@@ -31,10 +30,11 @@ def chained(graph: Graph) -> Graph:
     """The graph in which each effect takes the token of the one before it."""
     last: Value | None = None
 
-    def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
+    def change(old: Node, here: Node) -> tuple[Value, ...] | None:
         nonlocal last
         if not has_effect(old.op):
-            return apply_all(old.op, *given)
+            return None
+        given = here.args
         if old.op.outside:
             values = apply_all(old.op, last or given[0], *given[1:])
             last = values[0]
@@ -47,9 +47,8 @@ def chained(graph: Graph) -> Graph:
             last = after(last or token(), values[0])
         return values
 
-    return rebuild(graph, step)
+    return rebuild(graph, change)
 
 
-def inlined_node(old: Node, args: tuple[Value, ...]) -> tuple[Value, ...]:
-    values = apply_all(old.op, *args)
-    return old.op.inlined(node_of(values[0])) if old.op.inlines and values else values
+def inlined_node(old: Node, here: Node) -> tuple[Value, ...] | None:
+    return old.op.inlined(here) if old.op.inlines and here.values else None

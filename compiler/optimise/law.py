@@ -13,6 +13,7 @@ values; it gives None to decline.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ir.errors import CompilerError
-from ..ir.graph import Op, Value, apply
+from ..ir.graph import Node, Op, Value, apply
+from ..ir.lazy import lazy
 from ..ir.types import FLOATS, REAL, Type
 from ..ops.source import Full, full
 
@@ -167,6 +169,21 @@ class Law:
     samples: tuple[Mapping[str, Any], ...]
     before: Pattern
 
+    @lazy
+    def operands(self) -> tuple[type[Op] | None, ...]:
+        """The ops that the operands of the left side need; None is any."""
+        return tuple(map(needed_op, self.before.args))
+
+    def may_match(self, dtype: str, kinds: tuple[type[Op] | None, ...]) -> bool:
+        """Whether the left side may be a node of such a result and operands of such ops."""
+        if dtype not in self.on or len(kinds) != len(self.operands):
+            return False
+        orders = (kinds, kinds[::-1]) if self.before.cls.commutative else (kinds,)
+        return any(
+            all(need in (None, kind) for need, kind in zip(self.operands, order, strict=True))
+            for order in orders
+        )
+
     def __call__(self, v: Value) -> Value | None:
         if v.dtype not in self.on:
             return None
@@ -185,6 +202,13 @@ class Law:
         if callable(after):
             after = after()
         return before.value, None if after is None else term_value(after, before.type)
+
+
+def needed_op(pattern: Any) -> type[Op] | None:
+    """The op of what a pattern matches, where it is one."""
+    if isinstance(pattern, Variable):
+        return Full if pattern.constant else None
+    return pattern.cls if isinstance(pattern, Pattern) else Full
 
 
 LAWS: list[Law] = []
@@ -210,13 +234,39 @@ def law(
     return register
 
 
-def by_op(laws: Iterable[Law], exact: bool) -> dict[type[Op], list[Law]]:
-    """The laws by the op at the root of their left side; only exact ones where `exact`."""
-    found: dict[type[Op], list[Law]] = {}
-    for one in laws:
-        if one.exact or not exact:
-            found.setdefault(one.before.cls, []).append(one)
-    return found
+class LawTable:
+    """Which laws are worth a look at a node: by its op, its dtype and the ops of its operands."""
+
+    def __init__(self, laws: Iterable[Law], exact: bool) -> None:
+        self.by_op: dict[type[Op], list[Law]] = {}
+        for one in laws:
+            if one.exact or not exact:
+                self.by_op.setdefault(one.before.cls, []).append(one)
+        self.asked = {
+            cls: {kind for one in laws for kind in one.operands} for cls, laws in self.by_op.items()
+        }
+        self.known: dict[tuple[Any, ...], tuple[Law, ...]] = {}
+
+    def of(self, node: Node) -> tuple[Law, ...]:
+        """The laws that may match the one result of a node, in order."""
+        cls = type(node.op)
+        if cls not in self.by_op:
+            return ()
+        asked = self.asked[cls]  # other ops of operands are all the same to these laws
+        made = [type(a.node.op) if a.node else None for a in node.args]
+        kinds = tuple([kind if kind in asked else None for kind in made])
+        key = cls, node.values[0].type.dtype, kinds
+        found = self.known.get(key)
+        if found is None:
+            laws = self.by_op[cls]
+            found = self.known[key] = tuple(one for one in laws if one.may_match(key[1], kinds))
+        return found
+
+
+@functools.cache
+def law_table(laws: tuple[Law, ...], exact: bool) -> LawTable:
+    """The table of the laws, or of the exact ones, with what it has learned."""
+    return LawTable(laws, exact)
 
 
 Found = dict[str, Any]

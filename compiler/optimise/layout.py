@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..ir.graph import Graph, Node, Value, apply, apply_all
+from ..ir.graph import Graph, Node, Value, apply
 from ..ir.walk import everywhere, rebuild
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import mul
@@ -36,7 +36,8 @@ def layout(graph: Graph) -> Graph:
     """`graph` with products in the form that lowering takes."""
     users = graph.users()
     products = [n for n in graph.nodes if isinstance(n.op, DotGeneral)]
-    inside = [n for n in products if n.out not in graph.outputs and len(users[n.out]) == 1]
+    outputs = set(graph.outputs)
+    inside = [n for n in products if n.out not in outputs and len(users[n.out]) == 1]
     swapped = {n: transposed(n) for n in inside if transposes(users[n.out][0], n)}
     several = {
         n: first
@@ -45,18 +46,18 @@ def layout(graph: Graph) -> Graph:
     }
     dropped = {users[n.out][0] for n in (*swapped, *several)}
 
-    def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
+    def change(node: Node, here: Node) -> Sequence[Value] | None:
         if node in dropped:
-            return args
-        if isinstance(node.op, DotGeneral):
-            op = swapped.get(node, node.op)
-            lhs, rhs = args[::-1] if node in swapped else args
-            if node in several:
-                op, lhs = one_for_each(op, several[node], lhs, rhs)
-            return (one_axis(op, lhs, rhs),)
-        return apply_all(node.op, *args)
+            return here.args
+        if not isinstance(node.op, DotGeneral):
+            return None
+        op = swapped.get(node, node.op)
+        lhs, rhs = here.args[::-1] if node in swapped else here.args
+        if node in several:
+            op, lhs = one_for_each(op, several[node], lhs, rhs)
+        return (one_axis(op, lhs, rhs),)
 
-    return rebuild(graph, step)
+    return rebuild(graph, change)
 
 
 def ranks(node: Node) -> tuple[int, int, int]:

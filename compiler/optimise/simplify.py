@@ -13,9 +13,9 @@ Source: Baader and Nipkow, Term Rewriting and All That, 1998.
 from __future__ import annotations
 
 from ..ir.errors import CompilerError
-from ..ir.graph import Graph, Node, Value, apply_all
+from ..ir.graph import Graph, Node, Value
 from ..ir.walk import everywhere, rebuild
-from .law import by_op
+from .law import law_table
 from .laws import LAWS
 
 ROUNDS = 50
@@ -24,27 +24,21 @@ ROUNDS = 50
 @everywhere
 def simplify(graph: Graph, exact: bool = True) -> Graph:
     """The graph with the laws applied; only the exact ones unless asked for all."""
-    laws = by_op(LAWS, exact)
-    changed = False
+    laws = law_table(tuple(LAWS), exact)
 
-    def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
-        nonlocal changed
-        values = apply_all(old.op, *given)
-        if len(values) != 1:
-            return values
-        (value,) = values
-        fired = True
-        while fired and value.node is not None:
-            fired = False
-            for one in laws.get(type(value.node.op), ()):
-                if (better := one(value)) is not None:
-                    value, fired, changed = better, True, True
-                    break
-        return (value,)
+    def change(old: Node, here: Node) -> tuple[Value, ...] | None:
+        if len(here.values) != 1:
+            return None
+        value = better = here.values[0]
+        while better is not None:
+            value, node = better, better.node
+            tried = () if node is None else laws.of(node)
+            better = next((found for one in tried if (found := one(value)) is not None), None)
+        return None if value.node is here else (value,)
 
     for _ in range(ROUNDS):
-        changed = False
-        graph = rebuild(graph, step)
-        if not changed:
+        before = graph
+        graph = rebuild(graph, change)
+        if graph is before:
             return graph
     raise CompilerError(f"simplify: the laws do not end within {ROUNDS} rounds", str(graph))

@@ -33,10 +33,10 @@ def sunk_into(graph: Graph) -> Graph:
     return rebuild(graph, sunk_node)
 
 
-def sunk_node(old: Node, args: tuple[Value, ...]) -> Sequence[Value]:
-    op = old.op
+def sunk_node(old: Node, here: Node) -> Sequence[Value] | None:
+    op, args = old.op, here.args
     if not isinstance(op, Control):
-        return apply_all(op, *args)
+        return None
     if isinstance(op, Switch) and (index := uniform_number(args[0])) is not None:
         return inline_graph(sunk_into(op.branches[op.taken(index)]), args[1:])
     op, args = sunk(op, args)

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ir.graph import Graph, Node, Value, apply_all
+from ..ir.graph import Graph, Node, Value
 from ..ir.walk import everywhere, rebuild
 from ..ops.elementwise import Mark
 from ..ops.guard import Guard
 from ..ops.view import Copy
+
+MARKS = (Copy, Mark, Guard)
 
 
 @everywhere
 def unmark(graph: Graph) -> Graph:
     """`graph` without marks."""
 
-    def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
-        if isinstance(node.op, Copy | Mark | Guard):
-            return args[-1:]
-        return apply_all(node.op, *args)
+    def change(node: Node, here: Node) -> Sequence[Value] | None:
+        return here.args[-1:] if isinstance(node.op, MARKS) else None
 
-    return rebuild(graph, step)
+    return rebuild(graph, change)

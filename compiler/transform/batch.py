@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir.errors import CompilerError
-from ..ir.graph import Graph, Node, Value, apply_all
+from ..ir.graph import Graph, Node, Value
 from ..ir.symbolic import repeated
 from ..ir.types import Type
 from ..ir.walk import inline_graph
@@ -72,7 +72,7 @@ def batched_outputs(
         if on is not None:
             return noted(old, in_rows(old, given, marks, size, on))
         if not any(marks):
-            return apply_all(old.op, *given)
+            return old.like(given).values
         return noted(old, old.op.batch(old, given, marks, size))
 
     def noted(old: Node, found: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -102,7 +102,7 @@ def in_rows(
         if not node.op.shares:
             return found
     elif found is None:
-        return apply_all(node.op, *args)
+        return node.like(args).values
     # what it hands back to an operand that all rows share may be a sum over rows
     pairs = zip(found, node.types, strict=True)
     return tuple(guard(on, v) if v.type != t and t.is_inexact else v for v, t in pairs)

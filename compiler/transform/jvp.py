@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir.errors import CompilerError
-from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.symbolic import node_of, zeros
+from ..ir.graph import Graph, Node, Value
+from ..ir.symbolic import zeros
 from ..ir.walk import inline_graph
 
 
@@ -50,11 +50,11 @@ def pushforward(
     slopes = {v: t for v, t in zip(graph.inputs, tangents, strict=True) if t is not None}
 
     def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
-        values = apply_all(old.op, *given)
-        moving = tuple(map(slopes.get, old.args))
+        here = old.like(given)
+        values, moving = here.values, tuple(map(slopes.get, old.args))
         if not values or all(t is None for t in moving):
             return values
-        found = old.op.jvp(node_of(values[0]), moving)
+        found = old.op.jvp(here, moving)
         if len(found) == 2 * len(values):
             values, found = tuple(v for v in found[: len(values)] if v), found[len(values) :]
         for place, v, t in zip(old.values, values, found, strict=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ir.graph import Graph, Node, Pair, Parts, Value, apply_all
+from ..ir.graph import Graph, Node, Pair, Parts, Value
 from ..ir.source import sourced
 from ..ir.symbolic import flat
 
@@ -36,7 +36,7 @@ def paired_node(node: Node, args: tuple[Parts, ...]) -> Sequence[Parts]:
     types = (*(a.type for a in node.args), *node.types)
     if any(t.is_complex for t in types) or any(map(has_complex, node.op.graphs)):
         return node.op.in_pairs(node, args)
-    return apply_all(node.op, *plain)
+    return node.like(plain).values
 
 
 def has_complex(graph: Graph) -> bool:

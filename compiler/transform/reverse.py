@@ -16,9 +16,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Sequence, Set
 
-from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.source import sourced
-from ..ir.symbolic import node_of, present
+from ..ir.graph import Graph, Node, Value
+from ..ir.symbolic import present
 from .jvp import pushforward
 from .split import is_free
 from .transpose import refuse_readers, walked_back
@@ -75,9 +74,8 @@ class Reverse:
         def read(v: Value) -> Value:
             node = v.node
             if v not in new and node in early and is_free(node):
-                with sourced(node.source):
-                    again = apply_all(node.op, *map(read, node.args))
-                new.update(zip(node.values, again, strict=True))
+                again = node.like(tuple(map(read, node.args)))
+                new.update(zip(node.values, again.values, strict=True))
             return new.get(v, v)
 
         made: dict[Node, Node] = {}
@@ -85,10 +83,8 @@ class Reverse:
             given = tuple(map(read, node.args))
             made[node] = node
             if given != node.args:
-                with sourced(node.source):
-                    again = apply_all(node.op, *given)
-                new.update(zip(node.values, again, strict=True))
-                made[node] = node_of(again[0])
+                again = made[node] = node.like(given)
+                new.update(zip(node.values, again.values, strict=True))
         return made
 
 

@@ -19,9 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir.errors import CompilerError
-from ..ir.graph import Graph, Node, Value, apply_all
-from ..ir.source import sourced
-from ..ir.symbolic import node_of
+from ..ir.graph import Graph, Node, Value
 from ..ir.walk import inline_graph
 
 
@@ -44,10 +42,7 @@ def split(graph: Graph, marked: Sequence[bool], late: Sequence[bool]) -> tuple[G
             second.new[v] = Value(v.type)
     for node in graph.nodes:
         if any(v in waiting for v in node.values):
-            with sourced(node.source):
-                second.new.update(
-                    zip(node.values, apply_all(node.op, *map(second.read, node.args)), strict=True)
-                )
+            second.remake(node)
     after = tuple(second.read(o) for o, yes in zip(graph.outputs, late, strict=True) if yes)
     before = tuple(o for o, yes in zip(graph.outputs, late, strict=True) if not yes)
     early_inputs = tuple(v for v, yes in zip(graph.inputs, marked, strict=True) if not yes)
@@ -97,12 +92,12 @@ def divided_anew(graph: Graph, marked: Sequence[bool]) -> Graph:
     late = {v for v, yes in zip(inputs, marked, strict=True) if yes}
 
     def step(old: Node, given: tuple[Value, ...]) -> tuple[Value, ...]:
-        values = apply_all(old.op, *given)
-        moving = tuple(a in late for a in given)
+        here = old.like(given)
+        values, moving = here.values, tuple(a in late for a in given)
         if not any(moving):
             return values
         if old.op.splits:
-            values, waiting = old.op.split(node_of(values[0]), moving)
+            values, waiting = old.op.split(here, moving)
             late.update(v for v, yes in zip(values, waiting, strict=True) if yes)
         else:
             late.update(values)
@@ -124,15 +119,15 @@ class LateProgram:
         if v not in self.new:
             node = v.node
             if node is not None and is_free(node):
-                with sourced(node.source):
-                    self.new.update(
-                        zip(
-                            node.values, apply_all(node.op, *map(self.read, node.args)), strict=True
-                        )
-                    )
+                self.remake(node)
             else:
                 self.new[v] = self.residuals[v] = Value(v.type)
         return self.new[v]
+
+    def remake(self, node: Node) -> None:
+        """Makes a node part of the second program."""
+        here = node.like(tuple(map(self.read, node.args)))
+        self.new.update(zip(node.values, here.values, strict=True))
 
 
 def is_free(node: Node) -> bool:

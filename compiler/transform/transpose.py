@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from ..ir.errors import CompilerError
-from ..ir.graph import Graph, Node, Value, apply_all
+from ..ir.graph import Graph, Node, Value
 from ..ir.source import sourced
-from ..ir.symbolic import accumulate, node_of, present, zeros
+from ..ir.symbolic import accumulate, present, zeros
 from .split import dependents
 
 
@@ -46,11 +46,8 @@ def pullback(
     }
     made: dict[Node, Node] = {}
     for node in graph.nodes:
-        with sourced(node.source):
-            values = apply_all(node.op, *(new[a] for a in node.args))
-        new.update(zip(node.values, values, strict=True))
-        if values:
-            made[node] = node_of(values[0])
+        here = made[node] = node.like(tuple([new[a] for a in node.args]))
+        new.update(zip(node.values, here.values, strict=True))
     ends = [(o, ct) for o, ct in zip(graph.outputs, cts, strict=True) if o in waiting]
     gathered = walked_back(graph.nodes, waiting, ends, made, graph)
     moved = [v for v, yes in zip(graph.inputs, linear, strict=True) if yes]

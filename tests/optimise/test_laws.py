@@ -13,7 +13,7 @@ from wonderland.compiler.ir.errors import ProgramError
 from wonderland.compiler.ir.graph import Graph, Value
 from wonderland.compiler.ir.types import FLOATS, REAL, Type
 from wonderland.compiler.ops.source import full
-from wonderland.compiler.optimise.law import Law
+from wonderland.compiler.optimise.law import Law, law_table
 from wonderland.compiler.optimise.laws import LAWS
 from wonderland.compiler.transform.interpreter import interpret
 
@@ -101,6 +101,7 @@ def both_sides(
     assert after.type == before.type
     rewritten = law(before)
     assert rewritten is not None, f"{law.name} does not match its own left side"
+    assert before.node and law in law_table(tuple(LAWS), law.exact).of(before.node)
     order = list(inputs.values())
     assert Graph.of("", order, [rewritten]) == Graph.of("", order, [after])
     with np.errstate(all="ignore"):

@@ -7,7 +7,7 @@ import pytest
 from tests.texts import expect
 from wonderland.compiler.ir.errors import CompilerError
 from wonderland.compiler.ir.text import parse
-from wonderland.compiler.optimise.law import law
+from wonderland.compiler.optimise.law import Law, law
 from wonderland.compiler.optimise.simplify import simplify
 
 
@@ -54,6 +54,20 @@ def test_a_zero_is_kept_where_minus_zero_would_change():
             return c"""
     expect(simplify, text, text)
     expect(functools.partial(simplify, exact=False), text, "def f(a: f32):\n    return a")
+
+
+def test_only_laws_that_may_match_are_looked_at(monkeypatch):
+    looked: list[str] = []
+    own = Law.__call__
+    monkeypatch.setattr(Law, "__call__", lambda law, v: looked.append(law.name) or own(law, v))
+    text = "\n".join(
+        ["def f(a: f32[3]):", "    b0: f32[3] = sin(a)"]
+        + [f"    b{k + 1}: f32[3] = mul(b{k}, a)" for k in range(9)]
+        + ["    c: f32[3] = full(value=2.0, of=f32[3])", "    d: f32[3] = mul(b9, c)"]
+        + ["    return d"]
+    )
+    simplify(parse(text))
+    assert looked == ["mul_one", "mul_minus_one"]
 
 
 def test_order_is_kept():

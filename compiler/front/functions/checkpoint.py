@@ -146,13 +146,12 @@ def traced_region(
 def policy_named(graph: Graph, policy: Callable[..., bool]) -> tuple[Graph, tuple[Any, ...]]:
     """The graph with a name on every value that a policy of the user's keeps."""
 
-    def step(node: Node, args: tuple[Value, ...]) -> tuple[Value, ...]:
-        values = apply_all(node.op, *args)
-        if not policy(node.op.name, *(a.type for a in args), **node.op.params):
-            return values
-        return tuple(named(v, "kept by the policy") for v in values)
+    def change(node: Node, here: Node) -> tuple[Value, ...] | None:
+        if not policy(node.op.name, *(a.type for a in here.args), **node.op.params):
+            return None
+        return tuple(named(v, "kept by the policy") for v in here.values)
 
-    return rebuild(graph, step), save_only_these_names("kept by the policy").spelling
+    return rebuild(graph, change), save_only_these_names("kept by the policy").spelling
 
 
 def checkpoint_name(x: T, name: str) -> T:

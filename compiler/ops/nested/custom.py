@@ -531,13 +531,14 @@ def calls_replaced(graph: Graph, depth: int, change: Change) -> Graph:
     if not any(calls(graph, depth)):
         return graph
 
-    def step(node: Node, args: tuple[Value, ...]) -> tuple[Value, ...]:
+    def replaced(node: Node, here: Node) -> tuple[Value, ...] | None:
         op = node.op
         if isinstance(op, Custom) and op.level is not None and op.level >= depth:
-            return change(op, args, depth)
-        return apply_all(op_calls_replaced(op, depth, change), *args)
+            return change(op, here.args, depth)
+        inside = op_calls_replaced(op, depth, change)
+        return None if inside is op else apply_all(inside, *here.args)
 
-    return rebuild(graph, step)
+    return rebuild(graph, replaced)
 
 
 def op_calls_replaced(op: Op, depth: int, change: Change) -> Op:

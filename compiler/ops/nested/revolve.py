@@ -147,10 +147,10 @@ def strided(length: Value, checkpoints: Value) -> Value:
 def silent(graph: Graph) -> Graph:
     """The graph for one more time: it asks for no effects that no result needs."""
 
-    def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
-        return args[:1] if isinstance(node.op, Tie) else apply_all(node.op, *args)
+    def change(node: Node, here: Node) -> Sequence[Value] | None:
+        return here.args[:1] if isinstance(node.op, Tie) else None
 
-    return rebuild(graph, step)
+    return rebuild(graph, change)
 
 
 # ---------------------------------------------------------------- kept carries

@@ -87,13 +87,14 @@ class SegmentedScan(DirectedScan):
 def with_levels(graph: Graph, levels: int) -> Graph:
     """The graph whose loops have no more levels than that; with none they are plain."""
 
-    def step(node: Node, args: tuple[Value, ...]) -> Sequence[Value]:
+    def change(node: Node, here: Node) -> Sequence[Value] | None:
         op = node.op
-        if isinstance(op, SegmentedScan):
-            op = replace(op, levels=min(op.levels, levels)) if levels else op.plain
-        return apply_all(op, *args)
+        if not isinstance(op, SegmentedScan):
+            return None
+        op = replace(op, levels=min(op.levels, levels)) if levels else op.plain
+        return apply_all(op, *here.args)
 
-    return rebuild(graph, step)
+    return rebuild(graph, change)
 
 
 def looped(
