@@ -205,9 +205,10 @@ class Lowering:
         ordered = stages[-1].state
         assert isinstance(ordered, Schedule)
         works = [w for w in works_of(ordered) if isinstance(w, Work)]
-        kernels = {id(w.kernel): lower_work(w, target) for w in works}
+        each = {id(w.kernel): w for w in works}  # of those that share a kernel the last
+        kernels = {k: lower_work(w, target) for k, w in each.items()}
         if active().verify:
-            for w in works:
+            for w in each.values():
                 prove(w, kernels[id(w.kernel)], target)
         return cls(graph, tuple(stages), kernels, target, device)
 

@@ -7,14 +7,15 @@ Order: after all algebra and differentiation, so that whatever they leave is fus
 schedule and buffers, which see kernels and memory only.
 Before: a verified graph whose products contract one axis. After: works whose reads are inputs,
 constants or written by a work before them.
-Cost: a merge is tried by reading it: (edges between roots) * (size of a group, at most LARGE).
+Cost: a merge is tried by reading it, if no equal one was: (edges between roots) * (size of a group,
+at most LARGE).
 Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Halide's compute_at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..ir.errors import CompilerError
@@ -30,6 +31,7 @@ from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
 from ..ops.order import SearchSorted, Sort
 from ..ops.view import Interleave, Permute, Reshape, inverse
+from .alike import Alike, Made
 from .chunks import chunked
 from .edges import Waits, edges
 from .emission import (
@@ -70,18 +72,21 @@ SMALL = 4096
 
 Kinds = frozenset[type]
 """Of kernels, those that a target has."""
-Known = dict[tuple[Graph, Pairs], Schedule]
-"""The works of graphs, and of what may share memory there."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was found before: the works of bodies, by what may share memory there, and of groups."""
+
+    bodies: dict[tuple[Graph, Pairs], Schedule] = field(default_factory=dict)
+    groups: Alike = field(default_factory=Alike)
 
 
 def fuse(
     graph: Graph, donated: Pairs = (), kinds: Kinds | None = None, known: Known | None = None
 ) -> Schedule:
-    """The works that compute `graph`, one a wave, by kernels of some `kinds`, or of all.
-
-    `known` are the works of bodies before it.
-    """
-    known = {} if known is None else known
+    """The works that compute `graph`, one a wave, by kernels of some `kinds`, or of all."""
+    known = Known() if known is None else known
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
     forced = {v for values in waits.values() for v in values}
@@ -247,9 +252,7 @@ class Fusion:
             return None
         if not group.waits.isdisjoint(group.values):
             return None
-        try:
-            self.emit(group, parts, clustered)
-        except CannotFuse:
+        if not self.fits(group, parts):
             return None
         self.groups.replace(group, parts)
         return group
@@ -347,14 +350,11 @@ class Fusion:
         new[change.group] = replace(change.group, reads=change.reads, size=change.size)
         for old, group in new.items():
             self.groups.replace(group, (old,))
-        try:
-            for group in new.values():
-                self.emit(group, (group,), clustered)
-        except CannotFuse:
-            for old, group in new.items():
-                self.groups.replace(old, (group,))
-            return False
-        return True
+        if all(self.fits(group, (group,)) for group in new.values()):
+            return True
+        for old, group in new.items():
+            self.groups.replace(old, (group,))
+        return False
 
     # ---- results
 
@@ -381,23 +381,55 @@ class Fusion:
                 return (emit_prefix(root, self.roots.stored),)
             if isinstance(root.op, (Sort, SearchSorted)):
                 return (emit_order(root, self.wanted(group, (group,))),)
-            work = self.emit(group, (group,), emit)
         except CannotFuse as unread:
-            found = (m for n in group.roots for m in self.roots.computed_by(n))
-            raise UnreadableRoots([(tuple(found), unread.value)]) from None
-        return chunked(work)
+            raise self.unreadable(group, unread.value) from None
+        made = self.kernels(group)
+        if not made.works:
+            raise self.unreadable(group, made.missing)
+        return made.works
+
+    def unreadable(self, group: Group, value: Value | None) -> UnreadableRoots:
+        found = (m for n in group.roots for m in self.roots.computed_by(n))
+        return UnreadableRoots([(tuple(found), value)])
 
     def body(self, graph: Graph, carried: Pairs) -> Schedule:
         """The works of a body: the same for equal ones."""
-        key = graph, carried
-        if key not in self.known:
-            self.known[key] = fuse(graph, carried, self.kinds, self.known)
-        return self.known[key]
+        bodies, key = self.known.bodies, (graph, carried)
+        if key not in bodies:
+            bodies[key] = fuse(graph, carried, self.kinds, self.known)
+        return bodies[key]
 
-    def emit(self, group: Group, parts: tuple[Group, ...], cluster: Callable[..., T]) -> Work | T:
+    def fits(self, group: Group, parts: tuple[Group, ...]) -> bool:
+        """Whether `group`, made of `parts`, is a kernel."""
+        wanted, known = self.wanted(group, parts), self.known.groups
+        content, _ = known.content(group, wanted)
+        if content not in known.fits:
+            try:
+                self.emit(group, wanted, clustered)
+            except CannotFuse:
+                known.fits[content] = False
+            else:
+                known.fits[content] = True
+        return known.fits[content]
+
+    def kernels(self, group: Group) -> Made:
+        """The works of a group."""
+        wanted, known = self.wanted(group, (group,)), self.known.groups
+        content, values = known.content(group, wanted)
+        if content in known.works:
+            return known.works[content].of(values)
+        try:
+            made = Made(values, chunked(self.emit(group, wanted, emit)))
+        except CannotFuse as unread:
+            made = Made(values, missing=unread.value)
+        known.works[content] = made
+        return made
+
+    def emit(self, group: Group, wanted: Set[Value], cluster: Callable[..., T]) -> Work | T:
         """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""
         name, nodes, domain = group.title, group.nodes, group.domain
-        stored, wanted = group.reads, self.wanted(group, parts)
         if group.product is not None:
-            return emit_product(name, group.product, nodes, domain, stored, wanted, group.order)
-        return cluster(name, nodes, domain, stored, wanted)
+            return emit_product(
+                name, group.product, nodes, domain, group.reads, wanted, group.order
+            )
+        return cluster(name, nodes, domain, group.reads, wanted)
