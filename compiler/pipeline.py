@@ -55,6 +55,7 @@ from .kernel.elimination import Elimination
 from .kernel.prefix import Prefix
 from .kernel.product import Product
 from .kernel.sorting import Searching, Sorting
+from .optimise.abut import abut
 from .optimise.cse import cse
 from .optimise.dead import dead
 from .optimise.fold import fold
@@ -83,6 +84,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     sink,
     fold,
     simplify,
+    abut,
     fold,
     cse,
     hoist,

@@ -14,6 +14,7 @@ from pathlib import Path
 COMPILER = "wonderland.compiler"
 MODULES = (
     "fuse.apart", "fuse.chunks", "fuse.roots", "optimise.fold", "fuse.fuse", "optimise.hoist",
+    "optimise.abut",
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
@@ -78,6 +79,7 @@ ELSEWHERE = {
     "fuse.emission.scatter.SPLITS": "attempts to read a reshape",
     "optimise.fold.LIMIT": "elements of a constant: tests/optimise/test_fold.py",
     "fuse.fuse.LARGE": "nodes of a kernel",
+    "optimise.abut.FEW": "summands: tests/optimise/test_abut.py",
     "optimise.hoist.SMALL_BYTES": "bytes that leave a loop: tests/optimise/test_loop_passes.py",
     "fuse.roots.WAITING": "elements that wait for a sum: tests/fuse/test_running_sums.py",
     "fuse.roots.PIECES": "operands of a concatenation",
