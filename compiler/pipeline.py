@@ -41,7 +41,7 @@ from .codegen.lowered import Lowered, LoweredLaunch
 from .codegen.proof.bounds import check_bounds
 from .codegen.target import GpuTarget, Target, host, of_architecture
 from .codegen.words import gpu_words
-from .codegen.words.words import KEY, WORDS
+from .codegen.words.words import KEY, WORDS, outlined_in
 from .fuse.fuse import fuse
 from .fuse.waves import Schedule
 from .fuse.work import AnyWork, BodyWork, Work
@@ -408,8 +408,9 @@ def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
     """The address of each text's function, by the name of its machine code; what is missing is
-    compiled together: cheapest."""
-    names = objects.code_names((low.text for low in lowered), KEY)
+    compiled together."""
+    texts = sorted(dict.fromkeys(low.text for low in lowered), key=outlined_in)
+    names = objects.code_names(texts, KEY)
     found = objects.addresses({text: text for text in names}, WORDS, KEY)
     return {name: found[text] for text, name in names.items()}
 

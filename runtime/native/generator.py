@@ -1,4 +1,4 @@
-"""The code generator: a module of LLVM in, an object file for this processor out.
+"""The code generator: the text of a module of LLVM in, an object file for this processor out.
 
 Processor, features and options are those of Numba's generator, settings by its variables included
 (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES, NUMBA_ENABLE_AVX), and so is the code, to the byte; but Numba
@@ -8,13 +8,19 @@ while it compiles code that calls a program.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import weakref
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import llvmlite.binding as llvm
-import llvmlite.ir as ir
+from llvmlite.binding import ffi
 
 OPTIMISATION = 3  # of instructions: their selection, order and registers
+MOST_THREADS = 8
 
 
 @cache
@@ -31,8 +37,8 @@ def processor_features() -> tuple[str, str]:
     return name or llvm.get_host_cpu_name(), features
 
 
-@cache
 def target_machine() -> llvm.TargetMachine:
+    """One of its own for each thread."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
@@ -41,31 +47,68 @@ def target_machine() -> llvm.TargetMachine:
     return target.create_target_machine(name, features, OPTIMISATION, relocation, jit=True)
 
 
-def object_file(module: ir.Module) -> bytes:
-    """The object file of a module. Errors: RuntimeError where LLVM refuses it."""
-    machine = target_machine()
-    # one of its own, since a context keeps all types and constants that it ever saw
-    place = llvm.create_context()
-    try:
-        with llvm.parse_assembly(str(module), place) as parsed:
-            parsed.data_layout = str(machine.target_data)
-            parsed.triple = llvm.get_process_triple()
-            parsed.verify()
-            optimize(parsed, machine)
-            return machine.emit_object(parsed)
-    finally:
-        place.close()
+def thread_limit() -> int:
+    """How many threads make machine code at once."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(count, MOST_THREADS)
 
 
-def optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
+def object_file(text: str) -> Callable[[], bytes]:
+    """What makes the object file of a module. Errors: RuntimeError where LLVM refuses it.
+
+    Threads may do that at once, each with one: all of LLVM's that it touches is its own. What is
+    done first keeps the lock of the interpreter; the rest, nearly all of the time, is two calls
+    without it, and past the lock of llvmlite.
+    """
+    with contextlib.ExitStack() as stack:
+        place = llvm.create_context()  # it keeps all types and constants that it ever saw
+        stack.callback(place.close)
+        module = stack.enter_context(llvm.parse_assembly(text, place))
+        machine = target_machine()
+        module.data_layout, module.triple = str(machine.target_data), llvm.get_process_triple()
+        module.verify()
+        passes, builder = optimisation(machine)
+
+        def made() -> bytes:
+            unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
+            return emitted(module, machine)
+
+        # in this order, also where cycles are collected: the module before its context
+        weakref.finalize(made, stack.pop_all().close)
+        return made
+
+
+def optimisation(machine: llvm.TargetMachine) -> tuple[Any, llvm.PassBuilder]:
     """Variables to registers, equal expressions, simple loops; vectors are written as meant."""
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_loop_rotate_pass()
+    passes.add_new_gvn_pass()
+    passes.add_simplify_cfg_pass()
     options = llvm.PipelineTuningOptions(speed_level=2)
-    with llvm.create_pass_builder(machine, options) as builder:  # it knows the module's parts
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_simplify_cfg_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_loop_rotate_pass()
-        passes.add_new_gvn_pass()
-        passes.add_simplify_cfg_pass()
-        passes.run(module, builder)
+    return passes, llvm.create_pass_builder(machine, options)  # it knows the module's parts
+
+
+def emitted(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> bytes:
+    """The instructions of a module, as an object file."""
+    with ffi.OutputString() as error:
+        found = unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, error)
+        if not found:
+            raise RuntimeError(str(error))
+    try:
+        start = ffi.lib.LLVMPY_GetBufferStart(found)
+        return ctypes.string_at(start, ffi.lib.LLVMPY_GetBufferSize(found))
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(found)
+
+
+@cache
+def unlocked(name: str) -> Any:
+    """A function of LLVM's that does not wait for those that other threads call."""
+    locked = getattr(ffi.lib, name)
+    made = getattr(ctypes.CDLL(None, handle=ffi.lib._handle), name)
+    made.argtypes, made.restype = locked.argtypes, locked.restype
+    return made

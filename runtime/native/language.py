@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,6 +119,34 @@ def parsed(text: str) -> tuple[list[ast.FunctionDef], dict[str, Any]]:
     return [s for s in tree.body if isinstance(s, ast.FunctionDef)], constants
 
 
+def variables_of(d: ast.FunctionDef) -> set[str]:
+    """The names of a function that are assigned twice; the turns of a loop are none."""
+    once: set[str] = set()
+    found: set[str] = set()
+
+    def assign(name: str) -> None:
+        (found if name in once else once).add(name)
+
+    for p in d.args.args:
+        assign(p.arg)
+    stack: list[ast.stmt] = [*d.body]
+    while stack:
+        match stack.pop():
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                assign(name)
+            case ast.Assign(targets=[ast.Tuple(elts=names)]):
+                for n in names:
+                    assert isinstance(n, ast.Name)
+                    assign(n.id)
+            case ast.AugAssign(target=ast.Name(id=name)):
+                found.add(name)
+            case ast.If(body=body, orelse=other):
+                stack += body + other
+            case ast.For(body=body) | ast.While(body=body):
+                stack += body
+    return found
+
+
 def emit_module(
     text: str, words: Mapping[str, Any], module: ir.Module, prefix: str = ""
 ) -> dict[str, ir.Function]:
@@ -170,10 +197,12 @@ def inlined(text: str, words: Mapping[str, Any]) -> dict[str, Word]:
     names: dict[str, Any] = {**words, **constants}
 
     def inlining(d: ast.FunctionDef) -> Word:
+        variables = variables_of(d)
+
         def word(e: Emitter, *args: Any) -> Any:
             inner = Emitter(e.function, names)
             inner.builder = e.builder
-            return inner.inlined_body(d, args)
+            return inner.inlined_body(d, variables, args)
 
         return word
 
@@ -225,26 +254,14 @@ class Emitter:
 
     # ---- statements
 
-    def open_scope(self, d: ast.FunctionDef) -> None:
-        """Own names for `d`; those assigned twice are variables."""
-        assigned = Counter(p.arg for p in d.args.args) + Counter(
-            n.id for n in ast.walk(d) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        )
-        augmented = {
-            n.target.id
-            for n in ast.walk(d)
-            if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
-        }
-        loops = Counter(
-            n.target.id
-            for n in ast.walk(d)
-            if isinstance(n, ast.For) and isinstance(n.target, ast.Name)
-        )
-        self.variables = {n for n, k in assigned.items() if k - loops[n] > 1 or n in augmented}
-        self.names = dict(self.names)
+    def open_scope(self, variables: set[str]) -> None:
+        """Own names, of which these are variables."""
+        self.variables, self.names = variables, dict(self.names)
 
-    def inlined_body(self, d: ast.FunctionDef, args: tuple[Any, ...]) -> Any:
-        self.open_scope(d)
+    def inlined_body(
+        self, d: ast.FunctionDef, variables: set[str], args: tuple[Any, ...]
+    ) -> Any:
+        self.open_scope(variables)
         for p, a in zip(d.args.args, args, strict=True):
             self.assign(p.arg, a)
         *body, last = d.body
@@ -255,7 +272,7 @@ class Emitter:
 
     def function_body(self, d: ast.FunctionDef, kinds: Sequence[Kind] = ()) -> None:
         """The body of `function`; with `kinds` of its parameters it is a kernel without result."""
-        self.open_scope(d)
+        self.open_scope(variables_of(d))
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         body = self.function.append_basic_block("body")
         entry = self.builder.block

@@ -2,8 +2,8 @@
 
 A text is compiled once per machine. It is found by the hash of its content and of all that decides
 its code (the key of its words, the language's own source, versions of llvmlite and LLVM, processor
-and features): first in memory, then on disk, else all missing texts of a call are compiled as one
-module (generator.py).
+and features): first in memory, then on disk, else the missing texts of a call are compiled
+together, on threads (generator.py).
 
 Memory: machine code lives as long as an address of it that was given out. Of what nobody holds the
 most recently held stays, up to UNHELD_BYTES; more is freed when code is next asked for, under the
@@ -29,10 +29,10 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ from . import language as native
 
 UNHELD_BYTES = 32 << 20  # machine code that is kept for who may ask for it again
 LOADED_BYTES = 64 << 10  # what an object takes beside its code, about
+
+INSTRUCTIONS = 1500  # of an object, at least: a tenth of a second
 
 WRITES = 64  # of how many compilations one trims the folder, the first of a process among them
 
@@ -136,7 +138,7 @@ def functions(text: str, words: Mapping[str, Any], key: str) -> dict[str, int]:
 def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, dict[str, int]]:
     """The addresses of the functions of each text."""
     hashes = code_names(texts, key)
-    with HELD.lock:
+    with HELD.lock, making.rare_collections():
         for name in hashes.values():
             if name not in HELD.addresses:
                 load_entry(name)
@@ -210,27 +212,49 @@ def is_unused(place: str) -> bool:
 
 
 def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
-    """Compiles the texts, by hash, as one module, keeps it on disk and loads it."""
-    module = ir.Module("wonderland")
-    defined = {
-        name: list(native.emit_module(text, words, module, symbol_prefix(name)))
-        for name, text in missing.items()
-    }
-    try:
-        data = making.on_new_thread(partial(generator.object_file, module))
-    except RuntimeError as error:
-        raise CompilerError(
-            f"LLVM refuses a text: {str(error).strip()}", "\n".join(missing.values())
-        ) from error
-    place = hashlib.sha256(data).hexdigest()
+    """Compiles the texts, by hash, keeps them on disk and loads them.
+
+    An object is as many texts as make enough instructions, in their order, so that it does not
+    depend on how many threads there are.
+    """
+    defined: list[dict[str, list[str]]] = []  # by object: texts and their functions
+    modules: list[Callable[[], bytes]] = []  # closed here, by who has the interpreter's lock
+
+    def works() -> Iterator[Callable[[], bytes]]:
+        rest = list(missing.items())[::-1]
+        while rest:
+            module, found = ir.Module("wonderland"), {}
+            while rest and instructions(module) < INSTRUCTIONS:
+                name, text = rest.pop()
+                found[name] = list(native.emit_module(text, words, module, symbol_prefix(name)))
+            defined.append(found)
+            modules.append(object_of(module, [missing[name] for name in found]))
+            yield modules[-1]
+
+    made = making.on_threads(works(), generator.thread_limit())
     sweep()
-    write(f"{place}.object", data)
-    for name, found in defined.items():
-        write(f"{name}.text", json.dumps({"object": place, "functions": found}).encode())
-    for name, found in defined.items():
-        know(name, place, resolve(engine(place, data), name, found))
-    count = sum(map(len, defined.values()))
-    HELD.statistics = replace(HELD.statistics, compiled=HELD.statistics.compiled + count)
+    for data, found in zip(made, defined, strict=True):
+        place = hashlib.sha256(data).hexdigest()
+        write(f"{place}.object", data)
+        for name, functions in found.items():
+            write(f"{name}.text", json.dumps({"object": place, "functions": functions}).encode())
+        for name, functions in found.items():
+            know(name, place, resolve(engine(place, data), name, functions))
+        count = sum(map(len, found.values()))
+        HELD.statistics = replace(HELD.statistics, compiled=HELD.statistics.compiled + count)
+
+
+def instructions(module: ir.Module) -> int:
+    return sum(len(b.instructions) for f in module.functions for b in f.blocks)
+
+
+def object_of(module: ir.Module, texts: Iterable[str]) -> Callable[[], bytes]:
+    """What makes the object file of a module that was made of texts."""
+    try:
+        return generator.object_file(str(module))
+    except RuntimeError as error:
+        said = f"LLVM refuses a text: {str(error).strip()}"
+        raise CompilerError(said, "\n".join(texts)) from error
 
 
 def load_entry(name: str) -> None:

@@ -111,7 +111,7 @@ assert good(f, small)
 
 @pytest.mark.parametrize(
     "names",
-    [["wonderland.compiler.fuse.fuse"], ["numba.core.cpu", "numba.core.codegen"]],
+    [["wonderland.compiler.fuse.fuse"], ["llvmlite.ir", "llvmlite.binding.targets"]],
     ids=lambda names: names[0],
 )  # fmt: skip
 def test_ctrl_c_while_a_package_is_imported_breaks_nothing(names):

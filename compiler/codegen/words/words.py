@@ -7,6 +7,7 @@ after it), and the names of dtypes.
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,14 @@ def elementary(primitives: dict[str, Any], text: str = ELEMENTARY) -> dict[str, 
 
 PRIMITIVES = MEMORY | SIMD | MEMORY_WORDS | TILE_WORDS | PANEL_WORDS
 WORDS: dict[str, Any] = PRIMITIVES | elementary(PRIMITIVES)
+
+OUTLINED = re.compile(rf"\b(?:{'|'.join(TILE_WORDS | PANEL_WORDS)})\((?:\d+, )+")
+
+
+def outlined_in(text: str) -> list[str]:
+    """The outlined functions that a text calls. Texts in the order of these share most of them."""
+    return sorted(set(OUTLINED.findall(text)))
+
 
 MODULES = ("simd", "memory", "outlined", "tile", "panels", *TEXTS, "words")
 SOURCES = [HERE / f"{name}.py" for name in MODULES]
