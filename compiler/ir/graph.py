@@ -282,7 +282,7 @@ class Node:
         try:
             if op.arity not in (-1, len(args)):
                 raise ProgramError(f"{op.name}: {op.arity} operands are required, got {len(args)}")
-            types = op.type(*(a.type for a in args))
+            types = op.type(*[a.type for a in args])
             several = types if isinstance(types, tuple) else (types,)
             for t in several:
                 if t.beyond:
@@ -292,7 +292,7 @@ class Node:
                 raise
             raise ProgramError(error.what, location(source), error.repair) from None
         self.op, self.args, self.source, self.serial = op, args, source, next(_serial)
-        self.values = tuple(Value(t, self, i) for i, t in enumerate(several))
+        self.values = tuple([Value(t, self, i) for i, t in enumerate(several)])
 
     def like(self, args: tuple[Value, ...]) -> Node:
         """The same op, from the same source, on other operands.

@@ -70,6 +70,9 @@ class Source:
         return f"{self.file}:{self.line} {self.variable}".rstrip()
 
 
+source_at = functools.cache(Source)
+
+
 @functools.cache
 def is_own(path: str) -> bool:
     """Whether a file is the compiler's own, or NumPy's or SciPy's, rather than the user's."""
@@ -93,7 +96,7 @@ def user_frame() -> FrameType | None:
 def user_source() -> Source | None:
     """The innermost line outside the compiler."""
     frame = user_frame()
-    return Source(frame.f_code.co_filename, frame.f_lineno) if frame else None
+    return source_at(frame.f_code.co_filename, frame.f_lineno) if frame else None
 
 
 class _Sources(threading.local):

@@ -89,12 +89,21 @@ def dtype_name(dtype: Any) -> str:
     return NAMES[found]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Type:
     """Element type and static shape of a value."""
 
     dtype: str
     shape: tuple[int, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:  # as most are that are compared
+            return True
+        same = other.__class__ is Type
+        return same and self.dtype == other.dtype and self.shape == other.shape  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __hash__(self) -> int:
+        return hash((self.dtype, self.shape))
 
     @property
     def ndim(self) -> int:

@@ -107,10 +107,11 @@ class Elementwise(OneResult, abstract=True):
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         x = args[0]
-        if any(a != x for a in args):
-            raise ProgramError(
-                f"{self.name}: operands of one type are required, got {spelled(args)}"
-            )
+        for a in args:
+            if a is not x and a != x:
+                raise ProgramError(
+                    f"{self.name}: operands of one type are required, got {spelled(args)}"
+                )
         return of_domain(self, x, self.domain)
 
     def reference(self, *args: np.ndarray) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.graph import Op, Pair, Parts, Sample, Value, apply
 from ..ir.parameters import Array
-from ..ir.types import COMPLEX, FLOATS, INTEGERS, Type, type_of
+from ..ir.types import COMPLEX, FLOATS, INTEGERS, WIDE, Type, type_of
 from ..kernel import Const, Expr
 from ..kernel import Index as IndexOf
 from ..kernel import apply as scalar
@@ -168,6 +168,8 @@ def rounded_number(value: Number, of: Type) -> Number:
             raise ProgramError(f"full: a real number is required for {of}, got {value!r}")
     elif kind is int and value != int(value):
         raise ProgramError(f"full: a whole number is required for {of}, got {value!r}")
+    if kind is float and (value == 0 or 1e-30 < abs(value) < 1e30) and of.dtype in WIDE:
+        return float(of.numpy.type(value))  # within the range, where nothing is to be ignored
     with np.errstate(all="ignore"):
         as_kind: Any = kind  # a complex number is rounded by `complex` alone
         return as_kind(of.numpy.type(value) if kind in (float, complex) else value)

@@ -35,12 +35,15 @@ class Memories:
         self.known: dict[Value, AliasMemory] = {}
 
     def __getitem__(self, value: Value) -> AliasMemory:
+        if (known := self.known.get(value)) is not None:
+            return known
         passed = []
         while value not in self.known and (below := view_base(value)) is not None:
             passed.append(value)
             value = below
         found = self.known.setdefault(value, AliasMemory())
-        self.known |= dict.fromkeys(passed, found)
+        for view in passed:
+            self.known[view] = found
         return found
 
     def holding(self, value: Value, memory: AliasMemory) -> Value:

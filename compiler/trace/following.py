@@ -28,7 +28,8 @@ def following(function: Callable[P, Any]) -> Callable[P, Any]:
     @functools.wraps(function)
     def traced(*args: P.args, **options: P.kwargs) -> Any:
         found = function(*args, **options)
-        wide = isinstance(found, tuple) or (isinstance(found, Tracer) and found.dtype.char in "dD")
+        traced = isinstance(found, Tracer)
+        wide = found.type.dtype in NARROW if traced else isinstance(found, tuple)
         return followers(found) if wide and not asks_wide(args, options, places()) else found
 
     return traced

@@ -26,8 +26,10 @@ from ..ir.types import (
     NUMPY,
     PART,
     WHOLE,
+    WIDE,
     Type,
     dtype_name,
+    is_inexact,
     language_dtype,
 )
 from ..kernel.scalar import cast as scalar_cast
@@ -64,7 +66,7 @@ def operand(x: Any) -> Any:
         return x
     if isinstance(x, (list, tuple)) and holds_tracer(x):
         return FUNCTIONS[np.array](x)
-    array = plain(x)
+    array = np.asarray(x) if isinstance(x, np.generic) else plain(x)
     if array.dtype not in NAMES and array.dtype.kind not in "biufc":
         raise wrong(f"array: numbers are required, got {type(x).__name__} {x!r:.60}")
     return array
@@ -92,24 +94,46 @@ def shape_of(x: Any) -> Shape:
     return x.shape if isinstance(x, (Tracer, np.ndarray)) else ()
 
 
+def told(x: Any) -> Any:
+    """What promotion asks of an operand: of a tracer its dtype and whether it is weak, of a Python
+    scalar its type, of an array its dtype."""
+    if isinstance(x, Tracer):
+        return x._value.type.dtype, x.weak
+    return type(x) if type(x) in SCALARS else x.dtype
+
+
 def kinds_of(operands: Sequence[Any]) -> tuple[Any, ...]:
     """What NumPy's promotion asks for: dtypes, or Python's types for what takes another's dtype.
 
     Beside a typed float those are integers of any width too, and floats that nobody typed."""
-    typed = any(map(is_typed, operands))
+    return kinds_told(tuple(map(told, operands)))
+
+
+@functools.cache
+def kinds_told(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`kinds_of` of operands of which that is told."""
+    typed = any(map(_is_typed, operands))
     return tuple(_kind(x, typed) for x in operands)
 
 
+def _is_typed(x: Any) -> bool:
+    if isinstance(x, tuple):
+        return not x[1] and is_inexact(x[0])
+    return not isinstance(x, type) and (x == BF16 or (x.kind in "fc" and x.char not in "dD"))
+
+
 def _kind(x: Any, typed: bool) -> Any:
-    if type(x) in SCALARS:
-        return type(x) if type(x) is not bool else np.dtype(bool)
-    if x.dtype.kind == "b":
-        return x.dtype
-    name = x.type.dtype if isinstance(x, Tracer) else NAMES.get(x.dtype)
-    follows = (typed or isinstance(x, Tracer)) and is_weak(x)
-    if name and (follows or (typed and x.dtype.kind in "iu")):
+    if isinstance(x, type):
+        return x if x is not bool else np.dtype(bool)
+    traced = isinstance(x, tuple)
+    dtype = NUMPY[x[0]] if traced else x
+    if dtype.kind == "b":
+        return dtype
+    name = x[0] if traced else NAMES.get(dtype)
+    follows = x[1] if traced else typed and dtype.char in "dD"
+    if name and (follows or (typed and dtype.kind in "iu")):
         return python_type(name)
-    return x.dtype
+    return dtype
 
 
 def result_dtype(name: str, dtype: Any) -> str:
@@ -186,15 +210,20 @@ def lint(name: str, operands: Sequence[Any], common: str) -> None:
 
 def value(x: Any, dtype: str = "", shape: Shape | None = None) -> Value:
     """An operand as a value of the current trace, cast to `dtype` and broadcast to `shape`."""
-    x = operand(x)
+    if not isinstance(x, Tracer):
+        x = operand(x)
     if isinstance(x, Tracer):
-        found = casted(active().lift(x), dtype or x.type.dtype)
+        found = active().lift(x)
+        if dtype and found.type.dtype != dtype:
+            found = casted(found, dtype)
+    elif type(x) is float and dtype in WIDE:
+        return full(x, Type(dtype, shape or ()))
     else:
         array = constant_array(x, dtype)
         if not array.ndim:
             return full(array.item(), Type(dtype_name(array.dtype), shape or ()))
         found = active().constant(array)
-    return found if shape is None else broadcasted(found, shape)
+    return found if shape is None or found.type.shape == shape else broadcasted(found, shape)
 
 
 def constant_array(x: Any, dtype: str) -> np.ndarray:
@@ -233,7 +262,7 @@ def broadcasted(x: Value, shape: Shape, name: str = "broadcast_to") -> Value:
 
 
 def common_shape(name: str, *shapes: Shape) -> Shape:
-    if all(s == shapes[0] for s in shapes):
+    if shapes.count(shapes[0]) == len(shapes):
         return shapes[0]
     ndim = max(map(len, shapes))
     columns = list(zip(*((1,) * (ndim - len(s)) + tuple(s) for s in shapes), strict=True))

@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, ParamSpec, overload
+from typing import Any, Literal, NamedTuple, ParamSpec, overload
 
 import numpy as np
 
@@ -176,11 +176,22 @@ def eager_call(
     )
 
 
+class Loop(NamedTuple):
+    """NumPy's choice of dtypes for operands and results, and the language's names of them."""
+
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    names: tuple[str | None, ...]  # of all of them; None is of no dtype that we have
+
+    @property
+    def wanted(self) -> tuple[str | None, ...]:
+        """The names of the operands' dtypes."""
+        return self.names[: len(self.inputs)]
+
+
 @functools.cache
-def ufunc_loop(
-    function: np.ufunc, kinds: tuple[Any, ...], dtype: Any
-) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """NumPy's choice of dtypes for operands and results."""
+def ufunc_loop(function: np.ufunc, kinds: tuple[Any, ...], dtype: Any) -> Loop:
+    """The loop of a ufunc for operands of these kinds; `dtype`, where it is given, of results."""
     if all(isinstance(k, type) for k in kinds):
         kinds = tuple(np.dtype(k) for k in kinds)
     results = (None,) * function.nout
@@ -191,7 +202,8 @@ def ufunc_loop(
     found = function.resolve_dtypes((*kinds, *results), **options)
     if narrow:
         found = tuple(BF16 if d == np.float16 else d for d in found)
-    return found[: function.nin], found[function.nin :]
+    names = tuple(NAMES.get(np.dtype(language_dtype(d))) for d in found)
+    return Loop(found[: function.nin], found[function.nin :], names)
 
 
 def ufunc(
@@ -213,36 +225,39 @@ def ufunc(
             if options:
                 ignored(name, options)
             args, out = operands_and_places(function, args, out)
-            into = places_given(name, out, where, function.nout)
+            new_only = out is None and where is True
+            into = () if new_only else places_given(name, out, where, function.nout)
             operands = [operand(x) for x in args]
             operands = among(operands) if among else operands
             try:
-                inputs, outputs = ufunc_loop(
+                loop = ufunc_loop(
                     function,
                     kinds_of(operands),
                     dtype and np.dtype(language_dtype(dtype)),
                 )
             except TypeError as error:
                 raise wrong(f"{name}: {_misfit(function, operands, str(error))}") from None
-            wanted = [result_dtype(name, d) for d in inputs]
-            for d in outputs:
-                result_dtype(name, d)
+            if None in loop.names:
+                for d in (*loop.inputs, *loop.outputs):
+                    result_dtype(name, d)
+            wanted = [str(d) for d in loop.wanted]
             lint(name, operands, wanted[0])
-            shape = common_shape(name, *(shape_of(x) for x in operands))
+            shape = common_shape(name, *map(shape_of, operands))
             values = [value(x, d, shape) for x, d in zip(operands, wanted, strict=True)]
             if single:  # halves are computed with in f32, and rounded once
                 values = [cast(v, "f32") if v.dtype in HALVES else v for v in values]
-            weak = all(is_weak(x) for x in operands) and outputs[0].kind != "b"
+            weak = all(map(is_weak, operands)) and loop.outputs[0].kind != "b"
             found = rule(*values, given=operands) if python else rule(*values)
             several = isinstance(found, tuple)
             made = [
                 new(cast(v, NAMES[d]) if d in HALF else v, weak)
-                for v, d in zip(found if several else (found,), outputs, strict=True)
+                for v, d in zip(found if several else (found,), loop.outputs, strict=True)
             ]
-            made = [
-                x if place is None else write_into(name, place, x, where)
-                for x, place in zip(made, into, strict=True)
-            ]
+            if not new_only:
+                made = [
+                    x if place is None else write_into(name, place, x, where)
+                    for x, place in zip(made, into, strict=True)
+                ]
             return tuple(made) if several else made[0]
 
         return implements(*functions)(implementation)

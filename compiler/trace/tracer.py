@@ -192,7 +192,7 @@ def _function(function: Any) -> Callable[..., Any]:
 
 def _operator(function: Any) -> Callable[[Tracer, Any], Any]:
     def operator(self: Tracer, other: Any) -> Any:
-        if isinstance(other, (Tracer, *OPERANDS)):
+        if isinstance(other, Tracer) or isinstance(other, OPERANDS):  # noqa: SIM101
             return FUNCTIONS[function](self, other)
         return NotImplemented
 
