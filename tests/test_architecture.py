@@ -42,7 +42,7 @@ ROOMS = {
     "compiler.pipeline": "ir settings kernel optimise fuse codegen plan "
     "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",
     "compiler.jit": "ir settings transform ops trace fuse codegen pipeline "
-    "runtime.native runtime.spec runtime.program runtime.gpu",
+    "runtime.native runtime.spec runtime.program runtime.cpu runtime.gpu",
     "compiler.testing": "ir transform trace front pipeline",
     "models": "compiler.ir compiler.trace compiler.front compiler.jit",
     "wonderland.commands": "models compiler.ir compiler.settings compiler.transform compiler.ops "

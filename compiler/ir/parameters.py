@@ -42,13 +42,15 @@ class Array(Parameter):
 
     data: np.ndarray
     digest: str = field(init=False)
+    whole_digest: str = field(init=False)  # that nobody can give another array the same of
 
     def __post_init__(self) -> None:
         copy = np.array(self.data, order="C", copy=True)
         copy.flags.writeable = False
         object.__setattr__(self, "data", copy)
         text = str(type_of(copy)).encode() + copy.tobytes()
-        object.__setattr__(self, "digest", hashlib.sha256(text).hexdigest()[:16])
+        object.__setattr__(self, "whole_digest", hashlib.sha256(text).hexdigest())
+        object.__setattr__(self, "digest", self.whole_digest[:16])
 
     @property
     def bits(self) -> tuple[Any, ...]:

@@ -30,13 +30,13 @@ from ..ir.text import constants_of, parse
 from ..ir.types import Type
 from ..ir.verify import verify
 from ..ops import nested as _nested  # noqa: F401  the registry that a text is read by
-from ..pipeline import Compiled, compile_graph
 from ..settings import active, bytes_of
 from ..trace import tree
 from ..trace.arguments import exact
 from ..trace.containers import is_registered
 from ..trace.trace import Traced
 from ..trace.tree import Structure
+from .programs import Pairs
 
 FORMAT = 1
 HEAD, TEXT, FOLDER = "wonderland.json", "graph.txt", "constants/"
@@ -47,7 +47,11 @@ CONTAINERS: dict[str, type] = {"dict": dict, "list": list, "tuple": tuple}
 
 
 def save(
-    traced: Traced, compiled: Compiled, static: tuple[int, ...], path: str | os.PathLike[str]
+    traced: Traced,
+    donated: Pairs,
+    budget: int,
+    static: tuple[int, ...],
+    path: str | os.PathLike[str],
 ) -> None:
     """Writes a program; the file appears whole or not at all."""
     graph = traced.graph
@@ -59,8 +63,8 @@ def save(
         "inputs": encoded(traced.inputs),
         "outputs": encoded(traced.outputs),
         "static": list(static),
-        "donated": [list(pair) for pair in compiled.plan.donated],
-        "budget": compiled.budget,
+        "donated": [list(pair) for pair in donated],
+        "budget": budget,
     }
     beside = f"{os.fspath(path)}.{os.getpid()}.part"
     try:
@@ -79,8 +83,8 @@ def save(
 
 def read_archive(
     path: str | os.PathLike[str], types: Iterable[type], memory_budget: int | str | None
-) -> tuple[Traced, Compiled, tuple[int, ...]]:
-    """What `save` wrote, compiled."""
+) -> tuple[Traced, Pairs, tuple[int, ...], int]:
+    """What `save` wrote: a function, its donations, its static arguments, the bytes it may take."""
     asked = None if memory_budget is None else bytes_of(memory_budget)
     name = os.path.basename(os.fspath(path))
     try:
@@ -100,7 +104,7 @@ def read_archive(
     ) as error:  # fmt: skip
         raise damaged(name, error) from None
     limit = (budget or active().memory_budget) if asked is None else asked
-    return traced, compile_graph(traced.graph, donated=donated, budget=limit), static
+    return traced, donated, static, limit
 
 
 def damaged(name: str, error: BaseException) -> ProgramError:

@@ -36,6 +36,7 @@ class Candidate:
 
     traced: Traced
     lowering: Lowering
+    recomputed: Recomputed
 
     @lazy
     def free(self) -> Compiled:
@@ -43,14 +44,14 @@ class Candidate:
         return self.lowering.compiled()
 
 
-def fitted(lowered: Callable[[Recomputed], Candidate], budget: int) -> tuple[Traced, Compiled]:
+def fitted(lowered: Callable[[Recomputed], Candidate], budget: int) -> tuple[Candidate, Compiled]:
     """The fastest program within a budget; 0 is none. OverBudget names the least of all."""
     plain = lowered(Recomputed())
     if not budget:
-        return plain.traced, plain.free
+        return plain, plain.free
     if not loops_in(plain.traced.graph) or fits_budget(plain, budget):
-        return plain.traced, plain.lowering.compiled(budget)
-    found: list[tuple[float, int, Traced, Compiled]] = []
+        return plain, plain.lowering.compiled(budget)
+    found: list[tuple[float, int, Candidate, Compiled]] = []
     failed: list[OverBudget] = []
     for k, candidate in enumerate(candidates(plain, lowered, budget)):
         try:
@@ -58,11 +59,11 @@ def fitted(lowered: Callable[[Recomputed], Candidate], budget: int) -> tuple[Tra
         except OverBudget as error:
             failed.append(error)
         else:
-            found.append((program.seconds, k, candidate.traced, program))
+            found.append((program.seconds, k, candidate, program))
     if not found:
         raise min(failed, key=lambda error: error.least)
-    *_, traced, program = min(found, key=lambda f: f[:2])
-    return traced, program
+    *_, candidate, program = min(found, key=lambda f: f[:2])
+    return candidate, program
 
 
 def candidates(

@@ -10,20 +10,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...runtime.gpu.devices import array_on_device
 from ..ir.errors import ProgramError
+from ..ir.graph import Graph
 from ..ir.lazy import lazy
 from ..ir.types import Type
 from ..trace import tree
 from ..trace.arrays import argument_array
 from ..trace.trace import Traced, aval
+from ..trace.tracer import Recomputed
 from ..trace.tree import Structure
+from .back_end import back_end
+from .programs import KeptProgram, ProgramPlace
 
 if TYPE_CHECKING:
+    from ...runtime.cpu.record import ProgramRecord
     from ...runtime.program import AnyProgram
     from ..pipeline import Compiled
     from .profile import Profile
@@ -44,12 +50,30 @@ class Executable:
     """
 
     traced: Traced
-    compiled: Compiled
+    make: Callable[[], Compiled]
     static: tuple[int, ...] = ()  # places of static arguments among the positional ones
+    budget: int = 0
+    kept: KeptProgram | None = None  # the program, where it was on disk
+    keep: Callable[[ProgramRecord], None] | None = None
+
+    @lazy
+    def compiled(self) -> Compiled:
+        """How the program comes about; by all passes, where it was on disk."""
+        return self.make()
 
     @lazy
     def program(self) -> AnyProgram:
-        return self.compiled.program
+        if self.kept:
+            return self.kept.program
+        program = self.compiled.program
+        if self.keep:
+            self.keep(self.compiled.record)
+        return program
+
+    @property
+    def donated(self) -> tuple[tuple[int, int], ...]:
+        """Inputs whose memory outputs take, with these."""
+        return self.kept.record.donated if self.kept else self.compiled.plan.donated
 
     @lazy
     def read(self) -> Callable[[Any], tuple[Any, ...] | None]:
@@ -79,7 +103,7 @@ class Executable:
         """This as a function of Numba's; its code finds it by `_numba_type_`."""
         from .numba_calls import numba_function  # brings Numba
 
-        return numba_function(self.traced, self.paths, self.compiled)
+        return numba_function(self.traced, self.paths, self.donated, self.program)
 
     @property
     def _numba_type_(self) -> Any:
@@ -167,7 +191,7 @@ class Executable:
         """Writes the graph as text and its constants to a file that `wl.load` reads anywhere."""
         from .archive import save  # brings the back end
 
-        save(self.traced, self.compiled, self.static, path)
+        save(self.traced, self.donated, self.budget, self.static, path)
 
 
 def load(
@@ -184,7 +208,19 @@ def load(
     """
     from .archive import read_archive  # brings the back end
 
-    return Executable(*read_archive(path, types, memory_budget))
+    traced, donated, static, budget = read_archive(path, types, memory_budget)
+    make = partial(compiled_alone, traced.graph, donated, budget)
+    place = ProgramPlace.of(traced.graph, donated, budget)
+    if place and (kept := place.kept()):
+        return Executable(traced, make, static, budget, kept)
+    compiled = make()
+    keep = place and partial(place.keep, Recomputed())
+    return Executable(traced, lambda: compiled, static, budget, keep=keep)
+
+
+def compiled_alone(graph: Graph, donated: tuple[tuple[int, int], ...], budget: int) -> Compiled:
+    """A graph by all passes, as it is: no other trace is tried to keep within the budget."""
+    return back_end().compile_graph(graph, donated=donated, budget=budget)
 
 
 def known(x: Any) -> Any:

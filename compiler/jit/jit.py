@@ -46,11 +46,11 @@ from ..trace.standing import Carrying, StandIn, name_of
 from ..trace.trace import PYTHON, Traced, aval, call, names_of, trace, trace_tree
 from ..trace.tracer import Recomputed, current
 from ..transform.interpreter import interpret
-from . import nans
+from . import nans, programs
 from .back_end import back_end
 from .budget import Candidate, fitted
 from .devices import device_of, on_host, program_device
-from .executable import Executable
+from .executable import Executable, compiled_alone
 from .inspection import Inspection
 from .keys import Key, leaf_name, reason
 
@@ -385,21 +385,35 @@ class Jitted(StandIn[P, R]):
         return function
 
     def compiled_for(self, key: Key, dynamic: Any) -> Executable:
-        device = program_device(key.settings.device)
+        device, budget = program_device(key.settings.device), key.settings.memory_budget
+        static = tuple(s.where for s in key.static if isinstance(s.where, int))
+
+        def traced(recomputed: Recomputed) -> Traced:
+            with watched(self.function):
+                return self.traced(key.static, dynamic, recomputed)
+
+        plain = traced(Recomputed())
+        # to find where a NaN was born, the arguments must be as they were
+        donated = () if key.settings.check_nans else self.donations(plain.graph, dynamic)
 
         def lowered(recomputed: Recomputed) -> Candidate:
-            with watched(self.function):
-                traced = self.traced(key.static, dynamic, recomputed)
-            # to find where a NaN was born, the arguments must be as they were
-            donated = () if key.settings.check_nans else self.donations(traced.graph, dynamic)
-            lowering = back_end().Lowering.of(traced.graph, donated=donated, device=device)
-            return Candidate(traced, lowering)
+            of = traced(recomputed) if recomputed.part else plain
+            lowering = back_end().Lowering.of(of.graph, donated=donated, device=device)
+            return Candidate(of, lowering, recomputed)
 
-        with changed(verify=key.settings.verify):
-            traced, compiled = fitted(lowered, key.settings.memory_budget)
+        with changed(verify=key.settings.verify, dump=key.settings.dump):
+            place = None
+            if device is None:
+                place = programs.ProgramPlace.of(plain.graph, donated, budget, fitted=True)
+            if place and (kept := place.kept()):
+                log.info("jit: the program of %s is from disk", self.name)
+                of = traced(kept.recomputed) if kept.recomputed.part else plain
+                make = functools.partial(compiled_alone, of.graph, donated, budget)
+                return Executable(of, make, static, budget, kept)
+            candidate, compiled = fitted(lowered, budget)
         back_end().dumped(compiled, key.settings.dump)
-        static = tuple(s.where for s in key.static if isinstance(s.where, int))
-        return Executable(traced, compiled, static)
+        keep = place and functools.partial(place.keep, candidate.recomputed)
+        return Executable(candidate.traced, lambda: compiled, static, budget, keep=keep)
 
     def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
         """Pairs of a donated input and an output of its type, in order."""

@@ -38,23 +38,25 @@ from ..ir.lazy import lazy
 from ..ir.types import HALVES, Type
 
 if TYPE_CHECKING:
-    from ...runtime.program import NativeCalls
-    from ..pipeline import Compiled
+    from ...runtime.program import AnyProgram, NativeCalls
     from ..trace.trace import Traced
+    from .programs import Pairs
 
 
 class Entrance:
     """What Numba's code knows of a program. It does not know the executable, which knows it: such
     a circle goes through memory of Numba's and would never be freed."""
 
-    def __init__(self, traced: Traced, paths: Sequence[str], compiled: Compiled) -> None:
+    def __init__(
+        self, traced: Traced, paths: Sequence[str], donated: Pairs, program: AnyProgram
+    ) -> None:
         self.name, self.paths = traced.graph.name, paths
         self.inputs: list[Type] = [v.type for v in traced.graph.inputs]
         self.outputs: list[Type] = [v.type for v in traced.graph.outputs]
         self.count, self.single = traced.outputs.size, traced.outputs.container is None
-        self.donors: dict[int, int] = {o: i for i, o in compiled.plan.donated}
+        self.donors: dict[int, int] = {o: i for i, o in donated}
         try:
-            self.calls: NativeCalls = compiled.program.native_calls()
+            self.calls: NativeCalls = program.native_calls()
         except TypeError as error:
             raise errors.TypingError(f"{self.name}: in Numba's code {error}") from None
         if halves := [t for t in (*self.inputs, *self.outputs) if t.dtype in HALVES]:
@@ -113,9 +115,11 @@ def entrance_constant(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     return context.get_dummy_value()
 
 
-def numba_function(traced: Traced, paths: Sequence[str], compiled: Compiled) -> Any:
+def numba_function(
+    traced: Traced, paths: Sequence[str], donated: Pairs, program: AnyProgram
+) -> Any:
     """The program as a function of Numba's. Errors: a TypingError where it cannot be one."""
-    entrance = Entrance(traced, paths, compiled)
+    entrance = Entrance(traced, paths, donated, program)
     call = cast("Any", program_call)  # a decorator without types
 
     def function(*args: Any) -> Any:

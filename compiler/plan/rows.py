@@ -30,16 +30,13 @@ from ...runtime.rows import (
 from ..codegen.lowered import Lowered, LoweredLaunch
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
 from ..ir.graph import Graph, Value, apply_all
-from ..ir.lazy import lazy
-from ..ir.printing import print_graph
-from ..ir.text import constants_of, parse
 from ..kernel import costs
 from ..kernel.scalar import NUMPY
 from ..ops.nested.bodies import Control
 from ..ops.nested.scan import Scan
 from ..ops.nested.switch import Switch
 from ..ops.nested.while_loop import While
-from ..transform.interpreter import interpret
+from ..transform.node_reference import NodeReference
 from .plan import Plan, ValuePlace
 
 CHECK_SECONDS, MOST_TURNS = 0.02, 1 << 20  # between two looks for Ctrl-C
@@ -290,32 +287,3 @@ def host_row(work: HostWork, slots: list[Slot]) -> HostRow:
     function = NodeReference(graph)
     name, condition, failure = node.op.name, node.op.passes, node.op.failure()
     return HostRow(function, tuple(found[:count]), tuple(found[count:]), name, condition, failure)
-
-
-@dataclass(frozen=True, eq=False)
-class NodeReference:
-    """A graph of one node, by NumPy."""
-
-    graph: Graph
-
-    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return interpret(self.graph, *arrays)
-
-    @lazy
-    def text(self) -> str | None:
-        """Its text; None where that is not all of it."""
-        return None if constants_of(self.graph) else print_graph(self.graph)
-
-
-@dataclass(frozen=True, eq=False)
-class ReadNodeReference:
-    """What `NodeReference` wrote, which is read when it is first called."""
-
-    text: str
-
-    @lazy
-    def graph(self) -> Graph:
-        return parse(self.text)
-
-    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return interpret(self.graph, *arrays)

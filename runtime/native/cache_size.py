@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-KINDS = (".text", ".object", ".cubin", ".kernel")  # what a file is named that may go
+KINDS = (".text", ".object", ".program", ".cubin", ".kernel")  # what a file is named that may go
 PART = ".part"  # ends the name of a file that is being written
 PART_SECONDS = 3600  # and it is not any more if it is older
 USED_SECONDS = 3600  # how exactly it is known when a file was used

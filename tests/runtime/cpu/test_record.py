@@ -11,7 +11,7 @@ import pytest
 import wonderland as wl
 from tests.runtime.random_rows import Maker
 from wonderland.compiler.ir.types import NUMPY
-from wonderland.compiler.plan.rows import ReadNodeReference
+from wonderland.compiler.transform.node_reference import ReadNodeReference
 from wonderland.runtime.cpu.record import ProgramRecord, record_code, record_read
 from wonderland.runtime.native import objects
 from wonderland.runtime.rows import HostRow, KernelRow, Row, Slot, printed

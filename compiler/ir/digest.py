@@ -1,0 +1,85 @@
+"""A graph's content as a hash that means the same in every process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from .graph import Graph, Op, Value
+from .parameters import Array, Parameter, bit_key
+from .types import Type
+
+OWN = f"{__name__.removesuffix('.ir.digest')}."
+"""Before the names of all modules whose ops are of this package."""
+
+
+class Nameless(Exception):
+    """A graph holds what has no name outside of this process."""
+
+
+def graph_hash(graph: Graph) -> str | None:
+    """The hash of its inputs, nodes and outputs, of the content of its arrays and of the graphs in
+    it with their names, which tables of rows show. Names of values and sources take no part.
+
+    None where it calls Python, or an op that is the user's: these have no content to be known by.
+    Cost: linear.
+    """
+    found: dict[int, str] = {}
+    stack = [graph]
+    try:
+        while stack:
+            inside = [b for n in stack[-1].nodes for b in n.op.graphs if id(b) not in found]
+            if inside:
+                stack += inside
+            else:
+                of = stack.pop()
+                found[id(of)] = found.get(id(of)) or one_hash(of, found)
+    except Nameless:
+        return None
+    return found[id(graph)]
+
+
+def one_hash(graph: Graph, inside: Mapping[int, str]) -> str:
+    """The hash of a graph; `inside` are those of the graphs in it, by id."""
+    number: dict[Value, int] = {v: k for k, v in enumerate(graph.values)}
+    words = ["".join(f"{v.type};" for v in graph.inputs)]
+    for node in graph.nodes:
+        words.append(op_words(node.op, inside))
+        words.append(repr([number[a] for a in node.args]))
+    words.append(repr([number[o] for o in graph.outputs]))
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def op_words(op: Op, inside: Mapping[int, str]) -> str:
+    """The name and the parameters."""
+    kind = type(op)
+    parameters = (parameter_words(getattr(op, name), inside) for name in names_of_parameters(kind))
+    return f"{kind.name}({','.join(parameters)})"
+
+
+@cache
+def names_of_parameters(kind: type[Op]) -> tuple[str, ...]:
+    if not kind.__module__.startswith(OWN):
+        raise Nameless
+    return tuple(f.name for f in fields(kind))  # pyright: ignore[reportArgumentType]
+
+
+def parameter_words(x: Any, inside: Mapping[int, str]) -> str:
+    """What only a parameter of the same bits has."""
+    kind = type(x)
+    if kind is int or kind is bool or kind is str or x is None:
+        return repr(x)
+    if kind is tuple:
+        return f"({','.join([parameter_words(y, inside) for y in x])})"
+    if kind is Type:
+        return str(x)
+    if kind is Graph:
+        return f"{x.name!r}{inside[id(x)]}"
+    if kind is Array:
+        return f"array {x.whole_digest}"
+    if isinstance(x, Parameter):
+        raise Nameless
+    return repr(bit_key(x))

@@ -1,0 +1,194 @@
+"""Programs on disk: a second process traces a function, finds its program and runs it.
+
+A program is found by a hash of all that decides it: the content of the graph as it was traced, the
+donations, the budget of memory, the processor, the versions of Python and of the libraries that
+compile, and the state of this package's sources. It lies in the cache of machine code (a private
+folder, files whole or not at all, those used longest ago go) as `<hash>.program`: a line of JSON,
+what the runtime takes (runtime/cpu/record.py), and behind it the arrays that are none of the
+graph's. What is missing, damaged or another user's, machine code included, is compiled again.
+
+Programs that call Python, have ops of the user's, or run on a GPU are compiled in every process; so
+is everything while the settings `verify` or `dump` ask for the passes.
+
+The state of the sources is the place, size and times of every file: about 2 ms, where to read them
+takes 9. The system sets the time of change itself, so no edit is missed; and where a file changed
+after the package was imported, nobody knows what runs: then nothing is read or kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..ir.digest import graph_hash
+from ..ir.graph import Graph
+from ..ir.text import constants_of
+from ..settings import active
+from ..trace.tracer import Recomputed
+from ..transform.node_reference import ReadNodeReference
+
+if TYPE_CHECKING:
+    from ...runtime.cpu.program import Program
+    from ...runtime.cpu.record import ProgramRecord
+
+IMPORTED = time.time()
+PACKAGE = Path(__file__).parent.parent.parent
+ROOMS = "compiler", "runtime"
+KIND = ".program"
+Pairs = tuple[tuple[int, int], ...]
+MOST_BYTES = 1 << 26  # of arrays that passes computed: a program with more is compiled again
+
+
+@dataclass(frozen=True, eq=False)
+class KeptProgram:
+    """A program that was kept, and which turns of loops its function was traced to run again."""
+
+    record: ProgramRecord
+    program: Program
+    recomputed: Recomputed
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramPlace:
+    """Where the program of a graph is kept."""
+
+    graph: Graph
+    key: str
+
+    @classmethod
+    def of(
+        cls, graph: Graph, donated: Pairs, budget: int = 0, fitted: bool = False
+    ) -> ProgramPlace | None:
+        """None where it is not kept.
+
+        `fitted`: within the budget it may be the program of another trace of the function.
+        """
+        asked = active()
+        if asked.verify or asked.dump or (state := compiler_state()) is None:
+            return None
+        from ...runtime.native import objects  # brings LLVM
+
+        content = graph_hash(graph) if objects.folder() is not None else None
+        if content is None:
+            return None
+        limit = [budget, fitted, thread_number()] if budget else []
+        whole = [content, repr(donated), repr(limit), state, objects.target_key(), *machine()]
+        return cls(graph, hashlib.sha256("\n".join(whole).encode()).hexdigest())
+
+    def kept(self) -> KeptProgram | None:
+        """The program, if it is whole and its machine code is there."""
+        from ...runtime.native import objects
+
+        data = objects.read(self.key + KIND)
+        found = None if data is None else program_of(data, self.graph)
+        if found is not None:
+            objects.use(self.key + KIND)
+        return found
+
+    def keep(self, recomputed: Recomputed, record: ProgramRecord) -> None:
+        """Keeps the program of a trace, if it can be, silently."""
+        from ...runtime.native import objects
+
+        if compiler_state() is not None and (data := content_of(record, self.graph, recomputed)):
+            objects.sweep()
+            objects.write(self.key + KIND, data)
+
+
+@cache
+def machine() -> tuple[str, ...]:
+    """What passes read beside the graph: caches, and the libraries that compute constants."""
+    from ..codegen.target import host
+
+    return repr(host()), np.__version__, sys.version
+
+
+def thread_number() -> int:
+    from ...runtime.cpu.executor import thread_count
+
+    return thread_count()
+
+
+def compiler_state() -> str | None:
+    """A hash of the package's sources as they were imported; None where that is not known."""
+    whole = hashlib.sha256()
+    try:
+        for path, facts in source_files(PACKAGE / room for room in ROOMS):
+            if max(facts.st_mtime, facts.st_ctime) > IMPORTED:
+                return None
+            of = path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+            whole.update(repr(of).encode())
+    except OSError:
+        return None
+    return whole.hexdigest()
+
+
+def source_files(folders: Iterable[Path]) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file of Python in folders, in order. Errors: OSError."""
+    stack = sorted(map(str, folders), reverse=True)
+    while stack:
+        path = stack.pop()
+        with os.scandir(path) as entries:
+            for entry in sorted(entries, key=lambda e: e.name):
+                if entry.name.endswith(".py"):
+                    yield entry.path, entry.stat()
+                elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+                    stack.append(entry.path)
+
+
+# ---------------------------------------------------------------- files
+
+
+def content_of(
+    record: ProgramRecord, graph: Graph, recomputed: Recomputed
+) -> bytes | None:
+    """A program as a file has it; None where it has no text."""
+    from ...runtime.cpu.record import record_code
+
+    given = constants_of(graph) if record.constants else {}
+    made = {digest: a for digest, a in record.constants.items() if digest not in given}
+    code = record_code(record)
+    if code is None or sum(a.nbytes for a in made.values()) > MOST_BYTES:
+        return None
+    arrays = [[digest, a.dtype.name, list(a.shape)] for digest, a in made.items()]
+    head = json.dumps({"program": code, "arrays": arrays, "recomputed": list(recomputed)})
+    return b"\n".join([head.encode(), b"".join(a.tobytes() for a in made.values())])
+
+
+def program_of(data: bytes, graph: Graph) -> KeptProgram | None:
+    """The program of a file, loaded; None where it is of no use."""
+    from ...runtime.cpu.record import record_read
+    from ...runtime.native import objects
+
+    try:
+        line, _, rest = data.partition(b"\n")
+        head = json.loads(line)
+        arrays = constants_of(graph) if head["program"]["constants"] else {}
+        record = record_read(
+            head["program"], arrays | dict(arrays_behind(rest, head["arrays"])), ReadNodeReference
+        )
+        part, levels = head["recomputed"]
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        return None
+    addresses = objects.known_code(record.kernels)
+    if addresses is None:
+        return None
+    return KeptProgram(record, record.program(addresses), Recomputed(part, levels))
+
+
+def arrays_behind(data: bytes, kinds: list[Any]) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays that lie behind each other in bytes, by hash."""
+    start = 0
+    for digest, name, shape in kinds:
+        dtype, count = np.dtype(name), int(np.prod(shape, dtype=np.int64))
+        yield digest, np.frombuffer(data, dtype, count, start).reshape(shape)
+        start += count * dtype.itemsize

@@ -1,0 +1,42 @@
+"""A node by its NumPy reference, as a function of arrays that has a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir.graph import Graph
+from ..ir.lazy import lazy
+from ..ir.printing import print_graph
+from ..ir.text import constants_of, parse
+from .interpreter import interpret
+
+
+@dataclass(frozen=True, eq=False)
+class NodeReference:
+    """A graph of one node, by NumPy."""
+
+    graph: Graph
+
+    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        return interpret(self.graph, *arrays)
+
+    @lazy
+    def text(self) -> str | None:
+        """The graph's; None where that is not all of it."""
+        return None if constants_of(self.graph) else print_graph(self.graph)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadNodeReference:
+    """What has the `text` of a NodeReference, and reads it when it is first called."""
+
+    text: str
+
+    @lazy
+    def graph(self) -> Graph:
+        return parse(self.text)
+
+    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        return interpret(self.graph, *arrays)
