@@ -30,9 +30,11 @@ from .simd import (
     Splat,
     Vector,
     common_kind,
+    counted,
     mangled,
     shuffle,
     splat,
+    undefined,
     widen,
 )
 
@@ -163,10 +165,8 @@ def store_where(e: Emitter, p: Place, i: Any, v: Any, mask: NativeValue) -> None
 
 def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> LLVM:
     """i, i + stride, ... as a vector of i64."""
-    counts = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-    return e.builder.add(
-        splat(e, e.i64(i), lanes), e.builder.mul(splat(e, e.i64(stride), lanes), counts)
-    )
+    apart = e.builder.mul(splat(e, e.i64(stride), lanes), counted(lanes, I64))
+    return e.builder.add(splat(e, e.i64(i), lanes), apart)
 
 
 def lane_addresses(e: Emitter, p: Place, indices: LLVM) -> LLVM:
@@ -179,7 +179,7 @@ def lane_addresses(e: Emitter, p: Place, indices: LLVM) -> LLVM:
 def gather_lanes(e: Emitter, p: Place, indices: LLVM) -> NativeValue:
     """One scalar load a lane: as fast as gather instructions where those exist, or faster."""
     kind = Vector(p.kind.dtype, indices.type.count)
-    v = ir.Constant(memory_type(kind), ir.Undefined)
+    v = undefined(memory_type(kind))
     for k in range(kind.lanes):
         place = NativeValue(Integer(64), e.builder.extract_element(indices, ir.Constant(I32, k)))
         one = e.builder.load(element(e, p, place), align=p.kind.bytes)
@@ -293,7 +293,7 @@ def in_turns(
     LLVM takes longer vectors apart lane by lane.
     """
     x, y = (stored(e, p, given, lanes)[1] for given in (v, w))
-    inside = mask.llvm if mask else ir.Constant(ir.VectorType(ir.IntType(1), lanes), [1] * lanes)
+    inside = mask.llvm if mask else Splat(Vector("bool", lanes), 1)
     step = min(lanes, max(REGISTER // p.kind.bytes, 1))
     for k in range(0, lanes, step):
         turns = [n + side for n in range(k, k + step) for side in (0, lanes)]

@@ -17,7 +17,7 @@ import llvmlite.ir as ir
 
 from ....runtime.native.language import Emitter, NativeValue, Word
 from .memory import Pointer
-from .simd import DTYPES, LLVM, mangled
+from .simd import DTYPES, LLVM, counted, mangled, pattern, undefined
 
 I32, I64, VOID = ir.IntType(32), ir.IntType(64), ir.VoidType()
 
@@ -142,18 +142,18 @@ class Writer:
         return self.b.call(function, args)
 
     def shuffled(self, x: LLVM, y: LLVM, order: list[int]) -> LLVM:
-        return self.b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(order)), order))
+        return self.b.shuffle_vector(x, y, pattern(tuple(order)))
 
     def splat(self, x: LLVM) -> LLVM:
         """An element, or a number of lanes, in every lane."""
-        blank = ir.Constant(ir.VectorType(x.type, self.shape.lanes), ir.Undefined)
+        blank = undefined(ir.VectorType(x.type, self.shape.lanes))
         one = self.b.insert_element(blank, x, ir.Constant(I32, 0))
         return self.shuffled(one, blank, [0] * self.shape.lanes)
 
     def first(self, count: LLVM) -> LLVM:
         """The mask of lanes below `count`."""
-        index = ir.Constant(ir.VectorType(I32, self.shape.lanes), list(range(self.shape.lanes)))
-        return self.b.icmp_signed("<", index, self.splat(self.b.trunc(count, I32)))
+        limit = self.splat(self.b.trunc(count, I32))
+        return self.b.icmp_signed("<", counted(self.shape.lanes), limit)
 
     def multiply_add(self, x: LLVM, y: LLVM, z: LLVM) -> LLVM:
         if self.shape.floating:

@@ -125,29 +125,50 @@ def integer_range(kind: Vector) -> tuple[int, int]:
     return (-(1 << bits - 1), 1 << bits - 1) if kind.family == "signed" else (0, 1 << bits)
 
 
-class Splat(ir.Constant):
-    """A number in every lane, spelled once: naming all lanes is a quarter of the compile time."""
+class Spelled(ir.Constant):
+    """A vector by a text that is made once: naming all lanes anew is a third of emitting."""
 
-    def __init__(self, kind: Vector, x: int | float) -> None:
-        self.type, self.constant = kind.llvm, ir.Constant(DTYPES[kind.dtype].lane, x)
+    def __init__(self, of: ir.VectorType, text: str) -> None:
+        self.type, self.text, self.constant = of, text, ()  # no lanes, for who would look at each
 
     def get_reference(self) -> str:
-        return f"splat ({self.constant.type} {self.constant.get_reference()})"
+        return self.text
+
+
+def undefined(of: ir.VectorType) -> Spelled:
+    return Spelled(of, "undef")
+
+
+class Splat(Spelled):
+    """A number in every lane."""
+
+    def __init__(self, kind: Vector, x: int | float) -> None:
+        number = ir.Constant(DTYPES[kind.dtype].lane, x)
+        super().__init__(kind.llvm, f"splat ({number.type} {number.get_reference()})")
 
 
 @cache
-def pattern(lanes: tuple[int, ...]) -> ir.Constant:
-    return ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes))
+def pattern(lanes: tuple[int, ...], of: LLVM = I32) -> Spelled:
+    """Integers, lane by lane."""
+    kind = ir.VectorType(of, len(lanes))
+    if len(set(lanes)) == 1:
+        return Spelled(kind, f"splat ({of} {lanes[0]})")
+    return Spelled(kind, ir.Constant(kind, list(lanes)).get_reference())
+
+
+def counted(lanes: int, of: LLVM = I32) -> Spelled:
+    """0, 1, 2, ..."""
+    return pattern(tuple(range(lanes)), of)
 
 
 def shuffle(e: Emitter, x: LLVM, lanes: list[int], y: LLVM | None = None) -> LLVM:
-    other = ir.Constant(x.type, ir.Undefined) if y is None else y
+    other = undefined(x.type) if y is None else y
     return e.builder.shuffle_vector(x, other, pattern(tuple(lanes)))
 
 
 def splat(e: Emitter, x: LLVM, lanes: int) -> LLVM:
     """An LLVM scalar in every lane."""
-    blank = ir.Constant(ir.VectorType(x.type, lanes), ir.Undefined)
+    blank = undefined(ir.VectorType(x.type, lanes))
     return shuffle(e, e.builder.insert_element(blank, x, ir.Constant(I32, 0)), [0] * lanes)
 
 
@@ -323,7 +344,7 @@ def abs_(e: Emitter, x: Any) -> NativeValue:
 def invert(e: Emitter, x: Any) -> NativeValue:
     """~x: all bits of integers, the truth of bools."""
     kind, (v,) = widen_all(e, x)
-    return NativeValue(kind, e.builder.not_(v))
+    return NativeValue(kind, e.builder.xor(v, Splat(kind, -1)))
 
 
 def extremum(sign: str) -> Emission:
@@ -369,10 +390,8 @@ def select(e: Emitter, mask: Any, x: Any, y: Any) -> NativeValue:
 def first(e: Emitter, n: Any, lanes: int) -> NativeValue:
     """The mask `lane < n`; n may exceed the lanes."""
     limit = e.builder.trunc(e.i64(e.min(n, lanes)), I32)  # lanes of 32 bits: half the compares
-    steps = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
-    return NativeValue(
-        Vector("bool", lanes), e.builder.icmp_signed("<", steps, splat(e, limit, lanes))
-    )
+    inside = e.builder.icmp_signed("<", counted(lanes), splat(e, limit, lanes))
+    return NativeValue(Vector("bool", lanes), inside)
 
 
 def full(e: Emitter, value: Any, dtype: str, lanes: int) -> NativeValue:
@@ -385,12 +404,8 @@ def full(e: Emitter, value: Any, dtype: str, lanes: int) -> NativeValue:
 
 def iota(e: Emitter, start: Any, dtype: str, lanes: int) -> NativeValue:
     """start, start + 1, ..."""
-    steps = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-    return cast(
-        e,
-        NativeValue(Vector("i64", lanes), e.builder.add(splat(e, e.i64(start), lanes), steps)),
-        dtype,
-    )
+    at = e.builder.add(splat(e, e.i64(start), lanes), counted(lanes, I64))
+    return cast(e, NativeValue(Vector("i64", lanes), at), dtype)
 
 
 def widened(e: Emitter, x: Any, lanes: int) -> NativeValue:
