@@ -418,19 +418,16 @@ class Jitted(StandIn[P, R]):
     def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
         """Pairs of a donated input and an output of its type, in order."""
         pairs: list[tuple[int, int]] = []
+        free: dict[Type, list[int]] = {}  # outputs that none has taken, the first one last
+        for o, v in reversed([*enumerate(graph.outputs)]):
+            free.setdefault(v.type, []).append(o)
         start = 0
         for k, argument in enumerate(dynamic[0]):
             size = len(tree.leaves(argument))
             if k in self.donated:
                 for i in range(start, start + size):
-                    taken = {o for _, o in pairs}
-                    fits = (
-                        o
-                        for o, v in enumerate(graph.outputs)
-                        if o not in taken and v.type == graph.inputs[i].type
-                    )
-                    if (o := next(fits, None)) is not None:
-                        pairs.append((i, o))
+                    if fits := free.get(graph.inputs[i].type):
+                        pairs.append((i, fits.pop()))
             start += size
         return tuple(pairs)
 

@@ -6,7 +6,7 @@ import gc
 import weakref
 from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,22 @@ def test_donated_places_count_from_the_end_too() -> None:
     got = wl.jit(lambda x, y: x + y, donate_argnums=-1)(X, given)
     assert got is given
     np.testing.assert_array_equal(got, 2 * X)
+
+
+def test_many_donated_arrays_are_paired_by_looking_at_each_output_once() -> None:
+    looked: list[int] = []
+
+    class Outputs(tuple[Any, ...]):
+        def __iter__(self) -> Any:
+            looked.extend(range(len(self)))
+            return super().__iter__()
+
+    f = wl.jit(lambda xs: [x + x for x in xs], donate_argnums=0)
+    xs = [X[k % 2 :] for k in range(60)]
+    graph = f.compile(xs).traced.graph
+    counted = replace(graph, outputs=Outputs(graph.outputs))
+    assert f.donations(counted, ((xs,), {})) == tuple((k, k) for k in range(60))
+    assert len(looked) == 60
 
 
 # ---------------------------------------------------------------- results

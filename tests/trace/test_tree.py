@@ -26,6 +26,10 @@ class Layer:
         assert self.weight is not None, "rebuilding a tree runs no __post_init__"
 
 
+Wide, Wider = (
+    dataclasses.make_dataclass(name, [f"x{k}" for k in range(9)]) for name in ("Wide", "Wider")
+)
+
 TREES = [
     1,
     None,
@@ -36,6 +40,15 @@ TREES = [
     Point(1, {"z": 2}),
     Layer(1, [2, 3], 4),
     [Layer({"a": 1}, None), (None, 2), [[], 3]],
+    list(range(9)),
+    tuple(range(9)),
+    {f"w{k}": k for k in range(9)},
+    [Layer(k, [k]) for k in range(10)],
+    {k: (k, {"a": k}) for k in range(9)},
+    [*((k, k) for k in range(11)), [8, 8]],
+    [None] * 11,
+    Wide(*range(9)),
+    Wider(*([k] for k in range(9))),
 ]
 
 
@@ -53,6 +66,14 @@ def test_a_reader_reads_the_leaves_of_its_own_structure_only(example: Any) -> No
     if tree.structure(example).container is not None:
         others = [t for t in TREES if tree.structure(t) != tree.structure(example)]
         assert all(read(other) is None for other in others)
+
+
+def test_a_reader_of_many_equal_parts_is_as_long_as_one_of_few() -> None:
+    def length(count: int) -> int:
+        example = {"blocks": [Layer(k, {"a": k}) for k in range(count)], "rest": [0] * count}
+        return len(tree.reader(tree.structure(example)).__code__.co_code)
+
+    assert length(1000) == length(20)
 
 
 def test_leaves_of_a_dict_come_in_the_order_of_sorted_keys() -> None:
