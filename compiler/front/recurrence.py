@@ -10,7 +10,6 @@ from .. import ops
 from ..ir.types import HALVES
 from ..trace.operands import alike, axis_of, broadcasted, common_shape, inexact, new, wrong
 from ..trace.tracer import Tracer
-from .lax.control_flow import associative_scan
 from .lax.lax import eager
 from .numpy import shapes
 
@@ -32,11 +31,11 @@ def linear_recurrence(
     a and b broadcast together, start to what is left of them without the axis; with `reverse` the
     recurrence begins at the end. It is one pass over a and b, in order, that computes them as it
     reads them; its derivatives of any order are recurrences the other way, which keep a and h.
-    `parallel` takes an associative scan in its place: equal up to rounding and 2 log2(n) operations
-    deep, but several times as slow where cores are few, of a program that grows with the length.
-    Halves are combined in f32.
+    `parallel` is accepted and changes nothing: an associative scan of this is this pass. Halves are
+    combined in f32.
     Source: Martin and Cundy, Parallelizing linear recurrent neural nets over sequence length, 2018.
     """
+    del parallel
     a, b = alike(inexact(a), inexact(b), *([] if start is None else [inexact(start)]))[:2]
     shape, given = common_shape("linear_recurrence", a.shape, b.shape), a.dtype
     k = axis_of("linear_recurrence", axis, len(shape))
@@ -45,16 +44,8 @@ def linear_recurrence(
         a, b = a.astype(np.float32), b.astype(np.float32)
     if start is not None and shape[k]:
         b = b + _first(a, start, k, reverse)
-    if parallel:
-        found = associative_scan(_after, (a, b), reverse, axis=k)[1]
-    else:
-        found = new(ops.linear_recurrence(a.value, b.value, k, bool(reverse)), a.weak and b.weak)
+    found = new(ops.linear_recurrence(a.value, b.value, k, bool(reverse)), a.weak and b.weak)
     return found.astype(given) if found.dtype != given else found
-
-
-def _after(x: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, Any]:
-    """h -> a h + b of y after that of x."""
-    return y[0] * x[0], y[0] * x[1] + y[1]
 
 
 def _first(a: Tracer, start: Any, k: int, reverse: bool) -> Any:

@@ -24,6 +24,7 @@ from .gather import *
 from .guard import *
 from .incomplete import *
 from .linalg import *
+from .nested.associative_scan import AssociativeScan as AssociativeScan
 from .nested.scan import Scan as Scan
 from .nested.switch import Switch as Switch
 from .nested.while_loop import While as While

@@ -101,9 +101,26 @@ def test_recurrences_of_every_length(length: int, width: int) -> None:
     shape = (length, width) if width else (length,)
     a, b = np.random.default_rng(length).normal(size=(2, *shape)).astype(np.float32) / 2
 
+    def combine(p: Any, q: Any) -> Any:
+        return p[0] * q[0], p[1] * q[0] + q[1]
+
+    def prefixes(a: Any, b: Any) -> Any:
+        """By a tree: pairs are combined and scanned; the others are one combination away."""
+        n = len(a)
+        if n < 2:
+            return a, b
+        odd = prefixes(*combine((a[0 : n - 1 : 2], b[0 : n - 1 : 2]), (a[1::2], b[1::2])))
+        before = [x[: (n - 1) // 2] for x in odd]
+        even = combine(before, (a[2::2], b[2::2])) if n > 2 else before
+        found = []
+        for first, e, o in zip((a, b), even, odd, strict=True):
+            e = np.concatenate([first[:1], e])
+            pairs = np.stack([e[: len(o)], o], 1).reshape(2 * len(o), *o.shape[1:])
+            found.append(np.concatenate([pairs, e[len(o) :]]))
+        return found
+
     def recurrence(a: Any, b: Any) -> Any:
-        combine = lambda p, q: (p[0] * q[0], p[1] * q[0] + q[1])  # noqa: E731
-        return wl.lax.associative_scan(combine, (a, b))[1]
+        return prefixes(a, b)[1]
 
     want = np.zeros(shape[1:])
     for found, factor, term in zip(wl.jit(recurrence)(a, b), a, b, strict=True):

@@ -426,6 +426,21 @@ def factor(m: Maker, x: Value, n: int) -> Value:
     return m.within(x, -1 if x.dtype not in UNSIGNED else 0, 1)
 
 
+def associative(m: Maker, name: str) -> Value:
+    """The prefixes of affine maps of factors up to 1, or of sums beside a least one."""
+    x = m.any_value((*INTEGERS, *WIDE), least=1)
+    n, of = x.shape[0], Type(x.dtype, x.shape[1:])
+    a, b, c, d = inputs = [Value(of) for _ in range(4)]
+    shorter = m.chance(0.5)
+    left = ops.minimum(a, c) if shorter else ops.mul(a, c)
+    body = Graph.of("compose", inputs, (left, ops.add(ops.mul(c, b) if not shorter else b, d)))
+    op = ops.AssociativeScan(body, 0, m.chance(0.5))
+    _, y = apply_all(op, factor(m, x, n), x)
+    low, high = m.bounds[x]
+    most = max(abs(low), abs(high)) * max(n, 1)
+    return m.note(y, (0 if x.dtype in UNSIGNED else -most, most))
+
+
 def repeated(op: Op, n: int, *given: Range) -> Range:
     """Bounds of what combines `n` values in order, by the ends of its operands."""
     columns = np.array(list(itertools.product(*given)), np.float64).T
@@ -1041,6 +1056,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "scatter": scatter,
     "random_bits": random_bits,
     "threefry": threefry,
+    "associative_scan": associative,
     **dict.fromkeys(SCANS, scan),
     **dict.fromkeys(WHILES, while_loop),
     "equivalent": equivalent,

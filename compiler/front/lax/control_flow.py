@@ -29,7 +29,6 @@ from ...settings import active as active_settings
 from ...trace import tree
 from ...trace.operands import (
     NARROW,
-    axis_of,
     casted,
     common,
     is_weak,
@@ -43,7 +42,6 @@ from ...trace.standing import name_of
 from ...trace.trace import aval, call, note_effects, trace_tree
 from ...trace.tracer import FUNCTIONS, Tracer, active, current
 from ..functions.vmap import vmap
-from ..numpy import shapes
 
 Function = Callable[..., Any]
 C = TypeVar("C")
@@ -436,95 +434,6 @@ def branched(name: str, index: Value, functions: Sequence[Function], operands: A
     note_effects(found)
     made = [new(v, weak) for v, (_, weak) in zip(found, wanted, strict=False)]
     return tree.unflatten(results, made)
-
-
-# ---------------------------------------------------------------- associative scans
-
-
-@explained
-def associative_scan(
-    fn: Callable[[Any, Any], Any], elems: R, reverse: bool = False, axis: int = 0
-) -> R:
-    """ys[i] = fn(...fn(fn(x[0], x[1]), x[2])..., x[i]) along `axis` of every leaf, in log depth.
-
-    `fn` is associative: it combines two trees of many elements at once. With `reverse` the scan
-    begins at the end. Cost: about 2 n applications, in 2 log2(n) calls of `fn`.
-    Source: Blelloch, Prefix sums and their applications, 1990.
-    Example:
-    >>> associative_scan(np.multiply, np.array([1, 2, 3, 4]))
-    array([ 1,  2,  6, 24])
-    """
-    return here(lambda elems: _associative(fn, elems, reverse, axis), "associative_scan", elems)
-
-
-def _associative(fn: Function, elems: Any, reverse: bool, axis: int) -> Any:
-    leaves, structure = tree.flatten(elems)
-    if not leaves:
-        raise wrong("associative_scan: one array or more is required, got none")
-    arrays = [tracer(x) for x in leaves]
-    axes = [axis_of("associative_scan", axis, x.ndim) for x in arrays]
-    sizes = {x.shape[a] for x, a in zip(arrays, axes, strict=True)}
-    if len(sizes) > 1:
-        types = " and ".join(str(x.type) for x in arrays)
-        raise wrong(f"associative_scan: one size along axis {axis} is required, got {types}")
-    moved = [shapes.moveaxis(x, a, 0) for x, a in zip(arrays, axes, strict=True)]
-    moved = [x[::-1] for x in moved] if reverse else moved
-
-    def combined(xs: list[Tracer], ys: list[Tracer]) -> list[Tracer]:
-        found, got = tree.flatten(
-            fn(
-                tree.unflatten(
-                    structure, [shapes.moveaxis(x, 0, a) for x, a in zip(xs, axes, strict=True)]
-                ),
-                tree.unflatten(
-                    structure, [shapes.moveaxis(y, 0, a) for y, a in zip(ys, axes, strict=True)]
-                ),
-            )
-        )
-        if got != structure:
-            raise wrong(
-                "associative_scan: fn must return what it is given, "
-                + tree.difference(structure, got)
-            )
-        for x, y, path in zip(xs, found, tree.paths(structure), strict=True):
-            back = aval(y)[0]
-            if back.dtype != x.type.dtype or back.size != x.type.size:
-                raise wrong(
-                    f"associative_scan: fn must keep the type of its operands, "
-                    f"{x.type}{path}, got {back}"
-                )
-        return [shapes.moveaxis(y, a, 0) for y, a in zip(found, axes, strict=True)]
-
-    made = prefixes(combined, moved)
-    made = [x[::-1] for x in made] if reverse else made
-    return tree.unflatten(
-        structure, [shapes.moveaxis(x, 0, a) for x, a in zip(made, axes, strict=True)]
-    )
-
-
-def prefixes(
-    combined: Callable[[list[Tracer], list[Tracer]], list[Tracer]], xs: list[Tracer]
-) -> list[Tracer]:
-    """Pairs are combined and scanned; what lies between them is one combination away."""
-    n = xs[0].shape[0]
-    if n < 2:
-        return xs
-    odd = prefixes(combined, combined([x[0 : n - 1 : 2] for x in xs], [x[1::2] for x in xs]))
-    if n < 3:
-        even = [x[:1] for x in xs]
-    else:
-        before = [x[: (n - 1) // 2] for x in odd]
-        between = combined(before, [x[2::2] for x in xs])
-        even = [shapes.concatenate([x[:1], y]) for x, y in zip(xs, between, strict=True)]
-    return [interleaved(e, o) for e, o in zip(even, odd, strict=True)]
-
-
-def interleaved(even: Tracer, odd: Tracer) -> Tracer:
-    """even[0], odd[0], even[1], ..., where even may have one more."""
-    n = odd.shape[0]
-    pairs = shapes.stack([even[:n], odd], axis=1)
-    found = shapes.reshape(pairs, (2 * n, *odd.shape[1:]))
-    return found if even.shape[0] == n else shapes.concatenate([found, even[n:]])
 
 
 # ---------------------------------------------------------------- bodies

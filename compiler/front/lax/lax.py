@@ -35,7 +35,8 @@ from ...trace.tracer import Tracer, current
 from ..numpy import elementwise
 from ..numpy.indexing import index_value
 from ..numpy.selection import from_front
-from .control_flow import associative_scan, cond, fori_loop, map, scan, switch, while_loop
+from .associative import associative_scan
+from .control_flow import cond, fori_loop, map, scan, switch, while_loop
 
 __all__ = [
     "Precision",

@@ -1,4 +1,4 @@
-"""Linear recurrences: in turn and by an associative scan, against a loop in NumPy."""
+"""Linear recurrences against a loop in NumPy."""
 
 from __future__ import annotations
 
