@@ -14,48 +14,27 @@ Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from ..ir.errors import CompilerError
 from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Op, Value
 from ..ir.source import source, sourced
 from ..kernel.elimination import Elimination
-from ..kernel.index import CannotFuse
 from ..ops.contract import DotGeneral
-from ..ops.cumulative import Cumulative
 from ..ops.family import Reduce
-from ..ops.gather import Scatter
-from ..ops.nested.bodies import Control
-from ..ops.order import SearchSorted, Sort
 from ..ops.view import Interleave, Permute, Reshape, inverse
-from .alike import Alike, Made
-from .chunks import chunked
 from .edges import Waits, edges
-from .emission import (
-    AnyWork,
-    BodyWork,
-    Domain,
-    HostWork,
-    Work,
-    clustered,
-    eliminable,
-    emit,
-    emit_elimination,
-    emit_order,
-    emit_prefix,
-    emit_product,
-    emit_scatter,
-    squeezed,
-)
+from .emission import AnyWork, Domain, eliminable, squeezed
 from .groups import Group, Groups, common_domain
+from .kernels import Kernels, Known, Unread, UnreadableRoots, unrelated
 from .roots import Roots
 from .saved import Change, Savings
 from .waves import Pairs, Schedule
 
-T = TypeVar("T")
+Kinds = frozenset[type]
+"""Of kernels, those that a target has."""
 
 
 def program_order(value: Value) -> tuple[int, int]:
@@ -70,18 +49,6 @@ SMALL = 4096
 """Elements that one point may do alone."""
 
 
-Kinds = frozenset[type]
-"""Of kernels, those that a target has."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What was found before: the works of bodies, by what may share memory there, and of groups."""
-
-    bodies: dict[tuple[Graph, Pairs], Schedule] = field(default_factory=dict)
-    groups: Alike = field(default_factory=Alike)
-
-
 def fuse(
     graph: Graph, donated: Pairs = (), kinds: Kinds | None = None, known: Known | None = None
 ) -> Schedule:
@@ -89,29 +56,22 @@ def fuse(
     known = Known() if known is None else known
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
-    forced = {v for values in waits.values() for v in values}
     small = kinds is None or Elimination in kinds
     host = {n for n in graph.nodes if on_the_host(n.op) and not (small and eliminable(n))}
-    told: set[Node] = set()  # roots of which one operand was forced
+    forced = {v for values in waits.values() for v in values}
+    mending = Mending(Roots(graph, forced, host), forced)
+
+    def body(graph: Graph, carried: Pairs) -> Schedule:
+        return fuse(graph, carried, kinds, known)
+
     while True:
+        fusion = Fusion(mending.roots, waits, Kernels(mending.roots, known, body))
         try:
-            fusion = Fusion(graph, Roots(graph, forced, host), waits, kinds, known)
             waves = tuple((work,) for work in fusion.works())
+        except UnreadableRoots as unread:
+            mending.mend(unread.every, fusion)
+        else:
             return Schedule(graph, waves, donated, saved=tuple(fusion.saved))
-        except UnreadableRoots as failed:
-            before = frozenset(forced)
-            for nodes, value in failed.apart():
-                root = nodes[-1]
-                read = {a for n in nodes for a in n.args}
-                if value is not None and root not in told:
-                    told.add(root)
-                    read = {value}
-                wanted = {a for a in read if a.node and not a.node.op.constant}
-                if wanted <= before:
-                    if root in host:
-                        raise CompilerError(f"fuse: no kernel for {root!r}", str(graph)) from None
-                    host.add(root)
-                forced |= wanted
 
 
 def on_the_host(op: Op) -> bool:
@@ -119,25 +79,39 @@ def on_the_host(op: Op) -> bool:
     return op.outside or op.hosted or (has_effect(op) and not op.controls)
 
 
-class UnreadableRoots(Exception):
-    """Roots can't be emitted: what they read must be in memory.
+@dataclass
+class Mending:
+    """What is put into memory beside what `roots` are of themselves, so that they can be read."""
 
-    Of each `every` has all that it computes, the root last, and the value that is one too many, if
-    that is known.
-    """
+    roots: Roots
+    forced: set[Value]
+    told: set[Node] = field(default_factory=set)  # roots of which one operand was forced
 
-    def __init__(self, every: list[tuple[tuple[Node, ...], Value | None]]) -> None:
-        super().__init__(", ".join(repr(nodes[-1]) for nodes, _ in every))
-        self.every = every
+    def mend(self, every: list[Unread], fusion: Fusion) -> None:
+        """Until all roots can be read that could not, and those around them, each for itself."""
+        while every:
+            again, host = {nodes[-1] for nodes, _ in every}, set(self.roots.host)
+            for nodes, value in unrelated(every):
+                again |= self.roots.force(self.needed(nodes, value, host))
+            if host != self.roots.host:
+                self.roots = Roots(self.roots.graph, self.forced, host)
+                return
+            every = [u for n in sorted(again, key=lambda n: n.serial) for u in fusion.unread(n)]
 
-    def apart(self) -> Iterator[tuple[tuple[Node, ...], Value | None]]:
-        """Those that have nothing to do with one before, which may be all that is wrong."""
-        seen: set[Node] = set()
-        for nodes, value in self.every:
-            near = {*nodes, *(a.node for n in nodes for a in n.args if a.node)}
-            if seen.isdisjoint(near):
-                yield nodes, value
-            seen |= near
+    def needed(self, nodes: tuple[Node, ...], value: Value | None, host: set[Node]) -> set[Value]:
+        """What the last of `nodes` must find in memory; if that is there, it is the host's."""
+        root = nodes[-1]
+        read = {a for n in nodes for a in n.args}
+        if value is not None and root not in self.told:
+            self.told.add(root)
+            read = {value}
+        needed = {a for a in read if a.node and not a.node.op.constant}
+        if needed <= self.forced:
+            if root in host:
+                raise CompilerError(f"fuse: no kernel for {root!r}", str(self.roots.graph))
+            host.add(root)
+        self.forced |= needed
+        return needed
 
 
 def distinct_outputs(graph: Graph) -> Graph:
@@ -158,11 +132,9 @@ def distinct_outputs(graph: Graph) -> Graph:
 class Fusion:
     """The state of one attempt."""
 
-    def __init__(
-        self, graph: Graph, roots: Roots, waits: Waits, kinds: Kinds | None, known: Known
-    ) -> None:
-        self.outputs, self.roots, self.waits = frozenset(graph.outputs), roots, waits
-        self.kinds, self.known = kinds, known
+    def __init__(self, roots: Roots, waits: Waits, kernels: Kernels) -> None:
+        self.outputs, self.roots, self.waits = frozenset(roots.graph.outputs), roots, waits
+        self.kernels = kernels
         self.saved: list[Change] = []
         self.groups = Groups(map(self.single, roots.nodes))
 
@@ -192,16 +164,27 @@ class Fusion:
         self.merge(lambda g: g.leading)
         self.save()
         works: list[AnyWork] = []
-        failed: list[tuple[tuple[Node, ...], Value | None]] = []
+        unread: list[Unread] = []
         for group in self.groups.ordered():
             waits = tuple(sorted(group.waits, key=program_order))
             try:
-                works += (replace(work, waits=waits) for work in self.emitted(group))
+                emitted = self.kernels.works(group, self.wanted(group, (group,)))
+                works += (replace(work, waits=waits) for work in emitted)
             except UnreadableRoots as one:
-                failed += one.every
-        if failed:
-            raise UnreadableRoots(failed)
+                unread += one.every
+        if unread:
+            raise UnreadableRoots(unread)
         return tuple(works)
+
+    def unread(self, root: Node) -> list[Unread]:
+        """What is unread of a root by itself."""
+        if not self.roots.is_root(root):
+            return []
+        try:
+            self.kernels.works(self.single(root), frozenset(root.values))
+        except UnreadableRoots as one:
+            return one.every
+        return []
 
     # ---- merging
 
@@ -252,7 +235,7 @@ class Fusion:
             return None
         if not group.waits.isdisjoint(group.values):
             return None
-        if not self.fits(group, parts):
+        if not self.kernels.fits(group, self.wanted(group, parts)):
             return None
         self.groups.replace(group, parts)
         return group
@@ -350,86 +333,12 @@ class Fusion:
         new[change.group] = replace(change.group, reads=change.reads, size=change.size)
         for old, group in new.items():
             self.groups.replace(group, (old,))
-        if all(self.fits(group, (group,)) for group in new.values()):
+        if all(self.kernels.fits(g, self.wanted(g, (g,))) for g in new.values()):
             return True
         for old, group in new.items():
             self.groups.replace(old, (group,))
         return False
 
-    # ---- results
-
     def wanted(self, group: Group, parts: tuple[Group, ...]) -> set[Value]:
         """The values of `group`, made of `parts`, that must be stored."""
         return self.groups.read_outside(group, parts) | self.outputs.intersection(group.values)
-
-    def emitted(self, group: Group) -> tuple[AnyWork, ...]:
-        root = group.roots[-1]
-        if all(v.type.size == 0 for v in group.values) and not has_effect(root.op):
-            return ()
-        if root in self.roots.host:
-            return (HostWork.of(root),)
-        if root.op.hosted:
-            return (emit_elimination(root),)
-        if isinstance(root.op, Control):
-            bodies = tuple(map(self.body, root.op.graphs, root.op.carried))
-            return (BodyWork.of(root, bodies, self.roots.read_by(root)),)
-        try:
-            if isinstance(root.op, Scatter):
-                works = emit_scatter(root, self.roots.stored)
-                return tuple(part for work in works for part in chunked(work))
-            if isinstance(root.op, Cumulative):
-                return (emit_prefix(root, self.roots.stored),)
-            if isinstance(root.op, (Sort, SearchSorted)):
-                return (emit_order(root, self.wanted(group, (group,))),)
-        except CannotFuse as unread:
-            raise self.unreadable(group, unread.value) from None
-        made = self.kernels(group)
-        if not made.works:
-            raise self.unreadable(group, made.missing)
-        return made.works
-
-    def unreadable(self, group: Group, value: Value | None) -> UnreadableRoots:
-        found = (m for n in group.roots for m in self.roots.computed_by(n))
-        return UnreadableRoots([(tuple(found), value)])
-
-    def body(self, graph: Graph, carried: Pairs) -> Schedule:
-        """The works of a body: the same for equal ones."""
-        bodies, key = self.known.bodies, (graph, carried)
-        if key not in bodies:
-            bodies[key] = fuse(graph, carried, self.kinds, self.known)
-        return bodies[key]
-
-    def fits(self, group: Group, parts: tuple[Group, ...]) -> bool:
-        """Whether `group`, made of `parts`, is a kernel."""
-        wanted, known = self.wanted(group, parts), self.known.groups
-        content, _ = known.content(group, wanted)
-        if content not in known.fits:
-            try:
-                self.emit(group, wanted, clustered)
-            except CannotFuse:
-                known.fits[content] = False
-            else:
-                known.fits[content] = True
-        return known.fits[content]
-
-    def kernels(self, group: Group) -> Made:
-        """The works of a group."""
-        wanted, known = self.wanted(group, (group,)), self.known.groups
-        content, values = known.content(group, wanted)
-        if content in known.works:
-            return known.works[content].of(values)
-        try:
-            made = Made(values, chunked(self.emit(group, wanted, emit)))
-        except CannotFuse as unread:
-            made = Made(values, missing=unread.value)
-        known.works[content] = made
-        return made
-
-    def emit(self, group: Group, wanted: Set[Value], cluster: Callable[..., T]) -> Work | T:
-        """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""
-        name, nodes, domain = group.title, group.nodes, group.domain
-        if group.product is not None:
-            return emit_product(
-                name, group.product, nodes, domain, group.reads, wanted, group.order
-            )
-        return cluster(name, nodes, domain, group.reads, wanted)

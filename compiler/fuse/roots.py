@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence, Set
+from heapq import heapify, heappop, heappush
 
 from ..ir.graph import Graph, Node, Value
 from ..ir.types import ALIGNMENT
@@ -46,11 +47,16 @@ class Roots:
         self.graph, self.host = graph, host
         constants = (v for n in graph.nodes if n.op.constant for v in n.values)
         self.memory = {*graph.inputs, *constants}
+        self.users = graph.users()
         self.depth = self.depths()
         self.running = self.running_sums()
         self.required = {*graph.outputs, *forced, *self.operands(), *self.running}
-        self.nodes = self.root_nodes()
-        self.stored = self.memory | {v for n in self.nodes for v in n.values}
+        self.readers = readers_of_views(graph, self.users)
+        self.weight = dict.fromkeys(self.memory, 0)  # multiply-adds since the last value in memory
+        self.length = dict(self.weight)  # and nodes
+        self.stored = set(self.memory)
+        for n in graph.nodes:
+            self.decide(n)
 
     def depths(self) -> dict[Value, int]:
         """How many nodes that no kernel of several computes one needs, one after the other."""
@@ -67,7 +73,7 @@ class Roots:
         Of these the last one is large, or made of what is: as with gradients of a weight that
         is used often. A product that is read for that alone has the sum written in its place.
         """
-        users, depth = self.graph.users(), self.depth
+        users, depth = self.users, self.depth
 
         def large(v: Value) -> bool:
             while v.node is not None and isinstance(v.node.op, Permute | Reshape | Reduce):
@@ -91,7 +97,7 @@ class Roots:
     def operands(self) -> set[Value]:
         """Values that their readers can read from memory only."""
         out: set[Value] = set()
-        users = self.graph.users()
+        users = self.users
         for n in self.graph.nodes:
             if isinstance(n.op, DotGeneral):
                 out |= set(map(product_operand, n.args, n.op.contracting))
@@ -137,27 +143,69 @@ class Roots:
                 found = v, at
         return found
 
-    def root_nodes(self) -> list[Node]:
-        users = self.graph.users()
-        roots: list[Node] = []
-        weight = dict.fromkeys(self.memory, 0)  # multiply-adds since the last value in memory
-        length = dict(weight)  # and nodes
-        for n in self.graph.nodes:
-            if n.op.constant:
+    @property
+    def nodes(self) -> list[Node]:
+        """The roots, in order."""
+        return list(filter(self.is_root, self.graph.nodes))
+
+    def decide(self, n: Node) -> bool:
+        """Notes whether a node is a root, by what its operands are; whether anything is new."""
+        if n.op.constant:
+            return False
+        w = sum(self.weight[a] for a in n.args)
+        d = 1 + max((self.length[a] for a in n.args), default=0)
+        root = not self.fusible(n) or isinstance(n.op, Reduce | Interleave) or d > CHAIN
+        if isinstance(n.op, Elementwise):
+            w += n.op.weight
+            readers = self.readers.get(n.out, ())
+            repeated = len(readers) > 1 or any(repeats(u, self.users) for u in readers)
+            root |= w > CHEAP and repeated
+        root |= not self.required.isdisjoint(n.values)
+        w, d = (0, 0) if root else (w, d)
+        first = n.values[0]
+        same = self.is_root(n) == root
+        same &= self.weight.get(first) == w and self.length.get(first) == d
+        self.weight |= dict.fromkeys(n.values, w)
+        self.length |= dict.fromkeys(n.values, d)
+        if root:
+            self.stored.update(n.values)
+        else:
+            self.stored.difference_update(n.values)
+        return not same
+
+    def force(self, values: Set[Value]) -> set[Node]:
+        """Puts values into memory too; the roots whose kernels change."""
+        self.required |= values
+        waiting = [(v.node.serial, v.node) for v in values if v.node]
+        heapify(waiting)
+        changed: set[Node] = set()
+        last = None
+        while waiting:
+            _, n = heappop(waiting)
+            if n is last:
                 continue
-            w = sum(weight[a] for a in n.args)
-            d = 1 + max((length[a] for a in n.args), default=0)
-            root = not self.fusible(n) or isinstance(n.op, Reduce | Interleave) or d > CHAIN
-            if isinstance(n.op, Elementwise):
-                w += n.op.weight
-                readers = readers_of(n.out, users)
-                root |= w > CHEAP and (len(readers) > 1 or any(repeats(u, users) for u in readers))
-            root |= not self.required.isdisjoint(n.values)
-            if root:
-                roots.append(n)
-            weight |= dict.fromkeys(n.values, 0 if root else w)
-            length |= dict.fromkeys(n.values, 0 if root else d)
-        return roots
+            last, before = n, self.is_root(n)
+            if self.decide(n):
+                for u in dict.fromkeys(u for v in n.values for u in self.users[v]):
+                    heappush(waiting, (u.serial, u))
+            if self.is_root(n) != before:
+                changed.add(n)
+        return self.computing(changed)
+
+    def computing(self, nodes: Set[Node]) -> set[Node]:
+        """The roots among `nodes`, and those whose kernels read or compute them."""
+        seen: set[Node] = set()
+        stack = list(nodes)
+        while stack:
+            n = stack.pop()
+            if n not in seen:
+                seen.add(n)
+                if n in nodes or not self.is_root(n):
+                    stack += (u for v in n.values for u in self.users[v])
+        return {n for n in seen if self.is_root(n)}
+
+    def is_root(self, node: Node) -> bool:
+        return not node.op.constant and node.values[0] in self.stored
 
     def fusible(self, node: Node) -> bool:
         """Whether a kernel of several nodes can compute the node."""
@@ -175,30 +223,47 @@ class Roots:
         return tuple(reversed(seen))
 
 
-def readers_of(value: Value, users: Mapping[Value, Sequence[Node]]) -> set[Node]:
-    """The nodes that read a value: those of a view of it, where it has several."""
-    found: set[Node] = set()
-    for u in users[value]:
-        behind = readers_of(u.out, users) if u.op.costless else set[Node]()
-        found |= behind if len(behind) > 1 else {u}
+def readers_of_views(
+    graph: Graph, users: Mapping[Value, Sequence[Node]]
+) -> dict[Value, tuple[Node, ...]]:
+    """The nodes that read each value: those of a view of it, where it has several.
+
+    Of more than two, two.
+    """
+    found: dict[Value, tuple[Node, ...]] = {}
+    for n in reversed(graph.nodes):
+        for v in n.values:
+            read: dict[Node, None] = {}
+            for u in users[v]:
+                behind = found[u.out] if u.op.costless else ()
+                read |= dict.fromkeys(behind if len(behind) > 1 else (u,))
+            found[v] = tuple(read)[:2]
     return found
 
 
 def repeats(node: Node, users: Mapping[Value, Sequence[Node]]) -> bool:
-    """Whether a view repeats its operand along an axis outside of a loop over one of its own.
+    """Whether a view repeats its operand along an axis outside of a loop over one of its own."""
+    stack = [node]
+    while stack:
+        n = stack.pop()
+        if isinstance(n.op, Permute | Reshape):
+            stack += users[n.out]
+        elif isinstance(n.op, Broadcast) and repeats_outside(n, n.op, users):
+            return True
+    return False
+
+
+def repeats_outside(node: Node, op: Broadcast, users: Mapping[Value, Sequence[Node]]) -> bool:
+    """Whether a broadcast does.
 
     Axes that a reader reduces over are inside of all others; else the last one is.
     """
-    if isinstance(node.op, Permute | Reshape):
-        return any(repeats(u, users) for u in users[node.out])
-    if not isinstance(node.op, Broadcast):
-        return False
-    long = [d for d, n in enumerate(node.op.shape) if n > 1]
-    new = {d for d in long if d in node.op.axes}
+    long = [d for d, n in enumerate(op.shape) if n > 1]
+    new = {d for d in long if d in op.axes}
     own = [d for d in long if d not in new]
     readers = [r for u in users[node.out] for r in (u, *(x for v in u.values for x in users[v]))]
     for r in readers:
-        if isinstance(r.op, Reduce) and r.args[0].shape == node.op.shape:
+        if isinstance(r.op, Reduce) and r.args[0].shape == op.shape:
             inside = set(r.op.axes)
             if not new <= inside and not inside.isdisjoint(own):
                 return True

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 import wonderland as wl
-from wonderland.compiler.fuse.fuse import Known, fuse
+from wonderland.compiler.fuse.fuse import Fusion, fuse
+from wonderland.compiler.fuse.kernels import Known
+from wonderland.compiler.fuse.roots import Roots
 from wonderland.compiler.fuse.work import Work
 from wonderland.compiler.ir.graph import Graph
 from wonderland.compiler.pipeline import optimised
@@ -57,3 +60,56 @@ def test_groups_are_alike_only_where_they_read_alike() -> None:
     assert len(known.groups.works) == 3
     for one, two in zip(wl.jit(products)(a, b), products(a, b), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-6)
+
+
+def scan(length: int) -> Graph:
+    """Products so far, by halves: pieces are put between each other, which some readers cannot."""
+
+    def both(one: Any, two: Any) -> Any:
+        return one[0] * two[0], one[1] * two[0] + two[1]
+
+    def so_far(x: Any) -> Any:
+        if len(x[0]) == 1:
+            return x
+        even, odd = [v[::2] for v in x], [v[1::2] for v in x]
+        odd = so_far(both(even, odd))
+        even = both([v[:-1] for v in odd], [v[1:] for v in even])
+        pairs = zip(x, even, odd, strict=True)
+        return [np.stack([np.concatenate([v[:1], e]), o], 1).reshape(v.shape) for v, e, o in pairs]
+
+    a = np.ones((length, 3), F32)
+    return ready(lambda a, b: so_far((a, b))[1], a, a)
+
+
+def test_what_cannot_be_read_is_mended_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups are found anew once or twice, for any depth of values that must be in memory."""
+    attempts: list[Roots] = []
+    init = Fusion.__init__
+
+    def counted(self: Fusion, roots: Roots, *args: Any) -> None:
+        attempts.append(roots)
+        init(self, roots, *args)
+
+    monkeypatch.setattr(Fusion, "__init__", counted)
+    graph = scan(128)
+    known = Known()
+    schedule = fuse(graph, known=known)
+    assert 2 <= len(attempts) <= 3
+    assert len(known.groups.fits) <= 4 * len(schedule.waves)
+
+
+def test_roots_that_are_forced_one_by_one_are_those_forced_at_once() -> None:
+    for graph in (scan(32), layers(3)):
+        values = [v for n in graph.nodes for v in n.values]
+        rng = np.random.default_rng(0)
+        forced = {values[k] for k in rng.choice(len(values), 12, replace=False)}
+        grown, once = Roots(graph, set(), set()), Roots(graph, forced, set())
+        for v in sorted(forced, key=lambda v: v.index - (v.node.serial if v.node else 0)):
+            before = {n: (n in grown.nodes, grown.computed_by(n)) for n in graph.nodes}
+            told = grown.force({v})
+            after = {n: (n in grown.nodes, grown.computed_by(n)) for n in graph.nodes}
+            assert told >= {n for n in grown.nodes if before[n] != after[n]}
+        assert grown.nodes == once.nodes
+        assert grown.stored == once.stored
+        assert grown.weight == once.weight
+        assert grown.length == once.length

@@ -1,0 +1,142 @@
+"""The works of a group, once that is decided, and whether a group would have any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ..ir.facts import has_effect
+from ..ir.graph import Graph, Node, Value
+from ..kernel.index import CannotFuse
+from ..ops.cumulative import Cumulative
+from ..ops.gather import Scatter
+from ..ops.nested.bodies import Control
+from ..ops.order import SearchSorted, Sort
+from .alike import Alike, Made
+from .chunks import chunked
+from .emission import (
+    AnyWork,
+    BodyWork,
+    HostWork,
+    Work,
+    clustered,
+    emit,
+    emit_elimination,
+    emit_order,
+    emit_prefix,
+    emit_product,
+    emit_scatter,
+)
+from .groups import Group
+from .roots import Roots
+from .waves import Pairs, Schedule
+
+T = TypeVar("T")
+Unread = tuple[tuple[Node, ...], Value | None]
+"""All that a root computes, itself last, and the value that is one too many, if that is known."""
+
+
+class UnreadableRoots(Exception):
+    """Roots can't be emitted, `every` one of these: what they read must be in memory."""
+
+    def __init__(self, every: list[Unread]) -> None:
+        super().__init__(", ".join(repr(nodes[-1]) for nodes, _ in every))
+        self.every = every
+
+
+def unrelated(every: Sequence[Unread]) -> Iterator[Unread]:
+    """Those that have nothing to do with one before, which may be all that is wrong."""
+    seen: set[Node] = set()
+    for nodes, value in every:
+        near = {*nodes, *(a.node for n in nodes for a in n.args if a.node)}
+        if seen.isdisjoint(near):
+            yield nodes, value
+        seen |= near
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was found before: the works of bodies, by what may share memory there, and of groups."""
+
+    bodies: dict[tuple[Graph, Pairs], Schedule] = field(default_factory=dict)
+    groups: Alike = field(default_factory=Alike)
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Of groups of `roots`; `fused` are the works of a body."""
+
+    roots: Roots
+    known: Known
+    fused: Callable[[Graph, Pairs], Schedule]
+
+    def works(self, group: Group, wanted: Set[Value]) -> tuple[AnyWork, ...]:
+        """What computes a group, and stores `wanted`; raises UnreadableRoots."""
+        root, roots = group.roots[-1], self.roots
+        if all(v.type.size == 0 for v in group.values) and not has_effect(root.op):
+            return ()
+        if root in roots.host:
+            return (HostWork.of(root),)
+        if root.op.hosted:
+            return (emit_elimination(root),)
+        if isinstance(root.op, Control):
+            bodies = tuple(map(self.body, root.op.graphs, root.op.carried))
+            return (BodyWork.of(root, bodies, roots.read_by(root)),)
+        if isinstance(root.op, (Sort, SearchSorted)):
+            return (emit_order(root, wanted),)
+        missing: Value | None = None
+        try:
+            if isinstance(root.op, Scatter):
+                works = emit_scatter(root, roots.stored)
+                return tuple(part for work in works for part in chunked(work))
+            if isinstance(root.op, Cumulative):
+                return (emit_prefix(root, roots.stored),)
+            if works := (made := self.made_of(group, wanted)).works:
+                return works
+            missing = made.missing
+        except CannotFuse as unread:
+            missing = unread.value
+        computed = tuple(m for n in group.roots for m in roots.computed_by(n))
+        raise UnreadableRoots([(computed, missing)])
+
+    def body(self, graph: Graph, carried: Pairs) -> Schedule:
+        """The works of a body: the same for equal ones."""
+        bodies, key = self.known.bodies, (graph, carried)
+        if key not in bodies:
+            bodies[key] = self.fused(graph, carried)
+        return bodies[key]
+
+    def fits(self, group: Group, wanted: Set[Value]) -> bool:
+        """Whether a group is a kernel."""
+        known = self.known.groups
+        content, _ = known.content(group, wanted)
+        if content not in known.fits:
+            try:
+                emit_group(group, wanted, clustered)
+            except CannotFuse:
+                known.fits[content] = False
+            else:
+                known.fits[content] = True
+        return known.fits[content]
+
+    def made_of(self, group: Group, wanted: Set[Value]) -> Made:
+        """The works of a group of expressions, or of a product."""
+        known = self.known.groups
+        content, values = known.content(group, wanted)
+        if content in known.works:
+            return known.works[content].of(values)
+        try:
+            made = Made(values, chunked(emit_group(group, wanted, emit)))
+        except CannotFuse as unread:
+            made = Made(values, missing=unread.value)
+        known.works[content] = made
+        return made
+
+
+def emit_group(group: Group, wanted: Set[Value], cluster: Callable[..., T]) -> Work | T:
+    """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""
+    name, nodes, domain = group.title, group.nodes, group.domain
+    if group.product is not None:
+        return emit_product(name, group.product, nodes, domain, group.reads, wanted, group.order)
+    return cluster(name, nodes, domain, group.reads, wanted)
