@@ -23,7 +23,7 @@ from ..runtime.gpu import cubins
 from ..runtime.gpu.cubins import Artifact
 from ..runtime.gpu.device import Device
 from ..runtime.gpu.device_program import DeviceProgram
-from ..runtime.native import making, objects
+from ..runtime.native import making, objects, progress
 from ..runtime.program import AnyProgram
 from ..runtime.rows import TOGETHER_SECONDS, Row, Slot, printed
 from ..runtime.spec import ArraySpec
@@ -207,6 +207,7 @@ class Lowering:
         ordered = stages[-1].state
         assert isinstance(ordered, Schedule)
         works = [w for w in works_of(ordered) if isinstance(w, Work)]
+        progress.say("lower")
         each = {id(w.kernel): w for w in works}  # of those that share a kernel the last
         kernels = {k: lower_work(w, target) for k, w in each.items()}
         if active().verify:
@@ -257,6 +258,7 @@ def timed(
     name: str, step: Callable[[Any], Any], before: Any, spell: Callable[[Any], str] = str
 ) -> PipelineStage:
     """The stage after a step."""
+    progress.say(name)
     start = time.perf_counter()
     state = step(before)
     return PipelineStage(name, state, time.perf_counter() - start, spell)

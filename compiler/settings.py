@@ -21,6 +21,8 @@ goes before the `with` form, that before the environment. A `with` form holds in
 The runtime reads variables of its own: WONDERLAND_NUM_THREADS (threads of a program; all the
 processors of the process), WONDERLAND_CACHE (the folder of machine code; the user's cache folder),
 WONDERLAND_CACHE_SIZE (the bytes it may have, used longest ago goes first; 1 GB),
+WONDERLAND_PROGRESS (a line on stderr, where that is a terminal, when compiling takes more than two
+seconds; on),
 WONDERLAND_POISON (memory holds NaN before it is written; off), WONDERLAND_GUARD (`end` or `begin`:
 rows run between pages that may not be touched, see runtime/cpu/fenced.py; off).
 """

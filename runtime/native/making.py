@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from . import progress
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -51,7 +53,7 @@ def locked(work: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(work)
     def alone(*args: P.args, **options: P.kwargs) -> T:
-        with LOCK, rare_collections():
+        with LOCK, rare_collections(), progress.progress_shown():
             return work(*args, **options)
 
     return alone

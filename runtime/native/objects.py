@@ -32,7 +32,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
 from ..errors import CompilerError
-from . import cache_size, generator, making
+from . import cache_size, generator, making, progress
 from . import language as native
 
 UNHELD_BYTES = 32 << 20  # machine code that is kept for who may ask for it again
@@ -138,7 +138,7 @@ def functions(text: str, words: Mapping[str, Any], key: str) -> dict[str, int]:
 def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, dict[str, int]]:
     """The addresses of the functions of each text."""
     hashes = code_names(texts, key)
-    with HELD.lock, making.rare_collections():
+    with HELD.lock, making.rare_collections(), progress.progress_shown():
         for name in hashes.values():
             if name not in HELD.addresses:
                 load_entry(name)
@@ -219,6 +219,8 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
     """
     defined: list[dict[str, list[str]]] = []  # by object: texts and their functions
     modules: list[Callable[[], bytes]] = []  # closed here, by who has the interpreter's lock
+    ready: list[str] = []  # texts that are compiled
+    progress.say(lambda: f"machine code of {len(ready)} of {len(missing)} kernels")
 
     def works() -> Iterator[Callable[[], bytes]]:
         rest = list(missing.items())[::-1]
@@ -229,7 +231,7 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
                 found[name] = list(native.emit_module(text, words, module, symbol_prefix(name)))
             defined.append(found)
             modules.append(object_of(module, [missing[name] for name in found]))
-            yield modules[-1]
+            yield partial(with_note, modules[-1], found, ready)
 
     made = making.on_threads(works(), generator.thread_limit())
     sweep()
@@ -242,6 +244,13 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
             know(name, place, resolve(engine(place, data), name, functions))
         count = sum(map(len, found.values()))
         HELD.statistics = replace(HELD.statistics, compiled=HELD.statistics.compiled + count)
+
+
+def with_note(work: Callable[[], bytes], texts: Iterable[str], ready: list[str]) -> bytes:
+    """What the work gives, after which the texts are ready."""
+    data = work()
+    ready += texts
+    return data
 
 
 def instructions(module: ir.Module) -> int:

@@ -30,7 +30,7 @@ from .simd import (
     Splat,
     Vector,
     common_kind,
-    counted,
+    lane_numbers,
     mangled,
     shuffle,
     splat,
@@ -165,7 +165,7 @@ def store_where(e: Emitter, p: Place, i: Any, v: Any, mask: NativeValue) -> None
 
 def steps(e: Emitter, i: Any, stride: Any, lanes: int) -> LLVM:
     """i, i + stride, ... as a vector of i64."""
-    apart = e.builder.mul(splat(e, e.i64(stride), lanes), counted(lanes, I64))
+    apart = e.builder.mul(splat(e, e.i64(stride), lanes), lane_numbers(lanes, I64))
     return e.builder.add(splat(e, e.i64(i), lanes), apart)
 
 

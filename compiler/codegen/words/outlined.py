@@ -17,7 +17,7 @@ import llvmlite.ir as ir
 
 from ....runtime.native.language import Emitter, NativeValue, Word
 from .memory import Pointer
-from .simd import DTYPES, LLVM, counted, mangled, pattern, undefined
+from .simd import DTYPES, LLVM, lane_numbers, mangled, pattern, undefined
 
 I32, I64, VOID = ir.IntType(32), ir.IntType(64), ir.VoidType()
 
@@ -153,7 +153,7 @@ class Writer:
     def first(self, count: LLVM) -> LLVM:
         """The mask of lanes below `count`."""
         limit = self.splat(self.b.trunc(count, I32))
-        return self.b.icmp_signed("<", counted(self.shape.lanes), limit)
+        return self.b.icmp_signed("<", lane_numbers(self.shape.lanes), limit)
 
     def multiply_add(self, x: LLVM, y: LLVM, z: LLVM) -> LLVM:
         if self.shape.floating:

@@ -125,7 +125,7 @@ def integer_range(kind: Vector) -> tuple[int, int]:
     return (-(1 << bits - 1), 1 << bits - 1) if kind.family == "signed" else (0, 1 << bits)
 
 
-class Spelled(ir.Constant):
+class VectorText(ir.Constant):
     """A vector by a text that is made once: naming all lanes anew is a third of emitting."""
 
     def __init__(self, of: ir.VectorType, text: str) -> None:
@@ -135,11 +135,11 @@ class Spelled(ir.Constant):
         return self.text
 
 
-def undefined(of: ir.VectorType) -> Spelled:
-    return Spelled(of, "undef")
+def undefined(of: ir.VectorType) -> VectorText:
+    return VectorText(of, "undef")
 
 
-class Splat(Spelled):
+class Splat(VectorText):
     """A number in every lane."""
 
     def __init__(self, kind: Vector, x: int | float) -> None:
@@ -148,15 +148,15 @@ class Splat(Spelled):
 
 
 @cache
-def pattern(lanes: tuple[int, ...], of: LLVM = I32) -> Spelled:
+def pattern(lanes: tuple[int, ...], of: LLVM = I32) -> VectorText:
     """Integers, lane by lane."""
     kind = ir.VectorType(of, len(lanes))
     if len(set(lanes)) == 1:
-        return Spelled(kind, f"splat ({of} {lanes[0]})")
-    return Spelled(kind, ir.Constant(kind, list(lanes)).get_reference())
+        return VectorText(kind, f"splat ({of} {lanes[0]})")
+    return VectorText(kind, ir.Constant(kind, list(lanes)).get_reference())
 
 
-def counted(lanes: int, of: LLVM = I32) -> Spelled:
+def lane_numbers(lanes: int, of: LLVM = I32) -> VectorText:
     """0, 1, 2, ..."""
     return pattern(tuple(range(lanes)), of)
 
@@ -390,7 +390,7 @@ def select(e: Emitter, mask: Any, x: Any, y: Any) -> NativeValue:
 def first(e: Emitter, n: Any, lanes: int) -> NativeValue:
     """The mask `lane < n`; n may exceed the lanes."""
     limit = e.builder.trunc(e.i64(e.min(n, lanes)), I32)  # lanes of 32 bits: half the compares
-    inside = e.builder.icmp_signed("<", counted(lanes), splat(e, limit, lanes))
+    inside = e.builder.icmp_signed("<", lane_numbers(lanes), splat(e, limit, lanes))
     return NativeValue(Vector("bool", lanes), inside)
 
 
@@ -404,7 +404,7 @@ def full(e: Emitter, value: Any, dtype: str, lanes: int) -> NativeValue:
 
 def iota(e: Emitter, start: Any, dtype: str, lanes: int) -> NativeValue:
     """start, start + 1, ..."""
-    at = e.builder.add(splat(e, e.i64(start), lanes), counted(lanes, I64))
+    at = e.builder.add(splat(e, e.i64(start), lanes), lane_numbers(lanes, I64))
     return cast(e, NativeValue(Vector("i64", lanes), at), dtype)
 
 
