@@ -6,11 +6,12 @@ the body of a loop a carry is a donated argument.
 Order: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
 Before: works of which each reads inputs, constants and what others write. After: every work stands
 in a later wave than all it reads from or waits for.
-Cost: n * LOOKAHEAD, and n for each donated argument.
+Cost: n * LOOKAHEAD.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -41,29 +42,35 @@ def waves_of(
     lookahead: int,
 ) -> tuple[tuple[AnyWork, ...], ...]:
     donors = {graph.outputs[o]: graph.inputs[i] for i, o in donated}
-    left = list(works)
-    pending = Counter(v for w in left for v in w.written)
+    pending = Counter(v for w in works for v in w.written)
+    given = set(donors.values())
+    readers = Counter(v for w in works for v in given.intersection(w.reads))
+    left = iter(works)
+    near: list[AnyWork] = []  # the first of those that are left
     waves: list[tuple[AnyWork, ...]] = []
-    while left:
-        wave = next_wave(left[:lookahead], left, pending, donors) or (
-            next_wave(left[:lookahead], left, pending, {})
-        )
+    while True:
+        near += itertools.islice(left, lookahead - len(near))
+        if not near:
+            return tuple(waves)
+        wave = next_wave(near, readers, pending, donors) or next_wave(near, readers, pending, {})
         for w in wave:
-            left.remove(w)
             pending.subtract(w.written)
+            readers.subtract(given.intersection(w.reads))
+        done = set(map(id, wave))
+        near = [w for w in near if id(w) not in done]
         waves.append(wave)
-    return tuple(waves)
 
 
 def next_wave(
     near: Sequence[AnyWork],
-    left: Sequence[AnyWork],
+    readers: Mapping[Value, int],
     pending: Mapping[Value, int],
     donors: Mapping[Value, Value],
 ) -> tuple[AnyWork, ...]:
-    """The works of `near`, which are the first `left`, that can run now and at once.
+    """The works of `near` that can run now and at once.
 
-    None if all wait for readers of donated arguments.
+    Of what is not done `pending` counts writers, and `readers` those of donated arguments. None
+    if all wait for these.
     """
     wave: list[AnyWork] = []
     earlier: set[Value] = set()  # written by works before this one that are not done
@@ -71,7 +78,7 @@ def next_wave(
         free = earlier.isdisjoint((*w.reads, *w.waits, *w.written))
         ready = free and not any(pending[v] for v in (*w.reads, *w.waits) if v not in w.written)
         overwritten = {donors[v] for v in w.written if v in donors}
-        read = any(x in other.reads for x in overwritten for other in left if other is not w)
+        read = any(readers[x] > (x in w.reads) for x in overwritten)
         if ready and not read:
             wave.append(w)
         earlier.update(w.written)
