@@ -51,10 +51,13 @@ def explained(function: Callable[P, R], name: str = "") -> Callable[P, R]:
 
     Cost: 0.1 us a call, and as much for each parameter that is an int or a bool.
     """
-    ints = _ints(function)
+    ints: list[tuple[int, str, bool]] | None = None
 
     @functools.wraps(function)
     def border(*args: P.args, **options: P.kwargs) -> R:
+        nonlocal ints
+        if ints is None:  # at the first call: most functions are never called
+            ints = _ints(function)
         try:
             for place, parameter, optional in ints:
                 x = args[place] if place < len(args) else options.get(parameter, 0)

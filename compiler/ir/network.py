@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ def to_networkx(graph: Any) -> networkx.MultiDiGraph:
 def to_dot(graph: Any) -> str:
     """What `Graph.to_dot` gives."""
     made = to_networkx(graph)
+    import json  # only drawings need it
+
     lines = [f"digraph {json.dumps(graph.name)} {{", "    node [shape=box]"]
     lines += [f"    {k} [{dot_attributes(of)}]" for k, of in made.nodes(data=True)]
     lines += [f"    {a} -> {b}" for a, b in made.edges()]
@@ -49,4 +50,6 @@ def dot_attributes(node: dict[str, Any]) -> str:
     """Of a node in the language of Graphviz: what is pointed at shows parameters and source."""
     more = [f"{k}={v}" for k, v in node["parameters"].items()]
     texts = {"label": node["label"], "tooltip": "\n".join([*more, node["source"]])}
+    import json  # only drawings need it
+
     return ", ".join(f"{k}={json.dumps(text, ensure_ascii=False)}" for k, text in texts.items())

@@ -8,7 +8,6 @@ Cost: one walk, one type inference a node.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from .errors import CompilerError, ProgramError
@@ -81,5 +80,7 @@ def excerpt(graph: Graph, at: Node | None, around: int = 5) -> str:
 
 
 def text_difference(before: Graph, after: Graph) -> str:
+    import difflib  # only errors need it
+
     old, new = print_graph(before).splitlines(), print_graph(after).splitlines()
     return "\n".join(difflib.unified_diff(old, new, "before", "after", lineterm="", n=3))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +39,8 @@ class Inspection:
             if t.startswith("def ") and n not in ("fuse", "sources")
         ]
         for (a, before), (b, after) in itertools.pairwise(graphs):
+            import difflib  # only who looks at stages needs it
+
             lines = difflib.unified_diff(
                 before.splitlines(), after.splitlines(), a, b, lineterm="", n=1
             )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
 import os
 import re
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +54,6 @@ from .executable import Executable, compiled_alone
 from .inspection import Inspection
 from .keys import Key, leaf_name, reason
 
-log = logging.getLogger("wonderland")
 NUMBERS = frozenset(dtype.type for dtype in NUMPY.values())  # of NumPy's, in no array
 
 PROGRAMS = 1024
@@ -352,7 +351,7 @@ class Jitted(StandIn[P, R]):
 
     def added(self, key: Key, dynamic: Any) -> Executable:
         """A new program; those used longest ago go where there are more than PROGRAMS."""
-        if self.entries and log.isEnabledFor(logging.INFO):
+        if self.entries and (log := listened()):
             why = reason(self.function, key, self.entries)
             log.info("jit: %s is traced again: %s", self.name, why)
         made = self.entries[key] = self.compiled_for(key, dynamic)
@@ -406,7 +405,8 @@ class Jitted(StandIn[P, R]):
             if device is None:
                 place = programs.ProgramPlace.of(plain.graph, donated, budget, fitted=True)
             if place and (kept := place.kept()):
-                log.info("jit: the program of %s is from disk", self.name)
+                if log := listened():
+                    log.info("jit: the program of %s is from disk", self.name)
                 of = traced(kept.recomputed) if kept.recomputed.part else plain
                 make = functools.partial(compiled_alone, of.graph, donated, budget)
                 return Executable(of, make, static, budget, kept)
@@ -483,6 +483,13 @@ def told_where(call: Callable[..., Any], args: tuple[Any, ...], options: dict[st
             raise
         where = location(user_source())
         raise ProgramError(error.what, where, error.repair, error.bare) from None
+
+
+def listened() -> Any:
+    """The logger, where somebody listens: who does has imported logging, which is not cheap."""
+    logging = sys.modules.get("logging")
+    found = logging and logging.getLogger("wonderland")
+    return found if logging and found.isEnabledFor(logging.INFO) else None
 
 
 def forked() -> None:

@@ -8,7 +8,6 @@ computed (gather) adds index parts.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -193,6 +192,8 @@ class Result(Leaf):
 def apply(op: str, *args: Expr | float, param: Any = None) -> Expr:
     """`op` of expressions, typed by its rule; a Python number takes the dtype of the others."""
     if op not in OPS:
+        import difflib  # only errors need it
+
         near = difflib.get_close_matches(op, OPS, 3) or sorted(OPS)
         raise KernelError(f"{op}: one of the scalar operations {', '.join(near)} is required")
     of = next(

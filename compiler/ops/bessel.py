@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable
-from fractions import Fraction
 
 from ..ir.graph import Sample, Value, apply
 from ..ir.types import Type
@@ -226,6 +225,8 @@ FACTORIALS = 100
 @functools.cache
 def debye(order: float) -> tuple[float, ...]:
     """The sum of u[k](p) / order**k, by powers of p."""
+    from fractions import Fraction  # which brings decimals
+
     u, total = [Fraction(1)], [0.0] * (3 * TERMS_OF_DEBYE + 1)
     for k in range(TERMS_OF_DEBYE + 1):
         for n, c in enumerate(u):

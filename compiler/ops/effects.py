@@ -7,7 +7,6 @@ Calls of Python functions that only compute have no token.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from typing import Any
@@ -274,6 +273,8 @@ def filled_template(part: Template, arrays: Iterator[np.ndarray]) -> Any:
 
 def check_format(text: str, count: int, names: Iterable[str]) -> None:
     """Requires that a format asks for no other arguments than it gets, and for all."""
+    import string  # which compiles templates
+
     asked, automatic = set[int | str](), 0
     for _, name, _, _ in string.Formatter().parse(text):
         if name is None:
@@ -321,6 +322,8 @@ class Check(Outside):
         return f"check: {said}{self.place and f'{chr(10)}{self.place}'}"
 
     def failure(self) -> str:
+        import string
+
         parts = string.Formatter().parse(self.text)
         return self.message("".join(t + "..." * (name is not None) for t, name, _, _ in parts))
 

@@ -23,14 +23,19 @@ DTYPES = ("dtype", "new_dtype", "preferred_element_type", "result_dtype", "out_d
 
 def following(function: Callable[P, Any]) -> Callable[P, Any]:
     """The function, whose results of f64 are weak where nobody asked for them."""
-    places = functools.cache(lambda: _dtype_places(function))  # which takes 20 us
+    places: tuple[int, ...] | None = None  # found when they are asked for, which takes 20 us
 
     @functools.wraps(function)
     def traced(*args: P.args, **options: P.kwargs) -> Any:
+        nonlocal places
         found = function(*args, **options)
         traced = isinstance(found, Tracer)
         wide = found.type.dtype in NARROW if traced else isinstance(found, tuple)
-        return followers(found) if wide and not asks_wide(args, options, places()) else found
+        if not wide:
+            return found
+        if places is None:
+            places = _dtype_places(function)
+        return found if asks_wide(args, options, places) else followers(found)
 
     return traced
 

@@ -94,7 +94,7 @@ def shape_of(x: Any) -> Shape:
     return x.shape if isinstance(x, (Tracer, np.ndarray)) else ()
 
 
-def told(x: Any) -> Any:
+def promoting(x: Any) -> Any:
     """What promotion asks of an operand: of a tracer its dtype and whether it is weak, of a Python
     scalar its type, of an array its dtype."""
     if isinstance(x, Tracer):
@@ -106,7 +106,7 @@ def kinds_of(operands: Sequence[Any]) -> tuple[Any, ...]:
     """What NumPy's promotion asks for: dtypes, or Python's types for what takes another's dtype.
 
     Beside a typed float those are integers of any width too, and floats that nobody typed."""
-    return kinds_told(tuple(map(told, operands)))
+    return kinds_told(tuple(map(promoting, operands)))
 
 
 @functools.cache

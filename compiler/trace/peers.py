@@ -8,7 +8,6 @@ an attribute. A meaning with names that the pattern lacks is told as it is.
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 from typing import Any
 
@@ -363,6 +362,8 @@ def nearest_attribute(names: list[str]) -> Any:
 
     def rule(at: Failed) -> Repair | None:
         if isinstance(at.node, ast.Attribute) and not told(at.node.attr) and len(at.node.attr) > 3:
+            import difflib  # only errors need it
+
             near = difflib.get_close_matches(at.node.attr, names, n=1, cutoff=0.75)
             if near:
                 return at.node, f"{at.text(at.node.value)}.{near[0]}"

@@ -104,6 +104,16 @@ def implements(
                 return narrowed(found, asks_wide(args, options))
             return found
 
+        if ufunc:
+            for method in METHODS:
+                setattr(public, method, _method(numpys, method))
+        if extra:
+            own = numpys_signature(numpys)
+            both = own.replace(parameters=[*own.parameters.values(), *extra.values()])
+            vars(public)["__signature__"] = both
+        if not precise:
+            return public
+
         @functools.wraps(numpys, updated=())
         def with_precision(
             *args: Any, precision: Any = None, preferred_element_type: Any = None, **options: Any
@@ -117,14 +127,7 @@ def implements(
             with default_matmul_precision(precision):
                 return public(*args, **options)
 
-        if isinstance(numpys, np.ufunc):
-            for method in METHODS:
-                setattr(public, method, _method(numpys, method))
-        if extra:
-            own = inspect.signature(numpys)
-            both = own.replace(parameters=[*own.parameters.values(), *extra.values()])
-            vars(public)["__signature__"] = both
-        return with_precision if precise else public
+        return with_precision
 
     return register
 
@@ -326,11 +329,13 @@ def write_into(name: str, place: Tracer, result: Any, mask: Any = True) -> Trace
 
 def with_out(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """A function that has a parameter `out` and gives one array, with what that means."""
-    parameters = list(inspect.signature(function).parameters.values())
-    at = next(
-        (k for k, p in enumerate(parameters) if p.name == "out" and p.kind is not p.KEYWORD_ONLY),
-        sys.maxsize,
-    )
+    code = getattr(function, "__code__", None)
+    if code is not None:  # read off the code: a hundred times as fast as inspect
+        named = [n == "out" for n in code.co_varnames[: code.co_argcount]]
+    else:
+        parameters = inspect.signature(function).parameters.values()
+        named = [p.name == "out" and p.kind is not p.KEYWORD_ONLY for p in parameters]
+    at = named.index(True) if True in named else sys.maxsize
 
     @functools.wraps(function)
     def placed(*args: Any, **options: Any) -> Any:
@@ -356,6 +361,15 @@ def parameter_names(function: Callable[..., Any]) -> tuple[str, ...] | None:
     return None if text is None else tuple(re.findall(r"[(,]\s*\**(\w+)", text))
 
 
+def numpys_signature(numpys: Any) -> inspect.Signature:
+    """The signature of a function of NumPy's; of one in C from its text, which Python reads faster
+    than inspect does."""
+    text = None if hasattr(numpys, "__code__") else getattr(numpys, "__text_signature__", None)
+    if text is None or "$" in text:
+        return inspect.signature(numpys)
+    return inspect.signature(eval(f"(lambda {text.strip()[1:-1]}: None)"))
+
+
 def extra_parameters(function: Callable[..., Any], numpys: Any) -> dict[str, inspect.Parameter]:
     """Keywords that NumPy's function has not, which are JAX's."""
     here, there = parameter_names(function), parameter_names(numpys)
@@ -364,7 +378,7 @@ def extra_parameters(function: Callable[..., Any], numpys: Any) -> dict[str, ins
     if here is not None and there is not None and set(here) <= set(there):
         return {}
     try:
-        own = inspect.signature(numpys).parameters
+        own = numpys_signature(numpys).parameters
     except ValueError:
         return {}
     if any(p.kind is p.VAR_KEYWORD for p in own.values()):

@@ -9,7 +9,6 @@ graphs is a transformation of functions, in any nesting.
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import inspect
 import itertools
@@ -207,7 +206,7 @@ def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
             raise found from None
         if "Tracer" not in str(error):
             raise
-        if misfit := OPERATOR.match(str(error)):
+        if misfit := re.match(OPERATOR, str(error)):
             sign, left, right = (x.replace("Tracer", "a traced array") for x in misfit.groups())
             what = f"{sign}: arrays and numbers are required, got {left} and {right}"
             raise ProgramError(what, _place(error), bare=error) from None
@@ -216,7 +215,7 @@ def _run(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         ) from None
 
 
-OPERATOR = re.compile(r"(?:unsupported operand type\(s\) for )?'?(\S+?)'?"
+OPERATOR = (r"(?:unsupported operand type\(s\) for )?'?(\S+?)'?"
                       r"(?:: | or pow\(\): | not supported between instances of )"
                       r"'(\w+)' and '(\w+)'")  # fmt: skip
 """What Python says of an operator and the types of its operands."""
@@ -247,14 +246,14 @@ def _at_the_call(function: Callable[..., Any], error: BaseException) -> ProgramE
         return None
     if str(error).endswith("object is not callable"):
         what = f"trace: a function is required, got {str(error).split()[0].strip(chr(39))}"
-    elif misfit := BINDING.search(str(error)):
+    elif misfit := re.search(BINDING, str(error)):
         what = f"{misfit[1]}: arguments that fit its parameters are required, got {misfit[2]}"
     else:
         return None
     return ProgramError(what, location(user_source()), bare=error)
 
 
-BINDING = re.compile(r"([\w<>]+)\(\) (?:got )?((?:missing|takes|an unexpected|multiple|some) .+)")
+BINDING = r"([\w<>]+)\(\) (?:got )?((?:missing|takes|an unexpected|multiple|some) .+)"
 """What Python says of arguments that a function does not take, or takes and did not get."""
 
 
@@ -318,6 +317,8 @@ def _elsewhere(at: Failed, name: str, asked: types.ModuleType) -> str:
         module = at_front(space)
         if name in getattr(module, "__all__", ()):
             return f"{at.module('wonderland')}.{space}.{name}"
+    import difflib  # only errors need it
+
     near = difflib.get_close_matches(name, dir(asked), n=1, cutoff=0.75)
     return f"{asked.__name__}.{near[0]}" if near else ""
 

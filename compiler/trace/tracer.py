@@ -12,7 +12,6 @@ of its partner, as a Python number would.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -615,6 +614,8 @@ def nearest(name: str) -> str:
     if method in BY_STEPS and getattr(getattr(np, of, None), "nin", 0) == 2:
         return BY_STEPS[method].format(of)
     names = {n for f in FUNCTIONS if hasattr(np, n := getattr(f, "__name__", ""))}
+    import difflib  # only errors need it
+
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.75) if len(name) > 3 else []
     return HINTS.get(name) or " or ".join(f"np.{n}" for n in near)
 

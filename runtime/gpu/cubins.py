@@ -10,7 +10,6 @@ vocabulary, of the architecture and of the versions of LLVM and nvJitLink.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import hashlib
 import importlib.util
 import json
@@ -164,8 +163,10 @@ def environment_key() -> str:
 @cache
 def linker() -> ctypes.CDLL:
     """The library, as its package installs it or as the system finds it."""
+    from ctypes.util import find_library  # which brings subprocess
+
     places = [str(place) for place in packaged()] + [LIBRARY]
-    if found := ctypes.util.find_library("nvJitLink"):
+    if found := find_library("nvJitLink"):
         places.append(found)
     for place in places:
         try:

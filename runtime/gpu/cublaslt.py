@@ -13,7 +13,6 @@ Source: the constants are those of cublasLt.h and library_types.h.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import importlib.util
 from ctypes import byref, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from functools import cache
@@ -54,10 +53,12 @@ class LibraryError(RuntimeError):
 @cache
 def library() -> ctypes.CDLL | None:
     """The library, as a package installs it or as the system finds it; None where it is not."""
+    from ctypes.util import find_library  # which brings subprocess
+
     spec = importlib.util.find_spec("nvidia")
     roots = map(Path, spec.submodule_search_locations or ()) if spec else ()
     packaged = [str(f) for root in roots for n in LIBRARIES for f in root.glob(f"*/lib/{n}")]
-    for place in (*packaged, *LIBRARIES, ctypes.util.find_library("cublasLt")):
+    for place in (*packaged, *LIBRARIES, find_library("cublasLt")):
         try:
             if place:
                 return ctypes.CDLL(place)

@@ -89,7 +89,6 @@ def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """Outside of a trace, trace the decorated function for the arguments `names` and run it."""
 
     def decorate(function: Callable[P, Any]) -> Callable[P, Any]:
-        signature = functools.cache(lambda: inspect.signature(function))
         traced = following(function)
         whole = cast(Callable[..., Any], traced)
 
@@ -97,7 +96,7 @@ def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
         def public(*args: P.args, **options: P.kwargs) -> Any:
             if current() is not None:
                 return traced(*args, **options)
-            bound = bound_to(signature(), args, options)
+            bound = bound_to(signature_of(function), args, options)
             arrays = {n: _array(bound.arguments[n]) for n in names}
 
             def body(given: dict[str, Any]) -> Any:
@@ -109,6 +108,9 @@ def eager(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
         return explained(public)
 
     return decorate
+
+
+signature_of = functools.cache(inspect.signature)
 
 
 def bound_to(

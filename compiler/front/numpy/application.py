@@ -112,7 +112,7 @@ def ndenumerate(arr: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
 
 # ---------------------------------------------------------------- vectorize
 
-CORE = re.compile(r"\(([^()]*)\)")
+CORE = r"\(([^()]*)\)"
 
 
 class vectorize:
@@ -186,7 +186,7 @@ class vectorize:
         """How many axes of each argument the function sees."""
         if self.signature is None:
             return [0] * count
-        own = CORE.findall(self.signature.partition("->")[0])
+        own = re.findall(CORE, self.signature.partition("->")[0])
         if len(own) != count:
             raise wrong(
                 f"vectorize: {len(own)} arguments are required for {shown(self.signature)}, "

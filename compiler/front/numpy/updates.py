@@ -5,7 +5,6 @@ On tracers as an attribute, as jax.numpy has it; on arrays too as `at(x)[i].set(
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -79,6 +78,8 @@ class Place:
 
     def __getattr__(self, name: str) -> Any:
         known = [n for n in dir(Place) if not n.startswith("_") and n not in Place.__slots__]
+        import difflib  # only errors need it
+
         near = difflib.get_close_matches(name, known, n=1)
         what = f"at: one of {', '.join(known)} is required, got {name}"
         repair = f"x.at[i].{near[0]}" if near else ""
