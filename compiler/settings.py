@@ -19,12 +19,12 @@ The variables are read once, when the package is imported; flags are on where th
 goes before the `with` form, that before the environment. A `with` form holds in its thread only.
 
 The runtime reads variables of its own: WONDERLAND_NUM_THREADS (threads of a program; all the
-processors of the process), WONDERLAND_CACHE (the folder of machine code; the user's cache folder),
-WONDERLAND_CACHE_SIZE (the bytes it may have, used longest ago goes first; 1 GB),
-WONDERLAND_PROGRESS (a line on stderr, where that is a terminal, when compiling takes more than two
-seconds; on),
-WONDERLAND_POISON (memory holds NaN before it is written; off), WONDERLAND_GUARD (`end` or `begin`:
-rows run between pages that may not be touched, see runtime/cpu/fenced.py; off).
+processors of the process), WONDERLAND_CACHE (the folder of programs and machine code, for other
+processes; `off`, or the user's cache folder), WONDERLAND_CACHE_SIZE (the bytes it may have, used
+longest ago goes first; 1 GB), WONDERLAND_PROGRESS (a line on stderr, where that is a terminal, when
+compiling takes more than two seconds; on), WONDERLAND_POISON (memory holds NaN before it is
+written; off), WONDERLAND_GUARD (`end` or `begin`: rows run between pages that may not be touched,
+see runtime/cpu/fenced.py; off).
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def verify(verify: bool = True) -> contextlib.AbstractContextManager[None]:
     """Inside of the block, what is compiled is proved to follow the rules of every stage: graphs
     after each pass, kernels, and that no row of the program reads what was not written for it.
 
-    Errors: a CompilerError with the text at fault. Cost: compiling takes up to twice as long.
+    Errors: a CompilerError with the text at fault. Cost: compiling takes up to twice as long, and
+    no program is taken from the disk.
     """
     return changed(verify=verify)
 

@@ -4,9 +4,11 @@ compiled.save("step.zip")
 step = wl.load("step.zip")
 
 A file may come from a stranger: it is parsed, verified and compiled; nothing in it is executed or
-unpickled. Nothing is unpacked either, and no entry lies in another, so that a small file stays
-small: an array is read when the text names it, if it is there with the type that the text says.
-What is not a file of this format is a ProgramError.
+unpickled. The machine code in it runs only where this user's own cache signed it, for this graph,
+this processor and this version (runtime/native/bundle.py); else it is not looked into, and the
+graph is compiled. Nothing is unpacked either, and no entry lies in another, so that a small file
+stays small: an array is read when the text names it, if it is there with the type that the text
+says. What is not a file of this format is a ProgramError.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ from ..trace.trace import Traced
 from ..trace.tree import Structure
 from .programs import Pairs
 
-FORMAT = 1
-HEAD, TEXT, FOLDER = "wonderland.json", "graph.txt", "constants/"
+FORMATS = 1, 2  # the last is written; the first had no program
+HEAD, TEXT, FOLDER, PROGRAM = "wonderland.json", "graph.txt", "constants/", "program"
 HEAD_BYTES = 1 << 24  # at most: a million leaves
 LOCAL_BYTES = 30  # at least, before an entry of a zip file
 MAGIC_BYTES = 10  # of an .npy: its format, and the size of the header in the last two
@@ -51,15 +53,16 @@ def save(
     donated: Pairs,
     budget: int,
     static: tuple[int, ...],
+    program: bytes | None,
     path: str | os.PathLike[str],
 ) -> None:
-    """Writes a program; the file appears whole or not at all."""
+    """Writes a function; the file appears whole or not at all. `program` is for this machine."""
     graph = traced.graph
     constants = constants_of(graph)
     if calls := [x.name for x in constants.values() if isinstance(x, Foreign)]:
         raise ProgramError(f"save: a program without Python functions is required, got {calls[0]}")
     head = {
-        "format": FORMAT,
+        "format": FORMATS[-1],
         "inputs": encoded(traced.inputs),
         "outputs": encoded(traced.outputs),
         "static": list(static),
@@ -71,6 +74,8 @@ def save(
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as file:
             file.writestr(HEAD, json.dumps(head))
             file.writestr(TEXT, print_graph(graph))
+            if program is not None:
+                file.writestr(PROGRAM, program)
             for digest, array in constants.items():
                 content = io.BytesIO()
                 np.lib.format.write_array(content, array, allow_pickle=False)
@@ -83,8 +88,9 @@ def save(
 
 def read_archive(
     path: str | os.PathLike[str], types: Iterable[type], memory_budget: int | str | None
-) -> tuple[Traced, Pairs, tuple[int, ...], int]:
-    """What `save` wrote: a function, its donations, its static arguments, the bytes it may take."""
+) -> tuple[Traced, Pairs, tuple[int, ...], int, bytes | None]:
+    """What `save` wrote: a function, its donations, its static arguments, the bytes it may take,
+    and what is claimed to be its program."""
     asked = None if memory_budget is None else bytes_of(memory_budget)
     name = os.path.basename(os.fspath(path))
     try:
@@ -92,6 +98,7 @@ def read_archive(
             raise ProgramError("a file is required")  # a pipe would be waited for
         with zipfile.ZipFile(path) as file:
             traced, static, donated, budget = content(file, {t.__qualname__: t for t in types})
+            program = program_in(file)
     except (ProgramError, CompilerError) as error:
         raise ProgramError(f"load: {name}: {error.args[0]}") from None
     except OSError as error:
@@ -104,7 +111,7 @@ def read_archive(
     ) as error:  # fmt: skip
         raise damaged(name, error) from None
     limit = (budget or active().memory_budget) if asked is None else asked
-    return traced, donated, static, limit
+    return traced, donated, static, limit, program
 
 
 def damaged(name: str, error: BaseException) -> ProgramError:
@@ -120,8 +127,8 @@ def content(
     if entries[HEAD].file_size > HEAD_BYTES:
         raise ProgramError(f"a head of at most {HEAD_BYTES} bytes is required")
     head = json.loads(file.read(HEAD))
-    if head["format"] != FORMAT:
-        raise ProgramError(f"format {FORMAT} is required, got {head['format']!r:.20}")
+    if head["format"] not in FORMATS:
+        raise ProgramError(f"format {FORMATS[-1]} is required, got {head['format']!r:.20}")
     names = (n.removeprefix(FOLDER).removesuffix(".npy") for n in entries if n.startswith(FOLDER))
     constants = {name: partial(array_of, file, name) for name in names}
     graph = verify(parse(file.read(TEXT).decode(), constants))
@@ -145,7 +152,7 @@ def entries_of(file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     found: dict[str, zipfile.ZipInfo] = {}
     for info in file.infolist():
         name = info.filename
-        known = name in (HEAD, TEXT) or name == entry_of(name[len(FOLDER) : -len(".npy")])
+        known = name in (HEAD, TEXT, PROGRAM) or name == entry_of(name[len(FOLDER) : -len(".npy")])
         plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
         if name in found or not (known and plain and info.file_size == info.compress_size):
             raise ProgramError(f"an entry that save does not write, {name!r:.80}")
@@ -159,6 +166,14 @@ def entries_of(file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             )
         end = info.header_offset
     return found
+
+
+def program_in(file: zipfile.ZipFile) -> bytes | None:
+    """The entry that nobody looks into before its signature is known to be right."""
+    try:
+        return file.read(PROGRAM)
+    except (KeyError, zipfile.BadZipFile):
+        return None
 
 
 def entry_of(digest: str) -> str:

@@ -188,10 +188,24 @@ class Executable:
         return profile(self.name, self.compiled, self.leaves(args, options))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the graph as text and its constants to a file that `wl.load` reads anywhere."""
-        from .archive import save  # brings the back end
+        """Writes the graph as text and its constants to a file that `wl.load` reads anywhere.
 
-        save(self.traced, self.donated, self.budget, self.static, path)
+        The file has the program too, its machine code signed with a secret of this user's cache:
+        where that is there, on the same processor and with the same version, loading compiles
+        nothing. Anywhere else the graph is compiled.
+        """
+        from .archive import save
+
+        save(self.traced, self.donated, self.budget, self.static, self.packed(), path)
+
+    def packed(self) -> bytes | None:
+        """The program for a file; None where programs are not kept."""
+        place = None
+        if self.kept or self.keep:
+            place = ProgramPlace.of(self.traced.graph, self.donated, self.budget)
+        if place is None or self.program is None:  # which makes its machine code
+            return None
+        return place.packed(self.kept.record if self.kept else self.compiled.record)
 
 
 def load(
@@ -205,13 +219,16 @@ def load(
     `types`: the named tuples and dataclasses among its arguments and results; a file names them,
     but never brings them. A program keeps its budget of memory, which counts the threads of the
     machine that loads it; `memory_budget` is another one, "none" none.
-    """
-    from .archive import read_archive  # brings the back end
 
-    traced, donated, static, budget = read_archive(path, types, memory_budget)
+    A file may be a stranger's: of it the graph alone is trusted, which is compiled here. The
+    program of a file that this user saved on this machine, and with this version, runs as it is.
+    """
+    from .archive import read_archive
+
+    traced, donated, static, budget, program = read_archive(path, types, memory_budget)
     make = partial(compiled_alone, traced.graph, donated, budget)
     place = ProgramPlace.of(traced.graph, donated, budget)
-    if place and (kept := place.kept()):
+    if place and (kept := place.kept() or (program and place.unpacked(program)) or None):
         return Executable(traced, make, static, budget, kept)
     compiled = make()
     keep = place and partial(place.keep, Recomputed())

@@ -103,6 +103,31 @@ class ProgramPlace:
             objects.sweep()
             objects.write(self.key + KIND, data)
 
+    def packed(self, record: ProgramRecord) -> bytes | None:
+        """The program and its machine code for a file, signed; None where that cannot be."""
+        from ...runtime.native import bundle
+
+        program = content_of(record, self.graph, Recomputed())
+        code = bundle.packed_code(record.kernels)
+        if program is None or code is None:
+            return None
+        head = json.dumps([self.key, len(program)]).encode()
+        return bundle.with_signature(b"\n".join([head, program + code]))
+
+    def unpacked(self, data: bytes) -> KeptProgram | None:
+        """The program of a file, if this user signed it and it is the one of this place."""
+        from ...runtime.native import bundle, objects
+
+        if (found := bundle.signed_content(data)) is None:
+            return None
+        line, _, rest = found.partition(b"\n")
+        key, size = json.loads(line)
+        if key != self.key:
+            return None
+        bundle.unpacked_code(rest[size:])
+        objects.write(self.key + KIND, rest[:size])
+        return self.kept()
+
 
 @cache
 def machine() -> tuple[str, ...]:

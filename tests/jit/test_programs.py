@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from wonderland.compiler.ir.digest import graph_hash
 from wonderland.compiler.jit import programs
 from wonderland.compiler.jit.executable import Executable
 from wonderland.runtime.cpu import executor
-from wonderland.runtime.native import objects
+from wonderland.runtime.native import bundle, objects
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(6, 8))
@@ -294,6 +296,162 @@ def test_programs_are_trimmed_with_machine_code(cache: Path, monkeypatch: pytest
     assert len(list(cache.glob("*.program"))) == 1
     assert in_new_process(np.cos, X).kept
     assert not in_new_process(np.sin, X).kept
+
+
+# ---------------------------------------------------------------- saved programs
+
+
+def steps(w: Any, x: Any) -> Any:
+    return w - 0.1 * x, np.sum(np.tanh(w) @ x.T) * TABLE
+
+
+@pytest.fixture
+def saved(cache: Path, tmp_path: Path) -> Path:
+    """A program in a file, and nowhere else."""
+    save(in_new_process(steps, X, X, donate_argnums=0), tmp_path / "steps")
+    gone(cache)
+    return tmp_path / "steps"
+
+
+def save(program: Executable, path: Path) -> None:
+    with wl.verify(False):
+        program.save(path)
+
+
+def gone(cache: Path) -> None:
+    for file in cache.iterdir():
+        if file.name != "secret":
+            file.unlink()
+
+
+def loaded(path: Path, **options: Any) -> Executable:
+    """As a new process would load it; its results are right, to the bit."""
+    objects.HELD = objects.Loaded(threading.RLock(), {}, {}, objects.Statistics())
+    HELD.append(objects.HELD)
+    with wl.verify(False):
+        made = wl.load(path, **options)
+    given = X.copy()
+    results = made(given, X)
+    assert np.shares_memory(results[0], given)
+    assert bits(results) == bits(wl.jit(steps, donate_argnums=0)(X.copy(), X))
+    return made
+
+
+def changed_file(path: Path, change: Callable[[bytes], bytes | None]) -> None:
+    """The file with another program in it."""
+    with zipfile.ZipFile(path) as file:
+        entries = {name: file.read(name) for name in file.namelist()}
+    program = change(entries.pop("program"))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        for name, content in entries.items() if program is None else (
+            *entries.items(), ("program", program)
+        ):
+            file.writestr(name, content)
+
+
+def test_a_saved_program_is_loaded_without_passes(saved: Path, cache: Path):
+    made = loaded(saved)
+    assert made.kept and objects.statistics().compiled == 0
+    assert str(made.program) == str(made.compiled.program)
+    again = cache.parent / "again"
+    save(made, again)
+    gone(cache)
+    assert loaded(again).kept
+
+
+def test_a_program_that_this_user_did_not_sign_is_compiled(
+    saved: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (cache / "secret").unlink()
+    assert not loaded(saved).kept
+    save(in_new_process(np.sin, X), saved.with_name("other"))  # makes another secret
+    gone(cache)
+    assert not loaded(saved).kept
+    gone(cache)
+    (cache / "secret").chmod(0o644)
+    assert not loaded(saved).kept
+    monkeypatch.setenv("WONDERLAND_CACHE", "off")
+    objects.folder.cache_clear()
+    save(in_new_process(steps, X, X, donate_argnums=0), saved)
+    assert not loaded(saved).kept
+    with zipfile.ZipFile(saved) as file:
+        assert "program" not in file.namelist()
+
+
+@pytest.mark.parametrize("place", [0, 31, 32, 60, -1])
+def test_a_program_with_a_changed_byte_is_compiled(place: int, saved: Path):
+    def change(data: bytes) -> bytes:
+        found = bytearray(data)
+        found[place] ^= 1
+        return bytes(found)
+
+    changed_file(saved, change)
+    assert not loaded(saved).kept
+
+
+def test_a_program_that_is_cut_empty_or_damaged_on_the_disk_is_compiled(saved: Path, cache: Path):
+    whole = saved.read_bytes()
+    with zipfile.ZipFile(saved) as file:
+        start = file.getinfo("program").header_offset
+    for change in (lambda data: data[:-9], lambda data: b"", lambda data: None):
+        saved.write_bytes(whole)
+        changed_file(saved, change)
+        assert not loaded(saved).kept
+        gone(cache)
+    saved.write_bytes(whole[: start + 500] + b"!!" + whole[start + 502 :])
+    assert not loaded(saved).kept
+    gone(cache)
+    saved.write_bytes(whole)
+    assert loaded(saved).kept
+
+
+def test_the_program_of_another_graph_is_not_taken(saved: Path, cache: Path):
+    other = saved.with_name("other")
+    save(in_new_process(lambda w, x: (w + 0.1 * x, np.sum(w)), X, X, donate_argnums=0), other)
+    gone(cache)
+    with zipfile.ZipFile(other) as file:
+        theirs = file.read("program")
+    changed_file(saved, lambda data: theirs)
+    assert not loaded(saved).kept
+
+
+def test_a_program_of_another_compiler_or_machine_is_compiled(
+    saved: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(programs, "machine", lambda: ("another",))
+    assert not loaded(saved).kept
+    gone(cache)
+    monkeypatch.setattr(programs, "compiler_state", lambda: "another")
+    assert not loaded(saved).kept
+
+
+def test_a_file_of_the_first_format_is_loaded(saved: Path):
+    with zipfile.ZipFile(saved) as file:
+        entries = {name: file.read(name) for name in file.namelist() if name != "program"}
+    head = json.loads(entries.pop("wonderland.json")) | {"format": 1}
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_STORED) as file:
+        file.writestr("wonderland.json", json.dumps(head))
+        for name, content in entries.items():
+            file.writestr(name, content)
+    assert not loaded(saved).kept
+
+
+def test_processes_that_make_a_secret_at_once_agree(cache: Path):
+    made: list[bytes | None] = []
+    together = threading.Barrier(4)
+
+    def one() -> None:
+        together.wait()
+        made.append(bundle.with_signature(b"data"))
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 1 and made[0] and bundle.signed_content(made[0]) == b"data"
+    assert (cache / "secret").stat().st_mode & 0o777 == 0o600
+    assert [f.name for f in cache.iterdir()] == ["secret"]
 
 
 # ---------------------------------------------------------------- processes
