@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
@@ -14,6 +15,12 @@ from .types import Type
 
 OWN = f"{__name__.removesuffix('.ir.digest')}."
 """Before the names of all modules whose ops are of this package."""
+
+
+EXACT = frozenset((bool, int, float, complex, str, type(None)))
+"""Types of what marshal spells with all its bits."""
+PLAIN = 2
+"""The version of marshal that knows no references, whose bytes depend on values alone."""
 
 
 class Nameless(Exception):
@@ -31,7 +38,8 @@ def graph_hash(graph: Graph) -> str | None:
     stack = [graph]
     try:
         while stack:
-            inside = [b for n in stack[-1].nodes for b in n.op.graphs if id(b) not in found]
+            holders = [n.op for n in stack[-1].nodes if n.op.holds]
+            inside = [b for op in holders for b in op.graphs if id(b) not in found]
             if inside:
                 stack += inside
             else:
@@ -45,19 +53,38 @@ def graph_hash(graph: Graph) -> str | None:
 def one_hash(graph: Graph, inside: Mapping[int, str]) -> str:
     """The hash of a graph; `inside` are those of the graphs in it, by id."""
     number: dict[Value, int] = {v: k for k, v in enumerate(graph.values)}
-    words = ["".join(f"{v.type};" for v in graph.inputs)]
+    words: list[Any] = [str(v.type) for v in graph.inputs]
+    places: list[int] = [len(words)]
     for node in graph.nodes:
-        words.append(op_words(node.op, inside))
-        words.append(repr([number[a] for a in node.args]))
-    words.append(repr([number[o] for o in graph.outputs]))
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+        words += op_words(node.op, inside)
+        places.append(len(node.args))
+        places += [number[a] for a in node.args]
+    places += [number[o] for o in graph.outputs]
+    return hashlib.sha256(marshal.dumps((words, places), PLAIN)).hexdigest()
 
 
-def op_words(op: Op, inside: Mapping[int, str]) -> str:
-    """The name and the parameters."""
+def op_words(op: Op, inside: Mapping[int, str]) -> list[Any]:
+    """The name and the parameters: as they are, or as bytes of what only the same bits have."""
     kind = type(op)
-    parameters = (parameter_words(getattr(op, name), inside) for name in names_of_parameters(kind))
-    return f"{kind.name}({','.join(parameters)})"
+    own = vars(op)
+    found: list[Any] = [kind.name]
+    for name in names_of_parameters(kind):
+        x = own[name]
+        if is_exact(x):
+            found.append(x)
+        elif type(x) is Type:
+            found.append([x.dtype, x.shape])
+        else:
+            found.append(parameter_words(x, inside).encode())
+    return found
+
+
+def is_exact(x: Any) -> bool:
+    """Whether marshal spells a parameter with all its bits, and nothing else so."""
+    kind = type(x)
+    if kind is not tuple:
+        return kind in EXACT
+    return EXACT.issuperset(map(type, x)) or all(map(is_exact, x))
 
 
 @cache
@@ -70,8 +97,6 @@ def names_of_parameters(kind: type[Op]) -> tuple[str, ...]:
 def parameter_words(x: Any, inside: Mapping[int, str]) -> str:
     """What only a parameter of the same bits has."""
     kind = type(x)
-    if kind is int or kind is bool or kind is str or x is None:
-        return repr(x)
     if kind is tuple:
         return f"({','.join([parameter_words(y, inside) for y in x])})"
     if kind is Type:
