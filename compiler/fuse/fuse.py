@@ -14,8 +14,9 @@ Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 
 from ..ir.errors import CompilerError
 from ..ir.facts import has_effect
@@ -28,13 +29,15 @@ from ..ops.view import Interleave, Permute, Reshape, inverse
 from .edges import Waits, edges
 from .emission import AnyWork, Domain, eliminable, squeezed
 from .groups import Group, Groups, common_domain
-from .kernels import Kernels, Known, Unread, UnreadableRoots, unrelated
+from .kernels import Kernels, Known, UnreadableRoots
 from .roots import Roots
 from .saved import Change, Savings
 from .waves import Pairs, Schedule
 
 Kinds = frozenset[type]
 """Of kernels, those that a target has."""
+Unread = tuple[tuple[Node, ...], Value | None]
+"""All that a root computes, itself last, and the value that is one too many, if that is known."""
 
 
 def program_order(value: Value) -> tuple[int, int]:
@@ -69,7 +72,7 @@ def fuse(
         try:
             waves = tuple((work,) for work in fusion.works())
         except UnreadableRoots as unread:
-            mending.mend(unread.every, fusion)
+            mending.mend(unread.roots, fusion)
         else:
             return Schedule(graph, waves, donated, saved=tuple(fusion.saved))
 
@@ -87,16 +90,21 @@ class Mending:
     forced: set[Value]
     told: set[Node] = field(default_factory=set)  # roots of which one operand was forced
 
-    def mend(self, every: list[Unread], fusion: Fusion) -> None:
+    def mend(self, unread: Iterable[Node], fusion: Fusion) -> None:
         """Until all roots can be read that could not, and those around them, each for itself."""
-        while every:
-            again, host = {nodes[-1] for nodes, _ in every}, set(self.roots.host)
-            for nodes, value in unrelated(every):
-                again |= self.roots.force(self.needed(nodes, value, host))
-            if host != self.roots.host:
-                self.roots = Roots(self.roots.graph, self.forced, host)
-                return
-            every = [u for n in sorted(again, key=lambda n: n.serial) for u in fusion.unread(n)]
+        host, waiting = set(self.roots.host), {n.serial: n for n in unread}
+        order = sorted(waiting)
+        while order:
+            root = waiting.pop(heappop(order))
+            found = fusion.unread(root)
+            if found is None or root in host:
+                continue
+            for n in (root, *self.roots.force(self.needed(*found, host))):
+                if n.serial not in waiting:
+                    waiting[n.serial] = n
+                    heappush(order, n.serial)
+        if host != self.roots.host:
+            self.roots = Roots(self.roots.graph, self.forced, host)
 
     def needed(self, nodes: tuple[Node, ...], value: Value | None, host: set[Node]) -> set[Value]:
         """What the last of `nodes` must find in memory; if that is there, it is the host's."""
@@ -107,7 +115,7 @@ class Mending:
             read = {value}
         needed = {a for a in read if a.node and not a.node.op.constant}
         if needed <= self.forced:
-            if root in host:
+            if root in self.roots.host:
                 raise CompilerError(f"fuse: no kernel for {root!r}", str(self.roots.graph))
             host.add(root)
         self.forced |= needed
@@ -164,27 +172,27 @@ class Fusion:
         self.merge(lambda g: g.leading)
         self.save()
         works: list[AnyWork] = []
-        unread: list[Unread] = []
+        unread: list[Node] = []
         for group in self.groups.ordered():
             waits = tuple(sorted(group.waits, key=program_order))
             try:
                 emitted = self.kernels.works(group, self.wanted(group, (group,)))
                 works += (replace(work, waits=waits) for work in emitted)
             except UnreadableRoots as one:
-                unread += one.every
+                unread += one.roots
         if unread:
             raise UnreadableRoots(unread)
         return tuple(works)
 
-    def unread(self, root: Node) -> list[Unread]:
-        """What is unread of a root by itself."""
+    def unread(self, root: Node) -> Unread | None:
+        """What cannot be read of a root by itself, if anything."""
         if not self.roots.is_root(root):
-            return []
+            return None
         try:
             self.kernels.works(self.single(root), frozenset(root.values))
         except UnreadableRoots as one:
-            return one.every
-        return []
+            return self.roots.computed_by(root), one.missing
+        return None
 
     # ---- merging
 
@@ -216,7 +224,7 @@ class Fusion:
         large = [v for v in group.reads if v.type.size == group.domain.points > 1]
         return [
             g
-            for g in self.groups.reading(large)
+            for g in self.groups.near(group, large)
             if g is not group and g.domain.shape == group.domain.shape and not self.opaque(g)
         ]
 
@@ -225,7 +233,9 @@ class Fusion:
         if any(v in self.roots.running and v in a.reads | b.reads for v in (*a.values, *b.values)):
             return None  # the next summand comes later
         domain = common_domain(a, b)
-        if domain is None or self.groups.between(a, b) or self.groups.between(b, a):
+        if domain is None or a.size + b.size > LARGE:
+            return None
+        if self.groups.between(a, b) or self.groups.between(b, a):
             return None
         return self.tried(a.merged(b, domain), (a, b))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -12,6 +13,11 @@ from ..ir.lazy import lazy
 from ..ops.family import Reduce
 from ..ops.view import Interleave
 from .emission import Domain, squeezed
+
+NEAR = 32
+"""Groups before one, and after it, that are looked at of those that read the same."""
+FAR = 1024
+"""Groups among which a way between two others is looked for: where there are more, there is one."""
 
 
 @dataclass(eq=False)
@@ -91,6 +97,7 @@ class Groups:
         self.number: dict[Group, int] = {}
         self.of: dict[Value, Group] = {}
         self.readers: dict[Value, set[Group]] = {}
+        self.placed: dict[Value, list[tuple[int, int, Group]]] = {}  # readers by their last root
         self.sources: dict[Group, set[Group]] = {}
         self.users: dict[Group, set[Group]] = {}
         self.latest: dict[Group, int] = {}  # the last root of a group and of all it needs
@@ -111,6 +118,10 @@ class Groups:
         self.of |= dict.fromkeys(group.values, group)
         for v in group.needs:
             self.readers.setdefault(v, set()).add(group)
+            insort(self.placed.setdefault(v, []), self.place(group))
+
+    def place(self, group: Group) -> tuple[int, int, Group]:
+        return group.last, self.number[group], group
 
     def link(self, group: Group) -> None:
         """Notes the groups that `group` reads from, and those that read from it."""
@@ -119,12 +130,13 @@ class Groups:
 
     def note(self, group: Group) -> None:
         """Brings `latest` up to date, of `group` and of what needs it."""
-        stack = [group]
+        latest = max([group.last, *(self.latest[s] for s in self.sources[group])])
+        self.latest[group] = latest
+        stack = [*self.users[group]]
         while stack:
             g = stack.pop()
-            found = max([g.last, *(self.latest[s] for s in self.sources[g])])
-            if found > self.latest.get(g, -1):
-                self.latest[g] = found
+            if self.latest[g] < latest:
+                self.latest[g] = latest
                 stack += self.users[g]
 
     def replace(self, group: Group, old: Collection[Group]) -> None:
@@ -147,26 +159,46 @@ class Groups:
             self.sources[g].discard(group)
         for v in group.needs:
             self.readers[v].discard(group)
+            del self.placed[v][bisect_left(self.placed[v], self.place(group))]
         for v in group.values:
             del self.of[v]
         del self.number[group], self.sources[group], self.users[group], self.latest[group]
 
     def between(self, a: Group, b: Group) -> bool:
-        """Whether b needs a through a third group: merged they would wait for each other."""
-        seen: set[Group] = set()
-        stack = [g for g in self.sources[b] if g is not a]
-        while stack:
-            g = stack.pop()
-            if g is a:
+        """Whether b needs a through a third group: merged they would wait for each other.
+
+        It is looked for from both ends, as one may need little, or be needed by little.
+        """
+        earliest, latest = self.latest[a], self.latest[b]
+        if latest < earliest:
+            return False
+        back, ahead = self.sources[b] - {a}, self.users[a] - {b}
+        needed, needing = {*back, b}, {*ahead, a}
+        while back and ahead:
+            if len(back) <= len(ahead):
+                found = {s for g in back for s in self.sources[g] if self.latest[s] >= earliest}
+                met, back = not found.isdisjoint(needing), found - needed
+                needed |= back
+            else:
+                found = {u for g in ahead for u in self.users[g] if self.latest[u] <= latest}
+                met, ahead = not found.isdisjoint(needed), found - needing
+                needing |= ahead
+            if met or len(needed) + len(needing) > FAR:
                 return True
-            if g not in seen and self.latest[g] >= self.latest[a]:
-                seen.add(g)
-                stack += self.sources[g]
         return False
 
     def reading(self, values: Iterable[Value]) -> list[Group]:
         """The groups that read any of `values`, in the order in which they were made."""
         found = {g for v in values for g in self.readers.get(v, ())}
+        return sorted(found, key=self.number.__getitem__)
+
+    def near(self, group: Group, values: Iterable[Value]) -> list[Group]:
+        """Those of them that stand next to `group`."""
+        found: set[Group] = set()
+        for v in values:
+            placed = self.placed[v]
+            k = bisect_left(placed, self.place(group))
+            found |= {g for *_, g in placed[max(k - NEAR, 0) : k + NEAR + 1]}
         return sorted(found, key=self.number.__getitem__)
 
     def read_outside(self, group: Group, inside: Collection[Group]) -> set[Value]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -33,26 +33,14 @@ from .roots import Roots
 from .waves import Pairs, Schedule
 
 T = TypeVar("T")
-Unread = tuple[tuple[Node, ...], Value | None]
-"""All that a root computes, itself last, and the value that is one too many, if that is known."""
 
 
 class UnreadableRoots(Exception):
-    """Roots can't be emitted, `every` one of these: what they read must be in memory."""
+    """These roots can't be emitted: what they read, or `missing`, must be in memory."""
 
-    def __init__(self, every: list[Unread]) -> None:
-        super().__init__(", ".join(repr(nodes[-1]) for nodes, _ in every))
-        self.every = every
-
-
-def unrelated(every: Sequence[Unread]) -> Iterator[Unread]:
-    """Those that have nothing to do with one before, which may be all that is wrong."""
-    seen: set[Node] = set()
-    for nodes, value in every:
-        near = {*nodes, *(a.node for n in nodes for a in n.args if a.node)}
-        if seen.isdisjoint(near):
-            yield nodes, value
-        seen |= near
+    def __init__(self, roots: Sequence[Node], missing: Value | None = None) -> None:
+        super().__init__(", ".join(map(repr, roots)))
+        self.roots, self.missing = roots, missing
 
 
 @dataclass(frozen=True)
@@ -97,8 +85,7 @@ class Kernels:
             missing = made.missing
         except CannotFuse as unread:
             missing = unread.value
-        computed = tuple(m for n in group.roots for m in roots.computed_by(n))
-        raise UnreadableRoots([(computed, missing)])
+        raise UnreadableRoots(group.roots[-1:], missing)
 
     def body(self, graph: Graph, carried: Pairs) -> Schedule:
         """The works of a body: the same for equal ones."""

@@ -62,7 +62,7 @@ def test_groups_are_alike_only_where_they_read_alike() -> None:
         np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
-def scan(length: int) -> Graph:
+def scans(length: int, count: int = 1) -> Graph:
     """Products so far, by halves: pieces are put between each other, which some readers cannot."""
 
     def both(one: Any, two: Any) -> Any:
@@ -77,29 +77,60 @@ def scan(length: int) -> Graph:
         pairs = zip(x, even, odd, strict=True)
         return [np.stack([np.concatenate([v[:1], e]), o], 1).reshape(v.shape) for v, e, o in pairs]
 
+    def several(*x: Any) -> Any:
+        for _ in range(count):
+            x = so_far(x)
+        return x[1]
+
     a = np.ones((length, 3), F32)
-    return ready(lambda a, b: so_far((a, b))[1], a, a)
+    return ready(several, a, a)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Fusion]:
+    """The fusions whose method of that `name` is called, once a call."""
+    calls: list[Fusion] = []
+    real = getattr(Fusion, name)
+
+    def method(self: Fusion, *args: Any) -> Any:
+        calls.append(self)
+        return real(self, *args)
+
+    monkeypatch.setattr(Fusion, name, method)
+    return calls
 
 
 def test_what_cannot_be_read_is_mended_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Groups are found anew once or twice, for any depth of values that must be in memory."""
-    attempts: list[Roots] = []
-    init = Fusion.__init__
+    """Groups are found anew once, for any depth of values that must be in memory."""
+    attempts, checks = counted(monkeypatch, "__init__"), counted(monkeypatch, "unread")
+    found = []
+    for graph in (scans(64, 4), scans(64, 12)):
+        attempts.clear()
+        checks.clear()
+        known = Known()
+        schedule = fuse(graph, known=known)
+        assert len(attempts) == 2
+        assert len(known.groups.fits) <= 2 * len(schedule.waves)
+        found.append(len(checks) / len(graph.nodes))
+    assert 0 < found[1] < 1.6 * found[0]
 
-    def counted(self: Fusion, roots: Roots, *args: Any) -> None:
-        attempts.append(roots)
-        init(self, roots, *args)
 
-    monkeypatch.setattr(Fusion, "__init__", counted)
-    graph = scan(128)
-    known = Known()
-    schedule = fuse(graph, known=known)
-    assert 2 <= len(attempts) <= 3
-    assert len(known.groups.fits) <= 4 * len(schedule.waves)
+def test_of_many_readers_those_nearby_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of so many layers that read one array do not meet each other in pairs."""
+
+    def layers_of(x: Any, count: int) -> Any:
+        return [np.sum(np.tanh(x * F32(k)), axis=k % 2) for k in range(count)]
+
+    x, merges = np.ones((32, 32), F32), counted(monkeypatch, "merged")
+    found = []
+    for count in (80, 200):
+        merges.clear()
+        fuse(ready(lambda x, n=count: layers_of(x, n), x))
+        found.append(len(merges) / count)
+    assert 0 < found[1] < 1.6 * found[0]
 
 
 def test_roots_that_are_forced_one_by_one_are_those_forced_at_once() -> None:
-    for graph in (scan(32), layers(3)):
+    for graph in (scans(32), layers(3)):
         values = [v for n in graph.nodes for v in n.values]
         rng = np.random.default_rng(0)
         forced = {values[k] for k in rng.choice(len(values), 12, replace=False)}
