@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.cpu.executor import thread_count
+from ..runtime.cpu.executor import thread_count, wanted_soon
 from ..runtime.cpu.record import ProgramRecord
 from ..runtime.gpu import cubins
 from ..runtime.gpu.cubins import Artifact
@@ -410,10 +410,10 @@ def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
 
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
     """The address of each text's function, by the name of its machine code; what is missing is
-    compiled together."""
+    compiled together, the executor as well."""
     texts = sorted(dict.fromkeys(low.text for low in lowered), key=outlined_in)
     names = objects.code_names(texts, KEY)
-    found = objects.addresses({text: text for text in names}, WORDS, KEY)
+    found = objects.addresses({t: t for t in names}, WORDS, KEY, beside=wanted_soon())
     return {name: found[text] for text, name in names.items()}
 
 

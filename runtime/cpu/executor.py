@@ -21,11 +21,21 @@ from . import border, calls, walker
 from .memory import aligned_array
 
 
+def walker_source() -> objects.Source:
+    """The text of walker.py, border.py and calls.py, and its words."""
+    text = "".join(map(inspect.getsource, (walker, border, calls)))
+    return text, ATOMIC, inspect.getsource(atomic)
+
+
 @functools.cache
 def walker_functions() -> Mapping[str, int]:
     """The addresses of the functions of walker.py, border.py and calls.py."""
-    text = "".join(map(inspect.getsource, (walker, border, calls)))
-    return objects.functions(text, ATOMIC, inspect.getsource(atomic))
+    return objects.functions(*walker_source())
+
+
+def wanted_soon() -> list[objects.Source]:
+    """What the first program's run will ask for."""
+    return [] if walker_functions.cache_info().currsize else [walker_source()]
 
 
 def allowed_threads() -> int:

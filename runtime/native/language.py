@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import llvmlite.ir as ir
@@ -189,26 +191,34 @@ def calling(function: ir.Function) -> Word:
 
 
 def inlined(text: str, words: Mapping[str, Any]) -> dict[str, Word]:
-    """The functions of `text` as words: each is emitted anew, in place, where it is called.
+    """The functions of `text` as words: each is emitted anew, in place, where it is called, and
+    read when it is called first, since a program calls few of many.
 
     Their parameters and results are of any kind; `return` stands last. Inlined functions may call
     each other."""
-    defs, constants = parsed(text)
+    _, constants = parsed(FUNCTION.sub("", text))
     names: dict[str, Any] = {**words, **constants}
 
-    def inlining(d: ast.FunctionDef) -> Word:
-        variables = variables_of(d)
+    def inlining(source: str) -> Word:
+        @cache
+        def body() -> tuple[ast.FunctionDef, set[str]]:
+            (d,), _ = parsed(source)
+            return d, variables_of(d)
 
         def word(e: Emitter, *args: Any) -> Any:
             inner = Emitter(e.function, names)
             inner.builder = e.builder
-            return inner.inlined_body(d, variables, args)
+            return inner.inlined_body(*body(), args)
 
         return word
 
-    made = {d.name: inlining(d) for d in defs}
+    made = {found[1]: inlining(found[0]) for found in FUNCTION.finditer(text)}
     names |= made
     return made
+
+
+FUNCTION = re.compile(r"^def (\w+)\(.*?(?=^[^\s)]|\Z)", re.MULTILINE | re.DOTALL)
+"""A function of a text that is laid out as Python is: what is its own is further right."""
 
 
 @dataclass
@@ -258,9 +268,7 @@ class Emitter:
         """Own names, of which these are variables."""
         self.variables, self.names = variables, dict(self.names)
 
-    def inlined_body(
-        self, d: ast.FunctionDef, variables: set[str], args: tuple[Any, ...]
-    ) -> Any:
+    def inlined_body(self, d: ast.FunctionDef, variables: set[str], args: tuple[Any, ...]) -> Any:
         self.open_scope(variables)
         for p, a in zip(d.args.args, args, strict=True):
             self.assign(p.arg, a)

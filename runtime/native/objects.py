@@ -29,7 +29,7 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -114,11 +114,17 @@ def statistics() -> Statistics:
     return HELD.statistics
 
 
-def addresses(texts: Mapping[str, str], words: Mapping[str, Any], key: str) -> dict[str, int]:
+Source = tuple[str, Mapping[str, Any], str]  # a text, its words, and the key of these
+
+
+def addresses(
+    texts: Mapping[str, str], words: Mapping[str, Any], key: str, beside: Sequence[Source] = ()
+) -> dict[str, int]:
     """The address of the only function of each text, by the text's name in `texts`.
 
-    `key` names the version of `words`."""
-    found = code(texts.values(), words, key)
+    `key` names the version of `words`. What is `beside` is wanted soon: where something is
+    compiled, it is compiled as well."""
+    found = code(texts.values(), words, key, beside)
     out: dict[str, int] = {}
     for name, text in texts.items():
         functions = found[text]
@@ -135,19 +141,26 @@ def functions(text: str, words: Mapping[str, Any], key: str) -> dict[str, int]:
     return code([text], words, key)[text]
 
 
-def code(texts: Iterable[str], words: Mapping[str, Any], key: str) -> dict[str, dict[str, int]]:
+def code(
+    texts: Iterable[str], words: Mapping[str, Any], key: str, beside: Sequence[Source] = ()
+) -> dict[str, dict[str, int]]:
     """The addresses of the functions of each text."""
     hashes = code_names(texts, key)
     with HELD.lock, making.rare_collections(), progress.progress_shown():
-        for name in hashes.values():
-            if name not in HELD.addresses:
-                load_entry(name)
-        missing = {name: text for text, name in hashes.items() if name not in HELD.addresses}
+        missing = {name: (text, words) for text, name in hashes.items() if not is_known(name)}
         if missing:
-            compile_together(missing, words)
+            soon = {code_names([t], k)[t]: (t, w) for t, w, k in beside}
+            compile_together({n: s for n, s in soon.items() if not is_known(n)} | missing)
         found = {text: held(name) for text, name in hashes.items()}
         free()
         return found
+
+
+def is_known(name: str) -> bool:
+    """Whether the machine code of this name is in memory, or was on disk."""
+    if name not in HELD.addresses:
+        load_entry(name)
+    return name in HELD.addresses
 
 
 def code_names(texts: Iterable[str], key: str) -> dict[str, str]:
@@ -166,8 +179,7 @@ def known_code(wanted: Iterable[str]) -> dict[str, int] | None:
     wanted = tuple(wanted)
     with HELD.lock:
         for name in wanted:
-            if name not in HELD.addresses:
-                load_entry(name)
+            is_known(name)
         if not all(len(HELD.addresses.get(name, ((), ()))[1]) == 1 for name in wanted):
             return None
         found = {name: next(iter(held(name).values())) for name in wanted}
@@ -211,8 +223,8 @@ def is_unused(place: str) -> bool:
     return of.held is None or of.held() is None
 
 
-def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
-    """Compiles the texts, by hash, keeps them on disk and loads them.
+def compile_together(missing: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+    """Compiles the texts, by hash, each with its words, keeps them on disk and loads them.
 
     An object is as many texts as make enough instructions, in their order, so that it does not
     depend on how many threads there are.
@@ -227,10 +239,10 @@ def compile_together(missing: dict[str, str], words: Mapping[str, Any]) -> None:
         while rest:
             module, found = ir.Module("wonderland"), {}
             while rest and instructions(module) < INSTRUCTIONS:
-                name, text = rest.pop()
+                name, (text, words) = rest.pop()
                 found[name] = list(native.emit_module(text, words, module, symbol_prefix(name)))
             defined.append(found)
-            modules.append(object_of(module, [missing[name] for name in found]))
+            modules.append(object_of(module, [missing[name][0] for name in found]))
             yield partial(with_note, modules[-1], found, ready)
 
     made = making.on_threads(works(), generator.thread_limit())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+
 import numpy as np
 import pytest
 
+from wonderland.compiler.codegen.words.words import ELEMENTARY
 from wonderland.compiler.ir.types import HALVES, INTEGERS, SIGNED, UNSIGNED
 from wonderland.compiler.ir.types import WIDE as FLOATS
+from wonderland.runtime.native.language import FUNCTION, parsed
 
 from .kernels import Case, both, combinations, compiled, same
 
@@ -90,3 +94,12 @@ def test_machine_code_and_twin_agree(name, machine):
     ours, twins = both(case, machine[case.text], *operands)
     wrong = np.flatnonzero(~same(ours, twins))
     assert not wrong.size, [(*(x[k] for x in operands), ours[k], twins[k]) for k in wrong[:5]]
+
+
+def test_functions_of_a_text_are_those_that_python_reads_there():
+    whole, constants = parsed(ELEMENTARY)
+    apart = {found[1]: parsed(found[0])[0] for found in FUNCTION.finditer(ELEMENTARY)}
+    assert {n: list(map(ast.dump, d)) for n, d in apart.items()} == {
+        d.name: [ast.dump(d)] for d in whole
+    }
+    assert parsed(FUNCTION.sub("", ELEMENTARY)) == ([], constants)

@@ -18,7 +18,6 @@ from ....runtime.native.language import (
     NativeValue,
     Word,
     inlined,
-    parsed,
 )
 from .memory import MEMORY_WORDS
 from .panels import PANEL_WORDS
@@ -53,11 +52,10 @@ def by_dtype(name: str, forms: dict[str, Word]) -> Word:
 
 def elementary(primitives: dict[str, Any], text: str = ELEMENTARY) -> dict[str, Word]:
     """The functions of a text, without the dtype in their names, but not parts (`_`)."""
-    names = {d.name for d in parsed(text)[0]}
-    stems = {
-        n.rpartition("_")[0] if n.endswith(tuple(f"_{d}" for d in DTYPES)) else n for n in names
-    }
     forms = inlined(text, primitives)
+    stems = {
+        n.rpartition("_")[0] if n.endswith(tuple(f"_{d}" for d in DTYPES)) else n for n in forms
+    }
     return {n: by_dtype(n, forms) for n in stems if not n.startswith("_")}
 
 

@@ -111,6 +111,21 @@ def test_an_equal_text_is_compiled_once_under_any_name():
     assert after.compiled + after.loaded == before.compiled + before.loaded + 1
 
 
+def test_what_is_wanted_soon_is_compiled_beside_and_not_alone(monkeypatch: pytest.MonkeyPatch):
+    def compiled() -> int:
+        return objects.statistics().compiled
+
+    monkeypatch.setattr(objects, "folder", lambda: None)
+    soon: list[objects.Source] = [("def soon(x):\n    return x + 3", {}, "soon")]
+    text, before = "def now(x):\n    return x + 2", compiled()
+    objects.addresses({"now": text}, {}, "now", soon)
+    assert compiled() == before + 2
+    assert called(objects.functions(*soon[0])["soon"], 4) == 7
+    assert compiled() == before + 2
+    objects.addresses({"now": text}, {}, "now", [("def never(x):\n    return x", {}, "soon")])
+    assert compiled() == before + 2
+
+
 def test_code_that_llvm_refuses_is_an_error_that_shows_the_text():
     def broken(e, x):
         f = e.declare("llvm.smax.i64", native.LLVM_I64, [native.LLVM_I64])  # it takes two operands
