@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from .rows import BranchRow, DeviceRow, HostRow, KernelRow, LoopRow, Row, Slot
 
 Kernel = TypeVar("Kernel", KernelRow, DeviceRow)
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """Kernels between two other steps; `together`: by the team, where the program has one.
 
     A device may run loops of few launches as kernels are run.
@@ -22,50 +20,43 @@ class Segment:
     together: bool
 
 
-@dataclass(frozen=True)
-class Begin:
+class Begin(NamedTuple):
     """The first turn of a loop, or the step `exit` where there is none."""
 
     loop: LoopRow
     exit: int
 
 
-@dataclass(frozen=True)
-class Test:
+class Test(NamedTuple):
     """Leaves the loop that began at step `begin` unless its bool holds."""
 
     begin: int
 
 
-@dataclass(frozen=True)
-class End:
+class End(NamedTuple):
     """The next turn of the loop that began at step `begin`."""
 
     begin: int
 
 
-@dataclass(frozen=True)
-class Choose:
+class Choose(NamedTuple):
     """Goes on at the step of the case."""
 
-    index: Slot
+    chooser: Slot
     cases: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Jump:
+class Jump(NamedTuple):
     to: int
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """Leaves the walker for a call of Python, or, without a row, to look at the clock."""
 
     row: HostRow | None
 
 
-@dataclass(frozen=True)
-class Stop:
+class Stop(NamedTuple):
     pass
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from ...runtime.gpu.architectures import architecture
 from ...runtime.native.generator import processor_features
+from ...runtime.native.processor_caches import cache_sizes
 from ..kernel.scalar import NUMPY
 from .words.simd import DTYPES
 
 LINE = 64  # bytes of a cache line, and the alignment of rows
-CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 OWN_BYTES = 4 << 10  # of shared memory, for what the warps of a block exchange
-UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -91,16 +89,3 @@ def host() -> Target:
     sizes = cache_sizes()
     l1, l2, l3 = (sizes.get(k, d) for k, d in ((1, 32 << 10), (2, 256 << 10), (3, 4 << 20)))
     return Target(bits, registers, l1, l2, l3)
-
-
-def cache_sizes() -> dict[int, int]:
-    """Bytes by level of the data caches, where the system tells."""
-    sizes: dict[int, int] = {}
-    for index in sorted(CACHES.glob("index*")):
-        try:
-            kind, level, size = ((index / f).read_text().strip() for f in ("type", "level", "size"))
-            if kind != "Instruction":
-                sizes[int(level)] = int(size[:-1]) * UNITS[size[-1]]
-        except (OSError, ValueError, KeyError):
-            continue
-    return sizes

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import os
 import sys
 import time
@@ -132,9 +133,9 @@ class ProgramPlace:
 @cache
 def machine() -> tuple[str, ...]:
     """What passes read beside the graph: caches, and the libraries that compute constants."""
-    from ..codegen.target import host
+    from ...runtime.native.processor_caches import cache_sizes
 
-    return repr(host()), np.__version__, sys.version
+    return repr(cache_sizes()), np.__version__, sys.version
 
 
 def thread_number() -> int:
@@ -145,25 +146,23 @@ def thread_number() -> int:
 
 def compiler_state() -> str | None:
     """A hash of the package's sources as they were imported; None where that is not known."""
-    whole = hashlib.sha256()
+    found: list[str | int] = []
     try:
-        for path, facts in source_files(PACKAGE / room for room in ROOMS):
-            if max(facts.st_mtime, facts.st_ctime) > IMPORTED:
+        for path, facts in source_files(str(PACKAGE / room) for room in ROOMS):
+            if facts.st_mtime > IMPORTED or facts.st_ctime > IMPORTED:
                 return None
-            of = path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
-            whole.update(repr(of).encode())
+            found += path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
     except OSError:
         return None
-    return whole.hexdigest()
+    return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
-def source_files(folders: Iterable[Path]) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file of Python in folders, in order. Errors: OSError."""
-    stack = sorted(map(str, folders), reverse=True)
+def source_files(folders: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file of Python in folders, in the order of names. Errors: OSError."""
+    stack = [*folders]
     while stack:
-        path = stack.pop()
-        with os.scandir(path) as entries:
-            for entry in sorted(entries, key=lambda e: e.name):
+        with os.scandir(stack.pop()) as entries:
+            for entry in sorted(entries, key=operator.attrgetter("name")):
                 if entry.name.endswith(".py"):
                     yield entry.path, entry.stat()
                 elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():

@@ -149,7 +149,7 @@ class Context:
                 return walker.END_STEP, loops[step.begin]
             case Choose():
                 cases = self._array([(self._at(c),) for c in step.cases], 8)
-                index = self._block((step.index,))
+                index = self._block((step.chooser,))
                 return walker.CHOOSE_STEP, index.ctypes.data, cases.ctypes.data, len(step.cases)
             case Jump():
                 return walker.JUMP_STEP, self._at(step.to)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -226,8 +226,7 @@ def cell_of(code: Code) -> Cell:
     return Cell(number, slot_of(first), slot_of(even), slot_of(odd), stride)
 
 
-@dataclass(frozen=True)
-class RowReader:
+class RowReader(NamedTuple):
     """Reads rows."""
 
     kernels: list[str]
