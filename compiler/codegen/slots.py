@@ -40,21 +40,26 @@ class Names:
     """Every name of a text, so that none is given twice or hides a word."""
 
     taken: set[str] = field(default_factory=lambda: set(WORDS) | LANGUAGE | set(keyword.kwlist))
+    given: dict[str, int] = field(default_factory=dict)  # the number that a stem had last
 
     def fresh(self, stem: str) -> str:
         """`stem`, or else `stem` and the first number that is free."""
-        name, k = stem, 1
-        while name in self.taken:
-            k += 1
-            name = f"{stem}{k}" if not stem[-1].isdigit() else f"{stem}_{k}"
-        self.taken.add(name)
-        return name
+        if stem not in self.taken:
+            self.taken.add(stem)
+            return stem
+        return self.after(f"{stem}_" if stem[-1].isdigit() else stem, 2)
 
     def numbered(self, stem: str) -> str:
         """`stem1`, `stem2`, ..."""
-        k = 1
+        return self.after(stem, 1)
+
+    def after(self, stem: str, first: int) -> str:
+        """`stem` and the first number from `first` on that is free."""
+        key = f"{stem} {first}"
+        k = self.given.get(key, first - 1) + 1  # no name becomes free again
         while f"{stem}{k}" in self.taken:
             k += 1
+        self.given[key] = k
         self.taken.add(f"{stem}{k}")
         return f"{stem}{k}"
 

@@ -93,7 +93,10 @@ class Values:
     def level_of(self, axes: Iterable[str]) -> Level:
         """The innermost level that adds one of `axes`."""
         axes = frozenset(axes)
-        return next((level for level in reversed(self.levels) if level.axes & axes), self.levels[0])
+        for level in reversed(self.levels):
+            if not level.axes.isdisjoint(axes):
+                return level
+        return self.levels[0]
 
     def line(self, level: Level, text: str, stem: str = "t") -> str:
         """The name of the value that `text` computes in `level`."""
@@ -104,18 +107,17 @@ class Values:
 
     def wide(self, e: Expr) -> bool:
         """Whether a value has a lane per point of the vector axis."""
-        for n in walk(e) if e not in self.wides else ():
-            if n not in self.wides:
-                own = False
-                if isinstance(n, Load):
-                    own = self.vector in n.map.axes or any(
-                        self.vector in g.axes for g, _, _ in n.guards
-                    )
-                elif isinstance(n, Index):
-                    own = self.vector in n.map.axes
-                elif isinstance(n, Result):
-                    own = self.vector in n.axes or self.results[n.name].wide
-                self.wides[n] = own or any(self.wides[a] for a in n.args)
+        for n in walk(e, done=self.wides.__contains__) if e not in self.wides else ():
+            own = False
+            if isinstance(n, Load):
+                own = self.vector in n.map.axes or any(
+                    self.vector in g.axes for g, _, _ in n.guards
+                )
+            elif isinstance(n, Index):
+                own = self.vector in n.map.axes
+            elif isinstance(n, Result):
+                own = self.vector in n.axes or self.results[n.name].wide
+            self.wides[n] = own or any(self.wides[a] for a in n.args)
         return self.wides[e]
 
     def by_lanes(self, axis: Axis) -> bool:
@@ -193,17 +195,19 @@ class Values:
     def value(self, root: Expr) -> str:
         """The name or literal of a value; what is not known is computed at its own level."""
         depth = self.levels
-        for e in walk(root):
+        for e in walk(root, done=self.is_known):
             if isinstance(e, Const):
                 self.constant(e)
                 continue
             level = self.level_of(self.axes_of(e))
-            if e in level.known:
-                continue
             self.levels = depth[: depth.index(level) + 1]
             level.known[e] = self.leaf(e) or self.line(level, self.applied(e))
             self.levels = depth
         return self.name(root)
+
+    def is_known(self, e: Expr) -> bool:
+        """Whether a value was computed at its level; so was then what it is made of, at theirs."""
+        return not isinstance(e, Const) and e in self.level_of(self.axes_of(e)).known
 
     def name(self, e: Expr) -> str:
         """The name of a value that is known."""
@@ -449,16 +453,16 @@ class Values:
 
     def partners(self, body: Sequence[Statement]) -> dict[int, int]:
         """Stores two apart along the vector axis, and those just behind them, by their places."""
-
-        def follows(s: Statement, t: Statement) -> bool:
-            if not (isinstance(s, Store) and isinstance(t, Store)) or s.at or t.at:
-                return False
-            behind = Map(s.map.strides, s.map.offset + 1) == t.map
-            return s.buffer is t.buffer and behind and s.map.stride(self.vector) == 2
-
-        places = range(len(body)) if self.inside else ()
-        found = ((k, n) for k in places for n in places if follows(body[k], body[n]))
-        return dict(found)
+        plain = [(k, s) for k, s in enumerate(body) if isinstance(s, Store) and not s.at]
+        if not self.inside:
+            return {}
+        places = {(id(s.buffer), s.map): k for k, s in plain}
+        pairs = [
+            (k, places.get((id(s.buffer), Map(s.map.strides, s.map.offset + 1))))
+            for k, s in plain
+            if s.map.stride(self.vector) == 2
+        ]
+        return {k: n for k, n in pairs if n is not None}
 
 
 def test(at: str, step: int, bound: str, upper: bool, lanes: int, stride: str) -> str:

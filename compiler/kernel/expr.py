@@ -206,18 +206,25 @@ def apply(op: str, *args: Expr | float, param: Any = None) -> Expr:
     return Expr(op, full, OPS[op].result(tuple(a.dtype for a in full), param), param)
 
 
-def walk(*roots: Expr) -> Iterator[Expr]:
-    """Every node once, operands before users."""
+def walk(*roots: Expr, done: Callable[[Expr], bool] | None = None) -> Iterator[Expr]:
+    """Every node once, operands before users; none that is `done`, nor what only these need."""
     seen: set[Expr] = set()
-    stack = [(r, False) for r in reversed(roots)]
+    stack: list[Expr | None] = list(reversed(roots))  # None: the operands of `users[-1]` are done
+    users: list[Expr] = []
     while stack:
-        e, ready = stack.pop()
-        if ready:
-            yield e
+        e = stack.pop()
+        if e is None:
+            yield users.pop()
         elif e not in seen:
             seen.add(e)
-            stack.append((e, True))
-            stack += [(a, False) for a in reversed(e.args)]
+            if done and done(e):
+                continue
+            if e.args:
+                users.append(e)
+                stack.append(None)
+                stack += e.args[::-1]
+            else:
+                yield e
 
 
 def rebuilt(e: Expr, leaf: Callable[[Leaf], Expr], memo: dict[Expr, Expr]) -> Expr:

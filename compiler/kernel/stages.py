@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from ..ir.lazy import lazy
 from .expr import At, Axis, Buffer, Expr, Load, Map, walk
 from .text import PLAIN, Numbers, Texts, spell_extent
 
@@ -111,10 +112,16 @@ class Kernel:
 
     def loads(self) -> Iterator[tuple[int, Load]]:
         """Every load with the number of its stage."""
-        for k, stage in enumerate(self.stages):
-            for e in walk(*stage.exprs, *(e for a in stage.axes for e in a.ends)):
-                if isinstance(e, Load):
-                    yield k, e
+        return iter(self.every_load)
+
+    @lazy
+    def every_load(self) -> tuple[tuple[int, Load], ...]:
+        return tuple(
+            (k, e)
+            for k, stage in enumerate(self.stages)
+            for e in walk(*stage.exprs, *(e for a in stage.axes for e in a.ends))
+            if isinstance(e, Load)
+        )
 
     def writes(self) -> Iterator[tuple[int, Store | Accumulate]]:
         """Every statement that writes memory, with the number of its stage."""
