@@ -3,8 +3,8 @@
 A part of the state that is a first-order recurrence of itself, given the parts before it, is one
 pass of a kernel along the axis (`recurrences`). Others are combined one after the other, all of a
 state at once; where a state has few elements and there are many of them, in chunks side by side:
-first within each chunk, then the ends of chunks, then each with what lies before its chunk. Where
-chunks begin follows from sizes alone.
+first the end of each chunk, then the ends of all before it, then every state of it from there on.
+Where chunks begin follows from sizes alone.
 Source: Blelloch, Prefix sums and their applications, 1990 (chunks).
 """
 
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 from ...ir.graph import Graph, Value, apply_all
 from ...transform.batch import batch
-from ..view import broadcast, concatenate, flip, permute, reshape, slice_
+from ..source import zero_of
+from ..view import broadcast, concatenate, flip, pad, reshape, slice_
 from .bodies import inlined_batch
 from .recurrences import Step, step_of, unviewed
-from .scan import Scan
+from .scan import Scan, swapped_axes
 
 LONG = 256  # elements from which on chunks pay
 LANES = 512  # elements of a state, of all chunks together, that make a turn worth its while
@@ -144,13 +145,16 @@ class Passes:
 
     def sequence(self, x: Value, first: Value | None) -> Value:
         """What a value of the body is for every element; for the first what is first in `first`,
-        and where that is None anything of the rest."""
+        and where that is None, which plays no part, zeros or anything."""
         right, x = self.body.inputs[len(self.consts) + len(self.xs) :], unviewed(x)
         if x in right and (first is None or self.xs[right.index(x)] is first):
             return self.xs[right.index(x)]
         rest = self.rest(x)
-        one = between(rest, 0, 1) if first is None else first
-        return self.line.joined(Line(one.shape[0], self.line.reverse).first(one), rest)
+        if first is not None:
+            return self.line.joined(self.line.first(first), rest)
+        none = (0,) * rest.type.ndim
+        one = (1, *none[1:])
+        return pad(rest, *((none, one) if self.line.reverse else (one, none)), zero_of(rest.type))
 
     def rest(self, x: Value) -> Value:
         """What a value of the body is for every element but the first."""
@@ -211,36 +215,21 @@ def in_chunks(body: Graph, consts: Values, xs: Values, count: int) -> list[Value
     size = length // count
     fixed, every = (False,) * len(consts), (True,) * k
     side = Line(size, False)
-    ranks = [
-        permuted(reshape(between(x, 0, count * size), (count, size, *x.shape[1:]))) for x in xs
-    ]
+    rows = [reshape(between(x, 0, count * size), (count, size, *x.shape[1:])) for x in xs]
+    columns = list(map(swapped_axes, rows))  # the chunks side by side
+    firsts, rests = list(map(side.first, columns)), list(map(side.rest, columns))
     wide, _ = batch(body, (*fixed, *every, *every), count, every)
-    firsts = [side.first(x) for x in ranks]
-    rests = in_turn(wide, consts, firsts, [side.rest(x) for x in ranks], False)
-    within = list(map(side.joined, firsts, rests))
-    ends = [between(reshape(between(y, size - 1, size), y.shape[1:]), 0, count - 1) for y in within]
-    row = Line(count - 1, False)
-    before = every_state(body, consts, ends, row) if count > 2 else ends
-    many, _ = batch(body, (*fixed, *every, *every), count - 1, every)
-    later = inlined_batch(
-        many,
-        (*consts, *before, *(permuted(between(permuted(y), 1, count)) for y in within)),
-        (*fixed, *(False,) * k, *every),
-        size,
-    )
-    made = []
-    for y, new in zip(within, later, strict=True):
-        first = between(permuted(y), 0, 1)
-        whole = concatenate(first, permuted(new), axis=0)
-        made.append(reshape(whole, (count * size, *y.shape[2:])))
+    ends = apply_all(Scan(wide, len(consts), k, size - 1, False), *consts, *firsts, *rests)
+    ends = [between(x, 0, count - 1) for x in ends]
+    before = every_state(body, consts, ends, Line(count - 1, False)) if count > 2 else ends
+    after = (between(x, 1, count) for x in firsts)
+    marks = (*fixed, *every, *every)
+    starts = inlined_batch(body, (*consts, *before, *after), marks, count - 1)
+    starts = [concatenate(between(x, 0, 1), y, axis=0) for x, y in zip(firsts, starts, strict=True)]
+    states = map(side.joined, starts, in_turn(wide, consts, starts, rests, False))
+    found = [reshape(swapped_axes(y), (count * size, *y.shape[2:])) for y in states]
     if count * size == length:
-        return made
-    last = [reshape(between(y, count * size - 1, count * size), y.shape[1:]) for y in made]
-    rest = [between(x, count * size, length) for x in xs]
-    found = in_turn(body, consts, last, rest, False)
-    return [concatenate(y, more, axis=0) for y, more in zip(made, found, strict=True)]
-
-
-def permuted(x: Value) -> Value:
-    """The first two axes in the other order."""
-    return permute(x, (1, 0, *range(2, x.type.ndim)))
+        return found
+    last = [reshape(between(y, count * size - 1, count * size), y.shape[1:]) for y in found]
+    left = in_turn(body, consts, last, [between(x, count * size, length) for x in xs], False)
+    return [concatenate(y, more, axis=0) for y, more in zip(found, left, strict=True)]

@@ -16,7 +16,7 @@ from ...ir.types import COMPLEX, HALVES, INTEGERS, WIDE, Type
 from ...transform.split import dependents
 from ..cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum
 from ..cumulative import linear_recurrence as recurrence
-from ..elementwise import Add, And, Maximum, Minimum, Mul, Neg, Or, Sub, cast, neg
+from ..elementwise import Add, And, Maximum, Minimum, Mul, Neg, Or, Sub, cast, mul, neg
 from ..formula import Logaddexp
 from ..source import full, python_type
 from ..view import Broadcast, Permute, Reshape
@@ -100,10 +100,10 @@ def after(node: Node, known: dict[Value, Step], waiting: set[Value]) -> Step | N
             return replace(first, term=accumulate(first.term, other))
         case Sub(), [Step(), None]:
             return replace(first, term=minus(first.term, node.args[1]))
-        case Mul(), _ if None in steps and first.term is None:
-            other = node.args[steps.index(None)]
-            held = first.coefficient
-            return Step(other if held is None else apply(Mul(), held, other))
+        case Mul(), _ if None in steps:
+            other, held = node.args[steps.index(None)], first.coefficient
+            coefficient = other if held is None else mul(held, other)
+            return Step(coefficient, first.term and mul(first.term, other))
         case op, _ if type(op) in RUNNING and None in steps and first == Step():
             return Step(None, node.args[steps.index(None)], type(op))
     return None
