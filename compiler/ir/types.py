@@ -75,6 +75,8 @@ def dtype_name(dtype: Any) -> str:
 
     What a string means to NumPy it means here: "i8" is i64.
     """
+    if isinstance(dtype, np.dtype) and (name := NAMES.get(dtype)):
+        return name
     given: Any = dtype
     found: Any = None
     with suppress(TypeError):  # what is no dtype, or one whose elements have no order of bytes

@@ -488,8 +488,10 @@ def told_where(call: Callable[..., Any], args: tuple[Any, ...], options: dict[st
 def listened() -> Any:
     """The logger, where somebody listens: who does has imported logging, which is not cheap."""
     logging = sys.modules.get("logging")
-    found = logging and logging.getLogger("wonderland")
-    return found if logging and found.isEnabledFor(logging.INFO) else None
+    if logging is None:
+        return None
+    found = logging.getLogger("wonderland")
+    return found if found.isEnabledFor(logging.INFO) else None
 
 
 def forked() -> None:

@@ -262,8 +262,9 @@ def broadcasted(x: Value, shape: Shape, name: str = "broadcast_to") -> Value:
 
 
 def common_shape(name: str, *shapes: Shape) -> Shape:
-    if shapes.count(shapes[0]) == len(shapes):
-        return shapes[0]
+    longest = max(shapes, key=len)
+    if all(not s or s == longest for s in shapes):
+        return longest
     ndim = max(map(len, shapes))
     columns = list(zip(*((1,) * (ndim - len(s)) + tuple(s) for s in shapes), strict=True))
     sizes = [next((n for n in column if n != 1), 1) for column in columns]
