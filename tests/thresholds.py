@@ -14,7 +14,7 @@ from pathlib import Path
 COMPILER = "wonderland.compiler"
 MODULES = (
     "fuse.apart", "fuse.chunks", "fuse.roots", "optimise.fold", "fuse.fuse", "optimise.hoist",
-    "optimise.abut",
+    "optimise.abut", "fuse.straight",
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
@@ -79,6 +79,14 @@ ELSEWHERE = {
     "fuse.emission.scatter.SPLITS": "attempts to read a reshape",
     "optimise.fold.LIMIT": "elements of a constant: tests/optimise/test_fold.py",
     "fuse.fuse.LARGE": "nodes of a kernel",
+    "fuse.straight.MANY": "nodes of tiny values: tests/fuse/test_straight.py",
+    "fuse.straight.SIDE": "elements of tiny values: tests/fuse/test_straight.py",
+    "fuse.straight.TINY": "elements of tiny values",
+    "fuse.straight.SUMMED": "elements of tiny values that are summed",
+    "fuse.straight.PIECES": "tiny operands of a concatenation",
+    "fuse.straight.LEAST": "scalar operations of a run",
+    "fuse.straight.MOST": "scalar operations of a run",
+    "fuse.straight.WEIGHT": "what counts as an operation",
     "optimise.abut.FEW": "summands: tests/optimise/test_abut.py",
     "optimise.hoist.SMALL_BYTES": "bytes that leave a loop: tests/optimise/test_loop_passes.py",
     "fuse.roots.WAITING": "elements that wait for a sum: tests/fuse/test_running_sums.py",

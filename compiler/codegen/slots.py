@@ -24,6 +24,7 @@ from .words.words import WORDS
 LANGUAGE = {"args", "start", "stop", "scratch", "point", "min", "max", "range"}
 PLAIN = (0.0, 0.5, 1.0, 2.0, float("inf"))  # numbers, but for their sign, that the text says itself
 PLAIN_INTEGERS = 16
+NEAR = 16  # elements of a buffer whose text says itself which one it reads
 
 
 class Spelled(Protocol):
@@ -73,7 +74,9 @@ class Slots:
         """`words`: names that the text uses besides those of the language."""
         self.names = Names()
         self.names.taken.update(words)
+        buffers = tuple(buffers)
         self.buffers = {b.name: (self.names.fresh(b.name), b.dtype) for b in buffers}
+        self.near = frozenset(b.name for b in buffers if b.size <= NEAR)
         self.axes = {a: self.names.fresh(a) for a in axes}
         self.numbers: dict[Hashable, str] = {}
         self.values: list[int] = []
@@ -116,6 +119,8 @@ class Slots:
         return self.number(("stride", of, m, axis), f"{of}_{axis}", m.stride(axis))
 
     def offset(self, of: str, m: Map) -> str:
+        if of in self.near and not m.strides:
+            return str(m.offset)
         return self.number(("offset", of, m), f"{of}_offset", m.offset)
 
     def bound(self, g: Guard, upper: bool) -> str:
@@ -210,6 +215,8 @@ class SlotNames(Numbers):
         return self.known("stride", of, m, axis)
 
     def offset(self, of: str, m: Map) -> str:
+        if of in self.slots.near and not m.strides:
+            return str(m.offset)
         return self.known("offset", of, m)
 
     def part(self, part: tuple[int, Expr, int]) -> tuple[str, str]:

@@ -32,6 +32,7 @@ from .groups import Group, Groups, common_domain
 from .kernels import Kernels, Known, UnreadableRoots
 from .roots import Roots
 from .saved import Change, Savings
+from .straight import straightened
 from .waves import Pairs, Schedule
 
 Kinds = frozenset[type]
@@ -60,6 +61,8 @@ def fuse(
     graph, waits = edges(graph)
     graph = distinct_outputs(graph)
     small = kinds is None or Elimination in kinds
+    if small and not waits:
+        graph = straightened(graph)
     host = {n for n in graph.nodes if on_the_host(n.op) and not (small and eliminable(n))}
     forced = {v for values in waits.values() for v in values}
     mending = Mending(Roots(graph, forced, host), forced)

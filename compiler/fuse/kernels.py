@@ -19,6 +19,7 @@ from .emission import (
     AnyWork,
     BodyWork,
     HostWork,
+    StraightKernels,
     Work,
     clustered,
     emit,
@@ -30,6 +31,7 @@ from .emission import (
 )
 from .groups import Group
 from .roots import Roots
+from .straight import Straight
 from .waves import Pairs, Schedule
 
 T = TypeVar("T")
@@ -49,6 +51,7 @@ class Known:
 
     bodies: dict[tuple[Graph, Pairs], Schedule] = field(default_factory=dict)
     groups: Alike = field(default_factory=Alike)
+    straight: StraightKernels = field(default_factory=StraightKernels)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Kernels:
             return (HostWork.of(root),)
         if root.op.hosted:
             return (emit_elimination(root),)
+        if isinstance(root.op, Straight):
+            return (self.known.straight.work(root, root.op.body, roots.stored),)
         if isinstance(root.op, Control):
             bodies = tuple(map(self.body, root.op.graphs, root.op.carried))
             return (BodyWork.of(root, bodies, roots.read_by(root)),)

@@ -29,6 +29,7 @@ from ..ops.nested.bodies import Control
 from ..ops.phases import reads_windows
 from ..ops.view import Broadcast, Concatenate, Interleave, Permute, Reshape, Slice
 from .emission import plain_operand, run_of_operand
+from .straight import Straight
 
 PIECES = 64
 """Operands of a view that may be computed where it is read: more are copied from memory."""
@@ -107,6 +108,8 @@ class Roots:
                 out |= {n.out} if batches_last(n.op, n.args[0]) else set[Value]()
             elif isinstance(n.op, Computed):
                 out |= set(n.op.in_memory(n.args))
+            elif isinstance(n.op, Straight):
+                out |= set(map(base, n.args))
             elif isinstance(n.op, (Cumulative, Scatter)) and n not in self.host:
                 continue
             elif n.op.controls and n not in self.host:

@@ -15,12 +15,14 @@ from .order import emit_order
 from .prefix import emit_prefix
 from .product import emit_product, plain_operand, run_of_operand
 from .scatter import emit_scatter
+from .straight import StraightKernels
 
 __all__ = [
     "AnyWork",
     "BodyWork",
     "Domain",
     "HostWork",
+    "StraightKernels",
     "Work",
     "clustered",
     "eliminable",
