@@ -32,11 +32,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ir.digest import graph_hash
+from ..ir.errors import ProgramError
 from ..ir.graph import Graph
 from ..ir.text import constants_of
 from ..settings import active
 from ..trace.tracer import Recomputed
-from ..transform.node_reference import ReadNodeReference
+from ..transform.node_reference import NodeReference
+from .back_end import records
 
 if TYPE_CHECKING:
     from ...runtime.cpu.program import Program
@@ -77,7 +79,8 @@ class ProgramPlace:
         asked = active()
         if asked.verify or asked.dump or (state := compiler_state()) is None:
             return None
-        from ...runtime.native import objects  # brings LLVM
+        records()
+        from ...runtime.native import objects
 
         content = graph_hash(graph) if objects.folder() is not None else None
         if content is None:
@@ -154,7 +157,7 @@ def compiler_state() -> str | None:
             found += path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
     except OSError:
         return None
-    return hashlib.sha256(repr(found).encode()).hexdigest()
+    return hashlib.sha256(repr(found).encode()).hexdigest() if found else None
 
 
 def source_files(folders: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
@@ -172,36 +175,32 @@ def source_files(folders: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]
 # ---------------------------------------------------------------- files
 
 
-def content_of(
-    record: ProgramRecord, graph: Graph, recomputed: Recomputed
-) -> bytes | None:
+def content_of(record: ProgramRecord, graph: Graph, recomputed: Recomputed) -> bytes | None:
     """A program as a file has it; None where it has no text."""
-    from ...runtime.cpu.record import record_code
-
     given = constants_of(graph) if record.constants else {}
     made = {digest: a for digest, a in record.constants.items() if digest not in given}
-    code = record_code(record)
+    code = records().record_code(record)
     if code is None or sum(a.nbytes for a in made.values()) > MOST_BYTES:
         return None
     arrays = [[digest, a.dtype.name, list(a.shape)] for digest, a in made.items()]
-    head = json.dumps({"program": code, "arrays": arrays, "recomputed": list(recomputed)})
+    whole = {"program": code, "arrays": arrays, "recomputed": list(recomputed)}
+    head = json.dumps(whole, default=operator.index)  # numbers may be NumPy's
     return b"\n".join([head.encode(), b"".join(a.tobytes() for a in made.values())])
 
 
 def program_of(data: bytes, graph: Graph) -> KeptProgram | None:
     """The program of a file, loaded; None where it is of no use."""
-    from ...runtime.cpu.record import record_read
     from ...runtime.native import objects
 
     try:
         line, _, rest = data.partition(b"\n")
         head = json.loads(line)
         arrays = constants_of(graph) if head["program"]["constants"] else {}
-        record = record_read(
-            head["program"], arrays | dict(arrays_behind(rest, head["arrays"])), ReadNodeReference
-        )
+        arrays |= dict(arrays_behind(rest, head["arrays"]))
+        record = records().record_read(head["program"], arrays, cache(NodeReference.read))
         part, levels = head["recomputed"]
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+    except (ProgramError, ValueError, KeyError, TypeError, IndexError, AttributeError,
+            RecursionError):  # fmt: skip
         return None
     addresses = objects.known_code(record.kernels)
     if addresses is None:
@@ -214,5 +213,5 @@ def arrays_behind(data: bytes, kinds: list[Any]) -> Iterator[tuple[str, np.ndarr
     start = 0
     for digest, name, shape in kinds:
         dtype, count = np.dtype(name), int(np.prod(shape, dtype=np.int64))
-        yield digest, np.frombuffer(data, dtype, count, start).reshape(shape)
+        yield digest, np.frombuffer(data, dtype, count, start).reshape(shape).copy()
         start += count * dtype.itemsize

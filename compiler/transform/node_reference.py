@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -27,16 +28,7 @@ class NodeReference:
         """The graph's; None where that is not all of it."""
         return None if constants_of(self.graph) else print_graph(self.graph)
 
-
-@dataclass(frozen=True, eq=False)
-class ReadNodeReference:
-    """What has the `text` of a NodeReference, and reads it when it is first called."""
-
-    text: str
-
-    @lazy
-    def graph(self) -> Graph:
-        return parse(self.text)
-
-    def __call__(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return interpret(self.graph, *arrays)
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """What has this text. Errors: ProgramError, if none has."""
+        return cls(parse(text))

@@ -11,7 +11,7 @@ import pytest
 import wonderland as wl
 from tests.runtime.random_rows import Maker
 from wonderland.compiler.ir.types import NUMPY
-from wonderland.compiler.transform.node_reference import ReadNodeReference
+from wonderland.compiler.transform.node_reference import NodeReference
 from wonderland.runtime.cpu.record import ProgramRecord, record_code, record_read
 from wonderland.runtime.native import objects
 from wonderland.runtime.rows import HostRow, KernelRow, Row, Slot, printed
@@ -21,7 +21,7 @@ from wonderland.runtime.spec import ArraySpec
 def again(record: ProgramRecord) -> ProgramRecord:
     """The record as text, and read."""
     text = json.dumps(record_code(record))
-    return record_read(json.loads(text), record.constants, ReadNodeReference)
+    return record_read(json.loads(text), record.constants, NodeReference.read)
 
 
 def record_of(rows: tuple[Row, ...], **more: Any) -> ProgramRecord:
