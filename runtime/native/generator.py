@@ -51,7 +51,8 @@ def thread_limit() -> int:
     """How many threads make machine code at once."""
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(count, MOST_THREADS)
+    said = os.environ.get("WONDERLAND_NUM_THREADS", "")
+    return max(1, min(count, MOST_THREADS, int(said) if said.isdecimal() else count))
 
 
 def object_file(text: str) -> Callable[[], bytes]:
@@ -80,11 +81,11 @@ def object_file(text: str) -> Callable[[], bytes]:
 
 
 def optimisation(machine: llvm.TargetMachine) -> tuple[Any, llvm.PassBuilder]:
-    """Variables to registers, equal expressions, simple loops; vectors are written as meant."""
+    """Variables to registers, equal expressions, simple loops; vectors are written as meant, and
+    what else there is to combine, the selection of instructions does."""
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.add_simplify_cfg_pass()
-    passes.add_instruction_combine_pass()
     passes.add_loop_rotate_pass()
     passes.add_new_gvn_pass()
     passes.add_simplify_cfg_pass()

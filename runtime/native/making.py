@@ -28,6 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOCK = threading.RLock()
+AHEAD = 4  # works that wait for each thread, with all the memory that they hold
 RARELY = 1 << 17  # objects that are made before the collector looks at them
 
 if hasattr(os, "register_at_fork"):
@@ -67,13 +68,15 @@ def on_new_thread(work: Callable[[], T]) -> T:
 
 def on_threads(works: Iterable[Callable[[], T]], most: int = 1) -> list[T]:
     """What each of `works` gives, on up to `most` threads, which begin while later works are still
-    asked for. Signals interrupt the wait, not a work; those that have not begun are left out then.
+    asked for, few ahead. Signals interrupt the wait, not a work; those that have not begun are left
+    out then.
 
     Errors: that of the first work that has one, or of asking for works.
     """
     waiting: SimpleQueue[tuple[int, Callable[[], T]] | None] = SimpleQueue()
     results: dict[int, T] = {}
     errors: dict[int, BaseException] = {}
+    room = threading.Semaphore(AHEAD * most)
 
     def run() -> None:
         while (found := waiting.get()) is not None:
@@ -83,6 +86,7 @@ def on_threads(works: Iterable[Callable[[], T]], most: int = 1) -> list[T]:
                     results[k] = work()
                 except BaseException as error:
                     errors[k] = error
+            room.release()
 
     threads: list[threading.Thread] = []
     count, enough = 0, False
@@ -96,6 +100,7 @@ def on_threads(works: Iterable[Callable[[], T]], most: int = 1) -> list[T]:
                 except RuntimeError:  # the system grants no more, or the interpreter exits
                     enough = True
             if threads:
+                room.acquire()
                 waiting.put((count, work))
             else:
                 results[count] = work()

@@ -230,20 +230,28 @@ def compile_together(missing: Mapping[str, tuple[str, Mapping[str, Any]]]) -> No
     depend on how many threads there are.
     """
     defined: list[dict[str, list[str]]] = []  # by object: texts and their functions
-    modules: list[Callable[[], bytes]] = []  # closed here, by who has the interpreter's lock
-    ready: list[str] = []  # texts that are compiled
-    progress.say(lambda: f"machine code of {len(ready)} of {len(missing)} kernels")
+    modules: dict[int, Callable[[], bytes]] = {}
+    ready: list[int] = []  # the modules that are compiled
+
+    def said() -> str:
+        count = sum(len(defined[k]) for k in ready)
+        return f"machine code of {count} of {len(missing)} kernels"
+
+    progress.say(said)
 
     def works() -> Iterator[Callable[[], bytes]]:
         rest = list(missing.items())[::-1]
         while rest:
+            for k in ready:  # closed here, by who has the interpreter's lock
+                modules.pop(k, None)
             module, found = ir.Module("wonderland"), {}
             while rest and instructions(module) < INSTRUCTIONS:
                 name, (text, words) = rest.pop()
                 found[name] = list(native.emit_module(text, words, module, symbol_prefix(name)))
+            k = len(defined)
             defined.append(found)
-            modules.append(object_of(module, [missing[name][0] for name in found]))
-            yield partial(with_note, modules[-1], found, ready)
+            modules[k] = object_of(module, [missing[name][0] for name in found])
+            yield partial(with_note, modules[k], k, ready)
 
     made = making.on_threads(works(), generator.thread_limit())
     sweep()
@@ -258,10 +266,10 @@ def compile_together(missing: Mapping[str, tuple[str, Mapping[str, Any]]]) -> No
         HELD.statistics = replace(HELD.statistics, compiled=HELD.statistics.compiled + count)
 
 
-def with_note(work: Callable[[], bytes], texts: Iterable[str], ready: list[str]) -> bytes:
-    """What the work gives, after which the texts are ready."""
+def with_note(work: Callable[[], bytes], k: int, ready: list[int]) -> bytes:
+    """What the work gives, after which `k` is ready."""
     data = work()
-    ready += texts
+    ready.append(k)
     return data
 
 

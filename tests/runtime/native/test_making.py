@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 
 import llvmlite.ir as ir
 import pytest
@@ -54,6 +55,22 @@ def test_the_first_error_is_the_one_that_is_raised():
     for most in (1, 4):
         with pytest.raises(ValueError, match=r"^1$"):
             making.on_threads(works, most)
+
+
+def test_few_works_are_asked_for_ahead():
+    done: list[int] = []
+
+    def work(k: int) -> int:
+        time.sleep(0.001)
+        done.append(k)
+        return k
+
+    def works():
+        for k in range(60):
+            assert k - len(done) <= 2 * making.AHEAD
+            yield lambda k=k: work(k)
+
+    assert making.on_threads(works(), 2) == list(range(60))
 
 
 def test_an_interrupt_leaves_out_what_has_not_begun():
