@@ -71,9 +71,13 @@ class Runs:
         self.graph, self.users = graph, graph.users()
         self.outputs = frozenset(graph.outputs)
         self.tiny: set[Node] = set()
+        self.shown: set[Value] = set()  # views that others than tiny nodes read
         for n in reversed(graph.nodes):  # readers first
             if self.is_tiny(n):
                 self.tiny.add(n)
+                self.shown |= (
+                    {n.out} if self.read_outside(n.out) and not self.computes(n) else set()
+                )
         self.computed = [n for n in graph.nodes if n in self.tiny and self.computes(n)]
 
     def is_tiny(self, node: Node) -> bool:
@@ -90,23 +94,27 @@ class Runs:
             return True
         if isinstance(op, Reduce):
             (x,) = node.args
-            return MONOIDS[op.monoid].fields == 1 and 0 < x.type.size <= SUMMED
+            return MONOIDS[op.monoid].fields == 1 and 0 < x.type.size <= SUMMED and is_narrow(x)
         return isinstance(op, Elementwise)
 
     def summed(self, v: Value) -> bool:
         """Whether all readers of a value make tiny ones of it: sums, or what is summed next."""
         readers = self.users[v]
-        if not 0 < v.type.size <= SUMMED or max(v.shape) > SIDE or v in self.outputs:
+        if not 0 < v.type.size <= SUMMED or not is_narrow(v) or v in self.outputs:
             return False
         return bool(readers) and all(r in self.tiny for r in readers)
 
     def read_outside(self, v: Value) -> bool:
-        return v in self.outputs or any(r not in self.tiny for r in self.users[v])
+        """Whether others than tiny nodes read a value, or a view of it."""
+        users = self.users[v]
+        return v in self.outputs or any(r not in self.tiny or r.out in self.shown for r in users)
 
     def computes(self, node: Node) -> bool:
-        """Whether a node is more than a view: one that others read too where it has many parts."""
-        if isinstance(node.op, Concatenate):
-            return is_list(node) and self.read_outside(node.out)
+        """Whether a node is more than a view: one that others read too where it has parts."""
+        if isinstance(node.op, Concatenate | Pad) and self.read_outside(node.out):
+            parts = (a.node for a in node.args if a.node is not None and is_small(a))
+            made = any(isinstance(p.op, Elementwise | Reduce | View) for p in parts)
+            return is_list(node) or (is_small(node.out) and made)
         return not isinstance(node.op, View | Full)
 
     def are_many(self) -> bool:
@@ -254,7 +262,11 @@ class Runs:
 
 
 def is_small(v: Value) -> bool:
-    return 0 < v.type.size <= TINY and max(v.shape, default=1) <= SIDE
+    return 0 < v.type.size <= TINY and is_narrow(v)
+
+
+def is_narrow(v: Value) -> bool:
+    return max(v.shape, default=1) <= SIDE
 
 
 def is_list(node: Node) -> bool:

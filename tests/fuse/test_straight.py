@@ -66,6 +66,20 @@ def test_the_gradient_of_a_product_of_rotations_is_that_of_differences() -> None
     assert np.isclose(value, np.asarray(f(ANGLES[:3])[0]))
 
 
+def test_a_stack_that_others_read_too_is_stored_by_its_run() -> None:
+    def moved(angles: Any, points: Any) -> Any:
+        np_ = wl.numpy
+        for k in range(20):
+            x, y, zero = np_.cos(angles[k]), np_.sin(angles[k]), np_.zeros_like(angles[k])
+            points = np_.tanh(points @ np_.array([[x, -y, zero], [y, x, zero], [zero, y, x * y]]))
+        return points
+
+    made = compiled(moved, np.arange(20.0), np.ones((500, 3)))
+    names = {w.name for w, _ in made.lowered}
+    assert "straight" in names
+    assert "copy" not in names
+
+
 def test_programs_without_many_tiny_values_stay() -> None:
     w, x = np.ones((16, 16)), np.ones((8, 16))
 
