@@ -137,6 +137,8 @@ def jit(
     arguments are. Results on a GPU stay there, and a call does not wait for them.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
     what of the arguments made it necessary.
+    Disk: programs are kept for other processes in the folder WONDERLAND_CACHE: these trace, and run
+    them without compiling, which the logger says. Not kept are those that call Python.
     Donation: arrays in the arguments `donate_argnums`, or of the names `donate_argnames`, that are
     given by place may be overwritten by results; don't read them, or views of them, after the call.
     What is read-only, not contiguous or also part of another argument is copied instead.

@@ -46,6 +46,7 @@ class Twice(ex.Elementwise):
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder."""
     executor.walker_functions()
+    monkeypatch.setattr(programs, "IMPORTED", float("inf"))  # who edits while tests run may
     monkeypatch.setenv("WONDERLAND_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(objects, "HELD", objects.HELD)
     objects.folder.cache_clear()
