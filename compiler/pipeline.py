@@ -411,7 +411,8 @@ def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:
 def machine_code(lowered: Iterable[Lowered]) -> dict[str, int]:
     """The address of each text's function, by the name of its machine code; what is missing is
     compiled together, the executor as well."""
-    texts = sorted(dict.fromkeys(low.text for low in lowered), key=outlined_in)
+    longest_first = lambda text: (outlined_in(text), -len(text))  # noqa: E731
+    texts = sorted(dict.fromkeys(low.text for low in lowered), key=longest_first)
     names = objects.code_names(texts, KEY)
     found = objects.addresses({t: t for t in names}, WORDS, KEY, beside=wanted_soon())
     return {name: found[text] for text, name in names.items()}
