@@ -173,6 +173,16 @@ def test_leaves_of_other_types_and_shapes_stand_beside_each_other() -> None:
     assert {k: v.dtype for k, v in found.items()} == {k: v.dtype for k, v in xs.items()}
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_recurrences_of_halves_round_results_alone(reverse: bool) -> None:
+    a, b = (rng.uniform(0.1, 0.9, (300, 1)).astype(np.float16) for _ in range(2))
+    for fn, xs in ((affine, (a, b)), (lambda p, q: (p[0] + q[0],), (b,))):
+        found = lax.associative_scan(fn, xs, reverse)[-1]
+        want = looped(fn, tuple(x.astype(float) for x in xs), reverse)[-1]
+        assert found.dtype == np.float16
+        np.testing.assert_allclose(found, want, rtol=float(np.finfo(np.float16).eps) / 1.9)
+
+
 def test_scans_stand_in_loops_branches_and_regions() -> None:
     x = normal(5, 2) / 2
 

@@ -31,12 +31,13 @@ def associative_scan(
     once, for one element, whose `axis` has size 1. With `reverse` the scan begins at the end:
     ys[i] = fn(ys[i + 1], x[i]).
     Elements are combined in the order above where one pass does it: sums, products, extrema, parts
-    of the state of which the next is linear in the last, and states that are wide. Short states of
-    long sequences are combined in chunks, whose number follows from sizes alone. So values may
-    differ by rounding from those of another order, as of a tree, but not from run to run, nor with
-    the number of threads.
-    Derivatives: forward and reverse, of any order. Cost: n to 2 n applications, at most 2 sqrt(n)
-    one after the other for short states; the program has the same size for any n.
+    of the state of which the next is linear in the last (of halves in f32), and states that are
+    wide. Short states of long sequences are combined in chunks, whose number follows from sizes
+    alone. So values may differ by rounding from those of another order, as of a tree, but not from
+    run to run, nor with the number of threads.
+    Derivatives: forward and reverse, of any order. Cost: n applications, in chunks 2 n, of which
+    about 3 sqrt(n) are one after the other for states of one number; the program has the same size
+    for any n.
     Source: Blelloch, Prefix sums and their applications, 1990.
     Example:
     >>> associative_scan(np.multiply, np.array([1, 2, 3, 4]))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ...ir.graph import Graph, Value, apply_all
 from ...transform.batch import batch
+from ..elementwise import cast
 from ..source import zero_of
 from ..view import broadcast, concatenate, flip, pad, reshape, slice_
 from .bodies import inlined_batch
@@ -141,17 +142,18 @@ class Passes:
             first = self.line.first(x)
             return broadcast(first, x.shape, (0,))
         coefficient = self.sequence(step.coefficient, None) if step.coefficient and both else None
-        return step.prefixes(coefficient, self.sequence(alone, x), self.line.reverse)
+        found = step.prefixes(coefficient, self.sequence(alone, x), self.line.reverse)
+        return cast(found, x.dtype)
 
     def sequence(self, x: Value, first: Value | None) -> Value:
         """What a value of the body is for every element; for the first what is first in `first`,
         and where that is None, which plays no part, zeros or anything."""
-        right, x = self.body.inputs[len(self.consts) + len(self.xs) :], unviewed(x)
-        if x in right and (first is None or self.xs[right.index(x)] is first):
-            return self.xs[right.index(x)]
+        right, itself = self.body.inputs[len(self.consts) + len(self.xs) :], unviewed(x)
+        if itself in right and (first is None or self.xs[right.index(itself)] is first):
+            return cast(self.xs[right.index(itself)], x.dtype)
         rest = self.rest(x)
         if first is not None:
-            return self.line.joined(self.line.first(first), rest)
+            return self.line.joined(cast(self.line.first(first), rest.dtype), rest)
         none = (0,) * rest.type.ndim
         one = (1, *none[1:])
         return pad(rest, *((none, one) if self.line.reverse else (one, none)), zero_of(rest.type))

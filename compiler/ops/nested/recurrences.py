@@ -2,7 +2,8 @@
 
     y' = coefficient * y + term        or the greater, the lesser, log-sum-exp of y and a term
 
-where coefficient and term depend on anything but y, and act on each element alone.
+where coefficient and term depend on anything but y, and act on each element alone. Those of halves
+are f32, in which all states are combined: only results are rounded.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ...ir.types import COMPLEX, HALVES, INTEGERS, WIDE, Type
 from ...transform.split import dependents
 from ..cumulative import cumlogsumexp, cummax, cummin, cumprod, cumsum
 from ..cumulative import linear_recurrence as recurrence
-from ..elementwise import Add, And, Maximum, Minimum, Mul, Neg, Or, Sub, cast, mul, neg
+from ..elementwise import Add, And, Cast, Maximum, Minimum, Mul, Neg, Or, Sub, cast, mul, neg
 from ..formula import Logaddexp
 from ..source import full, python_type
 from ..view import Broadcast, Permute, Reshape
@@ -56,9 +57,7 @@ class Step:
             return cast(RUNNING[self.kind](wide, 0, reverse), term.dtype)
         if coefficient is None:
             return (cumprod if self.term is None else cumsum)(term, 0, reverse)
-        dtype = "f32" if term.dtype in HALVES else term.dtype
-        found = recurrence(cast(coefficient, dtype), cast(term, dtype), 0, reverse)
-        return cast(found, term.dtype)
+        return recurrence(coefficient, term, 0, reverse)
 
 
 def step_of(body: Graph, y: Value, out: Value) -> Step | None:
@@ -86,48 +85,56 @@ def after(node: Node, known: dict[Value, Step], waiting: set[Value]) -> Step | N
     if keeps_order(node):
         coefficient, term = (p and apply(node.op, p) for p in (first.coefficient, first.term))
         return replace(first, coefficient=coefficient, term=term)
+    if isinstance(node.op, Cast):
+        return first if {node.args[0].dtype, node.out.dtype} <= {"f32", *HALVES} else None
     if any(s is not None and s.kind is not None for s in steps):
         return None
+    others = [widened(a) for a, s in zip(node.args, steps, strict=True) if s is None]
+    coefficient, term = first.coefficient, first.term
     match node.op, steps:
         case Neg(), _:
-            return Step(
-                factor_of_minus(first.coefficient, node.out.type), first.term and neg(first.term)
-            )
+            return Step(opposite(coefficient, node.out.type), term and neg(term))
         case ((Add() | Sub()), [Step() as one, Step() as two]):
             return both(node, one, two)
         case Add(), _:
-            other = node.args[steps.index(None)]
-            return replace(first, term=accumulate(first.term, other))
+            return replace(first, term=accumulate(term, *others))
         case Sub(), [Step(), None]:
-            return replace(first, term=minus(first.term, node.args[1]))
-        case Mul(), _ if None in steps:
-            other, held = node.args[steps.index(None)], first.coefficient
-            coefficient = other if held is None else mul(held, other)
-            return Step(coefficient, first.term and mul(first.term, other))
-        case op, _ if type(op) in RUNNING and None in steps and first == Step():
-            return Step(None, node.args[steps.index(None)], type(op))
+            return replace(first, term=minus(term, *others))
+        case Mul(), _ if others:
+            factor = others[0] if coefficient is None else mul(coefficient, *others)
+            return Step(factor, term and mul(term, *others))
+        case op, _ if type(op) in RUNNING and others and first == Step():
+            return Step(None, others[0], type(op))
     return None
 
 
 def both(node: Node, one: Step, two: Step) -> Step:
     """The sum or difference of two recurrences in the same state."""
-    of = node.out.type
-    factors = [
-        full(python_type(of.dtype)(1), of) if s.coefficient is None else s.coefficient
-        for s in (one, two)
+    every = [
+        number(1, node.out.type) if s.coefficient is None else s.coefficient for s in (one, two)
     ]
-    coefficient = apply(node.op, *factors)
+    coefficient = apply(node.op, *every)
     if isinstance(node.op, Add):
         return Step(coefficient, accumulate(one.term, two.term))
     return Step(coefficient, one.term if two.term is None else minus(one.term, two.term))
+
+
+def widened(x: Value) -> Value:
+    return cast(x, "f32") if x.dtype in HALVES else x
+
+
+def number(x: int, of: Type) -> Value:
+    """One number in place of all elements of a type."""
+    dtype = "f32" if of.dtype in HALVES else of.dtype
+    return full(python_type(dtype)(x), Type(dtype, of.shape))
 
 
 def minus(x: Value | None, y: Value) -> Value:
     return neg(y) if x is None else apply(Sub(), x, y)
 
 
-def factor_of_minus(x: Value | None, of: Type) -> Value:
-    return full(python_type(of.dtype)(-1), of) if x is None else neg(x)
+def opposite(x: Value | None, of: Type) -> Value:
+    return number(-1, of) if x is None else neg(x)
 
 
 def keeps_order(node: Node) -> bool:
@@ -144,11 +151,15 @@ def keeps_order(node: Node) -> bool:
 
 
 def unviewed(x: Value) -> Value:
-    """The value of the same type of which `x` is only another shape and back."""
+    """The value of the same shape of which `x` is only another shape and back, perhaps widened."""
     found = x
-    while found.node is not None and keeps_order(found.node):
+    while found.node is not None and (keeps_order(found.node) or widens(found.node)):
         (found,) = found.node.args
-    return found if found.type == x.type else x
+    return found if found.shape == x.shape else x
+
+
+def widens(node: Node) -> bool:
+    return isinstance(node.op, Cast) and node.args[0].dtype in HALVES and node.out.dtype == "f32"
 
 
 def there_is_an_op(step: Step, of: Type) -> bool:
