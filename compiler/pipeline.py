@@ -54,6 +54,7 @@ from .kernel.costs import HOST_SECONDS
 from .kernel.elimination import Elimination
 from .kernel.prefix import Prefix
 from .kernel.product import Product
+from .kernel.product import verify as verify_product
 from .kernel.sorting import Searching, Sorting
 from .optimise.abut import abut
 from .optimise.cse import cse
@@ -190,20 +191,7 @@ class Lowering:
         device: Device | None = None,
     ) -> Lowering:
         """All passes up to the schedule."""
-        stages = list(optimised(graph, active().verify))
-        target = target or (
-            host() if device is None else of_architecture(device.architecture, device.has_library)
-        )
-        kinds = frozenset(PRINTERS[type(target)])
-        fused = timed("fuse", lambda g: fuse(g, donated, kinds), stages[-1].state, kernels_text)
-        stages += [fused, timed("schedule", schedule, fused.state)]
-        if target.library:
-            known = lambda p: for_library(p) is not None  # noqa: E731
-            stages.append(timed("detach", lambda s: detach(s, known), stages[-1].state))
-        if isinstance(target, GpuTarget):
-            most = target.rows_bytes
-            rows = timed("fit_rows", lambda s: fit_rows(s, most), stages[-1].state)
-            stages += [rows] if rows.state is not stages[-1].state else []
+        stages, target = scheduled(graph, target, donated, device)
         ordered = stages[-1].state
         assert isinstance(ordered, Schedule)
         works = [w for w in works_of(ordered) if isinstance(w, Work)]
@@ -241,6 +229,43 @@ class Lowering:
             verify_plan(plan, {id(w): low for w, low in pairs})
         stages = (*self.stages, places, memory)
         return Compiled(self.graph, stages, plan, pairs, self.target, self.device, budget)
+
+
+def scheduled(
+    graph: Graph,
+    target: Target | GpuTarget | None,
+    donated: tuple[tuple[int, int], ...],
+    device: Device | None,
+) -> tuple[list[PipelineStage], Target | GpuTarget]:
+    """All stages up to the schedule, and the target."""
+    stages = list(optimised(graph, active().verify))
+    target = target or (
+        host() if device is None else of_architecture(device.architecture, device.has_library)
+    )
+    kinds = frozenset(PRINTERS[type(target)])
+    fused = timed("fuse", lambda g: fuse(g, donated, kinds), stages[-1].state, kernels_text)
+    stages += [fused, timed("schedule", schedule, fused.state)]
+    if target.library:
+        known = lambda p: for_library(p) is not None  # noqa: E731
+        stages.append(timed("detach", lambda s: detach(s, known), stages[-1].state))
+    if isinstance(target, GpuTarget):
+        most = target.rows_bytes
+        rows = timed("fit_rows", lambda s: fit_rows(s, most), stages[-1].state)
+        stages += [rows] if rows.state is not stages[-1].state else []
+    return stages, target
+
+
+def optimised_works(
+    graph: Graph,
+    donated: tuple[tuple[int, int], ...],
+    target: Target,
+    see: Callable[[Graph], None],
+) -> Schedule:
+    """The works of a graph in waves, on a processor; `see` sees the graph after each pass."""
+    for stage in optimised(graph):
+        assert isinstance(stage.state, Graph)
+        see(graph := stage.state)
+    return schedule(fuse(graph, donated, frozenset(PRINTERS[type(target)])))
 
 
 def seconds_by(kernels: Mapping[int, Any]) -> Callable[[AnyWork], float]:
@@ -324,6 +349,8 @@ def prove(work: Work, low: Any, target: Target | GpuTarget) -> None:
     kernel = work.kernel
     if isinstance(kernel, Kernel):
         verify_kernel(kernel)
+    if isinstance(kernel, Product):
+        verify_product(kernel)
     tables = isinstance(kernel, Product) and kernel.windowed
     if isinstance(kernel, PROVED[type(target)]) and not tables:
         check_bounds(low, kernel.buffers)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from ..ir.sizes import larger, smaller, truncated
 from ..kernel.costs import BYTES_A_CYCLE, CLAIM_CYCLES, HEAVY, LOOP_CYCLES
 from ..kernel.expr import Axis, Expr, Index, Load, Map, expr_axes, walk
 from ..kernel.scalar import NUMPY, OPS
@@ -127,4 +128,4 @@ def grain(kernel: Kernel, points: int, target: Target) -> int:
     column = column_axis(kernel)
     rows = points_of(a for a in kernel.outer if a is not column) * len(kernel.stages)
     cycles = operations(kernel) / native + moved_bytes(kernel) / BYTES_A_CYCLE + rows * LOOP_CYCLES
-    return max(1, min(points, int(CLAIM_CYCLES * points / max(cycles, 1))))
+    return larger(1, smaller(points, truncated(CLAIM_CYCLES * points / larger(cycles, 1))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from ..kernel.expr import Load
-from ..kernel.product import Product, normal_form, verify
+from ..kernel.product import Product, normal_form
 from ..kernel.scalar import KernelError
 from ..kernel.stages import Store
 from .slots import Slots
@@ -16,7 +16,7 @@ NUMBERS = ("i32", "u32", "i64", "f32", "f64")
 
 def printable(product: Product) -> Product:
     """The product in normal form. Errors: KernelError, where it is none of numbers."""
-    p = normal_form(verify(product))
+    p = normal_form(product)
     if p.dtype not in NUMBERS:
         raise KernelError(f"{p.name}: a product of numbers is required, got {p.dtype}")
     return p

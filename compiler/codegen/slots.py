@@ -11,10 +11,11 @@ import keyword
 import sys
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..ir.sizes import derived
 from ..kernel.expr import Axis, Buffer, Const, Expr, Guard, Map
 from ..kernel.scalar import FLOATS, HALVES, NUMPY
 from ..kernel.text import Numbers
@@ -137,9 +138,7 @@ class Slots:
         if c not in self.numbers:
             name = self.numbers[c] = self.names.numbered("c")
             self.read_lane(name, c.dtype)
-            with np.errstate(over="ignore"):  # beyond the dtype is infinite
-                memory = np.array(c.value, NUMPY[c.dtype]).tobytes().ljust(8, b"\0")
-            self.values.append(int.from_bytes(memory, sys.byteorder, signed=True))
+            self.values.append(derived(lane_bits, c.dtype, c.value))
         return self.numbers[c]
 
     def unravel(
@@ -168,6 +167,13 @@ class Slots:
     def text(self, kernel: Spelled, body: Sequence[Node], parameters: Sequence[str]) -> str:
         doc = kernel.spelled(SlotNames(self))
         return function(self.names.fresh(kernel.name), doc, body, parameters)
+
+
+def lane_bits(dtype: str, value: Any) -> int:
+    """The bits of one lane in a slot."""
+    with np.errstate(over="ignore"):  # beyond the dtype is infinite
+        memory = np.array(value, NUMPY[dtype]).tobytes().ljust(8, b"\0")
+    return int.from_bytes(memory, sys.byteorder, signed=True)
 
 
 class Parameters(Slots):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..ir.graph import Node, Value
+from ..ir.sizes import is_size
 from ..ops.contract import DotGeneral
 from ..ops.phases import reads_windows
 from .emission import Work
@@ -39,7 +40,8 @@ class Alike:
         if node not in self.kinds:
             types = (*(a.type for a in node.args), *node.types)
             windows = isinstance(node.op, DotGeneral) and reads_windows(node.args[0])
-            self.kinds[node] = self.number((node.op.key, types, windows))
+            sized = [is_size(n) for t in types for n in t.shape]  # which are equal by chance
+            self.kinds[node] = self.number((node.op.key, types, windows, *sized))
         return self.kinds[node]
 
     def content(self, group: Group, wanted: Container[Value]) -> tuple[Content, tuple[Value, ...]]:
@@ -61,7 +63,7 @@ class Alike:
                     nodes.append(a.node)
                 out.append(k)
         shape = group.domain, len(group.nodes), group.product is not None, group.order
-        return (self.number(shape), *out), tuple(place)
+        return (self.number((*shape, *map(is_size, group.domain.shape))), *out), tuple(place)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..ir.graph import Value
+from ..ir.sizes import larger, smaller
 from ..kernel import (
     MONOIDS,
     Accumulate,
@@ -218,7 +219,7 @@ def of_longest(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Axis, ..
 
 def chunked_rows(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[Axis, ...], Remap]:
     """The same of rows, whose order stays: as many of the last ones as a chunk may have."""
-    most = min(max(-(-points(axes) // CHUNKS), LEAST_ROWS), MOST_ROWS)
+    most = smaller(larger(-(-points(axes) // CHUNKS), LEAST_ROWS), MOST_ROWS)
     rows, within = 1, list[Axis]()
     for k in reversed(range(len(axes))):
         a = axes[k]
@@ -242,8 +243,10 @@ def long_product(work: Work, p: Product) -> list[Work]:
 
     Parts are equally long; what is left of the depth is a product of its own.
     """
+    if p.depth.size <= DEPTH_OF_WINDOWS:
+        return [work]  # whatever else it is
     results = points(p.outer)
-    few = results <= FEW_RESULTS or min(p.rows.size, p.columns.size) <= FEW_ROWS
+    few = results <= FEW_RESULTS or p.rows.size <= FEW_ROWS or p.columns.size <= FEW_ROWS
     most = DEPTH_OF_FEW if few else DEPTH
     if p.windowed and results <= WINDOW_RESULTS:
         most = DEPTH_OF_WINDOWS

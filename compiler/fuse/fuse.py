@@ -228,7 +228,7 @@ class Fusion:
         return [
             g
             for g in self.groups.near(group, large)
-            if g is not group and g.domain.shape == group.domain.shape and not self.opaque(g)
+            if g is not group and not self.opaque(g) and g.domain.shape == group.domain.shape
         ]
 
     def merged(self, a: Group, b: Group) -> Group | None:

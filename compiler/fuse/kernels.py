@@ -41,7 +41,7 @@ class UnreadableRoots(Exception):
     """These roots can't be emitted: what they read, or `missing`, must be in memory."""
 
     def __init__(self, roots: Sequence[Node], missing: Value | None = None) -> None:
-        super().__init__(", ".join(map(repr, roots)))
+        super().__init__(roots, missing)
         self.roots, self.missing = roots, missing
 
 

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..ir.graph import Node, Value
+from ..ir.sizes import truncated
 from ..ir.types import spelled_bytes
 from ..kernel import costs
 from ..ops.contract import DotGeneral
@@ -158,7 +159,7 @@ class Reading:
         dropped = [v for v in values if v in self.group.reads and v not in reads]
         again = tuple(v for v in dropped if v.node in nodes)
         unread = tuple(v for v in dropped if v.node not in nodes)
-        fewer = int(before[0] - after[0])
+        fewer = truncated(before[0] - after[0])
         return Change(self.group, reads, len(nodes), kept, again, unread, fewer)
 
     def choice(self, v: Value, args: tuple[int, ...]) -> ValueCost:

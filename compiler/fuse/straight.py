@@ -52,6 +52,8 @@ class Straight(Op, abstract=True, name="straight"):
 
 def straightened(graph: Graph) -> Graph:
     """The graph with runs of tiny nodes as one node each, if there are many."""
+    if sum(isinstance(n.op, MOVING) for n in graph.nodes) < MANY // 4:
+        return graph  # of any sizes
     runs = Runs(graph)
     return runs.graph_of_runs() if runs.are_many() else graph
 
@@ -100,9 +102,9 @@ class Runs:
     def summed(self, v: Value) -> bool:
         """Whether all readers of a value make tiny ones of it: sums, or what is summed next."""
         readers = self.users[v]
-        if not 0 < v.type.size <= SUMMED or not is_narrow(v) or v in self.outputs:
+        if v in self.outputs or not readers or not all(r in self.tiny for r in readers):
             return False
-        return bool(readers) and all(r in self.tiny for r in readers)
+        return 0 < v.type.size <= SUMMED and is_narrow(v)
 
     def read_outside(self, v: Value) -> bool:
         """Whether others than tiny nodes read a value, or a view of it."""

@@ -18,6 +18,7 @@ from typing import Any, Union, get_args, get_origin
 import numpy as np
 
 from .errors import CompilerError
+from .sizes import Size
 from .types import Type, type_of
 
 
@@ -91,6 +92,8 @@ class Foreign(Parameter):
 
 def bit_key(x: Any) -> Any:
     """A key that only equal bits have: 0.0 is not -0.0, nan is nan, 1 is not 1.0 is not True."""
+    if type(x) is Size:
+        return x.__class__.__name__, x
     match x:
         case bool() | int() | str() | None | Type():
             return type(x).__name__, x

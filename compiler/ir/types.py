@@ -117,7 +117,7 @@ class Type:
 
     def excess(self, axes: int = MAX_AXES) -> str:
         """What is beyond NumPy's bounds, for messages; empty for a type that arrays can have."""
-        if self.shape and min(self.shape) < 0:
+        if any(n < 0 for n in self.shape):
             return f"sizes from 0 on are required, got {self}"
         axes -= self.is_complex  # which is an axis of two reals to the compiler
         if len(self.shape) > axes:

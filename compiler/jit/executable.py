@@ -31,6 +31,7 @@ from .programs import KeptProgram, ProgramPlace
 if TYPE_CHECKING:
     from ...runtime.cpu.record import ProgramRecord
     from ...runtime.program import AnyProgram
+    from ..family import SizedProgram
     from ..pipeline import Compiled
     from .profile import Profile
 
@@ -55,6 +56,7 @@ class Executable:
     budget: int = 0
     kept: KeptProgram | None = None  # the program, where it was on disk
     keep: Callable[[ProgramRecord], None] | None = None
+    sized: SizedProgram | None = None  # where it is one of several that differ in sizes
 
     @lazy
     def compiled(self) -> Compiled:
@@ -63,17 +65,17 @@ class Executable:
 
     @lazy
     def program(self) -> AnyProgram:
-        if self.kept:
-            return self.kept.program
-        program = self.compiled.program
+        made = self.kept or self.sized or self.compiled
+        program = made.program
         if self.keep:
-            self.keep(self.compiled.record)
+            self.keep(made.record)
         return program
 
     @property
     def donated(self) -> tuple[tuple[int, int], ...]:
         """Inputs whose memory outputs take, with these."""
-        return self.kept.record.donated if self.kept else self.compiled.plan.donated
+        known = self.kept or self.sized
+        return known.record.donated if known else self.compiled.plan.donated
 
     @lazy
     def read(self) -> Callable[[Any], tuple[Any, ...] | None]:

@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import (
+    TYPE_CHECKING,
     Any,
     ParamSpec,
     Protocol,
@@ -53,6 +54,9 @@ from .devices import device_of, on_host, program_device
 from .executable import Executable, compiled_alone
 from .inspection import Inspection
 from .keys import Key, leaf_name, reason
+
+if TYPE_CHECKING:
+    from ..family import SizedProgram, SizeFamilies
 
 NUMBERS = frozenset(dtype.type for dtype in NUMPY.values())  # of NumPy's, in no array
 
@@ -197,6 +201,7 @@ class Jitted(StandIn[P, R]):
     recent: Executable | None = None
     seen: Settings | None = None  # of the thread that called the recent one
     lock: threading.RLock = field(default_factory=threading.RLock)
+    families: SizeFamilies | None = None
 
     def __post_init__(self) -> None:
         self.stand_in("jit")
@@ -254,14 +259,20 @@ class Jitted(StandIn[P, R]):
 
     def inspect(self, *args: Any, **options: Any) -> Inspection:
         """Every stage of the program for these arguments, which are not run."""
-        return Inspection(self.compile(*args, **options).compiled)
+        return Inspection(self.program_for(args, options, passes=True).compiled)
 
     def compile(self, *args: Any, **options: Any) -> Executable:
         """The program for arguments of this kind, which are not read: types will do."""
+        return self.program_for(args, options)
+
+    def program_for(
+        self, args: tuple[Any, ...], options: dict[str, Any], passes: bool = False
+    ) -> Executable:
+        """The program; one that is made now by all `passes`, if its stages are to be seen."""
         static, dynamic = self.parted(args, options)
         leaves, structure = tree.flatten(dynamic)
         arrays, kinds = self.kind(leaves, dynamic)
-        return self.entry(Key(static, structure, kinds, self.settings(arrays)), dynamic)
+        return self.entry(Key(static, structure, kinds, self.settings(arrays)), dynamic, passes)
 
     @property
     def _numba_type_(self) -> Any:
@@ -324,7 +335,7 @@ class Jitted(StandIn[P, R]):
 
     # ---- compiling
 
-    def entry(self, key: Key, dynamic: Any) -> Executable:
+    def entry(self, key: Key, dynamic: Any, passes: bool = False) -> Executable:
         """The program of a key."""
         try:
             found = self.entries.get(key)
@@ -333,7 +344,7 @@ class Jitted(StandIn[P, R]):
             raise
         if found is None:
             with self.lock:
-                found = self.entries.get(key) or self.added(key, dynamic)
+                found = self.entries.get(key) or self.added(key, dynamic, passes)
         self.turns[id(found)] = next(self.clock)
         return found
 
@@ -351,12 +362,12 @@ class Jitted(StandIn[P, R]):
             "a tuple in place of a list or an array, or a field that is not static",
         ) from None
 
-    def added(self, key: Key, dynamic: Any) -> Executable:
+    def added(self, key: Key, dynamic: Any, passes: bool = False) -> Executable:
         """A new program; those used longest ago go where there are more than PROGRAMS."""
         if self.entries and (log := listened()):
             why = reason(self.function, key, self.entries)
             log.info("jit: %s is traced again: %s", self.name, why)
-        made = self.entries[key] = self.compiled_for(key, dynamic)
+        made = self.entries[key] = self.compiled_for(key, dynamic, passes)
         if len(self.entries) > PROGRAMS:
             kept = {id(made), id(self.recent)}  # the recent one is called without looking it up
             others = [k for k, e in self.entries.items() if id(e) not in kept]
@@ -385,7 +396,7 @@ class Jitted(StandIn[P, R]):
 
         return function
 
-    def compiled_for(self, key: Key, dynamic: Any) -> Executable:
+    def compiled_for(self, key: Key, dynamic: Any, passes: bool = False) -> Executable:
         device, budget = program_device(key.settings.device), key.settings.memory_budget
         static = tuple(s.where for s in key.static if isinstance(s.where, int))
 
@@ -412,10 +423,33 @@ class Jitted(StandIn[P, R]):
                 of = traced(kept.recomputed) if kept.recomputed.part else plain
                 make = functools.partial(compiled_alone, of.graph, donated, budget)
                 return Executable(of, make, static, budget, kept)
+            shown = passes or key.settings.verify or key.settings.dump
+            if device is None and not (budget or shown):
+                made = self.of_other_sizes(plain.graph, donated)
+                if made is not None:
+                    make = functools.partial(compiled_alone, plain.graph, donated, 0)
+                    keep = place and functools.partial(place.keep, Recomputed())
+                    return Executable(plain, make, static, 0, keep=keep, sized=made)
             candidate, compiled = fitted(lowered, budget)
         back_end().dumped(compiled, key.settings.dump)
         keep = place and functools.partial(place.keep, candidate.recomputed)
         return Executable(candidate.traced, lambda: compiled, static, budget, keep=keep)
+
+    def of_other_sizes(
+        self, graph: Graph, donated: tuple[tuple[int, int], ...]
+    ) -> SizedProgram | None:
+        """The program as one of a family."""
+        back_end()
+        from ..family import SizeFamilies  # brings the back end
+
+        self.families = self.families or SizeFamilies()
+        made, why = self.families.program(graph, donated)
+        if log := listened():
+            if why:
+                log.info("jit: all passes run for %s again: %s", self.name, why)
+            elif made and self.entries:
+                log.info("jit: no pass runs for %s again, only sizes differ", self.name)
+        return made
 
     def donations(self, graph: Graph, dynamic: Any) -> tuple[tuple[int, int], ...]:
         """Pairs of a donated input and an output of its type, in order."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..ir.sizes import derived
 from .scalar import BITS, OPS, KernelError
 
 
@@ -138,7 +139,8 @@ class Const(Leaf):
 
     def __init__(self, value: float, dtype: str) -> None:
         plain = bool if dtype == "bool" else int if dtype in BITS else float
-        super().__init__(dtype, value=plain(value))
+        exact = value.__class__ is plain  # a size is, too
+        super().__init__(dtype, value=value if exact else derived(plain, value))
 
 
 class Load(Leaf):

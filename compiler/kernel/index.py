@@ -98,7 +98,7 @@ class SplitAxis(CannotFuse):
     """The reading is affine once `axis` is two axes, the inner one of `inner` points."""
 
     def __init__(self, axis: str, inner: int) -> None:
-        super().__init__(f"{axis} // {inner}")
+        super().__init__(axis, inner)
         self.axis, self.inner = axis, inner
 
 
@@ -120,7 +120,7 @@ def unravel(m: Map, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[M
         offsets.append(rest // p)
         room[k] -= offsets[k]
         rest %= p
-    if room and min(room) < 0:
+    if any(n < 0 for n in room):
         raise CannotFuse
     for axis, signed in sorted(m.strides, key=lambda t: -abs(t[1])):
         n, s = sizes[axis], abs(signed)

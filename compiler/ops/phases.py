@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..ir.graph import Value, apply
+from ..ir.sizes import range_length
 from ..ir.symbolic import accumulate
 from ..ir.types import Type
 from .contract import dot_general
@@ -118,7 +119,7 @@ class Aligned:
             return None
         low = max(p.along.low for p in met)
         offsets = [low - p.along.low for p in met]
-        own = (len(range(p.first, size, p.every)) for p in met)
+        own = (range_length(p.first, size, p.every) for p in met)
         longest = max(map(sum, zip(offsets, own, strict=True)))
         return Aligned(parts, replace(met[0].along, low=low), longest, offsets)
 

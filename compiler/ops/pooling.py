@@ -296,7 +296,7 @@ class Spread(ByPlace):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         place, x = args
         self.of_places(place, x.shape)
-        if min(self.sizes, default=0) < 0:
+        if any(n < 0 for n in self.sizes):
             raise ProgramError(f"spread: sizes of at least 0 are required, got {self.sizes}")
         return Type(x.dtype, (*x.shape, *self.sizes))
 

@@ -56,7 +56,7 @@ class RandomBits(Computed):
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         (keys,) = args
-        if keys.dtype != "u32" or keys.shape[-1:] != (2,) or min(self.shape, default=0) < 0:
+        if keys.dtype != "u32" or keys.shape[-1:] != (2,) or any(n < 0 for n in self.shape):
             raise ProgramError(
                 f"random_bits: keys u32[..., 2] and a shape are required, "
                 f"got {keys} and {self.shape}"

@@ -10,7 +10,8 @@ import numpy as np
 from ..ir.errors import ProgramError
 from ..ir.graph import Op, Pair, Parts, Sample, Value, apply
 from ..ir.parameters import Array
-from ..ir.types import COMPLEX, FLOATS, INTEGERS, WIDE, Type, type_of
+from ..ir.sizes import derived, truncated
+from ..ir.types import COMPLEX, FLOATS, INTEGERS, NUMPY, WIDE, Type, type_of
 from ..kernel import Const, Expr
 from ..kernel import Index as IndexOf
 from ..kernel import apply as scalar
@@ -32,7 +33,7 @@ def python_type(dtype: str) -> type[Number]:
 def of_kind(op: Op, value: Number, x: Type) -> Number:
     """`value`, if it is a Python number of the kind of `x` and within its range."""
     kind = python_type(x.dtype)
-    if type(value) is not kind:
+    if value.__class__ is not kind:
         raise ProgramError(
             f"{op.name}: a Python {kind.__name__} is required for {x}, got {value!r}"
         )
@@ -166,13 +167,18 @@ def rounded_number(value: Number, of: Type) -> Number:
     if isinstance(value, complex):
         if kind is not complex:
             raise ProgramError(f"full: a real number is required for {of}, got {value!r}")
-    elif kind is int and value != int(value):
+    elif kind is int and value != truncated(value):
         raise ProgramError(f"full: a whole number is required for {of}, got {value!r}")
-    if kind is float and (value == 0 or 1e-30 < abs(value) < 1e30) and of.dtype in WIDE:
-        return float(of.numpy.type(value))  # within the range, where nothing is to be ignored
+    return derived(number_of_dtype, kind, of.dtype, value)
+
+
+def number_of_dtype(kind: Any, dtype: str, value: Any) -> Number:
+    """The number of a dtype, and of a kind of Python's, nearest to `value`."""
+    if kind is float and (value == 0 or 1e-30 < abs(value) < 1e30) and dtype in WIDE:
+        return float(NUMPY[dtype].type(value))  # within the range, where nothing is to be ignored
     with np.errstate(all="ignore"):
-        as_kind: Any = kind  # a complex number is rounded by `complex` alone
-        return as_kind(of.numpy.type(value) if kind in (float, complex) else value)
+        # a complex number is rounded by `complex` alone
+        return kind(NUMPY[dtype].type(value) if kind in (float, complex) else value)
 
 
 def zero_of(x: Type) -> Number:

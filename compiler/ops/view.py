@@ -11,6 +11,7 @@ import numpy as np
 
 from ..ir.errors import ProgramError
 from ..ir.graph import Op, Pair, Parts, Sample, Value, apply
+from ..ir.sizes import range_length
 from ..ir.types import HALVES, NUMPY, Type, is_inexact, spelled
 from ..kernel import Map
 from ..kernel.index import Flat, Index, Piece, dims, linear, moved
@@ -48,7 +49,7 @@ class Reshape(OneView):
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         (x,) = args
-        if math.prod(self.shape) != x.size or min(self.shape, default=0) < 0:
+        if math.prod(self.shape) != x.size or any(n < 0 for n in self.shape):
             raise ProgramError(
                 f"reshape: a shape of {x.size} elements is required for {x}, got {self.shape}"
             )
@@ -137,7 +138,7 @@ class Broadcast(OneView):
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         (x,) = args
         of_axes(self, self.axes, x, len(self.shape))
-        if min(self.shape, default=0) < 0 or self.kept(self.shape) != x.shape:
+        if any(n < 0 for n in self.shape) or self.kept(self.shape) != x.shape:
             raise ProgramError(
                 f"broadcast: {x} and the new axes {self.axes} do not make {self.shape}"
             )
@@ -203,7 +204,7 @@ class Slice(OneView):
                 )
         return Type(
             x.dtype,
-            tuple(len(range(*s)) for s in zip(self.start, self.stop, self.step, strict=True)),
+            tuple(map(range_length, self.start, self.stop, self.step)),
         )
 
     def reference(self, *args: np.ndarray) -> Any:
@@ -330,7 +331,7 @@ class Pad(OneView):
         (x,) = args
         of_rank(self, x, low=self.low, high=self.high)
         of_kind(self, self.value, x)
-        if min((*self.low, *self.high), default=0) < 0:
+        if any(n < 0 for n in (*self.low, *self.high)):
             raise ProgramError(
                 f"pad: low and high of at least 0 are required, got {self.low} and {self.high}"
             )

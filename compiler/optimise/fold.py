@@ -13,9 +13,13 @@ Cost: O(n), and the arithmetic of what is folded.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from ..ir.graph import Graph, Node, Op, Value
+from ..ir.sizes import Size, derived
 from ..ir.types import Type
 from ..ir.walk import everywhere, rebuild
 from ..ops.elementwise import Cast
@@ -51,8 +55,7 @@ def folded(op: Op, args: tuple[Value, ...], of: Type) -> Value | None:
     numbers = [n for v in args if (n := uniform_number(v)) is not None]
     if len(numbers) == len(args) and of.size:
         if isinstance(op, Elementwise):
-            scalars = [np.asarray(n, v.type.numpy) for n, v in zip(numbers, args, strict=True)]
-            return full(np.asarray(op.reference(*scalars)).item(), of)
+            return full(derived(NumberOp(op, tuple(v.type.numpy for v in args)), *numbers), of)
         if isinstance(op, View) and all(equal_bits(n, numbers[0]) for n in (*numbers, *fills(op))):
             return full(numbers[0], of)
     made = (v.node.op for v in args if v.node and not v.node.args)
@@ -66,6 +69,18 @@ def folded(op: Op, args: tuple[Value, ...], of: Type) -> Value | None:
     array = np.asarray(op.reference(*(made.reference() for made in makers)))
     number = repeated_constant(array, of)
     return constant(array) if number is None else number
+
+
+@dataclass(frozen=True)
+class NumberOp:
+    """An op on numbers."""
+
+    op: Op
+    dtypes: tuple[np.dtype, ...]
+
+    def __call__(self, *numbers: Any) -> Any:
+        scalars = [np.asarray(n, d) for n, d in zip(numbers, self.dtypes, strict=True)]
+        return np.asarray(self.op.reference(*scalars)).item()
 
 
 def repeated_constant(array: np.ndarray, of: Type) -> Value | None:
@@ -82,4 +97,6 @@ def fills(op: View) -> tuple[bool | int | float, ...]:
 
 
 def equal_bits(x: bool | int | float, y: bool | int | float) -> bool:
+    if Size in (type(x), type(y)):
+        return x is y or (x == y and x != 0)
     return np.asarray(x).tobytes() == np.asarray(y).tobytes()

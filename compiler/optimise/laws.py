@@ -14,8 +14,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..ir.graph import Value
+from ..ir.sizes import derived, range_length
 from ..ir.types import FLOATS, INTEGERS, NUMPY, REAL, SIGNED, finfo
 from ..ops import elementwise, reduce, source, view  # noqa: F401  laws name their ops
+from ..ops.family import Reduce
+from ..ops.view import Reshape
 from .law import LAWS, Number, law, op
 
 __all__ = ["LAWS"]
@@ -26,6 +30,13 @@ def is_power_of_two(number: float, dtype: str) -> bool:
     if not math.isfinite(number) or abs(math.frexp(number)[0]) != 0.5:
         return False
     return float(finfo(dtype).tiny) <= abs(1 / number) <= float(finfo(dtype).max)
+
+
+def summed(x: Value) -> bool:
+    """Whether a value is a sum, or a number made of one."""
+    while x.node is not None and isinstance(x.node.op, Reshape):
+        (x,) = x.node.args
+    return not x.shape or (x.node is not None and isinstance(x.node.op, Reduce))
 
 
 def passes_through(dtype: str, mid: str, to: str) -> bool:
@@ -108,7 +119,16 @@ def abs_neg(x): return op.abs(-x), op.abs(x)
 def abs_abs(x): return op.abs(op.abs(x)), op.abs(x)
 @law(exact=True, on=FLOATS)
 def div_power_of_two(x, c: Number):
-    return x / c, lambda: x * (1 / c.number) if is_power_of_two(c.number, x.dtype) else None
+    """Not of sums: a mean is the same program for every number of summands."""
+    def after():
+        if summed(x.value) or not derived(is_power_of_two, c.number, x.dtype):
+            return None
+        return x * (1 / c.number)
+    return x / c, after
+@law(exact=True, on=FLOATS)
+def neg_div_number(x, c: Number): return -x / c, lambda: x / -c.number
+@law(exact=True, on=FLOATS)
+def div_number_neg(x, c: Number): return -(x / c), lambda: x / -c.number
 
 
 # ---------------------------------------------------------------- choices, truth values, bits
@@ -228,7 +248,7 @@ def slice_slice(x, *, a, b, s, c, d, t):
     def after():
         start = tuple(i + k * j for i, k, j in zip(a, s, c, strict=True))
         step = tuple(k * n for k, n in zip(s, t, strict=True))
-        sizes = tuple(len(range(*r)) for r in zip(c, d, t, strict=True))
+        sizes = tuple(map(range_length, c, d, t))
         last = tuple(i + k * (n - 1) for i, k, n in zip(start, step, sizes, strict=True))
         stop = tuple(j + 1 if n else i for i, j, n in zip(start, last, sizes, strict=True))
         return op.slice(x, start=start, stop=stop, step=step)

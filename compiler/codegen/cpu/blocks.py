@@ -10,8 +10,11 @@ than L1 has ways: they may all fall on one set.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
 
+from ...ir.sizes import derived, is_size, larger, smaller
 from ...ir.types import ALIGNMENT
 from ...kernel.costs import CLAIM_FLOPS, UNIT_FLOPS
 from ..target import Target
@@ -86,8 +89,9 @@ class Cut:
     @property
     def grain(self) -> int:
         s = self.sizes
-        elements = min(self.block_rows, s.rows) * min(self.block_columns, s.columns)
-        return max(1, min(self.units, CLAIM_FLOPS // max(2 * elements * s.depth, 1)))
+        rows, columns = smaller(self.block_rows, s.rows), smaller(self.block_columns, s.columns)
+        each = larger(2 * rows * columns * s.depth, 1)
+        return larger(1, smaller(self.units, CLAIM_FLOPS // each))
 
     @property
     def panel_bytes(self) -> int:
@@ -141,6 +145,21 @@ class Cut:
 
 def blocking_of(s: Sizes, target: Target) -> Cut:
     """The blocks for these sizes."""
+    numbers = tuple(getattr(s, f.name) for f in fields(s))
+    if not any(map(is_size, numbers)):
+        return cut_of(s, target)
+    found = (derived(cut_number, f.name, target, *numbers) for f in fields(Cut)[1:])
+    return Cut(s, *found)
+
+
+@lru_cache(1 << 10)
+def cut_number(name: str, target: Target, *numbers: Any) -> Any:
+    """A number of the cut for these sizes."""
+    return getattr(cut_of(Sizes(*numbers), target), name)
+
+
+def cut_of(s: Sizes, target: Target) -> Cut:
+    """The blocks for sizes that are numbers."""
     lanes = target.bits // 8 // s.element_bytes
     if s.dots and s.rows <= DOTS_ROWS and s.depth >= DOTS_DEPTH * s.rows:
         return cut_dots(s, lanes)

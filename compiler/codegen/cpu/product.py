@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
+from ...ir.sizes import truncated
 from ...kernel.costs import HEAVY
 from ...kernel.expr import Axis, Load
 from ...kernel.product import Product, as_kernel, joined_axes
@@ -125,7 +126,7 @@ class ProductPrinter:
 
     def block(self, name: str) -> str:
         """The argument for a number of the cut."""
-        return self.slots.number(("cut", name), name, int(getattr(self.blocks, name)))
+        return self.slots.number(("cut", name), name, truncated(getattr(self.blocks, name)))
 
     # ---- the function
 

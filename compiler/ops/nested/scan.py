@@ -71,7 +71,15 @@ class Scan(Control):
     reverse: bool
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
-        if min(self.consts, self.carries, self.length, len(args) - self.consts - self.carries) < 0:
+        if any(
+            n < 0
+            for n in (
+                self.consts,
+                self.carries,
+                self.length,
+                len(args) - self.consts - self.carries,
+            )
+        ):
             raise ProgramError(
                 f"scan: {self.consts} constants, {self.carries} carries and a length of 0 or more "
                 f"are required, got {len(args)} operands and a length of {self.length}"
