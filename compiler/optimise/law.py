@@ -136,10 +136,22 @@ class Spelling:
         def spell(*args: Any, **params: Any) -> Any:
             if any(isinstance(a, Variable | Pattern) for a in args):
                 return Pattern(cls, args, params)
-            like = next(a.type for a in reversed(args) if isinstance(a, Typed))
-            return Typed(apply(cls(**params), *(term_value(a, like) for a in args)))
+            return Applied(cls, args, params)
 
         return spell
+
+
+class Applied(Typed):
+    """An application to values, made when it is read: of a left side that matched it never is."""
+
+    def __init__(self, cls: type[Op], args: tuple[Any, ...], params: Mapping[str, Any]) -> None:
+        self.__dict__.update(made=(cls, args, params))
+
+    @lazy
+    def value(self) -> Value:  # pyright: ignore[reportIncompatibleVariableOverride]
+        cls, args, params = self.__dict__["made"]
+        like = next(a.type for a in reversed(args) if isinstance(a, Typed))
+        return apply(cls(**params), *(term_value(a, like) for a in args))
 
 
 op = Spelling()
@@ -190,18 +202,22 @@ class Law:
         found = match(self.before, v, {})
         if found is None:
             return None
-        after = self.sides(**found)[1]
+        after = self.right(v.type, found)
         if after is not None and after.type != v.type:
             raise CompilerError(f"law {self.name}: gives {after.type} for {v.type}")
         return after
 
     def sides(self, **given: Any) -> tuple[Value, Value | None]:
         """Both sides on values and parameters; the second is None where the law declines."""
-        terms = {k: Typed(x) if isinstance(x, Value) else x for k, x in given.items()}
-        before, after = self.function(**terms)
+        before = self.function(**terms(given))[0].value
+        return before, self.right(before.type, given)
+
+    def right(self, of: Type, given: Mapping[str, Any]) -> Value | None:
+        """The right side, of the type `of`; None where the law declines."""
+        after = self.function(**terms(given))[1]
         if callable(after):
             after = after()
-        return before.value, None if after is None else term_value(after, before.type)
+        return None if after is None else term_value(after, of)
 
 
 def needed_op(pattern: Any) -> type[Op] | None:
@@ -209,6 +225,11 @@ def needed_op(pattern: Any) -> type[Op] | None:
     if isinstance(pattern, Variable):
         return Full if pattern.constant else None
     return pattern.cls if isinstance(pattern, Pattern) else Full
+
+
+def terms(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a law is called with for values and parameters."""
+    return {k: Typed(x) if isinstance(x, Value) else x for k, x in given.items()}
 
 
 LAWS: list[Law] = []

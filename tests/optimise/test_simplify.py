@@ -6,6 +6,7 @@ import pytest
 
 from tests.texts import expect
 from wonderland.compiler.ir.errors import CompilerError
+from wonderland.compiler.ir.graph import Node
 from wonderland.compiler.ir.text import parse
 from wonderland.compiler.optimise.law import Law, law
 from wonderland.compiler.optimise.simplify import simplify
@@ -68,6 +69,24 @@ def test_only_laws_that_may_match_are_looked_at(monkeypatch):
     )
     simplify(parse(text))
     assert looked == ["mul_one", "mul_minus_one"]
+
+
+def test_the_side_that_matched_is_not_made_again(monkeypatch):
+    made: list[str] = []
+    own = Node.__init__
+    monkeypatch.setattr(
+        Node, "__init__", lambda node, op, *args: made.append(op.name) or own(node, op, *args)
+    )
+    text = """
+        def f(a: f32[3], b: f32[3]):
+            c: f32[3] = neg(b)
+            d: f32[3] = add(a, c)
+            e: f32[1, 3] = reshape(d, shape=(1, 3))
+            return e"""
+    graph = parse(text)
+    made.clear()
+    simplify(graph)
+    assert made == ["sub"]
 
 
 def test_order_is_kept():
