@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Value
@@ -19,9 +18,10 @@ from .emission import (
     AnyWork,
     BodyWork,
     HostWork,
+    Places,
     StraightKernels,
     Work,
-    clustered,
+    attempt,
     emit,
     emit_elimination,
     emit_order,
@@ -33,8 +33,6 @@ from .groups import Group
 from .roots import Roots
 from .straight import Straight
 from .waves import Pairs, Schedule
-
-T = TypeVar("T")
 
 
 class UnreadableRoots(Exception):
@@ -52,6 +50,7 @@ class Known:
     bodies: dict[tuple[Graph, Pairs], Schedule] = field(default_factory=dict)
     groups: Alike = field(default_factory=Alike)
     straight: StraightKernels = field(default_factory=StraightKernels)
+    places: Places = field(default_factory=Places)
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,10 @@ class Kernels:
         content, _ = known.content(group, wanted)
         if content not in known.fits:
             try:
-                emit_group(group, wanted, clustered)
+                if group.product is None:
+                    attempt(group.nodes, group.domain, group.reads, wanted, self.known.places)
+                else:
+                    emit_group(group, wanted)
             except CannotFuse:
                 known.fits[content] = False
             else:
@@ -119,16 +121,16 @@ class Kernels:
         if content in known.works:
             return known.works[content].of(values)
         try:
-            made = Made(values, chunked(emit_group(group, wanted, emit)))
+            made = Made(values, chunked(emit_group(group, wanted)))
         except CannotFuse as unread:
             made = Made(values, missing=unread.value)
         known.works[content] = made
         return made
 
 
-def emit_group(group: Group, wanted: Set[Value], cluster: Callable[..., T]) -> Work | T:
-    """The work of a product, or what `cluster` makes of other groups; raises CannotFuse."""
+def emit_group(group: Group, wanted: Set[Value]) -> Work:
+    """The work of a product with its epilogue, or of other groups; raises CannotFuse."""
     name, nodes, domain = group.title, group.nodes, group.domain
     if group.product is not None:
         return emit_product(name, group.product, nodes, domain, group.reads, wanted, group.order)
-    return cluster(name, nodes, domain, group.reads, wanted)
+    return emit(name, nodes, domain, group.reads, wanted)

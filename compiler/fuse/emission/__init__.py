@@ -4,11 +4,11 @@
 kernel of a cluster, `emit_product` that of a product with its epilogue, `emit_prefix` that of a
 prefix, `emit_order` that of a sort or a search, `emit_elimination` that of small matrices,
 `emit_scatter` those of a scatter. Each raises CannotFuse where a reading needs memory: the fusion
-pass tries, and keeps what works; `clustered` is what `emit` begins with, and enough to try.
+pass tries, and keeps what works; an `attempt` finds it out and makes no kernel.
 """
 
 from ..work import AnyWork, BodyWork, HostWork, Work
-from .cluster import clustered, emit
+from .cluster import emit
 from .domain import Domain, squeezed
 from .elimination import eliminable, emit_elimination
 from .order import emit_order
@@ -16,15 +16,17 @@ from .prefix import emit_prefix
 from .product import emit_product, plain_operand, run_of_operand
 from .scatter import emit_scatter
 from .straight import StraightKernels
+from .trial import Places, attempt
 
 __all__ = [
     "AnyWork",
     "BodyWork",
     "Domain",
     "HostWork",
+    "Places",
     "StraightKernels",
     "Work",
-    "clustered",
+    "attempt",
     "eliminable",
     "emit",
     "emit_elimination",

@@ -61,12 +61,12 @@ def clustered(
     domain: Domain,
     stored: Container[Value],
     wanted: Container[Value],
+    reader: Callable[[Domain, Container[Value], frozenset[Value]], Reader] | None = None,
 ) -> Emission:
-    """What `emit` makes a kernel of: the part that may raise CannotFuse, and costs less."""
+    """What `emit` makes a kernel of, by a `reader`: the part that may raise CannotFuse."""
     own = frozenset(v for n in nodes for v in n.values)
     for _ in range(SPLITS):
-        outer = frozenset(a.name for a in domain.axes(False))
-        emission = Emission(name, domain, Reader(stored, domain.sizes, own, outer), wanted)
+        emission = Emission(name, domain, (reader or plain_reader)(domain, stored, own), wanted)
         try:
             emission.values(nodes)
         except SplitAxis as split:
@@ -74,6 +74,15 @@ def clustered(
         else:
             return emission
     raise CannotFuse
+
+
+def plain_reader(domain: Domain, stored: Container[Value], own: frozenset[Value]) -> Reader:
+    return Reader(stored, domain.sizes, own, outer_names(domain))
+
+
+def outer_names(domain: Domain) -> frozenset[str]:
+    """The axes that the stages over a domain are in."""
+    return frozenset(a.name for a in domain.axes(False))
 
 
 @dataclass(frozen=True)
