@@ -97,7 +97,7 @@ class Groups:
         self.number: dict[Group, int] = {}
         self.of: dict[Value, Group] = {}
         self.readers: dict[Value, set[Group]] = {}
-        self.placed: dict[Value, list[tuple[int, int, Group]]] = {}  # readers by their last root
+        self.in_order: dict[Value, list[tuple[int, int, Group]]] = {}  # readers by their last root
         self.sources: dict[Group, set[Group]] = {}
         self.users: dict[Group, set[Group]] = {}
         self.latest: dict[Group, int] = {}  # the last root of a group and of all it needs
@@ -118,7 +118,7 @@ class Groups:
         self.of |= dict.fromkeys(group.values, group)
         for v in group.needs:
             self.readers.setdefault(v, set()).add(group)
-            insort(self.placed.setdefault(v, []), self.place(group))
+            insort(self.in_order.setdefault(v, []), self.place(group))
 
     def place(self, group: Group) -> tuple[int, int, Group]:
         return group.last, self.number[group], group
@@ -159,7 +159,7 @@ class Groups:
             self.sources[g].discard(group)
         for v in group.needs:
             self.readers[v].discard(group)
-            del self.placed[v][bisect_left(self.placed[v], self.place(group))]
+            del self.in_order[v][bisect_left(self.in_order[v], self.place(group))]
         for v in group.values:
             del self.of[v]
         del self.number[group], self.sources[group], self.users[group], self.latest[group]
@@ -196,7 +196,7 @@ class Groups:
         """Those of them that stand next to `group`."""
         found: set[Group] = set()
         for v in values:
-            placed = self.placed[v]
+            placed = self.in_order[v]
             k = bisect_left(placed, self.place(group))
             found |= {g for *_, g in placed[max(k - NEAR, 0) : k + NEAR + 1]}
         return sorted(found, key=self.number.__getitem__)

@@ -33,10 +33,22 @@ def mirrored(x: Any) -> Any:
     return np.cumsum(z, axis=0).reshape(6, 40) * 2, np.mean(z.reshape(4, 60), axis=0)
 
 
-def crossed(x: Any) -> Any:
-    z = np.exp(x @ x.T)
-    s = np.sum(z, axis=1)
-    return np.sum(np.tanh(z * s[:, None]) - s)
+def often(x: Any) -> Any:
+    """Reads a value at six places."""
+    y = np.exp(x @ x.T)
+    return y * y.T + np.tanh(y[::-1] * y[:, ::-1]) + np.tanh(y[::-1, ::-1] * y.T[::-1])
+
+
+def across(x: Any) -> Any:
+    """Reads a value a row at every point of it."""
+    v = np.exp(x[:, 0])
+    return v, np.sum(np.tanh((x @ x.T) * v), axis=1)
+
+
+def upside_down(x: Any) -> Any:
+    """Reads the sum of another row."""
+    s = np.sum(x, axis=1)
+    return np.sum(x * s[::-1, None], axis=1)
 
 
 def dropped(x: Any) -> Any:
@@ -61,8 +73,8 @@ def test_an_attempt_fails_where_reading_does(monkeypatch: pytest.MonkeyPatch) ->
             raise CannotFuse
 
     monkeypatch.setattr(kernels, "attempt", both)
-    programs = attention, wl.grad(attention), mirrored, crossed, wl.grad(crossed), wl.grad(dropped)
+    programs = attention, wl.grad(attention), mirrored, wl.grad(dropped), often, across, upside_down
     for graph in (*(ready(f, X) for f in programs), scans(32)):
         fuse(graph)
-    assert {True, False} == {a for a, _ in outcomes}
+    assert [a for a, _ in outcomes].count(False) >= 3
     assert all(a == b for a, b in outcomes)

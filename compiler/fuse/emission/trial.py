@@ -26,16 +26,16 @@ class NotForeseen(Exception):
     """What is read depends on the expressions."""
 
 
-class Place:
+class Reached:
     """A value at an index, within guards: what it asks for, and how often it is computed there."""
 
     __slots__ = ("at", "failed", "guards", "needs", "spread", "times", "value")
 
     def __init__(self, value: Value, at: Index, guards: tuple[Guard, ...]) -> None:
         self.value, self.at, self.guards = value, at, guards
-        self.spread: Place | None = None  # the same, by an index per dimension
+        self.spread: Reached | None = None  # the same, by an index per dimension
         self.failed: CannotFuse | None = None
-        self.needs: list[Place] | None = None
+        self.needs: list[Reached] | None = None
         self.times = 0  # none where the stages around would compute it at every point
 
 
@@ -43,7 +43,7 @@ class Place:
 class Places:
     """The places of values, by domain."""
 
-    over: dict[Domain, dict[Request, Place]] = field(default_factory=dict)
+    over: dict[Domain, dict[Request, Reached]] = field(default_factory=dict)
 
     def reader(self, domain: Domain, stored: Container[Value], own: frozenset[Value]) -> Reader:
         if sum(map(len, self.over.values())) > MOST:
@@ -56,8 +56,8 @@ class Places:
 class Trial(Reader):
     """A reader of which all expressions are numbers."""
 
-    places: dict[Request, Place] = field(default_factory=dict)
-    seen: set[Place] = field(default_factory=set)
+    places: dict[Request, Reached] = field(default_factory=dict)
+    seen: set[Reached] = field(default_factory=set)
 
     def read(self, value: Value, at: Index, guards: tuple[Guard, ...] = ()) -> Expr:
         waiting = [(self.place(value, at, guards), 0)]
@@ -68,13 +68,13 @@ class Trial(Reader):
                 waiting += [(p, depth + 1) for p in reversed(needs)]
         return Const(0, value.dtype)
 
-    def place(self, value: Value, at: Index, guards: tuple[Guard, ...]) -> Place:
+    def place(self, value: Value, at: Index, guards: tuple[Guard, ...]) -> Reached:
         key = value, at, guards
         if key not in self.places:
-            self.places[key] = Place(*key)
+            self.places[key] = Reached(*key)
         return self.places[key]
 
-    def spread_out(self, place: Place) -> Place:
+    def spread_out(self, place: Reached) -> Reached:
         if place.failed:
             raise place.failed.with_traceback(None)
         if place.spread is None:
@@ -88,7 +88,7 @@ class Trial(Reader):
             place.spread.times = 0 if self.repeated(at) else self.points_of(place.value, at)
         return place.spread
 
-    def visit(self, place: Place, depth: int) -> Sequence[Place]:
+    def visit(self, place: Reached, depth: int) -> Sequence[Reached]:
         """What a place that is met for the first time asks for."""
         if place in self.seen:
             return ()
@@ -107,7 +107,7 @@ class Trial(Reader):
             place.needs = self.needs(place, value.node)
         return place.needs
 
-    def needs(self, place: Place, node: Node | None) -> list[Place]:
+    def needs(self, place: Reached, node: Node | None) -> list[Reached]:
         if node is None:
             raise CannotFuse
         at, guards = place.at, place.guards
