@@ -97,9 +97,8 @@ class Mending:
         """Until all roots can be read that could not, and those around them, each for itself."""
         host, waiting = set(self.roots.host), {n.serial: n for n in unread}
         order = sorted(waiting)
-        if not any(
-            map(fusion.unread, waiting.values())
-        ):  # they can be read, and could not with what they were merged with
+        if not any(map(fusion.unread, waiting.values())):
+            # with what they were merged with they cannot be
             for n in waiting.values():
                 self.roots.force(self.needed(self.roots.computed_by(n), None, host))
         while order:
