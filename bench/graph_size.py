@@ -154,16 +154,16 @@ Steps = Generator[tuple[str, Callable[[], Any]], Any, None]
 
 
 def timed(steps: Steps, slow: Collection[str] = ()) -> Iterator[tuple[str, float]]:
-    """The seconds of each step, up to the first that is too slow."""
+    """The processor's seconds of each step, up to the first that is too slow."""
     result: Any = None
     with contextlib.closing(steps), contextlib.suppress(StopIteration):
         while True:
             name, action = steps.send(result)
             if name in slow:
                 return
-            start = time.perf_counter()
+            start = time.process_time()
             result = action()
-            yield name, time.perf_counter() - start
+            yield name, time.process_time() - start
 
 
 def of_wonderland(shape: Shape, parts: int) -> Steps:
