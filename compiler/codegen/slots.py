@@ -42,7 +42,7 @@ class Names:
     """Every name of a text, so that none is given twice or hides a word."""
 
     taken: set[str] = field(default_factory=lambda: set(WORDS) | LANGUAGE | set(keyword.kwlist))
-    given: dict[str, int] = field(default_factory=dict)  # the number that a stem had last
+    last_numbers: dict[str, int] = field(default_factory=dict)  # the number that a stem had last
 
     def fresh(self, stem: str) -> str:
         """`stem`, or else `stem` and the first number that is free."""
@@ -58,10 +58,10 @@ class Names:
     def after(self, stem: str, first: int) -> str:
         """`stem` and the first number from `first` on that is free."""
         key = f"{stem} {first}"
-        k = self.given.get(key, first - 1) + 1  # no name becomes free again
+        k = self.last_numbers.get(key, first - 1) + 1  # no name becomes free again
         while f"{stem}{k}" in self.taken:
             k += 1
-        self.given[key] = k
+        self.last_numbers[key] = k
         self.taken.add(f"{stem}{k}")
         return f"{stem}{k}"
 
