@@ -3,8 +3,9 @@
 `Domain` is the points of a kernel, `Reader` the value of a node at a point of it. `emit` makes the
 kernel of a cluster, `emit_product` that of a product with its epilogue, `emit_prefix` that of a
 prefix, `emit_order` that of a sort or a search, `emit_elimination` that of small matrices,
-`emit_scatter` those of a scatter. Each raises CannotFuse where a reading needs memory: the fusion
-pass tries, and keeps what works; an `attempt` finds it out and makes no kernel.
+`emit_scatter` those of a scatter, `StraightKernels` those of runs of tiny values. Each raises
+CannotFuse where a reading needs memory: the fusion pass tries, and keeps what works; an `attempt`
+finds it out and makes no kernel.
 """
 
 from ..work import AnyWork, BodyWork, HostWork, Work
