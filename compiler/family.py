@@ -116,6 +116,7 @@ class SizeFamily:
         """The program for the sizes of now."""
         lows = {k: v.lowered(self.tape, self.target) for k, v in self.kernels.items()}
         plan = buffers(self.schedule)
+        self.tape.forget()
         works = [w for w in works_of(plan.schedule) if isinstance(w, Work)]
         pairs = tuple((w, lows[id(w.kernel)]) for w in works)
         record = assemble(self.graph, plan, pairs)
@@ -149,12 +150,19 @@ class SizeFamilies:
         """The program of a graph; none where it is to be made as if there were no other. And why
         the passes ran, if they did."""
         why, known = "", frozenset[int]()
-        for k, family in enumerate(self.families):
-            made = family.replayed(graph, donated)
+        for family in tuple(self.families):
+            self.families.remove(family)
+            try:
+                made = family.replayed(graph, donated)
+            except Exception as error:  # of ours: it is of no more use
+                self.fault = error
+                why = why or f"{type(error).__name__} in what runs for every size"
+                continue
             if isinstance(made, SizedProgram):
-                self.families.insert(0, self.families.pop(k))
+                self.families.insert(0, family)
                 self.vain = 0
                 return made, ""
+            self.families.append(family)
             why, known = why or made.why, known | made.places
         if self.vain > VAIN or not may_vary(graph):
             return None, why

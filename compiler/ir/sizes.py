@@ -82,7 +82,7 @@ class SizeTape:
     The parts after the first read it, and themselves alone.
     """
 
-    __slots__ = ("count", "kept", "keys", "known", "sources", "steps")
+    __slots__ = ("begun", "count", "kept", "keys", "known", "sources", "steps")
 
     def __init__(self) -> None:
         self.sources: list[Size] = []
@@ -90,11 +90,11 @@ class SizeTape:
         self.known: dict[Any, Any] | None = None  # the same while a part is being written, and its
         self.keys: list[Any] | None = None  # those of a later part
         self.steps: list[Any] = []
-        self.count = 0
+        self.count, self.begun = 0, False
 
     @contextlib.contextmanager
     def part(self) -> Iterator[TapePart]:
-        part, first = TapePart(), not self.kept
+        part, first, self.begun = TapePart(), not self.begun, True
         self.known, self.steps, self.keys = self.kept, part.steps, None if first else []
         try:
             yield part
@@ -102,6 +102,10 @@ class SizeTape:
             for key in self.keys or ():
                 del self.kept[key]
             self.known, self.steps, self.keys = None, [], None
+
+    def forget(self) -> None:
+        """Parts from now on know themselves alone: what the first one did takes less memory."""
+        self.kept = {}
 
     def size(self, number: float) -> Size:
         self.sources.append(Size(self, number))

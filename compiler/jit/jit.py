@@ -140,7 +140,8 @@ def jit(
     Devices: it runs on `device` ("cpu", "cuda", "cuda:1", one of `wl.devices()`), else where its
     arguments are. Results on a GPU stay there, and a call does not wait for them.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
-    what of the arguments made it necessary.
+    what of the arguments made it necessary. Where only sizes differ the program is made without
+    compiling anew, if all that compiling decided holds for them; else the log says what does not.
     Disk: programs are kept for other processes in the folder WONDERLAND_CACHE: these trace, and run
     them without compiling, which the logger says. Not kept are those that call Python.
     Donation: arrays in the arguments `donate_argnums`, or of the names `donate_argnames`, that are

@@ -241,6 +241,17 @@ def test_donated_arguments_are_written_over_in_every_size() -> None:
         np.testing.assert_array_equal(got, wanted)
 
 
+def test_a_fault_of_a_family_is_no_fault_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    several = families.SizeFamilies()
+    first, second, third = (traced("by rows", n) for n in (40, 50, 60))
+    assert several.program(first)[1] == ""
+    with monkeypatch.context() as broken:
+        broken.setattr(families, "buffers", lambda schedule: 1 // 0)
+        program, why = several.program(second)
+    assert program is None and "ZeroDivisionError" in why and several.families == []
+    assert several.program(third)[0] is not None
+
+
 def test_a_function_that_never_profits_has_no_more_families(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
