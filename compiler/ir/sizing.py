@@ -29,7 +29,7 @@ from .types import Type
 @functools.cache
 def op_parameters(kind: type[Op]) -> tuple[str, ...]:
     """The parameters of an op."""
-    return tuple(f.name for f in fields(kind))  # pyright: ignore[reportArgumentType]
+    return tuple(f.name for f in fields(kind) if f.init)  # pyright: ignore[reportArgumentType]
 
 
 class GraphReader:
@@ -114,7 +114,8 @@ class GraphWriter:
             return Node(op, args, old.source)
 
     def op(self, op: Op) -> Op:
-        return type(op)(*(self.parameter(getattr(op, name)) for name in op_parameters(type(op))))
+        names = op_parameters(type(op))
+        return type(op)(**{name: self.parameter(getattr(op, name)) for name in names})
 
     def parameter(self, x: Any) -> Any:
         kind = type(x)
@@ -159,8 +160,8 @@ class Sizing(GraphWriter):
 
     def sized(self, number: Any) -> Any:
         place, self.count = self.count, self.count + 1
-        if place not in self.known and not self.may_change(number):
-            return number
+        if number in (0, 1) or (place not in self.known and not self.may_change(number)):
+            return number  # no axis, and an axis of one, are programs of their own
         self.places.append(place)
         return self.tape.size(number)
 

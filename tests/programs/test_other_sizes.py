@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from tests.programs.random_graphs import random_graph
 from wonderland import lax
 from wonderland import numpy as wnp
 from wonderland.compiler import family as families
@@ -149,6 +151,21 @@ def test_sizes_come_back() -> None:
     assert isinstance(family.replayed(traced("mlp", 1)), Refusal)
     again = family.replayed(traced("mlp", 37))
     assert isinstance(again, SizedProgram) and content(again.record) == before
+
+
+@pytest.mark.parametrize("seed", [3, 11, 868, 875, 904])
+def test_any_program_is_made_of_sizes(seed: int) -> None:
+    graph = random_graph(seed)
+    family = SizeFamily(graph)
+    wanted = plain_text(by_passes(graph))
+    assert plain_text(content(family.program().record)) == wanted
+    again = family.replayed(graph)
+    assert isinstance(again, SizedProgram) and plain_text(content(again.record)) == wanted
+
+
+def plain_text(code: Any) -> str:
+    """Without the places where nodes of the host were made."""
+    return re.sub(r"  # [^\\]+", "", json.dumps(code))
 
 
 def test_no_size_is_left_in_a_program() -> None:
