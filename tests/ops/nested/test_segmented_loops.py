@@ -256,7 +256,7 @@ def test_within_a_smaller_budget_nothing_is_estimated_to_be_faster():
 
     def lowered(recomputed: Recomputed) -> Candidate:
         traced = wl.trace(wl.grad(model), *args, recomputed=recomputed)
-        return Candidate(traced, Lowering.of(traced.graph))
+        return Candidate(traced, Lowering.of(traced.graph), recomputed)
 
     plain = lowered(Recomputed())
     most, seconds = plain.free.memory.nbytes, []

@@ -97,6 +97,6 @@ def test_what_the_assembler_refuses_is_a_fault_of_ours() -> None:
 def test_without_the_library_the_message_says_how_to_get_it(monkeypatch) -> None:
     monkeypatch.setattr(cubins, "packaged", lambda: [])
     monkeypatch.setattr(cubins, "LIBRARY", "libnothing.so")
-    monkeypatch.setattr(cubins.ctypes.util, "find_library", lambda name: None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
     with pytest.raises(cubins.MissingLinker, match=r"pip install wonderland\[cuda\]"):
         cubins.linker.__wrapped__()
