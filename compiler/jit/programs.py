@@ -4,8 +4,9 @@ A program is found by a hash of all that decides it: the content of the graph as
 donations, the budget of memory, the processor, the versions of Python and of the libraries that
 compile, and the state of this package's sources. It lies in the cache of machine code (a private
 folder, files whole or not at all, those used longest ago go) as `<hash>.program`: a line of JSON,
-what the runtime takes (runtime/cpu/record.py), and behind it the arrays that are none of the
-graph's. What is missing, damaged or another user's, machine code included, is compiled again.
+this hash and what the runtime takes (runtime/cpu/record.py), and behind it the arrays that are none
+of the graph's. What is missing, damaged, another user's or in another's place, machine code
+included, is compiled again.
 
 Programs that call Python, have ops of the user's, or run on a GPU are compiled in every process; so
 is everything while the settings `verify` or `dump` ask for the passes.
@@ -94,7 +95,7 @@ class ProgramPlace:
         from ...runtime.native import objects
 
         data = objects.read(self.key + KIND)
-        found = None if data is None else program_of(data, self.graph)
+        found = None if data is None else program_of(data, self)
         if found is not None:
             objects.use(self.key + KIND)
         return found
@@ -103,7 +104,7 @@ class ProgramPlace:
         """Keeps the program of a trace, if it can be, silently."""
         from ...runtime.native import objects
 
-        if compiler_state() is not None and (data := content_of(record, self.graph, recomputed)):
+        if compiler_state() is not None and (data := content_of(record, self, recomputed)):
             objects.sweep()
             objects.write(self.key + KIND, data)
 
@@ -111,7 +112,7 @@ class ProgramPlace:
         """The program and its machine code for a file, signed; None where that cannot be."""
         from ...runtime.native import bundle
 
-        program = content_of(record, self.graph, Recomputed())
+        program = content_of(record, self, Recomputed())
         code = bundle.packed_code(record.kernels)
         if program is None or code is None:
             return None
@@ -175,27 +176,29 @@ def source_files(folders: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]
 # ---------------------------------------------------------------- files
 
 
-def content_of(record: ProgramRecord, graph: Graph, recomputed: Recomputed) -> bytes | None:
-    """A program as a file has it; None where it has no text."""
-    given = constants_of(graph) if record.constants else {}
+def content_of(record: ProgramRecord, of: ProgramPlace, recomputed: Recomputed) -> bytes | None:
+    """A program as the file of a place has it; None where it has no text."""
+    given = constants_of(of.graph) if record.constants else {}
     made = {digest: a for digest, a in record.constants.items() if digest not in given}
     code = records().record_code(record)
     if code is None or sum(a.nbytes for a in made.values()) > MOST_BYTES:
         return None
     arrays = [[digest, a.dtype.name, list(a.shape)] for digest, a in made.items()]
-    whole = {"program": code, "arrays": arrays, "recomputed": list(recomputed)}
+    whole = {"key": of.key, "program": code, "arrays": arrays, "recomputed": list(recomputed)}
     head = json.dumps(whole, default=operator.index)  # numbers may be NumPy's
     return b"\n".join([head.encode(), b"".join(a.tobytes() for a in made.values())])
 
 
-def program_of(data: bytes, graph: Graph) -> KeptProgram | None:
-    """The program of a file, loaded; None where it is of no use."""
+def program_of(data: bytes, of: ProgramPlace) -> KeptProgram | None:
+    """The program of a file, loaded; None where it is of no use, or another place's."""
     from ...runtime.native import objects
 
     try:
         line, _, rest = data.partition(b"\n")
         head = json.loads(line)
-        arrays = constants_of(graph) if head["program"]["constants"] else {}
+        if head["key"] != of.key:
+            return None
+        arrays = constants_of(of.graph) if head["program"]["constants"] else {}
         arrays |= dict(arrays_behind(rest, head["arrays"]))
         record = records().record_read(head["program"], arrays, cache(NodeReference.read))
         part, levels = head["recomputed"]

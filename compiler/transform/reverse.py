@@ -71,11 +71,21 @@ class Reverse:
         early = set(self.nodes).difference(self.late)
         new: dict[Value, Value] = {}
 
+        def waiting(v: Value) -> Node | None:
+            node = None if v in new else v.node
+            return node if node is not None and node in early and is_free(node) else None
+
         def read(v: Value) -> Value:
-            node = v.node
-            if v not in new and node in early and is_free(node):
-                again = node.like(tuple(map(read, node.args)))
-                new.update(zip(node.values, again.values, strict=True))
+            stack = [v]
+            while stack:  # as long as a chain of views is
+                node = waiting(stack[-1])
+                if node is None:
+                    stack.pop()
+                elif before := next(filter(waiting, node.args), None):
+                    stack.append(before)
+                else:
+                    again = node.like(tuple(new.get(a, a) for a in node.args))
+                    new.update(zip(node.values, again.values, strict=True))
             return new.get(v, v)
 
         made: dict[Node, Node] = {}

@@ -116,12 +116,18 @@ class LateProgram:
 
     def read(self, v: Value) -> Value:
         """The value in the second program; an early one that is not free to make crosses."""
-        if v not in self.new:
+        stack = [v]
+        while stack:  # as long as a chain of views is
+            v = stack[-1]
             node = v.node
-            if node is not None and is_free(node):
-                self.remake(node)
-            else:
+            if v in self.new:
+                stack.pop()
+            elif node is None or not is_free(node):
                 self.new[v] = self.residuals[v] = Value(v.type)
+            elif before := next((a for a in node.args if a not in self.new), None):
+                stack.append(before)
+            else:
+                self.remake(node)
         return self.new[v]
 
     def remake(self, node: Node) -> None:

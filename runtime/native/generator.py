@@ -75,8 +75,9 @@ def object_file(text: str) -> Callable[[], bytes]:
             unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
             return emitted(module, machine)
 
-        # in this order, also where cycles are collected: the module before its context
-        weakref.finalize(made, stack.pop_all().close)
+        # in this order, also where cycles are collected: the module before its context; but not at
+        # exit, when a daemon's thread may be at work on it
+        weakref.finalize(made, stack.pop_all().close).atexit = False
         return made
 
 

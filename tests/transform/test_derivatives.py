@@ -1,6 +1,7 @@
 """Derivatives of random graphs: by differences, <ct, J dx> = <J'ct, dx>; well-formed graphs."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from wonderland.compiler.ir.types import Type
 from wonderland.compiler.ir.verify import verify
 from wonderland.compiler.ir.walk import inline_graph
 from wonderland.compiler.ops import add, mul, neg, sin
+from wonderland.compiler.ops.view import pad
 from wonderland.compiler.optimise.cse import cse
 from wonderland.compiler.optimise.fold import fold
 from wonderland.compiler.optimise.simplify import simplify
@@ -25,6 +27,7 @@ from wonderland.compiler.transform.transpose import transpose
 
 F = Type("f64", (3,))
 BATCH = 100
+DEPTH = sys.getrecursionlimit() + 100
 FORWARD_ONLY = ("while_loop", "reversed_while")
 OF_VECTORS = ("eigh", "svd")
 """What LAPACK computes otherwise where a derivative wants vectors too."""
@@ -306,3 +309,17 @@ def test_reverse_mode_where_values_stand_gives_the_nodes_of_programs_between(see
     slopes = inline_graph(back, (*residuals, *ends))
     given = [v for v, ct in zip(slopes, found, strict=True) if ct]
     assert text_of(here) == text_of(Graph.of("f", (*inputs, *ends), (*outputs, *given)))
+
+
+def test_a_chain_of_views_may_be_longer_than_pythons_stack():
+    def padded(x: Value, y: Value) -> Value:
+        for _ in range(DEPTH):
+            y = pad(y, (0,), (1,), 0.0)
+        return mul(x, y)
+
+    x, y = Value(Type("f64", (DEPTH + 1,))), Value(Type("f64", (1,)))
+    graph = Graph.of("f", (x, y), (padded(x, y),))
+    (ct,) = Reverse(graph, (x, y), (True, False), (True,)).back((x,))
+    assert ct is not None and len(Graph.of("back", (x, y), (ct,)).nodes) == DEPTH + 1
+    _, linear = linearize(graph, (True, False))
+    assert len(linear.nodes) == DEPTH + 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 
@@ -31,6 +33,21 @@ def test_object_files_are_the_same_bytes_from_any_thread():
     texts = [module(k) for k in range(12)]
     alone = [generator.object_file(text)() for text in texts]
     assert making.on_threads(map(generator.object_file, texts), 4) == alone
+
+
+AT_EXIT = """
+import atexit, sys
+atexit.register(lambda: print(len(made()) > 0))  # called after what others register
+from wonderland.runtime.native import generator
+made = generator.object_file(sys.stdin.read())
+"""
+
+
+def test_a_module_lives_to_the_end_of_the_process_since_daemon_threads_do():
+    run = subprocess.run(
+        [sys.executable, "-c", AT_EXIT], input=module(0), capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, "True"), run.stderr
 
 
 def test_works_begin_while_later_ones_are_asked_for():
