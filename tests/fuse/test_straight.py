@@ -173,3 +173,19 @@ def test_random_programs_of_tiny_values_are_what_is_interpreted(dtype: str) -> N
         assert x.dtype == np.asarray(y).dtype
         kind = float if x.dtype.kind == "f" else x.dtype
         np.testing.assert_allclose(x.astype(kind), np.asarray(y).astype(kind), tolerance, tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_sums_of_zeros_have_the_sign_that_they_have_elsewhere(dtype: type) -> None:
+    def sums(x: Any, angles: Any) -> Any:
+        spun = wl.numpy.eye(3, dtype=dtype)
+        for k in range(len(angles)):
+            spun = spun @ turned(*angles[k])
+        return spun, x.sum(), x @ abs(angles[0]), x[None, :] @ spun**2, (x * x[::-1]).sum()
+
+    args = np.full(3, -0.0, dtype), ANGLES.astype(dtype)
+    graph = wl.trace(sums, *args).graph
+    made = compile_graph(graph, folder="")
+    assert any(w.name == "straight" for w, _ in made.lowered)
+    for x, y in zip(made.program(args)[1:], interpret(graph, *args)[1:], strict=True):
+        np.testing.assert_array_equal(np.signbit(x), np.signbit(y))

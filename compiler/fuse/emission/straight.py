@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.graph import Graph, Node, Value
+from ...ir.types import FLOATS
 from ...kernel import (
     MONOIDS,
     Buffer,
@@ -120,12 +121,17 @@ def plain_value(op: Full) -> Any:
 
 
 def combined_rows(op: Reduce, x: np.ndarray) -> list[Expr]:
-    """Each row of elements along the axes of a reduction, combined in order."""
+    """Each row of elements along the axes of a reduction, combined in order.
+
+    Sums of floats start from 0, as elsewhere: that of zeros is 0.0, whatever their signs.
+    """
     monoid = MONOIDS[op.monoid]
     kept = [k for k in range(x.ndim) if k not in op.axes]
     rows = x.transpose((*kept, *op.axes)).reshape(math.prod(x.shape[k] for k in kept), -1)
     out: list[Expr] = []
-    for first, *rest in rows:
+    for row in rows:
+        zero = [Const(0.0, row[0].dtype)] if monoid.op == "add" and row[0].dtype in FLOATS else []
+        first, *rest = *zero, *row
         for e in rest:
             first = apply(monoid.op, first, e)
         out.append(first)
