@@ -86,7 +86,7 @@ def dtype_name(dtype: Any) -> str:
         names = ", ".join(d.name for d in NUMPY.values())
         raise ProgramError(
             f"dtype: one of {names} is required, got {given}",
-            repair='np.float16, or "f2"' if dtype == "f16" else "",
+            repair='np.float16, or "f2"' if type(dtype) is str and dtype == "f16" else "",
         )
     return NAMES[found]
 
