@@ -10,8 +10,9 @@ import numpy as np
 
 
 def each(function: Callable[..., float]) -> Callable[..., Any]:
-    """A function of floats on every element."""
-    return np.vectorize(function, otypes=[np.float64])
+    """A function of floats on every element: Python's, as NumPy's would compute in f32."""
+    on_floats = np.vectorize(function, otypes=[np.float64])
+    return lambda *args: on_floats(*(np.asarray(a, np.float64) for a in args))
 
 
 def log_gamma(x: float) -> float:

@@ -209,12 +209,12 @@ class Law:
 
     def sides(self, **given: Any) -> tuple[Value, Value | None]:
         """Both sides on values and parameters; the second is None where the law declines."""
-        before = self.function(**terms(given))[0].value
+        before = self.function(**law_arguments(given))[0].value
         return before, self.right(before.type, given)
 
     def right(self, of: Type, given: Mapping[str, Any]) -> Value | None:
         """The right side, of the type `of`; None where the law declines."""
-        after = self.function(**terms(given))[1]
+        after = self.function(**law_arguments(given))[1]
         if callable(after):
             after = after()
         return None if after is None else term_value(after, of)
@@ -227,7 +227,7 @@ def needed_op(pattern: Any) -> type[Op] | None:
     return pattern.cls if isinstance(pattern, Pattern) else Full
 
 
-def terms(given: Mapping[str, Any]) -> dict[str, Any]:
+def law_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a law is called with for values and parameters."""
     return {k: Typed(x) if isinstance(x, Value) else x for k, x in given.items()}
 

@@ -436,3 +436,16 @@ def test_an_index_keeps_axes_apart_unless_it_counts_them_as_one() -> None:
 
     assert len(normalise(counting(Map((("i", 8), ("j", 1)), 5))).outer) == 1
     assert len(normalise(counting(Map((("i", 1),)))).outer) == 2
+
+
+@pytest.mark.parametrize("name", [n for n, op in OPS.items() if "f32" in op.accepts and n != "cast"])
+def test_an_operation_of_numbers_is_that_of_arrays(name: str) -> None:
+    """To the bit: NumPy's scalars are computed with in f32, Python's in f64."""
+    op, rng = OPS[name], np.random.default_rng(0)
+    for _ in range(20):
+        args = [rng.uniform(0.1, 0.9, 1).astype("f4") for _ in range(op.arity)]
+        if name == "select":
+            args[0] = args[0] > 0.5
+        with np.errstate(all="ignore"):
+            number, array = op.function(*(a[0] for a in args)), op.function(*args)
+        np.testing.assert_array_equal(number, array[0])

@@ -10,7 +10,7 @@ import pytest
 import wonderland as wl
 from tests.programs.test_compiled import agree
 from wonderland import lax
-from wonderland.compiler.fuse import fuse as fusing
+from wonderland.compiler.fuse import kernels
 from wonderland.compiler.fuse.emission import BodyWork, HostWork
 from wonderland.compiler.ir.graph import Graph, Value, apply_all
 from wonderland.compiler.ir.types import Type
@@ -188,7 +188,7 @@ def test_a_body_may_hold_what_the_host_does():
     first, xs = Value(v), Value(Type("f64", (4, 3)))
     graph = Graph.of("f", (first, xs), apply_all(Scan(body, 0, 1, 4, False), first, xs))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fusing.Fusion, "emit", refuse)
+        patch.setattr(kernels, "emit_group", refuse)
         made = compile_graph(graph)
     (work,) = bodies(made)
     assert any(isinstance(w, HostWork) for w in work.inside())
