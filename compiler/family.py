@@ -32,7 +32,7 @@ from .fuse.work import BodyWork, Work
 from .ir.graph import Graph, Node
 from .ir.lazy import lazy
 from .ir.parameters import Foreign
-from .ir.sizes import Size, SizeTape, TapePart
+from .ir.sizes import Size, SizeTape, TapePart, derived
 from .ir.sizing import (
     Sizing,
     changing_inputs,
@@ -41,6 +41,7 @@ from .ir.sizing import (
     same_number,
     without_sizes,
 )
+from .ir.types import Type
 from .kernel import Kernel
 from .pipeline import assemble, lower_work, machine_code, optimised_works, works_of
 from .plan.buffers import buffers
@@ -206,8 +207,32 @@ def told_apart(graph: Graph) -> None:
     for node in nodes_in(graph):
         same.setdefault((type(node.op), node.args), []).append(node)
     for nodes in same.values():
-        for a, b in itertools.combinations(nodes[:8], 2):
-            _ = a.op == b.op
+        stay_different([n.op.key for n in nodes])
+
+
+def stay_different(keys: list[tuple[Any, ...]]) -> None:
+    """Notes how many of the keys differ."""
+    rows = [[*parts(key)] for key in keys]
+    if len(rows) > 1 and any(type(x) is Size for row in rows for x in row):
+        ends = tuple(itertools.accumulate(map(len, rows)))
+        _ = int(derived(count_different, ends, *itertools.chain(*rows)))
+
+
+def count_different(ends: tuple[int, ...], *row: Any) -> int:
+    """How many pieces of a row differ, of which each ends at one of `ends`."""
+    return len({row[start:end] for start, end in zip((0, *ends), ends, strict=False)})
+
+
+def parts(key: Any) -> Iterator[Any]:
+    """What a key is made of, and how many parts each of its tuples has."""
+    if type(key) is Type:
+        key = key.dtype, key.shape
+    if type(key) is not tuple:
+        yield key
+        return
+    yield len(key)
+    for part in key:
+        yield from parts(part)
 
 
 def measured(schedule: Schedule) -> None:
@@ -217,12 +242,11 @@ def measured(schedule: Schedule) -> None:
             _ = v.type.size
     for work in works_of(schedule):
         if isinstance(work, Work) and isinstance(work.kernel, Kernel):
-            maps: dict[str, set[Any]] = {}
+            maps: dict[str, dict[Any, None]] = {}
             for _, load in work.kernel.loads():
-                maps.setdefault(load.buffer.name, set()).add(load.map)
+                maps.setdefault(load.buffer.name, {})[load.map] = None
             for found in maps.values():
-                for a, b in itertools.combinations(sorted(found, key=id)[:8], 2):
-                    _ = a == b
+                stay_different([(m.strides, m.offset) for m in found])
 
 
 def every_value(schedule: Schedule) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,6 +142,18 @@ def test_a_program_of_another_size_is_the_one_that_passes_make(name: str) -> Non
         else:
             assert program.why
     assert count >= PROGRAMS[name][2]
+
+
+def test_many_slices_that_become_equal_are_no_replay() -> None:
+    def slices(x: Any, *ys: Any) -> Any:
+        return [np.sort(x[: y.shape[0]]) * y.sum() for y in ys]
+
+    def graph(sizes: Sequence[int]) -> Graph:
+        return wl.trace(slices, normal(100), *(normal(n, 2) for n in sizes)).graph
+
+    family = SizeFamily(graph(range(81, 93)))
+    assert isinstance(family.replayed(graph(range(68, 80))), SizedProgram)
+    assert isinstance(family.replayed(graph([*range(70, 81), 80])), Refusal)
 
 
 def test_sizes_come_back() -> None:
