@@ -8,7 +8,9 @@ print(step.inspect(params, batch))
 from __future__ import annotations
 
 import functools
+import heapq
 import itertools
+import operator
 import os
 import re
 import sys
@@ -369,17 +371,14 @@ class Jitted(StandIn[P, R]):
             why = reason(self.function, key, self.entries)
             log.info("jit: %s is traced again: %s", self.name, why)
         made = self.entries[key] = self.compiled_for(key, dynamic, passes)
-        if len(self.entries) > PROGRAMS:
+        if (extra := len(self.entries) - PROGRAMS) > 0:
             kept = {id(made), id(self.recent)}  # the recent one is called without looking it up
-            others = [k for k, e in self.entries.items() if id(e) not in kept]
-            for gone in sorted(others, key=self.turn)[: len(self.entries) - PROGRAMS]:
+            entries = self.entries.items()
+            others = ((self.turns.get(id(e), 0), k) for k, e in entries if id(e) not in kept)
+            for _, gone in heapq.nsmallest(extra, others, operator.itemgetter(0)):
                 del self.entries[gone]
             self.turns = {id(e): self.turns.get(id(e), 0) for e in self.entries.values()}
         return made
-
-    def turn(self, key: Key) -> int:
-        """When a program was last looked up."""
-        return self.turns.get(id(self.entries[key]), 0)
 
     def traced(self, static: Any, dynamic: Any, recomputed: Recomputed | None = None) -> Traced:
         with changed(**{k: v for k, v in self.keywords.items() if k in HEEDED}):

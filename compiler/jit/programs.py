@@ -78,13 +78,14 @@ class ProgramPlace:
         `fitted`: within the budget it may be the program of another trace of the function.
         """
         asked = active()
-        if asked.verify or asked.dump or (state := compiler_state()) is None:
+        if asked.verify or asked.dump:
             return None
         records()
         from ...runtime.native import objects
 
-        content = graph_hash(graph) if objects.folder() is not None else None
-        if content is None:
+        if objects.folder() is None or (state := compiler_state()) is None:
+            return None
+        if (content := graph_hash(graph)) is None:
             return None
         limit = [budget, fitted, thread_number()] if budget else []
         whole = [content, repr(donated), repr(limit), state, objects.target_key(), *machine()]
