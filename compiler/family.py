@@ -250,12 +250,13 @@ def measured(schedule: Schedule) -> None:
 
 
 def every_value(schedule: Schedule) -> Iterator[Any]:
+    """The values of a program and of the bodies in it, once for each that holds them."""
     yield tuple(schedule.graph.values)
     for work in works_of(schedule):
         yield (*work.reads, *work.written)
         if isinstance(work, BodyWork):
             for body in work.bodies:
-                yield from every_value(body)
+                yield tuple(body.graph.values)  # its own bodies are among the works
 
 
 # ---------------------------------------------------------------- without sizes
