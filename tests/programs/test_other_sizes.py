@@ -297,3 +297,11 @@ def test_what_a_program_with_sizes_shows_are_its_passes() -> None:
     f(V, normal(12, 40))
     assert "f32[12, 40]" in str(f.inspect(V, normal(12, 40))["trace"])
     assert "f32[10, 40]" in str(f.inspect(V, normal(10, 40))["trace"])
+
+
+def test_a_body_is_looked_at_once_however_deep_it_lies():
+    def nested(k: int, x: Any) -> Any:
+        return lax.cond(x[0] > k, lambda x: nested(k - 1, x), np.cos, x) if k else np.sin(x)
+
+    schedule = wl.jit(lambda x: nested(10, x)).compile(B).compiled.plan.schedule
+    assert sum(1 for _ in families.every_value(schedule)) < 100
