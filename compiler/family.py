@@ -212,7 +212,7 @@ def told_apart(graph: Graph) -> None:
 
 def stay_different(keys: list[tuple[Any, ...]]) -> None:
     """Notes how many of the keys differ."""
-    rows = [[*parts(key)] for key in keys]
+    rows = [[*key_pieces(key)] for key in keys]
     if len(rows) > 1 and any(type(x) is Size for row in rows for x in row):
         ends = tuple(itertools.accumulate(map(len, rows)))
         _ = int(derived(count_different, ends, *itertools.chain(*rows)))
@@ -223,7 +223,7 @@ def count_different(ends: tuple[int, ...], *row: Any) -> int:
     return len({row[start:end] for start, end in zip((0, *ends), ends, strict=False)})
 
 
-def parts(key: Any) -> Iterator[Any]:
+def key_pieces(key: Any) -> Iterator[Any]:
     """What a key is made of, and how many parts each of its tuples has."""
     if type(key) is Type:
         key = key.dtype, key.shape
@@ -232,7 +232,7 @@ def parts(key: Any) -> Iterator[Any]:
         return
     yield len(key)
     for part in key:
-        yield from parts(part)
+        yield from key_pieces(part)
 
 
 def measured(schedule: Schedule) -> None:
