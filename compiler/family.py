@@ -14,9 +14,7 @@ them is larger, so they are found anew. Anything that does not fit is refused, a
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -43,7 +41,7 @@ from .ir.sizing import (
 )
 from .ir.types import Type
 from .kernel import Kernel
-from .pipeline import assemble, lower_work, machine_code, optimised_works, works_of
+from .pipeline import assemble, lower_work, machine_code, scheduled, works_of
 from .plan.buffers import buffers
 from .transform.node_reference import NodeReference
 
@@ -107,7 +105,13 @@ class SizeFamily:
         with self.tape.part() as self.first:
             sizing = Sizing(graph, self.tape, known)
             self.graph, self.places = sizing.result, sizing.places
-            self.schedule = optimised_works(self.graph, donated, self.target, told_apart)
+            stages, _ = scheduled(self.graph, self.target, donated, None)
+            for stage in stages:
+                if isinstance(stage.state, Graph):
+                    told_apart(stage.state)
+            ordered = stages[-1].state
+            assert isinstance(ordered, Schedule)
+            self.schedule = ordered
             measured(self.schedule)
         works = [w for w in works_of(self.schedule) if isinstance(w, Work)]
         self.kernels = {id(w.kernel): Variants(w) for w in works}
@@ -167,13 +171,12 @@ class SizeFamilies:
             why, known = why or made.why, known | made.places
         if self.vain > VAIN or not may_vary(graph):
             return None, why
-        with collected_later():
-            try:
-                family = SizeFamily(graph, donated, known)
-                made = family.program()
-            except Exception as error:  # what is wrong with the graph is said where it has no sizes
-                self.fault = error
-                return None, why
+        try:
+            family = SizeFamily(graph, donated, known)
+            made = family.program()
+        except Exception as error:  # what is wrong with the graph is said where it has no sizes
+            self.fault = error
+            return None, why
         self.vain += 1
         self.families = [family, *self.families[: MOST_FAMILIES - 1]]
         return made, why
@@ -184,18 +187,6 @@ def may_vary(graph: Graph) -> bool:
     if len(graph.nodes) > MOST_NODES or not any(changing_inputs(graph).values()):
         return False
     return not any(isinstance(x, Foreign) for n in nodes_in(graph) for x in n.op.params.values())
-
-
-@contextlib.contextmanager
-def collected_later() -> Iterator[None]:
-    """Without looking for garbage again and again in what is kept."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 # ---------------------------------------------------------------- guards that no comparison makes

@@ -255,19 +255,6 @@ def scheduled(
     return stages, target
 
 
-def optimised_works(
-    graph: Graph,
-    donated: tuple[tuple[int, int], ...],
-    target: Target,
-    see: Callable[[Graph], None],
-) -> Schedule:
-    """The works of a graph in waves, on a processor; `see` sees the graph after each pass."""
-    for stage in optimised(graph):
-        assert isinstance(stage.state, Graph)
-        see(graph := stage.state)
-    return schedule(fuse(graph, donated, frozenset(PRINTERS[type(target)])))
-
-
 def seconds_by(kernels: Mapping[int, Any]) -> Callable[[AnyWork], float]:
     """A cautious estimate of works whose kernels are lowered so, by id."""
 

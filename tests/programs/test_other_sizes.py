@@ -233,13 +233,13 @@ def test_a_function_runs_no_pass_for_another_size(
     step = wl.jit(mlp, verify=False)
     arguments = PROGRAMS["mlp"][1]
     ran: list[str] = []
-    passes = families.optimised_works
+    passes = families.scheduled
 
     def counted(graph: Graph, *args: Any) -> Any:
         ran.append(graph.name)
         return passes(graph, *args)
 
-    monkeypatch.setattr(families, "optimised_works", counted)
+    monkeypatch.setattr(families, "scheduled", counted)
     monkeypatch.setattr(api, "fitted", lambda *args: pytest.fail("all passes run"))
     with caplog.at_level(logging.INFO, "wonderland"):
         for n in (37, 41, 49):
