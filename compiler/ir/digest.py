@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -68,7 +67,9 @@ def op_words(op: Op, inside: Mapping[int, str]) -> list[Any]:
     kind = type(op)
     own = vars(op)
     found: list[Any] = [kind.name]
-    for name in names_of_parameters(kind):
+    if not is_ours(kind):
+        raise Nameless
+    for name in kind.parameter_names:
         x = own[name]
         if is_exact(x):
             found.append(x)
@@ -88,10 +89,8 @@ def is_exact(x: Any) -> bool:
 
 
 @cache
-def names_of_parameters(kind: type[Op]) -> tuple[str, ...]:
-    if not kind.__module__.startswith(OWN):
-        raise Nameless
-    return tuple(f.name for f in fields(kind))  # pyright: ignore[reportArgumentType]
+def is_ours(kind: type[Op]) -> bool:
+    return kind.__module__.startswith(OWN)
 
 
 def parameter_words(x: Any, inside: Mapping[int, str]) -> str:

@@ -9,12 +9,10 @@ else: ops, wiring, dtypes, arrays. Types of results follow from these.
 
 from __future__ import annotations
 
-import functools
 import math
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -24,12 +22,6 @@ from .parameters import Parameter, bit_key
 from .sizes import SizeTape, is_size, number_now
 from .source import sourced
 from .types import Type
-
-
-@functools.cache
-def op_parameters(kind: type[Op]) -> tuple[str, ...]:
-    """The parameters of an op."""
-    return tuple(f.name for f in fields(kind) if f.init)  # pyright: ignore[reportArgumentType]
 
 
 class GraphReader:
@@ -49,7 +41,7 @@ class GraphReader:
             op = node.op
             facts.append(type(op))
             facts.append([places[a] for a in node.args])
-            for name in op_parameters(type(op)):
+            for name in op.parameter_names:
                 self.parameter(getattr(op, name))
             for v in node.values:
                 places[v] = len(places)
@@ -114,7 +106,7 @@ class GraphWriter:
             return Node(op, args, old.source)
 
     def op(self, op: Op) -> Op:
-        names = op_parameters(type(op))
+        names = op.parameter_names
         return type(op)(**{name: self.parameter(getattr(op, name)) for name in names})
 
     def parameter(self, x: Any) -> Any:
