@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from .first_calls import JAX_CACHE
 from .harness import Figure
 from .programs import PROGRAMS
 
@@ -26,11 +27,7 @@ OTHERS = {"recurrence": 1, "per_example": 1, "segments": 1, "programs": len(PROG
 
 CACHES = {
     "wonderland": {"WONDERLAND_CACHE": ""},
-    "jax": {
-        "JAX_COMPILATION_CACHE_DIR": "",
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
-    },
+    "jax": {"JAX_COMPILATION_CACHE_DIR": "", **JAX_CACHE},
     "torch.compile": {"TORCHINDUCTOR_CACHE_DIR": ""},
 }
 """What sets the folder of each cache; an empty value is replaced by the folder."""
