@@ -1,8 +1,8 @@
 """Ask every question and print one table: `python -m bench [--quick] [question ...]`.
 
 All of it takes about ten minutes on two cores, `--quick` two: one short round, without the largest
-products and torch.compile. `gpu`, `costs`, `convolution_shapes` and `first_calls`
-are tables of their own, and only where they are asked for.
+products and torch.compile. `gpu`, `costs`, `convolution_shapes`, `first_calls`
+and `models` are tables of their own, and only where they are asked for.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from . import (
 )
 from .deep_models import MODELS
 from .harness import Ceilings, Effort, Figure, measure, processor, table
+from .models import report as models
 
 QUESTIONS = {
     module.__name__.rpartition(".")[2]: module
@@ -63,7 +64,7 @@ OTHERS = ("compile_time", "graph_size", "memory", "recomputation")
 """Those that are not of runs side by side in this process."""
 
 
-ALONE = ("gpu", "costs", "convolution_shapes", "first_calls")
+ALONE = ("gpu", "costs", "convolution_shapes", "first_calls", "models")
 
 
 def main() -> int:
@@ -82,6 +83,10 @@ def main() -> int:
         return convolution_shapes.report(options.quick)
     if options.questions[:1] == ["first_calls"]:
         return first_calls.report(options.questions[1:], 1 if options.quick else 3)
+    if options.questions[:1] == ["models"]:
+        if unknown := set(options.questions[1:]) - set(models.MODELS):
+            parser.error(f"no model {min(unknown)!r}, there are {', '.join(models.MODELS)}")
+        return models.report(options.questions[1:], options.quick)
     if wrong := [q for q in options.questions if q not in names]:
         alone = f"{wrong[0]} is asked alone" if wrong[0] in ALONE else f"no question '{wrong[0]}'"
         parser.error(f"{alone}, there are {', '.join(names)}")
