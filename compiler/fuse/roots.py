@@ -121,12 +121,12 @@ class Roots:
     def read_by(self, node: Node) -> list[tuple[Value, int]]:
         """What a loop or a branch reads of memory for each operand, and from which byte on.
 
-        Constants and sequences may be parts of other values; carries may be written over.
+        All but carries may be parts of other values; those may be written over.
         """
         assert isinstance(node.op, Control)
         kinds = node.op.kinds(len(node.args))
         return [
-            self.part(v) if kind in ("constant", "sequence") else (v, 0)
+            self.part(v) if kind in ("constant", "sequence", "slab") else (v, 0)
             for v, kind in zip(node.args, kinds, strict=True)
         ]
 

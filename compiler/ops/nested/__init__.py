@@ -7,6 +7,7 @@ from .checkpointed_while import CheckpointedWhile, LateWhile, ReversedWhile
 from .custom import Adjoint, CustomJvp, CustomVjp
 from .equivalent import Equivalent
 from .segmented_scan import SegmentedScan
+from .slabs import Slabs
 
 __all__ = [
     "Adjoint",
@@ -21,4 +22,5 @@ __all__ = [
     "LateWhile",
     "ReversedWhile",
     "SegmentedScan",
+    "Slabs",
 ]

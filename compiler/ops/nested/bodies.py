@@ -54,7 +54,7 @@ class Control(Op, abstract=True):
         return ((),) * len(self.graphs)
 
     def kinds(self, count: int) -> tuple[str, ...]:
-        """What each of `count` operands is: "constant", "carry", "sequence" or "index".
+        """What each of `count` operands is: "constant", "carry", "sequence", "index" or "slab".
 
         The graphs take them in order, all but an index.
         """
