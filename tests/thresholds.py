@@ -79,6 +79,7 @@ ELSEWHERE = {
     "fuse.emission.scatter.SPLITS": "attempts to read a reshape",
     "optimise.fold.LIMIT": "elements of a constant: tests/optimise/test_fold.py",
     "fuse.fuse.LARGE": "nodes of a kernel",
+    "fuse.straight.FEW": "nodes that move: tests/fuse/test_straight.py",
     "fuse.straight.MANY": "nodes of tiny values: tests/fuse/test_straight.py",
     "fuse.straight.SIDE": "elements of tiny values: tests/fuse/test_straight.py",
     "fuse.straight.TINY": "elements of tiny values",

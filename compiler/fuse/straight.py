@@ -28,6 +28,9 @@ from ..ops.view import Concatenate, Interleave, Pad, Slice
 
 MANY = 64
 """Nodes from which on a program is one of tiny values."""
+FEW = 4
+"""Nodes that move elements from which on a graph of nothing else, as a step of a differential
+equation is, is one run."""
 MOVING = (Concatenate, Pad, Reduce, Slice)
 SIDE, TINY = 4, 16
 """Elements of a tiny value: along an axis, and in all."""
@@ -51,11 +54,11 @@ class Straight(Op, abstract=True, name="straight"):
 
 
 def straightened(graph: Graph) -> Graph:
-    """The graph with runs of tiny nodes as one node each, if there are many."""
-    if sum(isinstance(n.op, MOVING) for n in graph.nodes) < MANY // 4:
+    """The graph with runs of tiny nodes as one node each, if there are many, or nothing else."""
+    if sum(isinstance(n.op, MOVING) for n in graph.nodes) < FEW:
         return graph  # of any sizes
     runs = Runs(graph)
-    return runs.graph_of_runs() if runs.are_many() else graph
+    return runs.graph_of_runs() if runs.are_many() or runs.are_all() else graph
 
 
 @dataclass
@@ -117,12 +120,24 @@ class Runs:
             parts = (a.node for a in node.args if a.node is not None and is_small(a))
             made = any(isinstance(p.op, Elementwise | Reduce | View) for p in parts)
             return is_list(node) or (is_small(node.out) and made)
-        return not isinstance(node.op, View | Full)
+        return not isinstance(node.op, View | Full) or (
+            isinstance(node.op, View) and node.out in self.outputs and is_small(node.out)
+        )
 
     def are_many(self) -> bool:
         """Whether there are many tiny nodes, and they move elements: else vectors do as well."""
         moving = sum(isinstance(n.op, MOVING) for n in self.tiny)
         return len(self.computed) >= MANY and moving >= MANY // 4
+
+    def are_all(self) -> bool:
+        """Whether all that is computed is of so few elements that no vector would be full, and some
+        are put together."""
+        computing = [n for n in self.graph.nodes if self.computes(n)]
+        return (
+            len(computing) == len(self.computed)
+            and all(n.out.type.size <= SIDE for n in computing)
+            and any(isinstance(n.op, Concatenate | Pad) for n in self.graph.nodes)
+        )
 
     # ---- runs
 

@@ -10,6 +10,7 @@ import pytest
 
 import wonderland as wl
 from wonderland.compiler.fuse.straight import MANY, straightened
+from wonderland.compiler.fuse.work import BodyWork
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.transform.interpreter import interpret
 
@@ -90,6 +91,33 @@ def test_programs_without_many_tiny_values_stay() -> None:
 
     graph = wl.trace(wl.value_and_grad(mlp), w, x).graph
     assert straightened(graph) is graph
+
+
+def test_a_step_of_a_differential_equation_is_one_kernel() -> None:
+    def pendulum(y: Any, p: Any) -> Any:
+        return wl.numpy.stack([y[1], -p[0] * np.sin(y[0]) - p[1] * y[1]])
+
+    def end(y: Any, p: Any) -> Any:
+        def step(_: Any, y: Any) -> Any:
+            middle = y + 0.025 * pendulum(y, p)
+            return y + 0.05 * pendulum(middle, p)
+
+        return np.sum(wl.lax.fori_loop(0, 20, step, y) ** 2)
+
+    y, p = np.array([1.0, 0.5]), np.array([4.0, 0.2])
+    made = compiled(wl.value_and_grad(end, argnums=(0, 1)), y, p)
+    loops = [w for _, w in made.plan.schedule.works if isinstance(w, BodyWork)]
+    assert [len(list(w.inside())) for w in loops] == [1, 1]
+    value, slopes = wl.jit(wl.value_and_grad(end, argnums=(0, 1)))(y, p)
+    for found, at in zip(slopes, range(2), strict=True):
+        for k in range(2):
+            ends = []
+            for s in (1e-6, -1e-6):
+                moved = [y.copy(), p.copy()]
+                moved[at][k] += s
+                ends.append(float(np.asarray(end(*moved))))
+            assert np.isclose(found[k], (ends[0] - ends[1]) / 2e-6, rtol=1e-6)
+    assert np.isclose(value, np.asarray(end(y, p)))
 
 
 def random_program(seed: int, dtype: str) -> Callable[..., Any]:
