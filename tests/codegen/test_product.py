@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.codegen.execution import Arrays, run_machine, run_twin
-from wonderland.compiler.codegen.cpu.product import lower_product
+from wonderland.compiler.codegen.cpu.blocks import blocking_of
+from wonderland.compiler.codegen.cpu.product import lower_product, product_sizes
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import Axis, Buffer, KernelError, Load, Map, Store, apply
 from wonderland.compiler.kernel import product as level2
@@ -277,6 +278,25 @@ def test_nothing_outside_the_matrices_is_touched() -> None:
     assert (
         np.isnan(got[:64]).all() and np.isnan(got[-64:]).all() and not np.isnan(got[64:-64]).any()
     )
+
+
+def test_rows_whole_pages_apart_fit_the_ways_of_the_nearest_cache() -> None:
+    target = Target(bits=512, registers=32, l1_bytes=32 << 10)
+    for turned in (False, True):
+        crowded, free = (
+            blocking_of(product_sizes(product(96, n, k, lhs_turned=turned)), target)
+            for n, k in ((1024, 100 if turned else 1024), (1023, 1023))
+        )
+        assert crowded.rows <= 8 and free.rows == 12
+    check(product(20, 40, 1024), 1)
+
+
+def test_what_some_rows_read_is_not_packed() -> None:
+    cuts = [blocking_of(product_sizes(product(m, 1000, 500)), host()) for m in (128, 129)]
+    in_place, packed = cuts
+    assert in_place.packed >= 1000 - in_place.width and in_place.ahead
+    assert packed.packed == packed.ahead == 0
+    check(product(30, 100, 300), 2)
 
 
 def test_the_text_knows_no_sizes() -> None:

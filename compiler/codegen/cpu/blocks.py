@@ -2,9 +2,11 @@
 
 Everything follows from sizes and target facts, never from the number of threads. The measured
 surface is flat: depths of 256 to 512 and strips of 32 to 128 rows are within a few per cent of each
-other. Two cliffs are avoided. A factor read by long steps falls out of L1, so its depth is shorter.
-Few rows leave nothing to reuse, so rhs is streamed in runs as long as a row, no more rows at a time
-than L1 has ways: they may all fall on one set.
+other. Cliffs are avoided. A factor read by long steps falls out of L1, so its depth is shorter.
+Rows whole pages apart fall on one set of L1, so a tile has no more of them than that has ways. Few
+rows leave nothing to reuse, so rhs is streamed in runs as long as a row, no more rows at a time
+than L1 has ways. Some rows leave so little that packing costs more than it saves: rhs is read in
+place, which the processor does not foresee, so a tile asks for what another one will read.
 """
 
 from __future__ import annotations
@@ -21,12 +23,15 @@ from ..target import Target
 from ..words.tile import DOTS_SUMS
 
 DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 4 bytes
-FEW_ROWS, FEW_COLUMNS = 8, 2048  # rows that are few; columns of a unit then
+FEW_ROWS, FEW_COLUMNS = 4, 2048  # rows that are few; columns of a unit then
+SOME_ROWS = 128  # rows for which it costs less to read rhs in place than to pack it
+PANELS_AHEAD = 2  # of what is read in place
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
 FOLD_CYCLES = 10  # of the lanes of a sum
 WINDOW_ROWS = 9  # of a tile that keeps the address of each in a register
 UNITS = 16  # enough to share evenly
+PAGE = 4 << 10  # bytes from which on addresses fall on the sets of L1 again
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Sizes:
     dots: bool  # both factors along depth
     direct: bool  # sums may stay in the output
     even: bool = True  # rhs has one step along all of depth
+    crowded: bool = False  # rows lie whole pages apart
     windowed: bool = False  # places of rows and steps are tables
     turned: bool = False  # the stores follow rows: sums of a unit are turned in scratch
     group: int = 0  # columns that share windows, where not all do
@@ -50,8 +56,13 @@ class Sizes:
 
     @property
     def few(self) -> bool:
-        """Whether rhs is streamed: it is read once or twice, so packing it would not pay."""
+        """Whether rhs is streamed: it is read once, in runs."""
         return self.rows <= FEW_ROWS and self.contiguous and self.even
+
+    @property
+    def some(self) -> bool:
+        """Whether rhs is read in place: so seldom that packing it would not pay."""
+        return self.rows <= SOME_ROWS and self.contiguous and self.even
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ class Cut:
     strip: int
     packed: int
     dots: bool  # lanes follow depth
+    ahead: int = 0  # elements of rhs from what a tile reads to what it asks for meanwhile
 
     @property
     def width(self) -> int:
@@ -165,16 +177,16 @@ def cut_of(s: Sizes, target: Target) -> Cut:
         return cut_dots(s, lanes)
     if s.run and few_columns(s, lanes, target):
         return cut_window_dots(s, lanes)
-    rows, vecs = tile_shape(s, lanes, target.registers)
+    rows, vecs = tile_shape(s, lanes, target)
     width = vecs * lanes
     near = s.depth * s.columns * s.element_bytes <= target.l1_bytes
-    in_place = s.contiguous and s.even and (s.few or near)
+    in_place = s.some or (s.contiguous and s.even and near)
     depth = block_depth(s, target)
     strip = even_block(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
     shape = rows, vecs, lanes, block_rows, block_columns
-    return Cut(s, *shape, depth, strip, packed, dots=False)
+    return Cut(s, *shape, depth, strip, packed, False, PANELS_AHEAD * width if packed else 0)
 
 
 def cut_dots(s: Sizes, lanes: int) -> Cut:
@@ -205,7 +217,7 @@ def cut_window_dots(s: Sizes, lanes: int) -> Cut:
 def block_depth(s: Sizes, target: Target) -> int:
     if s.few and s.depth * s.columns * s.element_bytes > 4 * target.l2_bytes:
         return min(s.depth, DEPTH_OF_FEW)
-    most = (DEPTH_BY_STEPS if s.by_steps or s.few else DEPTH) * 4 // s.element_bytes
+    most = (DEPTH_BY_STEPS if s.by_steps or s.some else DEPTH) * 4 // s.element_bytes
     return even_block(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
 
 
@@ -232,8 +244,12 @@ def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> t
     return block_rows, block_columns
 
 
-def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
-    """Rows and vectors of the tile that covers the matrix in the fewest cycles."""
+def tile_shape(s: Sizes, lanes: int, target: Target) -> tuple[int, int]:
+    """Rows and vectors of the tile that covers the matrix in the fewest cycles.
+
+    It has no more rows than L1 has ways where those fall on one set.
+    """
+    ways = target.l1_bytes // PAGE
 
     def cycles(shape: tuple[int, int]) -> tuple[float, int]:
         rows, vecs = shape
@@ -245,7 +261,8 @@ def tile_shape(s: Sizes, lanes: int, registers: int) -> tuple[int, int]:
         writing = 2 * rows * vecs + 20
         return down * across * (step * max(s.depth, 1) + writing) + ragged * writing, -rows * vecs
 
-    shapes = window_shapes(registers) if s.windowed else tile_shapes(registers)
+    every = window_shapes if s.windowed else tile_shapes
+    shapes = [x for x in every(target.registers) if not s.crowded or x[0] <= ways]
     return min((x for x in shapes if not s.group or x[1] * lanes % s.group == 0), key=cycles)
 
 

@@ -35,7 +35,7 @@ from ..slots import Slots
 from ..target import Target
 from ..values import Home, Level, Values
 from ..words.simd import DTYPES
-from .blocks import Cut, Sizes, blocking_of
+from .blocks import PAGE, Cut, Sizes, blocking_of
 
 LOCALS = {"unit", "first_row", "end_row", "first_column", "end_column", "lhs", "rhs", "out",
           "panels", "sums", "from_step", "steps", "panel", "pitch", "top", "row", "column",
@@ -69,6 +69,7 @@ def product_sizes(p: Product) -> Sizes:
         dots=not p.windowed and not by_steps and not contiguous and p.rhs.map.stride(depth) == 1,
         direct=direct(p),
         even=len(rhs_axes(p)) == 1,
+        crowded=crowded(p),
         windowed=p.windowed,
         turned=follows_rows(p),
         group=p.column_axes[1].size if p.column_axes else int(p.channels),
@@ -79,6 +80,13 @@ def product_sizes(p: Product) -> Sizes:
 def direct(p: Product) -> bool:
     """Whether the tile may write the output itself."""
     return p.plain and p.stores[0].map.stride(p.columns.name) == 1 and not p.stores[0].at
+
+
+def crowded(p: Product) -> bool:
+    """Whether rows of lhs or of the output are whole pages apart: one set of L1 takes them all."""
+    apart = [p.lhs.map.stride(p.rows.name)]
+    apart += [p.stores[0].map.stride(p.rows.name)] if direct(p) else []
+    return not p.windowed and any(n and n * DTYPES[p.dtype].bytes % PAGE == 0 for n in apart)
 
 
 def rhs_axes(p: Product) -> tuple[Axis, ...]:
@@ -227,13 +235,14 @@ class ProductPrinter:
             sizes = f"{height}, min({self.width}, {self.columns} - column)"
             return f"tile_of_dots({self.tile_shape}, {factors}, {target}, {pitch}, {sizes})"
         left = f"left, {self.lhs_row}, {self.lhs_step}"
-        return self.tile_of("tile", self.tile_shape, left, target, pitch, height)
+        more = f", {self.block('ahead')}"
+        return self.tile_of("tile", self.tile_shape, left, target, pitch, height, more)
 
     def tile_of(
-        self, word: str, shape: str, left: str, target: str, pitch: str, height: str
+        self, word: str, shape: str, left: str, target: str, pitch: str, height: str, more: str = ""
     ) -> str:
         factors = f"steps, {left}, panel, pitch"
-        return f"{word}({shape}, {factors}, {target}, {pitch}, {height}, from_step == 0)"
+        return f"{word}({shape}, {factors}, {target}, {pitch}, {height}, from_step == 0{more})"
 
     # ---- results
 

@@ -126,6 +126,14 @@ class Writer:
         args = [self.b.bitcast(p, pointer_to(of)), ir.Constant(I32, self.bytes), mask]
         return self.call("masked.load", [*args, self.shape.zero], ".p0")
 
+    def prefetch(self, p: LLVM) -> None:
+        """Brings the cache line at `p` near; a place outside of memory is ignored."""
+        name, byte = "llvm.prefetch.p0", pointer_to(ir.IntType(8))
+        of = ir.FunctionType(VOID, [byte, I32, I32, I32])
+        function = self.module.globals.get(name) or ir.Function(self.module, of, name)
+        to_read, near, data = (ir.Constant(I32, n) for n in (0, 3, 1))
+        self.b.call(function, [self.b.bitcast(p, byte), to_read, near, data])
+
     @property
     def bytes(self) -> int:
         return DTYPES[self.shape.dtype].bytes

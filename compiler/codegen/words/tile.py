@@ -1,9 +1,11 @@
 """The register tile of products: as many sums as registers hold, over a run of depth.
 
-    tile(rows, vecs, lanes, depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh)
+    tile(rows, vecs, lanes, depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh, ahead)
         C[i, j] = (0 if fresh else C[i, j]) + sum of A[i, k] B[k, j] over k < depth
         for i < rows and j < vecs * lanes;
-        A[i, k] at a[i*a_row + k*a_step], B[k, j] at b[k*b_step + j], C[i, j] at c[i*c_row + j]
+        A[i, k] at a[i*a_row + k*a_step], B[k, j] at b[k*b_step + j], C[i, j] at c[i*c_row + j];
+        it asks meanwhile for what lies `ahead` elements behind B, unless its rows are so few that
+        they stream
     tile_of_windows(rows, vecs, lanes, depth, a, lines, steps, b, b_step, c, c_row, height, fresh)
         the same, with A[i, k] at a[lines[i] + steps[k]]
     tile_of_channels(group, step, rows, vecs, lanes, depth, a, lines, steps, width, b, ..., fresh)
@@ -33,13 +35,15 @@ from .simd import LLVM
 Pair = tuple[LLVM, LLVM]
 Channels = tuple[int, LLVM, list[int]]
 
+ASKING_ROWS = 4  # of a tile, from which on it takes longer to compute than to ask
 DOTS_SUMS = 8  # independent chains: latency of fma times its ports
 
 
 def tile(w: Writer, args: list[LLVM]) -> None:
-    depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh = args
-    lines = row_starts(w, a, a_row, height)
-    tile_of_rows(w, (depth, fresh), lines, (None, a_step), (b, b_step), (c, c_row))
+    depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh, ahead = args
+    lines, ahead = row_starts(w, a, a_row, height), ahead if w.shape.rows >= ASKING_ROWS else None
+    right = b, b_step
+    tile_of_rows(w, (depth, fresh), lines, (None, a_step), right, (c, c_row), ahead=ahead)
 
 
 def tile_of_windows(w: Writer, args: list[LLVM]) -> None:
@@ -67,7 +71,7 @@ def tile_of_channels(w: Writer, args: list[LLVM]) -> None:
 
 def tile_of_rows(
     w: Writer, sums_of: Pair, lines: list[LLVM], left: Pair, right: Pair, target: Pair,
-    channels: Sequence[Channels] = (),
+    channels: Sequence[Channels] = (), ahead: LLVM | None = None,
 ) -> None:  # fmt: skip
     """The tile whose rows of A begin at `lines`; its steps are a table of places, or even.
 
@@ -85,6 +89,9 @@ def tile_of_rows(
     sums = [w.joined(shape.vector, (shape.zero, entry)) for _ in places]
     row = w.at(b, at_b)
     ys = [w.load(w.at(row, j * shape.lanes)) for j in range(shape.vecs)]
+    if ahead is not None:
+        for j in range(shape.vecs):
+            w.prefetch(w.at(w.at(row, ahead), j * shape.lanes))
     step = at_a if table is None else w.load(w.at(table, k), I64)
     starts = [w.at(line, step) for line in lines]
     if channels:
