@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..runtime.cpu.executor import thread_count, wanted_soon
 from ..runtime.cpu.record import ProgramRecord
 from ..runtime.gpu import cubins
@@ -67,7 +65,7 @@ from .optimise.parts import parts
 from .optimise.simplify import simplify
 from .optimise.sink import sink
 from .optimise.unmark import unmark
-from .plan.buffers import buffers
+from .plan.buffers import buffers, slab_bytes
 from .plan.detach import detach
 from .plan.fit_rows import fit_rows
 from .plan.memory import Memory
@@ -206,7 +204,10 @@ class Lowering:
     @property
     def scratch_bytes(self) -> int:
         """Of all threads."""
-        return scratch_of(self.kernels.values()) * thread_count()
+        ordered = self.stages[-1].state
+        assert isinstance(ordered, Schedule)
+        own = scratch_of(self.kernels.values()) + slab_bytes(works_of(ordered))
+        return own * thread_count()
 
     @making.locked
     def compiled(self, budget: int = 0) -> Compiled:
@@ -366,14 +367,15 @@ def assemble(
     `spare`: calls whose results' memory is kept for the next, beside that of one.
     """
     code = objects.code_names((low.text for _, low in lowered), KEY)
-    rows, constants, (seconds, outside) = program_rows(graph, plan, lowered, code)
+    scratch = scratch_of(low for _, low in lowered)
+    rows, made, (seconds, outside) = program_rows(graph, plan, lowered, code, scratch)
     return ProgramRecord(
         rows,
         specs(graph.inputs),
         specs(graph.outputs),
-        constants,
+        made.constants,
         plan.arena_bytes,
-        scratch_of(low for _, low in lowered),
+        scratch + made.slab_bytes,
         seconds,
         plan.donated,
         together=outside >= TOGETHER_SECONDS,
@@ -389,9 +391,9 @@ def assemble_on(
     code: Mapping[str, Any],
 ) -> DeviceProgram:
     """The runtime's program of `graph` for a GPU."""
-    rows, constants, _ = program_rows(graph, plan, lowered, code, beside=True)
+    rows, made, _ = program_rows(graph, plan, lowered, code, beside=True)
     ends = specs(graph.inputs), specs(graph.outputs)
-    arrays = tuple(constants.values())
+    arrays = tuple(made.constants.values())
     return DeviceProgram(device, rows, *ends, arrays, plan.arena_bytes, plan.donated)
 
 
@@ -400,14 +402,16 @@ def program_rows(
     plan: Plan,
     lowered: tuple[tuple[Work, Lowered | LoweredLaunch], ...],
     code: Mapping[str, Any],
+    scratch: int = 0,
     beside: bool = False,
-) -> tuple[tuple[Row, ...], dict[str, np.ndarray], tuple[float, float]]:
-    """The rows of `graph`, constants by hash, and seconds: of all, and of what is in no loop."""
-    made = Rows(code, {id(work): low for work, low in lowered}, beside=beside)
+) -> tuple[tuple[Row, ...], Rows, tuple[float, float]]:
+    """The rows of `graph`, what made them, and seconds: of all, and of what is in no loop. Kernels
+    need `scratch` bytes of a thread."""
+    made = Rows(code, {id(work): low for work, low in lowered}, beside=beside, scratch=scratch)
     inputs = [Slot("input", k) for k in range(len(graph.inputs))]
     outputs = [Slot("output", k) for k in range(len(graph.outputs))]
     rows, *seconds = made.of(plan, Around(inputs, outputs, Slot("arena")))
-    return rows, made.constants, (seconds[0], seconds[1])
+    return rows, made, (seconds[0], seconds[1])
 
 
 def works_of(schedule: Schedule) -> tuple[AnyWork, ...]:

@@ -16,8 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .rows import Cell, HostRow, LoopRow, Settled, Slot, host_results
-from .steps import Begin, Choose, End, Host, Jump, Segment, Step, Stop, Test
+from .rows import Cell, HostRow, LoopRow, Settled, SlabsRow, Slot, host_results
+from .steps import Begin, Choose, End, Host, Jump, Segment, Step, Stop, Test, steps_of
 
 Spaces = Mapping[str, Sequence[int]]
 Address = Callable[[Slot], int]
@@ -64,7 +64,7 @@ class Machine:
         """Does step k and says which is next; None when the program stops."""
         match self.steps[k]:
             case Segment() as segment:
-                self.run(k, segment, self.address)
+                self.segment(k, segment)
             case End(begin):
                 return self.turn(begin, self.turns[begin] + 1)
             case Begin(loop):
@@ -86,6 +86,26 @@ class Machine:
             case Stop():
                 return None
         return k + 1
+
+    def segment(self, k: int, segment: Segment) -> None:
+        """Kernels, and slabs unit by unit."""
+        if not any(isinstance(row, SlabsRow) for row in segment.rows):
+            self.run(k, segment, self.address)
+            return
+        for row in segment.rows:
+            if isinstance(row, SlabsRow):
+                self.slabs(row)
+            else:
+                self.run(k, Segment((row,), segment.together), self.address)
+
+    def slabs(self, row: SlabsRow) -> None:
+        steps = steps_of(row.rows)
+        for unit in np.ndindex(row.units):
+            inside = Machine(steps, self.spaces, self.memory, self.run)
+            inside.cells = self.cells | {
+                c.number: self.address(c.slot) + c.moved(unit) for c in row.cells
+            }
+            inside.walk()
 
     def address(self, slot: Slot) -> int:
         if slot.space == "cell":

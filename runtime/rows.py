@@ -1,12 +1,13 @@
 """The rows of a program: what runs, on which memory. The compiler makes them, programs run them.
 
-Rows nest: a loop holds the rows of one turn, a branch those of each case. The addresses that change
-from turn to turn are *cells* of their loop; a slot of a row inside names a cell as its memory. The
-rows of a GPU are launches in place of kernels.
+Rows nest: a loop holds the rows of one turn, a branch those of each case, slabs those of a unit.
+The addresses that change from turn to turn are *cells* of their loop; a slot of a row inside names
+a cell as its memory. The rows of a GPU are launches in place of kernels.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -18,21 +19,22 @@ from .spec import type_text
 TOGETHER_SECONDS = 50e-6  # a shorter program never wakes the team: waking takes 25 microseconds
 HOLD_SECONDS = 10e-6  # a shorter one keeps Python's lock
 
-Space = Literal["input", "output", "constant", "arena", "cell"]
+Space = Literal["input", "output", "constant", "arena", "cell", "scratch"]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Memory of a row: `offset_bytes` into an argument, a result, a constant, the arena, or from
-    where a cell of a loop around it is."""
+    """Memory of a row: `offset_bytes` into an argument, a result, a constant, the arena, from where
+    a cell of a loop around it is, or, inside of slabs, into the memory of the thread."""
 
     space: Space
     index: int = 0
     offset_bytes: int = 0
 
     def __str__(self) -> str:
-        name = self.space if self.space == "arena" else f"{self.space}{self.index}"
-        return f"{name}+{self.offset_bytes}" if self.offset_bytes or self.space == "arena" else name
+        alone = self.space in ("arena", "scratch")
+        name = self.space if alone else f"{self.space}{self.index}"
+        return f"{name}+{self.offset_bytes}" if self.offset_bytes or alone else name
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,74 @@ class BranchRow:
         return f"branch {self.name}({self.index})  {len(self.cases)} cases"
 
 
-Row = KernelRow | DeviceRow | HostRow | LoopRow | BranchRow
+@dataclass(frozen=True)
+class UnitCell:
+    """An address inside of slabs: `strides` bytes further a unit along each axis of the box."""
+
+    number: int  # of all cells of a program; the index of slots that mean it
+    slot: Slot
+    strides: tuple[int, ...]
+
+    def moved(self, unit: Sequence[int]) -> int:
+        """By how many bytes."""
+        return sum(u * s for u, s in zip(unit, self.strides, strict=True))
+
+    def at(self, unit: Sequence[int]) -> Slot:
+        """Where it is for a unit."""
+        return replace(self.slot, offset_bytes=self.slot.offset_bytes + self.moved(unit))
+
+    def __str__(self) -> str:
+        moved = f" by {' '.join(map(str, self.strides))}" if any(self.strides) else ""
+        return f"cell{self.number}: {self.slot}{moved}"
+
+
+@dataclass(frozen=True)
+class SlabsRow:
+    """Rows that run for every unit of a box, each time on one thread from begin to end.
+
+    A kernel to what is around it: its points are the units, the last axis the fastest. What units
+    share they only read, so they run in any order. What a unit needs beside operands and results is
+    scratch of its thread.
+    """
+
+    rows: tuple[Row, ...]
+    cells: tuple[UnitCell, ...]
+    units: tuple[int, ...]
+    grain: int
+    barrier: bool = True
+    name: str = ""
+
+    @property
+    def points(self) -> int:
+        return math.prod(self.units)
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.points // self.grain)
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(c.slot for c in self.cells)
+
+    def __str__(self) -> str:
+        box = " x ".join(map(str, self.units)) or "1"
+        end = "" if self.barrier else ", no barrier"
+        return f"{self.name}({', '.join(map(str, self.cells))})  {box} units by {self.grain}{end}"
+
+
+Row = KernelRow | DeviceRow | HostRow | LoopRow | BranchRow | SlabsRow
+
+
+def inner_rows(row: Row) -> tuple[tuple[Row, ...], ...]:
+    """The rows inside of a loop, a branch or slabs."""
+    match row:
+        case LoopRow():
+            return row.test_rows, row.rows
+        case BranchRow():
+            return row.cases
+        case SlabsRow():
+            return (row.rows,)
+    return ()
 
 
 def printed(rows: Iterable[Row], indent: int = 0) -> Iterator[str]:
@@ -245,6 +314,8 @@ def printed(rows: Iterable[Row], indent: int = 0) -> Iterator[str]:
             for k, case in enumerate(row.cases):
                 yield "    " * indent + f"case {k}"
                 yield from printed(case, indent + 1)
+        elif isinstance(row, SlabsRow):
+            yield from printed(row.rows, indent + 1)
 
 
 def host_results(row: HostRow, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeGuard, TypeVar
 
-from .rows import BranchRow, DeviceRow, HostRow, KernelRow, LoopRow, Row, Slot
+from .rows import BranchRow, DeviceRow, HostRow, KernelRow, LoopRow, Row, SlabsRow, Slot
 
-Kernel = TypeVar("Kernel", KernelRow, DeviceRow)
+Kernel = TypeVar("Kernel", KernelRow | SlabsRow, DeviceRow)
 
 
 class Segment(NamedTuple):
@@ -63,8 +63,8 @@ class Stop(NamedTuple):
 Step = Segment | Begin | Test | End | Choose | Jump | Host | Stop
 
 
-def is_kernel(row: Row) -> bool:
-    return isinstance(row, KernelRow)
+def is_kernel(row: Row) -> TypeGuard[KernelRow | SlabsRow]:
+    return isinstance(row, KernelRow | SlabsRow)
 
 
 class StepLayout:
@@ -78,7 +78,7 @@ class StepLayout:
         """Steps of `rows`; at the top, where they are to run alone, each ends at the clock."""
         waiting: list[Row] = []
         for row in rows:
-            if isinstance(row, KernelRow) and row.points <= 0:
+            if is_kernel(row) and row.points <= 0:
                 continue
             if self.inside(row):
                 waiting.append(row)

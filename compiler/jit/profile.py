@@ -35,6 +35,7 @@ from ..ir.types import Type
 from ..ops.contract import dot_general
 from ..ops.elementwise import neg
 from ..ops.nested.scan import Scan
+from ..ops.nested.slabs import Slabs
 from ..pipeline import Compiled, compile_graph
 from .devices import array_placed
 
@@ -195,11 +196,11 @@ def profile_row(work: AnyWork, seconds: float, limits: Ceilings, compiled: Compi
 def done(work: AnyWork, compiled: Compiled) -> tuple[int, int]:
     """Operations and bytes of a work; of a loop those of its turns, where their number is known."""
     if isinstance(work, BodyWork):
-        op = work.op
-        if not isinstance(op, Scan):
+        if not isinstance(work.op, Scan | Slabs):
             return 0, 0
+        count = work.op.count if isinstance(work.op, Slabs) else work.op.length
         turn = [done(w, compiled) for w in work.inside()]
-        return op.length * sum(f for f, _ in turn), op.length * sum(b for _, b in turn)
+        return count * sum(f for f, _ in turn), count * sum(b for _, b in turn)
     low = next((low for w, low in compiled.lowered if w is work), None)
     return (0, 0) if low is None else (low.flops, low.bytes)
 

@@ -21,7 +21,7 @@ import bisect
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from ..fuse.work import AnyWork, BodyWork
 from ..ir.errors import CompilerError
 from ..ir.graph import Value
 from ..ir.types import ALIGNMENT, Type
+from ..ops.nested.slabs import Slabs
 from ..ops.nested.while_loop import While
 from .plan import Plan, ValuePlace, aligned, constants
 
@@ -63,8 +64,9 @@ def buffers(schedule: Schedule) -> Plan:
 
 def with_memory(work: AnyWork) -> AnyWork:
     """The work; one with plans of its bodies with the memory that they need beside operands and
-    results: one arena for all, then second buffers of carries, then the bool of a condition."""
-    if not isinstance(work, BodyWork):
+    results: one arena for all, then second buffers of carries, then the bool of a condition. Slabs
+    have it in the scratch of threads."""
+    if not isinstance(work, BodyWork) or isinstance(work.op, Slabs):
         return work
     end = aligned(max(plan.arena_bytes for plan in work.bodies))
     bodies: list[Plan] = []
@@ -79,6 +81,18 @@ def with_memory(work: AnyWork) -> AnyWork:
         bodies[0], end = replace(bodies[0], beside={0: end}), end + aligned(1)
     memory = Value(Type("u8", (end,))) if end else None
     return replace(work, bodies=tuple(bodies), memory=memory)
+
+
+def slab_bytes(works: Iterable[AnyWork]) -> int:
+    """The scratch that a thread needs for arenas of slabs, of works that may not be planned yet."""
+    bodies = (
+        body
+        for work in works
+        if isinstance(work, BodyWork) and isinstance(work.op, Slabs)
+        for body in work.bodies
+    )
+    arenas = ((b if isinstance(b, Plan) else buffers(b)).arena_bytes for b in bodies)
+    return aligned(max(arenas, default=0))
 
 
 # ---------------------------------------------------------------- blocks

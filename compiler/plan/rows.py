@@ -9,7 +9,7 @@ result. Nothing is copied between turns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,24 +25,30 @@ from ...runtime.rows import (
     LoopRow,
     Row,
     Settled,
+    SlabsRow,
     Slot,
+    UnitCell,
+    inner_rows,
 )
 from ..codegen.lowered import Lowered, LoweredLaunch
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
+from ..ir.errors import CompilerError
 from ..ir.graph import Graph, Value, apply_all
 from ..kernel import costs
 from ..kernel.scalar import NUMPY
 from ..ops.nested.bodies import Control
 from ..ops.nested.scan import Scan
+from ..ops.nested.slabs import Slabs
 from ..ops.nested.switch import Switch
 from ..ops.nested.while_loop import While
 from ..transform.node_reference import NodeReference
-from .plan import Plan, ValuePlace
+from .plan import Plan, ValuePlace, aligned
 
 CHECK_SECONDS, MOST_TURNS = 0.02, 1 << 20  # between two looks for Ctrl-C
 UNKNOWN_TURNS = 1000  # of a loop whose length is not known
 ROW_SECONDS = 0.5e-6  # of machine code of others
-CHUNK_SECONDS = 10e-6  # of rows that one thread takes at a time
+CHUNK_SECONDS = 10e-6  # of rows, or units, that one thread takes at a time
+LEAST_CHUNKS = 16  # of units, where there are as many: no thread waits long for the last
 
 
 @dataclass(frozen=True)
@@ -67,13 +73,19 @@ class Carries:
 
 @dataclass
 class Rows:
-    """Makes the rows of plans; counts cells, and gathers constants and seconds."""
+    """Makes the rows of plans; counts cells, and gathers constants and seconds.
+
+    Arenas of slabs are scratch of a thread from byte `scratch` on, behind that of kernels;
+    `slab_bytes` is the largest.
+    """
 
     code: Mapping[str, Any]  # by text: the name of machine code, or what a device loads
     lowered: Mapping[int, Lowered | LoweredLaunch]  # by identity of the work
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     cells: int = 0
     beside: bool = False  # a device, for which the host computes what no kernel has
+    scratch: int = 0
+    slab_bytes: int = 0
 
     def of(self, plan: Plan, around: Around) -> tuple[tuple[Row, ...], float, float]:
         """The rows, the seconds of all, and those of the rows that are in no loop."""
@@ -84,6 +96,10 @@ class Rows:
                 slots = [self.slot(plan.places[v], plan, around) for v in row_values(work)]
                 if isinstance(work, HostWork):
                     row, seconds = self.hosted(work, slots, k == len(wave) - 1)
+                    rows.append(row)
+                    outer += seconds
+                elif isinstance(work, BodyWork) and isinstance(work.op, Slabs):
+                    row, seconds = self.slabs(work, work.op, slots, k == len(wave) - 1)
                     rows.append(row)
                     outer += seconds
                 elif isinstance(work, BodyWork):
@@ -234,6 +250,30 @@ class Rows:
         )
         return row, UNKNOWN_TURNS * (seconds + testing)
 
+    def slabs(
+        self, work: BodyWork, op: Slabs, slots: Sequence[Slot], last: bool
+    ) -> tuple[Row, float]:
+        """The row of slabs, to the team a kernel; `last` of its wave."""
+        (plan,), count = work.bodies, len(work.reads)
+        starts = (*op.starts, *[0] * len(work.written))
+        at = (*work.starts, *[0] * len(work.written))
+        ends = (*plan.graph.inputs, *plan.graph.outputs)
+        cells: list[UnitCell] = []
+        for k, steps in enumerate((*op.strides, *op.out_strides)):
+            each = NUMPY[ends[k].dtype].itemsize
+            slot = shifted_slot(slots[k], at[k] + starts[k] * each)
+            self.cells += 1
+            cells.append(UnitCell(self.cells - 1, slot, tuple(s * each for s in steps)))
+        inside = [Slot("cell", c.number) for c in cells]
+        around = Around(inside[:count], inside[count:], Slot("scratch", 0, self.scratch))
+        rows, seconds, _ = self.of(plan, around)
+        if row := next(unfit(rows), None):
+            raise CompilerError(f"slabs: kernels, loops and branches are required, got {row}")
+        self.slab_bytes = max(self.slab_bytes, aligned(plan.arena_bytes))
+        few = int(CHUNK_SECONDS / max(seconds, 1e-9))
+        grain = max(1, min(few, op.count // LEAST_CHUNKS))
+        return SlabsRow(rows, tuple(cells), op.units, grain, last, work.name), op.count * seconds
+
 
 def kernel_row(
     code: Any, low: Lowered | LoweredLaunch, slots: Sequence[Slot], last: bool, work: Work
@@ -255,7 +295,23 @@ def kernel_seconds(low: Lowered | LoweredLaunch) -> float:
 
 def turns(op: Control) -> int:
     """How often the bodies run, as far as that is known."""
-    return op.length if isinstance(op, Scan) else UNKNOWN_TURNS if isinstance(op, While) else 1
+    match op:
+        case Scan():
+            return op.length
+        case While():
+            return UNKNOWN_TURNS
+        case Slabs():
+            return op.count
+    return 1
+
+
+def unfit(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows, at any depth, that cannot be inside of slabs."""
+    for row in rows:
+        if isinstance(row, HostRow | DeviceRow | SlabsRow):
+            yield row
+        for inside in inner_rows(row):
+            yield from unfit(inside)
 
 
 def row_values(work: AnyWork) -> tuple[Value, ...]:

@@ -4,13 +4,14 @@ The rows run on paper. Memory is intervals of bytes that know which values they 
 and where each begins; a row may read a value only where all of its bytes are that value's, and what
 it writes is no longer anything else. So nothing is read that nobody wrote, and nothing that is
 needed later is written over. Loops run their first and last turns, a while loop none to three, a
-branch each of its cases. Nothing of the planner is believed but the places: lifetimes, what shares
-memory and what is left out are found right or wrong by what is read.
+branch each of its cases, slabs the corners of their box. Nothing of the planner is believed but the
+places: lifetimes, what shares memory and what is left out are found right or wrong by what is read.
 Cost: n^2 in the rows and the bytes' intervals.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,9 @@ from ...runtime.rows import (
     LoopRow,
     Row,
     Settled,
+    SlabsRow,
     Slot,
+    UnitCell,
 )
 from ..codegen.lowered import Lowered, LoweredLaunch
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
@@ -34,6 +37,7 @@ from ..ir.graph import Value
 from ..kernel import Kernel
 from ..kernel.scalar import NUMPY
 from ..ops.nested.scan import Scan
+from ..ops.nested.slabs import Slabs
 from ..ops.nested.switch import Switch
 from ..ops.nested.while_loop import While
 from .plan import Plan
@@ -223,6 +227,8 @@ class Proof:
         end = start + nbytes
         if region[0] == "arena":
             room = self.plan.arena_bytes
+        elif region[0] == "scratch":
+            room = self.rows.slab_bytes
         elif region[0] == "output" or region in self.donors.values():
             graph = self.plan.graph
             ends = graph.outputs if region[0] == "output" else graph.inputs
@@ -244,14 +250,17 @@ class Proof:
             for work in wave:
                 row = self.at = next(left)
                 if isinstance(work, BodyWork):
-                    touched = []
                     self.body(run, work, row)
+                else:
+                    self.single(run, work, row)
+                if not isinstance(row, KernelRow | DeviceRow | HostRow | SlabsRow):
+                    touched = []
                     continue
-                self.single(run, work, row)
+                self.at = row
                 spans = list(self.spans(run, work, row))
                 self.apart(touched, spans)
                 touched.append((row, spans))
-                if not isinstance(row, KernelRow | DeviceRow) or row.barrier:
+                if isinstance(row, HostRow) or row.barrier:
                     touched = []
         self.stays(run, len(run.plan.schedule.waves))
 
@@ -291,7 +300,12 @@ class Proof:
     def spans(self, run: Run, work: AnyWork, row: Row) -> Iterator[tuple[Region, int, int, bool]]:
         """What a row touches: region, first byte, end, whether it writes. Operands that it is
         written over are its own affair, if that is safe."""
-        sized = zip(row_slots(row), slot_bytes(work), strict=True)
+        if isinstance(row, SlabsRow):  # all that any unit may touch
+            places = run.plan.places
+            slots = [self.rows.slot(places[v], run.plan, run.around) for v in work.values]
+        else:
+            slots = row_slots(row)
+        sized = zip(slots, slot_bytes(work), strict=True)
         found = [(*self.place(run, s), n) for s, n in sized]
         count = len(work.reads)
         for v, (region, start, n) in zip(work.reads, found, strict=False):
@@ -345,6 +359,9 @@ class Proof:
             case Switch():
                 assert isinstance(row, BranchRow)
                 self.switch(run, work, row, args, outs, memory, given)
+            case Slabs():
+                assert isinstance(row, SlabsRow)
+                self.slabs(run, work, work.op, row, outs, given)
         for v, slot in zip(results_of(work), outs, strict=True):
             run.left[v] -= 1
             self.read(run, slot, v.type.nbytes, ((run.number, v), 0), f"result '{v}'")
@@ -384,11 +401,11 @@ class Proof:
         plan: Plan,
         rows: tuple[Row, ...],
         around: Around,
-        cells: Sequence[Cell],
-        number: int,
+        cells: Sequence[Cell] | Sequence[UnitCell],
+        number: Any,
         inputs: Sequence[Expected],
     ) -> Run:
-        """One run of a body in turn `number`."""
+        """One run of a body in turn, or of unit, `number`."""
         here = run.cells | {c.number: c.at(number) for c in cells}
         inside = self.begun(plan, around, here, inputs)
         self.works(inside, rows)
@@ -504,6 +521,36 @@ class Proof:
         self.memory = ends[0]
         for other in ends[1:]:
             self.memory = self.memory.met(other)
+
+    def slabs(
+        self,
+        run: Run,
+        work: BodyWork,
+        op: Slabs,
+        row: SlabsRow,
+        outs: Sequence[Slot],
+        given: Sequence[Expected],
+    ) -> None:
+        """The units at the corners of the box; the op knows that all of them fill results."""
+        (plan,), count = work.bodies, len(given)
+        inside = [Slot("cell", c.number) for c in row.cells]
+        around = Around(inside[:count], inside[count:], Slot("scratch"))
+        for unit in itertools.product(*({0, n - 1} for n in op.units)):
+            self.memory.regions["scratch", 0] = []
+            places = zip(given, op.starts, plan.graph.inputs, row.cells, strict=False)
+            inputs = [
+                (key, at + start * NUMPY[v.dtype].itemsize + cell.moved(unit))
+                for (key, at), start, v, cell in places
+            ]
+            made = self.turn(run, plan, row.rows, around, row.cells, unit, inputs)
+            for v, cell in zip(plan.graph.outputs, row.cells[count:], strict=True):
+                n = v.type.nbytes
+                self.read(made, Slot("cell", cell.number), n, made.expected(v), f"'{v}' of a unit")
+        self.memory.regions["scratch", 0] = []
+        for v, slot in zip(results_of(work), outs, strict=True):
+            region, start = self.place(run, slot)
+            if v.type.nbytes:
+                self.memory.write(region, start, v.type.nbytes, (run.number, v))
 
 
 def results_of(work: BodyWork) -> tuple[Value, ...]:

@@ -17,19 +17,19 @@ import numpy as np
 
 from ..native import atomic, objects
 from ..native.atomic import ATOMIC
-from . import border, calls, walker
+from . import border, calls, slabs, walker
 from .memory import aligned_array
 
 
 def walker_source() -> objects.Source:
-    """The text of walker.py, border.py and calls.py, and its words."""
-    text = "".join(map(inspect.getsource, (walker, border, calls)))
+    """The text of walker.py, slabs.py, border.py and calls.py, and its words."""
+    text = "".join(map(inspect.getsource, (walker, slabs, border, calls)))
     return text, ATOMIC, inspect.getsource(atomic)
 
 
 @functools.cache
 def walker_functions() -> Mapping[str, int]:
-    """The addresses of the functions of walker.py, border.py and calls.py."""
+    """The addresses of the functions of walker.py, slabs.py, border.py and calls.py."""
     return objects.functions(*walker_source())
 
 

@@ -104,7 +104,9 @@ class Fenced:
 def fenced_call(table: Table, side: str, leaves: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
     """The results."""
     given, _ = table.started(leaves, table.refused)
-    arena = np.full(table.arena_bytes, POISON, np.uint8)
+    arena, scratch = (
+        np.full(n, POISON, np.uint8) for n in (table.arena_bytes, table.scratch_bytes)
+    )
     made = [
         None if k in table.donors else poisoned_array(spec.shape, spec.dtype)
         for k, spec in enumerate(table.outputs)
@@ -115,6 +117,7 @@ def fenced_call(table: Table, side: str, leaves: tuple[Any, ...]) -> tuple[np.nd
         "input": [x.ctypes.data for x in given],
         "output": [x.ctypes.data for x in outputs],
         "constant": [x.ctypes.data for x in table.constants],
+        "scratch": [scratch.ctypes.data],
     }
     Machine(table.steps, spaces, HostMemory(), Fenced(side).run).walk()
     return outputs

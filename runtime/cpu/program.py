@@ -35,9 +35,9 @@ from ..program import (
     poisoned,
     text,
 )
-from ..rows import HOLD_SECONDS, TOGETHER_SECONDS, KernelRow, Row
+from ..rows import HOLD_SECONDS, TOGETHER_SECONDS, Row
 from ..spec import POISON, ArraySpec, fits_spec
-from ..steps import Host, Segment, steps_of
+from ..steps import Host, Segment, is_kernel, steps_of
 from . import fenced
 from .border import ACCEPTED
 from .context import Context
@@ -117,7 +117,7 @@ class Program:
     ) -> tuple[tuple[str, float], ...]:
         """All in the same memory, which only the first run finds untouched."""
         table = replace(self.table, steps=steps_of(self.rows, self._top, alone=True))
-        rows = [row for row in self.rows if not isinstance(row, KernelRow) or row.points > 0]
+        rows = [row for row in self.rows if not is_kernel(row) or row.points > 0]
         context = self._new_context(table)
 
         def seconds(given: Leaves) -> Sequence[float]:

@@ -18,7 +18,21 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from ..rows import BranchRow, Cell, HostRow, KernelRow, LoopRow, Operand, Row, Settled, Slot, Space
+from ..rows import (
+    BranchRow,
+    Cell,
+    HostRow,
+    KernelRow,
+    LoopRow,
+    Operand,
+    Row,
+    Settled,
+    SlabsRow,
+    Slot,
+    Space,
+    UnitCell,
+    inner_rows,
+)
 from ..spec import ArraySpec
 from .program import Program
 
@@ -65,18 +79,8 @@ class ProgramRecord:
         )
 
 
-def inner_rows(row: Row) -> tuple[tuple[Row, ...], ...]:
-    """The rows inside of a loop or a branch."""
-    match row:
-        case LoopRow():
-            return row.test_rows, row.rows
-        case BranchRow():
-            return row.cases
-    return ()
-
-
 def kernel_rows(rows: tuple[Row, ...]) -> Iterator[KernelRow]:
-    """Every kernel, also inside of loops and branches."""
+    """Every kernel, also inside of other rows."""
     for row in rows:
         if isinstance(row, KernelRow):
             yield row
@@ -97,6 +101,8 @@ def addressed(row: Row, addresses: Mapping[str, int]) -> Row:
             return replace(row, rows=all_of(row.rows), test_rows=all_of(row.test_rows))
         case BranchRow():
             return replace(row, cases=tuple(map(all_of, row.cases)))
+        case SlabsRow():
+            return replace(row, rows=all_of(row.rows))
     return row
 
 
@@ -175,6 +181,10 @@ def row_code(row: Row, kernels: Mapping[str, int]) -> Code:
         case BranchRow():
             cases = [[row_code(r, kernels) for r in case] for case in row.cases]
             return ["branch", slot_code(row.index), cases, row.together, row.name]
+        case SlabsRow():
+            rows = [row_code(r, kernels) for r in row.rows]
+            cells = [[c.number, slot_code(c.slot), *c.strides] for c in row.cells]
+            return ["slabs", rows, cells, list(row.units), row.grain, row.barrier, row.name]
     raise Unspelled
 
 
@@ -226,6 +236,11 @@ def cell_of(code: Code) -> Cell:
     return Cell(number, slot_of(first), slot_of(even), slot_of(odd), stride)
 
 
+def unit_cell_of(code: Code) -> UnitCell:
+    number, slot, *strides = code
+    return UnitCell(number, slot_of(slot), tuple(strides))
+
+
 class RowReader(NamedTuple):
     """Reads rows."""
 
@@ -268,3 +283,6 @@ class RowReader(NamedTuple):
 
     def branch(self, index: Code, cases: Code, *rest: Any) -> Row:
         return BranchRow(slot_of(index), tuple(map(self.rows, cases)), *rest)
+
+    def slabs(self, rows: Code, cells: Code, units: Code, *rest: Any) -> Row:
+        return SlabsRow(self.rows(rows), tuple(map(unit_cell_of, cells)), tuple(units), *rest)

@@ -212,11 +212,14 @@ def turn(loop, number):
     write64(loop + TURN, number)
     for cell in range(read64(loop + CELLS_BEGIN), read64(loop + CELLS_END), CELL_BYTES):
         address = place(cell, number)
-        for p in range(
-            read64(cell + CELL_PATCHES), read64(cell + CELL_PATCHES_END), CELL_PATCH_BYTES
-        ):
-            write64(read64(p), address + read64(p + 8))
+        write_patches(read64(cell + CELL_PATCHES), read64(cell + CELL_PATCHES_END), address)
     return read64(loop + TURN_BEGIN)
+
+
+def write_patches(begin, end, address):
+    """Writes the address of a cell wherever it is read."""
+    for p in range(begin, end, CELL_PATCH_BYTES):
+        write64(read64(p), address + read64(p + 8))
 
 
 def place(cell, number):

@@ -43,8 +43,6 @@ class Slabs(Control):
     It is made after derivatives are taken, and has no transpose; processors alone run it.
     """
 
-    hosted = True  # until rows run it
-
     body: Graph
     units: tuple[int, ...]
     starts: tuple[int, ...]
