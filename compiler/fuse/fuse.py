@@ -33,6 +33,7 @@ from .kernels import Kernels, Known, UnreadableRoots
 from .roots import Roots
 from .saved import Change, Savings
 from .straight import straightened
+from .updates import updates
 from .waves import Pairs, Schedule
 
 Kinds = frozenset[type]
@@ -63,6 +64,8 @@ def fuse(
     small = kinds is None or Elimination in kinds
     if small and not waits:
         graph = straightened(graph)
+    for n, read in updates(graph, donated).items():
+        waits[n] = waits.get(n, frozenset()) | read
     host = {n for n in graph.nodes if on_the_host(n.op) and not (small and eliminable(n))}
     forced = {v for values in waits.values() for v in values}
     mending = Mending(Roots(graph, forced, host), forced)

@@ -21,7 +21,7 @@ import bisect
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
@@ -43,7 +43,7 @@ def buffers(schedule: Schedule) -> Plan:
     schedule = replace(schedule, waves=tuple(tuple(map(with_memory, w)) for w in schedule.waves))
     blocks = best_blocks(schedule)
     places = blocks.all_places()
-    safe = tuple(safe_donations(schedule))
+    safe = tuple(safe_donations(schedule, places))
     idle, kept = there_already(schedule, places, safe)
     waves = [tuple(w for w in wave if id(w) not in idle) for wave in schedule.waves]
     before = list(itertools.accumulate(map(bool, waves), initial=0))
@@ -193,14 +193,26 @@ class Blocks:
 
     def copied(self, wave: int, work: AnyWork, output: Value) -> None:
         """Gives what is only copied to an output the output's memory."""
-        plain = output in self.outputs and output not in self.donors
-        if not plain or len(work.pieces) != 1 or self.first[output] != wave:
+        if output not in self.outputs or len(work.pieces) != 1 or self.first[output] != wave:
             return
         ((u, _),) = work.pieces
-        if self.dies(u, wave, work):
+        if self.dies(u, wave, work) and self.given_up(output, self.block[u]):
             self.join(output, work.pieces)
             if self.writers[output] == 1:  # else it ends as that begins
                 self.whole[u] = output
+
+    def given_up(self, output: Value, block: Block) -> bool:
+        """Whether an argument that is donated to the output is read no more when the block is first
+        written, or as its first value may be written over it."""
+        donor, first = self.donors.get(output), block.first
+        if donor is None or self.last.get(donor, -1) < first:
+            return True
+        wave = self.schedule.waves[first]
+        return self.last[donor] == first and all(
+            block.values[0] in w.written and w.may_overwrite(donor, block.values[0])
+            for w in wave
+            if donor in w.reads
+        )
 
     def overwritten(self, wave: int, work: AnyWork, v: Value) -> Value | None:
         """The operand that the work writes `v` over, if there is one."""
@@ -317,23 +329,27 @@ def stacked(blocks: Sequence[Block]) -> int:
     return int(most.max())
 
 
-def safe_donations(schedule: Schedule) -> Iterator[tuple[int, int]]:
-    """The donated inputs that the output of each may be written over, with these."""
+def safe_donations(
+    schedule: Schedule, places: Mapping[Value, ValuePlace]
+) -> Iterator[tuple[int, int]]:
+    """The donated inputs that the output of each may be written over, with these; what is in the
+    memory of an output is written over the input too."""
     graph = schedule.graph
     given = {graph.inputs[i] for i, _ in schedule.donated}
-    taken = {graph.outputs[o] for _, o in schedule.donated}
     reads: dict[Value, list[tuple[int, AnyWork]]] = {}
-    writes: dict[Value, list[tuple[int, AnyWork]]] = {}
+    writes: dict[int, list[tuple[int, AnyWork, Value]]] = {}
     for k, work in schedule.works:
         for x in given.intersection(work.reads):
             reads.setdefault(x, []).append((k, work))
-        for y in taken.intersection(work.written):
-            writes.setdefault(y, []).append((k, work))
+        for y in work.written:
+            if y.type.nbytes and places[y].space == "output":
+                writes.setdefault(places[y].index, []).append((k, work, y))
     for i, o in schedule.donated:
-        x, y = graph.inputs[i], graph.outputs[o]
-        pairs = itertools.product(writes.get(y, ()), reads.get(x, ()))
-        if x.type == y.type and all(
-            rk < wk or (r is w and w.may_overwrite(x, y)) for (wk, w), (rk, r) in pairs
+        x = graph.inputs[i]
+        pairs = itertools.product(writes.get(o, ()), reads.get(x, ()))
+        if x.type == graph.outputs[o].type and all(
+            rk < wk or (r is w and places[y].offset == 0 and w.may_overwrite(x, y))
+            for (wk, w, y), (rk, r) in pairs
         ):
             yield i, o
 

@@ -1,8 +1,9 @@
 """Orders works in waves.
 
 What: works in program order, those independent of each other gathered into waves of one barrier;
-a result that may take a donated argument's memory waits for the other readers of the argument. In
-the body of a loop a carry is a donated argument.
+a result that may take a donated argument's memory waits for the other readers of the argument, and
+a copy of which a part is updated for those of what it copies: then it is no copy. In the body of a
+loop a carry is a donated argument.
 Order: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
 Before: works of which each reads inputs, constants and what others write. After: every work stands
 in a later wave than all it reads from or waits for.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from ..fuse.waves import Pairs, Schedule, in_bodies
@@ -41,9 +42,13 @@ def waves_of(
     donated: Pairs,
     lookahead: int,
 ) -> tuple[tuple[AnyWork, ...], ...]:
-    donors = {graph.outputs[o]: graph.inputs[i] for i, o in donated}
     pending = Counter(v for w in works for v in w.written)
-    given = set(donors.values())
+    donors = {graph.outputs[o]: {graph.inputs[i]} for i, o in donated}
+    for w in works:
+        for u, at in w.pieces[:1] if len(w.pieces) == 1 else ():
+            if not at and pending[u] and pending[w.written[0]] > 1:
+                donors.setdefault(w.written[0], set()).add(u)
+    given = {x for found in donors.values() for x in found}
     readers = Counter(v for w in works for v in given.intersection(w.reads))
     left = iter(works)
     near: list[AnyWork] = []  # the first of those that are left
@@ -52,7 +57,9 @@ def waves_of(
         near += itertools.islice(left, lookahead - len(near))
         if not near:
             return tuple(waves)
-        wave = next_wave(near, readers, pending, donors) or next_wave(near, readers, pending, {})
+        wave = next_wave(near, readers, pending, donors)
+        hasty = (next_wave(near, readers, pending, donors, w) for w in near)
+        wave = wave or next(filter(None, hasty))
         for w in wave:
             pending.subtract(w.written)
             readers.subtract(given.intersection(w.reads))
@@ -65,20 +72,21 @@ def next_wave(
     near: Sequence[AnyWork],
     readers: Mapping[Value, int],
     pending: Mapping[Value, int],
-    donors: Mapping[Value, Value],
+    donors: Mapping[Value, Set[Value]],
+    hasty: AnyWork | None = None,
 ) -> tuple[AnyWork, ...]:
     """The works of `near` that can run now and at once.
 
-    Of what is not done `pending` counts writers, and `readers` those of donated arguments. None
-    if all wait for these.
+    Of what is not done `pending` counts writers, and `readers` those of what is to be written over.
+    None if all wait for these; a `hasty` work does not.
     """
     wave: list[AnyWork] = []
     earlier: set[Value] = set()  # written by works before this one that are not done
     for w in near:
         free = earlier.isdisjoint((*w.reads, *w.waits, *w.written))
         ready = free and not any(pending[v] for v in (*w.reads, *w.waits) if v not in w.written)
-        overwritten = {donors[v] for v in w.written if v in donors}
-        read = any(readers[x] > (x in w.reads) for x in overwritten)
+        overwritten = {x for v in w.written for x in donors.get(v, ())}
+        read = w is not hasty and any(readers[x] > (x in w.reads) for x in overwritten)
         if ready and not read:
             wave.append(w)
         earlier.update(w.written)

@@ -9,7 +9,7 @@ import pytest
 
 import wonderland as wl
 from tests.plan.test_plan import array, compiled, kernels
-from wonderland.compiler.fuse.emission import Work
+from wonderland.compiler.fuse.emission import BodyWork, Work
 from wonderland.compiler.kernel import Kernel, verify
 from wonderland.compiler.pipeline import Compiled
 
@@ -40,13 +40,88 @@ def test_an_update_of_a_donated_argument_is_in_place() -> None:
     np.testing.assert_array_equal(found, wl.numpy.at(x)[ROWS].add(u * 2))
 
 
-def test_a_donated_argument_that_the_update_reads_elsewhere_is_copied() -> None:
+def test_a_small_part_that_an_update_reads_elsewhere_is_read_first() -> None:
     def f(x: Any, i: Any) -> Any:
         return x.at[i].add(x[i + 1])
 
-    x = array(40, 8)
-    assert kernels(compiled(f, x, ROWS, donate=(0,))) == ["copy", "scatter_add"]
-    np.testing.assert_array_equal(wl.jit(f, donate_argnums=0)(x.copy(), ROWS), wl.jit(f)(x, ROWS))
+    for rows, first in ((40, "map_gather"), (15, "copy")):
+        x = array(rows, 8)
+        assert kernels(compiled(f, x, ROWS, donate=(0,))) == [first, "scatter_add"]
+        expected = wl.jit(f)(x, ROWS)
+        np.testing.assert_array_equal(wl.jit(f, donate_argnums=0)(x.copy(), ROWS), expected)
+
+
+def swapped(x: Any, i: Any, j: Any) -> Any:
+    a, b = x[i], x[j]
+    return x.at[i].set(b).at[j].set(a)
+
+
+def decoded(cache: Any, x: Any, at: Any) -> Any:
+    """Layers that write a row each of one array, and read what they wrote in."""
+    for layer in range(3):
+        cache = cache.at[layer, at].set(x)
+        x = np.tanh(np.sum(cache[layer], axis=0))
+    return x, cache
+
+
+def paths(x: Any, i: Any, j: Any) -> Any:
+    """A table of which every row follows from the one before."""
+    return wl.lax.fori_loop(1, 40, lambda k, x: x.at[k].set(np.minimum(x[k - 1] + i, x[k]) * j), x)
+
+
+def taken(x: Any, i: Any, j: Any) -> Any:
+    """A value is taken from a stack, and a part of it put back, until it is empty."""
+
+    def step(state: Any) -> Any:
+        x, top, total = state
+        v = x[top]
+        return x.at[top].set(0).at[top - 1].add(v * 0.5), top - 1, total + v
+
+    return wl.lax.while_loop(lambda s: s[1] > 0, step, (x, i + 20, x[0]))
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        (swapped, (array(40, 8), np.int32(3), np.int32(-2))),
+        (swapped, (array(40, 8), np.int32(3), np.int32(3))),
+        (decoded, (array(3, 40, 8), array(8), np.int32(5))),
+        (paths, (array(40, 8), np.float32(0.5), np.float32(2))),
+        (taken, (array(40, 8), np.int32(3), np.int32(0))),
+    ],
+)
+def test_nothing_is_copied_for_what_is_read_before_it_is_written_over(
+    function: Any, args: Any
+) -> None:
+    c = compiled(function, *args, donate=(0,))
+    works = [w for _, w in c.plan.schedule.works]
+    for work in works:
+        works += work.inside() if isinstance(work, BodyWork) else ()
+    assert not [w for w in works if w.pieces and w.written[0].type.size >= args[0].size]
+    assert c.plan.arena_bytes < args[0].nbytes
+    with wl.disable_jit():
+        expected = wl.jit(function)(*args)
+    found = wl.jit(function, donate_argnums=0)(args[0].copy(), *args[1:])
+    for a, b in zip(wl.tree.leaves(found), wl.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_of_two_updates_of_one_array_one_is_a_copy() -> None:
+    def both(x: Any, i: Any, u: Any) -> Any:
+        y = np.sin(x)
+        return np.sum(y.at[i].set(u), axis=1), np.sum(y.at[i + 1].set(u), axis=1), np.sum(y, axis=0)
+
+    x, u = array(40, 8), array(4, 8)
+    assert kernels(compiled(both, x, ROWS, u)).count("copy") == 1
+
+
+def test_what_an_update_reads_where_it_writes_is_read_there() -> None:
+    def f(x: Any) -> Any:
+        y = np.sin(x)
+        y[2:4] = y[2:4] * 3 + 1
+        return y
+
+    assert len(kernels(compiled(f, array(40, 8)))) == 2
 
 
 def writes(x: Any, i: Any, u: Any) -> Any:
