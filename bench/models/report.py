@@ -28,7 +28,7 @@ from .. import peers
 from ..first_calls import JAX_CACHE
 from ..harness import Ceilings, Effort, Row, markdown, measure, spelled
 from ..memory import FORGET, STATUS, STEPS, now
-from . import graphs, recurrences, tokens  # noqa: F401  they register their models
+from . import graphs, images, recurrences, tokens  # noqa: F401  they register their models
 from .model import MODELS, apart, runs
 
 PEERS = ("wonderland", "jax", "torch", "torch.compile")

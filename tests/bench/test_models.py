@@ -20,7 +20,7 @@ def test_peers_of_a_model_agree(name: str):
     entry = MODELS[name]
     found = runs(entry.make(**entry.small), entry.kind, ("wonderland", "jax", "torch"))
     assert len(found) == 3
-    assert apart(found) < 1e-5
+    assert apart(found) < 1e-4  # Adam divides by gradients that are nearly 0
 
 
 def test_results_that_differ_are_told():
