@@ -24,6 +24,7 @@ from ..words.tile import DOTS_SUMS
 
 DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 4 bytes
 FEW_ROWS, FEW_COLUMNS = 4, 2048  # rows that are few; columns of a unit then
+STREAMED_ROWS = 8  # for which what is multiplied comes as fast as it is used
 SOME_ROWS = 128  # rows for which it costs less to read rhs in place than to pack it
 PANELS_AHEAD = 2  # of what is read in place
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
@@ -102,7 +103,7 @@ class Cut:
     def grain(self) -> int:
         s = self.sizes
         rows, columns = smaller(self.block_rows, s.rows), smaller(self.block_columns, s.columns)
-        each = larger(2 * rows * columns * s.depth, 1)
+        each = larger(2 * larger(rows, STREAMED_ROWS) * columns * s.depth, 1)
         return larger(1, smaller(self.units, CLAIM_FLOPS // each))
 
     @property
@@ -194,7 +195,7 @@ def cut_dots(s: Sizes, lanes: int) -> Cut:
     rows = 1 if s.rows <= 1 else 2 if s.rows == 2 else 4
     vecs, depth = DOTS_SUMS // rows, max(s.depth, 1)
     block_rows = even_block(s.rows, s.rows, rows)
-    most_columns = max(1, UNIT_FLOPS // 2 // (block_rows * depth))
+    most_columns = max(1, UNIT_FLOPS // 2 // (max(block_rows, STREAMED_ROWS) * depth))
     block_columns = even_block(s.columns, most_columns, vecs * lanes)
     shape = rows, vecs, lanes, block_rows, block_columns
     return Cut(s, *shape, depth, block_rows, s.columns, dots=True)
@@ -216,7 +217,7 @@ def cut_window_dots(s: Sizes, lanes: int) -> Cut:
 
 def block_depth(s: Sizes, target: Target) -> int:
     if s.few and s.depth * s.columns * s.element_bytes > 4 * target.l2_bytes:
-        return min(s.depth, DEPTH_OF_FEW)
+        return min(s.depth, DEPTH_OF_FEW * max(1, 2 * FEW_COLUMNS // s.columns))
     most = (DEPTH_BY_STEPS if s.by_steps or s.some else DEPTH) * 4 // s.element_bytes
     return even_block(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
 
@@ -224,7 +225,8 @@ def block_depth(s: Sizes, target: Target) -> int:
 def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> tuple[int, int]:
     """Rows and columns of a unit: panels within half of L2, and units enough for a team."""
     if s.few:
-        return even_block(s.rows, s.rows, rows), even_block(s.columns, FEW_COLUMNS, width)
+        most = max(min(s.columns // 4, FEW_COLUMNS), FEW_COLUMNS // 4)
+        return even_block(s.rows, s.rows, rows), even_block(s.columns, most, width)
     most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
     block_columns = even_block(s.columns, most_columns, width)
     most_rows = MOST_ROWS
@@ -269,7 +271,7 @@ def tile_shape(s: Sizes, lanes: int, target: Target) -> tuple[int, int]:
 def tile_shapes(registers: int) -> list[tuple[int, int]]:
     """Shapes whose sums, vectors of rhs and one broadcast fit the registers."""
     if registers >= 32:
-        return [(8, 3), (12, 2), (8, 2), (4, 4), (8, 1), (4, 2), (2, 8), (1, 16)]
+        return [(8, 3), (12, 2), (6, 4), (8, 2), (4, 4), (8, 1), (4, 2), (2, 8), (1, 16)]
     return [(6, 2), (4, 3), (4, 2), (8, 1), (2, 4), (1, 8)]
 
 

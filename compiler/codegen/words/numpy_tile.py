@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from .numpy_words import RawPointer, Vector, fma, load_strided
+from .tile import dot_sums
 
 
 def multiply_add(x: Any, y: Vector, z: Vector) -> Vector:
@@ -66,14 +68,18 @@ def tile_of_dots(
     rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, a_row: int,
     b: RawPointer, b_column: int, c: RawPointer, c_row: int, height: int, width: int,
 ) -> None:  # fmt: skip
+    _, chains = dot_sums(rows)
+    even = depth // (lanes * chains) * chains
     for i in range(rows):
         for j in range(width):
             starts = ((a, min(i, height - 1) * a_row), (b, j * b_column))
             x, y = (np.pad(p.elements(start, depth), (0, -depth % lanes)) for p, start in starts)
             steps = zip(x.reshape(-1, lanes), y.reshape(-1, lanes), strict=True)
-            total = np.zeros(lanes, x.dtype)
-            for xs, ys in steps:
-                total = multiply_add(xs, ys, total)
+            sums = np.zeros((chains, lanes), x.dtype)
+            for n, (xs, ys) in enumerate(steps):
+                chain = n % chains if n < even else 0
+                sums[chain] = multiply_add(xs, ys, sums[chain])
+            total = functools.reduce(np.add, sums)
             while total.size > 1:
                 total = total[: total.size // 2] + total[total.size // 2 :]
             c.elements(i * c_row + j, 1)[:] = total

@@ -21,11 +21,13 @@
 Only the first `height` rows of A exist; rows beyond repeat the last one, and what they give is
 written too. What a call adds to an element is one chain of fma over its depth in order, begun at
 zero: chains are no longer than a block of depth, whose sum is then one addition. A dot is as many
-chains as there are lanes.
+chains as there are lanes, of one row twice as many: vectors take turns.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +39,7 @@ Channels = tuple[int, LLVM, list[int]]
 
 ASKING_ROWS = 4  # of a tile, from which on it takes longer to compute than to ask
 DOTS_SUMS = 8  # independent chains: latency of fma times its ports
+DOTS_COLUMNS = 4  # of them at most: more streams of memory are slower
 
 
 def tile(w: Writer, args: list[LLVM]) -> None:
@@ -141,35 +144,51 @@ def listed_rows(w: Writer, a: LLVM, rows: LLVM, height: LLVM) -> list[LLVM]:
     return [w.at(a, start) for start in starts]
 
 
+def dot_sums(rows: int) -> tuple[int, int]:
+    """Columns that are summed together, and chains of each of their dots."""
+    group = max(1, min(DOTS_COLUMNS, DOTS_SUMS // rows))
+    return group, max(1, DOTS_SUMS // (rows * group))
+
+
 def tile_of_dots(w: Writer, args: list[LLVM]) -> None:
     """Groups of columns at a time; a last masked step takes the rest of depth."""
     depth, a, a_row, b, b_column, c, c_row, height, width = args
     build, shape = w.b, w.shape
-    group = max(1, DOTS_SUMS // shape.rows)
+    group, chains = dot_sums(shape.rows)
     left, last = row_starts(w, a, a_row, height), build.sub(width, i64_constant(1))
     places = [(i, g) for i in range(shape.rows) for g in range(group)]
-    sums = [build.alloca(shape.vector) for _ in places]
-    whole = build.sub(depth, build.srem(depth, i64_constant(shape.lanes)))
+    sums = [[build.alloca(shape.vector) for _ in places] for _ in range(chains)]
+    run = shape.lanes * chains
+    even, whole = (
+        build.sub(depth, build.srem(depth, i64_constant(n))) for n in (run, shape.lanes)
+    )
 
     def columns(j: LLVM) -> None:
         at = [w.smaller(build.add(j, i64_constant(g)), last) for g in range(group)]
         right = [w.at(b, build.mul(b_column, x)) for x in at]
-        for s in sums:
+        for s in itertools.chain(*sums):
             build.store(shape.zero, s)
 
-        def step(k: LLVM, mask: LLVM | None = None) -> None:
+        def step(k: LLVM, mask: LLVM | None = None, chain: int = 0) -> None:
             def vectors(starts: list[LLVM]) -> list[LLVM]:
                 here = [w.at(p, k) for p in starts]
                 return [w.load_where(p, mask) if mask else w.load(p) for p in here]
 
             xs, ys = vectors(left), vectors(right)
-            for (i, g), s in zip(places, sums, strict=True):
+            for (i, g), s in zip(places, sums[chain], strict=True):
                 build.store(w.multiply_add(xs[i], ys[g], build.load(s)), s)
 
-        w.loop(0, whole, shape.lanes, step)
+        def steps(k: LLVM) -> None:
+            for n in range(chains):
+                step(build.add(k, i64_constant(n * shape.lanes)), chain=n)
+
+        w.loop(0, even, run, steps)
+        if chains > 1:
+            w.loop(even, whole, shape.lanes, step)
         step(whole, w.first(build.sub(depth, whole)))
-        for (i, g), s in zip(places, sums, strict=True):
-            w.store(w.total(build.load(s)), w.at(c, build.add(w.times(c_row, i), at[g])))
+        for (i, g), *parts in zip(places, *sums, strict=True):
+            total = functools.reduce(w.add, map(build.load, parts))
+            w.store(w.total(total), w.at(c, build.add(w.times(c_row, i), at[g])))
 
     w.loop(0, width, group, columns)
 
