@@ -258,7 +258,7 @@ class SlabsRow:
 
     A kernel to what is around it: its points are the units, the last axis the fastest. What units
     share they only read, so they run in any order. What a unit needs beside operands and results is
-    scratch of its thread.
+    scratch of its thread. `check`: units of a thread between two looks for Ctrl-C.
     """
 
     rows: tuple[Row, ...]
@@ -266,6 +266,7 @@ class SlabsRow:
     units: tuple[int, ...]
     grain: int
     barrier: bool = True
+    check: int = 1
     name: str = ""
 
     @property

@@ -272,7 +272,9 @@ class Rows:
         self.slab_bytes = max(self.slab_bytes, aligned(plan.arena_bytes))
         few = int(CHUNK_SECONDS / max(seconds, 1e-9))
         grain = max(1, min(few, op.count // LEAST_CHUNKS))
-        return SlabsRow(rows, tuple(cells), op.units, grain, last, work.name), op.count * seconds
+        check = interrupt_turns(seconds)
+        row = SlabsRow(rows, tuple(cells), op.units, grain, last, check, work.name)
+        return row, op.count * seconds
 
 
 def kernel_row(

@@ -21,7 +21,7 @@ PATCH_COUNT = 88
 ORDER = 96  # inputs by address; 0 where nothing is donated
 TUPLE_TYPE = 104
 ARRAY_TYPE = 112
-CONTEXT_WORDS = 16
+CONTEXT_WORDS = 20
 
 # what is required of an input
 DTYPE = 0  # address of the dtype object

@@ -51,6 +51,7 @@ class Context:
         )  # fmt: skip
         self._pointers = memory.words(len(table.inputs) + len(table.outputs))
         self.head = head = memory.words(border.CONTEXT_WORDS)
+        memory.head = head.ctypes.data
         mode = walker.TOGETHER if team else walker.HOLD if hold else walker.ALONE
         values = {
             walker.MODE: mode, walker.TEAM: team.address if team else 0,

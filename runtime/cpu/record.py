@@ -184,7 +184,8 @@ def row_code(row: Row, kernels: Mapping[str, int]) -> Code:
         case SlabsRow():
             rows = [row_code(r, kernels) for r in row.rows]
             cells = [[c.number, slot_code(c.slot), *c.strides] for c in row.cells]
-            return ["slabs", rows, cells, list(row.units), row.grain, row.barrier, row.name]
+            numbers = row.grain, row.barrier, row.check, row.name
+            return ["slabs", rows, cells, list(row.units), *numbers]
     raise Unspelled
 
 

@@ -33,8 +33,8 @@ Patches = list[tuple[int, int, int]]  # pointer, offset in bytes, address to wri
 class NativeMemory:
     """What slots of a context mean, and the memory of its tables.
 
-    `patches` are the addresses that every call writes; `hosts` the calls of Python: row, addresses,
-    and the step after it.
+    `head` is the address of the context. `patches` are the addresses that every call writes;
+    `hosts` the calls of Python: row, addresses, and the step after it.
     """
 
     arena: int
@@ -44,6 +44,7 @@ class NativeMemory:
     scratch_stride: int  # from a member to the next
     members: int
     signals: bool
+    head: int = 0
     patches: Patches = field(default_factory=list)
     hosts: list[tuple[HostRow | None, np.ndarray, int]] = field(default_factory=list)
     kept: list[np.ndarray] = field(default_factory=list)
@@ -63,7 +64,7 @@ class NativeMemory:
 
 class StepTable:
     """Steps, rows, loops and argument blocks: those of a program, or those inside of slabs for one
-    member of the team, which look for no Ctrl-C."""
+    member of the team."""
 
     def __init__(
         self, steps: Sequence[Step], memory: NativeMemory, member: int | None = None
@@ -139,11 +140,10 @@ class StepTable:
         """The words of a loop, as far as they are known before its rows are."""
         words = self.memory.words(walker.LOOP_BYTES // 8)
         row = step.loop
-        signals = self.memory.signals and self.member is None
         values = {
             walker.LENGTH: -1 if row.length is None else row.length,
             walker.TURN_BEGIN: self.at(k + 1), walker.EXIT: self.at(step.exit),
-            walker.CHECK: row.check, walker.UNCHECKED: row.check if signals else -1,
+            walker.CHECK: row.check, walker.UNCHECKED: row.check if self.memory.signals else -1,
         }  # fmt: skip
         for offset, value in values.items():
             words[offset // 8] = value
@@ -200,7 +200,8 @@ class StepTable:
         memory = self.memory
         head = memory.words(border.CONTEXT_WORDS)
         head[walker.SCRATCH // 8] = memory.scratch + member * memory.scratch_stride
-        head[walker.MODE // 8] = walker.ALONE
+        head[walker.MODE // 8] = walker.INSIDE
+        head[walker.AROUND // 8], head[walker.MEMBER // 8] = memory.head, member
         inside = StepTable(steps, memory, member)
         axes = memory.array([(n, 0) for n in reversed(row.units)], slabs.AXIS_BYTES)
         first = block.ctypes.data + 8 * slabs.BLOCK_WORDS
@@ -210,7 +211,8 @@ class StepTable:
             cells.append((first + 8 * k, strides, *inside.patched(cell.number)))
         made = memory.array(cells, slabs.UNIT_CELL_BYTES)
         ends = (x for a in (axes, made) for x in (a.ctypes.data, a.ctypes.data + a.nbytes))
-        return head.ctypes.data, inside.first_step, *ends
+        check = row.check, row.check if memory.signals else -1
+        return head.ctypes.data, inside.first_step, *ends, *check
 
     # ---- addresses
 

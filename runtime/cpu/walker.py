@@ -104,6 +104,9 @@ MODE = 24
 TEAM = 32
 
 THREAD = 120  # Python's state of the thread while its lock is given up
+STOPPED = 128  # whether the units of slabs that are left are not to run
+AROUND = 136  # inside of slabs: the address of the context around,
+MEMBER = 144  # and whose of the team this is
 
 # what a walk comes back with
 FINISHED = -1
@@ -116,6 +119,7 @@ EIGHT_TRUE = 72340172838076673  # bools side by side
 HOLD = 0  # alone, keeping Python's lock: too short to give it up
 ALONE = 1
 TOGETHER = 2
+INSIDE = 3  # of slabs
 
 # the state of the team; words that members write often stand on cache lines of their own
 TICKET = 0
@@ -157,6 +161,9 @@ def run_steps(context, step):
                 launch(read64(context + TEAM), context, step)
             else:
                 walk_rows(context, step)
+            if load(context + STOPPED) != 0:
+                store(context + STOPPED, 0)
+                return INTERRUPTED
             step = step + STEP_BYTES
         elif kind == END_STEP:
             loop = read64(step + LOOP)
@@ -247,7 +254,19 @@ def settle(begin, end, number):
 
 
 def interrupted(context):
-    """Whether Python has a signal to handle, which sets an error; then its lock is held."""
+    """Whether Python has a signal to handle, which sets an error; then its lock is held.
+
+    Of the team the caller alone asks, and the others see what it found.
+    """
+    if read64(context + MODE) == INSIDE:
+        around = read64(context + AROUND)
+        if read64(context + MEMBER) == 0 and load(around + STOPPED) == 0:
+            store(around + STOPPED, signal_found(around))
+        return load(around + STOPPED)
+    return signal_found(context)
+
+
+def signal_found(context):
     held = read64(context + MODE) == HOLD
     if not held:
         PyEval_RestoreThread(read64(context + THREAD))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wonderland.runtime.cpu import executor
+from wonderland.runtime.cpu import border, calls, executor, slabs, walker
 from wonderland.runtime.cpu.program import Program
 from wonderland.runtime.rows import KernelRow, Slot
 from wonderland.runtime.spec import ArraySpec
@@ -316,3 +316,10 @@ def test_a_quota_is_rounded_up(tmp_path):
         (tmp_path / "cpu.max").write_text(text)
         assert list(executor.quota(tmp_path / "cpu.max")) == want
     assert list(executor.quota(tmp_path / "absent")) == []
+
+
+def test_what_is_compiled_together_names_each_word_once():
+    names = [
+        name for module in (walker, slabs, border, calls) for name in vars(module) if name.isupper()
+    ]
+    assert [n for n in names if names.count(n) > 1] == []

@@ -28,7 +28,16 @@ from tests.runtime.loop_rows import (
 )
 from wonderland.runtime.cpu import executor
 from wonderland.runtime.cpu.program import Program
-from wonderland.runtime.rows import BranchRow, HostRow, KernelRow, LoopRow, Slot
+from wonderland.runtime.rows import (
+    BranchRow,
+    HostRow,
+    KernelRow,
+    LoopRow,
+    Row,
+    SlabsRow,
+    Slot,
+    UnitCell,
+)
 from wonderland.runtime.spec import ArraySpec
 
 Kernels = Mapping[str, int]
@@ -165,6 +174,33 @@ def test_ctrl_c_ends_a_loop_that_would_not_end(kernels, seconds):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
     again = Program((powers(kernels, 2),), (SPEC,), (SPEC,), (), 48)
     np.testing.assert_array_equal(again((X,))[0], X * 4)
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1, 0.0), (1, 1.0), (2, 1.0)])
+def test_ctrl_c_ends_slabs_and_leaves_their_program_as_it_was(kernels, count, seconds):
+    """Between turns of loops inside, and between units, of which the caller has one."""
+
+    def program(row: Row, units: int, stride: int = STRIDE) -> Program:
+        cells = UnitCell(0, INPUT, (0,)), UnitCell(1, OUTPUT, (stride,))
+        specs = (SPEC, ArraySpec(np.dtype(np.bool_), ())), (ArraySpec(I64, (2, N)),)
+        slabs = SlabsRow((row,), cells, (units,), -(-units // 99), check=9)
+        return Program((slabs,), *specs, (), 0, 64, seconds, together=True)
+
+    double = plus(kernels, cell(0), cell(0), cell(1))
+    test = Slot("input", 1)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with executor.threads(count):
+            endless = program(LoopRow((double,), (), None, test=test, check=9), 2)
+            for slow in (endless, program(double, 1 << 30, 0)):
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                with pytest.raises(KeyboardInterrupt):
+                    slow((X, np.array(True)))
+            after = program(LoopRow((double,), (), 3), 2)
+            for _ in range(2):
+                np.testing.assert_array_equal(after((X, np.array(True)))[0], [X * 2, X * 2])
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def test_other_threads_run_while_a_loop_does(kernels):
