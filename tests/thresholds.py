@@ -58,6 +58,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "codegen.cpu.sort.SHORT": ("sorted",),
     "codegen.cpu.sort.DIGITS": ("sorted",),
     "codegen.words.tile.ASKING_ROWS": ("product rows",),
+    "codegen.cpu.sort.COLUMNS": ("sorted",),
+    "codegen.cpu.sort.LONG": ("sorted",),
     "codegen.words.tile.DOTS_SUMS": ("dots",),
     "codegen.words.tile.DOTS_COLUMNS": ("dots",),
     "codegen.cpu.tiles.ROWS": ("turned",),

@@ -16,7 +16,7 @@ from .slots import Slots
 LOCALS = {"unit", "row", "now", "then", "other", "i", "k", "e", "p", "q", "d", "before", "tail",
           "keys", "places", "counts", "digit", "base", "shift", "count", "sum_", "odd", "zero_at",
           "nan_at", "nans", "r", "s", "j", "left", "low", "high", "middle", "step", "here", "less",
-          "wanted"}  # fmt: skip
+          "wanted", "c", "bound"}  # fmt: skip
 INFINITY = {"f16": 0x7C00, "bf16": 0x7F80, "f32": 0x7F800000, "f64": 0x7FF0000000000000}
 
 

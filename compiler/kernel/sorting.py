@@ -1,7 +1,8 @@
 """Sorts and searches along rows: kernels of level 2 with templates of their own.
 
     p = the places of the row's elements in order, by `keys` operands, the first of them counts most
-    y[i, j] = x[i, p[j]]      for every operand that is wanted; p itself where that is wanted
+    y[i, j] = x[i, p[j]]      for every operand that is wanted; p itself where that is wanted; of
+                              all j those in `most`
 
 Elements are compared by their ordinals: unsigned integers in NumPy's order of the elements, in
 which -0.0 is 0.0 and NaN comes last. Equal elements stay in order.
@@ -34,11 +35,17 @@ class Sorting:
     order: Buffer | None
     keys: int
     descending: bool
+    most: Axis
+
+    @property
+    def whole(self) -> bool:
+        """Whether all elements are wanted."""
+        return self.most == self.length
 
     @property
     def plain(self) -> bool:
         """Whether one operand is sorted and nothing else: then values need no places."""
-        return len(self.inputs) == 1 and self.order is None
+        return self.whole and len(self.inputs) == 1 and self.order is None
 
     def may_overwrite(self, x: Buffer, y: Buffer) -> bool:
         """Never: a row is read while it is written."""
@@ -51,22 +58,22 @@ class Sorting:
         """The text, with numbers spelled by `numbers`."""
         head = ", ".join(map(numbers.buffer, self.buffers))
         i, j = self.rows.name, self.length.name
-        size = numbers.extent(self.length)
+        size, most = numbers.extent(self.length), numbers.extent(self.most)
         keys = ", ".join(f"{b.name}[{size}*{i} + {j}]" for b in self.inputs[: self.keys])
         word = "descending" if self.descending else "ascending"
         lines = [
             f"def {self.name}({head}):",
             f"    for {i} in parallel({numbers.extent(self.rows)}):",
             f"        p = {word}({keys} for {j} in range({size}))",
-            f"        for {j} in stage({size}):",
+            f"        for {j} in stage({most}):",
         ]
         for x, y in zip(self.inputs, self.outputs, strict=True):
             if y:
                 lines.append(
-                    f"            {y.name}[{size}*{i} + {j}] = {x.name}[{size}*{i} + p[{j}]]"
+                    f"            {y.name}[{most}*{i} + {j}] = {x.name}[{size}*{i} + p[{j}]]"
                 )
         if self.order:
-            lines.append(f"            {self.order.name}[{size}*{i} + {j}] = p[{j}]")
+            lines.append(f"            {self.order.name}[{most}*{i} + {j}] = p[{j}]")
         return "\n".join(lines)
 
 

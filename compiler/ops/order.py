@@ -39,10 +39,12 @@ def real_keys(key: np.ndarray) -> tuple[np.ndarray, ...]:
 class Sort(Op):
     """The operands, sorted alike along their last axis by the first `keys` of them, and the places
     where the elements were: stable, NaN last, -0.0 equal to 0.0; `descending` turned around but
-    that equal elements stay in order"""
+    that equal elements stay in order; of the sorted elements the first `most`, all if that is None
+    """
 
     keys: int
     descending: bool
+    most: int | None = None
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         if not 1 <= self.keys <= len(args):
@@ -53,11 +55,18 @@ class Sort(Op):
             raise ProgramError(f"sort: operands of one shape are required, got {spelled(args)}")
         if not args[0].ndim:
             raise ProgramError(f"sort: an axis is required, got {spelled(args)}")
-        return *args, args[0].of("i64")
+        *rows, n = args[0].shape
+        most = n if self.most is None else self.most
+        if not 0 <= most <= n:
+            raise ProgramError(
+                f"sort: at most all of {n} elements are required, got {most} of {args[0]}"
+            )
+        found = [Type(a.dtype, (*rows, most)) for a in args]
+        return *found, found[0].of("i64")
 
     def reference(self, *args: np.ndarray) -> Any:
         keys = (part for a in args[: self.keys] for part in real_keys(a))
-        order = sorted_places(tuple(keys), self.descending)
+        order = sorted_places(tuple(keys), self.descending)[..., : self.most]
         return *(np.take_along_axis(a, order, -1) for a in args), order
 
     def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
@@ -77,7 +86,7 @@ class Sort(Op):
                 operands.append(add(add(re, re), im))
             operands += a if isinstance(a, Pair) else (a,)
             ends.append(len(operands))
-        found = apply_all(Sort(ends[self.keys - 1], self.descending), *operands)
+        found = apply_all(Sort(ends[self.keys - 1], self.descending, self.most), *operands)
         sorted_ = (
             Pair(*found[end - 2 : end]) if isinstance(a, Pair) else found[end - 1]
             for a, end in zip(args, ends, strict=True)
@@ -114,6 +123,18 @@ class Sort(Op):
         for shape in ((0,), (2, 0), (0, 3), (1,), (700,), (2, 1, 3)):
             yield sample(cls(1, False), Type("f32", shape))
             yield sample(cls(1, False), Type("i64", shape))
+            yield sample(cls(1, True, min(shape[-1], 5)), Type("f32", shape))
+        for dtype in NUMPY:
+            yield sample(cls(1, dtype < "f5", 9), Type(dtype, (2, 300)), low=0, high=3)
+            yield sample(cls(1, dtype > "f5", 3), Type(dtype, (40, 7)), low=0, high=3)
+        yield sample(cls(2, True, 20), Type("u8", (300,)), Type("f32", (300,)), low=0, high=9)
+        yield sample(cls(1, True, 70), Type("f64", (2, 300)), Type("i32", (2, 300)))
+        for down in (False, True):
+            for dtype in ("bf16", "f32", "f64"):
+                values = (np.tile(special, 30),)
+                yield Sample(cls(1, down, 100), (Type(dtype, (300,)),), values=values, smooth=False)
+        bad = "sort: at most all of 3 elements are required, got 4 of f32[3]"
+        yield Sample(cls(1, True, 4), (Type("f32", (3,)),), error=bad)
         bad = "sort: operands of one shape are required, got f32[2] and f32[3]"
         yield Sample(cls(1, False), (Type("f32", (2,)), Type("f32", (3,))), error=bad)
         bad = "sort: keys among the operands are required, got 2 of 1"
@@ -180,12 +201,16 @@ def last(x: Value, axis: int) -> Value:
     return permute(x, order)
 
 
-def sort(*xs: Value, axis: int, keys: int = 1, descending: bool = False) -> Values:
-    """The operands, sorted alike by the first `keys` of them, then the places i64 of the elements.
+def sort(
+    *xs: Value, axis: int, keys: int = 1, descending: bool = False, most: int | None = None
+) -> Values:
+    """The operands, sorted alike by the first `keys` of them, then the places i64 of the elements;
+    of each row the first `most`, or all.
 
     What is not read costs nothing.
     """
-    found = apply_all(Sort(keys, descending), *(last(x, axis) for x in xs))
+    op = Sort(keys, descending, None if most == xs[0].shape[axis] else most)
+    found = apply_all(op, *(last(x, axis) for x in xs))
     return tuple(last(y, axis) for y in found)
 
 

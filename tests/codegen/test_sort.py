@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.codegen.execution import Arrays, run_machine, run_twin
-from wonderland.compiler.codegen.cpu.sort import SHORT, lower_search, lower_sort
+from wonderland.compiler.codegen.cpu.sort import LONG, SHORT, lower_search, lower_sort
 from wonderland.compiler.codegen.lowered import Lowered
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.ir.types import FLOATS, NUMPY, REAL
@@ -22,14 +22,17 @@ def sorting(
     keys: int = 1,
     descending: bool = False,
     order: bool = False,
+    most: int | None = None,
 ) -> Sorting:
     rows, n = shape
+    kept = Axis("k", n) if most is None else Axis("most", most)
     xs = [Buffer(f"x{k}", d, rows * n) for k, d in enumerate(dtypes.split())]
-    ys = [Buffer(f"y{k}", b.dtype, b.size) for k, b in enumerate(xs)]
-    p = Buffer("order", "i64", rows * n) if order else None
+    ys = [Buffer(f"y{k}", b.dtype, rows * kept.size) for k, b in enumerate(xs)]
+    p = Buffer("order", "i64", rows * kept.size) if order else None
     buffers = (*xs, *ys, *((p,) if p else ()))
-    axes = Axis("i", rows), Axis("k", n)
-    return Sorting("rows", buffers, *axes, tuple(xs), tuple(ys), p, keys, descending)
+    length = kept if most is None else Axis("k", n)
+    axes = Axis("i", rows), length
+    return Sorting("rows", buffers, *axes, tuple(xs), tuple(ys), p, keys, descending, kept)
 
 
 def numbers(dtype: str, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -61,6 +64,7 @@ def bits(x: np.ndarray) -> np.ndarray:
 def check(s: Sorting, seed: int, target: Target, twin: bool = False) -> Lowered:
     arrays, shape = arrays_for(s, seed), (s.rows.size, s.length.size)
     order = sorted_places([arrays[b.name].reshape(shape) for b in s.inputs[: s.keys]], s.descending)
+    order = order[:, : s.most.size]
     lowered = lower_sort(s, target)
     got = run_machine(as_kernel(s), lowered, arrays)
     found = [got, run_twin(as_kernel(s), lowered, arrays)] if twin else [got]
@@ -70,7 +74,7 @@ def check(s: Sorting, seed: int, target: Target, twin: bool = False) -> Lowered:
             assert y is not None
             np.testing.assert_array_equal(bits(out[y.name]), bits(want.reshape(-1)))
         if s.order:
-            np.testing.assert_array_equal(out[s.order.name].reshape(shape), order)
+            np.testing.assert_array_equal(out[s.order.name].reshape(order.shape), order)
     pieces = [(k, k + 1) for k in range(lowered.points)][::-1]
     again = run_machine(as_kernel(s), lowered, arrays, pieces)
     for b in s.buffers:
@@ -93,6 +97,29 @@ def test_several_keys_and_what_moves_with_them(dtypes: str) -> None:
         for n in (9, 200):
             for target in TARGETS:
                 check(sorting(dtypes, (2, n), keys, seed == 2, True), seed, target, n == 9)
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_the_first_of_every_row_are_those_of_a_sort(dtype: str) -> None:
+    cases = [((2, LONG - 1), 1), ((2, LONG - 1), 33), ((2, LONG + 5), 17), ((1, LONG), SHORT)]
+    cases += [((1, 700), 699), ((3, SHORT + 2), 0), ((20, 9), 4)]
+    for seed, (shape, most) in enumerate(cases):
+        for order in (False, True):
+            s = sorting(dtype, shape, 1, seed % 2 == 0, order, most)
+            for target in TARGETS:
+                check(s, seed, target, twin=target is host() and most == 33 and order)
+
+
+def test_keys_of_which_all_digits_but_the_last_are_equal_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    for dtype in ("u32", "u64", "i64"):
+        s = sorting(dtype, (1, 5000), 1, False, True, 10)
+        lowered = lower_sort(s, host())
+        arrays = {b.name: np.zeros(b.size, NUMPY[b.dtype]) for b in s.buffers}
+        arrays["x0"] = (rng.permutation(5000) % 250 + (1 << 30)).astype(NUMPY[dtype])
+        got = run_machine(as_kernel(s), lowered, arrays)
+        want = np.argsort(arrays["x0"], kind="stable")[:10]
+        np.testing.assert_array_equal(got["order"], want)
 
 
 def test_equal_elements_and_empty_rows_are_no_special_case() -> None:

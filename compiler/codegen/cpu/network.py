@@ -59,6 +59,7 @@ class NetworkPrinter:
         self.word = word(s)
         self.low = 0 if s.plain else 8  # bits of the place below the key
         self.n, self.rows = self.slots.extent(s.length), self.slots.extent(s.rows)
+        self.most = self.slots.extent(s.most)
         self.watched = s.plain and self.bits.dtype in FLOATS
 
     def text(self) -> str:
@@ -68,10 +69,10 @@ class NetworkPrinter:
             f"left = {self.rows} - unit * {self.lanes}",
             f"tail = first(left, {self.lanes})",
             *odd,
-            *self.either(self.read),
+            *self.either(self.read, self.n),
             "step = 1",
             Suite(f"while step < {self.n}", self.merges()),
-            *self.either(self.written),
+            *self.either(self.written, self.most),
             *([self.repaired()] if self.watched else []),
         ]
         body: list[Node] = [
@@ -80,11 +81,11 @@ class NetworkPrinter:
         ]
         return self.slots.function(self.s, body)
 
-    def either(self, body: Callable[[str], list[Node]]) -> list[Node]:
-        """All lanes, or those of the last rows."""
+    def either(self, body: Callable[[str], list[Node]], count: str) -> list[Node]:
+        """All lanes, or those of the last rows, for `count` elements of rows."""
         return [
-            Suite(f"if left >= {self.lanes}", [Suite(f"for j in range({self.n})", body(""))]),
-            Suite("else", [Suite(f"for j in range({self.n})", body(", tail"))]),
+            Suite(f"if left >= {self.lanes}", [Suite(f"for j in range({count})", body(""))]),
+            Suite("else", [Suite(f"for j in range({count})", body(", tail"))]),
         ]
 
     # ---- keys and results
@@ -125,7 +126,8 @@ class NetworkPrinter:
 
     def write(self, y: str, value: str, mask: str) -> str:
         word = "store_strided_where" if mask else "store_strided"
-        return f"{word}({y}, row + j, {self.n}, {value}{mask})"
+        at = "row" if self.s.whole else f"unit * {self.lanes} * {self.most}"
+        return f"{word}({y}, {at} + j, {self.most}, {value}{mask})"
 
     def repaired(self) -> Suite:
         x, y = self.s.inputs[0], self.s.outputs[0]

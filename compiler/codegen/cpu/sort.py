@@ -4,6 +4,8 @@
     order     short rows by insertion, others by least significant digits of 8 bits: counts of all
               digits in one pass, then a pass for each digit in which the elements differ; many
               short rows by a network, in `network`
+    first     where few are wanted: what is later than enough others is dropped, then by the
+              highest digit those that come later, by the next, and what is left is put in order
     results   the operands by their places; a row alone is decoded from its keys instead
 
 Elements are read as bits, so what has no order of its own (-0.0 and 0.0, NaN) keeps its bits and,
@@ -32,6 +34,8 @@ from .network import across, lower_across
 
 SHORT = 64  # elements up to which insertion is faster
 DIGITS = 256
+COLUMNS = 2 * SHORT  # of a row, of which the least elements are a bound for the first SHORT
+LONG = 4 * COLUMNS  # elements from which on a bound is faster
 # ---------------------------------------------------------------- sorts
 
 
@@ -62,7 +66,9 @@ class SortPrinter:
         self.low = 0 if s.plain or self.paired else 32  # bits of the place below the key
         self.counts_bytes = 4 * DIGITS * widest // 8
         self.lanes = max(1, target.bits // NUMPY[self.word].itemsize // 8)
-        self.n = self.slots.extent(s.length)
+        self.n, self.most = self.slots.extent(s.length), self.slots.extent(s.most)
+        self.selects = not s.whole and s.keys == 1
+        self.size = "left" if self.selects else self.n  # elements that are put in order
 
     def scratch_bytes(self, n: int) -> int:
         each = NUMPY[self.word].itemsize + (4 if self.paired else 0)
@@ -72,7 +78,9 @@ class SortPrinter:
         s = self.s
         body: list[Node] = [f"row = unit * {self.n}", "now = 0", f"then = {self.n}"]
         *others, (key, bits) = zip(s.inputs[: s.keys], self.bits, strict=True)
-        body += [*self.first_keys(key, bits), *self.ordered(bits)]
+        body += self.first_keys(key, bits)
+        body += self.selected(bits) if self.selects else []
+        body += self.ordered(bits)
         for key, bits in reversed(others):
             body += [*self.next_keys(key, bits), *self.ordered(bits)]
         body += self.decoded() if s.plain else self.by_places()
@@ -152,7 +160,7 @@ class SortPrinter:
 
     def ordered(self, bits: Bits) -> list[Node]:
         by_digits = [*self.counted(bits), self.passes(bits)]
-        return [Suite(f"if {self.n} <= {SHORT}", self.inserted()), Suite("else", by_digits)]
+        return [Suite(f"if {self.size} <= {SHORT}", self.inserted()), Suite("else", by_digits)]
 
     def inserted(self) -> list[Node]:
         """Insertion sort, in place; of several keys by the key alone, as equals stay in order."""
@@ -171,7 +179,79 @@ class SortPrinter:
             move.append("store(places, now + k, load(places, now + k - 1, 1))")
             last.append("store(places, now + k, q)")
         loop = Suite("while k > 0", [*move, "k = k - 1"])
-        return [Suite(f"for i in range(1, {self.n})", [*one, "k = i", loop, *last])]
+        return [Suite(f"for i in range(1, {self.size})", [*one, "k = i", loop, *last])]
+
+    def selected(self, bits: Bits) -> list[Node]:
+        """Drops what comes later, digit by digit, until few more are left than are wanted.
+
+        `high` is what the elements on the border begin with, `less` how many come before these. Of
+        64 bits the last digit is not looked at: what it would be part of is no integer of the text.
+        """
+        digits = bits.width // 8
+        last = 1 if self.paired else 0
+        count: list[Node] = [
+            "e = load(keys, i, 1)",
+            "d = scalar(e >> shift)",
+            Suite(
+                "if d // 256 == high", ["k = d % 256", "store(counts, k, load(counts, k, 1) + 1)"]
+            ),
+        ]
+        find: list[Node] = ["less = less + scalar(load(counts, d, 1))", "d = d + 1"]
+        keep: list[Node] = ["store(keys, k, e)", "k = k + 1"]
+        if self.paired:
+            keep.insert(0, "store(places, k, load(places, i, 1))")
+        drop: list[Node] = ["e = load(keys, i, 1)", Suite("if scalar(e >> shift) <= high", keep)]
+        digit: list[Node] = [
+            f"shift = full(({digits - 1} - digit) * 8 + {self.low}, {self.word}, 1)",
+            Suite(f"for d in range(0, {DIGITS}, 16)", ["store(counts, d, full(0, u32, 16))"]),
+            Suite("for i in range(left)", count),
+            "d = 0",
+            Suite(f"while less + scalar(load(counts, d, 1)) < {self.most}", find),
+            "high = high * 256 + d",
+            "k = 0",
+            Suite("for i in range(left)", drop),
+            "left = k",
+        ]
+        few = f"left > max(2 * {self.most}, {SHORT})"
+        loop = Suite(f"for digit in range({digits - last})", [Suite(f"if {few}", digit)])
+        some = Suite(
+            f"if {self.n} >= {LONG}", [Suite(f"if {self.most} <= {SHORT}", self.bounded())]
+        )
+        return [f"left = {self.n}", some, "less = 0", "high = 0", loop]
+
+    def bounded(self) -> list[Node]:
+        """Drops what is later than as many elements as are wanted: of columns of the row, which is
+        read as a matrix, the least are elements, so the last of so many of them is a bound."""
+        lanes, columns = self.lanes, f"for c in range(0, {COLUMNS}, {self.lanes})"
+        least = f"minimum(load(keys, then + c, {lanes}), load(keys, i + c, {lanes}))"
+        move: list[Node] = [
+            "before = load(keys, then + k - 1, 1)",
+            Suite("if scalar(before <= e)", ["break"]),
+            "store(keys, then + k, before)",
+            "k = k - 1",
+        ]
+        one: list[Node] = ["e = load(keys, then + i, 1)", "k = i"]
+        put: list[Node] = [Suite("while k > 0", move), "store(keys, then + k, e)"]
+        keep: list[Node] = ["store(keys, k, e)", "k = k + 1"]
+        if self.paired:
+            keep.insert(0, "store(places, k, load(places, j, 1))")
+        drop: list[Node] = ["e = load(keys, j, 1)", Suite("if scalar(e <= bound)", keep)]
+        whole = f"{self.n} // {lanes} * {lanes}"
+        near = f"if scalar(any_(load(keys, i, {lanes}) <= bound))"
+        kept = Suite(near, [Suite(f"for j in range(i, i + {lanes})", drop)])
+        return [
+            Suite(columns, [f"store(keys, then + c, load(keys, c, {lanes}))"]),
+            Suite(
+                f"for i in range({COLUMNS}, {self.n} // {COLUMNS} * {COLUMNS}, {COLUMNS})",
+                [Suite(columns, [f"store(keys, then + c, {least})"])],
+            ),
+            Suite(f"for i in range(1, {COLUMNS})", [*one, *put]),
+            f"bound = load(keys, then + max({self.most}, 1) - 1, 1)",
+            "k = 0",
+            Suite(f"for i in range(0, {whole}, {lanes})", [kept]),
+            Suite(f"for j in range({whole}, {self.n})", drop),
+            "left = k",
+        ]
 
     def counted(self, bits: Bits) -> list[Node]:
         """How often every digit occurs."""
@@ -183,7 +263,7 @@ class SortPrinter:
         clear = f"for d in range(0, {DIGITS * passes}, 16)"
         return [
             Suite(clear, ["store(counts, d, full(0, u32, 16))"]),
-            Suite(f"for i in range({self.n})", count),
+            Suite(f"for i in range({self.size})", count),
         ]
 
     def passes(self, bits: Bits) -> Suite:
@@ -205,14 +285,14 @@ class SortPrinter:
         differ: list[Node] = [
             "sum_ = full(0, u32, 1)",
             Suite(f"for d in range({DIGITS})", sums),
-            Suite(f"for i in range({self.n})", move),
+            Suite(f"for i in range({self.size})", move),
             *swapped(),
         ]
         body: list[Node] = [
             f"base = digit * {DIGITS}",
             f"shift = full(digit * 8 + {self.low}, {self.word}, 1)",
             "d = base + scalar((load(keys, now, 1) >> shift) & 255)",
-            Suite(f"if scalar(load(counts, d, 1)) < {self.n}", differ),
+            Suite(f"if scalar(load(counts, d, 1)) < {self.size}", differ),
         ]
         return Suite(f"for digit in range({bits.width // 8})", body)
 
@@ -221,13 +301,14 @@ class SortPrinter:
     def by_places(self) -> list[Node]:
         """The wanted operands and the places."""
         lines: list[Node] = [f"p = {self.place('now + i')}"]
+        at = "row + i" if self.s.whole else f"unit * {self.most} + i"
         for x, y in zip(self.s.inputs, self.s.outputs, strict=True):
             if y:
                 found = f"load({self.buffer(x)}, row + p, 1)"
-                lines.append(f"store({self.buffer(y)}, row + i, {found})")
+                lines.append(f"store({self.buffer(y)}, {at}, {found})")
         if self.s.order:
-            lines.append(f"store({self.buffer(self.s.order)}, row + i, full(p, u64, 1))")
-        return [Suite(f"for i in range({self.n})", lines)]
+            lines.append(f"store({self.buffer(self.s.order)}, {at}, full(p, u64, 1))")
+        return [Suite(f"for i in range({self.most})", lines)]
 
     def decoded(self) -> list[Node]:
         """The only operand from its ordinals."""

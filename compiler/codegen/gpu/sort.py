@@ -59,7 +59,7 @@ def lower_sort_grid(s: Sorting, device: GpuTarget) -> LoweredLaunch:
             f"got {s.length.size}", repair='device="cpu"',
         )  # fmt: skip
     slots = bit_parameters(s)
-    n, rows = slots.extent(s.length), slots.extent(s.rows)
+    n, rows, most = map(slots.extent, (s.length, s.rows, s.most))
     keys = [(slots.buffer(b.name), Bits(b.dtype, s.descending)) for b in s.inputs[: s.keys]]
     names = slots.names
     lines: list[Node] = [f"i = unit % {n}", "row = unit - i"]
@@ -79,16 +79,18 @@ def lower_sort_grid(s: Sorting, device: GpuTarget) -> LoweredLaunch:
     lines += [
         "before = full(0, i64, 1)",
         Suite(f"for k in range({n})", [*other, "before = before + cast(less, i64)"]),
-        "place = row + scalar(before)",
+        f"place = {'row' if s.whole else f'unit // {n} * {most}'} + scalar(before)",
     ]
+    stores: list[Node] = []
     for x, y in zip(s.inputs, s.outputs, strict=True):
         if y:
-            lines.append(
+            stores.append(
                 f"store({slots.buffer(y.name)}, place, load({slots.buffer(x.name)}, unit, 1))"
             )
     if s.order:
         dtype = Bits(s.order.dtype).unsigned
-        lines.append(f"store({slots.buffer(s.order.name)}, place, full(i, {dtype}, 1))")
+        stores.append(f"store({slots.buffer(s.order.name)}, place, full(i, {dtype}, 1))")
+    lines += stores if s.whole else [Suite(f"if scalar(before) < {most}", stores)]
     count = s.rows.size * s.length.size
     return sort_launch(s, slots, (rows, n), lines, count, device, 4 * s.length.size * len(keys))
 

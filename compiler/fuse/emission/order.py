@@ -32,6 +32,7 @@ def emit_order(node: Node, wanted: Container[Value]) -> Work:
         written.get(node.values[-1]),
         op.keys,
         op.descending,
+        length if op.most is None else Axis("most", op.most),
     )
     return Work(sorting, (*distinct, *written), len(written))
 
