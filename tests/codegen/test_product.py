@@ -11,6 +11,7 @@ import pytest
 from tests.codegen.execution import Arrays, run_machine, run_twin
 from wonderland.compiler.codegen.cpu.blocks import blocking_of
 from wonderland.compiler.codegen.cpu.product import lower_product, product_sizes
+from wonderland.compiler.codegen.proof.bounds import check_bounds
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import Axis, Buffer, KernelError, Load, Map, Store, apply
 from wonderland.compiler.kernel import product as level2
@@ -289,6 +290,22 @@ def test_rows_whole_pages_apart_fit_the_ways_of_the_nearest_cache() -> None:
         )
         assert crowded.rows <= 8 and free.rows == 12
     check(product(20, 40, 1024), 1)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64", "i32"])
+def test_few_rows_of_a_large_factor_let_it_pass_by_once(dtype: str) -> None:
+    target = replace(host(), l2_bytes=1 << 12)
+    for seed, (m, n, k) in enumerate([(1, 600, 19), (2, 1031, 8), (3, 530, 33), (4, 513, 7)]):
+        p = product(m, n, k, lhs_turned=bool(seed & 1), dtype=dtype)
+        assert "tile_of_streams" in lower_product(p, target).text
+        check(p, seed, target)
+        check(with_stores(p) if dtype != "i32" else p, seed, target)
+    p = product(2, 530, 11, batch=2, dtype=dtype)
+    low, arrays = lower_product(p, target), arrays_for(p, 1)
+    check_bounds(low, p.buffers)
+    got, want = run(p, arrays, target), run_twin(as_kernel(p), low, arrays)
+    np.testing.assert_array_equal(got["c"], want["c"])
+    np.testing.assert_array_equal(run(p, arrays, target, pieces=4)["c"], want["c"])
 
 
 def test_what_some_rows_read_is_not_packed() -> None:

@@ -4,9 +4,9 @@ Everything follows from sizes and target facts, never from the number of threads
 surface is flat: depths of 256 to 512 and strips of 32 to 128 rows are within a few per cent of each
 other. Cliffs are avoided. A factor read by long steps falls out of L1, so its depth is shorter.
 Rows whole pages apart fall on one set of L1, so a tile has no more of them than that has ways. Few
-rows leave nothing to reuse, so rhs is streamed in runs as long as a row, no more rows at a time
-than L1 has ways. Some rows leave so little that packing costs more than it saves: rhs is read in
-place, which the processor does not foresee, so a tile asks for what another one will read.
+rows leave nothing to reuse, so a large rhs is streamed: some rows at a time, in long runs. Some
+rows leave so little that packing costs more than it saves: rhs is read in place, which the
+processor does not foresee, so a tile asks for what another one will read.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from ...kernel.costs import CLAIM_FLOPS, UNIT_FLOPS
 from ..target import Target
 from ..words.tile import DOTS_SUMS
 
-DEPTH, DEPTH_BY_STEPS, DEPTH_OF_FEW = 512, 256, 8  # of a block, in elements of 4 bytes
+DEPTH, DEPTH_BY_STEPS = 512, 256  # of a block, in elements of 4 bytes
 FEW_ROWS, FEW_COLUMNS = 4, 2048  # rows that are few; columns of a unit then
 STREAMED_ROWS = 8  # for which what is multiplied comes as fast as it is used
 SOME_ROWS = 128  # rows for which it costs less to read rhs in place than to pack it
+STREAM_VECS = 4  # that columns of a unit are counted in where they stream
 PANELS_AHEAD = 2  # of what is read in place
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
@@ -60,6 +61,11 @@ class Sizes:
         """Whether rhs is streamed: it is read once, in runs."""
         return self.rows <= FEW_ROWS and self.contiguous and self.even
 
+    def streamed(self, lanes: int, target: Target) -> bool:
+        """Whether rhs is so large that it comes from far, in rows of more than registers hold."""
+        large = self.depth * self.columns * self.element_bytes > target.l2_bytes // 2
+        return self.few and not self.windowed and large and self.columns >= target.registers * lanes
+
     @property
     def some(self) -> bool:
         """Whether rhs is read in place: so seldom that packing it would not pay."""
@@ -80,6 +86,7 @@ class Cut:
     strip: int
     packed: int
     dots: bool  # lanes follow depth
+    streams: bool = False  # rhs passes by once, all of a unit's columns together
     ahead: int = 0  # elements of rhs from what a tile reads to what it asks for meanwhile
 
     @property
@@ -109,7 +116,7 @@ class Cut:
     @property
     def panel_bytes(self) -> int:
         """Scratch of the packed panels; columns read in place have a place there too, untouched."""
-        if self.dots and not self.sizes.windowed:
+        if self.streams or (self.dots and not self.sizes.windowed):
             return 0
         return aligned_size(self.block_columns * self.block_depth * self.sizes.element_bytes)
 
@@ -117,7 +124,7 @@ class Cut:
     def sums_in_scratch(self) -> bool:
         """Whether sums of a whole unit wait there: for the next block of depth, or to be turned."""
         several = self.sizes.depth > self.block_depth
-        return self.sizes.turned or (not self.sizes.direct and several)
+        return self.streams or self.sizes.turned or (not self.sizes.direct and several)
 
     @property
     def sums_pitch(self) -> int:
@@ -135,7 +142,8 @@ class Cut:
             return 0
         rows = self.block_rows if self.sums_in_scratch else self.rows
         rows = max(rows, self.turned_rows) if self.sizes.turned else rows
-        return aligned_size(rows * self.sums_pitch * self.sizes.element_bytes)
+        beyond = self.lanes if self.streams else 0  # that whole vectors of a unit may take
+        return aligned_size((rows * self.sums_pitch + beyond) * self.sizes.element_bytes)
 
     @property
     def turned_place(self) -> int:
@@ -178,6 +186,8 @@ def cut_of(s: Sizes, target: Target) -> Cut:
         return cut_dots(s, lanes)
     if s.run and few_columns(s, lanes, target):
         return cut_window_dots(s, lanes)
+    if s.streamed(lanes, target):
+        return cut_streams(s, lanes)
     rows, vecs = tile_shape(s, lanes, target)
     width = vecs * lanes
     near = s.depth * s.columns * s.element_bytes <= target.l1_bytes
@@ -187,7 +197,17 @@ def cut_of(s: Sizes, target: Target) -> Cut:
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
     shape = rows, vecs, lanes, block_rows, block_columns
-    return Cut(s, *shape, depth, strip, packed, False, PANELS_AHEAD * width if packed else 0)
+    ahead = PANELS_AHEAD * width if packed else 0
+    return Cut(s, *shape, depth, strip, packed, dots=False, ahead=ahead)
+
+
+def cut_streams(s: Sizes, lanes: int) -> Cut:
+    """All of depth and long runs of columns at once."""
+    rows = 1 if s.rows <= 1 else 2 if s.rows == 2 else 4
+    most = max(min(s.columns // 2, FEW_COLUMNS), FEW_COLUMNS // 4)
+    block_columns = even_block(s.columns, most, STREAM_VECS * lanes)
+    shape = rows, STREAM_VECS, lanes, rows, block_columns
+    return Cut(s, *shape, s.depth, rows, s.columns, dots=False, streams=True)
 
 
 def cut_dots(s: Sizes, lanes: int) -> Cut:
@@ -216,8 +236,6 @@ def cut_window_dots(s: Sizes, lanes: int) -> Cut:
 
 
 def block_depth(s: Sizes, target: Target) -> int:
-    if s.few and s.depth * s.columns * s.element_bytes > 4 * target.l2_bytes:
-        return min(s.depth, DEPTH_OF_FEW * max(1, 2 * FEW_COLUMNS // s.columns))
     most = (DEPTH_BY_STEPS if s.by_steps or s.some else DEPTH) * 4 // s.element_bytes
     return even_block(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
 
@@ -225,8 +243,7 @@ def block_depth(s: Sizes, target: Target) -> int:
 def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> tuple[int, int]:
     """Rows and columns of a unit: panels within half of L2, and units enough for a team."""
     if s.few:
-        most = max(min(s.columns // 4, FEW_COLUMNS), FEW_COLUMNS // 4)
-        return even_block(s.rows, s.rows, rows), even_block(s.columns, most, width)
+        return even_block(s.rows, s.rows, rows), even_block(s.columns, FEW_COLUMNS, width)
     most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
     block_columns = even_block(s.columns, most_columns, width)
     most_rows = MOST_ROWS

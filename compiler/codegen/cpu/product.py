@@ -48,9 +48,14 @@ def lower_product(product: Product, target: Target) -> Lowered:
     p = printable(product)
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
     b, slots = blocking_of(product_sizes(p), target), product_slots(p)
-    printer = ProductPrinter if not p.windowed else WindowDots if b.dots else WindowPrinter
-    text = printer(p, b, slots).text()
+    text = printer_of(p, b)(p, b, slots).text()
     return Lowered(text, tuple(slots.values), b.units, b.grain, b.scratch_bytes, *product_work(p))
+
+
+def printer_of(p: Product, b: Cut) -> type[ProductPrinter]:
+    if p.windowed:
+        return WindowDots if b.dots else WindowPrinter
+    return StreamPrinter if b.streams else ProductPrinter
 
 
 def product_sizes(p: Product) -> Sizes:
@@ -115,6 +120,7 @@ class ProductPrinter:
 
     def __init__(self, p: Product, blocks: Cut, slots: Slots) -> None:
         self.p, self.blocks, self.slots = p, blocks, slots
+        self.direct = direct(p) and not blocks.streams
         self.rows, self.columns, self.depth = map(slots.extent, (p.rows, p.columns, p.depth))
         self.left_strides()
         steps = rhs_axes(p)[-1].name
@@ -171,13 +177,13 @@ class ProductPrinter:
         ]
         p, slots = self.p, self.slots
         lines += slots.unravel(f"unit // ({down} * {across})", p.batch)
-        matrices = {"lhs": p.lhs, "rhs": p.rhs} | ({"out": p.stores[0]} if direct(p) else {})
+        matrices = {"lhs": p.lhs, "rhs": p.rhs} | ({"out": p.stores[0]} if self.direct else {})
         return [*lines, *(matrix(p, slots, name, x) for name, x in matrices.items())]
 
     def depth_loop(self, outer: list[Level]) -> Suite:
         """Blocks of depth, strips of rows, panels, tiles."""
         rows, block, strip = self.blocks.rows, self.block("block_depth"), self.block("strip")
-        results = self.to_output() if direct(self.p) else self.through_scratch(outer)
+        results = self.to_output() if self.direct else self.through_scratch(outer)
         tile = [f"height = min({rows}, end_row - row)", f"left = {self.left()}", *results]
         tiles = Suite(f"for row in range(top, min(top + {strip}, end_row), {rows})", tile)
         panel = [*self.panel(), tiles]
@@ -264,19 +270,23 @@ class ProductPrinter:
     def through_scratch(self, outer: list[Level]) -> list[Node]:
         """The tile writes scratch; after the last block of depth the stores read it there."""
         pitch, kept = self.block("sums_pitch"), self.block("sums_in_scratch")
-        j, lanes = self.slots.axis(self.p.columns.name), self.store_lanes()
-        end, left = f"min(column + {self.width}, {self.columns})", f"{self.columns} - {j}"
-        mask = f"tail = first({left}, {lanes})"
-        stores: list[Node] = [
-            Suite(f"if {left} >= {lanes}", self.stores(outer, lanes)),
-            Suite("else", [mask, *self.stores(outer, lanes, "tail")]),
-        ]
-        vectors = Suite(f"for {j} in range(column, {end}, {lanes})", stores)
+        vectors = self.vectors(outer, f"min(column + {self.width}, {self.columns})")
         return [
             f"place = ((row - first_row) * {pitch} + column - first_column) * {kept}",
             self.tile("at(sums, place)", pitch, "height"),
             Suite(f"if from_step + steps >= {self.depth}", [vectors]),
         ]
+
+    def vectors(self, outer: list[Level], end: str) -> Suite:
+        """The stores of what is in scratch from `column` on."""
+        j, lanes = self.slots.axis(self.p.columns.name), self.store_lanes()
+        left = f"{self.columns} - {j}"
+        mask = f"tail = first({left}, {lanes})"
+        stores: list[Node] = [
+            Suite(f"if {left} >= {lanes}", self.stores(outer, lanes)),
+            Suite("else", [mask, *self.stores(outer, lanes, "tail")]),
+        ]
+        return Suite(f"for {j} in range(column, {end}, {lanes})", stores)
 
     def store_lanes(self) -> int:
         """Lanes of a stored vector: registers for independent chains, not so many that they spill.
@@ -306,6 +316,23 @@ class ProductPrinter:
         values.here.body.append(f"{acc} = load({sums}, {lanes})")
         values.results["acc"] = Home(acc, wide=True)
         values.stores(self.p.stores)
+
+
+class StreamPrinter(ProductPrinter):
+    """Few rows of a large rhs: it passes by once while the sums of a unit stay near."""
+
+    def blocks_of_depth(self, outer: list[Level]) -> list[Node]:
+        left = f"at(lhs, first_row * {self.lhs_row}), {self.lhs_row}, {self.lhs_step}"
+        right = f"at(rhs, first_column), {self.rhs_step}"
+        to = f"sums, {self.block('sums_pitch')}, height, end_column - first_column"
+        return [
+            "height = end_row - first_row",
+            f"tile_of_streams({self.tile_shape}, {self.depth}, {left}, {right}, {to})",
+            "row = first_row",
+            "column = first_column",
+            "place = 0",
+            self.vectors(outer, "end_column"),
+        ]
 
 
 class WindowPrinter(ProductPrinter):

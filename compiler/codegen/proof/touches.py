@@ -114,6 +114,16 @@ def tile(
     yield from block(c, constant_form(0), rows, c_row, width, constant_form(1))
 
 
+def tile_of_streams(
+    rows: Form, vecs: Form, lanes: Form, depth: Form, a: Address, a_row: Form, a_step: Form,
+    b: Address, b_step: Form, c: Address, c_row: Form, height: Form, width: Form,
+) -> Iterator[Touch]:  # fmt: skip
+    yield from block(a, constant_form(0), height, a_row, depth, a_step)
+    yield from block(b, constant_form(0), depth, b_step, width, constant_form(1))
+    vectors = width + (lanes - 1)  # no more than these
+    yield from block(c, constant_form(0), rows, c_row, vectors, constant_form(1))
+
+
 def tile_of_dots(
     rows: Form, vecs: Form, lanes: Form, depth: Form, a: Address, a_row: Form,
     b: Address, b_column: Form, c: Address, c_row: Form, height: Form, width: Form,
@@ -151,5 +161,5 @@ MEMORY: dict[str, Callable[..., Iterator[Touch]]] = {
     f.__name__: f
     for f in (load, load_where, store_where, load_strided, load_strided_where, store_strided,
               store_strided_where, store_pairs, store_pairs_where, gather, gather_where, prefetch,
-              transpose, tile, tile_of_dots, pack_turned, pack_strided, unpack)
+              transpose, tile, tile_of_streams, tile_of_dots, pack_turned, pack_strided, unpack)
 } | {"store": neighbours}  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .numpy_words import RawPointer, Vector, fma, load_strided
-from .tile import dot_sums
+from .tile import dot_sums, stream_rows
 
 
 def multiply_add(x: Any, y: Vector, z: Vector) -> Vector:
@@ -27,6 +27,24 @@ def tile(
         for k in range(depth):
             total = multiply_add(xs[k], b.elements(k * b_step, width), total)
         line[:] = total if fresh else line + total
+
+
+def tile_of_streams(
+    rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, a_row: int, a_step: int,
+    b: RawPointer, b_step: int, c: RawPointer, c_row: int, height: int, width: int,
+) -> None:  # fmt: skip
+    group, even = stream_rows(rows), depth // stream_rows(rows) * stream_rows(rows)
+    starts = [*range(0, even, group), *range(even, depth)]
+    for i in range(rows):
+        line = c.elements(i * c_row, -(-width // lanes) * lanes)
+        line[:] = 0
+        xs = load_strided(a, min(i, height - 1) * a_row, a_step, depth)
+        for start in starts:
+            total = np.zeros_like(line)
+            for k in range(start, start + (group if start < even else 1)):
+                y = np.pad(b.elements(k * b_step, width), (0, -width % lanes))
+                total = multiply_add(xs[k], y, total)
+            line[:] += total
 
 
 def tile_of_windows(

@@ -6,6 +6,10 @@
         A[i, k] at a[i*a_row + k*a_step], B[k, j] at b[k*b_step + j], C[i, j] at c[i*c_row + j];
         it asks meanwhile for what lies `ahead` elements behind B, unless its rows are so few that
         they stream
+    tile_of_streams(rows, vecs, lanes, depth, a, a_row, a_step, b, b_step, c, c_row, height, width)
+        C[i, j] = sum of A[i, k] B[k, j] over k < depth for i < rows and j < width, which may be
+        more than vectors that registers hold: some rows of B at a time pass by, over all columns;
+        of C whole vectors are written
     tile_of_windows(rows, vecs, lanes, depth, a, lines, steps, b, b_step, c, c_row, height, fresh)
         the same, with A[i, k] at a[lines[i] + steps[k]]
     tile_of_channels(group, step, rows, vecs, lanes, depth, a, lines, steps, width, b, ..., fresh)
@@ -38,6 +42,7 @@ Pair = tuple[LLVM, LLVM]
 Channels = tuple[int, LLVM, list[int]]
 
 ASKING_ROWS = 4  # of a tile, from which on it takes longer to compute than to ask
+STREAMS = 8  # of rows that pass by together
 DOTS_SUMS = 8  # independent chains: latency of fma times its ports
 DOTS_COLUMNS = 4  # of them at most: more streams of memory are slower
 
@@ -144,6 +149,50 @@ def listed_rows(w: Writer, a: LLVM, rows: LLVM, height: LLVM) -> list[LLVM]:
     return [w.at(a, start) for start in starts]
 
 
+def stream_rows(rows: int) -> int:
+    """Rows of B that pass by together, for so many rows of A."""
+    return max(STREAMS // 2, STREAMS // rows)
+
+
+def tile_of_streams(w: Writer, args: list[LLVM]) -> None:
+    """Each group of rows of B is summed in one chain, which is added to what is there."""
+    depth, a, a_row, a_step, b, b_step, c, c_row, height, width = args
+    build, shape = w.b, w.shape
+    lines, lanes = row_starts(w, a, a_row, height), shape.lanes
+    group = stream_rows(shape.rows)
+    whole = build.sub(width, build.srem(width, i64_constant(lanes)))
+    rest = build.sub(width, whole)
+    mask, ragged = w.first(rest), build.icmp_signed("!=", rest, i64_constant(0))
+
+    def clear(j: LLVM) -> None:
+        for i in range(shape.rows):
+            w.store(shape.zero, w.at(w.at(c, w.times(c_row, i)), j))
+
+    def steps(count: int, k: LLVM) -> None:
+        at = [build.add(k, i64_constant(n)) for n in range(count)]
+        rows = [w.at(b, build.mul(n, b_step)) for n in at]
+        xs = [[w.splat(w.load(w.at(line, build.mul(n, a_step)), shape.element)) for n in at]
+              for line in lines]  # fmt: skip
+
+        def column(j: LLVM, of: LLVM | None = None) -> None:
+            ys = [w.load_where(w.at(r, j), of) if of else w.load(w.at(r, j)) for r in rows]
+            for i, x in enumerate(xs):
+                total = shape.zero
+                for x_n, y in zip(x, ys, strict=True):
+                    total = w.multiply_add(x_n, y, total)
+                p = w.at(w.at(c, w.times(c_row, i)), j)
+                w.store(w.add(w.load(p), total), p)
+
+        w.loop(0, whole, lanes, column)
+        with build.if_then(ragged):
+            column(whole, mask)
+
+    w.loop(0, width, lanes, clear)
+    even = build.sub(depth, build.srem(depth, i64_constant(group)))
+    w.loop(0, even, group, functools.partial(steps, group))
+    w.loop(even, depth, 1, functools.partial(steps, 1))
+
+
 def dot_sums(rows: int) -> tuple[int, int]:
     """Columns that are summed together, and chains of each of their dots."""
     group = max(1, min(DOTS_COLUMNS, DOTS_SUMS // rows))
@@ -159,9 +208,7 @@ def tile_of_dots(w: Writer, args: list[LLVM]) -> None:
     places = [(i, g) for i in range(shape.rows) for g in range(group)]
     sums = [[build.alloca(shape.vector) for _ in places] for _ in range(chains)]
     run = shape.lanes * chains
-    even, whole = (
-        build.sub(depth, build.srem(depth, i64_constant(n))) for n in (run, shape.lanes)
-    )
+    even, whole = (build.sub(depth, build.srem(depth, i64_constant(n))) for n in (run, shape.lanes))
 
     def columns(j: LLVM) -> None:
         at = [w.smaller(build.add(j, i64_constant(g)), last) for g in range(group)]
@@ -232,7 +279,7 @@ def dots_of_windows(w: Writer, args: list[LLVM]) -> None:
     w.loop(0, width, 1, column)
 
 
-BODIES = (tile, tile_of_windows, tile_of_channels, tile_of_dots, dots_of_windows)
+BODIES = (tile, tile_of_streams, tile_of_windows, tile_of_channels, tile_of_dots, dots_of_windows)
 STATICS = {"tile_of_channels": 5}
 TILE_WORDS: dict[str, Any] = {
     f.__name__: outlined(f.__name__, STATICS.get(f.__name__, 3), f) for f in BODIES
