@@ -35,13 +35,13 @@ def updates(graph: Graph, donated: Pairs) -> Waits:
     for node in graph.nodes:
         if isinstance(node.op, Scatter) and node.args[0] not in lasting:
             users = graph.users() if users is None else users
-            found = [v for v in parts(node, users) if needed_after(v, node, users)]
+            found = [v for v in small_parts(node, users) if needed_after(v, node, users)]
             if found:
                 waits[node] = frozenset(found)
     return waits
 
 
-def parts(update: Node, users: Users) -> Iterator[Value]:
+def small_parts(update: Node, users: Users) -> Iterator[Value]:
     """Small values that are read of what `update` writes over, by nodes before it."""
     x, own = update.args[0], known_place(update)
     stack, seen = [x], {x}
@@ -79,7 +79,7 @@ def needed_after(part: Value, update: Node, users: Users) -> bool:
     stack, seen = [part], {part}
     while stack:
         for n in users[stack.pop()]:
-            if n is update or depends(n, update):
+            if n is update or comes_of(n, update):
                 return True
             if isinstance(n.op, Elementwise | View | Gather) and n.out not in seen:
                 seen.add(n.out)
@@ -87,7 +87,7 @@ def needed_after(part: Value, update: Node, users: Users) -> bool:
     return False
 
 
-def depends(node: Node, on: Node) -> bool:
+def comes_of(node: Node, on: Node) -> bool:
     """Whether `node` needs `on`."""
     stack, seen = [node], {node}
     while stack:

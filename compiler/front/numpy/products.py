@@ -1,7 +1,8 @@
 """Products of matrices and tensors, all `dot_general` between reshapes and permutations, and of
 sequences, which are convolutions.
 
-`precision=` of those of wonderland.numpy is as in JAX; see compiler/ir/precision.py.
+`precision=` of those of wonderland.numpy is as in JAX; see compiler/ir/precision.py. Rows that an
+index picks of fewer are multiplied before they are picked; see compiler/ops/picked_rows.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ...ir.explain import shown
 from ...ir.graph import Value
 from ...ops.contract import dot_general
 from ...ops.convolution import convolution
+from ...ops.picked_rows import picked_product
 from ...settings import active
 from ...trace.operands import (
     broadcasted,
@@ -51,8 +53,13 @@ def contract(
 ) -> Value:
     """dot_general of the precision that is set; booleans are counted and compared with 0, as
     NumPy's `or` of `and`."""
+    precision = active().default_matmul_precision
+    if contracting == ((len(x.shape) - 1,), (0,)) and not batch[0]:
+        found = picked_product(x, y, precision)
+        if found is not None:
+            return found
     if x.dtype != "bool":
-        return dot_general(x, y, contracting, batch, active().default_matmul_precision)
+        return dot_general(x, y, contracting, batch, precision)
     counts = dot_general(value(new(x), "i32"), value(new(y), "i32"), contracting, batch)
     return value(new(counts), "bool")
 
