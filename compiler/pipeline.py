@@ -45,6 +45,7 @@ from .fuse.waves import Schedule
 from .fuse.work import AnyWork, BodyWork, Work
 from .ir.graph import Graph, Value
 from .ir.lazy import lazy
+from .ir.types import WIDE
 from .ir.verify import verify
 from .kernel import Kernel
 from .kernel import verify as verify_kernel
@@ -62,6 +63,7 @@ from .optimise.hoist import hoist
 from .optimise.inline import inline
 from .optimise.layout import layout
 from .optimise.parts import parts
+from .optimise.prepack import prepack
 from .optimise.simplify import simplify
 from .optimise.sink import sink
 from .optimise.unmark import unmark
@@ -243,6 +245,9 @@ def scheduled(
     target = target or (
         host() if device is None else of_architecture(device.architecture, device.has_library)
     )
+    if isinstance(target, Target):
+        lanes = {dtype: target.lanes(dtype) for dtype in WIDE}
+        stages.append(timed("prepack", lambda g: prepack(g, lanes), stages[-1].state))
     kinds = frozenset(PRINTERS[type(target)])
     fused = timed("fuse", lambda g: fuse(g, donated, kinds), stages[-1].state, kernels_text)
     stages += [fused, timed("schedule", schedule, fused.state)]

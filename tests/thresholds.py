@@ -14,7 +14,7 @@ from pathlib import Path
 COMPILER = "wonderland.compiler"
 MODULES = (
     "fuse.apart", "fuse.chunks", "fuse.roots", "optimise.fold", "fuse.fuse", "optimise.hoist",
-    "optimise.abut", "fuse.straight",
+    "optimise.abut", "optimise.prepack", "fuse.straight",
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
@@ -98,6 +98,8 @@ ELSEWHERE = {
     "fuse.straight.MOST": "scalar operations of a run",
     "fuse.straight.WEIGHT": "what counts as an operation",
     "optimise.abut.FEW": "summands: tests/optimise/test_abut.py",
+    "optimise.prepack.LEAST_TURNS": "turns of a loop: tests/optimise/test_prepack.py",
+    "optimise.prepack.NEAR_BYTES": "bytes of a matrix: tests/optimise/test_prepack.py",
     "optimise.hoist.SMALL_BYTES": "bytes that leave a loop: tests/optimise/test_loop_passes.py",
     "fuse.roots.WAITING": "elements that wait for a sum: tests/fuse/test_running_sums.py",
     "fuse.roots.PIECES": "operands of a concatenation",

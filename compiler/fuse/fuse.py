@@ -27,7 +27,7 @@ from ..ops.contract import DotGeneral
 from ..ops.family import Reduce
 from ..ops.view import Interleave, Permute, Reshape, inverse
 from .edges import Waits, edges
-from .emission import AnyWork, Domain, eliminable, squeezed
+from .emission import AnyWork, Domain, eliminable
 from .groups import Group, Groups, common_domain
 from .kernels import Kernels, Known, UnreadableRoots
 from .roots import Roots
@@ -274,7 +274,7 @@ class Fusion:
         out = group.product.out
         while True:
             for reader in self.readers(group, out):
-                fits = squeezed(reader.domain.shape) == squeezed(group.domain.shape)
+                fits = group.domain.has(reader.domain.shape)
                 if deepest and self.reads_deeper(reader, out):
                     continue
                 if self.groups.between(group, reader):

@@ -43,6 +43,15 @@ def hoisted_node(old: Node, here: Node) -> Sequence[Value] | None:
     found = [list(invariants(g, count)) for g in op.graphs]
     if not any(found):
         return None
+    return outside(op, args, found)
+
+
+def outside(
+    op: Control, args: tuple[Value, ...], found: Sequence[Sequence[Value]]
+) -> tuple[Value, ...]:
+    """The results of an op whose graphs read the `found` values of each, made of its constants
+    before it."""
+    count = op.kinds(len(args)).count("constant")
     made: list[Value] = []
     for graph, values in zip(op.graphs, found, strict=True):
         made += inline_graph(Graph.of(graph.name, graph.inputs[:count], values), args[:count])

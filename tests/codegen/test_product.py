@@ -250,6 +250,14 @@ def test_other_targets_agree_with_the_reference(target: Target) -> None:
     check(with_stores(product(13, 50, 20)), 3, target)
 
 
+@pytest.mark.parametrize("target", [host(), Target(bits=128), Target(bits=512, registers=32)])
+def test_a_panel_is_read_in_place(target: Target) -> None:
+    for seed, (m, vecs, k) in enumerate([(13, 2, 700), (4, 4, 2000), (33, 2, 530), (2, 8, 90)]):
+        p = product(m, vecs * target.lanes("f32"), k, batch=3)
+        assert blocking_of(product_sizes(p), target).packed == p.columns.size
+        check(with_stores(p) if seed == 2 else p, seed, target)
+
+
 def test_nan_and_infinity_reach_their_row_and_column_only() -> None:
     for turned in (False, True):
         p = product(9, 35, 21, rhs_turned=turned)

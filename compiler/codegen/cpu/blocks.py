@@ -55,6 +55,7 @@ class Sizes:
     turned: bool = False  # the stores follow rows: sums of a unit are turned in scratch
     group: int = 0  # columns that share windows, where not all do
     run: int = 0  # steps of depth that are neighbours in lhs, of windows
+    panel: bool = False  # rhs is nothing but its columns: one behind the other for each step
 
     @property
     def few(self) -> bool:
@@ -191,13 +192,14 @@ def cut_of(s: Sizes, target: Target) -> Cut:
     rows, vecs = tile_shape(s, lanes, target)
     width = vecs * lanes
     near = s.depth * s.columns * s.element_bytes <= target.l1_bytes
-    in_place = s.some or (s.contiguous and s.even and near)
+    panel = s.panel and s.columns == width
+    in_place = s.some or (s.contiguous and s.even and (near or panel))
     depth = block_depth(s, target)
     strip = even_block(s.rows, max(rows, target.l2_bytes // 8 // (depth * s.element_bytes)), rows)
     block_rows, block_columns = unit_shape(s, rows, width, depth, target)
     packed = s.columns // width * width if in_place else 0
+    ahead = 0 if panel or not packed else PANELS_AHEAD * width
     shape = rows, vecs, lanes, block_rows, block_columns
-    ahead = PANELS_AHEAD * width if packed else 0
     return Cut(s, *shape, depth, strip, packed, dots=False, ahead=ahead)
 
 
@@ -282,6 +284,8 @@ def tile_shape(s: Sizes, lanes: int, target: Target) -> tuple[int, int]:
 
     every = window_shapes if s.windowed else tile_shapes
     shapes = [x for x in every(target.registers) if not s.crowded or x[0] <= ways]
+    if s.panel:  # of its width it is read in place
+        shapes = [x for x in shapes if x[1] * lanes == s.columns] or shapes
     return min((x for x in shapes if not s.group or x[1] * lanes % s.group == 0), key=cycles)
 
 

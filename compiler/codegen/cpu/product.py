@@ -79,6 +79,7 @@ def product_sizes(p: Product) -> Sizes:
         turned=follows_rows(p),
         group=p.column_axes[1].size if p.column_axes else int(p.channels),
         run=p.depth_axes[-1].size if runs else 0,
+        panel=not p.windowed and p.rhs.map.stride(depth) == p.columns.size,
     )
 
 
