@@ -37,6 +37,12 @@ PROGRAMS: dict[str, Program] = {
     # a function, the shapes of its arguments by size, and the greatest size
     "map": (lambda x: (np.exp(x) * x, np.flip(x) + 1), lambda n: ((n,),), 1 << 20),
     "sum": (lambda x: (np.mean(x), np.max(x), np.sum(x * x) + 1), lambda n: ((n,),), 1 << 20),
+    "short rows": (
+        lambda x: (softmax(x), np.sum(np.exp(-x), 0), np.argmax(x, 1)), lambda n: ((150, n),), 33,
+    ),
+    "small matrices": (
+        lambda x, y: np.einsum("nij,nj->ni", x, y), lambda n: ((50, n, n), (50, n)), 65,
+    ),
     "rows": (lambda x: (softmax(x), np.argmax(x, 1)), lambda n: ((5, n),), 1 << 14),
     "long rows": (lambda x: (softmax(x), np.var(x, 1)), lambda n: ((2, n),), 1 << 18),
     "columns": (

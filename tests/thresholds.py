@@ -18,7 +18,7 @@ MODULES = (
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
-    "codegen.target", "codegen.words.tile", "codegen.cpu.tiles",
+    "codegen.target", "codegen.words.tile", "codegen.cpu.tiles", "codegen.words.memory",
 )  # fmt: skip
 
 THRESHOLDS: dict[str, tuple[str, ...]] = {
@@ -63,6 +63,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "codegen.cpu.sort.LONG": ("sorted",),
     "codegen.words.tile.DOTS_SUMS": ("dots",),
     "codegen.words.tile.DOTS_COLUMNS": ("dots",),
+    "codegen.decisions.SERIAL": ("small matrices",),
+    "codegen.words.memory.CLOSE": ("short rows",),
     "codegen.cpu.tiles.ROWS": ("turned",),
     "codegen.cpu.tiles.COLUMNS": ("turned",),
     "codegen.cpu.tiles.MOST": ("turned",),
@@ -81,6 +83,7 @@ ELSEWHERE = {
     "codegen.cpu.blocks.PANELS_AHEAD": "panels that a tile asks for before they are read",
     "codegen.cpu.blocks.UNITS": "how many units a team wants",
     "codegen.cpu.prefix.COSTLY": "work of a combination",
+    "codegen.words.memory.REGISTER": "bytes of the widest register",
     "codegen.target.OWN_BYTES": "bytes of a GPU's shared memory",
     "fuse.emission.cluster.SPLITS": "attempts to read a reshape",
     "fuse.emission.kept.WEIGHT": "weight of an expression",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ..ir.sizes import larger, smaller, truncated
 from ..kernel.costs import BYTES_A_CYCLE, CLAIM_CYCLES, HEAVY, LOOP_CYCLES
@@ -18,6 +19,7 @@ from ..kernel.stages import Accumulate, Kernel, KernelReduce, Stage, Store
 from .target import Target
 
 WIDE = 4  # registers a vector
+SERIAL = 64  # elements that lanes do one by one where they follow the axis before
 
 
 def accesses(stage: Stage) -> list[tuple[Map, bool]]:
@@ -57,6 +59,45 @@ def column_axis(kernel: Kernel) -> Axis | None:
     return last if sum(jumps(s, last.name) for s in kernel.stages) < along_rows else None
 
 
+def across_rows(kernel: Kernel, target: Target) -> Axis | None:
+    """The outer axis that lanes follow where a row has less than a register.
+
+    Of ordered rows only if nothing but sums goes from one to the next.
+    """
+    rows = [s for s in kernel.stages if s.axes]
+    if not rows or not kernel.outer or any(a.segment for a in kernel.axes.values()):
+        return None
+    native = target.bits // 8 // max(widest_bytes(kernel.stages), 4)
+    if max(s.axes[-1].size for s in rows) >= native:
+        return None
+    found = [row[-1] for row in (kernel.ordered, kernel.free) if row and row[-1].size >= native]
+    if not found or found[0].name in scattered(kernel.stages):
+        return None
+    alone = all(
+        not s.at and (isinstance(s, Store) or s.monoid == "sum") for _, s in kernel.writes()
+    )
+    return found[0] if alone or found[0] in kernel.free else None
+
+
+def with_serial_axes(kernel: Kernel, target: Target) -> Kernel:
+    """Short parallel axes behind a long one in order, if lanes can follow that one then."""
+    if len(kernel.free) < 2 or lane_axis(kernel, target):
+        return kernel
+    count, inner = len(kernel.free), max((points_of(s.axes) for s in kernel.stages), default=1)
+    while count > 1 and inner * kernel.free[count - 1].size <= SERIAL:
+        inner *= kernel.free[count - 1].size
+        count -= 1
+        found = replace(kernel, parallel=count)
+        if across_rows(found, target) is found.free[-1]:
+            return found
+    return kernel
+
+
+def lane_axis(kernel: Kernel, target: Target) -> Axis | None:
+    """The outer axis that lanes follow, if they follow no inner one."""
+    return across_rows(kernel, target) or column_axis(kernel)
+
+
 def scattered(stages: Iterable[Stage]) -> frozenset[str]:
     """The axes that computed places of writes and segments depend on: lanes can't follow them."""
     memo: dict[Expr, frozenset[str]] = {}
@@ -76,12 +117,16 @@ def weight(stage: Stage) -> int:
     )
 
 
+def widest_bytes(stages: Iterable[Stage]) -> int:
+    """Bytes of the widest values."""
+    exprs = [e for s in stages for e in walk(*s.exprs) if not isinstance(e, Index)]
+    return max((NUMPY[e.dtype].itemsize for e in exprs if e.op != "const"), default=4)
+
+
 def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:
     """Lanes of a vector along `axis`: a power of two, at least one register of the widest dtype."""
     stages = tuple(stages)
-    exprs = [e for s in stages for e in walk(*s.exprs) if not isinstance(e, Index)]
-    widest = max((NUMPY[e.dtype].itemsize for e in exprs if e.op != "const"), default=4)
-    native = max(1, target.bits // 8 // max(widest, 4))
+    native = max(1, target.bits // 8 // max(widest_bytes(stages), 4))
     n = native * WIDE
     accumulators = max(
         sum(len(b.names) for b in s.body if isinstance(b, KernelReduce)) for s in stages
@@ -125,7 +170,7 @@ def moved_bytes(kernel: Kernel) -> int:
 def grain(kernel: Kernel, points: int, target: Target) -> int:
     """Points of a chunk that a member of the team takes: some 10 us of work, by sizes alone."""
     native = max(1, target.bits // 32)
-    column = column_axis(kernel)
+    column = lane_axis(kernel, target)
     rows = points_of(a for a in kernel.outer if a is not column) * len(kernel.stages)
     cycles = operations(kernel) / native + moved_bytes(kernel) / BYTES_A_CYCLE + rows * LOOP_CYCLES
     return larger(1, smaller(points, truncated(CLAIM_CYCLES * points / larger(cycles, 1))))

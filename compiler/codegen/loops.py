@@ -28,6 +28,7 @@ from ..kernel.stages import (
 from .cascade import PLAIN, Turns, cascade
 from .printer import Node, Suite
 from .reductions import Reductions, combined, factors, single_products
+from .short_rows import ShortRows
 from .slots import Slots
 from .target import row_bytes
 from .values import Home, Level, Values
@@ -43,11 +44,13 @@ class Space(Protocol):
     """Who meets which points of a kernel. `column`: the parallel axis that lanes follow, if any.
 
     `lanes`: how many along the column. `fold` spells the word that makes one value of all lanes.
+    `close`: how far apart elements may be that lanes read as whole vectors.
     """
 
     column: Axis | None = None
     lanes: int = 1
     fold: str = "{}({})"
+    close: int = 2
 
     @property
     def points(self) -> int:
@@ -92,11 +95,12 @@ class Loops:
         self.kernel, self.slots, self.space = kernel, slots, space
         self.names = slots.names
         outer = frozenset((POINT, *(a.name for a in kernel.outer)))
-        self.values = Values(slots, kernel.axes, outer, [Level([], frozenset())])
+        self.values = Values(slots, kernel.axes, outer, [Level([], frozenset())], close=space.close)
         if space.column and space.lanes > 1:
             self.values.follow(space.column.name, space.lanes)
         self.rows: dict[str, str] = {}  # pointers of kept rows
         self.rows_bytes = 0
+        self.short_rows = ShortRows(self.values, space.fold, self.loop, self.reserve)
         self.stages = tuple(
             Stage(s.axes, tuple(map(self.with_short_place, s.body))) for s in kernel.stages
         )
@@ -129,20 +133,30 @@ class Loops:
 
     def ordered(self) -> None:
         """One parallel point: clears what is accumulated, then runs the stages in order."""
+        column, rows = self.space.column, self.short_rows
+        across = column is not None and column in self.kernel.ordered
         for s in self.stages:
             added = [b for b in s.body if isinstance(b, Accumulate) and not b.at]
-            if added:
+            for b in added if across else ():
+                rows.begin_sum(s.axes, b)
+            if added and not across:
                 zeros = (Store(b.buffer, b.map, Const(0, b.expr.dtype)) for b in added)
                 self.stage(Stage(s.axes, tuple(zeros)))
 
         def nest(axes: tuple[Axis, ...]) -> None:
             if axes:
-                self.loop(axes[0], lambda: nest(axes[1:]))
+                loop = self.vector_loop if axes[0] is column else self.loop
+                loop(axes[0], lambda: nest(axes[1:]))
             else:
+                rows.read(self.stages)
                 for s in self.stages:
                     self.stage(s)
 
         nest(self.kernel.ordered)
+        for s in self.stages if across else ():
+            for b in s.body:
+                if isinstance(b, Accumulate):
+                    rows.finish_sum(b)
 
     # ---- loops
 
@@ -275,7 +289,9 @@ class Loops:
             if isinstance(s, Keep) and stage.axes:
                 self.row(stage, s)
         reductions.begin()
+        self.short_rows.begin(stage)
         self.space.nest(self, stage.axes, lambda: self.statements(stage, reductions), reductions)
+        self.short_rows.finish(stage)
         reductions.finish()
         self.space.after(self, stage)
 
@@ -314,6 +330,8 @@ class Loops:
                 reductions.combine(s, of)
             case Keep():
                 self.keep(s, of[0])
+            case Store() if s.buffer.name in self.short_rows.written:
+                self.short_rows.store(s, of[0])
             case Store():
                 self.values.stored(s, of[0])
             case Accumulate():
@@ -340,6 +358,9 @@ class Loops:
 
     def combine(self, s: Accumulate, of: list[str]) -> None:
         values, buffer = self.values, s.buffer.name
+        if buffer in self.short_rows.sums:
+            self.short_rows.add(s, of)
+            return
         lanes = values.lanes if values.inside else 1
         step = values.step(buffer, s.map, s.map.stride(values.vector)) if lanes > 1 else "1"
         place = values.place(buffer, s.map, s.at)

@@ -7,8 +7,10 @@ another line of memory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..kernel.expr import Axis, Expr, Leaf, Load, Map, Result, rebuilt
+from ..kernel.normalise import contiguous, merged_axes, normalise
 from ..kernel.stages import Kernel, Stage, Store, mapped
 from . import decisions
 from .slots import Names
@@ -30,6 +32,34 @@ def crossing(kernel: Kernel) -> Axis | None:
     found = [(sum(m.stride(a.name) == 1 for m in crossed), a) for a in others]
     most, axis = max(found, key=lambda pair: pair[0])
     return axis if most else None
+
+
+def opened(kernel: Kernel) -> Kernel:
+    """A map with its inner axes among the parallel ones, chunks of a long axis joined again."""
+    axes = kernel.stages[0].axes if kernel.stages else ()
+    maps = all(isinstance(s, Store) for stage in kernel.stages for s in stage.body)
+    same = all(stage.axes == axes for stage in kernel.stages)
+    if not axes or not maps or not same or kernel.ordered:
+        return kernel
+    outer = {a.name: a for a in kernel.outer}
+    for a in axes:
+        if a.split and a.split[0] not in outer:
+            return kernel
+    split = [(outer[a.split[0]], a) for a in axes if a.split]
+    blocks = [c for c, _ in split]
+    whole = [a for a in kernel.outer if a not in blocks]
+    order = [*whole, *(x for a in axes for x in (*(c for c, r in split if r is a), a))]
+    flat = replace(
+        kernel, outer=tuple(order), stages=tuple(Stage((), s.body) for s in kernel.stages)
+    )
+    for c, r in split:
+        if not contiguous(flat, c, r):
+            return kernel
+        assert r.split
+        flat = merged_axes(flat, c, r)
+        long = Axis(r.name, r.split[1])
+        flat = replace(flat, outer=tuple(long if a.name == r.name else a for a in flat.outer))
+    return normalise(flat)
 
 
 def with_tiles(

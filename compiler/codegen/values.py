@@ -71,6 +71,8 @@ class Values:
     mask: str | None = None
     ended: bool = False  # whether lanes outside of the mask are those of points that ended before
     results: dict[str, Home] = field(default_factory=dict)
+    close: int = 2  # steps that the text says itself
+    turned: dict[tuple[str, Map], Home] = field(default_factory=dict)  # loads that scratch holds
     memo: dict[Expr, frozenset[str]] = field(default_factory=dict)
     wides: dict[Expr, bool] = field(default_factory=dict)
 
@@ -282,6 +284,9 @@ class Values:
     def load(self, n: Load) -> str:
         """The words of a load: neighbours, steps or a gather, under masks of tail and guards."""
         lanes = self.lanes_of(n)
+        if home := not (n.guards or n.at) and self.turned.get((n.buffer.name, n.map)):
+            assert home.map is not None
+            return f"load({home.name}, {self.place(home.name, home.map)}, {lanes})"
         tests = [t for g in n.guards for t in self.guard(g, lanes)]
         tests += [self.mask] if self.mask and lanes > 1 else []
         mask = " & ".join(tests)
@@ -354,7 +359,7 @@ class Values:
 
     def step(self, of: str, m: Map, step: int) -> str:
         """The distance of neighbouring lanes."""
-        return str(step) if step in (0, 1, 2) else self.slots.stride(of, m, self.vector)
+        return str(step) if 0 <= step <= self.close else self.slots.stride(of, m, self.vector)
 
     def guard(self, g: Guard, lanes: int) -> list[str]:
         """Masks that hold where low <= map < high; a bound that always holds needs none."""

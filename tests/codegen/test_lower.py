@@ -36,7 +36,7 @@ PAIRS: dict[str, tuple[Kernel, Kernel]] = {
     "layer norm": (samples.layer_norm(19, 45), samples.layer_norm(64, 96)),
     "column sums": (samples.column_sums(21, 50), samples.column_sums(32, 512)),
     "chain": (samples.chain(5, 23), samples.chain(64, 64)),
-    "broadcast and transposed": (samples.elementwise(7, 45), samples.elementwise(128, 45)),
+    "broadcast and transposed": (samples.elementwise(17, 45), samples.elementwise(128, 45)),
     "square": (samples.elementwise(45, 45), samples.elementwise(128, 45)),
     "padded": (samples.padded(4, 39), samples.padded(17, 80)),
     "gathered": (samples.gathered(6, 39), samples.gathered(100, 64)),
@@ -272,3 +272,15 @@ def test_a_number_beyond_its_dtype_is_infinite() -> None:
     """)
     arrays = arrays_for(k)
     assert (run_machine(k, lower(k, WIDE), arrays)["y"] == arrays["x"] + 1).all()
+
+
+def test_lanes_follow_rows_that_are_shorter_than_a_register() -> None:
+    text = lower(samples.softmax(150, 7), WIDE).text
+    assert "load_rows(" in text and "store_rows(" in text
+    assert "largest(" not in text  # nothing is folded over lanes
+    assert "load_rows(" not in lower(samples.softmax(150, 8), WIDE).text
+
+
+def test_lanes_follow_the_long_axis_of_small_matrices() -> None:
+    text = lower(samples.small_matrices(70, 3), WIDE).text
+    assert "load_strided(x, " in text and ", 9, 32)" in text

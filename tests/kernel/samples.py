@@ -98,6 +98,37 @@ def layer_norm(rows: int, n: int, chunk: int = 8) -> Kernel:
     """)
 
 
+def small_matrices(count: int, n: int) -> Kernel:
+    """y[k] = x[k] @ v[k], of `count` matrices and vectors."""
+    return kernel(f"""
+        def small_matrices(x: f32[{count * n * n}], v: f32[{count * n}], y: f32[{count * n}]):
+            for k in parallel({count}):
+                for i in parallel({n}):
+                    for j in stage({n}):
+                        s = sum(x[{n * n}*k + {n}*i + j] * v[{n}*k + j])
+                    if stage():
+                        y[{n}*k + i] = s
+    """)
+
+
+def sums_over_rows(rows: int, n: int, chunk: int) -> Kernel:
+    """Rows over their lengths, and by chunks of rows the sums of their columns and lengths."""
+    chunks, row = -(-rows // chunk), f"{chunk * n}*c + {n}*r + j"
+    return kernel(f"""
+        def sums_over_rows(x: f32[{rows * n}], y: f32[{rows * n}], columns: f32[{chunks * n}],
+                           lengths: f32[{chunks}]):
+            for c in parallel({chunks}):
+                for r in ordered(min({chunk}, {rows} - {chunk}*c)):
+                    for j in stage({n}):
+                        s = sum(x[{row}] * x[{row}])
+                        columns[{n}*c + j] += x[{row}]
+                    if stage():
+                        lengths[c] += sqrt(s)
+                    for j in stage({n}):
+                        y[{row}] = x[{row}] / sqrt(s + 1.0)
+    """)
+
+
 def column_sums(rows: int, n: int) -> Kernel:
     return kernel(f"""
         def column_sums(x: f32[{rows * n}], y: f32[{n}], z: f32[{n}]):
@@ -407,6 +438,11 @@ CASES: dict[str, Callable[[], Kernel]] = {
     "softmax": lambda: softmax(5, 75),
     "softmax of rows in one vector": lambda: softmax(3, 7),
     "softmax in f64": lambda: softmax(4, 70, "f64"),
+    "softmax of short rows": lambda: softmax(150, 3),
+    "cross entropy of short rows": lambda: cross_entropy(77, 7),
+    "sums over short rows": lambda: sums_over_rows(90, 3, 40),
+    "argmax of short rows": lambda: argmax(75, 3),
+    "small matrices by vectors": lambda: small_matrices(70, 3),
     "softmax of columns": lambda: softmax_columns(13, 37),
     "cross entropy": lambda: cross_entropy(6, 43),
     "layer norm": lambda: layer_norm(19, 45),

@@ -2,6 +2,7 @@
 
     rows       for every parallel point, each stage is a loop of vectors along its last inner axis
     columns    lanes follow the last parallel axis, all stages run within one vector of it
+    both       the same of the last ordered axis, where rows are shorter than a register
 
 The last parallel axis is a loop, the others are told from the point once per row of it.
 """
@@ -14,6 +15,7 @@ from ...kernel.stages import Kernel, Stage
 from .. import decisions
 from ..loops import POINT, Loops, Space
 from ..target import LINE, Target
+from ..words.memory import CLOSE
 
 AHEAD = 16  # rows
 
@@ -21,17 +23,20 @@ AHEAD = 16  # rows
 class Claim(Space):
     """The points start..stop; rows of a point are in scratch."""
 
+    close = CLOSE
+
     def __init__(self, kernel: Kernel, target: Target) -> None:
         self.kernel, self.target = kernel, target
-        self.column = decisions.column_axis(kernel)
+        self.column = decisions.lane_axis(kernel, target)
         if self.column:
             self.lanes = decisions.lanes(kernel.stages, self.column, target)
+        self.step = self.lanes if self.column in kernel.free else 1  # of the last parallel axis
 
     @property
     def points(self) -> int:
         total = 1
         for a in self.kernel.free:
-            total *= -(-a.size // self.lanes) if a is self.column else a.size
+            total *= -(-a.size // self.step) if a is self.column else a.size
         return total
 
     # ---- points
@@ -41,7 +46,7 @@ class Claim(Space):
         if not free:
             code.suite(f"for {POINT} in range(start, stop)", {POINT}, code.ordered)
         elif len(free) == 1:
-            times = f" * {self.lanes}" if self.lanes > 1 else ""
+            times = f" * {self.step}" if self.step > 1 else ""
             self.last_axis(code, free[0], f"start{times}", f"stop{times}")
         else:
             code.emit(f"{POINT} = start")
@@ -52,10 +57,10 @@ class Claim(Space):
         """The points of one row of the last parallel axis; the other indices are told once."""
         *others, last = self.kernel.free
         blocks, times = code.slots.extent(last), ""
-        if self.lanes > 1:
-            above = f"({blocks} + {self.lanes - 1}) // {self.lanes}"
+        if self.step > 1:
+            above = f"({blocks} + {self.step - 1}) // {self.step}"
             blocks = code.values.line(code.values.levels[0], above, "blocks")
-            times = f" * {self.lanes}"
+            times = f" * {self.step}"
         code.emit(*code.slots.unravel(f"{POINT} // {blocks}", others))
         first, count = code.names.fresh("first_point"), code.names.fresh("count")
         code.emit(
@@ -67,7 +72,7 @@ class Claim(Space):
 
     def last_axis(self, code: Loops, axis: Axis, first: str, last: str) -> None:
         """The loop over the last parallel axis, along which lanes may run."""
-        if self.column:
+        if axis is self.column:
             code.vector_loop(axis, code.ordered, first, f"min({last}, {code.slots.extent(axis)})")
         else:
             code.loop(axis, code.ordered, first, last)

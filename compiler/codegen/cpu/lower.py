@@ -16,16 +16,21 @@ from ..loops import Loops
 from ..lowered import Lowered
 from ..slots import Slots
 from ..target import Target
-from ..tiles import crossing
+from ..tiles import crossing, opened
 from .claim import Claim
-from .tiles import Tiles
+from .tiles import MOST, Tiles
 
 
 def lower(kernel: Kernel, target: Target) -> Lowered:
     """The text of a verified kernel for one target, and the numbers of this instance."""
     k = normalise(kernel)
+    flat = opened(k)
+    across = crossing(flat)
+    if across and min(across.size, flat.free[-1].size) >= MOST:
+        k = flat
+    else:
+        across, k = None, decisions.with_serial_axes(k, target)
     k = replace(k, stages=tuple(map(with_fma, k.stages)))
-    across = crossing(k)
     space = Tiles(k, target, across) if across else Claim(k, target)
     code = Loops(k, Slots(k.buffers, k.axes), space)
     text, points = code.text(), space.points

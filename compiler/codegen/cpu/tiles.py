@@ -90,7 +90,7 @@ class Tiles(Claim):
         tile = code.reserve(result.name, load.dtype, ROWS * COLUMNS)
         origin = values.line(values.here, f"{corner.top} * {COLUMNS} + {corner.left}", "origin")
         place = Map(((self.across.name, COLUMNS), (self.last.name, 1)))
-        values.results[result.name] = Home(tile, False, place, True, origin)
+        values.results[result.name] = Home(tile, False, place, origin=origin)
 
         n = 8 if load.dtype == "bool" else min(MOST, self.target.lanes(load.dtype))
         p, pitch = code.slots.buffer(of), code.slots.stride(of, load.map, self.last.name)

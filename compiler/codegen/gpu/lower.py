@@ -20,16 +20,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ...kernel.expr import Axis
-from ...kernel.normalise import contiguous, merged_axes, normalise
-from ...kernel.stages import Keep, Kernel, Stage, Store
+from ...kernel.normalise import normalise
+from ...kernel.stages import Keep, Kernel
 from .. import decisions
 from ..fma import with_fma
 from ..loops import Loops
 from ..lowered import LoweredLaunch
 from ..slots import Parameters
 from ..target import GpuTarget
-from ..tiles import crossing
+from ..tiles import crossing, opened
 from ..words.gpu_words import words
 from .teams import Teams
 from .threads import Threads
@@ -61,34 +60,6 @@ def lower_grid(kernel: Kernel, device: GpuTarget) -> LoweredLaunch:
         decisions.operations(k),
         decisions.moved_bytes(k),
     )
-
-
-def opened(kernel: Kernel) -> Kernel:
-    """A map with its inner axes among the parallel ones, chunks of a long axis joined again."""
-    axes = kernel.stages[0].axes if kernel.stages else ()
-    maps = all(isinstance(s, Store) for stage in kernel.stages for s in stage.body)
-    same = all(stage.axes == axes for stage in kernel.stages)
-    if not axes or not maps or not same or kernel.ordered:
-        return kernel
-    outer = {a.name: a for a in kernel.outer}
-    for a in axes:
-        if a.split and a.split[0] not in outer:
-            return kernel
-    split = [(outer[a.split[0]], a) for a in axes if a.split]
-    blocks = [c for c, _ in split]
-    whole = [a for a in kernel.outer if a not in blocks]
-    order = [*whole, *(x for a in axes for x in (*(c for c, r in split if r is a), a))]
-    flat = replace(
-        kernel, outer=tuple(order), stages=tuple(Stage((), s.body) for s in kernel.stages)
-    )
-    for c, r in split:
-        if not contiguous(flat, c, r):
-            return kernel
-        assert r.split
-        flat = merged_axes(flat, c, r)
-        long = Axis(r.name, r.split[1])
-        flat = replace(flat, outer=tuple(long if a.name == r.name else a for a in flat.outer))
-    return normalise(flat)
 
 
 def by_threads(kernel: Kernel) -> bool:

@@ -271,6 +271,7 @@ class Facts:
         part, (least, most) = Fraction(1, n), self.extent(e)
         below, above = [((e - (n - 1)) * part,)], [(e * part,)]
         below += [] if least is None else [(constant_form(least // n),)]
+        below += [(exact * -1,)] if exact.terms and self.at_least(e + exact * n, 0) else []
         above += [] if most is None else [(constant_form(most // n),)]
         v = e.newest()
         k, rest = e.terms[v], e.without(v)

@@ -65,6 +65,14 @@ def store_pairs_where(p: Address, i: Form, v: Any, w: Any, mask: Any) -> Iterato
         yield along(p, i + k, constant_form(2), *lane_of(mask))
 
 
+def rows_and_columns(
+    p: Address, i: Form, q: Address, k: Form, pitch: Form, n: Form, lanes: Form
+) -> Iterator[Touch]:
+    """Of `load_rows` and `store_rows`."""
+    yield p, i, i + (n.constant * lanes.constant - 1)
+    yield from block(q, k, n, pitch, lanes, constant_form(1))
+
+
 def gather(p: Address, places: Lanes) -> Iterator[Touch]:
     yield p, places_form(places), places_form(places), (), places.count
 
@@ -162,4 +170,5 @@ MEMORY: dict[str, Callable[..., Iterator[Touch]]] = {
     for f in (load, load_where, store_where, load_strided, load_strided_where, store_strided,
               store_strided_where, store_pairs, store_pairs_where, gather, gather_where, prefetch,
               transpose, tile, tile_of_streams, tile_of_dots, pack_turned, pack_strided, unpack)
-} | {"store": neighbours}  # fmt: skip
+} | {"store": neighbours, "load_rows": rows_and_columns,
+     "store_rows": rows_and_columns}  # fmt: skip

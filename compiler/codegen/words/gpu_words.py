@@ -337,7 +337,7 @@ def each_lane(
 # ------------------------------------------------------------------ the vocabulary
 
 HERE = Path(__file__).parent
-CPU_ALONE = ("address_pointer", "prefetch", "transpose")
+CPU_ALONE = ("address_pointer", "prefetch", "transpose", "load_rows", "store_rows")
 SHARED_WORDS = {n: w for n, w in (SIMD | MEMORY_WORDS).items() if n not in CPU_ALONE}
 PRIMITIVES: dict[str, Any] = SHARED_WORDS | {
     "pointer": pointer, "integer": Integer(64), "number": number,

@@ -40,6 +40,7 @@ from .simd import (
 
 Place = Any  # a Value whose kind is a Pointer
 REGISTER = 64  # bytes of the widest
+CLOSE = 16  # elements apart that are read by whole registers
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,42 @@ def load_strided(e: Emitter, p: Place, i: Any, stride: Any, lanes: int) -> Nativ
     """Elements i, i + stride, ..."""
     if type(stride) is int and stride == 2 and lanes > 1:
         return every_other(e, p, i, lanes)
+    if type(stride) is int and 2 < stride <= CLOSE and lanes > 1:
+        return every_nth(e, p, i, stride, lanes)
     return gather_lanes(e, p, steps(e, i, stride, lanes))
+
+
+def every_nth(e: Emitter, p: Place, i: Any, n: int, lanes: int) -> NativeValue:
+    """Elements i, i + n, ...: of whole registers, the last of which ends with the last of them."""
+    each = min(lanes, REGISTER // p.kind.bytes)
+    last = n * (each - 1) + 1 - each  # where the last one begins
+    starts = [*range(0, last, each), last]
+    of = [min(n * m // each, len(starts) - 1) for m in range(each)]
+    places = [(k, n * m - starts[k]) for m, k in enumerate(of)]
+    parts = [
+        picked(e, [register(e, p, i, n * first + start, each) for start in starts], places)
+        for first in range(0, lanes, each)
+    ]
+    while len(parts) > 1:
+        whole = list(range(2 * parts[0].type.count))
+        parts = [shuffle(e, x, whole, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+    return from_memory(e, Vector(p.kind.dtype, lanes), parts[0])
+
+
+def register(e: Emitter, p: Place, i: Any, start: int, lanes: int) -> LLVM:
+    """Elements i + start, ... in their form in memory."""
+    place = NativeValue(Integer(64), e.builder.add(e.i64(i), e.i64(start)))
+    t = memory_type(Vector(p.kind.dtype, lanes))
+    return e.builder.load(as_vectors(e, p, element(e, p, place), t), align=p.kind.bytes)
+
+
+def picked(e: Emitter, registers: list[LLVM], places: list[tuple[int, int]]) -> LLVM:
+    """Lane by lane what stands in lane `place[1]` of register `place[0]`: a shuffle each."""
+    count, found = len(places), undefined(registers[0].type)
+    for k in sorted({k for k, _ in places}):
+        turn = [count + lane if of == k else m for m, (of, lane) in enumerate(places)]
+        found = shuffle(e, found, turn, registers[k])
+    return found
 
 
 def every_other(e: Emitter, p: Place, i: Any, lanes: int) -> NativeValue:
@@ -285,6 +321,36 @@ def store_pairs_where(e: Emitter, p: Place, i: Any, v: Any, w: Any, mask: Native
         masked_call(e, "store", ir.VoidType(), f"{mangled(both.type)}.p0", args)
 
 
+def load_rows(
+    e: Emitter, p: Place, i: Any, q: Place, k: Any, pitch: Any, n: int, lanes: int
+) -> None:
+    """As many rows of n as lanes, from p[i] on, as n columns `pitch` apart from q[k] on."""
+    rows = [register(e, p, i, start, lanes) for start in range(0, n * lanes, lanes)]
+    for j, place in enumerate(columns(e, k, pitch, n)):
+        column = picked(e, rows, [divmod(n * m + j, lanes) for m in range(lanes)])
+        at = as_vectors(e, q, element(e, q, place), column.type)
+        e.builder.store(column, at, align=p.kind.bytes)
+
+
+def store_rows(
+    e: Emitter, p: Place, i: Any, q: Place, k: Any, pitch: Any, n: int, lanes: int
+) -> None:
+    """The columns as rows: what undoes `load_rows`."""
+    found = [register(e, q, place, 0, lanes) for place in columns(e, k, pitch, n)]
+    for start in range(0, n * lanes, lanes):
+        turned = (divmod(start + m, n) for m in range(lanes))
+        row = picked(e, found, [(j, lane) for lane, j in turned])
+        place = NativeValue(Integer(64), e.builder.add(e.i64(i), e.i64(start)))
+        at = as_vectors(e, p, element(e, p, place), row.type)
+        e.builder.store(row, at, align=p.kind.bytes)
+
+
+def columns(e: Emitter, k: Any, pitch: Any, n: int) -> list[NativeValue]:
+    """k, k + pitch, ..."""
+    steps = (e.builder.mul(e.i64(pitch), e.i64(j)) for j in range(n))
+    return [NativeValue(Integer(64), e.builder.add(e.i64(k), step)) for step in steps]
+
+
 def in_turns(
     e: Emitter, p: Place, lanes: int, v: Any, w: Any, mask: NativeValue | None
 ) -> Iterator[tuple[int, LLVM, LLVM]]:
@@ -355,5 +421,6 @@ MEMORY_WORDS: dict[str, Any] = {
     "load_strided": load_strided, "load_strided_where": load_strided_where,
     "store_strided": store_strided, "store_strided_where": store_strided_where,
     "store_pairs": store_pairs, "store_pairs_where": store_pairs_where,
+    "load_rows": load_rows, "store_rows": store_rows,
     "gather": gather, "gather_where": gather_where, "prefetch": prefetch, "transpose": transpose,
 }  # fmt: skip

@@ -289,6 +289,19 @@ def store_pairs_where(p: RawPointer, i: int, v: Any, w: Any, mask: Vector) -> No
         store_strided_where(p, i + k, 2, x, mask)
 
 
+def load_rows(p: RawPointer, i: int, q: RawPointer, k: int, pitch: int, n: int, lanes: int) -> None:
+    rows = load(p, i, n * lanes).reshape(lanes, n)
+    for j in range(n):
+        store(q, k + pitch * j, rows[:, j])
+
+
+def store_rows(
+    p: RawPointer, i: int, q: RawPointer, k: int, pitch: int, n: int, lanes: int
+) -> None:
+    columns = np.array([load(q, k + pitch * j, lanes) for j in range(n)])
+    store(p, i, columns.T.reshape(-1))
+
+
 def prefetch(p: RawPointer, i: int) -> None:
     return None
 
