@@ -28,7 +28,7 @@ def report() -> int:
     with threads(1):
         lines += ([name, f"{here:.3g}", f"{found:.3g}"] for name, here, found in figures())
     woken = call(lambda x: np.exp(x), vector(1 << 17)), call(lambda x: np.exp(x), vector(1 << 12))
-    lines.append(["seconds from which the team is woken", f"{TOGETHER_SECONDS:.3g}", pair(woken)])
+    lines.append(["seconds from which the team is used", f"{TOGETHER_SECONDS:.3g}", pair(woken)])
     print(f"{processor()}\n\n{markdown(lines)}")
     return 0
 

@@ -23,7 +23,7 @@ from ..runtime.gpu.device import Device
 from ..runtime.gpu.device_program import DeviceProgram
 from ..runtime.native import making, objects, progress
 from ..runtime.program import AnyProgram
-from ..runtime.rows import TOGETHER_SECONDS, Row, Slot, printed
+from ..runtime.rows import Row, Slot, printed, worth
 from ..runtime.spec import ArraySpec
 from .codegen.cpu.elimination import lower_elimination
 from .codegen.cpu.lower import lower
@@ -383,7 +383,7 @@ def assemble(
         scratch + made.slab_bytes,
         seconds,
         plan.donated,
-        together=outside >= TOGETHER_SECONDS,
+        together=worth(outside),
         spare=spare,
     )
 

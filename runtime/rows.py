@@ -16,7 +16,8 @@ import numpy as np
 
 from .spec import type_text
 
-TOGETHER_SECONDS = 50e-6  # a shorter program never wakes the team: waking takes 25 microseconds
+TOGETHER_SECONDS = 50e-6  # shorter segments never use the team
+WAKING_SECONDS = 1e-3  # longer ones wake it at once; others when it pays, as the walker finds
 HOLD_SECONDS = 10e-6  # a shorter one keeps Python's lock
 
 Space = Literal["input", "output", "constant", "arena", "cell", "scratch"]
@@ -192,7 +193,7 @@ class LoopRow:
     `rows` run in every turn. `test_rows` run before each turn, and write `test`. When the loop ends
     the `results` are copied from their cell, as it is then, to their slot, unless they are there;
     before it begins so are the `starts`.
-    `check`: turns between two looks for Ctrl-C. `together`: a turn is worth waking the team.
+    `check`: turns between two looks for Ctrl-C. `together`: what a turn is worth to the team.
     """
 
     rows: tuple[Row, ...]
@@ -203,7 +204,7 @@ class LoopRow:
     test_rows: tuple[Row, ...] = ()
     test: Slot | None = None
     check: int = 1
-    together: bool = False
+    together: int = 0
     name: str = ""
 
     @property
@@ -224,7 +225,7 @@ class BranchRow:
 
     index: Slot
     cases: tuple[tuple[Row, ...], ...]
-    together: bool = False
+    together: int = 0
     name: str = ""
 
     def __str__(self) -> str:
@@ -288,6 +289,12 @@ class SlabsRow:
 
 
 Row = KernelRow | DeviceRow | HostRow | LoopRow | BranchRow | SlabsRow
+
+
+def worth(seconds: float) -> int:
+    """What kernels of so many seconds are worth to the team: 0, they run alone; 1, by whoever is
+    awake; 2, it is woken for them."""
+    return (seconds >= TOGETHER_SECONDS) + (seconds >= WAKING_SECONDS)
 
 
 def inner_rows(row: Row) -> tuple[tuple[Row, ...], ...]:

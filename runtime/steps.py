@@ -11,13 +11,13 @@ Kernel = TypeVar("Kernel", KernelRow | SlabsRow, DeviceRow)
 
 
 class Segment(NamedTuple):
-    """Kernels between two other steps; `together`: by the team, where the program has one.
+    """Kernels between two other steps; `together`: what they are worth to the team.
 
     A device may run loops of few launches as kernels are run.
     """
 
     rows: tuple[Row, ...]
-    together: bool
+    together: int
 
 
 class Begin(NamedTuple):
@@ -74,7 +74,7 @@ class StepLayout:
         self.steps: list[Step] = []
         self.alone, self.inside = alone, inside
 
-    def add(self, rows: tuple[Row, ...], together: bool, top: bool = False) -> None:
+    def add(self, rows: tuple[Row, ...], together: int, top: bool = False) -> None:
         """Steps of `rows`; at the top, where they are to run alone, each ends at the clock."""
         waiting: list[Row] = []
         for row in rows:
@@ -95,7 +95,7 @@ class StepLayout:
                 self.steps.append(Host(None))
         self.flush(waiting, together)
 
-    def flush(self, waiting: list[Row], together: bool) -> None:
+    def flush(self, waiting: list[Row], together: int) -> None:
         if waiting:
             self.steps.append(Segment(tuple(waiting), together))
             waiting.clear()
@@ -125,7 +125,7 @@ class StepLayout:
 
 def steps_of(
     rows: tuple[Row, ...],
-    together: bool = True,
+    together: int = 2,
     alone: bool = False,
     inside: Callable[[Row], bool] = is_kernel,
 ) -> tuple[Step, ...]:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from ...runtime.rows import (
-    TOGETHER_SECONDS,
     BranchRow,
     Cell,
     DeviceRow,
@@ -29,6 +28,7 @@ from ...runtime.rows import (
     Slot,
     UnitCell,
     inner_rows,
+    worth,
 )
 from ..codegen.lowered import Lowered, LoweredLaunch
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
@@ -160,7 +160,7 @@ class Rows:
             case Switch():
                 found = [self.of(p, Around(args[1:], outs, memory)) for p in work.bodies]
                 seconds = max(s for _, s, _ in found)
-                together = max(s for *_, s in found) >= TOGETHER_SECONDS
+                together = worth(max(s for *_, s in found))
                 cases = tuple(rows for rows, *_ in found)
                 return BranchRow(args[0], cases, together, work.name), seconds
         raise AssertionError(work.op)
@@ -222,7 +222,7 @@ class Rows:
             tuple(carries.results),
             tuple(carries.starts),
             check=interrupt_turns(seconds),
-            together=own >= TOGETHER_SECONDS,
+            together=worth(own),
             name=work.name,
         )
         return row, op.length * seconds
@@ -245,7 +245,7 @@ class Rows:
             tests,
             test,
             interrupt_turns(seconds + testing),
-            own >= TOGETHER_SECONDS,
+            worth(own),
             work.name,
         )
         return row, UNKNOWN_TURNS * (seconds + testing)

@@ -35,7 +35,7 @@ from ..program import (
     poisoned,
     text,
 )
-from ..rows import HOLD_SECONDS, TOGETHER_SECONDS, Row
+from ..rows import HOLD_SECONDS, Row, worth
 from ..spec import POISON, ArraySpec, fits_spec
 from ..steps import Host, Segment, is_kernel, steps_of
 from . import fenced
@@ -74,10 +74,10 @@ class Program:
         donated: tuple[tuple[int, int], ...] = (),
         poison: bool | None = None,
         spare: int = 1,
-        together: bool | None = None,
+        together: int | None = None,
     ):
         self.rows, self.seconds = tuple(rows), seconds
-        self._top = seconds >= TOGETHER_SECONDS if together is None else together
+        self._top = worth(seconds) if together is None else together
         self.poison = poisoned(poison)
         self.guard = fenced.checked_side(os.environ.get("WONDERLAND_GUARD", ""))
         self.table = Table(

@@ -89,7 +89,7 @@ class StepTable:
     def step(self, k: int, step: Step, loops: dict[int, int]) -> tuple[int, ...]:
         match step:
             case Segment():
-                return walker.SEGMENT_STEP, *self.segment(step), int(step.together)
+                return walker.SEGMENT_STEP, *self.segment(step)
             case Begin():
                 return walker.BEGIN_STEP, loops[k]
             case Test():
@@ -110,8 +110,9 @@ class StepTable:
                 return walker.HOST_STEP, len(hosts) - 1, *condition(row, block)
         return (walker.STOP_STEP,)
 
-    def segment(self, segment: Segment) -> tuple[int, int, int, int]:
-        """Addresses of its rows and of its phases, each the first and behind the last."""
+    def segment(self, segment: Segment) -> tuple[int, ...]:
+        """Addresses of its rows and of its phases, each the first and behind the last; what it is
+        worth to the team: nothing where no phase has several chunks."""
         kernels = [row for row in segment.rows if is_kernel(row)]
         rows = self.memory.words(len(kernels), walker.ROW_BYTES // 8)
         first_row = rows.ctypes.data
@@ -128,7 +129,9 @@ class StepTable:
         rows[...] = row_words
         phases = self.memory.array(phase_words, walker.PHASE_BYTES)
         end = phases.ctypes.data + phases.nbytes
-        return first_row, first_row + rows.nbytes, phases.ctypes.data, end
+        several = any(chunks > 1 for _, chunks in phase_words)
+        together = int(segment.together) if several else 0
+        return first_row, first_row + rows.nbytes, phases.ctypes.data, end, together
 
     def kernel(self, row: KernelRow) -> tuple[int, int]:
         """Machine code and its argument block."""

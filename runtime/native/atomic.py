@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import time
 from typing import Any
 
 from llvmlite import ir
@@ -104,6 +105,11 @@ def place_thread(e: Emitter, thread: Any, nbytes: Any, places: Any) -> None:
         external("sched_setaffinity")(e, thread, nbytes, places)
 
 
+def clock(e: Emitter, address: Any) -> None:
+    """Writes the seconds and nanoseconds of a clock that never goes back."""
+    external("clock_gettime")(e, time.CLOCK_MONOTONIC, address)
+
+
 def signals(e: Emitter) -> NativeValue:
     """Lets Python handle its signals; not 0 where that set an error."""
     function = e.declare("PyErr_CheckSignals", ir.IntType(32), [])
@@ -118,7 +124,9 @@ def call(e: Emitter, address: Any, *args: Any) -> NativeValue:
 
 
 PYTHON = ("PyLong_AsLongLong", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
-WORDS = (load, store, add, swap, has, pause, wait, wake, processor, place_thread, signals, call)
+WORDS = (
+    load, store, add, swap, has, pause, wait, wake, processor, place_thread, clock, signals, call,
+)  # fmt: skip
 
 ATOMIC: dict[str, Any] = {
     **MEMORY,

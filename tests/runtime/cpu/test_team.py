@@ -40,11 +40,13 @@ class Machine:
         self.members: dict[str, Steps] = {}
         self.asleep: set[str] = set()
         self.running = ""
+        self.wakes = self.now = self.tick = 0  # a look at the clock takes a tick
         tree = Stepwise().visit(ast.parse(Path(walker.__file__).read_text()))
         words = {
             "read64": self.load, "load": self.load, "write64": self.store, "store": self.store,
             "add": self.add, "swap": self.swap, "pause": self.pause, "wait": self.wait,
             "wake": self.wake, "processor": self.processor, "call": self.call,
+            "clock": self.clock,
         }  # fmt: skip
         names: dict[str, Any] = {name: self.word(function) for name, function in words.items()}
         exec(compile(ast.fix_missing_locations(tree), walker.__file__, "exec"), names)
@@ -88,9 +90,14 @@ class Machine:
 
     def wake(self, address: int, count: int) -> None:
         self.asleep.clear()
+        self.wakes += 1
 
     def processor(self) -> int:
         return -1
+
+    def clock(self, address: int) -> None:
+        self.now += self.tick
+        self.memory |= {address: 0, address + 8: self.now}
 
     def call(self, kernel: int, args: int, start: int, stop: int, scratch: int) -> Steps:
         yield
@@ -118,7 +125,7 @@ def table(machine: Machine, launches: list[list[int]]) -> list[int]:
     """Segments of phases of one row each, by how many chunks they have; where the segments are."""
     address, segments = TABLE, []
     for chunks in launches:
-        phases, segment = address + 64, address
+        phases, segment = address + walker.STEP_BYTES, address
         rows = phases + walker.PHASE_BYTES * len(chunks)
         address = rows + walker.ROW_BYTES * len(chunks)
         segments.append(segment)
@@ -132,6 +139,7 @@ def table(machine: Machine, launches: list[list[int]]) -> list[int]:
                 row + walker.END_CHUNK: count,
             }  # fmt: skip
             machine.memory |= words
+        machine.store(segment + walker.SHARED, walker.ALWAYS)
     return segments
 
 
@@ -156,3 +164,26 @@ def test_every_chunk_of_every_launch_is_done_once_and_in_the_order_of_phases(wor
         assert ends == np.cumsum([sum(chunks) for chunks in launches]).tolist(), f"seed {seed}"
         kernels = [kernel for kernel, _ in machine.done]
         assert kernels == sorted(kernels) and len(set(machine.done)) == len(machine.done)
+
+
+@pytest.mark.parametrize(("spent", "woken"), [(0, 18), (walker.WORTH_WAKING, 3)])
+def test_a_sleeping_team_is_woken_once_for_many_short_segments(spent: int, woken: int) -> None:
+    """Three are timed alone first; one that takes long alone wakes it from then on."""
+    machine = Machine(0)
+    (segment,) = table(machine, [[2, 2]])
+    machine.store(segment + walker.SHARED, 1)
+    machine.store(segment + walker.ROWS_BEGIN, segment + walker.STEP_BYTES + 2 * walker.PHASE_BYTES)
+    machine.store(segment + walker.ROWS_END, machine.load(segment + walker.ROWS_BEGIN) + 128)
+    machine.memory |= {TEAM + walker.WORKERS: 1, TEAM + walker.ASLEEP: 1}
+    machine.tick = spent
+    wakes: list[int] = []
+
+    def caller() -> Steps:
+        for k in range(woken + 2):
+            before = machine.wakes
+            yield from machine.names["launch"](TEAM, CONTEXT, segment)
+            wakes.extend([k] * (machine.wakes > before))
+
+    machine.members["caller"] = caller()
+    machine.run()
+    assert wakes[:1] == [woken] and (len(wakes) == 1) == (spent == 0)
