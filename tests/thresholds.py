@@ -19,6 +19,7 @@ MODULES = (
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
     "codegen.target", "codegen.words.tile", "codegen.cpu.tiles", "codegen.words.memory",
+    "codegen.cpu.unrolled",
 )  # fmt: skip
 
 THRESHOLDS: dict[str, tuple[str, ...]] = {
@@ -63,6 +64,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "codegen.cpu.sort.LONG": ("sorted",),
     "codegen.words.tile.DOTS_SUMS": ("dots",),
     "codegen.words.tile.DOTS_COLUMNS": ("dots",),
+    "codegen.cpu.unrolled.SIDE": ("small matrices",),
     "codegen.decisions.SERIAL": ("small matrices",),
     "codegen.words.memory.CLOSE": ("short rows",),
     "codegen.cpu.tiles.ROWS": ("turned",),
@@ -71,6 +73,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "fuse.emission.kept.POINTS": ("long rows",),
     "fuse.emission.reader.LONG": ("map", "turned"),
     "fuse.fuse.SMALL": ("sum", "map"),
+    "optimise.layout.SHALLOW": ("small matrices",),
     "optimise.layout.SMALL": ("turned",),
     "optimise.layout.SMALL_VECTOR": ("turned",),
 }
@@ -83,6 +86,8 @@ ELSEWHERE = {
     "codegen.cpu.blocks.PANELS_AHEAD": "panels that a tile asks for before they are read",
     "codegen.cpu.blocks.UNITS": "how many units a team wants",
     "codegen.cpu.prefix.COSTLY": "work of a combination",
+    "codegen.cpu.unrolled.MOST": "operations of elements that are written out",
+    "codegen.decisions.MANY_STORES": "stores of a stage",
     "codegen.words.memory.REGISTER": "bytes of the widest register",
     "codegen.target.OWN_BYTES": "bytes of a GPU's shared memory",
     "fuse.emission.cluster.SPLITS": "attempts to read a reshape",

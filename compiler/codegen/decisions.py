@@ -19,6 +19,7 @@ from ..kernel.stages import Accumulate, Kernel, KernelReduce, Stage, Store
 from .target import Target
 
 WIDE = 4  # registers a vector
+MANY_STORES = 6  # of a stage, from which on a vector is one register
 SERIAL = 64  # elements that lanes do one by one where they follow the axis before
 
 
@@ -131,6 +132,8 @@ def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:
     accumulators = max(
         sum(len(b.names) for b in s.body if isinstance(b, KernelReduce)) for s in stages
     )
+    if max(sum(isinstance(b, Store) for b in s.body) for s in stages) >= MANY_STORES:
+        return native
     spills = WIDE * (accumulators + 2) > target.registers
     if spills or sum(map(weight, stages)) >= HEAVY:
         n //= 2

@@ -291,7 +291,7 @@ class Loops:
         reductions.begin()
         self.short_rows.begin(stage)
         self.space.nest(self, stage.axes, lambda: self.statements(stage, reductions), reductions)
-        self.short_rows.finish(stage)
+        self.short_rows.finish()
         reductions.finish()
         self.space.after(self, stage)
 
@@ -330,7 +330,7 @@ class Loops:
                 reductions.combine(s, of)
             case Keep():
                 self.keep(s, of[0])
-            case Store() if s.buffer.name in self.short_rows.written:
+            case Store() if (s.buffer.name, s.map) in self.short_rows.written:
                 self.short_rows.store(s, of[0])
             case Store():
                 self.values.stored(s, of[0])

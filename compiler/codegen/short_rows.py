@@ -6,7 +6,7 @@ whole rows of memory   read before the stages as columns of scratch, written as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..kernel.expr import Axis, Load, Map, walk
@@ -40,7 +40,8 @@ class ShortRows:
         self.values, self.slots, self.names = values, values.slots, values.slots.names
         self.fold, self.loop, self.reserve = fold, loop, reserve
         self.sums: dict[str, Columns] = {}  # by the buffer that gets them
-        self.written: dict[str, Columns] = {}  # by the buffer, in the stage at hand
+        self.written: dict[tuple[str, Map], Columns] = {}  # in the stage at hand
+        self.rows: list[tuple[str, Map, int, Columns, str]] = []  # that are written after it
 
     def emit(self, *nodes: Node) -> None:
         self.values.here.body.extend(nodes)
@@ -98,58 +99,99 @@ class ShortRows:
 
     # ---- whole rows of memory
 
-    def whole(self, m: Map, stage: Stage) -> bool:
-        """Whether a map is that of rows one behind the other, of which a stage meets all."""
-        if len(stage.axes) != 1 or self.values.mask or self.values.lanes == 1:
-            return False
-        (axis,) = stage.axes
-        pitch = m.stride(self.values.vector)
-        return 2 < pitch == axis.size <= self.values.close and m.stride(axis.name) == 1
+    def whole(self, maps: Iterable[Map], stage: Stage) -> dict[Map, tuple[Map, int]]:
+        """Of maps of a buffer those of rows one behind the other, all of which a stage meets: the
+        first element of each row, and how many it has."""
+        found: dict[Map, tuple[Map, int]] = {}
+        if self.values.mask or self.values.lanes == 1 or len(stage.axes) > 1:
+            return found
+        elements: dict[tuple[tuple[str, int], ...], set[int]] = {}
+        maps = tuple(maps)
+        for m in maps:
+            n = m.stride(self.values.vector)
+            if not 2 < n <= self.values.close:
+                continue
+            if not stage.axes:
+                elements.setdefault(m.strides, set()).add(m.offset)
+            elif stage.axes[0].size == n and m.stride(stage.axes[0].name) == 1:
+                axis = stage.axes[0].name
+                found[m] = m.renamed(lambda a, axis=axis: None if a == axis else a), n
+        for m in maps:
+            n, offsets = m.stride(self.values.vector), elements.get(m.strides, set())
+            first = min(offsets, default=0)
+            if offsets == set(range(first, first + n)) and m.offset in offsets:
+                found[m] = Map(m.strides, first), n
+        return found
 
     def turn(
-        self, word: str, buffer: str, m: Map, stage: Stage, columns: Columns, dtype: str
+        self, word: str, buffer: str, first: Map, n: int, columns: Columns, dtype: str
     ) -> None:
         """Between rows of memory and columns, a register of lanes a time."""
-        values, (axis,) = self.values, stage.axes
-        n, lanes = axis.size, min(values.lanes, REGISTER // NUMPY[dtype].itemsize)
-        first = values.place(buffer, m.renamed(lambda a: None if a == axis.name else a))
-        p, k = self.slots.buffer(buffer), self.names.numbered("first")
-        places = f"{p}, {first} + {k} * {n}, {columns.name}, {k}, {values.lanes}"
+        values = self.values
+        lanes = min(values.lanes, REGISTER // NUMPY[dtype].itemsize)
+        place, k = values.place(buffer, first), self.names.numbered("first")
+        p = self.slots.buffer(buffer)
+        places = f"{p}, {place} + {k} * {n}, {columns.name}, {k}, {values.lanes}"
         call = f"{word}({places}, {n}, {lanes})"
         self.emit(Suite(f"for {k} in range(0, {values.lanes}, {lanes})", [call]))
+
+    def room(self, stem: str, stage: Stage, n: int, dtype: str) -> Columns:
+        """Columns for the elements of a row of `n`."""
+        if stage.axes:
+            return self.columns(stem, stage.axes, dtype)
+        return Columns(self.reserve(stem, dtype, n * self.values.lanes), (), Map())
+
+    def column(self, columns: Columns, m: Map, first: Map) -> Map:
+        """Where the vector of an element is."""
+        return (
+            columns.map
+            if columns.map.strides
+            else Map((), (m.offset - first.offset) * self.values.lanes)
+        )
 
     def read(self, stages: Sequence[Stage]) -> None:
         """Whole rows that the stages read, as columns."""
         values = self.values
         values.turned = {}
         for stage in stages:
+            loads: dict[str, list[Load]] = {}
             for e in walk(*stage.exprs):
-                key = (e.buffer.name, e.map) if isinstance(e, Load) else None
-                if not isinstance(e, Load) or key in values.turned or e.guards or e.at:
-                    continue
-                if self.whole(e.map, stage):
-                    of = e.buffer.name
-                    columns = self.columns(f"{of}_columns", stage.axes, e.dtype)
-                    values.turned[of, e.map] = Home(columns.name, True, columns.map, True)
-                    self.turn("load_rows", of, e.map, stage, columns, e.dtype)
+                if isinstance(e, Load) and not e.guards and not e.at:
+                    loads.setdefault(e.buffer.name, []).append(e)
+            for of, found in loads.items():
+                rows: dict[Map, Columns] = {}
+                dtype = found[0].dtype
+                for m, (first, n) in self.whole((e.map for e in found), stage).items():
+                    if (of, m) in values.turned:
+                        continue
+                    if first not in rows:
+                        rows[first] = self.room(f"{of}_columns", stage, n, dtype)
+                        self.turn("load_rows", of, first, n, rows[first], dtype)
+                    place = self.column(rows[first], m, first)
+                    values.turned[of, m] = Home(rows[first].name, True, place, True)
 
     def begin(self, stage: Stage) -> None:
         """Room for the whole rows that a stage writes."""
-        self.written = {
-            s.buffer.name: self.columns(f"{s.buffer.name}_columns", stage.axes, s.expr.dtype)
-            for s in stage.body
-            if isinstance(s, Store) and not s.at and self.whole(s.map, stage)
-        }
+        self.written, self.rows = {}, []
+        stores = [s for s in stage.body if isinstance(s, Store) and not s.at]
+        for buffer in {s.buffer.name: s.buffer for s in stores}.values():
+            made: dict[Map, Columns] = {}
+            maps = [s.map for s in stores if s.buffer.name == buffer.name]
+            for m, (first, n) in self.whole(maps, stage).items():
+                if first not in made:
+                    made[first] = self.room(f"{buffer.name}_columns", stage, n, buffer.dtype)
+                    self.rows.append((buffer.name, first, n, made[first], buffer.dtype))
+                place = self.column(made[first], m, first)
+                self.written[buffer.name, m] = Columns(made[first].name, (), place)
 
     def store(self, s: Store, value: str) -> None:
         """An element of a row, until the row is whole."""
-        columns = self.written[s.buffer.name]
+        columns = self.written[s.buffer.name, s.map]
         vector = self.values.spread(s.expr, value, True)
         self.emit(f"store({columns.name}, {self.place(columns)}, {vector})")
 
-    def finish(self, stage: Stage) -> None:
+    def finish(self) -> None:
         """Writes the rows."""
-        for s in stage.body:
-            if isinstance(s, Store) and s.buffer.name in self.written:
-                of, columns = s.buffer.name, self.written.pop(s.buffer.name)
-                self.turn("store_rows", of, s.map, stage, columns, s.expr.dtype)
+        for row in self.rows:
+            self.turn("store_rows", *row)
+        self.written, self.rows = {}, []

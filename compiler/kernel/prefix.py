@@ -14,6 +14,7 @@ import numpy as np
 
 from .expr import Axis, Buffer, Expr, Load, Map, walk
 from .monoid import RUNNING, Monoid
+from .scalar import FLOATS
 from .text import PLAIN, Numbers, Texts, spell_extent
 
 
@@ -41,8 +42,9 @@ class Prefix:
 
     @property
     def identity(self) -> float:
-        """What the first element is combined with."""
-        return self.monoid.identity(self.dtype)
+        """What the first element is combined with: of a sum a zero that keeps its sign."""
+        number = self.monoid.identity(self.dtype)
+        return -0.0 if number == 0 and self.dtype in FLOATS else number
 
     @property
     def axes(self) -> dict[str, Axis]:

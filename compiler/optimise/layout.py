@@ -29,6 +29,7 @@ from ..ops.view import Permute, broadcast, permute, reshape
 SMALL, SMALL_VECTOR = 512, 4096
 """Multiply-adds up to which a sum was measured to be faster: of matrices, and of a matrix and a
 vector. Of two vectors it always is."""
+SHALLOW = 4  # steps, and rows or columns, of a product that moves more than it adds
 
 
 @everywhere
@@ -140,7 +141,8 @@ def of_channels(op: DotGeneral, lhs: Value) -> bool:
 
 
 def small(op: DotGeneral, lhs: Value, rhs: Value) -> bool:
-    """Whether each product of the batch is done before its own kernel would begin."""
+    """Whether each product of the batch is done before its own kernel would begin, or is shallow:
+    points times a matrix of 3 by 3, whose elements are values side by side."""
     if not op.contracting[0]:
         return True
     rows, columns = (
@@ -148,8 +150,11 @@ def small(op: DotGeneral, lhs: Value, rhs: Value) -> bool:
         for side, x in enumerate((lhs, rhs))
     )
     vectors = (rows == 1) + (columns == 1)
-    work = rows * columns * math.prod(lhs.shape[d] for d in op.contracting[0])
-    return vectors == 2 or work <= (SMALL_VECTOR if vectors else SMALL)
+    depth = math.prod(lhs.shape[d] for d in op.contracting[0])
+    shallow = max(depth, min(rows, columns)) <= SHALLOW
+    shallow = shallow and not (reads_windows(lhs) or reads_windows(rhs))
+    work = rows * columns * depth
+    return shallow or vectors == 2 or work <= (SMALL_VECTOR if vectors else SMALL)
 
 
 def merged(

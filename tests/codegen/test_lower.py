@@ -281,6 +281,8 @@ def test_lanes_follow_rows_that_are_shorter_than_a_register() -> None:
     assert "load_rows(" not in lower(samples.softmax(150, 8), WIDE).text
 
 
-def test_lanes_follow_the_long_axis_of_small_matrices() -> None:
+def test_elements_of_tiny_arrays_are_values_and_lanes_follow_the_long_axis() -> None:
     text = lower(samples.small_matrices(70, 3), WIDE).text
-    assert "load_strided(x, " in text and ", 9, 32)" in text
+    assert "load_rows(x, " in text and "store_rows(y, " in text and "for i in" not in text
+    text = lower(samples.crossed(70), WIDE).text
+    assert "select(" not in text and "load_rows(v, " not in text  # v[4*k] is not read

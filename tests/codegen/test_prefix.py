@@ -85,3 +85,16 @@ def test_integers_wrap_as_numpy() -> None:
     arrays["x0"] = np.random.default_rng(0).integers(-(2**31), 2**31, 100).astype(np.int32)
     got = run_machine(Kernel(p.name, p.buffers, (), ()), lower_prefix(p, host()), arrays)["y"]
     np.testing.assert_array_equal(got, expected(p, arrays, (2, 50, 1)))
+
+
+@pytest.mark.parametrize("kind", ["sum", "recurrence"])
+@pytest.mark.parametrize("shape", [(2, 40, 1), (1, 3, 20)])
+def test_a_sum_that_begins_with_a_negative_zero_does(
+    kind: str, shape: tuple[int, int, int]
+) -> None:
+    p = prefix(kind, shape, False)
+    arrays = arrays_for(p, 0)
+    for name in arrays:
+        arrays[name][:] = -0.0 if name == f"x{len(p.exprs) - 1}" else 0.5
+    got = run_machine(Kernel(p.name, p.buffers, (), ()), lower_prefix(p, host()), arrays)["y"]
+    assert np.signbit(got).all()

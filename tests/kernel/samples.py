@@ -98,6 +98,29 @@ def layer_norm(rows: int, n: int, chunk: int = 8) -> Kernel:
     """)
 
 
+def crossed(count: int) -> Kernel:
+    """What a concatenation of three columns computes, and the sum and the greatest of each row."""
+    pieces = [
+        f"(x[3*k + {(i + 1) % 3}] if 0 <= j - {i} < 1 else 0.0)"
+        f" * (v[4*k + {i + 1}] if 0 <= j - {i} < 1 else 0.0)"
+        for i in range(3)
+    ]
+    chosen = f"select(index(j) == 0, {pieces[0]}, select(index(j) == 1, {pieces[1]}, {pieces[2]}))"
+    return kernel(f"""
+        def crossed(x: f32[{count * 3}], v: f32[{count * 4}], y: f32[{count * 3}], z: f32[{count}]):
+            for k in parallel({count}):
+                for j in stage(3):
+                    t0 = {chosen}
+                    e[j] = t0
+                    s = sum(t0)
+                    m = max(t0)
+                for j in stage(3):
+                    y[3*k + j] = e[j] + s
+                if stage():
+                    z[k] = s + m
+    """)
+
+
 def small_matrices(count: int, n: int) -> Kernel:
     """y[k] = x[k] @ v[k], of `count` matrices and vectors."""
     return kernel(f"""
@@ -442,6 +465,7 @@ CASES: dict[str, Callable[[], Kernel]] = {
     "cross entropy of short rows": lambda: cross_entropy(77, 7),
     "sums over short rows": lambda: sums_over_rows(90, 3, 40),
     "argmax of short rows": lambda: argmax(75, 3),
+    "crossed vectors": lambda: crossed(70),
     "small matrices by vectors": lambda: small_matrices(70, 3),
     "softmax of columns": lambda: softmax_columns(13, 37),
     "cross entropy": lambda: cross_entropy(6, 43),

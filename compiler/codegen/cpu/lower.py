@@ -19,6 +19,7 @@ from ..target import Target
 from ..tiles import crossing, opened
 from .claim import Claim
 from .tiles import MOST, Tiles
+from .unrolled import unrolled
 
 
 def lower(kernel: Kernel, target: Target) -> Lowered:
@@ -29,7 +30,8 @@ def lower(kernel: Kernel, target: Target) -> Lowered:
     if across and min(across.size, flat.free[-1].size) >= MOST:
         k = flat
     else:
-        across, k = None, decisions.with_serial_axes(k, target)
+        across, k = None, unrolled(k, target.lanes("f32"))
+        k = decisions.with_serial_axes(k, target)
     k = replace(k, stages=tuple(map(with_fma, k.stages)))
     space = Tiles(k, target, across) if across else Claim(k, target)
     code = Loops(k, Slots(k.buffers, k.axes), space)
