@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 
 from . import (
+    attention,
     call_overhead,
     compile_time,
     convolution_shapes,
@@ -53,6 +54,7 @@ QUESTIONS = {
         pooling,
         mlp_step,
         per_example,
+        attention,
         recurrence,
         segments,
         transforms,

@@ -56,6 +56,7 @@ from .kernel.product import Product
 from .kernel.product import verify as verify_product
 from .kernel.sorting import Searching, Sorting
 from .optimise.abut import abut
+from .optimise.attention import attention
 from .optimise.cse import cse
 from .optimise.dead import dead
 from .optimise.fold import fold
@@ -246,6 +247,10 @@ def scheduled(
         host() if device is None else of_architecture(device.architecture, device.has_library)
     )
     if isinstance(target, Target):
+        notes: list[str] = []
+        spell = lambda g: "\n".join([str(g), *notes])  # noqa: E731
+        slabs = timed("attention", lambda g: attention(g, notes), stages[-1].state, spell)
+        stages += [slabs] if notes else []
         lanes = {dtype: target.lanes(dtype) for dtype in WIDE}
         stages.append(timed("prepack", lambda g: prepack(g, lanes), stages[-1].state))
     kinds = frozenset(PRINTERS[type(target)])

@@ -21,7 +21,7 @@ from ..kernel.index import Index, Read, dims, linear
 from .family import Computed
 from .view import broadcast
 
-__all__ = ["random_bits", "threefry"]
+__all__ = ["bits_at", "random_bits", "threefry"]
 
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
 PARITY = 0x1BD11BDA
@@ -98,6 +98,63 @@ class RandomBits(Computed):
         )
 
 
+class BitsAt(Computed):
+    """y[i] = the 32 random bits that `random_bits` of the key has at position counters[i]
+
+    So any part of them is found alone. Keys u32[..., 2] have the leading axes of counters.
+    """
+
+    arity = 2
+
+    def type(self, *args: Type) -> Type | tuple[Type, ...]:
+        keys, counters = args
+        fits = keys.dtype == "u32" and counters.dtype == "i64" and keys.shape[-1:] == (2,)
+        if not fits or keys.shape[:-1] != counters.shape[: keys.ndim - 1]:
+            raise ProgramError(
+                f"bits_at: keys u32[..., 2] and counters i64[..., any] are required, "
+                f"got {spelled(args)}"
+            )
+        return counters.of("u32")
+
+    def reference(self, *args: np.ndarray) -> Any:
+        keys, at = args
+        rest = at.ndim - keys.ndim + 1
+        keys = keys.reshape(*keys.shape[:-1], *(1 for _ in range(rest)), 2)
+        x, y = threefry_pair(on_arrays, (keys[..., 0], keys[..., 1]), (at >> 32, at & 0xFFFFFFFF))
+        return x ^ y
+
+    def lifted(self, size: int) -> Op:
+        return self
+
+    def in_memory(self, args: tuple[Value, ...]) -> tuple[Value, ...]:
+        return super().in_memory(args[:1])
+
+    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        rows, here = dims(at)[: types[0].ndim - 1], read(1, at)
+        high = scalar("cast", scalar("shift_right", here, 32), param="u32")
+        key = read(0, (*rows, Map())), read(0, (*rows, Map((), 1)))
+        return scalar("xor", *threefry_pair(scalar, key, (high, scalar("cast", here, param="u32"))))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for keys, at in (
+            ((), ()),
+            ((), (5,)),
+            ((), (2, 3)),
+            ((3,), (3, 2)),
+            ((2,), (2,)),
+            ((), (0,)),
+        ):
+            types = Type("u32", (*keys, 2)), Type("i64", at)
+            yield Sample(cls(), types, low=0, high=1 << 40)
+        for keys, at in (
+            (Type("u32", (3,)), Type("i64")),
+            (Type("u32", (4, 2)), Type("i64", (3,))),
+        ):
+            error = f"bits_at: keys u32[..., 2] and counters i64[..., any] are required, got {keys}"
+            yield Sample(cls(), (keys, at), error=error)
+
+
 class Threefry(Computed):
     """y[..., :] = the pair counters[..., :] under the key keys[..., :]
 
@@ -148,6 +205,11 @@ class Threefry(Computed):
 def random_bits(key: Value, shape: tuple[int, ...]) -> Value:
     """32 random bits per element of `shape` from every key of u32[..., 2]."""
     return apply(RandomBits(tuple(shape)), key)
+
+
+def bits_at(key: Value, counters: Value) -> Value:
+    """The random bits of a key u32[2] at positions i64."""
+    return apply(BitsAt(), key, counters)
 
 
 def threefry(key: Value, counters: Value) -> Value:
