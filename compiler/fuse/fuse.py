@@ -174,7 +174,10 @@ class Fusion:
         return Group((node,), domain, None, reads, len(computed), waits)
 
     def works(self) -> tuple[AnyWork, ...]:
-        """Sums over leading axes come last: they join kernels that are there already."""
+        """Products are stored as they must lie in memory before what reads them there merges; sums
+        over leading axes come last: they join kernels that are there already."""
+        for group in [g for g in self.groups.number if g.product]:
+            self.turn(group)
         self.merge(lambda g: not g.leading)
         for deepest in (True, False):
             for group in [g for g in self.groups.number if g.product]:
@@ -266,6 +269,16 @@ class Fusion:
         if not group.folds or points <= SMALL or Domain(group.domain.outer_shape).points > 1:
             return False
         return any(v.type.size > 1 for v in self.wanted(group, parts))
+
+    def turn(self, group: Group) -> None:
+        """Merges a permutation that must be in memory, alone, into the product that it permutes."""
+        assert group.product is not None
+        for reader in self.readers(group, group.product.out):
+            (root, *others) = reader.nodes
+            if isinstance(root.op, Permute) and not others:
+                turned = self.permuted(group, reader)
+                if turned and self.tried(turned, (group, reader)):
+                    return
 
     def epilogue(self, group: Group, deepest: bool) -> None:
         """Merges elementwise readers of a product into its stores; those alone that need no deeper

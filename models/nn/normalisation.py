@@ -93,9 +93,18 @@ def group_norm(x: Any, groups: int, weight: Any = None, bias: Any = None, eps: A
     if x.ndim < 2 or groups < 1 or x.shape[-1] % groups:
         raise wrong(f"group_norm: groups that divide the channels are required, got {groups} of "
                     f"{list(x.shape)}")  # fmt: skip
-    apart = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
-    axes = (*range(1, x.ndim - 1), x.ndim)
-    return _scaled(standardize(apart, axes, epsilon=eps).reshape(x.shape), weight, bias)
+    wide, places, each = widened(x), tuple(range(1, x.ndim - 1)), x.shape[-1] // groups
+    shape = (x.shape[0], *[1] * len(places), x.shape[-1])
+
+    def mean(y: Any) -> Any:
+        """Of its group, for every channel; first over places, where channels are neighbours."""
+        apart = np.mean(y, axis=places).reshape(x.shape[0], groups, each)
+        found = np.mean(apart, axis=2, keepdims=True)
+        return np.broadcast_to(found, apart.shape).reshape(shape)
+
+    error = wide - mean(wide)
+    found = error * rsqrt(mean(error * error) + eps)
+    return _scaled(found if wide is x else cast_to(found, x), weight, bias)
 
 
 @explained

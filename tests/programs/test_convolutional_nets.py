@@ -95,11 +95,15 @@ def test_nets_train_as_they_are_interpreted(net: Net) -> None:
     assert wl.jit(loss)(smaller, x) < value
 
 
-def test_no_kernel_of_a_depthwise_layer_stores_channels_apart_that_it_reads_together() -> None:
-    """Its cotangent is read by sums too: there as well as alone the channels stay the last axis."""
+@pytest.mark.parametrize("after", [relu, wl.nn.standardize])
+def test_no_kernel_of_a_depthwise_layer_stores_channels_apart_that_it_reads_together(
+    after: Callable[[Any], Any],
+) -> None:
+    """Its cotangent is read by sums too, and the layer itself by what sums over channels: there as
+    well as alone the channels stay the last axis."""
 
     def loss(p: dict[str, Any], x: Any) -> Any:
-        y = relu(conv(relu(x + p["bias"]), p["depthwise"], groups=16))
+        y = after(conv(relu(x + p["bias"]), p["depthwise"], groups=16))
         return np.sum(relu(y @ p["down"]) ** 2)
 
     p = {"bias": np.ones(16), "depthwise": np.ones((3, 3, 1, 16)), "down": np.ones((16, 24))}
