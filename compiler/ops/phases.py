@@ -1,11 +1,11 @@
 """A convolution by products of windows: what computes it once every derivative is taken.
 
-    dilation     zeros between elements meet nothing: each phase of the result is a convolution of x
-                 with every so manieth place of the window, and phases are interleaved
-    padding      zeros around x, in memory in the order that x has there
-    1 by 1       a product
-    depthwise    of what is scattered, a sum of products of views, which fuses
-    other        a product whose lhs are windows of x, views of it
+dilation     zeros between elements meet nothing: each phase of the result is a convolution of x
+             with every so manieth place of the window, and phases are interleaved
+padding      zeros around x, in memory in the order that x has there
+1 by 1       a product
+depthwise    of what is scattered, a sum of products of views, which fuses
+other        a product whose lhs are windows of x, views of it
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ class Aligned:
 
 @dataclass(frozen=True)
 class Convolved:
-    """x[b, n, s, c] and w[b, f, c, k], with so many axes b, spatial ones, and c."""
+    """x[b, n, s, c] and w[b, f, c, k], with so many axes b, spatial ones, and c; `around` x, before
+    and after it along each axis, are so many zeros at least, where there are any."""
 
     x: Value
     w: Value
@@ -162,6 +163,7 @@ class Convolved:
     spatial: int
     contracting: int
     precision: str
+    around: Sequence[tuple[int, int]] = ()
 
     @property
     def first(self) -> int:
@@ -200,13 +202,27 @@ class Convolved:
         many = math.prod(periods) > MANY_PHASES or 0 < waste(axes, self.sizes, periods) <= LITTLE
         if many and (found := self.together(axes, every)):
             return found
+        of = replace(self, around=self.margins(every)) if math.prod(periods) > 1 else self
         layer = {
-            at: self.phase([p[r] for p, r in zip(every, at, strict=True)])
+            at: of.phase([p[r] for p, r in zip(every, at, strict=True)])
             for at in itertools.product(*map(range, periods))
         }
         if set(periods) == {1}:
             return layer[(0,) * self.spatial] or self.zeros(counts)
         return self.interleaved(layer, periods, counts)
+
+    def margins(self, every: Sequence[Sequence[Phase | None]]) -> list[tuple[int, int]]:
+        """The zeros that all phases need around x, which all of them read then."""
+        found = []
+        for d, size, parts in zip(self.places, self.sizes, every, strict=True):
+            met = [p for p in parts if p is not None]
+            each = [
+                p.along.margins(self.x.shape[d], range_length(p.first, size, p.every)) for p in met
+            ]
+            found.append(
+                (max((m[0] for m in each), default=0), max((m[1] for m in each), default=0))
+            )
+        return found
 
     def phase(self, parts: Sequence[Phase | None]) -> Value | None:
         """The convolution with the places of the window that a phase meets; None: it meets none."""
@@ -273,11 +289,12 @@ class Convolved:
         for d in sorted(range(self.spatial), key=lambda d: spots[self.places[d]]):
             spot = spots[self.places[d]]
             axis = spot + 1 + sum(spots[p] < spot for p in self.places)
-            last = axis == len(apart) - 1 and periods[d] == 2 and not zeros.type.is_complex
+            last = math.prod(apart[axis + 1 :]) == 1 and periods[d] == 2
+            last = last and not zeros.type.is_complex
             beside: dict[Ints, list[Value]] = {}
             for at in sorted(values):
                 beside.setdefault((*at[:d], 0, *at[d + 1 :]), []).append(values[at])
-            join = neighbours if last else partial(concatenate, axis=axis)
+            join = partial(neighbours if last else concatenate, axis=axis)
             values = {at: join(*vs) for at, vs in beside.items()}
         (joined,) = values.values()
         whole = arranged([(q * p,) for q, p in zip(each, periods, strict=True)])
@@ -320,7 +337,7 @@ class Convolved:
         If w must be copied for it, steps that follow each other are neighbours there.
         """
         b, end = self.batching, self.places.stop
-        lhs = windows_of(self.x, self.places, self.sizes, axes)
+        lhs = windows_of(self.x, self.places, self.sizes, axes, self.around)
         of_x = (*range(self.x.type.ndim, lhs.type.ndim), *range(end, self.x.type.ndim))
         rows = [d for d in underlying(self.x)[1] if b <= d < end]
         lhs = permute(lhs, (*range(b), *rows, *range(end, lhs.type.ndim)))
@@ -404,9 +421,10 @@ def sliced_along(x: Value, spots: Sequence[int], slices: Sequence[slice]) -> Val
     return slice_(x, start, stop, step)
 
 
-def neighbours(x: Value, y: Value) -> Value:
-    """Both in turns along the last axis, of one element."""
-    return interleave(*(reshape(v, v.shape[:-1]) for v in (x, y)))
+def neighbours(x: Value, y: Value, axis: int) -> Value:
+    """Both in turns along an axis of one element, as those behind it are."""
+    found = interleave(*(reshape(v, v.shape[:axis]) for v in (x, y)))
+    return reshape(found, (*found.shape, *x.shape[axis + 1 :]))
 
 
 def waste(axes: Sequence[Along], sizes: Ints, periods: Sequence[int]) -> float:
@@ -475,18 +493,24 @@ def padded_rows(x: Value, low: Sequence[int], high: Sequence[int]) -> Value:
         return pad(x, low, high, zero_of(x.type))
     size, before, after = x.shape[last], low[last], high[last]
     rows = reshape(x, (*x.shape[:last], size * step))
-    found = pad(
-        rows, (*low[:last], before * step), (*high[:last], after * step), zero_of(x.type)
-    )
+    found = pad(rows, (*low[:last], before * step), (*high[:last], after * step), zero_of(x.type))
     return reshape(found, (*found.shape[:last], before + size + after, *x.shape[last + 1 :]))
 
 
-def windows_of(x: Value, places: Sequence[int], sizes: Ints, axes: Sequence[Along]) -> Value:
-    """The windows of x, with the zeros around it in memory, where they stand as x does."""
+def windows_of(
+    x: Value, places: Sequence[int], sizes: Ints, axes: Sequence[Along],
+    around: Sequence[tuple[int, int]] = (),
+) -> Value:  # fmt: skip
+    """The windows of x, with the zeros around it in memory, where they stand as x does: as many as
+    they need, or as are `around` it."""
     base, order = underlying(x)
     spots = [order.index(d) for d in places]
-    whole = permute(padded_rows(base, *margins_around(base, spots, sizes, axes)), inverse(order))
+    low, high = margins_around(base, spots, sizes, axes)
+    for j, (before, after) in zip(spots, around or [(0, 0)] * len(spots), strict=True):
+        low[j], high[j] = max(low[j], before), max(high[j], after)
+    whole = permute(padded_rows(base, low, high), inverse(order))
     numbers = (
-        (a.count, n, a.stride, a.step, min(a.low, 0)) for a, n in zip(axes, sizes, strict=True)
+        (a.count, n, a.stride, a.step, a.low - low[j])
+        for a, n, j in zip(axes, sizes, spots, strict=True)
     )
     return apply(Windows(tuple(places), *zip(*numbers, strict=True)), whole)

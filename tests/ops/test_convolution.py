@@ -176,3 +176,16 @@ def test_many_phases_are_one_convolution(seed: int) -> None:
     w = rng.standard_normal((*b, *rng.integers(1, 20, d), 3, 2))
     got = wl.jit(wl.extend.function_of(op))(x, w)
     np.testing.assert_allclose(got, op.reference(x, w), 1e-11, 1e-11)
+
+
+def test_phases_read_one_array_with_zeros_around_it_and_one_channel_is_stored_in_pairs() -> None:
+    """The gradient of a convolution two apart: four phases, which need zeros at different sides."""
+
+    def up(x: Any, w: Any) -> Any:
+        return wl.lax.conv_general_dilated(
+            x, w, (1, 1), [(2, 2), (2, 2)], (2, 2), dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    stages = wl.jit(up).inspect(np.ones((2, 7, 7, 8)), np.ones((4, 4, 8, 1)))
+    assert stages["dead"].count("= pad(") == 1
+    assert "def map_interleave" in stages["fuse"]
