@@ -56,6 +56,7 @@ from .kernel.product import Product
 from .kernel.product import verify as verify_product
 from .kernel.sorting import Searching, Sorting
 from .optimise.abut import abut
+from .optimise.add_in_place import add_in_place
 from .optimise.attention import attention
 from .optimise.cse import cse
 from .optimise.dead import dead
@@ -87,6 +88,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold,
     simplify,
     abut,
+    add_in_place,
     fold,
     cse,
     hoist,
@@ -96,8 +98,9 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     dead,
 )
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact, for
-convolutions, whose sums `inline` puts in the order of memory, and for `parts`: complex arguments
-and results are arrays of reals from there on, the same bytes."""
+convolutions, whose sums `inline` puts in the order of memory, for `add_in_place`, where elements
+meet, and for `parts`: complex arguments and results are arrays of reals from there on, the same
+bytes."""
 
 
 @dataclass(frozen=True)
