@@ -6,28 +6,27 @@ a while after work and would take the cores from the next peer. A figure is the 
 longer than a turn are done once in each.
 
 The ceiling of a row is the time that its bytes at a copy's bandwidth and its operations at the rate
-of a large product cannot go below. Bandwidth is measured in cache for rows that stay there, else in
-memory.
+of a large product cannot go below. Bytes are those that are read, and those that are written where
+nothing is read; copies of several sizes say how fast they move (compiler/jit/ceilings.py).
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 Run = Callable[[], object]
 
-CACHE_BYTES, MEMORY_BYTES = 1 << 17, 1 << 28  # of the copies that measure bandwidth
-RESIDENT_BYTES = 8 << 20  # rows that move less stay in cache
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Row:
     question: str
     size: str
     runs: Mapping[str, Run]
-    bytes: int = 0  # that must move between memory and the processor
+    bytes: int = 0  # that must be read, or written where nothing is read
     flops: int = 0
 
 
@@ -74,22 +73,9 @@ class Ceilings:
     threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
     @cached_property
-    def cache_bandwidth(self) -> float:
-        """Bytes read and written per second by all cores, each in its own cache."""
-        source = np.ones(CACHE_BYTES // 4, np.float32)
-        target = np.empty_like(source)
-        # negation, as plain copies are ten times slower at some sizes on some processors
-        seconds = timed(lambda: np.negative(source, out=target), 0.3)
-        return 2 * CACHE_BYTES * self.threads / seconds
-
-    @cached_property
-    def memory_bandwidth(self) -> float:
-        """Bytes read and written per second by all cores together in memory."""
-        size = MEMORY_BYTES // self.threads
-        pairs = [(np.empty(size, np.uint8), np.ones(size, np.uint8)) for _ in range(self.threads)]
-        with ThreadPoolExecutor(self.threads) as pool:
-            seconds = timed(lambda: list(pool.map(lambda pair: np.copyto(*pair), pairs)), 0.3)
-        return 2 * size * self.threads / seconds
+    def bandwidths(self) -> Any:
+        """Those of a profile, in caches and in memory, measured and told about there."""
+        return importlib.import_module("wonderland.compiler.jit.ceilings").ceilings()
 
     @cached_property
     def product_rate(self) -> float:
@@ -100,17 +86,11 @@ class Ceilings:
 
     def least(self, row: Row) -> float:
         """Seconds that no program can go below."""
-        resident = row.bytes < RESIDENT_BYTES
-        bandwidth = self.cache_bandwidth if resident else self.memory_bandwidth
-        moving = row.bytes / bandwidth if row.bytes else 0.0
+        moving = row.bytes / self.bandwidths.bandwidth(row.bytes) if row.bytes else 0.0
         return max(moving, row.flops / self.product_rate if row.flops else 0.0)
 
     def __str__(self) -> str:
-        return (
-            f"bandwidth {self.cache_bandwidth / 1e9:.0f} GB/s in cache, "
-            f"{self.memory_bandwidth / 1e9:.1f} GB/s in memory; "
-            f"product {self.product_rate / 1e9:.0f} GFLOP/s"
-        )
+        return f"{self.bandwidths}; NumPy's product {self.product_rate / 1e9:.0f} GFLOP/s"
 
 
 # ---------------------------------------------------------------- measuring

@@ -80,9 +80,8 @@ class Machine:
             case Jump(to):
                 return to
             case Host(row):
-                if row is not None:
-                    slots = (slot for slot, _, _ in (*row.inputs, *row.outputs))
-                    call_host(row, tuple(map(self.address, slots)), self.memory)
+                slots = (slot for slot, _, _ in (*row.inputs, *row.outputs))
+                call_host(row, tuple(map(self.address, slots)), self.memory)
             case Stop():
                 return None
         return k + 1

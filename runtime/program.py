@@ -5,7 +5,6 @@ cpu/program.py and gpu/device_program.py are an `AnyProgram` each; the rest here
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from .rows import Row, printed
+from .rows import Row, RowTime, printed
 from .spec import ArraySpec, accept, fits_spec
 from .steps import Step
 
@@ -48,12 +47,10 @@ class AnyProgram(Protocol):
         """The results; None where a leaf is no array of exactly its kind, and nothing has run."""
         ...
 
-    def profile(
-        self, leaves: Leaves, again: Iterable[Leaves] = ()
-    ) -> tuple[tuple[str, float], ...]:
-        """Runs row by row: name and seconds of every row that has work.
+    def profile(self, leaves: Leaves, again: Iterable[Leaves] = ()) -> tuple[RowTime, ...]:
+        """Times of every row that has work.
 
-        Runs once, and once more for each of the leaves in `again`; the least seconds count.
+        Runs once, and once more for each of the leaves in `again`; the shortest call counts.
         """
         ...
 
@@ -157,17 +154,6 @@ def meet(one: Any, other: Any) -> bool:
 def poisoned(poison: bool | None) -> bool:
     """Whether memory holds NaN before it is written: as asked for, or by WONDERLAND_POISON."""
     return "WONDERLAND_POISON" in os.environ if poison is None else poison
-
-
-def least_seconds(
-    rows: Sequence[Row],
-    seconds: Callable[[Leaves], Sequence[float]],
-    leaves: Leaves,
-    repeats: Iterable[Leaves],
-) -> tuple[tuple[str, float], ...]:
-    """Names of rows, and of `seconds(leaves)`, those of each row, the least of all runs."""
-    runs = [seconds(given) for given in itertools.chain((leaves,), repeats)]
-    return tuple((row.name, float(s)) for row, s in zip(rows, np.min(runs, 0), strict=True))
 
 
 def text(table: Table, rows: Sequence[Row], where: str = "", memory: str = "") -> str:

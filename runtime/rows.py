@@ -309,6 +309,22 @@ def inner_rows(row: Row) -> tuple[tuple[Row, ...], ...]:
     return ()
 
 
+@dataclass(frozen=True)
+class RowTime:
+    """A row in a call.
+
+    `seconds` are of the wall clock: rows of a wave, which run at the same time, share its seconds
+    by how long threads were at each. So those of all rows, and what no row was at, are the call.
+    """
+
+    row: Row
+    seconds: float
+    busy: float  # seconds of all threads together
+    runs: float  # more than one of a row in a loop
+    wave: int
+    inner: tuple[tuple[RowTime, ...], ...] = ()  # as `inner_rows` has them
+
+
 def printed(rows: Iterable[Row], indent: int = 0) -> Iterator[str]:
     """A line a row, what is inside of a row indented below it."""
     for row in rows:

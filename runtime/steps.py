@@ -51,9 +51,9 @@ class Jump(NamedTuple):
 
 
 class Host(NamedTuple):
-    """Leaves the walker for a call of Python, or, without a row, to look at the clock."""
+    """Leaves the walker for a call of Python."""
 
-    row: HostRow | None
+    row: HostRow
 
 
 class Stop(NamedTuple):
@@ -70,12 +70,11 @@ def is_kernel(row: Row) -> TypeGuard[KernelRow | SlabsRow]:
 class StepLayout:
     """The steps as they are laid out; `inside`: whether a row is part of a segment."""
 
-    def __init__(self, alone: bool, inside: Callable[[Row], bool]) -> None:
+    def __init__(self, inside: Callable[[Row], bool]) -> None:
         self.steps: list[Step] = []
-        self.alone, self.inside = alone, inside
+        self.inside = inside
 
-    def add(self, rows: tuple[Row, ...], together: int, top: bool = False) -> None:
-        """Steps of `rows`; at the top, where they are to run alone, each ends at the clock."""
+    def add(self, rows: tuple[Row, ...], together: int) -> None:
         waiting: list[Row] = []
         for row in rows:
             if is_kernel(row) and row.points <= 0:
@@ -90,9 +89,6 @@ class StepLayout:
                     self.loop(row)
                 elif isinstance(row, BranchRow):
                     self.branch(row)
-            if top and self.alone:
-                self.flush(waiting, together)
-                self.steps.append(Host(None))
         self.flush(waiting, together)
 
     def flush(self, waiting: list[Row], together: int) -> None:
@@ -124,16 +120,11 @@ class StepLayout:
 
 
 def steps_of(
-    rows: tuple[Row, ...],
-    together: int = 2,
-    alone: bool = False,
-    inside: Callable[[Row], bool] = is_kernel,
+    rows: tuple[Row, ...], together: int = 2, inside: Callable[[Row], bool] = is_kernel
 ) -> tuple[Step, ...]:
-    """The steps of a program; `alone`: Python looks at the clock before and after every row."""
-    layout = StepLayout(alone, inside)
-    if alone:
-        layout.steps.append(Host(None))
-    layout.add(rows, together, top=True)
+    """The steps of a program."""
+    layout = StepLayout(inside)
+    layout.add(rows, together)
     return *layout.steps, Stop()
 
 

@@ -42,8 +42,8 @@ ROOMS = {
     "compiler.pipeline": "ir settings kernel optimise fuse codegen plan "
     "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",
     "compiler.family": "ir kernel transform fuse codegen plan pipeline runtime.native runtime.cpu",
-    "compiler.jit": "ir settings transform ops trace fuse codegen pipeline family "
-    "runtime.native runtime.spec runtime.program runtime.cpu runtime.gpu",
+    "compiler.jit": "ir settings transform ops trace fuse plan pipeline family "
+    "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",
     "compiler.testing": "ir transform trace front pipeline",
     "models": "compiler.ir compiler.trace compiler.front compiler.jit",
     "wonderland.commands": "models compiler.ir compiler.settings compiler.transform compiler.ops "

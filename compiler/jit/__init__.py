@@ -5,6 +5,6 @@ other processes, `archive` is its file, `profile` its times, `budget` the fastes
 bytes. Passes are reached through the pipeline alone, which is imported when something is compiled.
 Begin with `jit`.
 
-Imports: ir, settings, transform, ops, trace, fuse, codegen, pipeline, family, runtime.native,
-runtime.spec, runtime.program, runtime.cpu, runtime.gpu.
+Imports: ir, settings, transform, ops, trace, fuse, plan, pipeline, family,
+runtime.native, runtime.rows, runtime.spec, runtime.program, runtime.cpu, runtime.gpu.
 """

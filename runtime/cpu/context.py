@@ -14,6 +14,7 @@ from .executor import Team, walker_functions
 from .guard import ALIGNED, CONTIGUOUS, WRITEABLE, method, verified
 from .memory import ALIGNMENT, aligned_array
 from .step_table import NativeMemory, StepTable
+from .stopwatch import Stopwatch
 
 
 class Context:
@@ -23,7 +24,8 @@ class Context:
     not fit, and nothing has run. What is less is a call of Python: `host` says which, and `resume`
     goes on after it. Ctrl-C in a loop raises its error.
     `hold`: short enough to keep Python's lock. `native`: how arrays are read; None: as works here.
-    `signals`: whether loops look for Ctrl-C, which takes Python's lock.
+    `signals`: whether loops look for Ctrl-C, which takes Python's lock. `watch`: takes the times of
+    kernels.
     """
 
     start: Callable[[tuple[Any, ...], tuple[np.ndarray | None, ...]], int]
@@ -37,6 +39,7 @@ class Context:
         team: Team | None,
         native: bool | None = None,
         signals: bool = True,
+        watch: Stopwatch | None = None,
     ):
         self.table = table
         self.team = team  # whose memory lives as long as a launch may use it
@@ -47,7 +50,7 @@ class Context:
         self.scratch = aligned_array(stride * members)
         self._memory = memory = NativeMemory(
             self.arena.ctypes.data, [c.ctypes.data for c in table.constants], len(table.inputs),
-            self.scratch.ctypes.data, stride, members, signals,
+            self.scratch.ctypes.data, stride, members, signals, watch,
         )  # fmt: skip
         self._pointers = memory.words(len(table.inputs) + len(table.outputs))
         self.head = head = memory.words(border.CONTEXT_WORDS)
@@ -68,7 +71,7 @@ class Context:
         if not (verified() if native is None else native):
             self.start = self._start_slowly
 
-    def host(self, found: int) -> tuple[HostRow | None, tuple[int, ...], int]:
+    def host(self, found: int) -> tuple[HostRow, tuple[int, ...], int]:
         """The call of Python that the walk waits for: row, addresses, and the step after it."""
         row, block, step = self._memory.hosts[walker.WAITING - found]
         return row, tuple(block.tolist()), step

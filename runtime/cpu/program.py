@@ -13,12 +13,10 @@ Cost: a call of a small program takes about 0.7 microseconds beside its kernels.
 from __future__ import annotations
 
 import ctypes
-import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -31,13 +29,12 @@ from ..program import (
     Leaves,
     Table,
     donors,
-    least_seconds,
     poisoned,
     text,
 )
-from ..rows import HOLD_SECONDS, Row, worth
+from ..rows import HOLD_SECONDS, Row, RowTime, worth
 from ..spec import POISON, ArraySpec, fits_spec
-from ..steps import Host, Segment, is_kernel, steps_of
+from ..steps import Host, Segment, steps_of
 from . import fenced
 from .border import ACCEPTED
 from .context import Context
@@ -45,6 +42,7 @@ from .desk import Desk
 from .executor import team, thread_count
 from .host_memory import HostMemory
 from .memory import POOLED_BYTES, Pool
+from .stopwatch import Stopwatch
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -112,20 +110,17 @@ class Program:
         self._contexts.append(context)  # after an error it is dropped instead
         return results if accepted else None
 
-    def profile(
-        self, leaves: Leaves, again: Iterable[Leaves] = ()
-    ) -> tuple[tuple[str, float], ...]:
+    def profile(self, leaves: Leaves, again: Iterable[Leaves] = ()) -> tuple[RowTime, ...]:
         """All in the same memory, which only the first run finds untouched."""
-        table = replace(self.table, steps=steps_of(self.rows, self._top, alone=True))
-        rows = [row for row in self.rows if not is_kernel(row) or row.points > 0]
-        context = self._new_context(table)
-
-        def seconds(given: Leaves) -> Sequence[float]:
-            times: list[float] = []
-            self._run(context, given, True, times)
-            return [after - before for before, after in itertools.pairwise(times)]
-
-        return least_seconds(rows, seconds, leaves, again)
+        watch = Stopwatch()
+        context = self._new_context(watch)
+        found: list[tuple[float, tuple[RowTime, ...]]] = []
+        for given in (leaves, *again):
+            watch.start()
+            begin = time.monotonic()
+            self._run(context, given, True, watch)
+            found.append((time.monotonic() - begin, watch.times(self.rows)))
+        return min(found, key=lambda run: run[0])[1]
 
     def finish(self) -> None:
         """Nothing waits: calls are done when they return."""
@@ -145,7 +140,7 @@ class Program:
         return Bound(self.table, leaves, results, TiedCall(self, leaves, made), np.copyto)
 
     def native_calls(self) -> Desk:
-        hosts = [s.row for s in self.table.steps if isinstance(s, Host) and s.row is not None]
+        hosts = [s.row for s in self.table.steps if isinstance(s, Host)]
         if needs := next((row for row in hosts if row.condition is None), None):
             required = "a program without Python is required"
             raise TypeError(f"{required}, got one that calls {needs.name}")
@@ -166,17 +161,18 @@ class Program:
 
     # ---- one call
 
-    def _new_context(self, table: Table) -> Context:
-        return Context(table, self.seconds < HOLD_SECONDS, team() if self._together else None)
+    def _new_context(self, watch: Stopwatch | None = None) -> Context:
+        members = team() if self._together else None
+        return Context(self.table, self.seconds < HOLD_SECONDS, members, watch=watch)
 
     def _context(self) -> Context:
         """A context that is not in flight."""
         try:
             context = self._contexts.pop()
         except IndexError:
-            return self._new_context(self.table)
+            return self._new_context()
         stale = self._together and context.team is not team()
-        return self._new_context(self.table) if stale else context
+        return self._new_context() if stale else context
 
     def _call(self, leaves: Leaves, convert: bool) -> Arrays | None:
         if self.guard:
@@ -192,9 +188,9 @@ class Program:
         context: Context,
         leaves: Leaves,
         convert: bool,
-        times: list[float] | None = None,
+        watch: Stopwatch | None = None,
     ) -> Arrays | None:
-        """A call in general. `times` receives the time at every look at the clock."""
+        """A call in general."""
         table = context.table
         made = tuple([make() for make in self._make])
         if self.poison:
@@ -207,7 +203,7 @@ class Program:
                 return None
             leaves, found = table.started(leaves, lambda given: context.start(given, made))
         if found < ACCEPTED:
-            finish(context, found, times)
+            finish(context, found, watch)
         return table.results(leaves, made)
 
 
@@ -224,7 +220,7 @@ class TiedCall:
             if (found := context.proceed()) < ACCEPTED:
                 finish(context, found)
             return
-        context = self.program._new_context(self.program.table)  # the first call, or after a fork
+        context = self.program._new_context()  # the first call, or after a fork
         found = context.start(self.leaves, self.result_memory)
         if found > ACCEPTED:
             raise TypeError(SHARED)
@@ -251,15 +247,12 @@ def makers(table: Table, spare: int) -> tuple[Callable[[], Any], ...]:
     return tuple(maker(*spec) for spec in specs)
 
 
-def finish(context: Context, status: int, times: list[float] | None = None) -> None:
-    """Does the calls of Python that a walk waits for, until it is done.
-
-    `times` receives the time wherever the steps look at the clock.
-    """
+def finish(context: Context, status: int, watch: Stopwatch | None = None) -> None:
+    """Does the calls of Python that a walk waits for, until it is done."""
     while status < ACCEPTED:
         row, addresses, step = context.host(status)
-        if row is not None:
-            call_host(row, addresses, HostMemory())
-        elif times is not None:
-            times.append(time.perf_counter())
+        begin = time.monotonic()
+        call_host(row, addresses, HostMemory())
+        if watch is not None:
+            watch.host(row, begin)
         status = context.resume(step)

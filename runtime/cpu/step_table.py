@@ -25,6 +25,7 @@ from ..steps import (
 from . import border, slabs, walker
 from .executor import walker_functions
 from .memory import aligned_array
+from .stopwatch import Stopwatch
 
 Patches = list[tuple[int, int, int]]  # pointer, offset in bytes, address to write
 
@@ -44,9 +45,10 @@ class NativeMemory:
     scratch_stride: int  # from a member to the next
     members: int
     signals: bool
+    watch: Stopwatch | None = None
     head: int = 0
     patches: Patches = field(default_factory=list)
-    hosts: list[tuple[HostRow | None, np.ndarray, int]] = field(default_factory=list)
+    hosts: list[tuple[HostRow, np.ndarray, int]] = field(default_factory=list)
     kept: list[np.ndarray] = field(default_factory=list)
 
     def words(self, *shape: int) -> np.ndarray:
@@ -104,8 +106,7 @@ class StepTable:
                 return walker.JUMP_STEP, self.at(step.to)
             case Host():
                 row, hosts = step.row, self.memory.hosts
-                operands = () if row is None else (*row.inputs, *row.outputs)
-                block = self.block([slot for slot, _, _ in operands])
+                block = self.block([slot for slot, _, _ in (*row.inputs, *row.outputs)])
                 hosts.append((row, block, k + 1))
                 return walker.HOST_STEP, len(hosts) - 1, *condition(row, block)
         return (walker.STOP_STEP,)
@@ -122,6 +123,8 @@ class StepTable:
             chunks, begin = 0, first_row + walker.ROW_BYTES * len(row_words)
             for row in phase:
                 code = self.kernel(row) if isinstance(row, KernelRow) else self.slabs(row)
+                if self.memory.watch is not None:
+                    code = self.memory.watch.around(row, code)
                 words = *code, row.points, row.grain, chunks, chunks + row.chunks
                 row_words.append((*words, 0, 0))
                 chunks += row.chunks
@@ -247,9 +250,9 @@ class StepTable:
         return words
 
 
-def condition(row: HostRow | None, block: np.ndarray) -> tuple[int, int]:
+def condition(row: HostRow, block: np.ndarray) -> tuple[int, int]:
     """Where the address of the bools is that a row does nothing about if all are true."""
-    if row is None or row.condition is None:
+    if row.condition is None:
         return 0, -1
     _, _, shape = row.inputs[row.condition]
     return block.ctypes.data + 8 * row.condition, math.prod(shape)

@@ -30,11 +30,10 @@ from ..program import (
     NativeCalls,
     Table,
     donors,
-    least_seconds,
     poisoned,
     text,
 )
-from ..rows import Row
+from ..rows import Row, RowTime
 from ..spec import POISON, ArraySpec, accept
 from .device import Device, DeviceMemory, StreamMark
 from .device_array import DeviceArray, Loan, empty, moved_to, uploaded
@@ -104,10 +103,8 @@ class DeviceProgram:
         there = any(isinstance(x, DeviceArray) and x.device is self.device for x in leaves)
         return self(leaves) if fit and there else None
 
-    def profile(
-        self, leaves: Leaves, again: Iterable[Leaves] = ()
-    ) -> tuple[tuple[str, float], ...]:
-        """On the clock of the device."""
+    def profile(self, leaves: Leaves, again: Iterable[Leaves] = ()) -> tuple[RowTime, ...]:
+        """On the clock of the device, row by row."""
         alone = [DeviceSteps(self.device, (row,)) for row in self.rows]
 
         def seconds(given: Leaves) -> Sequence[float]:
@@ -122,7 +119,9 @@ class DeviceProgram:
             self._call(given, run)
             return [after.seconds_since(before) for before, after in itertools.pairwise(marks)]
 
-        return least_seconds(self.rows, seconds, leaves, again)
+        best = min(map(seconds, (leaves, *again)), key=sum)
+        pairs = enumerate(zip(self.rows, best, strict=True))
+        return tuple(RowTime(row, spent, spent, 1.0, k) for k, (row, spent) in pairs)
 
     def finish(self) -> None:
         self.device.synchronize()

@@ -116,6 +116,15 @@ def signals(e: Emitter) -> NativeValue:
     return NativeValue(I64, e.builder.sext(e.builder.call(function, []), LLVM_I64))
 
 
+def now(e: Emitter) -> NativeValue:
+    """Nanoseconds of that clock, which is time.monotonic()'s."""
+    seconds = e.builder.alloca(LLVM_I64, 2)
+    clock(e, NativeValue(I64, e.builder.ptrtoint(seconds, LLVM_I64)))
+    more = e.builder.load(e.builder.gep(seconds, [LLVM_I64(1)]))
+    whole = e.builder.mul(e.builder.load(seconds), LLVM_I64(1_000_000_000))
+    return NativeValue(I64, e.builder.add(whole, more))
+
+
 def call(e: Emitter, address: Any, *args: Any) -> NativeValue:
     """Calls the function at `address`."""
     kind = ir.FunctionType(LLVM_I64, [LLVM_I64] * len(args))
@@ -125,7 +134,8 @@ def call(e: Emitter, address: Any, *args: Any) -> NativeValue:
 
 PYTHON = ("PyLong_AsLongLong", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
 WORDS = (
-    load, store, add, swap, has, pause, wait, wake, processor, place_thread, clock, signals, call,
+    load, store, add, swap, has, pause, wait, wake, processor, place_thread, clock, now, signals,
+    call,
 )  # fmt: skip
 
 ATOMIC: dict[str, Any] = {

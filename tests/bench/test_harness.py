@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import wonderland.compiler.jit.ceilings as compiled
 from bench.harness import Ceilings, Effort, Figure, Row, measure, ratio, spelled, table
 
 SHORT = Effort(rounds=3, seconds=0.0, rest=0.0)
@@ -28,7 +29,8 @@ def test_a_figure_is_the_median_of_a_run():
 
 def test_the_ceiling_is_the_slower_of_bytes_and_operations():
     known = Ceilings(threads=1)
-    vars(known).update(cache_bandwidth=100.0, memory_bandwidth=1.0, product_rate=10.0)
+    rates = compiled.Ceilings({100: 100.0, 300: 100.0, 400: 1.0}, {"f32": 20.0}, 0.0)
+    vars(known).update(bandwidths=rates, product_rate=10.0)
     assert known.least(Row("q", "s", {}, bytes=200, flops=10)) == 2
     assert known.least(Row("q", "s", {}, bytes=200, flops=50)) == 5
     assert known.least(Row("q", "s", {}, bytes=1 << 30)) == 1 << 30

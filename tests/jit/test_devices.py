@@ -13,10 +13,9 @@ from tests.ops.sampling import sample_arrays, sample_graph, samples
 from tests.programs.random_graphs import random_arrays, random_graph
 from tests.runtime.fake_device import FakeDevice
 from wonderland.compiler import ops
-from wonderland.compiler.codegen.target import GpuTarget
 from wonderland.compiler.ir.graph import Graph, Op, Value, apply
 from wonderland.compiler.ir.types import NAMES, Type
-from wonderland.compiler.jit import profile as profiles
+from wonderland.compiler.jit import ceilings
 from wonderland.compiler.pipeline import Compiled, compile_graph
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.runtime.gpu import cuda
@@ -304,10 +303,10 @@ def test_what_cannot_be_bound_to_a_device_says_why(device):
 
 
 def test_a_profile_has_a_row_of_every_kernel(device, monkeypatch):
-    monkeypatch.setattr(profiles, "MOST_RUNS", 2)
-    monkeypatch.setattr(profiles, "LEAST_RUNS", 1)
-    monkeypatch.setattr(profiles, "COPIED", wl.ShapeDtypeStruct((64,), np.float32))
-    monkeypatch.setitem(profiles.PRODUCT, GpuTarget, 8)
+    monkeypatch.setattr(ceilings, "MOST_RUNS", 2)
+    monkeypatch.setattr(ceilings, "LEAST_RUNS", 1)
+    monkeypatch.setattr(ceilings, "MOVED", (1 << 8,))
+    monkeypatch.setattr(ceilings, "LARGE_PRODUCT", 8)
     w = wl.device_put(W, "cuda")
     compiled = wl.jit(step, donate_argnums=0, device="cuda").compile(w, X, Y)
     found = compiled.profile(w, X, Y)

@@ -241,5 +241,8 @@ def test_loops_and_branches_print_with_their_rows_inside(kernels):
 
 def test_a_profile_counts_a_loop_as_one_row(kernels):
     rows = (plus(kernels, INPUT, INPUT, ARENA), powers(kernels, 100))
-    names = [name for name, _ in Program(rows, (SPEC,), (SPEC,), (), 48).profile((X,))]
-    assert names == ["plus", "double"]
+    plain, loop = Program(rows, (SPEC,), (SPEC,), (), 48).profile((X,))
+    assert [plain.row.name, loop.row.name] == ["plus", "double"]
+    (inside,) = [t for group in loop.inner for t in group]
+    assert (plain.runs, inside.runs, loop.runs) == (1, 100, 1)
+    np.testing.assert_allclose(inside.seconds, loop.seconds)

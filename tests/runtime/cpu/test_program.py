@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from wonderland.runtime.cpu import executor
+from wonderland.runtime.cpu import executor, stopwatch
 from wonderland.runtime.cpu.program import Program
 from wonderland.runtime.rows import HostRow, KernelRow, Slot
 from wonderland.runtime.spec import ArraySpec
@@ -252,9 +252,29 @@ def test_a_profile_times_every_row(chain, expected):
     for seconds in (0.0, 1e-3):
         with executor.threads(2):
             program = chain(4, seconds=seconds)
-            names, times = zip(*program.profile((np.arange(100),)), strict=True)
-            assert names == ("row0", "row1", "row2", "row3")
-            assert all(t > 0 for t in times)
+            times = program.profile((np.arange(100),))
+            assert [t.row.name for t in times] == ["row0", "row1", "row2", "row3"]
+            assert [t.wave for t in times] == [0, 1, 2, 3]
+            assert all(t.seconds >= 0 and t.runs == 1 for t in times)
     slow = Program((HostRow(lambda: time.sleep(0.02), (), (), "nap"),), (), ())
-    ((name, duration),) = slow.profile(())
-    assert name == "nap" and 0.02 <= duration < 2
+    (found,) = slow.profile(())
+    assert found.row.name == "nap" and 0.02 <= found.seconds == found.busy < 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_rows_of_a_wave_share_its_seconds(count: int, kernels):
+    x, out = Slot("input"), [Slot("output", k) for k in range(3)]
+    rows = tuple(
+        plus(kernels, x, x, slot, 6, barrier=k != 0, name=f"row{k}") for k, slot in enumerate(out)
+    )
+    with executor.threads(count):
+        program = Program(rows, (SPEC,), (SPEC,) * 3, together=count > 1)
+        found = program.profile((X,), [(X,)] * 3)
+    assert [t.wave for t in found] == [0, 0, 1]
+    assert all(t.runs == 1 for t in found)
+    first, second, _ = found
+    np.testing.assert_allclose(first.seconds * second.busy, second.seconds * first.busy)
+
+
+def test_looks_at_the_clock_are_cheap_and_come_off():
+    assert 0 < stopwatch.look_seconds() < 1e-5
