@@ -22,6 +22,7 @@ from ..ir.graph import Graph, Node, Value, apply
 from ..ir.walk import everywhere, rebuild
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import mul
+from ..ops.family import Elementwise
 from ..ops.phases import reads_windows
 from ..ops.reduce import reduce_sum
 from ..ops.view import Permute, broadcast, permute, reshape
@@ -143,14 +144,14 @@ def of_channels(op: DotGeneral, lhs: Value) -> bool:
 def small(op: DotGeneral, lhs: Value, rhs: Value) -> bool:
     """Whether each product of the batch is done before its own kernel would begin, or is shallow:
     points times a matrix of 3 by 3, whose elements are values side by side."""
-    if not op.contracting[0]:
+    depth = math.prod(lhs.shape[d] for d in op.contracting[0])
+    if depth == 1:
         return True
     rows, columns = (
         math.prod(x.shape[d] for d in op.free(side, x.type.ndim))
         for side, x in enumerate((lhs, rhs))
     )
     vectors = (rows == 1) + (columns == 1)
-    depth = math.prod(lhs.shape[d] for d in op.contracting[0])
     shallow = max(depth, min(rows, columns)) <= SHALLOW
     shallow = shallow and not (reads_windows(lhs) or reads_windows(rhs))
     work = rows * columns * depth
@@ -175,22 +176,47 @@ def merged(
 
 
 def as_sum(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
-    """The operands times each other at every point of batch, free and contracted axes, summed."""
-    batch, depth = len(op.batching[0]), len(op.contracting[0])
-    rows, columns = op.free(0, lhs.type.ndim), op.free(1, rhs.type.ndim)
-    before = batch + len(rows)
-    ndim = before + len(columns) + depth
-    shape = (
-        *(lhs.shape[d] for d in (*op.batching[0], *rows)),
-        *(rhs.shape[d] for d in (*columns, *op.contracting[1])),
+    """The operands times each other at every point of batch, free and contracted axes, summed.
+
+    Axes to sum over come last, but where the larger operand is computed: its axes stay in order, so
+    that it is summed as it is made.
+    """
+    sides = axis_names(op, 0, lhs.type.ndim), axis_names(op, 1, rhs.type.ndim)
+    batch = [sides[0][d] for d in op.batching[0]]
+    rows, columns, depth = (
+        [x for names in sides for x in names if x[0] == kind]
+        for kind in ("rows", "columns", "depth")
     )
-    left = arranged(lhs, (*op.batching[0], *rows, *op.contracting[0]))
-    right = arranged(rhs, (*op.batching[1], *columns, *op.contracting[1]))
-    found = mul(
-        broadcast(left, shape, range(before, ndim - depth)),
-        broadcast(right, shape, range(batch, before)),
-    )
-    return reduce_sum(found, range(ndim - depth, ndim)) if depth else found
+    axes = [*batch, *rows, *columns, *depth[: len(depth) // 2]]
+    large = int(rhs.type.size >= lhs.type.size)
+    if computed((lhs, rhs)[large]):
+        own = [x for x in sides[large] if x not in batch]
+        axes = [*batch, *rows, *own] if large else [*batch, *own, *columns]
+    sizes = dict(zip((*sides[0], *sides[1]), (*lhs.shape, *rhs.shape), strict=True))
+    shape = [sizes[x] for x in axes]
+    factors = [
+        arranged(x, [names.index(a) for a in axes if a in names])
+        for x, names in zip((lhs, rhs), sides, strict=True)
+    ]
+    found = mul(*(
+        broadcast(x, shape, [i for i, a in enumerate(axes) if a not in names])
+        for x, names in zip(factors, sides, strict=True)
+    ))  # fmt: skip
+    return reduce_sum(found, [i for i, x in enumerate(axes) if x in depth]) if depth else found
+
+
+def axis_names(op: DotGeneral, side: int, ndim: int) -> list[tuple[str, int]]:
+    """What each axis of an operand is, and which of those: two that are paired have one name."""
+    found = {d: ("batch", i) for i, d in enumerate(op.batching[side])}
+    found |= {d: ("depth", i) for i, d in enumerate(op.contracting[side])}
+    kind = ("rows", "columns")[side]
+    found |= {d: (kind, i) for i, d in enumerate(op.free(side, ndim))}
+    return [found[d] for d in range(ndim)]
+
+
+def computed(x: Value) -> bool:
+    """Whether its elements are made by arithmetic."""
+    return x.node is not None and isinstance(x.node.op, Elementwise)
 
 
 def arranged(value: Value, order: Sequence[int]) -> Value:

@@ -72,6 +72,42 @@ def test_a_small_product_is_a_sum():
     )
 
 
+def test_what_is_computed_is_summed_in_its_own_order():
+    expect(
+        layout,
+        """
+        def f(a: f32[1, 5], b: f32[5, 4]):
+            c: f32[5, 4] = exp(b)
+            d: f32[1, 4] = dot_general(a, c, contracting=((1,), (0,)), batching=((), ()))
+            return d, c""",
+        """
+        def f(a: f32[1, 5], b: f32[5, 4]):
+            c: f32[5, 4] = exp(b)
+            d: f32[1, 5, 4] = broadcast(a, shape=(1, 5, 4), axes=(2,))
+            e: f32[1, 5, 4] = broadcast(c, shape=(1, 5, 4), axes=(0,))
+            f: f32[1, 5, 4] = mul(d, e)
+            g: f32[1, 4] = sum(f, axes=(1,))
+            return g, c""",
+    )
+    expect(
+        layout,
+        """
+        def f(a: f32[5, 4, 3], b: f32[3, 5, 1]):
+            c: f32[5, 4, 3] = exp(a)
+            d: f32[3, 4, 1] = dot_general(c, b, contracting=((0,), (1,)), batching=((2,), (0,)))
+            return d""",
+        """
+        def f(a: f32[5, 4, 3], b: f32[3, 5, 1]):
+            c: f32[5, 4, 3] = exp(a)
+            d: f32[3, 5, 4] = permute(c, axes=(2, 0, 1))
+            e: f32[3, 5, 4, 1] = broadcast(d, shape=(3, 5, 4, 1), axes=(3,))
+            f: f32[3, 5, 4, 1] = broadcast(b, shape=(3, 5, 4, 1), axes=(2,))
+            g: f32[3, 5, 4, 1] = mul(e, f)
+            h: f32[3, 4, 1] = sum(g, axes=(1,))
+            return h""",
+    )
+
+
 def test_products_of_vectors_are_sums_and_of_a_vector_and_a_small_matrix():
     def ops(*shapes: tuple[int, ...]) -> set[str]:
         lhs, rhs = (Value(Type("f32", s)) for s in shapes)
@@ -84,6 +120,7 @@ def test_products_of_vectors_are_sums_and_of_a_vector_and_a_small_matrix():
     assert "dot_general" not in ops((1, 64), (64, 64)) | ops((64, 64), (64, 1))
     assert "dot_general" in ops((1, 64), (64, 65)) & ops((65, 64), (64, 1))
     assert "dot_general" not in ops((8, 8), (8, 8)) and "dot_general" in ops((8, 9), (9, 8))
+    assert "dot_general" not in ops((64, 1), (1, 64))  # every element is one product
 
 
 @pytest.mark.parametrize("depth", [1, 6, 600])
