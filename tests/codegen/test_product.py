@@ -316,6 +316,16 @@ def test_few_rows_of_a_large_factor_let_it_pass_by_once(dtype: str) -> None:
     np.testing.assert_array_equal(run(p, arrays, target, pieces=4)["c"], want["c"])
 
 
+def test_the_fewer_rows_the_longer_runs_of_what_comes_from_far() -> None:
+    depths = [blocking_of(product_sizes(product(m, 4096, 2048)), host()).block_depth
+              for m in (5, 8, 9, 32, 33)]  # fmt: skip
+    assert depths == [16, 16, 64, 64, 256]
+    near = replace(host(), l2_bytes=1 << 12)
+    for seed, (m, n, k) in enumerate([(5, 50, 130), (8, 70, 33), (9, 40, 200), (32, 33, 70)]):
+        check(product(m, n, k), seed, near)
+        check(with_stores(product(m, n, k)), seed, near)
+
+
 def test_what_some_rows_read_is_not_packed() -> None:
     cuts = [blocking_of(product_sizes(product(m, 1000, 500)), host()) for m in (128, 129)]
     in_place, packed = cuts

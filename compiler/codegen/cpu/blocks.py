@@ -25,6 +25,7 @@ from ..words.tile import DOTS_SUMS
 DEPTH, DEPTH_BY_STEPS = 512, 256  # of a block, in elements of 4 bytes
 FEW_ROWS, FEW_COLUMNS = 4, 2048  # rows that are few; columns of a unit then
 STREAMED_ROWS = 8  # for which what is multiplied comes as fast as it is used
+FLOWING = ((8, 16), (32, 64))  # up to so many rows: depth of a block where rhs comes from far
 SOME_ROWS = 128  # rows for which it costs less to read rhs in place than to pack it
 STREAM_VECS = 4  # that columns of a unit are counted in where they stream
 PANELS_AHEAD = 2  # of what is read in place
@@ -64,8 +65,16 @@ class Sizes:
 
     def streamed(self, lanes: int, target: Target) -> bool:
         """Whether rhs is so large that it comes from far, in rows of more than registers hold."""
-        large = self.depth * self.columns * self.element_bytes > target.l2_bytes // 2
-        return self.few and not self.windowed and large and self.columns >= target.registers * lanes
+        return self.few and self.large(target) and self.columns >= target.registers * lanes
+
+    def from_far(self, target: Target) -> bool:
+        """Whether rhs is read in place and comes from far, while a few tiles' rows are computed."""
+        return FEW_ROWS < self.rows <= FLOWING[-1][0] and self.some and self.large(target)
+
+    def large(self, target: Target) -> bool:
+        """Whether rhs does not stay in the second cache."""
+        far = self.depth * self.columns * self.element_bytes > target.l2_bytes // 2
+        return far and not self.windowed
 
     @property
     def some(self) -> bool:
@@ -206,10 +215,14 @@ def cut_of(s: Sizes, target: Target) -> Cut:
 def cut_streams(s: Sizes, lanes: int) -> Cut:
     """All of depth and long runs of columns at once."""
     rows = 1 if s.rows <= 1 else 2 if s.rows == 2 else 4
-    most = max(min(s.columns // 2, FEW_COLUMNS), FEW_COLUMNS // 4)
-    block_columns = even_block(s.columns, most, STREAM_VECS * lanes)
+    block_columns = even_block(s.columns, run_length(s), STREAM_VECS * lanes)
     shape = rows, STREAM_VECS, lanes, rows, block_columns
     return Cut(s, *shape, s.depth, rows, s.columns, dots=False, streams=True)
+
+
+def run_length(s: Sizes) -> int:
+    """Columns of a unit that come from far: memory gives long runs fastest."""
+    return max(min(s.columns // 2, FEW_COLUMNS), FEW_COLUMNS // 4)
 
 
 def cut_dots(s: Sizes, lanes: int) -> Cut:
@@ -238,6 +251,8 @@ def cut_window_dots(s: Sizes, lanes: int) -> Cut:
 
 
 def block_depth(s: Sizes, target: Target) -> int:
+    if s.from_far(target):
+        return even_block(s.depth, next(d for rows, d in FLOWING if s.rows <= rows), 8)
     most = (DEPTH_BY_STEPS if s.by_steps or s.some else DEPTH) * 4 // s.element_bytes
     return even_block(s.depth, most, 8) if s.depth > most * 3 // 2 else max(s.depth, 1)
 
@@ -246,6 +261,8 @@ def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> t
     """Rows and columns of a unit: panels within half of L2, and units enough for a team."""
     if s.few:
         return even_block(s.rows, s.rows, rows), even_block(s.columns, FEW_COLUMNS, width)
+    if s.from_far(target):
+        return even_block(s.rows, s.rows, rows), even_block(s.columns, run_length(s), width)
     most_columns = max(width, target.l2_bytes // 2 // (depth * s.element_bytes))
     block_columns = even_block(s.columns, most_columns, width)
     most_rows = MOST_ROWS
@@ -257,7 +274,7 @@ def unit_shape(s: Sizes, rows: int, width: int, depth: int, target: Target) -> t
         units = s.batch * blocks_of(s.rows, block_rows) * blocks_of(s.columns, block_columns)
         return units < UNITS and 2 * block_rows * block_columns * s.depth >= 2 * UNIT_FLOPS
 
-    least = 2 if s.windowed else 4  # panels: windows cost little to read again, what is packed more
+    least = 2 if s.windowed or s.some else 4  # panels: what is packed costs more to read again
     while shareable() and block_columns >= least * width:
         block_columns = even_block(s.columns, block_columns // 2, width)
     while shareable() and block_rows >= 128:
