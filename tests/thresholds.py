@@ -84,6 +84,7 @@ ELSEWHERE = {
     "codegen.cpu.blocks.FOLD_CYCLES": "what a sum of few columns costs",
     "codegen.cpu.blocks.PAGE": "bytes from row to row: tests/codegen/test_product.py",
     "codegen.cpu.blocks.PANELS_AHEAD": "panels that a tile asks for before they are read",
+    "codegen.cpu.blocks.TILES_BELOW": "tiles whose rows one asks for before they are read",
     "codegen.cpu.blocks.UNITS": "how many units a team wants",
     "codegen.cpu.prefix.COSTLY": "work of a combination",
     "codegen.cpu.unrolled.MOST": "operations of elements that are written out",

@@ -28,7 +28,7 @@ STREAMED_ROWS = 8  # for which what is multiplied comes as fast as it is used
 FLOWING = ((8, 16), (32, 64))  # up to so many rows: depth of a block where rhs comes from far
 SOME_ROWS = 128  # rows for which it costs less to read rhs in place than to pack it
 STREAM_VECS = 4  # that columns of a unit are counted in where they stream
-PANELS_AHEAD = 2  # of what is read in place
+TILES_BELOW, PANELS_AHEAD = 2, 2  # that what is read by steps and in place is asked for ahead
 MOST_ROWS = 1024  # of a unit: what packing its columns is shared by
 DOTS_ROWS, DOTS_DEPTH = 16, 12  # most rows of dots; least depth for each of them: lanes are folded
 FOLD_CYCLES = 10  # of the lanes of a sum
@@ -97,7 +97,8 @@ class Cut:
     packed: int
     dots: bool  # lanes follow depth
     streams: bool = False  # rhs passes by once, all of a unit's columns together
-    ahead: int = 0  # elements of rhs from what a tile reads to what it asks for meanwhile
+    below: int = 0  # elements of lhs from what a tile reads to what it asks for meanwhile
+    ahead: int = 0  # the same of rhs
 
     @property
     def width(self) -> int:
@@ -209,7 +210,8 @@ def cut_of(s: Sizes, target: Target) -> Cut:
     packed = s.columns // width * width if in_place else 0
     ahead = 0 if panel or not packed else PANELS_AHEAD * width
     shape = rows, vecs, lanes, block_rows, block_columns
-    return Cut(s, *shape, depth, strip, packed, dots=False, ahead=ahead)
+    below = TILES_BELOW * rows if s.by_steps else 0
+    return Cut(s, *shape, depth, strip, packed, dots=False, below=below, ahead=ahead)
 
 
 def cut_streams(s: Sizes, lanes: int) -> Cut:

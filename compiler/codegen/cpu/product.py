@@ -242,7 +242,7 @@ class ProductPrinter:
             sizes = f"{height}, min({self.width}, {self.columns} - column)"
             return f"tile_of_dots({self.tile_shape}, {factors}, {target}, {pitch}, {sizes})"
         left = f"left, {self.lhs_row}, {self.lhs_step}"
-        more = f", {self.block('ahead')}"
+        more = f", {self.block('below')}, {self.block('ahead')}"
         return self.tile_of("tile", self.tile_shape, left, target, pitch, height, more)
 
     def tile_of(

@@ -113,7 +113,8 @@ def far(count: Form, step: Form) -> Form:
 
 def tile(
     rows: Form, vecs: Form, lanes: Form, depth: Form, a: Address, a_row: Form, a_step: Form,
-    b: Address, b_step: Form, c: Address, c_row: Form, height: Form, fresh: Any, ahead: Form,
+    b: Address, b_step: Form, c: Address, c_row: Form, height: Form, fresh: Any, below: Form,
+    ahead: Form,
 ) -> Iterator[Touch]:  # fmt: skip
     width = constant_form(vecs.constant * lanes.constant)
     if not (depth.plain and depth.constant <= 0):

@@ -17,7 +17,8 @@ def multiply_add(x: Any, y: Vector, z: Vector) -> Vector:
 
 def tile(
     rows: int, vecs: int, lanes: int, depth: int, a: RawPointer, a_row: int, a_step: int,
-    b: RawPointer, b_step: int, c: RawPointer, c_row: int, height: int, fresh: bool, ahead: int,
+    b: RawPointer, b_step: int, c: RawPointer, c_row: int, height: int, fresh: bool, below: int,
+    ahead: int,
 ) -> None:  # fmt: skip
     width = vecs * lanes
     for i in range(rows):

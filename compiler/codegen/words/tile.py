@@ -1,11 +1,13 @@
 """The register tile of products: as many sums as registers hold, over a run of depth.
 
-    tile(rows, vecs, lanes, depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh, ahead)
+    tile(
+        rows, vecs, lanes, depth,
+        a, a_row, a_step, b, b_step, c, c_row, height, fresh, below, ahead)
         C[i, j] = (0 if fresh else C[i, j]) + sum of A[i, k] B[k, j] over k < depth
         for i < rows and j < vecs * lanes;
         A[i, k] at a[i*a_row + k*a_step], B[k, j] at b[k*b_step + j], C[i, j] at c[i*c_row + j];
-        it asks meanwhile for what lies `ahead` elements behind B, unless its rows are so few that
-        they stream
+        it asks meanwhile for what lies `below` elements behind A and `ahead` behind B, unless its
+        rows are so few that they stream
     tile_of_streams(rows, vecs, lanes, depth, a, a_row, a_step, b, b_step, c, c_row, height, width)
         C[i, j] = sum of A[i, k] B[k, j] over k < depth for i < rows and j < width, which may be
         more than vectors that registers hold: some rows of B at a time pass by, over all columns;
@@ -48,10 +50,10 @@ DOTS_COLUMNS = 4  # of them at most: more streams of memory are slower
 
 
 def tile(w: Writer, args: list[LLVM]) -> None:
-    depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh, ahead = args
-    lines, ahead = row_starts(w, a, a_row, height), ahead if w.shape.rows >= ASKING_ROWS else None
-    right = b, b_step
-    tile_of_rows(w, (depth, fresh), lines, (None, a_step), right, (c, c_row), ahead=ahead)
+    depth, a, a_row, a_step, b, b_step, c, c_row, height, fresh, below, ahead = args
+    lines, right = row_starts(w, a, a_row, height), (b, b_step)
+    asked = (w.at(a, below), ahead) if w.shape.rows >= ASKING_ROWS else None
+    tile_of_rows(w, (depth, fresh), lines, (None, a_step), right, (c, c_row), asked=asked)
 
 
 def tile_of_windows(w: Writer, args: list[LLVM]) -> None:
@@ -79,11 +81,12 @@ def tile_of_channels(w: Writer, args: list[LLVM]) -> None:
 
 def tile_of_rows(
     w: Writer, sums_of: Pair, lines: list[LLVM], left: Pair, right: Pair, target: Pair,
-    channels: Sequence[Channels] = (), ahead: LLVM | None = None,
+    channels: Sequence[Channels] = (), asked: Pair | None = None,
 ) -> None:  # fmt: skip
     """The tile whose rows of A begin at `lines`; its steps are a table of places, or even.
 
-    With `channels` an element of A is a vector, of those columns that exist.
+    With `channels` an element of A is a vector, of those columns that exist. What is `asked` for
+    meanwhile is the same step from another place of A, and so far ahead of B.
     """
     (depth, fresh), (table, a_step), (b, b_step), (c, c_row) = sums_of, left, right, target
     build, shape = w.b, w.shape
@@ -97,9 +100,10 @@ def tile_of_rows(
     sums = [w.joined(shape.vector, (shape.zero, entry)) for _ in places]
     row = w.at(b, at_b)
     ys = [w.load(w.at(row, j * shape.lanes)) for j in range(shape.vecs)]
-    if ahead is not None:
-        for j in range(shape.vecs):
-            w.prefetch(w.at(w.at(row, ahead), j * shape.lanes))
+    if asked:
+        below, beside = w.at(asked[0], at_a), w.at(row, asked[1])
+        for p in (below, *(w.at(beside, j * shape.lanes) for j in range(shape.vecs))):
+            w.prefetch(p)
     step = at_a if table is None else w.load(w.at(table, k), I64)
     starts = [w.at(line, step) for line in lines]
     if channels:
