@@ -316,6 +316,17 @@ def test_few_rows_of_a_large_factor_let_it_pass_by_once(dtype: str) -> None:
     np.testing.assert_array_equal(run(p, arrays, target, pieces=4)["c"], want["c"])
 
 
+def test_few_columns_of_a_long_depth_are_dots() -> None:
+    for seed, (m, n, k) in enumerate([(40, 2, 256), (33, 3, 401), (9, 4, 1003)]):
+        p = product(m, n, k, batch=2 * (seed > 0))
+        assert "dots_of_windows" in lower_product(p, host()).text
+        check(p, seed)
+        check(with_stores(p), seed)
+        check(product(m, n, k, rhs_turned=True), seed)
+    assert "dots_of_windows" not in lower_product(product(40, 5, 256), host()).text
+    assert "dots_of_windows" not in lower_product(product(40, 2, 256, lhs_turned=True), host()).text
+
+
 def test_the_fewer_rows_the_longer_runs_of_what_comes_from_far() -> None:
     depths = [blocking_of(product_sizes(product(m, 4096, 2048)), host()).block_depth
               for m in (5, 8, 9, 32, 33)]  # fmt: skip

@@ -24,7 +24,7 @@ from math import prod
 from ...ir.sizes import truncated
 from ...kernel.costs import HEAVY
 from ...kernel.expr import Axis, Load
-from ...kernel.product import Product, as_kernel, joined_axes
+from ...kernel.product import FEW_COLUMNS, Product, as_kernel, joined_axes
 from ...kernel.stages import Stage
 from ..decisions import weight
 from ..fma import with_fma
@@ -47,9 +47,19 @@ def lower_product(product: Product, target: Target) -> Lowered:
     """The text of a product for one target, and the numbers of this instance."""
     p = printable(product)
     p = replace(p, stores=with_fma(Stage((), p.stores)).body)
+    p = with_lanes_of_depth(p, target)
     b, slots = blocking_of(product_sizes(p), target), product_slots(p)
     text = printer_of(p, b)(p, b, slots).text()
     return Lowered(text, tuple(slots.values), b.units, b.grain, b.scratch_bytes, *product_work(p))
+
+
+def with_lanes_of_depth(p: Product, target: Target) -> Product:
+    """Few columns leave lanes idle: if rows are contiguous along a long depth, as one of windows,
+    whose lanes follow that."""
+    if p.windowed or not 1 < p.columns.size <= FEW_COLUMNS or p.lhs.map.stride(p.depth.name) != 1:
+        return p
+    windows = replace(p, row_axes=(p.rows,), depth_axes=(p.depth,))
+    return windows if blocking_of(product_sizes(windows), target).dots else p
 
 
 def printer_of(p: Product, b: Cut) -> type[ProductPrinter]:
