@@ -71,7 +71,7 @@ def across_rows(kernel: Kernel, target: Target) -> Axis | None:
     native = target.bits // 8 // max(widest_bytes(kernel.stages), 4)
     if max(s.axes[-1].size for s in rows) >= native:
         return None
-    found = [row[-1] for row in (kernel.ordered, kernel.free) if row and row[-1].size >= native]
+    found = [a for a in (*kernel.ordered[::-1], *kernel.free[-1:]) if a.size >= native]
     if not found or found[0].name in scattered(kernel.stages):
         return None
     alone = all(
@@ -81,8 +81,11 @@ def across_rows(kernel: Kernel, target: Target) -> Axis | None:
 
 
 def with_serial_axes(kernel: Kernel, target: Target) -> Kernel:
-    """Short parallel axes behind a long one in order, if lanes can follow that one then."""
-    if len(kernel.free) < 2 or lane_axis(kernel, target):
+    """Short parallel axes behind a long one in order, if lanes can follow that one then.
+
+    Not where sums are begun at each point of them."""
+    sums = any(isinstance(s, Accumulate) for _, s in kernel.writes())
+    if len(kernel.free) < 2 or sums or lane_axis(kernel, target):
         return kernel
     count, inner = len(kernel.free), max((points_of(s.axes) for s in kernel.stages), default=1)
     while count > 1 and inner * kernel.free[count - 1].size <= SERIAL:

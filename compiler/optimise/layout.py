@@ -152,10 +152,11 @@ def small(op: DotGeneral, lhs: Value, rhs: Value) -> bool:
         for side, x in enumerate((lhs, rhs))
     )
     vectors = (rows == 1) + (columns == 1)
-    shallow = max(depth, min(rows, columns)) <= SHALLOW
-    shallow = shallow and not (reads_windows(lhs) or reads_windows(rhs))
     work = rows * columns * depth
-    return shallow or vectors == 2 or work <= (SMALL_VECTOR if vectors else SMALL)
+    if vectors == 2 or work <= (SMALL_VECTOR if vectors else SMALL):
+        return True
+    shallow = depth <= SHALLOW and (rows <= SHALLOW or columns <= SHALLOW) and work > SMALL_VECTOR
+    return shallow and not (reads_windows(lhs) or reads_windows(rhs))
 
 
 def merged(

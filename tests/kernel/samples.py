@@ -152,6 +152,22 @@ def sums_over_rows(rows: int, n: int, chunk: int) -> Kernel:
     """)
 
 
+def sums_in_groups(images: int, groups: int, rows: int, n: int) -> Kernel:
+    """The squares of all elements of a group, of which an image has some."""
+    size = images * groups * rows * n
+    return kernel(f"""
+        def sums_in_groups(x: f32[{size}], y: f32[{images * groups}]):
+            for i in parallel({images}):
+                for g in parallel({groups}):
+                    for r in ordered({rows}):
+                        for j in stage({n}):
+                            t0 = x[{groups * rows * n}*i + {n}*g + {groups * n}*r + j]
+                            s = sum(t0 * t0)
+                        if stage():
+                            y[{groups}*i + g] += s
+    """)
+
+
 def column_sums(rows: int, n: int) -> Kernel:
     return kernel(f"""
         def column_sums(x: f32[{rows * n}], y: f32[{n}], z: f32[{n}]):
@@ -464,6 +480,7 @@ CASES: dict[str, Callable[[], Kernel]] = {
     "softmax of short rows": lambda: softmax(150, 3),
     "cross entropy of short rows": lambda: cross_entropy(77, 7),
     "sums over short rows": lambda: sums_over_rows(90, 3, 40),
+    "sums over short rows in groups": lambda: sums_in_groups(40, 2, 5, 3),
     "argmax of short rows": lambda: argmax(75, 3),
     "crossed vectors": lambda: crossed(70),
     "small matrices by vectors": lambda: small_matrices(70, 3),

@@ -102,7 +102,7 @@ class Elements:
                     found += self.defined(here, p, reduced)
             for s in stage.body:
                 if isinstance(s, KernelReduce):
-                    self.known[s.names[0], ()] = together(s.monoid, reduced[s.names[0]])
+                    self.known[s.names[0], ()] = of_elements(s.monoid, reduced[s.names[0]])
         return found
 
     def defined(self, s: Statement, p: Point, reduced: dict[str, list[Expr]]) -> list[Store]:
@@ -137,7 +137,7 @@ class Elements:
             case Expr(op="select") if isinstance(args[0], Const):
                 return args[1] if args[0].value else args[2]
         if args and all(isinstance(a, Const) for a in args) and OPS[n.op].gives_bool:
-            return comparison(n, args)
+            return of_numbers(n, args)
         if n.op in ("and_", "or_") and n.dtype == "bool":
             for one, other in (args, args[::-1]):
                 if isinstance(one, Const):
@@ -145,7 +145,7 @@ class Elements:
         return n if args == n.args else Expr(n.op, args, n.dtype, n.param)
 
 
-def comparison(n: Expr, args: tuple[Expr, ...]) -> Const:
+def of_numbers(n: Expr, args: tuple[Expr, ...]) -> Const:
     """A comparison of numbers."""
     numbers = (a.value for a in args if isinstance(a, Const))
     return Const(bool(OPS[n.op].function(*numbers)), "bool")
@@ -164,7 +164,7 @@ def load_at(n: Load, args: tuple[Expr, ...], point: Point) -> Expr:
     return Load(n.buffer, at_point(n.map, point), tuple(guards), args[-1] if guards else None, at)
 
 
-def together(monoid: str, of: list[Expr]) -> Expr:
+def of_elements(monoid: str, of: list[Expr]) -> Expr:
     """The elements combined in their order; a sum is added to 0, as one of no elements is."""
     first, *rest = of
     found = apply(MONOIDS[monoid].op, Const(0, first.dtype), first) if monoid == "sum" else first
