@@ -38,7 +38,7 @@ PROGRAMS: dict[str, Program] = {
     "map": (lambda x: (np.exp(x) * x, np.flip(x) + 1), lambda n: ((n,),), 1 << 20),
     "sum": (lambda x: (np.mean(x), np.max(x), np.sum(x * x) + 1), lambda n: ((n,),), 1 << 20),
     "short rows": (
-        lambda x: (softmax(x), np.sum(np.exp(-x), 0), np.argmax(x, 1)), lambda n: ((150, n),), 33,
+        lambda x: (softmax(x), np.sum(np.exp(-x), 0), np.argmax(x, 1)), lambda n: ((150, n),), 65,
     ),
     "small matrices": (
         lambda x, y: np.einsum("nij,nj->ni", x, y), lambda n: ((50, n, n), (50, n)), 65,

@@ -65,6 +65,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "codegen.words.tile.DOTS_SUMS": ("dots",),
     "codegen.words.tile.DOTS_COLUMNS": ("dots",),
     "codegen.cpu.unrolled.SIDE": ("small matrices",),
+    "codegen.decisions.REGISTERS_OF_ROW": ("short rows",),
     "codegen.decisions.SERIAL": ("small matrices",),
     "codegen.words.memory.CLOSE": ("short rows",),
     "codegen.cpu.tiles.ROWS": ("turned",),

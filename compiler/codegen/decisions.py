@@ -19,6 +19,7 @@ from ..kernel.stages import Accumulate, Kernel, KernelReduce, Stage, Store
 from .target import Target
 
 WIDE = 4  # registers a vector
+REGISTERS_OF_ROW = 3  # below which lanes follow rows, not what is in them
 MANY_STORES = 6  # of a stage, from which on a vector is one register
 SERIAL = 64  # elements that lanes do one by one where they follow the axis before
 
@@ -68,16 +69,33 @@ def across_rows(kernel: Kernel, target: Target) -> Axis | None:
     rows = [s for s in kernel.stages if s.axes]
     if not rows or not kernel.outer or any(a.segment for a in kernel.axes.values()):
         return None
-    native = target.bits // 8 // max(widest_bytes(kernel.stages), 4)
-    if max(s.axes[-1].size for s in rows) >= native:
+    native = native_lanes(kernel.stages, target)
+    longest = max(s.axes[-1].size for s in rows)
+    if longest >= native * REGISTERS_OF_ROW:
         return None
     found = [a for a in (*kernel.ordered[::-1], *kernel.free[-1:]) if a.size >= native]
     if not found or found[0].name in scattered(kernel.stages):
+        return None
+    if longest >= native and not all(is_turned(s, found[0].name) for s in kernel.stages):
         return None
     alone = all(
         not s.at and (isinstance(s, Store) or s.monoid == "sum") for _, s in kernel.writes()
     )
     return found[0] if alone or found[0] in kernel.free else None
+
+
+def is_turned(stage: Stage, rows: str) -> bool:
+    """Whether a stage meets rows whole, or what is the same for all or stands side by side."""
+    if len(stage.axes) > 1 or any(
+        NUMPY[e.dtype].itemsize < 4 for e in walk(*stage.exprs) if isinstance(e, Load)
+    ):
+        return False
+    axis = stage.axes[0] if stage.axes else None
+    return not any(e.guards or e.at for e in walk(*stage.exprs) if isinstance(e, Load)) and all(
+        m.stride(rows) in (0, 1)
+        or (axis and m.stride(rows) == axis.size and m.stride(axis.name) == 1)
+        for m, _ in accesses(stage)
+    )
 
 
 def with_serial_axes(kernel: Kernel, target: Target) -> Kernel:
@@ -127,10 +145,15 @@ def widest_bytes(stages: Iterable[Stage]) -> int:
     return max((NUMPY[e.dtype].itemsize for e in exprs if e.op != "const"), default=4)
 
 
+def native_lanes(stages: Iterable[Stage], target: Target) -> int:
+    """Of one register of the widest values."""
+    return max(1, target.bits // 8 // max(widest_bytes(stages), 4))
+
+
 def lanes(stages: Iterable[Stage], axis: Axis, target: Target) -> int:
     """Lanes of a vector along `axis`: a power of two, at least one register of the widest dtype."""
     stages = tuple(stages)
-    native = max(1, target.bits // 8 // max(widest_bytes(stages), 4))
+    native = native_lanes(stages, target)
     n = native * WIDE
     accumulators = max(
         sum(len(b.names) for b in s.body if isinstance(b, KernelReduce)) for s in stages

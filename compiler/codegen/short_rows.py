@@ -109,7 +109,7 @@ class ShortRows:
         maps = tuple(maps)
         for m in maps:
             n = m.stride(self.values.vector)
-            if not 2 < n <= self.values.close:
+            if n <= 2 or (n > self.values.close and not stage.axes):
                 continue
             if not stage.axes:
                 elements.setdefault(m.strides, set()).add(m.offset)
@@ -131,9 +131,35 @@ class ShortRows:
         lanes = min(values.lanes, REGISTER // NUMPY[dtype].itemsize)
         place, k = values.place(buffer, first), self.names.numbered("first")
         p = self.slots.buffer(buffer)
+        if n > self.values.close:
+            self.turn_squares(word == "load_rows", p, place, columns, lanes)
+            return
         places = f"{p}, {place} + {k} * {n}, {columns.name}, {k}, {values.lanes}"
         call = f"{word}({places}, {n}, {lanes})"
         self.emit(Suite(f"for {k} in range(0, {values.lanes}, {lanes})", [call]))
+
+    def turn_squares(self, load: bool, p: str, place: str, columns: Columns, lanes: int) -> None:
+        """The same of longer rows by squares of registers, of which the last may overlap."""
+        n, k, j = (
+            self.slots.extent(columns.axes[0]),
+            self.names.numbered("first"),
+            self.names.numbered("at"),
+        )
+        here, there = (
+            f"{p}, {place} + {k} * {n} + {{0}}, {n}",
+            f"{columns.name}, {{0}} * {self.values.lanes} + {k}, {self.values.lanes}",
+        )
+        call = f"transpose({here if load else there}, {there if load else here}, {lanes})"
+        last = self.values.line(self.values.here, f"{n} - {lanes}", "last")
+        self.emit(
+            Suite(
+                f"for {k} in range(0, {self.values.lanes}, {lanes})",
+                [
+                    Suite(f"for {j} in range(0, {last}, {lanes})", [call.format(j)]),
+                    call.format(last),
+                ],
+            )
+        )
 
     def room(self, stem: str, stage: Stage, n: int, dtype: str) -> Columns:
         """Columns for the elements of a row of `n`."""

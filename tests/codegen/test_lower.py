@@ -278,7 +278,10 @@ def test_lanes_follow_rows_that_are_shorter_than_a_register() -> None:
     text = lower(samples.softmax(150, 7), WIDE).text
     assert "load_rows(" in text and "store_rows(" in text
     assert "largest(" not in text  # nothing is folded over lanes
-    assert "load_rows(" not in lower(samples.softmax(150, 8), WIDE).text
+    longer = lower(samples.softmax(150, 17), WIDE).text
+    assert longer.count("transpose(") == 4 and "largest(" not in longer
+    assert longer == lower(samples.softmax(90, 23), WIDE).text
+    assert "transpose(" not in lower(samples.softmax(150, 24), WIDE).text
 
 
 def test_elements_of_tiny_arrays_are_values_and_lanes_follow_the_long_axis() -> None:

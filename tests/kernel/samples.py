@@ -481,6 +481,8 @@ CASES: dict[str, Callable[[], Kernel]] = {
     "cross entropy of short rows": lambda: cross_entropy(77, 7),
     "sums over short rows": lambda: sums_over_rows(90, 3, 40),
     "sums over short rows in groups": lambda: sums_in_groups(40, 2, 5, 3),
+    "softmax of rows of two registers": lambda: softmax(45, 21),
+    "sums over rows of two registers": lambda: sums_over_rows(90, 9, 40),
     "argmax of short rows": lambda: argmax(75, 3),
     "crossed vectors": lambda: crossed(70),
     "small matrices by vectors": lambda: small_matrices(70, 3),

@@ -30,6 +30,10 @@ class Claim(Space):
         self.column = decisions.lane_axis(kernel, target)
         if self.column:
             self.lanes = decisions.lanes(kernel.stages, self.column, target)
+            rows = [s.axes[-1].size for s in kernel.stages if s.axes]
+            if rows and self.column is not decisions.column_axis(kernel):  # rows are turned
+                native = decisions.native_lanes(kernel.stages, target)
+                self.lanes = native if max(rows) >= native else self.lanes
         self.step = self.lanes if self.column in kernel.free else 1  # of the last parallel axis
 
     @property
