@@ -79,6 +79,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "optimise.layout.SMALL_VECTOR": ("turned",),
 }
 ELSEWHERE = {
+    "optimise.layout.STREAMED_BYTES": "matrices beyond caches: tests/optimise/test_layout.py",
     "fuse.apart.FEW_RESULTS": "results of a product: its rows times its columns, in test_accuracy",
     "fuse.roots.LEAST_RUN": "how what windows are multiplied with lies in memory",
     "fuse.apart.WINDOW_RESULTS": "results of a gradient of windows, whose depth is divided",

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..ir.graph import Graph, Node, Value, apply
+from ..ir.types import Type
 from ..ir.walk import everywhere, rebuild
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import mul
@@ -31,6 +32,10 @@ SMALL, SMALL_VECTOR = 512, 4096
 """Multiply-adds up to which a sum was measured to be faster: of matrices, and of a matrix and a
 vector. Of two vectors it always is."""
 SHALLOW = 4  # steps, and rows or columns, of a product that moves more than it adds
+
+
+STREAMED_BYTES = 1 << 24
+"""Of matrices that no cache holds: they are read in the order of memory."""
 
 
 @everywhere
@@ -133,7 +138,8 @@ def one_axis(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
         op = replace(op, contracting=contracting, batching=batching)
     if small(op, lhs, rhs) and not of_channels(op, lhs):
         return as_sum(op, lhs, rhs)
-    return apply(op, lhs, rhs)
+    found = streamed(op, lhs, rhs) if op.batching[0] else None
+    return apply(op, lhs, rhs) if found is None else found
 
 
 def of_channels(op: DotGeneral, lhs: Value) -> bool:
@@ -157,6 +163,40 @@ def small(op: DotGeneral, lhs: Value, rhs: Value) -> bool:
         return True
     shallow = depth <= SHALLOW and (rows <= SHALLOW or columns <= SHALLOW) and work > SMALL_VECTOR
     return shallow and not (reads_windows(lhs) or reads_windows(rhs))
+
+
+def streamed(op: DotGeneral, lhs: Value, rhs: Value) -> Value | None:
+    """Vectors of a batch times matrices that lie in memory one through another, as the heads of a
+    cache do: a sum in the order of memory. None where it is not so, or all is in a cache."""
+    free = [op.free(k, x.type.ndim) for k, x in enumerate((lhs, rhs))]
+    counts = [math.prod(x.shape[d] for d in axes)
+              for x, axes in zip((lhs, rhs), free, strict=True)]  # fmt: skip
+    if 1 not in counts:
+        return None
+    side = counts.index(max(counts))  # of the matrices
+    matrix, vector = ((lhs, rhs), (rhs, lhs))[side]
+    if matrix.type.nbytes < STREAMED_BYTES or not matrix.type.is_float:
+        return None
+    axes = list(range(matrix.type.ndim))  # where those of the matrix are in memory
+    while matrix.node is not None and isinstance(matrix.node.op, Permute):
+        axes = [matrix.node.op.axes[a] for a in axes]
+        (matrix,) = matrix.node.args
+    batch, summed = ([axes[d] for d in pair[side]] for pair in (op.batching, op.contracting))
+    rest = [axes[d] for d in free[side]]
+    large = [d for d, n in enumerate(matrix.shape) if n > 1]
+    if [d for d in large if d in batch] == large[: sum(d in batch for d in large)]:
+        return None
+    own = (*op.batching[1 - side], *op.contracting[1 - side])
+    shape = [vector.shape[d] for d in own]
+    vector = reshape(arranged(vector, (*own, *free[1 - side])), shape)
+    order = sorted(range(len(own)), key=[*batch, *summed].__getitem__)
+    vector = broadcast(arranged(vector, order), matrix.shape, sorted(rest))
+    found = reduce_sum(mul(matrix, vector), sorted(summed))
+    left = sorted((*batch, *rest))
+    found = arranged(found, [left.index(d) for d in (*batch, *rest)])
+    wanted = op.type(lhs.type, rhs.type)
+    assert isinstance(wanted, Type)
+    return reshape(found, wanted.shape)
 
 
 def merged(

@@ -10,6 +10,8 @@ from wonderland.compiler.ir.graph import Graph, Value
 from wonderland.compiler.ir.types import Type
 from wonderland.compiler.ir.verify import verify
 from wonderland.compiler.ops import dot_general, permute
+from wonderland.compiler.ops.contract import DotGeneral
+from wonderland.compiler.optimise import layout as module
 from wonderland.compiler.optimise.layout import layout
 from wonderland.compiler.transform.interpreter import interpret
 
@@ -137,3 +139,25 @@ def test_products_of_every_order_keep_their_meaning(depth: int):
             arrays = [rng.normal(size=v.shape) for v in graph.inputs]
             found = interpret(verify(layout(graph)), *arrays)
             np.testing.assert_allclose(found[0], interpret(graph, *arrays)[0], 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(4))])
+def test_a_vector_for_each_of_matrices_one_through_another_is_a_sum_in_the_order_of_memory(
+    order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "STREAMED_BYTES", 0)
+    sizes = (2, 3, 70, 80)  # batch, heads, keys, depth
+    x = Value(Type("f32", tuple(sizes[d] for d in order)))
+    q = Value(Type("f32", (3, 1, 2, 80)))
+    axes = tuple(order.index(d) for d in range(4))
+    matrix, rng = permute(x, axes), np.random.default_rng(0)
+    scores = dot_general(q, matrix, ((3,), (3,)), ((2, 0), (0, 1)))
+    back = dot_general(permute(matrix, (1, 2, 0, 3)), scores, ((1,), (3,)), ((2, 0), (0, 1)))
+    graph = Graph.of("f", (q, x), (scores, back))
+    found = layout(graph)
+    verify(found, "layout", graph)
+    through = any(order.index(d) > order.index(k) for d in (0, 1) for k in (2, 3))
+    assert through != any(isinstance(n.op, DotGeneral) for n in found.nodes)
+    arrays = [rng.standard_normal(v.shape).astype(np.float32) for v in graph.inputs]
+    for got, want in zip(interpret(found, *arrays), interpret(graph, *arrays), strict=True):
+        np.testing.assert_allclose(got, want, 1e-4, 1e-4)
