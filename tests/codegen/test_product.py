@@ -316,6 +316,14 @@ def test_few_rows_of_a_large_factor_let_it_pass_by_once(dtype: str) -> None:
     np.testing.assert_array_equal(run(p, arrays, target, pieces=4)["c"], want["c"])
 
 
+def test_a_matrix_as_wide_as_a_tile_of_one_row_has_another_tile() -> None:
+    target = Target(bits=512, registers=32)
+    for m, n in ((16, 256), (1000, 256), (1000, 128)):
+        assert blocking_of(product_sizes(product(m, n, 256)), target).rows >= 6
+    panel = blocking_of(product_sizes(product(1000, 64, 256)), target)
+    assert panel.width == 64 == panel.packed
+
+
 def test_few_columns_of_a_long_depth_are_dots() -> None:
     for seed, (m, n, k) in enumerate([(40, 2, 256), (33, 3, 401), (9, 4, 1003)]):
         p = product(m, n, k, batch=2 * (seed > 0))

@@ -20,7 +20,7 @@ from ...ir.sizes import derived, is_size, larger, smaller
 from ...ir.types import ALIGNMENT
 from ...kernel.costs import CLAIM_FLOPS, UNIT_FLOPS
 from ..target import Target
-from ..words.tile import DOTS_SUMS
+from ..words.tile import ASKING_ROWS, DOTS_SUMS
 
 DEPTH, DEPTH_BY_STEPS = 512, 256  # of a block, in elements of 4 bytes
 FEW_ROWS, FEW_COLUMNS = 4, 2048  # rows that are few; columns of a unit then
@@ -303,8 +303,9 @@ def tile_shape(s: Sizes, lanes: int, target: Target) -> tuple[int, int]:
 
     every = window_shapes if s.windowed else tile_shapes
     shapes = [x for x in every(target.registers) if not s.crowded or x[0] <= ways]
-    if s.panel:  # of its width it is read in place
-        shapes = [x for x in shapes if x[1] * lanes == s.columns] or shapes
+    if s.panel and not s.some:  # a tile of its width and of whole rows reads it in place
+        panels = [x for x in shapes if x[1] * lanes == s.columns and x[0] >= ASKING_ROWS]
+        shapes = panels or shapes
     return min((x for x in shapes if not s.group or x[1] * lanes % s.group == 0), key=cycles)
 
 
