@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..ir.facts import has_effect
 from ..ir.graph import Graph, Node, Value
@@ -32,6 +32,7 @@ from .emission import (
 from .groups import Group
 from .roots import Roots
 from .straight import Straight
+from .updates import copy_of, updated_elements
 from .waves import Pairs, Schedule
 
 
@@ -73,8 +74,7 @@ class Kernels:
         if isinstance(root.op, Straight):
             return (self.known.straight.work(root, root.op.body, roots.stored),)
         if isinstance(root.op, Control):
-            bodies = tuple(map(self.body, root.op.graphs, root.op.carried))
-            return (BodyWork.of(root, bodies, roots.read_by(root)),)
+            return self.controlled(root, root.op)
         if isinstance(root.op, (Sort, SearchSorted)):
             return (emit_order(root, wanted),)
         missing: Value | None = None
@@ -90,6 +90,27 @@ class Kernels:
         except CannotFuse as unread:
             missing = unread.value
         raise UnreadableRoots(group.roots[-1:], missing)
+
+    def controlled(self, node: Node, op: Control) -> tuple[AnyWork, ...]:
+        """The work of a loop or a branch, after the copies of sequences whose elements it updates
+        where they are stacked."""
+        read = self.roots.read_by(node)
+        updated = {
+            i: o
+            for i, o in updated_elements(op)
+            if read[i][1] == 0 and read[i][0].type.size == node.args[i].type.size > 0
+        }
+        copies = tuple(
+            part
+            for i, o in updated.items()
+            for part in chunked(copy_of(read[i][0], node.values[o]))
+        )
+        pairs = tuple(updated.items())
+        bodies = tuple(
+            self.body(g, (*c, *pairs)) for g, c in zip(op.graphs, op.carried, strict=True)
+        )
+        of = [(node.values[updated[i]], 0) if i in updated else r for i, r in enumerate(read)]
+        return (*copies, replace(BodyWork.of(node, bodies, of), in_place=pairs))
 
     def body(self, graph: Graph, carried: Pairs) -> Schedule:
         """The works of a body: the same for equal ones."""

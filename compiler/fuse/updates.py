@@ -1,8 +1,12 @@
-"""What an update in place waits for: small reads of an array whose memory the update takes.
+"""Updates in place: what they wait for, and elements of a sequence that a scan updates.
 
 A row that is read of `x` and is needed beside, or after, `x.at[i].set(u)` is put into memory before
 the update, which then need not keep `x` for it: a table of dynamic programming, rows that change
 places, a stack from which a value is taken.
+
+A scan that stacks elements of a sequence of which it changed a part, as one over layers does that
+have a cache each, does so in the memory of the stack: the sequence is copied there before, which is
+no work where it is there already.
 """
 
 from __future__ import annotations
@@ -10,12 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..ir.graph import Graph, Node, Value
+from ..kernel import Axis, Buffer, Kernel, Load, Stage, Store
+from ..kernel.index import affine
 from ..ops.family import Elementwise, View
 from ..ops.gather import Gather, Scatter
+from ..ops.nested.bodies import Control
+from ..ops.nested.scan import Scan
 from ..ops.source import Full
 from ..ops.view import Slice
 from .edges import Waits
 from .waves import Pairs
+from .work import Work
 
 SMALLER = 4
 """How much smaller than the array a part is that is worth being put into memory."""
@@ -101,3 +110,40 @@ def comes_of(node: Node, on: Node) -> bool:
         if len(seen) > FAR:
             return True
     return False
+
+
+# ---------------------------------------------------------------- sequences
+
+
+def updated_elements(op: Control) -> Pairs:
+    """The inputs of a scan's body that are elements, each with the output that is an update of it,
+    which is stacked."""
+    if not isinstance(op, Scan):
+        return ()
+    sequences = op.body.inputs[op.consts + op.carries :]
+    found: dict[int, int] = {}
+    for o in range(op.carries, len(op.body.outputs)):
+        v = out = op.body.outputs[o]
+        while (x := before_update(v)) is not None:
+            v = x
+        if v is not out and v in sequences:
+            found.setdefault(op.body.inputs.index(v), o)
+    return tuple(found.items())
+
+
+def before_update(v: Value) -> Value | None:
+    """What a value is an update of, if it is one: of some elements, or of a part of each."""
+    if v.node is None:
+        return None
+    if isinstance(v.node.op, Scatter):
+        return v.node.args[0]
+    inside = updated_elements(v.node.op) if isinstance(v.node.op, Control) else ()
+    return next((v.node.args[i] for i, o in inside if o == v.index), None)
+
+
+def copy_of(x: Value, y: Value) -> Work:
+    """All of `x`, where `y` is."""
+    place = affine({"i": 1})
+    a, b = Buffer("x0", x.dtype, x.type.size), Buffer("y0", y.dtype, y.type.size)
+    stage = Stage((), (Store(b, place, Load(a, place)),))
+    return Work(Kernel("copy", (a, b), (Axis("i", b.size),), (stage,)), (x, y), 1, offsets=(0,))

@@ -119,6 +119,7 @@ class BodyWork(Generic[B]):
 
     An operand begins so many bytes into the value that is read for it as `starts` says.
     `memory`: what the bodies need beside operands and results; known when they are planned.
+    `in_place`: operands of which elements are updated in a result, which is read in their place.
     """
 
     node: Node
@@ -127,6 +128,7 @@ class BodyWork(Generic[B]):
     starts: tuple[int, ...]
     waits: tuple[Value, ...] = ()
     memory: Value | None = None
+    in_place: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..fuse.waves import Pairs, Schedule, in_bodies
-from ..fuse.work import AnyWork, BodyWork
+from ..fuse.work import AnyWork, BodyWork, Work
 from ..ir.errors import CompilerError
 from ..ir.graph import Value
 from ..ir.types import ALIGNMENT, Type
@@ -41,6 +41,7 @@ from .plan import Plan, ValuePlace, aligned, constants
 def buffers(schedule: Schedule) -> Plan:
     """The plan of `schedule`; what it has as donated shares memory where that is safe."""
     schedule = replace(schedule, waves=tuple(tuple(map(with_memory, w)) for w in schedule.waves))
+    schedule = unshared(schedule)
     blocks = best_blocks(schedule)
     places = blocks.all_places()
     safe = tuple(safe_donations(schedule, places))
@@ -93,6 +94,29 @@ def slab_bytes(works: Iterable[AnyWork]) -> int:
     )
     arenas = ((b if isinstance(b, Plan) else buffers(b)).arena_bytes for b in bodies)
     return aligned(max(arenas, default=0))
+
+
+def unshared(schedule: Schedule) -> Schedule:
+    """The schedule in which a loop reads the elements of a sequence where they are, if its turns
+    as they are planned would not update them in place."""
+    copies = {w.written[0]: w for _, w in schedule.works if isinstance(w, Work) and w.pieces}
+    idle: set[int] = set()
+
+    def changed(work: AnyWork) -> AnyWork:
+        if not isinstance(work, BodyWork):
+            return work
+        values = list(work.values)
+        for i, o in work.in_place:
+            body = work.bodies[0]
+            if (i, o) not in body.donated or o not in body.kept:
+                copy = copies[values[i]]
+                values[i] = copy.reads[0]
+                idle.add(id(copy))
+        return work if tuple(values) == work.values else replace(work, values=tuple(values))
+
+    waves = [tuple(map(changed, wave)) for wave in schedule.waves]
+    left = (tuple(w for w in wave if id(w) not in idle) for wave in waves)
+    return replace(schedule, waves=tuple(left))
 
 
 # ---------------------------------------------------------------- blocks

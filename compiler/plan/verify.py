@@ -343,7 +343,8 @@ class Proof:
         memory = slots[-1] if work.memory else Slot("arena")
         given: list[Expected] = []
         for a, v, slot, at in zip(work.node.args, work.reads, args, work.starts, strict=True):
-            self.whole(run, v)
+            if v not in results_of(work):  # the rest of it is written by the turns
+                self.whole(run, v)
             key, offset = run.expected(v)
             given.append((key, offset + at))
             self.read(run, slot, a.type.nbytes, given[-1], f"'{a}'")
@@ -422,7 +423,8 @@ class Proof:
     ) -> tuple[list[Slot], list[Slot]]:
         """Where a turn reads and writes its carries."""
         reads = [Slot("cell", c.number) for c in row.cells[: 2 * count : 2]]
-        kept = {j: row.starts[n][1] for n, j in enumerate(sorted(plan.kept))}
+        own = sorted(j for j in plan.kept if j < count)
+        kept = {j: row.starts[n][1] for n, j in enumerate(own)}
         written = [Slot("cell", c.number) for c in row.cells[1 : 2 * count : 2]]
         return [kept.get(j, s) for j, s in enumerate(reads)], written
 
@@ -466,7 +468,8 @@ class Proof:
         for v, slot, expected in zip(results_of(work), outs, carries, strict=False):
             self.result(run, v, slot, expected, 0, v.type.nbytes)
         for v, slot in zip(results_of(work)[k:], outs[k:], strict=True):
-            self.filled(run, v, slot, op.length)
+            if v not in work.reads:
+                self.filled(run, v, slot, op.length)
 
     def filled(self, run: Run, v: Value, slot: Slot, length: int) -> None:
         """Takes the turns between the first and the last for what those did."""

@@ -178,3 +178,67 @@ def test_points_that_never_meet_are_parallel(
 def test_a_window_at_a_known_place_is_written_by_parallel_points() -> None:
     kernel = scatter_of(compiled(lambda x, u: x.at[3:7, 1:].set(u), array(40, 8), array(4, 7)))
     assert not kernel.ordered
+
+
+def layers(cache: Any, x: Any, at: Any, reverse: bool = False) -> Any:
+    """A loop over layers that write a row each of a cache of their own."""
+
+    def layer(x: Any, own: Any) -> Any:
+        own = own.at[at].set(x)
+        return np.tanh(np.sum(own, axis=0)), own
+
+    return wl.lax.scan(layer, x, cache, reverse=reverse)
+
+
+def layers_and_old(cache: Any, x: Any, at: Any) -> Any:
+    """The same, which need what stood there before, too."""
+
+    def layer(x: Any, own: Any) -> Any:
+        new = own.at[at].set(x)
+        return np.tanh(np.sum(new, axis=0)), (new, new * own)
+
+    return wl.lax.scan(layer, x, cache)
+
+
+def layers_and_first(cache: Any, x: Any, at: Any) -> Any:
+    """The same, of which the sequence is needed afterwards."""
+    x, new = layers(cache, x, at)
+    return x, new, np.sum(new * cache, axis=1)
+
+
+def in_turns(c: Compiled) -> list[str]:
+    works = [w for _, w in c.plan.schedule.works if isinstance(w, BodyWork)]
+    return [w.name for work in works for w in work.inside()]
+
+
+CACHE = array(4, 40, 8), array(8), np.int32(5)
+
+
+@pytest.mark.parametrize(
+    ("function", "around", "turn"),
+    [
+        (layers, 0, 0),
+        (lambda *args: layers(*args, reverse=True), 0, 0),
+        (layers_and_first, 1, 0),
+        (layers_and_old, 0, 1),
+        (lambda c, x, at: layers(c * 2, x, at), 0, 0),
+        (lambda c, x, at: layers(layers(c, x, at)[1], x, at + 1), 0, 0),
+        (lambda c, x, at: wl.lax.scan(lambda x, c: layers(c, x, at), x, c[:, None] + x), 0, 0),
+    ],
+)
+def test_a_scan_updates_elements_where_they_are_stacked(
+    function: Any, around: int, turn: int
+) -> None:
+    c = compiled(function, *CACHE, donate=(0,))
+    assert (kernels(c).count("copy"), in_turns(c).count("copy")) == (around, turn)
+    with wl.disable_jit():
+        expected = wl.jit(function)(*CACHE)
+    for options in ({}, {"donate_argnums": 0}, {"memory_budget": 40_000}):
+        found = wl.jit(function, **options)(CACHE[0].copy(), *CACHE[1:])
+        for a, b in zip(wl.tree.leaves(found), wl.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_a_sequence_that_lasts_is_copied_once_around_the_loop() -> None:
+    c = compiled(layers, *CACHE)
+    assert kernels(c).count("copy") == 1 and "copy" not in in_turns(c)
