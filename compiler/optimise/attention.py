@@ -23,6 +23,7 @@ from functools import cached_property, reduce
 from heapq import heapify, heappop, heappush
 
 from ..ir.graph import Graph, Node, Value, apply, apply_all
+from ..ir.sizes import number_now
 from ..ir.source import sourced
 from ..ir.types import Type
 from ..ir.walk import everywhere, rebuild
@@ -109,7 +110,13 @@ def run_by_slabs(graph: Graph, inside: bool = False) -> Iterator[Graph]:
 def said_of(product: Node, what: str, taken: bool) -> str:
     source = product.source
     where = f"{source.file}:{source.line} " if source else ""
-    return f"{where}attention of {product.out.type} is {'' if taken else 'not '}taken: {what}"
+    of, became = text_now(product.out.type), "taken" if taken else "not taken"
+    return f"{where}attention of {of} is {became}: {what}"
+
+
+def text_now(of: Type) -> str:
+    """A type as it is now: what is said of a program holds for no other size."""
+    return str(Type(of.dtype, tuple(map(number_now, of.shape))))
 
 
 def each_use(graph: Graph) -> Graph:
@@ -311,9 +318,11 @@ class SlabCut:
             assert v.node is not None
             own, users = self.scores.members, self.scores.users[v]
             readers = sorted({u.op.name for u in users if u not in own}) or ["the caller"]
-            return f"all of {v.type}, which {v.node.op.name} gives, is read by {', '.join(readers)}"
+            of = text_now(v.type)
+            return f"all of {of}, which {v.node.op.name} gives, is read by {', '.join(readers)}"
         if self.rows < FEW_ROWS and any(self.layouts[e].moved for e in self.region.entries):
-            return f"slabs of {self.rows} rows would copy what products read where it is"
+            rows = number_now(self.rows)
+            return f"slabs of {rows} rows would copy what products read where it is"
         if self.boxes * self.rows * self.columns * self.item < LEAST_BYTES:
             return f"so few scores stay in the cache, below {LEAST_BYTES >> 10} KiB"
         return ""
@@ -321,7 +330,8 @@ class SlabCut:
     def __str__(self) -> str:
         bands = f" in {len(self.bands)} bands" if any(b.cuts for b in self.bands) else ""
         again = "gradients, " if self.region.summed else ""
-        return f"{again}{self.boxes} times {self.rows} rows by {self.block}{bands}"
+        boxes, rows, block = map(number_now, (self.boxes, self.rows, self.block))
+        return f"{again}{boxes} times {rows} rows by {block}{bands}"
 
     @property
     def item(self) -> int:

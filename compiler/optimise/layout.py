@@ -230,7 +230,7 @@ def as_sum(op: DotGeneral, lhs: Value, rhs: Value) -> Value:
     )
     axes = [*batch, *rows, *columns, *depth[: len(depth) // 2]]
     large = int(rhs.type.size >= lhs.type.size)
-    if computed((lhs, rhs)[large]):
+    if is_arithmetic((lhs, rhs)[large]):
         own = [x for x in sides[large] if x not in batch]
         axes = [*batch, *rows, *own] if large else [*batch, *own, *columns]
     sizes = dict(zip((*sides[0], *sides[1]), (*lhs.shape, *rhs.shape), strict=True))
@@ -255,7 +255,7 @@ def axis_names(op: DotGeneral, side: int, ndim: int) -> list[tuple[str, int]]:
     return [found[d] for d in range(ndim)]
 
 
-def computed(x: Value) -> bool:
+def is_arithmetic(x: Value) -> bool:
     """Whether its elements are made by arithmetic."""
     return x.node is not None and isinstance(x.node.op, Elementwise)
 
