@@ -224,7 +224,7 @@ def cut_streams(s: Sizes, lanes: int) -> Cut:
 
 def run_length(s: Sizes) -> int:
     """Columns of a unit that come from far: memory gives long runs fastest."""
-    return max(min(s.columns // 2, FEW_COLUMNS), FEW_COLUMNS // 4)
+    return max(min(s.columns // 2, FEW_COLUMNS), FEW_COLUMNS // 16)
 
 
 def cut_dots(s: Sizes, lanes: int) -> Cut:
