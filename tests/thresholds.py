@@ -90,6 +90,8 @@ ELSEWHERE = {
     "codegen.cpu.blocks.UNITS": "how many units a team wants",
     "codegen.cpu.prefix.COSTLY": "work of a combination",
     "codegen.cpu.unrolled.MOST": "operations of elements that are written out",
+    "fuse.apart.BESIDE": "how far apart lies what is read beside a row: tests/fuse",
+    "codegen.decisions.NARROW": "columns, and how far apart they lie: tests/codegen/test_lower.py",
     "codegen.decisions.MANY_STORES": "stores of a stage",
     "codegen.words.memory.REGISTER": "bytes of the widest register",
     "codegen.target.OWN_BYTES": "bytes of a GPU's shared memory",

@@ -19,6 +19,7 @@ from ..kernel.stages import Accumulate, Kernel, KernelReduce, Stage, Store
 from .target import Target
 
 WIDE = 4  # registers a vector
+NARROW = 4  # columns that are met along the rows, one after the other
 REGISTERS_OF_ROW = 3  # below which lanes follow rows, not what is in them
 MANY_STORES = 6  # of a stage, from which on a vector is one register
 SERIAL = 64  # elements that lanes do one by one where they follow the axis before
@@ -117,7 +118,23 @@ def with_serial_axes(kernel: Kernel, target: Target) -> Kernel:
 
 def lane_axis(kernel: Kernel, target: Target) -> Axis | None:
     """The outer axis that lanes follow, if they follow no inner one."""
-    return across_rows(kernel, target) or column_axis(kernel)
+    across = across_rows(kernel, target)
+    if across or not (column := column_axis(kernel)):
+        return across
+    return None if met_along_rows(kernel, column, target) else column
+
+
+def met_along_rows(kernel: Kernel, column: Axis, target: Target) -> bool:
+    """Whether columns are few and close: whole registers of rows hold all that they need."""
+    rows = [s for s in kernel.stages if s.axes]
+    if not rows or column.size > NARROW:
+        return False
+    native = native_lanes(kernel.stages, target)
+    return all(
+        not computed and s.axes[-1].size >= native and 0 <= m.stride(s.axes[-1].name) <= NARROW
+        for s in rows
+        for m, computed in accesses(s)
+    )
 
 
 def scattered(stages: Iterable[Stage]) -> frozenset[str]:

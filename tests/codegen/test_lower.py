@@ -289,3 +289,8 @@ def test_elements_of_tiny_arrays_are_values_and_lanes_follow_the_long_axis() -> 
     assert "load_rows(x, " in text and "store_rows(y, " in text and "for i in" not in text
     text = lower(samples.crossed(70), WIDE).text
     assert "select(" not in text and "load_rows(v, " not in text  # v[4*k] is not read
+
+
+def test_few_columns_are_met_along_the_rows() -> None:
+    assert ", 3, 32)" in lower(samples.column_sums(150, 3), WIDE).text
+    assert "load_strided(" not in lower(samples.column_sums(150, 5), WIDE).text

@@ -490,6 +490,7 @@ CASES: dict[str, Callable[[], Kernel]] = {
     "cross entropy": lambda: cross_entropy(6, 43),
     "layer norm": lambda: layer_norm(19, 45),
     "column sums": lambda: column_sums(21, 50),
+    "sums of few columns": lambda: column_sums(150, 3),
     "column sums by chunks": lambda: column_sum_chunks(21, 50),
     "broadcast and transposed": lambda: elementwise(7, 45),
     "transposed store": lambda: transposed(6, 45),
