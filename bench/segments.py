@@ -68,6 +68,27 @@ def message_functions(nodes: int) -> dict[str, Any]:
     return {"wonderland": ours, "numpy": by_hand, "jax": in_jax, "torch": in_torch}
 
 
+def both_ends_functions(nodes: int) -> dict[str, Any]:
+    """Messages made of what stands at both ends of every edge."""
+
+    def ours(x: Any, w: Any, senders: Any, receivers: Any) -> Any:
+        messages = np.tanh(np.concatenate([x[senders], x[receivers]], axis=1) @ w)
+        return wl.ops.segment_sum(messages, receivers, nodes, indices_are_sorted=True)
+
+    def in_jax(x: Any, w: Any, senders: Any, receivers: Any) -> Any:
+        jnp = peers.jnp
+        messages = jnp.tanh(jnp.concatenate([x[senders], x[receivers]], axis=1) @ w)
+        options = {"num_segments": nodes, "indices_are_sorted": True}
+        return peers.jax.ops.segment_sum(messages, receivers, **options)
+
+    def in_torch(x: Any, w: Any, senders: Any, receivers: Any) -> Any:
+        torch = peers.torch
+        messages = torch.tanh(torch.cat([x[senders], x[receivers]], dim=1) @ w)
+        return torch.zeros_like(x).index_add_(0, receivers, messages)
+
+    return {"wonderland": ours, "jax": in_jax, "torch": in_torch}
+
+
 def rows() -> Iterator[Row]:
     rng = np.random.default_rng(1)
     words = rng.integers(0, 50_000, 8192, np.int32)
@@ -85,3 +106,9 @@ def rows() -> Iterator[Row]:
         runs = peers.runs([x, senders, receivers], functions, torch_compile=False)
         moved = x.nbytes + senders.nbytes + edges * features * 4
         yield Row("message passing", f"{nodes} nodes, {edges} by {features}", runs, bytes=moved)
+        if features == 32:
+            w = peers.random(2 * features, features, seed=1)
+            functions = both_ends_functions(nodes)
+            runs = peers.runs([x, w, senders, receivers], functions, torch_compile=False)
+            size = f"{nodes} nodes, {edges} by {features}"
+            yield Row("messages of both ends", size, runs, bytes=2 * moved)

@@ -233,8 +233,13 @@ def test_a_scan_updates_elements_where_they_are_stacked(
     assert (kernels(c).count("copy"), in_turns(c).count("copy")) == (around, turn)
     with wl.disable_jit():
         expected = wl.jit(function)(*CACHE)
-    for options in ({}, {"donate_argnums": 0}, {"memory_budget": 40_000}):
-        found = wl.jit(function, **options)(CACHE[0].copy(), *CACHE[1:])
+    runs = (
+        wl.jit(function),
+        wl.jit(function, donate_argnums=0),
+        wl.jit(function, memory_budget=40_000),
+    )
+    for run in runs:
+        found = run(CACHE[0].copy(), *CACHE[1:])
         for a, b in zip(wl.tree.leaves(found), wl.tree.leaves(expected), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5)
 

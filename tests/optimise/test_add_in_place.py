@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland.compiler.fuse.emission import BodyWork
+from wonderland.compiler.fuse.emission import BodyWork, Work
 from wonderland.compiler.ir.graph import Graph, Value
 from wonderland.compiler.ir.types import Type
+from wonderland.compiler.kernel import Kernel
 from wonderland.compiler.ops import add, full, mul, scatter
 from wonderland.compiler.ops.gather import Scatter, rows_of
 from wonderland.compiler.optimise.add_in_place import add_in_place
@@ -76,7 +77,7 @@ def test_the_gradient_of_an_array_read_by_turns_touches_an_element_a_turn() -> N
     compiled = compile_graph(wl.trace(wl.grad(total), xs, w).graph)
     loops = [w for _, w in compiled.plan.schedule.works if isinstance(w, BodyWork)]
     for work in (inner for loop in loops for inner in loop.inside()):
-        kernel = work.kernel
-        points = np.prod([a.size for a in kernel.axes.values()])
+        assert isinstance(work, Work) and isinstance(work.kernel, Kernel)
+        points = np.prod([a.size for a in work.kernel.axes.values()])
         assert points < xs.size, f"{work.name} runs over all of the array in every turn"
     wl.testing.check_gradients(total, xs, w, order=1)
