@@ -44,7 +44,8 @@ FEW_ROWS = 8
 MANY_PHASES, LITTLE = 9, 1.4
 """Phases of which each is worth kernels of its own, unless all together do so little more work."""
 UNROLLED = 32
-"""Places of a depthwise window each of whose sums over a whole array is a node of its own."""
+"""Places of a depthwise window each of whose sums over a whole array is a node of its own, where
+groups are no lanes."""
 
 
 @dataclass(frozen=True)
@@ -312,7 +313,8 @@ class Convolved:
             for start, stop in ((0, b), (b, self.first), (self.places.stop, None))
         )
         if groups > 1 and math.prod(self.columns) == 1:
-            if rows == 1 and math.prod(a.count for a in axes) <= UNROLLED:
+            few = math.prod(a.count for a in axes) <= UNROLLED
+            if rows == 1 and few and not self.groups_last:
                 return self.depthwise_window(axes)
             if channels == 1 and taps <= UNROLLED and self.scattered(axes):
                 return self.depthwise(axes)
@@ -348,6 +350,12 @@ class Convolved:
         batch = tuple(range(b)), tuple(range(len(steps), len(steps) + b))
         found = dot_general(lhs, w, inside, batch, self.precision)
         return permute(found, inverse((*range(b), *rows, *range(end, found.type.ndim))))
+
+    @property
+    def groups_last(self) -> bool:
+        """Whether groups are neighbours in memory, so that they are lanes of one product."""
+        long = [d for d in underlying(self.x)[1] if self.x.shape[d] > 1]
+        return bool(long) and long[-1] < self.batching
 
     def scattered(self, axes: Sequence[Along]) -> bool:
         """Whether neither groups nor rows of windows side by side are neighbours in memory."""
