@@ -147,6 +147,20 @@ def distinct_outputs(graph: Graph) -> Graph:
     return Graph(graph.name, graph.inputs, (*graph.nodes, *copies), tuple(outputs))
 
 
+def last_long(turn: Node) -> int:
+    """The axis that a permutation puts last, those of one element apart."""
+    assert isinstance(turn.op, Permute)
+    return next((d for d in reversed(turn.op.axes) if turn.args[0].shape[d] > 1), -1)
+
+
+def rows_of(product: Node) -> int | None:
+    """The axis of a product's result that is its rows, if it has some."""
+    assert isinstance(product.op, DotGeneral)
+    batch, inside = len(product.op.batching[0]), len(product.op.contracting[0])
+    free = product.args[0].type.ndim - batch - inside
+    return batch + free - 1 if free else None
+
+
 class Fusion:
     """The state of one attempt."""
 
@@ -304,11 +318,12 @@ class Fusion:
                 return
 
     def permuted(self, group: Group, reader: Group) -> Group | None:
-        """A product of windows in the order in which its only reader stores it."""
+        """A product in the order in which its only reader stores it: of windows in any, others
+        where their rows are neighbours then, as columns are else."""
         product = group.product
         assert product is not None
         assert isinstance(product.op, DotGeneral)
-        if len(product.op.contracting[0]) < 2 or group.order:
+        if group.order:
             return None
         turns = [
             n
@@ -322,6 +337,8 @@ class Fusion:
             return None
         (turn,) = turns
         assert isinstance(turn.op, Permute)
+        if len(product.op.contracting[0]) < 2 and last_long(turn) != rows_of(product):
+            return None
         both = group.merged(reader, Domain(turn.out.shape))
         return replace(both, order=inverse(turn.op.axes))
 

@@ -126,3 +126,19 @@ def test_a_depthwise_layer_of_few_places_is_a_product_whose_channels_are_lanes()
     stages = wl.jit(layer).inspect(np.ones((1, 7, 7, 24)), np.ones((3, 3, 1, 24)))
     kernels = [k for k in stages["fuse"].split("\n\n") if k.startswith("def product")]
     assert len(kernels) == 1
+
+
+def test_a_product_of_channels_at_each_place_is_stored_channels_first_at_once() -> None:
+    """Its places are neighbours there, so that they are lanes as well as channels would be."""
+
+    def layer(x: Any, w: Any) -> Any:
+        return wl.lax.conv_general_dilated(x, w, (1, 1), "SAME")
+
+    def pulled(x: Any, w: Any, ct: Any) -> Any:
+        return wl.vjp(lambda x: layer(x, w), x)[1](ct)[0]
+
+    rng = np.random.default_rng(0)
+    x, w, ct = (rng.standard_normal(s) for s in ((2, 12, 6, 6), (8, 12, 1, 1), (2, 8, 6, 6)))
+    assert wl.jit(pulled).inspect(x, w, ct)["fuse"].count("def ") == 1
+    wanted = np.einsum("nkhw,kcij->nchw", ct, w)
+    np.testing.assert_allclose(wl.jit(pulled)(x, w, ct), wanted, 1e-12)

@@ -72,7 +72,8 @@ def emit_product(
         depth_axes=tuple(depth) if several else (),
     )  # fmt: skip
     normal = normal_form(product)
-    if order and normal.rows.size < FEW_ROWS and any(lhs.map.stride(a.name) for a in normal.batch):
+    few = several and normal.rows.size < FEW_ROWS
+    if order and few and any(lhs.map.stride(a.name) for a in normal.batch):
         raise CannotFuse
     return emission.work(normal)
 
