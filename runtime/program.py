@@ -50,7 +50,8 @@ class AnyProgram(Protocol):
     def profile(self, leaves: Leaves, again: Iterable[Leaves] = ()) -> tuple[RowTime, ...]:
         """Times of every row that has work.
 
-        Runs once, and once more for each of the leaves in `again`; the shortest call counts.
+        Runs once, and once more for each of the leaves in `again`; of each wave, which is rows that
+        run at the same time, the shortest counts.
         """
         ...
 

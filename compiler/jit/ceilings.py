@@ -36,7 +36,7 @@ from ..pipeline import compile_graph
 from .devices import array_placed
 
 ENOUGH_SECONDS, LEAST_RUNS, MOST_RUNS = 0.1, 5, 50
-MOVED = (1 << 18, 1 << 22, 1 << 25, 1 << 27)  # bytes of copies: no cache holds the last
+MOVED = (1 << 18, 1 << 22, 1 << 25, 1 << 26, 1 << 27)  # bytes of copies: no cache holds the last
 PRODUCT = 1024  # rows and columns of a product
 LARGE_PRODUCT = 4096  # on a GPU
 
@@ -60,11 +60,14 @@ class Ceilings:
         above = min((n for n in self.bandwidths if n >= nbytes), default=max(self.bandwidths))
         return max(self.bandwidths[below], self.bandwidths[above])
 
-    def least(self, flops: float, nbytes: float, dtype: str = "f32") -> tuple[str, float]:
+    def least(
+        self, flops: float, nbytes: float, dtype: str = "f32", fetched: float = 0, among: float = 0
+    ) -> tuple[str, float]:
         """What bounds a kernel that runs once, bytes, operations or the launch, and the seconds
-        that it cannot go below."""
+        that it cannot go below. `fetched` of the bytes are of arguments, `among` those of all."""
+        near = (nbytes - fetched) / self.bandwidth(nbytes)
         needed = {
-            "bytes": nbytes / self.bandwidth(nbytes),
+            "bytes": near + fetched / self.bandwidth(max(nbytes, among)),
             "operations": flops / self.flops_per_second[dtype],
             "launch": self.launch_seconds,
         }

@@ -2,7 +2,8 @@
 
     print(compiled.profile(params, batch))
 
-A call is timed as it runs, in its waves and on its threads, several times; the shortest counts.
+A call is timed as it runs, in its waves and on its threads, several times; of each wave the
+shortest counts.
 Rows of one wave run at the same time, and have its number: they share its seconds by how long
 threads were at each. `threads` says how many were at work on average: 1.0 of 2 means that the other
 had nothing to do. The whole is the least time of a plain call; `rest` is what is left of it: the
@@ -11,8 +12,9 @@ call itself, waiting between waves, threads that wake. So the rows and the rest 
 Below a loop, a branch or slabs stand its kernels, with the seconds of all turns and units.
 
 `bound` is what a kernel cannot go below, the bytes it moves, its operations or the launch, and how
-much of that ceiling it reaches (ceilings.py, where bytes are counted). It may pass that of bytes
-where another row has left them in caches. Operations count a function such as exp as one.
+much of that ceiling it reaches (ceilings.py, where bytes are counted). Arguments come from where a
+call finds all of them, in caches or in memory, other bytes from where a copy of as many does.
+Operations count a function such as exp as one.
 
 On a GPU rows are timed by its own clock, each launched by itself, with nothing of what is inside of
 loops. That takes a few microseconds, which a kernel in the graph of a plain call does not: where
@@ -150,6 +152,8 @@ class Described:
     def __init__(self, compiled: Compiled, limits: Ceilings) -> None:
         self.compiled, self.limits = compiled, limits
         self.lowered = {id(work): low for work, low in compiled.lowered}
+        given = *compiled.plan.graph.inputs, *compiled.plan.constants
+        self.arguments = sum(v.type.nbytes for v in given)
         self.works: dict[int, tuple[AnyWork, Plan]] = {}  # by identity of the row
         self.lines: dict[int, dict[Node, str]] = {}  # by identity of the graph
 
@@ -182,13 +186,23 @@ class Described:
         if (low := self.lowered.get(id(work))) is not None:
             nbytes = max(low.bytes - self.overwritten(time.row), 0)
             dtype = "f64" if any(v.dtype == "f64" for v in (*work.reads, *work.written)) else "f32"
-            bound, least = self.limits.least(low.flops, nbytes, dtype)
+            fetched = min(self.fetched(time.row), nbytes)
+            bound, least = self.limits.least(low.flops, nbytes, dtype, fetched, self.arguments)
             ceiling = least * time.runs / time.seconds if time.seconds else 0.0
             flops, nbytes = round(low.flops * time.runs), round(nbytes * time.runs)
         return ProfileRow(
             work.name, time.seconds, flops, nbytes, bound, ceiling, text, source, threads,
             time.wave, inner,
         )  # fmt: skip
+
+    def fetched(self, row: Row) -> int:
+        """The bytes of arguments and constants that a kernel reads: a call finds them where the one
+        before has left them, among all others."""
+        if not isinstance(row, KernelRow):
+            return 0
+        count = len(row.slots) - row.writes
+        read = dict(zip(row.slots[:count], row.nbytes[:count], strict=True))
+        return sum(n for slot, n in read.items() if slot.space in ("input", "constant"))
 
     def overwritten(self, row: Row) -> int:
         """The bytes that a kernel writes where it reads."""

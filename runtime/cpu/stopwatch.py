@@ -72,13 +72,13 @@ class Stopwatch:
         """A call of Python that is done now."""
         self.hosts.setdefault(id(row), []).append((begin, time.monotonic()))
 
-    def times(self, rows: Sequence[Row]) -> tuple[RowTime, ...]:
-        """Those of the rows that had anything to do; those of a wave share the wall clock."""
-        found: list[RowTime] = []
+    def times(self, rows: Sequence[Row]) -> tuple[tuple[RowTime, ...], ...]:
+        """Those of each wave, whose rows share the wall clock; none of rows that did not run."""
+        found: list[tuple[RowTime, ...]] = []
         for number, wave in enumerate(waves(rows)):
             readings = self.readings(wave)
-            if readings:
-                found += self.shared(readings, wall_seconds(readings), number)
+            known = self.shared(readings, wall_seconds(readings), number) if readings else ()
+            found.append(tuple(known))
         return tuple(found)
 
     def readings(self, rows: Iterable[Row]) -> list[tuple[Row, RowReading]]:
@@ -134,6 +134,10 @@ def wall_seconds(readings: Sequence[tuple[Row, RowReading]]) -> float:
     busy = sum(r.busy for _, r in readings)
     threads = max(1.0, busy / max(end - begin, CHUNK_SECONDS))
     return max(end - begin - looks / threads * look_seconds(), busy / threads)
+
+
+def wave_seconds(times: Iterable[RowTime]) -> float:
+    return sum(time.seconds for time in times)
 
 
 def waves(rows: Sequence[Row]) -> Iterator[list[Row]]:

@@ -118,6 +118,8 @@ def test_what_bounds_a_kernel_is_what_takes_longest():
     assert KNOWN.least(1e3, 8e3) == ("bytes", 8e3 / 8e10)
     assert KNOWN.least(1e6, 8e3, "f64") == ("operations", 1e6 / 5e10)
     assert KNOWN.least(1, 4) == ("launch", 1e-8)
+    # half of the bytes are of arguments that lie in memory
+    assert KNOWN.least(1, 8e3, "f32", 4e3, 1 << 30) == ("bytes", 4e3 / 8e10 + 4e3 / 1e10)
 
 
 def test_a_bandwidth_is_the_greater_of_the_next_sizes():
