@@ -14,7 +14,7 @@ from pathlib import Path
 COMPILER = "wonderland.compiler"
 MODULES = (
     "fuse.apart", "fuse.chunks", "fuse.roots", "optimise.fold", "fuse.fuse", "optimise.hoist",
-    "optimise.abut", "optimise.prepack", "fuse.straight",
+    "optimise.abut", "optimise.prepack", "optimise.apart", "fuse.straight",
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
@@ -111,6 +111,9 @@ ELSEWHERE = {
     "fuse.straight.MOST": "scalar operations of a run",
     "fuse.straight.WEIGHT": "what counts as an operation",
     "optimise.abut.FEW": "summands: tests/optimise/test_abut.py",
+    "optimise.apart.BEYOND_CACHES": "bytes of a state: tests/optimise/test_apart.py",
+    "optimise.apart.SLAB_BYTES": "bytes of a slab: tests/optimise/test_apart.py",
+    "optimise.apart.LEAST_SLAB_BYTES": "bytes of a slab: tests/optimise/test_apart.py",
     "optimise.prepack.LEAST_TURNS": "turns of a loop: tests/optimise/test_prepack.py",
     "optimise.prepack.NEAR_BYTES": "bytes of a matrix: tests/optimise/test_prepack.py",
     "optimise.hoist.SMALL_BYTES": "bytes that leave a loop: tests/optimise/test_loop_passes.py",
