@@ -17,7 +17,7 @@ takes a chunk by exchanging the word for one less, so whoever holds a chunk know
 its context and its launch stay until it is done. The member that finishes the last chunk opens the
 next phase under the next sequence. A member that sleeps or is descheduled delays nobody unless it
 holds a chunk, and one that comes late reads nothing but the ticket. A short segment leaves a team
-that sleeps asleep, but for one of some.
+that sleeps asleep, but for a few of many.
 
 Cost, on two cores: 5 ns a row alone, 0.12 us a barrier, 25 us to wake a sleeping worker, 3 ns an
 address that moves.
@@ -151,7 +151,8 @@ SPINS = 1000  # about 25 microseconds
 ALWAYS = 2
 ENOUGH_TRIES = 3
 WORTH_WAKING = 120000  # nanoseconds of a segment alone
-PATIENCE = 16  # short segments for which it is woken once
+PATIENCE = 32  # short segments for which it is woken once,
+CALLS_TO_ARRIVE = 4  # and how many of them wait for it, as it comes late to the first
 
 
 def walk_rows(context, segment):
@@ -311,7 +312,7 @@ def left_asleep(team, segment):
 
     Waking it costs the segment 25 microseconds and the caches of a processor, which only a long one
     gets back. But it spins for a while, so where short ones follow each other it is awake for the
-    next: then one of some wakes it for these.
+    next: then a few of many wake it for these.
     """
     if read64(segment + SHARED) == ALWAYS:
         return 0
@@ -321,7 +322,7 @@ def left_asleep(team, segment):
         return 0
     passed = (read64(team + PASSED) + 1) % PATIENCE
     write64(team + PASSED, passed)
-    return passed
+    return passed >= CALLS_TO_ARRIVE
 
 
 def walk_timed(context, segment):
