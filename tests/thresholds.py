@@ -14,7 +14,8 @@ from pathlib import Path
 COMPILER = "wonderland.compiler"
 MODULES = (
     "fuse.apart", "fuse.chunks", "fuse.roots", "optimise.fold", "fuse.fuse", "optimise.hoist",
-    "optimise.abut", "optimise.prepack", "optimise.apart", "fuse.straight",
+    "optimise.abut", "optimise.apart", "optimise.attention", "optimise.bands", "optimise.prepack",
+    "fuse.straight",
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
@@ -79,6 +80,17 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "optimise.layout.SMALL_VECTOR": ("turned",),
 }
 ELSEWHERE = {
+    "optimise.attention.CACHE_BYTES": "of scores: tests/optimise/test_attention.py",
+    "optimise.attention.CONE": "nodes between a product and an exponential",
+    "optimise.attention.FEW_ROWS": "queries: tests/optimise/test_attention.py",
+    "optimise.attention.FEW_UNITS": "points of a batch: tests/optimise/test_attention.py",
+    "optimise.attention.LEAST_BYTES": "of scores: tests/optimise/test_attention.py",
+    "optimise.attention.LEAST_ROWS": "of a block: tests/optimise/test_attention.py",
+    "optimise.attention.MOST_POSITIONS": "beyond any length",
+    "optimise.attention.ROWS": "of a block: tests/optimise/test_attention.py",
+    "optimise.bands.COLUMNS": "of a cell: tests/optimise/test_attention.py",
+    "optimise.bands.MOST": "bands: tests/optimise/test_attention.py",
+    "optimise.bands.POINTS": "columns that are looked at: tests/optimise/test_attention.py",
     "optimise.layout.STREAMED_BYTES": "matrices beyond caches: tests/optimise/test_layout.py",
     "fuse.apart.FEW_RESULTS": "results of a product: its rows times its columns, in test_accuracy",
     "fuse.roots.LEAST_RUN": "how what windows are multiplied with lies in memory",

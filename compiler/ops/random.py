@@ -130,7 +130,7 @@ class BitsAt(Computed):
         return super().in_memory(args[:1])
 
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
-        rows, here = dims(at)[: types[0].ndim - 1], read(1, at)
+        rows, here = dims(at)[: types[0].ndim - 1], read(1, dims(at))
         high = scalar("cast", scalar("shift_right", here, 32), param="u32")
         key = read(0, (*rows, Map())), read(0, (*rows, Map((), 1)))
         return scalar("xor", *threefry_pair(scalar, key, (high, scalar("cast", here, param="u32"))))

@@ -48,7 +48,7 @@ from ..ops.view import (
     slice_,
 )
 from .axes import Shorter
-from .bands import Band, row_bands
+from .bands import MOST, Band, row_bands
 from .cse import cse
 from .dead import dead
 from .regions import Scores, SlabRegion
@@ -342,6 +342,10 @@ class SlabCut:
         """Rows of a block, of which the large values stay in cache."""
         live = 3 if self.region.level else 2
         most = max(CACHE_BYTES // (self.columns * self.item * live), LEAST_ROWS)
+        fine = max(LEAST_ROWS, -(-self.rows // (MOST * ROWS)) * ROWS)
+        if fine < min(most, self.rows):  # as many bands as there may be, where they leave out any
+            tried = row_bands(self.region, self.rows, fine, 1)
+            most = fine if any(b.cuts for b in tried) else most
         if self.rows <= most:
             return self.rows
         most -= most % ROWS
@@ -422,7 +426,7 @@ class Maker:
         starts, strides = [], []
         for e in self.region.entries:
             at = self.layouts[e]
-            row = at.stride(self.cut.row) if at.has(self.cut.row) else 0
+            row = 0 if self.cut.row is None else at.stride(self.cut.row)
             starts.append(row * band[0].start)
             steps = [at.stride(n) for n in self.cut.units]
             strides.append((*steps, *([row * band[0].block] if blocks else ())))

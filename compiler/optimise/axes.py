@@ -152,7 +152,7 @@ class AxisNames:
 
     def holds(self, node: Node) -> bool:
         """Whether the names around a node fit together; what is not known has none."""
-        if node in self.foreign or not isinstance(node.op, KNOWN):
+        if node in self.foreign or not isinstance(node.op, KNOWN) or node.op.hosted:
             return False
         axis = lambda at: self.axes(at[0])[at[1]]  # noqa: E731
         if any(len(set(map(axis, group))) > 1 for group in same_axes(node)):

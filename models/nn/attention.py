@@ -37,7 +37,11 @@ def dot_product_attention(
     Keys that `mask` excludes, come later (`is_causal`), lie beyond the lengths of their sequences
     or of a window of so many before and after take no part; a query that has none left takes them
     all alike. Queries beyond their lengths give 0. `scale` is 1 / sqrt(head size) where none is
-    given. Scores of halves are f32. There is one implementation, whatever is asked for.
+    given. Scores of halves are f32. There is one implementation, whatever is asked for. Compiled
+    for a processor it runs in slabs of queries, as the plain formula does, with memory linear in
+    the length; `inspect` has a stage "attention" that says so, or why not. Keys that the causal
+    mask or the window takes from all queries of a band are not looked at: what is no number in
+    them does not spread, where scores are of ordinary size (up to 1e8).
     Shapes: query [batch, queries, heads, size], key and value [batch, keys, groups, size], where
     so many heads in turn share a group; or all without a batch. bias and mask broadcast to
     [batch, heads, queries, keys], the result is of the query's shape, its last axis the value's.

@@ -190,11 +190,16 @@ FORMULAS: dict[str, tuple[Callable[..., Any], Arrays]] = {
 }  # fmt: skip
 
 
-def graph_of(name: str) -> tuple[Graph, Arrays]:
-    function, arrays = FORMULAS[name]
+def traced(function: Callable[..., Any], *arrays: np.ndarray) -> Graph:
+    """The graph that attention is found in."""
     *_, last = optimised(wl.trace(function, *arrays).graph)
     assert isinstance(last.state, Graph)
-    return last.state, arrays
+    return last.state
+
+
+def graph_of(name: str) -> tuple[Graph, Arrays]:
+    function, arrays = FORMULAS[name]
+    return traced(function, *arrays), arrays
 
 
 def slabs_in(graph: Graph) -> list[Node]:
@@ -274,11 +279,9 @@ def multiplied(graph: Graph, times: int = 1) -> int:
 def test_columns_that_no_row_of_a_band_sees_are_not_computed(masked: Any, share: float) -> None:
     arrays = tuple(normal(1, 512, 1, 4, seed=k) for k in range(3))
     for f in (masked, gradients(masked)):
-        *_, last = optimised(wl.trace(f, *arrays).graph)
-        found = attention(last.state)
+        found = attention(traced(f, *arrays))
         whole = gradients(plain) if f is not masked else plain
-        *_, full = optimised(wl.trace(whole, *arrays).graph)
-        assert multiplied(found) <= share * multiplied(attention(full.state))
+        assert multiplied(found) <= share * multiplied(attention(traced(whole, *arrays)))
 
 
 def test_a_row_that_sees_no_key_takes_them_all_alike() -> None:
@@ -286,8 +289,7 @@ def test_a_row_that_sees_no_key_takes_them_all_alike() -> None:
     mask = np.ones((1, 1, 72, 72), bool)
     mask[..., 3, :] = False
     masked = lambda q, k, v: nn(q, k, v, mask=np.tri(72, dtype=bool) & mask)  # noqa: E731
-    *_, last = optimised(wl.trace(masked, q, k, v).graph)
-    (y,) = interpret(attention(last.state), q, k, v)
+    (y,) = interpret(attention(traced(masked, q, k, v)), q, k, v)
     np.testing.assert_allclose(y[:, 3], v.mean(1), 1e-5, 1e-5)
 
 
@@ -296,8 +298,7 @@ def test_a_row_that_sees_no_key_takes_them_all_alike() -> None:
 
 def notes(f: Callable[..., Any], *arrays: np.ndarray) -> str:
     found: list[str] = []
-    *_, last = optimised(wl.trace(f, *arrays).graph)
-    graph = attention(last.state, found)
+    graph = attention(traced(f, *arrays), found)
     assert bool(slabs_in(graph)) == any(" is taken" in line for line in found)
     return "\n".join(found)
 
