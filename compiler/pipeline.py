@@ -57,7 +57,7 @@ from .kernel.product import verify as verify_product
 from .kernel.sorting import Searching, Sorting
 from .optimise.abut import abut
 from .optimise.add_in_place import add_in_place
-from .optimise.apart import rows_apart
+from .optimise.apart import loops_apart
 from .optimise.attention import attention
 from .optimise.cse import cse
 from .optimise.dead import dead
@@ -257,7 +257,7 @@ def scheduled(
         stages += [slabs] if notes else []
         lanes = {dtype: target.lanes(dtype) for dtype in WIDE}
         stages.append(timed("prepack", lambda g: prepack(g, lanes), stages[-1].state))
-        apart = timed("rows_apart", rows_apart, stages[-1].state)
+        apart = timed("loops_apart", loops_apart, stages[-1].state)
         stages += [apart] if apart.state is not stages[-1].state else []
     kinds = frozenset(PRINTERS[type(target)])
     fused = timed("fuse", lambda g: fuse(g, donated, kinds), stages[-1].state, kernels_text)

@@ -26,7 +26,7 @@ LEAST_SLAB_BYTES = 8 << 10
 """Smaller slabs do not pay for the rows of their turns."""
 
 
-def rows_apart(graph: Graph) -> Graph:
+def loops_apart(graph: Graph) -> Graph:
     """The graph whose loops over rows run in slabs."""
     users, outputs = graph.users(), set(graph.outputs)
 

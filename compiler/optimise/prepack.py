@@ -60,7 +60,7 @@ def packed_in(
         if isinstance(op, Control):
             count = op.kinds(len(old.args)).count("constant")
             fixed = zip(old.args[:count], here.args[:count], strict=True)
-            ready.update({v: None for a, v in fixed if a not in varying and is_turned(v)})
+            ready.update({v: None for a, v in fixed if a not in varying and is_reordered(v)})
             return None
         if not isinstance(op, DotGeneral) or old.args[1] in varying or old.args[0] not in varying:
             return None
@@ -78,7 +78,7 @@ def packed_in(
     return found, [v for v in ready if v.node in set(found.nodes)]
 
 
-def is_turned(x: Value) -> bool:
+def is_reordered(x: Value) -> bool:
     """Whether a loop inside needs it in memory, where it is not: it would be copied every turn."""
     return x.node is not None and x.node.op.costless and of_views(x)
 

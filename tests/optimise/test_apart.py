@@ -10,7 +10,7 @@ import pytest
 
 import wonderland as wl
 from wonderland.compiler.ir.graph import Graph
-from wonderland.compiler.optimise.apart import BEYOND_CACHES, LEAST_SLAB_BYTES, rows_apart
+from wonderland.compiler.optimise.apart import BEYOND_CACHES, LEAST_SLAB_BYTES, loops_apart
 from wonderland.compiler.pipeline import optimised
 from wonderland.compiler.transform.interpreter import interpret
 
@@ -36,7 +36,7 @@ def flow(x: Any) -> Any:
 
 
 def passed(function: Callable[..., Any], *args: np.ndarray) -> Graph:
-    """The graph that `rows_apart` is given."""
+    """The graph that `loops_apart` is given."""
     *_, last = optimised(wl.trace(function, *args).graph)
     return last.state  # pyright: ignore[reportReturnType]
 
@@ -50,7 +50,7 @@ def test_rows_take_all_turns_apart(
     function: Callable[..., Any], args: tuple[np.ndarray, ...]
 ) -> None:
     graph = passed(function, *args)
-    after = rows_apart(graph)
+    after = loops_apart(graph)
     assert [n.op.name for n in after.nodes if n.op.controls] == ["slabs"]
     wanted = interpret(graph, *args)
     found = wl.tree.leaves(wl.jit(function)(*args))
@@ -58,7 +58,7 @@ def test_rows_take_all_turns_apart(
     for x, y in zip(found, wanted, strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5)
     few = passed(function, *(x[: len(x) // 4] for x in args))
-    assert rows_apart(few) is few  # they stay in cache
+    assert loops_apart(few) is few  # they stay in cache
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_rows_take_all_turns_apart(
 )
 def test_other_loops_stay(function: Callable[..., Any], shape: tuple[int, ...]) -> None:
     graph = passed(function, drawn(*shape))
-    assert rows_apart(graph) is graph
+    assert loops_apart(graph) is graph
