@@ -153,7 +153,7 @@ def last_long(turn: Node) -> int:
     return next((d for d in reversed(turn.op.axes) if turn.args[0].shape[d] > 1), -1)
 
 
-def rows_of(product: Node) -> int | None:
+def axis_of_rows(product: Node) -> int | None:
     """The axis of a product's result that is its rows, if it has some."""
     assert isinstance(product.op, DotGeneral)
     batch, inside = len(product.op.batching[0]), len(product.op.contracting[0])
@@ -337,7 +337,7 @@ class Fusion:
             return None
         (turn,) = turns
         assert isinstance(turn.op, Permute)
-        if len(product.op.contracting[0]) < 2 and last_long(turn) != rows_of(product):
+        if len(product.op.contracting[0]) < 2 and last_long(turn) != axis_of_rows(product):
             return None
         both = group.merged(reader, Domain(turn.out.shape))
         return replace(both, order=inverse(turn.op.axes))
