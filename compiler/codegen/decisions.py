@@ -77,7 +77,7 @@ def across_rows(kernel: Kernel, target: Target) -> Axis | None:
     found = [a for a in (*kernel.ordered[::-1], *kernel.free[-1:]) if a.size >= native]
     if not found or found[0].name in scattered(kernel.stages):
         return None
-    if longest >= native and not all(is_turned(s, found[0].name) for s in kernel.stages):
+    if longest >= native and not all(turned_whole(s, found[0].name) for s in kernel.stages):
         return None
     alone = all(
         not s.at and (isinstance(s, Store) or s.monoid == "sum") for _, s in kernel.writes()
@@ -85,7 +85,7 @@ def across_rows(kernel: Kernel, target: Target) -> Axis | None:
     return found[0] if alone or found[0] in kernel.free else None
 
 
-def is_turned(stage: Stage, rows: str) -> bool:
+def turned_whole(stage: Stage, rows: str) -> bool:
     """Whether a stage meets rows whole, or what is the same for all or stands side by side."""
     if len(stage.axes) > 1 or any(
         NUMPY[e.dtype].itemsize < 4 for e in walk(*stage.exprs) if isinstance(e, Load)
