@@ -287,17 +287,11 @@ def signal_found(context):
 
 
 def launch(team, context, segment):
-    """A segment by the whole team; alone if the team is taken, or asleep and not worth waking."""
+    """A segment by the whole team; alone if the team is taken."""
     if swap(team + BUSY, 0, 1) != 0:
         walk_rows(context, segment)
         return 0
-    asleep = load(team + ASLEEP)
-    if asleep >= read64(team + WORKERS):  # noqa: SIM102 - both sides of an `and` are computed
-        if left_asleep(team, segment) != 0:
-            store(team + BUSY, 0)
-            walk_timed(context, segment)
-            return 0
-    if asleep > 0:
+    if load(team + ASLEEP) > 0:
         make_room(team)
     first = read64(segment + PHASES_BEGIN)
     write64(team + CONTEXT, context)
@@ -305,44 +299,6 @@ def launch(team, context, segment):
     open_phase(team, first, read64(first + CHUNKS))
     serve(team, 0)
     store(team + BUSY, 0)
-
-
-def left_asleep(team, segment):
-    """Whether a segment is to run alone while the whole team sleeps.
-
-    Waking it costs the segment 25 microseconds and the caches of a processor, which only a long one
-    gets back. But it spins for a while, so where short ones follow each other it is awake for the
-    next: then a few of many wake it for these.
-    """
-    if read64(segment + SHARED) == ALWAYS:
-        return 0
-    if read64(segment + TRIES) < ENOUGH_TRIES:
-        return 1
-    if read64(segment + LEAST_SPENT) >= WORTH_WAKING:
-        return 0
-    passed = (read64(team + PASSED) + 1) % PATIENCE
-    write64(team + PASSED, passed)
-    return passed >= CALLS_TO_ARRIVE
-
-
-def walk_timed(context, segment):
-    """All rows alone; the first times on the clock."""
-    tries = read64(segment + TRIES)
-    if tries >= ENOUGH_TRIES:
-        walk_rows(context, segment)
-        return 0
-    begin = nanoseconds(segment)
-    walk_rows(context, segment)
-    spent = nanoseconds(segment) - begin
-    if tries > 0:
-        spent = min(spent, read64(segment + LEAST_SPENT))
-    write64(segment + LEAST_SPENT, spent)
-    write64(segment + TRIES, tries + 1)
-
-
-def nanoseconds(segment):
-    clock(segment + CLOCK)
-    return read64(segment + CLOCK) * 1000000000 + read64(segment + CLOCK + 8)
 
 
 def make_room(team):

@@ -164,30 +164,3 @@ def test_every_chunk_of_every_launch_is_done_once_and_in_the_order_of_phases(wor
         assert ends == np.cumsum([sum(chunks) for chunks in launches]).tolist(), f"seed {seed}"
         kernels = [kernel for kernel, _ in machine.done]
         assert kernels == sorted(kernels) and len(set(machine.done)) == len(machine.done)
-
-
-@pytest.mark.parametrize(
-    ("spent", "woken"), [(0, [3, 4, 5, 34, 35, 36, 37]), (walker.WORTH_WAKING, [*range(3, 40)])]
-)
-def test_a_sleeping_team_is_woken_for_few_of_many_short_segments(
-    spent: int, woken: list[int]
-) -> None:
-    """Three are timed alone first; one that takes long alone wakes it from then on."""
-    machine = Machine(0)
-    (segment,) = table(machine, [[2, 2]])
-    machine.store(segment + walker.SHARED, 1)
-    machine.store(segment + walker.ROWS_BEGIN, segment + walker.STEP_BYTES + 2 * walker.PHASE_BYTES)
-    machine.store(segment + walker.ROWS_END, machine.load(segment + walker.ROWS_BEGIN) + 128)
-    machine.memory |= {TEAM + walker.WORKERS: 1, TEAM + walker.ASLEEP: 1}
-    machine.tick = spent
-    wakes: list[int] = []
-
-    def caller() -> Steps:
-        for k in range(40):
-            before = machine.wakes
-            yield from machine.names["launch"](TEAM, CONTEXT, segment)
-            wakes.extend([k] * (machine.wakes > before))
-
-    machine.members["caller"] = caller()
-    machine.run()
-    assert wakes == woken
