@@ -17,7 +17,6 @@ import numpy as np
 from .spec import type_text
 
 TOGETHER_SECONDS = 50e-6  # shorter segments never use the team
-WAKING_SECONDS = 1e-3  # longer ones wake it at once; others when it pays, as the walker finds
 HOLD_SECONDS = 10e-6  # a shorter one keeps Python's lock
 
 Space = Literal["input", "output", "constant", "arena", "cell", "scratch"]
@@ -292,9 +291,8 @@ Row = KernelRow | DeviceRow | HostRow | LoopRow | BranchRow | SlabsRow
 
 
 def worth(seconds: float) -> int:
-    """What kernels of so many seconds are worth to the team: 0, they run alone; 1, by whoever is
-    awake; 2, it is woken for them."""
-    return (seconds >= TOGETHER_SECONDS) + (seconds >= WAKING_SECONDS)
+    """What kernels of so many seconds are worth to the team: 0, they run alone; 1, together."""
+    return int(seconds >= TOGETHER_SECONDS)
 
 
 def inner_rows(row: Row) -> tuple[tuple[Row, ...], ...]:

@@ -125,7 +125,7 @@ def table(machine: Machine, launches: list[list[int]]) -> list[int]:
     """Segments of phases of one row each, by how many chunks they have; where the segments are."""
     address, segments = TABLE, []
     for chunks in launches:
-        phases, segment = address + walker.STEP_BYTES, address
+        phases, segment = address + 64, address
         rows = phases + walker.PHASE_BYTES * len(chunks)
         address = rows + walker.ROW_BYTES * len(chunks)
         segments.append(segment)
@@ -139,7 +139,6 @@ def table(machine: Machine, launches: list[list[int]]) -> list[int]:
                 row + walker.END_CHUNK: count,
             }  # fmt: skip
             machine.memory |= words
-        machine.store(segment + walker.SHARED, walker.ALWAYS)
     return segments
 
 
