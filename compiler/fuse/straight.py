@@ -55,7 +55,8 @@ class Straight(Op, abstract=True, name="straight"):
 
 def straightened(graph: Graph) -> Graph:
     """The graph with runs of tiny nodes as one node each, if there are many, or nothing else."""
-    if sum(isinstance(n.op, MOVING) for n in graph.nodes) < FEW:
+    moving = sum(isinstance(n.op, MOVING) for n in graph.nodes)
+    if moving < FEW or (moving < MANY // 4 and any(v.type.size > TINY for v in graph.inputs)):
         return graph  # of any sizes
     runs = Runs(graph)
     return runs.graph_of_runs() if runs.are_many() or runs.are_all() else graph

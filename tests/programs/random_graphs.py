@@ -912,6 +912,12 @@ def random_bits(m: Maker, name: str) -> Value:
     return m.note(ops.random_bits(m.of(Type("u32", (2,))), m.shape()), WORDS)
 
 
+def bits_at(m: Maker, name: str) -> Value:
+    shape = m.shape()
+    keys, at = Type("u32", (*shape[: m.pick((0, 1))], 2)), m.of(Type("i64", shape))
+    return m.note(ops.bits_at(m.of(keys), at), WORDS)
+
+
 def threefry(m: Maker, name: str) -> Value:
     t = Type("u32", (*m.shape()[:2], 2))
     return m.note(apply(Threefry(), m.of(t), m.of(t)), WORDS)
@@ -1055,6 +1061,7 @@ BUILDERS: dict[str, Callable[[Maker, str], Value]] = {
     "gather": gather,
     "scatter": scatter,
     "random_bits": random_bits,
+    "bits_at": bits_at,
     "threefry": threefry,
     "associative_scan": associative,
     **dict.fromkeys(SCANS, scan),
