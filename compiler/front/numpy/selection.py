@@ -73,7 +73,8 @@ class Selection:
         for k, (i, over) in enumerate(zip(self.indices, self.along, strict=True)):
             if over:
                 n = self.x[self.indexed[k]]
-                spread = np.reshape(i, [self.block[a] if a in over else 1 for a in looked])
+                sizes = [self.block[a] if a in over else 1 for a in looked]
+                spread = np.reshape(in_int64(i), sizes)
                 flat = flat * n + np.clip(np.where(spread < 0, spread + n, spread), 0, n - 1)
         fixed = [a for a in self.axes if a in looked]  # these tell places apart by themselves
         order = [looked.index(a) for a in fixed]
@@ -261,6 +262,16 @@ def index_from_front(x: Any, i: int, axis: int) -> int:
     return i % n
 
 
+MOST = np.uint64(np.iinfo(np.int64).max)
+"""What int64 holds at most; an index above it is beyond every axis as that is."""
+
+
+def in_int64(indices: Any) -> np.ndarray:
+    """Static indices of any dtype, to which the length of an axis can be added."""
+    array = np.asarray(indices)
+    return (np.minimum(array, MOST) if array.dtype == np.uint64 else array).astype(np.int64)
+
+
 def from_front(indices: Any, n: int, x: Any, axis: int, mode: str | None, wrap: bool = True) -> Any:
     """Indices counted from the front; with no mode, static ones that are beyond are refused."""
     indices = operand(indices)
@@ -269,18 +280,21 @@ def from_front(indices: Any, n: int, x: Any, axis: int, mode: str | None, wrap: 
         raise wrong(f"x[i]: integer indices are required for axis {axis}, got {kind}")
     if mode == "wrap":
         wide = indices.astype(np.int64) if indices.dtype.itemsize < 4 else indices
-        return wide % n if n else wide
+        within = wide % n if n else wide
+        return within.astype(np.int64) if kind.kind == "u" else within
     if isinstance(indices, Tracer):
-        if indices.dtype.kind == "u" or indices.dtype.itemsize < 4:
-            indices = indices.astype(np.int64 if indices.dtype.itemsize > 2 else np.int32)
+        if kind == np.uint64:
+            indices = FUNCTIONS[np.minimum](indices, MOST)
+        if kind.kind == "u" or kind.itemsize < 4:
+            indices = indices.astype(np.int64 if kind.itemsize > 2 else np.int32)
         return FUNCTIONS[np.where](indices < 0, indices + n, indices) if wrap else indices
-    array = np.asarray(indices)
+    array = in_int64(indices)
     if mode is None and array.size and not (-n <= array.min() and array.max() < n):
         out = array[(array < -n) | (array >= n)].flat[0] if array.ndim else array
         raise wrong(
             f"x[i]: an index within {n} is required for axis {axis} of {text_of(x)}, got {out}"
         )
-    return np.where((array < 0) & wrap, array + n, array).astype(np.int64)
+    return np.where((array < 0) & wrap, array + n, array)
 
 
 def mode_of(name: str, mode: str | None) -> str | None:

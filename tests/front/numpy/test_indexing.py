@@ -54,6 +54,29 @@ def test_what_is_beyond_an_axis_is_as_the_mode_says(dtype: Any) -> None:
         np.testing.assert_array_equal(call(trace(function, x, BEYOND), x, BEYOND), expected)
 
 
+@pytest.mark.parametrize("dtype", "bhiqBHIQ")
+def test_indices_of_every_dtype_are_their_numbers(dtype: str) -> None:
+    """Also where the dtype does not hold the length of the axis, or int64 not the index."""
+    n, last = 300, int(np.iinfo(dtype).max)
+    x, at = np.arange(float(n)), np.array([np.iinfo(dtype).min, last, 7, last - 2], dtype)
+    places = [int(i) for i in at]
+    front = [i + n if i < 0 else i for i in places]
+    near, inside = [min(max(i, 0), n - 1) for i in front], [i for i in front if 0 <= i < n]
+    for expected, function in (
+        ([x[i % n] for i in places], lambda x, i: np.take(x, i, mode="wrap")),
+        ([x[min(max(i, 0), n - 1)] for i in places], lambda x, i: np.take(x, i, mode="clip")),
+        (
+            [x[i] if i in inside else np.nan for i in front],
+            lambda x, i: wnp.take(x, i, mode="fill"),
+        ),
+        (x[near], lambda x, i: x.at[i].get(mode="clip")),
+        (np.isin(x, inside), lambda x, i: (0 * x).at[i].max(1.0, mode="drop") == 1),
+    ):
+        for graph in (trace(function, x, at), trace(lambda x, f=function: f(x, at), x)):
+            given = (x, at)[: len(graph.graph.inputs)]
+            np.testing.assert_array_equal(call(graph, *given), expected)
+
+
 def test_steps_along_an_axis_are_no_indices() -> None:
     labels = np.array([1, 3, 0])
     graph = trace(lambda x, i: x[np.arange(3), i], X, labels).graph
