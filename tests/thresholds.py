@@ -126,6 +126,7 @@ ELSEWHERE = {
     "optimise.apart.BEYOND_CACHES": "bytes of a state: tests/optimise/test_apart.py",
     "optimise.apart.SLAB_BYTES": "bytes of a slab: tests/optimise/test_apart.py",
     "optimise.apart.LEAST_SLAB_BYTES": "bytes of a slab: tests/optimise/test_apart.py",
+    "optimise.apart.SHARED_BYTES": "bytes of a matrix: tests/optimise/test_apart.py",
     "optimise.prepack.LEAST_TURNS": "turns of a loop: tests/optimise/test_prepack.py",
     "optimise.prepack.NEAR_BYTES": "bytes of a matrix: tests/optimise/test_prepack.py",
     "optimise.hoist.SMALL_BYTES": "bytes that leave a loop: tests/optimise/test_loop_passes.py",

@@ -13,10 +13,11 @@ import math
 from collections.abc import Sequence
 
 from ..ir.graph import Graph, Node, Value, apply_all
+from ..ir.sizing import nodes_in
 from ..ir.walk import rebuild
 from ..ops.nested.scan import Scan
 from ..ops.nested.slabs import slabs
-from .fewer_rows import Axis, Uncut, fewer_rows
+from .fewer_rows import Axis, FewerRows, Uncut, fewer_rows
 
 BEYOND_CACHES = 4 << 20
 """Bytes of a state that a turn finds in memory, not where the last one left them."""
@@ -24,6 +25,9 @@ SLAB_BYTES = 64 << 10
 """Of carries: they stay in cache beside what a turn makes of them."""
 LEAST_SLAB_BYTES = 8 << 10
 """Smaller slabs do not pay for the rows of their turns."""
+SHARED_BYTES = 4 << 20
+"""Of what every slab reads whole in every turn: more, as the matrices of a wide layer, would come
+from memory for a few rows at a time, where a turn of all rows reads it once."""
 
 
 def loops_apart(graph: Graph) -> Graph:
@@ -60,6 +64,8 @@ def in_slabs(node: Node, read: Sequence[int]) -> Sequence[Value] | None:
     given = dict(zip(inputs, node.args, strict=True))
     if any(v not in given or not leads(v, axis) for v, axis in found.operands):
         return None
+    if shared_bytes(found) > SHARED_BYTES:
+        return None
     pieces = [v.type.size // count * size if axis is not None else 0 for v, axis in found.operands]
     made = slabs(
         found.graph,
@@ -80,6 +86,14 @@ def slab_rows(count: int, nbytes: int) -> int:
     each = nbytes // count
     size = next((n for n in range(SLAB_BYTES // each, 0, -1) if count % n == 0), 0)
     return size if size * each >= LEAST_SLAB_BYTES else 0
+
+
+def shared_bytes(found: FewerRows) -> int:
+    """Of operands that are read whole, and of arrays that the turns hold."""
+    operands = sum(v.type.nbytes for v, axis in found.operands if axis is None)
+    return operands + sum(
+        v.type.nbytes for n in nodes_in(found.graph) if n.op.constant for v in n.values
+    )
 
 
 def leads(value: Value, axis: Axis) -> bool:

@@ -15,11 +15,15 @@ from wonderland.compiler.pipeline import optimised
 from wonderland.compiler.transform.interpreter import interpret
 
 COUNT = BEYOND_CACHES // 4
+WIDE = 1 << 11  # a matrix of so many rows and columns is more than slabs share
 w = (np.random.default_rng(1).standard_normal((16, 16)) / 4).astype(np.float32)
 
 
 def drawn(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+wide = drawn(WIDE, WIDE)
 
 
 def springs(x: Any, v: Any) -> Any:
@@ -72,8 +76,12 @@ def test_rows_take_all_turns_apart(
             lambda x: wl.lax.fori_loop(0, 3, lambda i, y: y * 2, x),
             (2 * 10007, LEAST_SLAB_BYTES // 8 // 16),
         ),
+        (
+            lambda x: wl.lax.fori_loop(0, 3, lambda i, y: np.tanh(y @ wide), x),
+            (COUNT // WIDE, WIDE),
+        ),
     ],
-    ids=["rows meet", "stacks", "a prime number", "one turn", "few rows fit"],
+    ids=["rows meet", "stacks", "a prime number", "one turn", "few rows fit", "a wide layer"],
 )
 def test_other_loops_stay(function: Callable[..., Any], shape: tuple[int, ...]) -> None:
     graph = passed(function, drawn(*shape))
