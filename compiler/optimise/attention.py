@@ -19,10 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 from heapq import heapify, heappop, heappush
 
 from ..ir.graph import Graph, Node, Value, apply, apply_all
+from ..ir.lazy import lazy
 from ..ir.sizes import number_now
 from ..ir.source import sourced
 from ..ir.types import Type
@@ -235,11 +236,11 @@ class Layout:
     cut: SlabCut
     value: Value
 
-    @cached_property
+    @lazy
     def factors(self) -> list[tuple[int, int]]:
         return [f for axis in self.cut.names.axes(self.value) for f in axis]
 
-    @cached_property
+    @lazy
     def order(self) -> list[int]:
         kind = lambda k: self.cut.kind(self.factors[k][0])  # noqa: E731
         return sorted(range(len(self.factors)), key=kind)
@@ -337,7 +338,7 @@ class SlabCut:
     def item(self) -> int:
         return self.scores.product.out.type.numpy.itemsize
 
-    @cached_property
+    @lazy
     def block(self) -> int:
         """Rows of a block, of which the large values stay in cache."""
         live = 3 if self.region.level else 2
@@ -352,7 +353,7 @@ class SlabCut:
         whole = (b for b in range(most, most // 2, -ROWS) if self.rows % b == 0)
         return next(whole, most)
 
-    @cached_property
+    @lazy
     def bands(self) -> tuple[Band, ...]:
         if self.row is None:
             return (Band(0, 1, 1, 0, self.columns, False),)

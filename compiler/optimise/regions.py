@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from ..ir.graph import Graph, Node, Value
+from ..ir.lazy import lazy
 from ..ir.types import is_inexact
 from ..ops.contract import DotGeneral
 from ..ops.elementwise import Elementwise
@@ -54,8 +54,8 @@ class Scores:
         """Where a reshape divides an axis, each of its parts has a name."""
         parts = {d: (n,) for d, n in enumerate(product.out.shape) if n != 1}
         while True:
-            found = cls(graph, users, product, columns, parts)
             try:
+                found = cls(graph, users, product, columns, parts)
                 _ = found.levels  # with the names of all that regions read through views
             except SplitName as split:
                 places = [(d, k) for d, sizes in parts.items() for k in range(len(sizes))]
@@ -104,12 +104,12 @@ class Scores:
 
     # ---- nodes
 
-    @cached_property
+    @lazy
     def large_nodes(self) -> set[Node]:
         return {n for n in self.graph.nodes
                 if len(n.values) == 1 and self.large(n.out) and self.names.holds(n)}  # fmt: skip
 
-    @cached_property
+    @lazy
     def exits(self) -> set[Node]:
         """What sums large values to less."""
         found = {u for n in self.large_nodes for u in self.users[n.out]} - self.large_nodes
@@ -120,12 +120,12 @@ class Scores:
             if isinstance(n.op, Sum | DotGeneral) or not self.gone(n)
         }
 
-    @cached_property
+    @lazy
     def terminal(self) -> set[Node]:
         """Exits that sum over rows or units: their result is whole after the last of them."""
         return {n for n in self.exits if self.gone(n)}
 
-    @cached_property
+    @lazy
     def between(self) -> set[Node]:
         """What makes of small results of exits what large values are made of."""
         forward: set[Node] = set()
@@ -143,11 +143,11 @@ class Scores:
                 found.add(n)
         return found
 
-    @cached_property
+    @lazy
     def members(self) -> set[Node]:
         return self.large_nodes | self.exits | self.between
 
-    @cached_property
+    @lazy
     def level(self) -> dict[Node, int]:
         """How often a value on the way to a node leaves what is cut."""
         found: dict[Node, int] = {}
@@ -160,7 +160,7 @@ class Scores:
             )
         return found
 
-    @cached_property
+    @lazy
     def levels(self) -> list[SlabRegion]:
         """The regions of all levels, with what others read of each."""
         outputs, wanted = set(self.graph.outputs), dict[int, dict[Value, None]]()

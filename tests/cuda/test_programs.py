@@ -94,7 +94,7 @@ def normal(*shape: int) -> np.ndarray:
 # ------------------------------------------------------------------ the registry
 
 
-@pytest.mark.parametrize("name", sorted(Op.registry))
+@pytest.mark.parametrize("name", sorted(Op.registry.keys() - {"slabs"}))  # processors alone
 def test_every_op_gives_what_it_gives_on_the_processor(name: str) -> None:
     agree([(sample_graph(s), sample_arrays(s, k)) for k, s in enumerate(samples(name))])
 

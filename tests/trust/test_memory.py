@@ -49,7 +49,7 @@ def told(name, scale, part):
     [
         ("MLP", 1.0, 0.7),
         ("residual network", 0.75, 0.7),
-        ("transformer", 0.75, 0.7),
+        ("transformer", 1.0, 0.7),
         ("LSTM", 1.0, 0),
         ("state-space layer", 1.0, 0),
     ],
