@@ -18,15 +18,18 @@ from ...ops.convolution import convolution
 from ...ops.picked_rows import picked_product
 from ...settings import active
 from ...trace.operands import (
+    axes_of,
     broadcasted,
     common_shape,
     new,
     operand,
     promoted,
     result_dtype,
+    several,
     tracer,
     unsupported,
     value,
+    whole,
     wrong,
 )
 from ...trace.table import ignored, implements
@@ -64,24 +67,31 @@ def contract(
     return value(new(counts), "bool")
 
 
-def _matmul(x: Tracer, y: Tracer) -> Tracer:
+def _met(name: str, x: Tracer, y: Tracer, axes: tuple[int, int], repair: str = "") -> None:
+    """Refuses operands without these last axes, or whose last one and that of y differ in size."""
+    if x.ndim < axes[0] or y.ndim < axes[1]:
+        least = " and ".join(f"{n} axes or more" if n > 1 else "one axis or more" for n in axes)
+        raise wrong(f"{name}: arrays of {least} are required, got {x.type} and {y.type}")
+    sizes = x.shape[-1], y.shape[-axes[1]]
+    if sizes[0] != sizes[1]:
+        raise wrong(
+            f"{name}: inner sizes differ, {x.type} and {y.type} ({sizes[0]} and {sizes[1]})", repair
+        )
+
+
+def _matmul(x: Tracer, y: Tracer, name: str = "matmul") -> Tracer:
     """Of matrices: the last axes contract, all before are batches."""
     if not x.ndim or not y.ndim:
         raise wrong(
-            f"matmul: arrays of one axis or more are required, got {x.type} and {y.type}", "x * y"
+            f"{name}: arrays of one axis or more are required, got {x.type} and {y.type}", "x * y"
         )
-    inner = (x.shape[-1], y.shape[-2 if y.ndim > 1 else 0])
-    if inner[0] != inner[1]:
-        raise wrong(
-            f"matmul: inner sizes differ, {x.type} and {y.type} ({inner[0]} and {inner[1]})",
-            _repair(x, y),
-        )
+    _met(name, x, y, (1, min(y.ndim, 2)), _repair(x, y))
     last, first = (x.ndim - 1,), (max(y.ndim - 2, 0),)
     if y.ndim <= 2:
         return new(contract(x.value, y.value, (last, first)))
     if x.ndim == 1:
         return new(contract(x.value, y.value, ((0,), first)))
-    batch = common_shape("matmul", x.shape[:-2], y.shape[:-2])
+    batch = common_shape(name, x.shape[:-2], y.shape[:-2])
     count = len(batch)
     lhs = broadcasted(x.value, (*batch, *x.shape[-2:]))
     rhs = broadcasted(y.value, (*batch, *y.shape[-2:]))
@@ -113,7 +123,8 @@ def dot(a: Any, b: Any, out: Any = None) -> Tracer:
     if not x.ndim or not y.ndim:
         return x * y
     if y.ndim <= 2:
-        return _matmul(x, y)
+        return _matmul(x, y, "dot")
+    _met("dot", x, y, (1, 2))
     return tensordot(x, y, ((x.ndim - 1,), (y.ndim - 2,)))
 
 
@@ -127,15 +138,17 @@ def vdot(a: Any, b: Any, /) -> Tracer:
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Tracer:
     ignored("vecdot", options)
     x, y = (moveaxis(v, axis, -1) for v in _pair("vecdot", x1, x2))
+    _met("vecdot", x, y, (1, 1))
     x = conj(x) if x.type.is_complex else x
-    return _matmul(x[..., None, :], y[..., :, None])[..., 0, 0]
+    return _matmul(x[..., None, :], y[..., :, None], "vecdot")[..., 0, 0]
 
 
 @implements(np.matvec, precise=True)
 def matvec(x1: Any, x2: Any, /, **options: Any) -> Tracer:
     ignored("matvec", options)
     x, y = _pair("matvec", x1, x2)
-    return _matmul(x, y[..., None])[..., 0]
+    _met("matvec", x, y, (2, 1))
+    return _matmul(x, y[..., None], "matvec")[..., 0]
 
 
 @implements(np.vecmat, precise=True)
@@ -143,13 +156,18 @@ def vecmat(x1: Any, x2: Any, /, **options: Any) -> Tracer:
     """Of the complex conjugate of the vector, as NumPy's."""
     ignored("vecmat", options)
     x, y = _pair("vecmat", x1, x2)
-    return _matmul((conj(x) if x.type.is_complex else x)[..., None, :], y)[..., 0, :]
+    _met("vecmat", x, y, (1, 2))
+    x = conj(x) if x.type.is_complex else x
+    return _matmul(x[..., None, :], y, "vecmat")[..., 0, :]
 
 
 @implements(np.inner, precise=True)
 def inner(a: Any, b: Any, /) -> Tracer:
     x, y = _pair("inner", a, b)
-    return x * y if not x.ndim or not y.ndim else tensordot(x, y, ((-1,), (-1,)))
+    if not x.ndim or not y.ndim:
+        return x * y
+    _met("inner", x, y, (1, 1))
+    return tensordot(x, y, ((-1,), (-1,)))
 
 
 @implements(np.outer)
@@ -172,14 +190,17 @@ def kron(a: Any, b: Any) -> Tracer:
 @implements(np.tensordot, precise=True)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
     x, y = _pair("tensordot", a, b)
-    if isinstance(axes, int):
-        if not 0 <= axes <= min(x.ndim, y.ndim):
+    count = whole(axes)
+    if count is not None:
+        if not 0 <= count <= min(x.ndim, y.ndim):
             types = f"{x.type} and {y.type}"
-            raise wrong(f"tensordot: axes of {types} are required, got {axes} of them")
-        left, right = tuple(range(x.ndim - axes, x.ndim)), tuple(range(axes))
+            raise wrong(f"tensordot: axes of {types} are required, got {count} of them")
+        left, right = tuple(range(x.ndim - count, x.ndim)), tuple(range(count))
     else:
-        given = [tuple(v) if isinstance(v, (tuple, list)) else (v,) for v in axes]
-        left, right = tuple(i % x.ndim for i in given[0]), tuple(i % y.ndim for i in given[1])
+        given = several(axes)
+        if len(given) != 2:
+            raise wrong(f"tensordot: axes of both arrays are required, got {shown(axes)}")
+        left, right = (axes_of("tensordot", a, v.ndim) for a, v in zip(given, (x, y), strict=True))
     sizes = [x.shape[i] for i in left], [y.shape[i] for i in right]
     if sizes[0] != sizes[1]:
         raise wrong(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import array
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -308,3 +309,24 @@ def test_an_eager_step_of_bf16_is_that_of_a_trace(name: str) -> None:
     eager, traced = step(*args), wl.jit(step, disable_jit=True)(*args)
     assert dtypes(eager) == dtypes(traced) and eager[0]["w"].dtype == BF16
     assert [x.tobytes() for x in tree.leaves(eager)] == [x.tobytes() for x in tree.leaves(traced)]
+
+
+SHAPES = [(3,), (4,), (3, 4), (3, 3), (2, 3, 4)]
+PRODUCTS = ("matmul", "dot", "inner", "vecdot", "matvec", "vecmat")
+OF_AXES = [0, 1, 2, 3, np.int64(1), (0, 0), (-1, -1), (1, 2), (2, 0), ([0], [5]), ([0, 0], [0, 1]),
+           ([0, 1], [0, 1]), ([0, 1], [0]), (0,), np.array([[0], [0]])]  # fmt: skip
+
+
+def test_products_take_and_refuse_what_numpys_do_in_their_own_names() -> None:
+    calls: list[tuple[str, Any]] = [(n, getattr(np, n)) for n in PRODUCTS]
+    calls += [("tensordot", functools.partial(np.tensordot, axes=a)) for a in OF_AXES]
+    for (name, call), a, b in itertools.product(calls, SHAPES, SHAPES):
+        x, y = np.ones(a), np.ones(b)
+        f = wl.jit(lambda x, y, call=call: call(x, y), disable_jit=True)
+        try:
+            wanted = call(x, y)
+        except (ValueError, IndexError):
+            with pytest.raises(wl.ProgramError, match=f"^{name}: "):
+                f(x, y)
+            continue
+        np.testing.assert_array_equal(f(x, y), wanted, err_msg=f"{name} of {a} and {b}")
