@@ -89,6 +89,7 @@ ELSEWHERE = {
     "optimise.attention.MOST_POSITIONS": "beyond any length",
     "optimise.attention.ROWS": "of a block: tests/optimise/test_attention.py",
     "optimise.bands.COLUMNS": "of a cell: tests/optimise/test_attention.py",
+    "optimise.bands.EXACT_HALF": "positions in halves: tests/optimise/test_attention.py",
     "optimise.bands.MOST": "bands: tests/optimise/test_attention.py",
     "optimise.bands.POINTS": "columns that are looked at: tests/optimise/test_attention.py",
     "optimise.layout.STREAMED_BYTES": "matrices beyond caches: tests/optimise/test_layout.py",

@@ -1,7 +1,8 @@
 """Which columns rows look at: bands of rows, and blocks of columns that a mask takes from them.
 
 A value is an interval at each cell of rows and columns: of numbers of positions, of truth values,
-of what a mask fills. Any other number is taken to be of ordinary size, up to 1e8. A cell is dead
+of what a mask fills. Of integers these hold for all that their dtype has, and so do truth values.
+Any other number that exp meets is taken to be of ordinary size, up to 1e8. A cell is dead
 where all that sums over it would add 0: where exp has met -inf, or less than -1e9 in a row in which
 another column has an ordinary number.
 """
@@ -10,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from ..ir.graph import Node, Value
+from ..ir.types import HALVES, INTEGERS, NUMPY
 from ..ops.contract import DotGeneral
-from ..ops.elementwise import Elementwise
+from ..ops.elementwise import Cast, Elementwise
 from ..ops.family import Reduce
 from ..ops.reduce import Max, Sum
 from ..ops.source import Constant, Full, Iota
 from ..ops.transcendental import Exp
+from ..ops.view import Broadcast, Copy, Flip, Permute, Reshape, Slice
 from .axes import NONE
 from .regions import SlabRegion
 
@@ -29,10 +33,16 @@ COLUMNS, POINTS = 64, 16
 """Columns of a cell; and of which one is looked at to find that a row has any."""
 ORDINARY, LOW = 1e8, -5e8
 """The largest number that is no fill, and what is below all others."""
+EXACT_HALF = 256
+"""So far every float has all integers."""
+ROUNDING = 1e-6
+"""Of a number that is not whole, relative to it."""
 
 Interval = tuple[np.ndarray, np.ndarray]
 ANY: Interval = np.array(-ORDINARY), np.array(ORDINARY)
 TRUTH: Interval = np.array(0.0), np.array(1.0)
+MOVES = Broadcast | Copy | Flip | Permute | Reshape | Slice
+"""What gives elements of its operand and no others."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +150,10 @@ class Cells:
         """Of what is in memory: what positions and fixed arrays it is made of."""
         node = v.node
         if node is None or len(node.values) > 1:
-            return TRUTH if v.dtype == "bool" else ANY
+            return unknown(v.dtype)
         if isinstance(node.op, Constant):
             return self.constant(v, node.op.array.data)
-        if isinstance(node.op, Elementwise) or (node.op.costless and len(node.args) == 1):
+        if isinstance(node.op, Elementwise | MOVES):
             self.names.step(node)
             if self.names.holds(node):
                 for a in node.args:
@@ -151,17 +161,21 @@ class Cells:
                         self.of[a] = self.entry(a)
         return self.computed(node)
 
-    def position(self, v: Value) -> Interval:
-        """Of an iota: what its only axis with a name counts."""
-        names = self.names.names(v)
-        (name,) = names if len(names) == 1 else (NONE,)
-        return self.at.get(name, ANY)
+    def position(self, v: Value, along: int) -> Interval:
+        """Of an iota: what it counts, where that is an axis with a name."""
+        axis = self.names.axes(v)[along]
+        (name, _) = axis[0] if len(axis) == 1 else (NONE, 0)
+        ends = np.array(0.0), np.array(float(max(v.shape[along] - 1, 0)))
+        return held(self.at.get(name, ends), v.dtype)
 
     def constant(self, v: Value, data: np.ndarray) -> Interval:
         """The least and the greatest of an array's numbers at each cell."""
         axes = self.names.axes(v)
+        if np.isnan(data).any():
+            return unknown(v.dtype)
         if any(len(axis) > 1 or (axis and axis[0][0] not in self.at) for axis in axes):
-            return (np.array(float(data.min())), np.array(float(data.max()))) if data.size else ANY
+            ends = data.astype(np.float64)
+            return (ends.min(), ends.max()) if data.size else unknown(v.dtype)
         order = sorted((axis[0][0] == self.column, d) for d, axis in enumerate(axes) if axis)
         x = np.squeeze(data).astype(np.float64)
         x = np.transpose(x, np.argsort([d for _, d in order]).argsort()) if order else x
@@ -179,18 +193,17 @@ class Cells:
         return low, high
 
     def computed(self, node: Node) -> Interval:
-        args = [self.of.get(a, ANY) for a in node.args]
+        args = [self.of.get(a, unknown(a.dtype)) for a in node.args]
         op = node.op
         if isinstance(op, Iota):
-            return self.position(node.out)
+            return self.position(node.out, op.axis)
         if isinstance(op, Full) and not isinstance(op.value, complex):
             return np.array(float(op.value)), np.array(float(op.value))
-        if op.costless and len(args) == 1:
+        if isinstance(op, MOVES):
             return args[0]
         if isinstance(op, DotGeneral | Reduce) and any(map(is_zero, args)):
             return np.array(0.0), np.array(0.0)
-        rule = RULES.get(op.name)
-        return rule(*args) if rule else TRUTH if node.out.dtype == "bool" else ANY
+        return followed(node, args)
 
     # ---- what is dead
 
@@ -233,55 +246,142 @@ class Cells:
 # ---------------------------------------------------------------- rules
 
 
+def unknown(dtype: str) -> Interval:
+    """A float is of ordinary size, an integer whatever its dtype holds."""
+    if dtype == "bool":
+        return TRUTH
+    if dtype not in INTEGERS:
+        return ANY
+    limits = np.iinfo(NUMPY[dtype])
+    return np.array(float(limits.min)), np.array(float(limits.max))
+
+
+def held(x: Interval, dtype: str) -> Interval:
+    """What a dtype holds of an interval: integers that it has no room for, or truth values that
+    are numbers, are any."""
+    low, high = unknown(dtype)
+    bad = np.isnan(x[0]) | np.isnan(x[1])
+    if dtype == "bool" or dtype in INTEGERS:
+        bad = bad | (x[0] < low) | (x[1] > high)
+    return np.where(bad, low, x[0]), np.where(bad, high, x[1])
+
+
 def is_zero(x: Interval) -> bool:
     return bool((x[0] == 0).all() and (x[1] == 0).all())
 
 
-def kept_ordinary(low: np.ndarray, high: np.ndarray) -> Interval:
-    """An interval of which what is not low is ordinary."""
-    return np.where(low > LOW, np.maximum(low, -ORDINARY), low), np.minimum(high, ORDINARY)
+def is_open(x: Interval, most: float = ORDINARY) -> np.ndarray:
+    """Where numbers are not known, but for their size."""
+    return (x[0] < x[1]) & ((np.abs(x[0]) >= most) | (np.abs(x[1]) >= most))
 
 
-def interval_sum(x: Interval, y: Interval) -> Interval:
-    return kept_ordinary(x[0] + y[0], x[1] + y[1])
+def kept_ordinary(low: np.ndarray, high: np.ndarray, open_: np.ndarray) -> Interval:
+    """Of numbers that are not known what is not low is ordinary, and nothing more is known."""
+    return (np.where(open_ & (low > LOW), -ORDINARY, low),
+            np.where(open_ & (high > LOW), ORDINARY, high))  # fmt: skip
 
 
-def interval_negated(x: Interval) -> Interval:
-    return kept_ordinary(-x[1], -x[0])
+def interval_sum(x: Interval, y: Interval, dtype: str) -> Interval:
+    low, high = x[0] + y[0], x[1] + y[1]
+    whole = dtype in INTEGERS
+    return (low, high) if whole else kept_ordinary(low, high, is_open(x) | is_open(y))
 
 
-def interval_product(x: Interval, y: Interval) -> Interval:
-    """0 where one is, scaled where one is a number above 0, else anything."""
+def interval_negated(x: Interval, dtype: str) -> Interval:
+    return (-x[1], -x[0]) if dtype in INTEGERS else kept_ordinary(-x[1], -x[0], is_open(x))
+
+
+def rounded(low: np.ndarray, high: np.ndarray) -> Interval:
+    """What floats may make of numbers that are not whole."""
+    return low - np.abs(low) * ROUNDING, high + np.abs(high) * ROUNDING
+
+
+def interval_product(x: Interval, y: Interval, dtype: str) -> Interval:
+    """0 where one is; an ordinary number stays one."""
     nothing = ((x[0] == 0) & (x[1] == 0)) | ((y[0] == 0) & (y[1] == 0))
-    fixed, other = (x, y) if (x[0] == x[1]).all() else (y, x)
-    if (fixed[0] == fixed[1]).all() and (fixed[0] > 0).all():
-        low, high = interval_scaled(other, fixed[0])
-    else:
-        low, high = ANY
-    return np.where(nothing, 0.0, low), np.where(nothing, 0.0, high)
+    ends = [np.where(nothing, 0.0, a * b) for a in x for b in y]
+    low, high = reduce(np.minimum, ends), reduce(np.maximum, ends)
+    if dtype in INTEGERS:
+        return low, high
+    if any((e != np.rint(e)).any() for e in (*x, *y)):
+        low, high = rounded(low, high)
+    open_ = is_open(x) | is_open(y)
+    scaled = [(a[0] == a[1]) & (a[0] > 0) for a in (x, y)]
+    fill = (scaled[0] & (y[0] <= LOW)) | (scaled[1] & (x[0] <= LOW))
+    low = np.where(open_ & ~nothing & ~fill, -ORDINARY, low)
+    high = np.where(open_ & ~nothing & ~(scaled[0] | scaled[1]), ORDINARY, high)
+    return kept_ordinary(low, high, ~nothing & open_)
 
 
-def interval_quotient(x: Interval, y: Interval) -> Interval:
-    if (y[0] == y[1]).all() and (y[0] > 0).all():
-        return interval_scaled(x, 1 / y[0])
+def interval_quotient(x: Interval, y: Interval, dtype: str) -> Interval:
+    """The same; of a divisor that is not known nothing is."""
+    known = (y[0] == y[1]) & (y[0] > 0)
+    low, high = rounded(x[0] / y[0], x[1] / y[0])
+    low, high = kept_ordinary(np.where(x[0] > LOW, np.maximum(low, -ORDINARY), low), high,
+                              is_open(x))  # fmt: skip
     nothing = (x[0] == 0) & (x[1] == 0)
-    return np.where(nothing, 0.0, ANY[0]), np.where(nothing, 0.0, ANY[1])
+    low = np.where(nothing, 0.0, np.where(known, low, -ORDINARY))
+    return low, np.where(nothing, 0.0, np.where(known, high, ORDINARY))
 
 
-def interval_scaled(x: Interval, by: np.ndarray) -> Interval:
-    """An ordinary number stays one."""
-    low = np.where(x[0] > LOW, np.maximum(x[0] * by, -ORDINARY), x[0] * by)
-    return low, np.minimum(x[1] * by, ORDINARY)
+def interval_exp(x: Interval, dtype: str) -> Interval:
+    return np.zeros_like(x[0]), np.where(x[1] < LOW / 2, 0.0, ORDINARY)
 
 
-def interval_exp(x: Interval) -> Interval:
-    return np.where(x[0] < LOW, 0.0, 0.0), np.where(x[1] < LOW / 2, 0.0, ORDINARY)
-
-
-def interval_choice(mask: Interval, x: Interval, y: Interval) -> Interval:
+def interval_choice(mask: Interval, x: Interval, y: Interval, dtype: str) -> Interval:
     yes, no = mask[0] > 0, mask[1] <= 0
     low = np.where(yes, x[0], np.where(no, y[0], np.minimum(x[0], y[0])))
     return low, np.where(yes, x[1], np.where(no, y[1], np.maximum(x[1], y[1])))
+
+
+def interval_most(x: Interval, y: Interval, dtype: str) -> Interval:
+    low, high = np.maximum(x[0], y[0]), np.maximum(x[1], y[1])
+    whole = dtype in INTEGERS
+    return (low, high) if whole else kept_ordinary(low, high, is_open(x) | is_open(y))
+
+
+def interval_least(x: Interval, y: Interval, dtype: str) -> Interval:
+    low, high = np.minimum(x[0], y[0]), np.minimum(x[1], y[1])
+    whole = dtype in INTEGERS
+    return (low, high) if whole else kept_ordinary(low, high, is_open(x) | is_open(y))
+
+
+def interval_cast(x: Interval, source: str, dtype: str) -> Interval:
+    """Integers wrap, floats are cut and saturate, truth is not to be 0."""
+    if source == "bool":
+        return x
+    if dtype == "bool":
+        no = (x[0] == 0) & (x[1] == 0)
+        yes = ((x[0] > 0) | (x[1] < 0)) & ~is_open(x)
+        return yes * 1.0, 1.0 - no
+    if source in INTEGERS:
+        if dtype in INTEGERS:
+            return x
+        low, high = unknown(source)
+        lost = (x[0] <= low) & (x[1] >= high) & (high > ORDINARY)
+        return np.where(lost, -ORDINARY, x[0]), np.where(lost, ORDINARY, x[1])
+    if dtype in INTEGERS:
+        low, high = unknown(dtype)
+        whole = is_open(x) | ~np.isfinite(x[0]) | ~np.isfinite(x[1])
+        return np.where(whole, low, np.trunc(x[0])), np.where(whole, high, np.trunc(x[1]))
+    return x
+
+
+def compared(x: Interval, y: Interval, dtype: str, same: bool) -> tuple[Interval, Interval]:
+    """Operands of a comparison: floats that are not known, or that their dtype may round, are
+    any, also the largest. Only fills are the `same` as a fill: of them none is a row's maximum."""
+    if dtype == "bool" or dtype in INTEGERS:
+        return x, y
+    half = dtype in HALVES
+    most = EXACT_HALF if half else ORDINARY
+
+    def spread(a: Interval) -> Interval:
+        fill = (a[1] < LOW) & same
+        any_ = is_open(a, most) | (np.isfinite(a[0]) & (np.abs(a[0]) > most) & half)
+        low = np.where((a[0] > LOW) & same, np.minimum(a[0], -ORDINARY), -np.inf)
+        return np.where(any_ & ~fill, low, a[0]), np.where(any_ & ~fill, np.inf, a[1])
+
+    return spread(x), spread(y)
 
 
 def interval_below(x: Interval, y: Interval) -> Interval:
@@ -298,25 +398,48 @@ def interval_equal(x: Interval, y: Interval) -> Interval:
     return same * 1.0, ((x[0] <= y[1]) & (y[0] <= x[1])) * 1.0
 
 
-RULES: dict[str, Callable[..., Interval]] = {
+NUMBERS: dict[str, Callable[..., Interval]] = {
     "add": interval_sum,
-    "sub": lambda x, y: interval_sum(x, (-y[1], -y[0])),
+    "sub": lambda x, y, dtype: interval_sum(x, (-y[1], -y[0]), dtype),
     "mul": interval_product,
     "div": interval_quotient,
     "neg": interval_negated,
     "exp": interval_exp,
     "select": interval_choice,
+    "maximum": interval_most,
+    "minimum": interval_least,
+}
+"""What follows of intervals of numbers, by the name of an op, and the dtype of its result."""
+COMPARISONS: dict[str, Callable[..., Interval]] = {
     "lt": interval_below,
     "gt": lambda x, y: interval_below(y, x),
     "ge": lambda x, y: interval_not(interval_below(x, y)),
     "le": lambda x, y: interval_not(interval_below(y, x)),
     "eq": interval_equal,
     "ne": lambda x, y: interval_not(interval_equal(x, y)),
+}
+"""The same of comparisons."""
+TRUTHS: dict[str, Callable[..., Interval]] = {
     "and_": lambda x, y: (np.minimum(x[0], y[0]), np.minimum(x[1], y[1])),
     "or_": lambda x, y: (np.maximum(x[0], y[0]), np.maximum(x[1], y[1])),
     "not_": interval_not,
-    "cast": lambda x: x,
-    "maximum": lambda x, y: (np.maximum(x[0], y[0]), np.maximum(x[1], y[1])),
-    "minimum": lambda x, y: (np.minimum(x[0], y[0]), np.minimum(x[1], y[1])),
+    "select": lambda mask, x, y: interval_choice(mask, x, y, "bool"),
 }
-"""What follows of intervals, by the name of an op."""
+"""The same of truth values; bits of numbers are any."""
+
+
+def followed(node: Node, args: list[Interval]) -> Interval:
+    """What follows of operands; of an op without a rule, any."""
+    name, dtype = node.op.name, node.out.dtype
+    if isinstance(node.op, Cast):
+        found = interval_cast(args[0], node.args[0].dtype, dtype)
+    elif name in COMPARISONS:
+        same = name in ("eq", "ne")
+        found = COMPARISONS[name](*compared(args[0], args[1], node.args[0].dtype, same))
+    elif dtype == "bool":
+        found = TRUTHS[name](*args) if name in TRUTHS else TRUTH
+    elif name in NUMBERS:
+        found = NUMBERS[name](*args, dtype)
+    else:
+        return unknown(dtype)
+    return held(found, dtype)

@@ -284,6 +284,44 @@ def test_columns_that_no_row_of_a_band_sees_are_not_computed(masked: Any, share:
         assert multiplied(found) <= share * multiplied(attention(traced(whole, *arrays)))
 
 
+Mask = Callable[[Any, Any, Any], Any]
+MASKS: tuple[Mask, ...] = (
+    lambda i, j, t: (i & j) < 32,
+    lambda i, j, t: (i | j) >= 224,
+    lambda i, j, t: ~(j - i) >= 0,
+    lambda i, j, t: i.astype("int8") >= j.astype("int8"),
+    lambda i, j, t: (i - j).astype("uint32") >= 64,
+    lambda i, j, t: (i - j + 600).astype("uint8") < 64,
+    lambda i, j, t: i.astype("int32") * 2**24 >= j.astype("int32") * 2**24,
+    lambda i, j, t: ((i - j) / 64).astype("int32") == 0,
+    lambda i, j, t: np.minimum(i - j, 0).astype(bool),
+    lambda i, j, t: i.astype("float16") + 2048 >= j.astype("float16") + 2048,
+    lambda i, j, t: (i >= j) | (t > 1_700_000_000),
+    lambda i, j, t: (i >= j) | (t - 2 * 10**8 > 0),
+    lambda i, j, t: (i >= j) | (t.astype("float64") * 1e-9 > 1.7),
+    lambda i, j, t: (i >= j) | (np.maximum(t.astype("float64"), 2e8) > 1.7e9),
+    lambda i, j, t: (i >= j) | np.pad(np.zeros((256, 192), bool), ((0, 0), (0, 64)),
+                                      constant_values=True),
+)  # fmt: skip
+"""What masks do with positions and numbers that is not the arithmetic of small floats."""
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_a_block_of_columns_is_dead_where_the_mask_is_false_everywhere(mask: Mask) -> None:
+    q, k, v = (normal(256, 2, seed=s) for s in range(3))
+    t = np.random.default_rng(0).integers(1_600_000_000, 1_800_000_000, 256)
+
+    def f(q: Any, k: Any, v: Any, t: Any) -> Any:
+        seen = mask(np.arange(256)[:, None], np.arange(256)[None], t)
+        e = np.where(seen, np.exp(q @ k.T), F(0))
+        return e @ v / (1 + np.sum(e, 1, keepdims=True))
+
+    found = attention(traced(f, q, k, v, t))
+    assert slabs_in(found)
+    (y,) = interpret(found, q, k, v, t)
+    np.testing.assert_allclose(y, f(q, k, v, t), 1e-4, 1e-4)
+
+
 def test_a_row_that_sees_no_key_takes_them_all_alike() -> None:
     q, k, v = heads(72)
     mask = np.ones((1, 1, 72, 72), bool)
