@@ -357,6 +357,8 @@ def interval_cast(x: Interval, source: str, dtype: str) -> Interval:
     if source in INTEGERS:
         if dtype in INTEGERS:
             return x
+        if dtype in HALVES:
+            return interval_cast(interval_cast(x, source, "f64"), "f64", dtype)
         low, high = unknown(source)
         lost = (x[0] <= low) & (x[1] >= high) & (high > ORDINARY)
         return np.where(lost, -ORDINARY, x[0]), np.where(lost, ORDINARY, x[1])
@@ -364,6 +366,10 @@ def interval_cast(x: Interval, source: str, dtype: str) -> Interval:
         low, high = unknown(dtype)
         whole = is_open(x) | ~np.isfinite(x[0]) | ~np.isfinite(x[1])
         return np.where(whole, low, np.trunc(x[0])), np.where(whole, high, np.trunc(x[1]))
+    if dtype in HALVES:
+        near = [(a, np.where(np.abs(a) < ORDINARY, a, 0.0).astype(NUMPY[dtype])) for a in x]
+        low, high = (np.where(np.abs(a) < ORDINARY, b.astype(np.float64), a) for a, b in near)
+        return np.minimum(x[0], low), np.maximum(x[1], high)
     return x
 
 
