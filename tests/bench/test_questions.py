@@ -25,18 +25,25 @@ def test_peers_of_a_layer_agree():
         np.testing.assert_allclose(result, results[0], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [recurrence.rnn, recurrence.lstm])
-def test_peers_of_a_recurrent_layer_agree(make):
-    gates = 4 if make is recurrence.lstm else 1
+@pytest.mark.parametrize(
+    ("layer", "gates"), [(recurrence.rnn, 1), (recurrence.lstm, 4), (recurrence.gru, 3)]
+)
+def test_peers_of_a_recurrent_layer_agree(layer, gates):
     weights = [peers.random(8, 8 * gates, seed=k) for k in range(2)]
     arrays = [*weights, peers.random(5, 2, 8, seed=2)]
-    for functions in (recurrence.layers(make), recurrence.gradients(make)):
-        runs = peers.runs(arrays, functions, torch_compile=False)
-        assert {"wonderland", "jax", "torch"} <= set(runs)
-        results = [wl.tree.leaves(run()) for run in runs.values()]
-        for result in results[1:]:
-            for x, y in zip(result, results[0], strict=True):
-                np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=1e-4, atol=1e-5)
+    question = recurrence.Question(layer, (5, 2, 8), arrays, 0)
+    turned = [np.ascontiguousarray(w.T) for w in weights] + arrays[2:]
+    for gradient in (False, True):
+        given = recurrence.by_library(question, gradient)
+        runs = peers.runs(arrays, given, torch_compile=False)
+        assert set(runs) == {"wonderland", "jax"}
+        found = peers.on_torch(recurrence.by_torch(layer, gradient), turned)()
+        by_torch = [np.asarray(x) for x in wl.tree.leaves(found)]
+        by_torch[:-1] = [x.T for x in by_torch[:-1]]
+        ours, jax = ([np.asarray(x) for x in wl.tree.leaves(run())] for run in runs.values())
+        for x, *others in zip(ours, jax, by_torch, strict=True):
+            for y in others:
+                np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
 
 
 def test_peers_that_are_not_asked_are_not_imported():
