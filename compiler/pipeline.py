@@ -10,8 +10,9 @@ rows           machine code by the content of texts, rows of the runtime's table
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,6 @@ from .kernel.product import verify as verify_product
 from .kernel.sorting import Searching, Sorting
 from .optimise.abut import abut
 from .optimise.add_in_place import add_in_place
-from .optimise.apart import loops_apart
 from .optimise.attention import attention
 from .optimise.cse import cse
 from .optimise.dead import dead
@@ -65,6 +65,7 @@ from .optimise.fold import fold
 from .optimise.hoist import hoist
 from .optimise.inline import inline
 from .optimise.layout import layout
+from .optimise.loops_apart import loops_apart
 from .optimise.parts import parts
 from .optimise.prepack import prepack
 from .optimise.simplify import simplify
@@ -103,13 +104,21 @@ convolutions, whose sums `inline` puts in the order of memory, for `add_in_place
 meet, and for `parts`: complex arguments and results are arrays of reals from there on, the same
 bytes."""
 
+PROCESSOR_PASSES: Mapping[str, Callable[[Target, list[str], Graph], Graph]] = {
+    "attention": lambda _, notes, graph: attention(graph, notes),
+    "prepack": lambda target, _, graph: prepack(graph, {t: target.lanes(t) for t in WIDE}),
+    "loops_apart": lambda _, notes, graph: loops_apart(graph),
+}
+"""What comes after them where a processor is the target. Products in slabs and of packed matrices
+are added up in another order. Notes are what users should know."""
+
 
 @dataclass(frozen=True)
 class PipelineStage:
     """The state after a pass: `text` is made when it is read."""
 
     name: str
-    state: Graph | Schedule | Plan | object
+    state: Any  # a Graph, a Schedule, a Plan
     seconds: float
     spell: Callable[[Any], str] = str
 
@@ -167,13 +176,32 @@ def optimised(graph: Graph, check: bool = False) -> Iterator[PipelineStage]:
     """The graph after each pass; `check` verifies every step."""
     yield PipelineStage("trace", graph, 0.0)
     for step in GRAPH_PASSES:
-        stage = timed(step.__name__, step, graph)
-        after = stage.state
-        assert isinstance(after, Graph)
-        if check:
-            verify(after, step.__name__, graph)
-        graph = after
+        stage = passed(step.__name__, step, graph, check)
+        graph = stage.state
         yield stage
+
+
+def for_processor(graph: Graph, target: Target, check: bool) -> Iterator[PipelineStage]:
+    """The graph after each of PROCESSOR_PASSES that changes it, or says why it does not."""
+    for name, step in PROCESSOR_PASSES.items():
+        notes: list[str] = []
+        stage = passed(name, partial(step, target, notes), graph, check)
+        if stage.state is not graph or notes:
+            yield replace(stage, spell=partial(with_notes, notes))
+        graph = stage.state
+
+
+def with_notes(notes: Sequence[str], graph: Graph) -> str:
+    """The text of a graph, and a line for each note."""
+    return "\n".join([str(graph), *notes])
+
+
+def passed(name: str, step: Callable[[Graph], Graph], graph: Graph, check: bool) -> PipelineStage:
+    """The stage after a pass on graphs, verified if asked."""
+    stage = timed(name, step, graph)
+    if check:
+        verify(stage.state, name, graph)
+    return stage
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,14 +279,7 @@ def scheduled(
         host() if device is None else of_architecture(device.architecture, device.has_library)
     )
     if isinstance(target, Target):
-        notes: list[str] = []
-        spell = lambda g: "\n".join([str(g), *notes])  # noqa: E731
-        slabs = timed("attention", lambda g: attention(g, notes), stages[-1].state, spell)
-        stages += [slabs] if notes else []
-        lanes = {dtype: target.lanes(dtype) for dtype in WIDE}
-        stages.append(timed("prepack", lambda g: prepack(g, lanes), stages[-1].state))
-        apart = timed("loops_apart", loops_apart, stages[-1].state)
-        stages += [apart] if apart.state is not stages[-1].state else []
+        stages += for_processor(stages[-1].state, target, active().verify)
     kinds = frozenset(PRINTERS[type(target)])
     fused = timed("fuse", lambda g: fuse(g, donated, kinds), stages[-1].state, kernels_text)
     stages += [fused, timed("schedule", schedule, fused.state)]

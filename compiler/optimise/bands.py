@@ -150,7 +150,7 @@ class Cells:
         """Of what is in memory: what positions and fixed arrays it is made of."""
         node = v.node
         if node is None or len(node.values) > 1:
-            return unknown(v.dtype)
+            return any_of(v.dtype)
         if isinstance(node.op, Constant):
             return self.constant(v, node.op.array.data)
         if isinstance(node.op, Elementwise | MOVES):
@@ -166,16 +166,16 @@ class Cells:
         axis = self.names.axes(v)[along]
         (name, _) = axis[0] if len(axis) == 1 else (NONE, 0)
         ends = np.array(0.0), np.array(float(max(v.shape[along] - 1, 0)))
-        return held(self.at.get(name, ends), v.dtype)
+        return interval_held(self.at.get(name, ends), v.dtype)
 
     def constant(self, v: Value, data: np.ndarray) -> Interval:
         """The least and the greatest of an array's numbers at each cell."""
         axes = self.names.axes(v)
         if np.isnan(data).any():
-            return unknown(v.dtype)
+            return any_of(v.dtype)
         if any(len(axis) > 1 or (axis and axis[0][0] not in self.at) for axis in axes):
             ends = data.astype(np.float64)
-            return (ends.min(), ends.max()) if data.size else unknown(v.dtype)
+            return (ends.min(), ends.max()) if data.size else any_of(v.dtype)
         order = sorted((axis[0][0] == self.column, d) for d, axis in enumerate(axes) if axis)
         x = np.squeeze(data).astype(np.float64)
         x = np.transpose(x, np.argsort([d for _, d in order]).argsort()) if order else x
@@ -193,7 +193,7 @@ class Cells:
         return low, high
 
     def computed(self, node: Node) -> Interval:
-        args = [self.of.get(a, unknown(a.dtype)) for a in node.args]
+        args = [self.of.get(a, any_of(a.dtype)) for a in node.args]
         op = node.op
         if isinstance(op, Iota):
             return self.position(node.out, op.axis)
@@ -246,7 +246,7 @@ class Cells:
 # ---------------------------------------------------------------- rules
 
 
-def unknown(dtype: str) -> Interval:
+def any_of(dtype: str) -> Interval:
     """A float is of ordinary size, an integer whatever its dtype holds."""
     if dtype == "bool":
         return TRUTH
@@ -256,10 +256,10 @@ def unknown(dtype: str) -> Interval:
     return np.array(float(limits.min)), np.array(float(limits.max))
 
 
-def held(x: Interval, dtype: str) -> Interval:
+def interval_held(x: Interval, dtype: str) -> Interval:
     """What a dtype holds of an interval: integers that it has no room for, or truth values that
     are numbers, are any."""
-    low, high = unknown(dtype)
+    low, high = any_of(dtype)
     bad = np.isnan(x[0]) | np.isnan(x[1])
     if dtype == "bool" or dtype in INTEGERS:
         bad = bad | (x[0] < low) | (x[1] > high)
@@ -291,7 +291,7 @@ def interval_negated(x: Interval, dtype: str) -> Interval:
     return (-x[1], -x[0]) if dtype in INTEGERS else kept_ordinary(-x[1], -x[0], is_open(x))
 
 
-def rounded(low: np.ndarray, high: np.ndarray) -> Interval:
+def rounded_ends(low: np.ndarray, high: np.ndarray) -> Interval:
     """What floats may make of numbers that are not whole."""
     return low - np.abs(low) * ROUNDING, high + np.abs(high) * ROUNDING
 
@@ -304,7 +304,7 @@ def interval_product(x: Interval, y: Interval, dtype: str) -> Interval:
     if dtype in INTEGERS:
         return low, high
     if any((e != np.rint(e)).any() for e in (*x, *y)):
-        low, high = rounded(low, high)
+        low, high = rounded_ends(low, high)
     open_ = is_open(x) | is_open(y)
     scaled = [(a[0] == a[1]) & (a[0] > 0) for a in (x, y)]
     fill = (scaled[0] & (y[0] <= LOW)) | (scaled[1] & (x[0] <= LOW))
@@ -316,7 +316,7 @@ def interval_product(x: Interval, y: Interval, dtype: str) -> Interval:
 def interval_quotient(x: Interval, y: Interval, dtype: str) -> Interval:
     """The same; of a divisor that is not known nothing is."""
     known = (y[0] == y[1]) & (y[0] > 0)
-    low, high = rounded(x[0] / y[0], x[1] / y[0])
+    low, high = rounded_ends(x[0] / y[0], x[1] / y[0])
     low, high = kept_ordinary(np.where(x[0] > LOW, np.maximum(low, -ORDINARY), low), high,
                               is_open(x))  # fmt: skip
     nothing = (x[0] == 0) & (x[1] == 0)
@@ -359,11 +359,11 @@ def interval_cast(x: Interval, source: str, dtype: str) -> Interval:
             return x
         if dtype in HALVES:
             return interval_cast(interval_cast(x, source, "f64"), "f64", dtype)
-        low, high = unknown(source)
+        low, high = any_of(source)
         lost = (x[0] <= low) & (x[1] >= high) & (high > ORDINARY)
         return np.where(lost, -ORDINARY, x[0]), np.where(lost, ORDINARY, x[1])
     if dtype in INTEGERS:
-        low, high = unknown(dtype)
+        low, high = any_of(dtype)
         whole = is_open(x) | ~np.isfinite(x[0]) | ~np.isfinite(x[1])
         return np.where(whole, low, np.trunc(x[0])), np.where(whole, high, np.trunc(x[1]))
     if dtype in HALVES:
@@ -447,5 +447,5 @@ def followed(node: Node, args: list[Interval]) -> Interval:
     elif name in NUMBERS:
         found = NUMBERS[name](*args, dtype)
     else:
-        return unknown(dtype)
-    return held(found, dtype)
+        return any_of(dtype)
+    return interval_held(found, dtype)

@@ -10,7 +10,7 @@ import pytest
 
 import wonderland as wl
 from wonderland.compiler.ir.graph import Graph
-from wonderland.compiler.optimise.apart import BEYOND_CACHES, LEAST_SLAB_BYTES, loops_apart
+from wonderland.compiler.optimise.loops_apart import BEYOND_CACHES, LEAST_SLAB_BYTES, loops_apart
 from wonderland.compiler.pipeline import optimised
 from wonderland.compiler.transform.interpreter import interpret
 
