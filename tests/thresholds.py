@@ -106,6 +106,8 @@ ELSEWHERE = {
     "fuse.apart.BESIDE": "how far apart lies what is read beside a row: tests/fuse",
     "codegen.decisions.NARROW": "columns, and how far apart they lie: tests/codegen/test_lower.py",
     "codegen.decisions.MANY_STORES": "stores of a stage",
+    "codegen.decisions.FOLD_STEPS": "instructions of a sum: tests/codegen/test_lower.py",
+    "codegen.decisions.TURN_STEPS": "instructions of a part of a square",
     "codegen.words.memory.REGISTER": "bytes of the widest register",
     "codegen.target.OWN_BYTES": "bytes of a GPU's shared memory",
     "fuse.emission.cluster.SPLITS": "attempts to read a reshape",

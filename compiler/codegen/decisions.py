@@ -21,6 +21,7 @@ from .target import Target
 WIDE = 4  # registers a vector
 NARROW = 4  # columns that are met along the rows, one after the other
 REGISTERS_OF_ROW = 3  # below which lanes follow rows, not what is in them
+FOLD_STEPS, TURN_STEPS = 8, 5  # of a register: what its sum takes, and its part of a square
 MANY_STORES = 6  # of a stage, from which on a vector is one register
 SERIAL = 64  # elements that lanes do one by one where they follow the axis before
 
@@ -63,7 +64,7 @@ def column_axis(kernel: Kernel) -> Axis | None:
 
 
 def across_rows(kernel: Kernel, target: Target) -> Axis | None:
-    """The outer axis that lanes follow where a row has less than a register.
+    """The outer axis that lanes follow where a row has few registers.
 
     Of ordered rows only if nothing but sums goes from one to the next.
     """
@@ -79,10 +80,18 @@ def across_rows(kernel: Kernel, target: Target) -> Axis | None:
         return None
     if longest >= native and not all(turned_whole(s, found[0].name) for s in kernel.stages):
         return None
+    if longest % native == 0 and folding_is_cheaper(kernel, found[0].name):
+        return None
     alone = all(
         not s.at and (isinstance(s, Store) or s.monoid == "sum") for _, s in kernel.writes()
     )
     return found[0] if alone or found[0] in kernel.free else None
+
+
+def folding_is_cheaper(kernel: Kernel, rows: str) -> bool:
+    """Whether rows of full registers take less to be folded to sums than to be turned."""
+    sums = sum(isinstance(b, KernelReduce) for s in kernel.stages for b in s.body)
+    return sums * FOLD_STEPS < TURN_STEPS * sum(jumps(s, rows) for s in kernel.stages)
 
 
 def turned_whole(stage: Stage, rows: str) -> bool:

@@ -12,6 +12,7 @@ from tests.codegen.execution import machine, run_in_place, run_machine, run_twin
 from tests.kernel import samples
 from tests.kernel.samples import CASES, arrays_for
 from wonderland.compiler.codegen.cpu.lower import lower
+from wonderland.compiler.codegen.decisions import across_rows
 from wonderland.compiler.codegen.target import Target, host
 from wonderland.compiler.kernel import (
     OPS,
@@ -27,6 +28,7 @@ from wonderland.compiler.kernel import (
     reference,
     verify,
 )
+from wonderland.compiler.kernel.parse import parse_kernel
 
 WIDE = Target(bits=256)
 PAIRS: dict[str, tuple[Kernel, Kernel]] = {
@@ -294,3 +296,28 @@ def test_elements_of_tiny_arrays_are_values_and_lanes_follow_the_long_axis() -> 
 def test_few_columns_are_met_along_the_rows() -> None:
     assert ", 3, 32)" in lower(samples.column_sums(150, 3), WIDE).text
     assert "load_strided(" not in lower(samples.column_sums(150, 5), WIDE).text
+
+
+def test_rows_of_full_registers_are_turned_for_many_sums_alone() -> None:
+    state = parse_kernel(
+        "def step(x0: f32[32768], x1: f32[32768], y0: f32[32768], y1: f32[2048]):\n"
+        "    for i0 in parallel(2048):\n"
+        "        for j1 in stage(16):\n"
+        "            t0 = x0[16*i0 + j1] * x1[16*i0 + j1]\n"
+        "            y0[16*i0 + j1] = t0\n"
+        "            r0 = sum(t0)\n"
+        "        if stage():\n"
+        "            y1[i0] = r0\n"
+    )
+    sums = parse_kernel(
+        "def sums(x0: f32[32768], y0: f32[2048]):\n"
+        "    for i0 in parallel(2048):\n"
+        "        for j1 in stage(16):\n"
+        "            r0 = sum(x0[16*i0 + j1])\n"
+        "            r1 = max(x0[16*i0 + j1])\n"
+        "        if stage():\n"
+        "            y0[i0] = r0 * r1\n"
+    )
+    for target in (Target(bits=256), Target(bits=512)):
+        assert across_rows(state, target) is None
+        assert across_rows(sums, target) is sums.free[-1]
