@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .writer import (
@@ -47,6 +49,7 @@ WHOLE_ONE = ("-{}", "~{}", "np.abs({})", "{} + 1", "{} * 3", "{} // 2", "{} % 7"
              "{} >> 2", "np.square({})", "np.clip({}, 3, 50)", "np.sign({})", "{} - 100", "7 - {}",
              "np.bitwise_xor({}, 5)", "np.floor_divide({}, -3)")  # fmt: skip
 COMPARE = ("{} > {}", "{} <= {}", "{} == {}", "{} != {}", "np.logical_xor({}, {})")
+MOST = 1 << 22  # elements of a result: larger ones are refused when they have been computed
 LOGICAL = ("{} & {}", "{} | {}", "{} ^ {}", "np.logical_and({}, {})", "~({} | {})")
 
 
@@ -57,7 +60,8 @@ def together(w: Writer, *tests) -> tuple[str, str]:
 
     def fits(y) -> bool:
         try:
-            return len(np.broadcast_shapes(shape, np.shape(y))) < 6
+            both = np.broadcast_shapes(shape, np.shape(y))
+            return len(both) < 6 and math.prod(both) <= MOST
         except ValueError:
             return False
 
