@@ -28,7 +28,6 @@ import numpy as np
 Run = Callable[[], object]
 
 
-
 @dataclass(frozen=True)
 class Effort:
     """How long to measure."""

@@ -24,7 +24,7 @@ from ..runtime.gpu.device import Device
 from ..runtime.gpu.device_program import DeviceProgram
 from ..runtime.native import making, objects, progress
 from ..runtime.program import AnyProgram
-from ..runtime.rows import Row, Slot, printed, worth
+from ..runtime.rows import Row, Slot, printed, worth_the_team
 from ..runtime.spec import ArraySpec
 from .codegen.cpu.elimination import lower_elimination
 from .codegen.cpu.lower import lower
@@ -415,7 +415,7 @@ def assemble(
         scratch + made.slab_bytes,
         seconds,
         plan.donated,
-        together=worth(outside),
+        together=worth_the_team(outside),
         spare=spare,
     )
 

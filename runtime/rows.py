@@ -192,7 +192,7 @@ class LoopRow:
     `rows` run in every turn. `test_rows` run before each turn, and write `test`. When the loop ends
     the `results` are copied from their cell, as it is then, to their slot, unless they are there;
     before it begins so are the `starts`.
-    `check`: turns between two looks for Ctrl-C. `together`: what a turn is worth to the team.
+    `check`: turns between two looks for Ctrl-C. `together`: a turn is worth the team.
     """
 
     rows: tuple[Row, ...]
@@ -203,7 +203,7 @@ class LoopRow:
     test_rows: tuple[Row, ...] = ()
     test: Slot | None = None
     check: int = 1
-    together: int = 0
+    together: bool = False
     name: str = ""
 
     @property
@@ -224,7 +224,7 @@ class BranchRow:
 
     index: Slot
     cases: tuple[tuple[Row, ...], ...]
-    together: int = 0
+    together: bool = False
     name: str = ""
 
     def __str__(self) -> str:
@@ -290,9 +290,9 @@ class SlabsRow:
 Row = KernelRow | DeviceRow | HostRow | LoopRow | BranchRow | SlabsRow
 
 
-def worth(seconds: float) -> int:
-    """What kernels of so many seconds are worth to the team: 0, they run alone; 1, together."""
-    return int(seconds >= TOGETHER_SECONDS)
+def worth_the_team(seconds: float) -> bool:
+    """Whether kernels of so many seconds are run by the team."""
+    return seconds >= TOGETHER_SECONDS
 
 
 def inner_rows(row: Row) -> tuple[tuple[Row, ...], ...]:

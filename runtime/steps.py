@@ -11,13 +11,13 @@ Kernel = TypeVar("Kernel", KernelRow | SlabsRow, DeviceRow)
 
 
 class Segment(NamedTuple):
-    """Kernels between two other steps; `together`: what they are worth to the team.
+    """Kernels between two other steps; `together`: by the team, where the program has one.
 
     A device may run loops of few launches as kernels are run.
     """
 
     rows: tuple[Row, ...]
-    together: int
+    together: bool
 
 
 class Begin(NamedTuple):
@@ -74,7 +74,7 @@ class StepLayout:
         self.steps: list[Step] = []
         self.inside = inside
 
-    def add(self, rows: tuple[Row, ...], together: int) -> None:
+    def add(self, rows: tuple[Row, ...], together: bool) -> None:
         waiting: list[Row] = []
         for row in rows:
             if is_kernel(row) and row.points <= 0:
@@ -91,7 +91,7 @@ class StepLayout:
                     self.branch(row)
         self.flush(waiting, together)
 
-    def flush(self, waiting: list[Row], together: int) -> None:
+    def flush(self, waiting: list[Row], together: bool) -> None:
         if waiting:
             self.steps.append(Segment(tuple(waiting), together))
             waiting.clear()
@@ -120,7 +120,7 @@ class StepLayout:
 
 
 def steps_of(
-    rows: tuple[Row, ...], together: int = 2, inside: Callable[[Row], bool] = is_kernel
+    rows: tuple[Row, ...], together: bool = True, inside: Callable[[Row], bool] = is_kernel
 ) -> tuple[Step, ...]:
     """The steps of a program."""
     layout = StepLayout(inside)

@@ -124,17 +124,21 @@ def torch_block(p: Mapping[str, Any], heads: int, causal: bool) -> Any:
 # ---------------------------------------------------------------- a language model
 
 
-@model("transformer step", "step", {"batch": 2, "length": 8, "size": 16, "layers": 1}, quick=True)
-def transformer(batch: int = 4, length: int = 128, size: int = 256, layers: int = 4) -> Model:
-    """A causal language model of tokens and places; Radford et al., 2019."""
-    words, heads = 1000, max(1, size // 64)
-    parameters = {
+def language_weights(words: int, length: int, size: int, layers: int) -> dict[str, Any]:
+    return {
         "embed": weights(words, size, fan=size),
         "place": weights(length, size, fan=size),
         "blocks": [block_weights(size, 10 * n) for n in range(layers)],
         "norm": norm_weights(size),
         "head": weights(size, words),
     }
+
+
+@model("transformer step", "step", {"batch": 2, "length": 8, "size": 16, "layers": 1}, quick=True)
+def transformer(batch: int = 4, length: int = 128, size: int = 256, layers: int = 4) -> Model:
+    """A causal language model of tokens and places; Radford et al., 2019."""
+    words, heads = 1000, max(1, size // 64)
+    parameters = language_weights(words, length, size, layers)
     tokens = integers(words, batch, length + 1)
 
     def function(m: Any, p: Any, tokens: Any, wanted: Any) -> Any:
@@ -292,13 +296,7 @@ def mixer(batch: int = 16, size: int = 256, layers: int = 4) -> Model:
 def decoder(batch: int, size: int = 512, layers: int = 6, length: int = 256) -> Model:
     """The logits after one token more of each text, by keys and values that are kept."""
     words, heads, at = 8000, max(1, size // 64), 3 * length // 4
-    parameters = {
-        "embed": weights(words, size, fan=size),
-        "place": weights(length, size, fan=size),
-        "blocks": [block_weights(size, 10 * n) for n in range(layers)],
-        "norm": norm_weights(size),
-        "head": weights(size, words),
-    }
+    parameters = language_weights(words, length, size, layers)
     caches = [
         [peers.random(batch, length, heads, size // heads, seed=2 * n + s) for s in range(2)]
         for n in range(layers)

@@ -28,7 +28,7 @@ from ...runtime.rows import (
     Slot,
     UnitCell,
     inner_rows,
-    worth,
+    worth_the_team,
 )
 from ..codegen.lowered import Lowered, LoweredLaunch
 from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
@@ -160,7 +160,7 @@ class Rows:
             case Switch():
                 found = [self.of(p, Around(args[1:], outs, memory)) for p in work.bodies]
                 seconds = max(s for _, s, _ in found)
-                together = worth(max(s for *_, s in found))
+                together = worth_the_team(max(s for *_, s in found))
                 cases = tuple(rows for rows, *_ in found)
                 return BranchRow(args[0], cases, together, work.name), seconds
         raise AssertionError(work.op)
@@ -222,7 +222,7 @@ class Rows:
             tuple(carries.results),
             tuple(carries.starts),
             check=interrupt_turns(seconds),
-            together=worth(own),
+            together=worth_the_team(own),
             name=work.name,
         )
         return row, op.length * seconds
@@ -245,7 +245,7 @@ class Rows:
             tests,
             test,
             interrupt_turns(seconds + testing),
-            worth(own),
+            worth_the_team(own),
             work.name,
         )
         return row, UNKNOWN_TURNS * (seconds + testing)

@@ -33,7 +33,7 @@ from ..program import (
     poisoned,
     text,
 )
-from ..rows import HOLD_SECONDS, Row, RowTime, worth
+from ..rows import HOLD_SECONDS, Row, RowTime, worth_the_team
 from ..spec import POISON, ArraySpec, fits_spec
 from ..steps import Host, Segment, steps_of
 from . import fenced
@@ -73,10 +73,10 @@ class Program:
         donated: tuple[tuple[int, int], ...] = (),
         poison: bool | None = None,
         spare: int = 1,
-        together: int | None = None,
+        together: bool | None = None,
     ):
         self.rows, self.seconds = tuple(rows), seconds
-        self._top = worth(seconds) if together is None else together
+        self._top = worth_the_team(seconds) if together is None else together
         self.poison = poisoned(poison)
         self.guard = fenced.checked_side(os.environ.get("WONDERLAND_GUARD", ""))
         self.table = Table(

@@ -54,7 +54,7 @@ class ProgramRecord:
     scratch_bytes: int
     seconds: float
     donated: tuple[tuple[int, int], ...]
-    together: int
+    together: bool
     spare: int
 
     @property

@@ -112,8 +112,8 @@ class StepTable:
         return (walker.STOP_STEP,)
 
     def segment(self, segment: Segment) -> tuple[int, ...]:
-        """Addresses of its rows and of its phases, each the first and behind the last; what it is
-        worth to the team: nothing where no phase has several chunks."""
+        """Addresses of its rows and of its phases, each the first and behind the last; whether it is
+        for the team: not where no phase has several chunks."""
         kernels = [row for row in segment.rows if is_kernel(row)]
         rows = self.memory.words(len(kernels), walker.ROW_BYTES // 8)
         first_row = rows.ctypes.data
@@ -133,8 +133,8 @@ class StepTable:
         phases = self.memory.array(phase_words, walker.PHASE_BYTES)
         end = phases.ctypes.data + phases.nbytes
         several = any(chunks > 1 for _, chunks in phase_words)
-        together = int(segment.together) if several else 0
-        return first_row, first_row + rows.nbytes, phases.ctypes.data, end, together
+        together = segment.together and several
+        return first_row, first_row + rows.nbytes, phases.ctypes.data, end, int(together)
 
     def kernel(self, row: KernelRow) -> tuple[int, int]:
         """Machine code and its argument block."""

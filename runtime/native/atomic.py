@@ -105,11 +105,6 @@ def place_thread(e: Emitter, thread: Any, nbytes: Any, places: Any) -> None:
         external("sched_setaffinity")(e, thread, nbytes, places)
 
 
-def clock(e: Emitter, address: Any) -> None:
-    """Writes the seconds and nanoseconds of a clock that never goes back."""
-    external("clock_gettime")(e, time.CLOCK_MONOTONIC, address)
-
-
 def signals(e: Emitter) -> NativeValue:
     """Lets Python handle its signals; not 0 where that set an error."""
     function = e.declare("PyErr_CheckSignals", ir.IntType(32), [])
@@ -117,9 +112,10 @@ def signals(e: Emitter) -> NativeValue:
 
 
 def now(e: Emitter) -> NativeValue:
-    """Nanoseconds of that clock, which is time.monotonic()'s."""
+    """Nanoseconds of the clock that never goes back, time.monotonic()'s."""
     seconds = e.builder.alloca(LLVM_I64, 2)
-    clock(e, NativeValue(I64, e.builder.ptrtoint(seconds, LLVM_I64)))
+    address = NativeValue(I64, e.builder.ptrtoint(seconds, LLVM_I64))
+    external("clock_gettime")(e, time.CLOCK_MONOTONIC, address)
     more = e.builder.load(e.builder.gep(seconds, [LLVM_I64(1)]))
     whole = e.builder.mul(e.builder.load(seconds), LLVM_I64(1_000_000_000))
     return NativeValue(I64, e.builder.add(whole, more))
@@ -134,8 +130,7 @@ def call(e: Emitter, address: Any, *args: Any) -> NativeValue:
 
 PYTHON = ("PyLong_AsLongLong", "PyLong_FromLongLong", "PyEval_SaveThread", "PyEval_RestoreThread")
 WORDS = (
-    load, store, add, swap, has, pause, wait, wake, processor, place_thread, clock, now, signals,
-    call,
+    load, store, add, swap, has, pause, wait, wake, processor, place_thread, signals, now, call,
 )  # fmt: skip
 
 ATOMIC: dict[str, Any] = {
