@@ -31,9 +31,8 @@ from ..ops.view import Permute, broadcast, permute, reshape
 SMALL, SMALL_VECTOR = 512, 4096
 """Multiply-adds up to which a sum was measured to be faster: of matrices, and of a matrix and a
 vector. Of two vectors it always is."""
-SHALLOW = 4  # steps, and rows or columns, of a product that moves more than it adds
-
-
+SHALLOW = 4
+"""Steps, and rows or columns, of a product that moves more than it adds."""
 STREAMED_BYTES = 1 << 24
 """Of matrices that no cache holds: they are read in the order of memory."""
 

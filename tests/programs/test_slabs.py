@@ -156,7 +156,7 @@ def test_slabs_give_what_their_reference_gives_with_any_number_of_threads(name: 
         with threads(count):
             program = Program(
                 rows, r.inputs, r.outputs, tuple(r.constants.values()), r.arena_bytes,
-                r.scratch_bytes, r.seconds, poison=poison, together=2,
+                r.scratch_bytes, r.seconds, poison=poison, together=True,
             )  # fmt: skip
             for seed in range(3):
                 arrays = arrays_of(c.graph, seed)

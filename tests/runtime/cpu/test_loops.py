@@ -184,7 +184,7 @@ def test_ctrl_c_ends_slabs_and_leaves_their_program_as_it_was(kernels, count, se
         cells = UnitCell(0, INPUT, (0,)), UnitCell(1, OUTPUT, (stride,))
         specs = (SPEC, ArraySpec(np.dtype(np.bool_), ())), (ArraySpec(I64, (2, N)),)
         slabs = SlabsRow((row,), cells, (units,), -(-units // 99), check=9)
-        return Program((slabs,), *specs, (), 0, 64, seconds, together=2)
+        return Program((slabs,), *specs, (), 0, 64, seconds, together=True)
 
     double = plus(kernels, cell(0), cell(0), cell(1))
     test = Slot("input", 1)
