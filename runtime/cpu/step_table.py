@@ -112,8 +112,8 @@ class StepTable:
         return (walker.STOP_STEP,)
 
     def segment(self, segment: Segment) -> tuple[int, ...]:
-        """Addresses of its rows and of its phases, each the first and behind the last; whether it is
-        for the team: not where no phase has several chunks."""
+        """Addresses of its rows and of its phases, each the first and behind the last; whether the
+        team runs it: not where no phase has several chunks."""
         kernels = [row for row in segment.rows if is_kernel(row)]
         rows = self.memory.words(len(kernels), walker.ROW_BYTES // 8)
         first_row = rows.ctypes.data
