@@ -14,7 +14,7 @@ from wonderland.compiler.ir.graph import Graph, Node
 from wonderland.compiler.ir.verify import verify
 from wonderland.compiler.ops.contract import DotGeneral
 from wonderland.compiler.ops.nested.slabs import Slabs
-from wonderland.compiler.optimise import attention as module
+from wonderland.compiler.optimise import slab_cut
 from wonderland.compiler.optimise.attention import attention
 from wonderland.compiler.pipeline import compile_graph, optimised
 from wonderland.compiler.transform.interpreter import interpret
@@ -29,9 +29,9 @@ nn = wl.nn.dot_product_attention
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slabs of few rows, however few scores there are."""
-    monkeypatch.setattr(module, "LEAST_BYTES", 0)
-    monkeypatch.setattr(module, "CACHE_BYTES", 1 << 13)
-    monkeypatch.setattr(module, "LEAST_ROWS", 16)
+    monkeypatch.setattr(slab_cut, "LEAST_BYTES", 0)
+    monkeypatch.setattr(slab_cut, "CACHE_BYTES", 1 << 13)
+    monkeypatch.setattr(slab_cut, "LEAST_ROWS", 16)
 
 
 def normal(*shape: int, dtype: Any = F, seed: int = 0) -> np.ndarray:
@@ -355,7 +355,7 @@ def test_it_says_what_was_taken_and_what_not(monkeypatch: pytest.MonkeyPatch) ->
     assert "slabs of 1 rows would copy what products read where it is" in notes(
         nn, normal(2, 1, 3, 32), normal(2, 300, 3, 32), normal(2, 300, 3, 32)
     )
-    monkeypatch.setattr(module, "LEAST_BYTES", 1 << 20)
+    monkeypatch.setattr(slab_cut, "LEAST_BYTES", 1 << 20)
     assert "not taken: so few scores stay in the cache, below 1024 KiB" in notes(rows, q, k, v)
 
 
