@@ -46,5 +46,5 @@ def run(script: str, seconds: float = 60, **environment: str) -> str:
         capture_output=True, text=True, timeout=seconds, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"exit {done.returncode}: {done.stderr}"
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     return done.stdout
