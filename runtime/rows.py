@@ -155,6 +155,49 @@ class HostRow:
         return f"host {self.name}({text(self.inputs)}) -> ({text(self.outputs)})"
 
 
+MeshAxes = tuple[tuple[str, int], ...]
+"""The axes of a mesh of processes and their sizes; the last one the fastest."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What the n processes of an axis give each other; all of them do it in the same order.
+
+    `sum`, `max`, `min`: [count] -> [count], over processes in the order of their places, whatever
+    the way: ((x0 + x1) + x2) + ... in the dtype. `gather`: [count] -> [n, count]. `scatter`:
+    [n, count / n] -> [count / n], the own part of the sum. `exchange`: result[j] is part (own
+    place) of j. `permute`: what its source of `pairs` has, zeros at who is no destination.
+    """
+
+    kind: Literal["sum", "max", "min", "gather", "scatter", "exchange", "permute"]
+    mesh: MeshAxes
+    axis: str
+    dtype: np.dtype
+    count: int  # elements of the operand
+    pairs: tuple[tuple[int, int], ...] = ()  # of a permute: source, destination
+
+    @property
+    def size(self) -> int:
+        """The processes of the axis."""
+        return dict(self.mesh)[self.axis]
+
+    @property
+    def operand_bytes(self) -> int:
+        return self.count * self.dtype.itemsize
+
+    @property
+    def result_bytes(self) -> int:
+        match self.kind:
+            case "gather":
+                return self.operand_bytes * self.size
+            case "scatter":
+                return self.operand_bytes // self.size
+        return self.operand_bytes
+
+    def __str__(self) -> str:
+        return f"{self.kind} over {self.axis} of {type_text(self.dtype, (self.count,))}"
+
+
 @dataclass(frozen=True)
 class Cell:
     """An address of each turn of a loop: `first` in turn 0, later `even` or `odd` as the number of
