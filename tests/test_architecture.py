@@ -32,11 +32,11 @@ ROOMS = {
     "compiler.settings": "ir",
     "compiler.kernel": "ir",
     "compiler.transform": "ir",
-    "compiler.ops": "ir kernel transform",
+    "compiler.ops": "ir kernel transform runtime.rows",
     "compiler.codegen": "ir kernel runtime.native runtime.rows runtime.gpu",
     "compiler.optimise": "ir transform ops",
     "compiler.fuse": "ir kernel ops",
-    "compiler.trace": "ir settings kernel transform ops runtime.gpu",
+    "compiler.trace": "ir settings kernel transform ops runtime.rows runtime.gpu",
     "compiler.front": "ir settings kernel transform ops trace",
     "compiler.plan": "ir kernel transform ops fuse codegen runtime.rows",
     "compiler.pipeline": "ir settings kernel optimise fuse codegen plan "

@@ -5,7 +5,7 @@ of op, `nested/` holds those that hold graphs: loops, branches, custom rules, ch
 functions of this package apply ops to values; each file names its own in `__all__`. Begin with
 `cumulative`, then `family`.
 
-Imports: ir, kernel, transform.
+Imports: ir, kernel, transform, runtime.rows.
 """
 
 # ruff: noqa: F403  each file says its names
@@ -17,6 +17,7 @@ from .convolution import *
 from .cumulative import *
 from .effects import *
 from .elementwise import *
+from .exchange import *
 from .fft import *
 from .formula import *
 from .gamma import *

@@ -1,35 +1,48 @@
-"""Ops over a named axis of vmap: what one application reads of all others.
+"""Ops over a named axis, of a vmap or of processes: what one application reads of all others.
 
-The last operand is the application's place on the axis, which vmap makes. It tells whether a batch
-is over that axis: there the place is batched, and the op becomes an ordinary one; a batch over
-another axis leaves the place alone. An op that no vmap has replaced means what it means where all
-applications have the same operand.
+The last operand is the application's place on the axis. Of an axis of vmap, vmap makes it, and it
+tells whether a batch is over that axis: there the place is batched, and the op becomes an ordinary
+one; a batch over another axis leaves the place alone. An op that no vmap has replaced means what it
+means where all applications have the same operand.
+With a `mesh` the axis is one of processes. No batch is over it; the op is a `transfer` between
+them, and the reference does that. What processes do is the same in all, in one order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import field
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from ...runtime.rows import MeshAxes, Transfer
 from ..ir.errors import CompilerError, ProgramError
 from ..ir.graph import Node, Parts, Sample, Value, apply
 from ..ir.symbolic import repeated
-from ..ir.types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type
+from ..ir.types import COMPLEX, HALVES, INTEGERS, NUMPY, WIDE, Type, type_of
 from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
 from ..kernel.index import Index, Read, Shifted, dims
-from .elementwise import cast, eq, mul, operands, select
+from .elementwise import cast, div, eq, mul, operands, select
 from .family import Computed, of_domain, partwise
-from .reduce import reduce_sum
-from .source import full, iota
-from .view import broadcast, permute, reshape, slice_
+from .reduce import Max, reduce_max, reduce_min, reduce_sum
+from .source import full
+from .view import permute
 
-__all__ = ["all_gather", "local_element", "psum"]
+__all__ = ["all_gather", "pmax", "pmin", "psum", "psum_scatter"]
 
 PLACE = Type("i32")
 NUMBERS = (*INTEGERS, *WIDE, *COMPLEX)
+
+
+class NamedAxis(NamedTuple):
+    """An axis of a vmap, or of the processes of a mesh, and the place of this application on it."""
+
+    name: str
+    place: Value
+    size: int
+    mesh: MeshAxes = ()
 
 
 class Collective(Computed, abstract=True):
@@ -37,8 +50,12 @@ class Collective(Computed, abstract=True):
 
     arity = 2
     shares = True
+    wire: ClassVar[Literal["sum", "max", "min", "gather", "scatter", "exchange", "permute"] | None]
+    wire = None
+    """The kind of its transfer between processes; of none, they give each other nothing."""
     axis_name: str
     axis_size: int
+    mesh: tuple[tuple[str, int], ...] = field(default=(), kw_only=True)
 
     def type(self, *args: Type) -> Type | tuple[Type, ...]:
         x, place = args
@@ -46,11 +63,48 @@ class Collective(Computed, abstract=True):
             raise ProgramError(f"{self.name}: a place of {PLACE} is required, got {place}")
         if self.axis_size < 0:
             raise ProgramError(f"{self.name}: a size of at least 0 is required, got {self}")
+        if self.mesh and (self.axis_name, self.axis_size) not in self.mesh:
+            raise ProgramError(f"{self.name}: an axis of its mesh is required, got {self}")
         return self.result(x)
 
     def result(self, x: Type) -> Type:
         """The type of the result."""
         raise CompilerError(f"op '{self.name}' has no type rule")
+
+    def parts(self, x: Type) -> Type:
+        """The type of the element of one application along axis 0."""
+        if x.shape[:1] != (self.axis_size,):
+            raise ProgramError(
+                f"{self.name}: a first axis of {self.axis_size} elements is required, got {x}"
+            )
+        return Type(x.dtype, x.shape[1:])
+
+    def axis(self, out: Value) -> NamedAxis:
+        """The axis of the node of `out`."""
+        return NamedAxis(self.axis_name, operands(out)[1], self.axis_size, self.mesh)
+
+    # ---- over processes
+
+    def transfer(self, x: Type) -> Transfer | None:
+        """What processes give each other of an operand: a complex one is its two parts."""
+        if not self.mesh or self.wire is None:
+            return None
+        count = 2 * x.size if x.is_complex else x.size
+        return Transfer(self.wire, self.mesh, self.axis_name, x.part.numpy, count)
+
+    def reference(self, *args: np.ndarray) -> Any:
+        transfer = self.transfer(type_of(args[0]))
+        if transfer is not None:
+            raise CompilerError(f"{self.name}: processes are required")
+        with np.errstate(all="ignore"):
+            return self.alike_reference(*args)
+
+    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        if self.mesh and self.wire:
+            raise CompilerError(f"{self.name}: no kernel reads what other processes have")
+        return self.alike_element(at, types, out, read)
+
+    # ---- over applications: x of all along axis 0, the same x of all, another batch beside them
 
     def gathered(self, x: Value) -> Value:
         """The result, of the operands of all applications along axis 0 of `x`."""
@@ -60,15 +114,17 @@ class Collective(Computed, abstract=True):
         """The result, where all applications have the operand `x`."""
         raise CompilerError(f"op '{self.name}' has no batch rule")
 
+    def alike_reference(self, x: np.ndarray, place: np.ndarray) -> Any:
+        """The result of one application by NumPy, where all have the operand `x`."""
+        raise CompilerError(f"op '{self.name}' has no reference")
+
+    def alike_element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        """The element `at` of the result, where all applications have the operand."""
+        raise CompilerError(f"op '{self.name}' has no element rule")
+
     def beside(self, x: Value, place: Value) -> Value:
         """The op with another leading axis of `x`, which is none of the applications'."""
-        raise CompilerError(f"op '{self.name}' has no batch rule")
-
-    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
-        return apply(self, dx, operands(out)[1])
-
-    def pair(self, *args: Parts) -> Parts:
-        return partwise(self, *args)
+        return apply(self, x, place)
 
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
@@ -76,25 +132,44 @@ class Collective(Computed, abstract=True):
         x, place = args
         if not batched[1]:
             return (self.beside(x, place),)
+        if self.mesh:
+            raise CompilerError(f"{self.name}: no batch is over the axis of processes {self}")
         if size != self.axis_size:
             raise CompilerError(f"{self.name}: a batch of {self.axis_size} is required, got {size}")
         return (self.gathered(x) if batched[0] else self.alike(x),)
+
+    # ---- linear in x, but for what says otherwise
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        return apply(self, dx, operands(out)[1])
+
+    def pair(self, *args: Parts) -> Parts:
+        return partwise(self, *args)
+
+    @classmethod
+    def wrong_samples(cls, x: Type, **parameters: Any) -> Iterable[Sample]:
+        """What is wrong of any of them; `x` fits an axis of 3."""
+        for size, place, error in (
+            (3, Type("i64"), "a place of i32 is required, got i64"),
+            (3, Type("i32", (3,)), "a place of i32 is required, got i32[3]"),
+            (-1, PLACE, "a size of at least 0 is required"),
+        ):
+            op = cls("i", size, **parameters)
+            yield Sample(op, (x, place), error=f"{cls.name}: {error}")
+        op = cls("i", 3, mesh=(("i", 2), ("j", 3)), **parameters)
+        yield Sample(op, (x, PLACE), error=f"{cls.name}: an axis of its mesh is required")
+
+
+# ---------------------------------------------------------------- reductions
 
 
 class Psum(Collective):
     """y = sum of x over the applications along the axis"""
 
+    wire = "sum"
+
     def result(self, x: Type) -> Type:
         return of_domain(self, x, NUMBERS)
-
-    def reference(self, *args: np.ndarray) -> Any:
-        x = args[0]
-        with np.errstate(all="ignore"):
-            return np.multiply(x, np.asarray(self.axis_size).astype(x.dtype))
-
-    def count(self, dtype: str) -> Any:
-        """The size as a number of a dtype; integers wrap, as sums of them do."""
-        return np.asarray(self.axis_size).astype(NUMPY[dtype]).item()
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
         return apply(self, ct, operands(out)[1])
@@ -103,28 +178,76 @@ class Psum(Collective):
         return reduce_sum(x, (0,))
 
     def alike(self, x: Value) -> Value:
-        return mul(x, full(self.count(x.dtype), x.type))
+        return summed_alike(x, self.axis_size)
 
-    def beside(self, x: Value, place: Value) -> Value:
-        return apply(self, x, place)
+    def alike_reference(self, x: np.ndarray, place: np.ndarray) -> Any:
+        return np.multiply(x, np.asarray(self.axis_size).astype(x.dtype))
 
-    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
-        return scalar("mul", read(0, dims(at)), Const(self.count(out.dtype), out.dtype))
+    def alike_element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        return summed_element(read(0, dims(at)), self.axis_size)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         for dtype in NUMBERS:
             yield Sample(cls("i", 3), (Type(dtype, (2, 3)), PLACE), low=0)
         yield Sample(cls("i", 1), (Type("f64"), PLACE))
-        yield Sample(
-            cls("i", 3),
-            (Type("f32"), Type("i64")),
-            error="psum: a place of i32 is required, got i64",
-        )
-        yield Sample(
-            cls("i", -1), (Type("f32"), PLACE), error="psum: a size of at least 0 is required"
-        )
         yield Sample(cls("i", 3), (Type("bool"), PLACE), error="is required, got bool")
+        yield from cls.wrong_samples(Type("f32"))
+
+
+class CollectiveExtreme(Collective, abstract=True):
+    """The greatest or least; NaN wins; equal winners share the tangent."""
+
+    reduce: ClassVar[Any]  # the same along axes
+
+    def result(self, x: Type) -> Type:
+        if self.axis_size == 0:
+            raise ProgramError(f"{self.name}: a size of at least 1 is required, got {self}")
+        return of_domain(self, x, Max.domain)
+
+    def tangent(self, i: int, dx: Value, out: Value) -> Value | None:
+        x, axis = operands(out)[0], self.axis(out)
+        winner = eq(x, out)
+        share = psum(select(winner, dx, full(0.0, dx.type)), axis)
+        return div(share, psum(cast(winner, x.dtype), axis))
+
+    def gathered(self, x: Value) -> Value:
+        return type(self).reduce(x, (0,))
+
+    def alike(self, x: Value) -> Value:
+        return x
+
+    def alike_reference(self, x: np.ndarray, place: np.ndarray) -> Any:
+        return x
+
+    def alike_element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        return read(0, dims(at))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in Max.domain:
+            yield Sample(cls("i", 3), (Type(dtype, (2, 3)), PLACE))
+        yield Sample(cls("i", 1), (Type("f64"), PLACE))
+        yield Sample(cls("i", 3), (Type("c64"), PLACE), error="is required, got c64")
+        yield Sample(cls("i", 0), (Type("f32"), PLACE), error="a size of at least 1 is required")
+        yield from cls.wrong_samples(Type("f32"))
+
+
+class Pmax(CollectiveExtreme):
+    """y = the greatest x of the applications along the axis"""
+
+    wire = "max"
+    reduce = staticmethod(reduce_max)
+
+
+class Pmin(CollectiveExtreme):
+    """y = the least x of the applications along the axis"""
+
+    wire = "min"
+    reduce = staticmethod(reduce_min)
+
+
+# ---------------------------------------------------------------- everything, and parts of the sum
 
 
 class AllGather(Collective):
@@ -133,15 +256,13 @@ class AllGather(Collective):
     The adjoint is that of all applications together, so differences of one say nothing.
     """
 
+    wire = "gather"
+
     def result(self, x: Type) -> Type:
         return Type(x.dtype, (self.axis_size, *x.shape))
 
-    def reference(self, *args: np.ndarray) -> Any:
-        return np.broadcast_to(args[0], (self.axis_size, *args[0].shape))
-
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
-        place = operands(out)[1]
-        return local_element(psum(ct, place, self.axis_name, self.axis_size), place, self.axis_name)
+        return psum_scatter(ct, self.axis(out))
 
     def gathered(self, x: Value) -> Value:
         return x
@@ -150,10 +271,12 @@ class AllGather(Collective):
         return repeated((x,), (False,), self.axis_size)[0]
 
     def beside(self, x: Value, place: Value) -> Value:
-        found = apply(self, x, place)
-        return permute(found, (1, 0, *range(2, len(found.shape))))
+        return axes_swapped(apply(self, x, place))
 
-    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+    def alike_reference(self, x: np.ndarray, place: np.ndarray) -> Any:
+        return np.broadcast_to(x, (self.axis_size, *x.shape))
+
+    def alike_element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
         return read(0, dims(at)[1:])
 
     @classmethod
@@ -162,82 +285,119 @@ class AllGather(Collective):
             yield Sample(cls("i", 3), (Type(dtype, (2, 3)), PLACE), smooth=False)
         yield Sample(cls("i", 0), (Type("f64"), PLACE), smooth=False)
         yield Sample(cls("i", 2), (Type("f64", (0, 2)), PLACE), smooth=False)
-        yield Sample(
-            cls("i", 3),
-            (Type("f32"), Type("i32", (3,))),
-            error="all_gather: a place of i32 is required, got i32[3]",
-        )
-        yield Sample(
-            cls("i", -1), (Type("f32"), PLACE), error="all_gather: a size of at least 0 is required"
-        )
+        yield from cls.wrong_samples(Type("f32"))
 
 
-class Own(Collective):
-    """y[...] = x[i, ...], i the place on the axis"""
+class PsumScatter(Collective):
+    """y[...] = sum of x[i, ...] over the applications along the axis, i the place of this one
+
+    The adjoint is that of all applications together, so differences of one say nothing.
+    """
+
+    wire = "scatter"
 
     def result(self, x: Type) -> Type:
-        if x.shape[:1] != (self.axis_size,):
-            raise ProgramError(
-                f"own: a first axis of {self.axis_size} elements is required, got {x}"
-            )
-        return Type(x.dtype, x.shape[1:])
-
-    def reference(self, *args: np.ndarray) -> Any:
-        x, place = args
-        return x[np.clip(place, 0, len(x) - 1)] if len(x) else np.zeros(x.shape[1:], x.dtype)
+        return of_domain(self, self.parts(x), NUMBERS)
 
     def cotangent(self, i: int, ct: Value, out: Value) -> Value | None:
-        x, place = operands(out)
-        wide = broadcast(ct, x.shape, (0,))
-        every = range(len(x.shape))
-        mine = eq(iota(Type("i32", x.shape), 0), broadcast(place, x.shape, every))
-        return select(mine, wide, full(0.0, x.type))
+        return all_gather(ct, self.axis(out))
 
     def gathered(self, x: Value) -> Value:
-        """The diagonal of the first two axes: views alone."""
-        n, *rest = x.shape[1:]
-        row = reshape(x, (n * n, *rest))
-        zeros, ones = (0,) * len(rest), (1,) * len(rest)
-        return slice_(row, (0, *zeros), (n * n, *rest), (n + 1, *ones))
+        return reduce_sum(x, (0,))
 
     def alike(self, x: Value) -> Value:
-        return x
+        return summed_alike(x, self.axis_size)
 
     def beside(self, x: Value, place: Value) -> Value:
-        return apply(self, permute(x, (1, 0, *range(2, len(x.shape)))), place)
+        return apply(self, axes_swapped(x), place)
 
-    def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
-        place = scalar("cast", read(1, ()), param="i64")
-        return read(0, (Shifted(Map(), place, self.axis_size), *dims(at)))
+    def alike_reference(self, x: np.ndarray, place: np.ndarray) -> Any:
+        return np.multiply(at_place(x, place), np.asarray(self.axis_size).astype(x.dtype))
+
+    def alike_element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
+        return summed_element(read(0, (own_index(read, self.axis_size), *dims(at))), self.axis_size)
 
     def in_memory(self, args: tuple[Value, ...]) -> tuple[Value, ...]:
         return args[:1]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        for dtype in NUMPY:
-            yield Sample(cls("i", 3), (Type(dtype, (3, 2)), PLACE), low=0)
-        yield Sample(cls("i", 2), (Type("f64", (2,)), PLACE), low=0, high=1)
+        for dtype in NUMBERS:
+            yield Sample(cls("i", 3), (Type(dtype, (3, 2)), PLACE), low=0, smooth=False)
+        yield Sample(cls("i", 2), (Type("f64", (2,)), PLACE), low=0, high=1, smooth=False)
+        yield Sample(cls("i", 1), (Type("f64", (1, 0)), PLACE), smooth=False)
         yield Sample(
             cls("i", 3),
             (Type("f32", (2, 3)), PLACE),
-            error="own: a first axis of 3 elements is required, got f32[2, 3]",
+            error="psum_scatter: a first axis of 3 elements is required, got f32[2, 3]",
         )
-        yield Sample(
-            cls("i", 3), (Type("f32", (3,)), Type("i64")), error="own: a place of i32 is required"
-        )
+        yield Sample(cls("i", 3), (Type("bool", (3,)), PLACE), error="is required, got bool")
+        yield from cls.wrong_samples(Type("f32", (3, 2)))
 
 
-def psum(x: Value, place: Value, axis_name: str, axis_size: int) -> Value:
-    """The sum over an axis; halves are added in f32."""
+# ---------------------------------------------------------------- of one operand
+
+
+def summed_alike(x: Value, count: int) -> Value:
+    """count x; integers wrap, as sums of them do."""
+    return mul(x, full(number(count, x.dtype), x.type))
+
+
+def summed_element(x: Expr, count: int) -> Expr:
+    return scalar("mul", x, Const(number(count, x.dtype), x.dtype))
+
+
+def number(count: int, dtype: str) -> Any:
+    return np.asarray(count).astype(NUMPY[dtype]).item()
+
+
+def axes_swapped(x: Value) -> Value:
+    """The first two axes exchanged."""
+    return permute(x, (1, 0, *range(2, len(x.shape))))
+
+
+def at_place(x: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """x[place], the nearest that there is; zeros of no elements."""
+    return x[np.clip(place, 0, len(x) - 1)] if len(x) else np.zeros(x.shape[1:], x.dtype)
+
+
+def own_index(read: Read, size: int) -> Shifted:
+    """The place of the application as an index along an axis of `size`."""
+    return Shifted(Map(), scalar("cast", read(1, ()), param="i64"), size)
+
+
+# ---------------------------------------------------------------- user functions
+
+
+def collected(kind: type[Collective], x: Value, axis: NamedAxis, **parameters: Any) -> Value:
+    """The op of a kind over an axis."""
+    name, place, size, mesh = axis
+    return apply(kind(name, size, mesh=mesh, **parameters), x, place)
+
+
+def in_single(kind: type[Collective], x: Value, axis: NamedAxis) -> Value:
+    """The same; halves are combined in f32."""
     wide = cast(x, "f32") if x.dtype in HALVES else x
-    return cast(apply(Psum(axis_name, axis_size), wide, place), x.dtype)
+    return cast(collected(kind, wide, axis), x.dtype)
 
 
-def all_gather(x: Value, place: Value, axis_name: str, axis_size: int) -> Value:
-    return apply(AllGather(axis_name, axis_size), x, place)
+def psum(x: Value, axis: NamedAxis) -> Value:
+    """The sum over an axis; halves are added in f32."""
+    return in_single(Psum, x, axis)
 
 
-def local_element(x: Value, place: Value, axis_name: str) -> Value:
-    """The element of this application along axis 0, which is as large as the named one."""
-    return apply(Own(axis_name, x.shape[0]), x, place)
+def pmax(x: Value, axis: NamedAxis) -> Value:
+    return in_single(Pmax, x, axis)
+
+
+def pmin(x: Value, axis: NamedAxis) -> Value:
+    return in_single(Pmin, x, axis)
+
+
+def all_gather(x: Value, axis: NamedAxis) -> Value:
+    return collected(AllGather, x, axis)
+
+
+def psum_scatter(x: Value, axis: NamedAxis) -> Value:
+    """The element of this application, along axis 0, of the sum; halves are added in f32."""
+    return in_single(PsumScatter, x, axis)

@@ -5,5 +5,5 @@ trees of its arguments and results. `tracer` stands for arrays while the functio
 takes what is combined with it, `tree` flattens containers; `aliases`, `concrete` and `lint` say
 what cannot be, or is hardly meant, `repairs` what to write instead. Begin with `tracer`.
 
-Imports: ir, settings, kernel, transform, ops, runtime.gpu.
+Imports: ir, settings, kernel, transform, ops, runtime.rows, runtime.gpu.
 """

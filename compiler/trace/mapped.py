@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from ...runtime.rows import MeshAxes
 from ..ir.graph import Value
 from .tracer import Tracer, enclosing_traces
 
@@ -21,11 +23,20 @@ class Mapped:
     place: Tracer
 
 
-def named_axes() -> dict[str, tuple[Tracer, int]]:
-    """The named axes of vmap around this line: the place of an application on each, its size."""
-    found: dict[str, tuple[Tracer, int]] = {}
+class KnownAxis(NamedTuple):
+    """A named axis: the place of an application on it, its size, and the mesh of processes that it
+    is of, if it is."""
+
+    place: Tracer
+    size: int
+    mesh: MeshAxes = ()
+
+
+def named_axes() -> dict[str, KnownAxis]:
+    """The named axes of vmap around this line."""
+    found: dict[str, KnownAxis] = {}
     for trace in enclosing_traces():
         mapped = trace.noted(Mapped)
         if mapped and mapped.name is not None:
-            found.setdefault(mapped.name, (mapped.place, mapped.size))
+            found.setdefault(mapped.name, KnownAxis(mapped.place, mapped.size))
     return found

@@ -13,7 +13,15 @@ from wonderland import lax
 from wonderland.compiler.ir.errors import CompilerError, ProgramError
 from wonderland.compiler.ir.graph import Graph, Value, apply
 from wonderland.compiler.ir.types import NUMPY, Type
-from wonderland.compiler.ops.collective import Psum
+from wonderland.compiler.ops.collective import (
+    AllGather,
+    Collective,
+    Pmax,
+    Pmin,
+    Psum,
+    PsumScatter,
+)
+from wonderland.compiler.ops.exchange import AllToAll, Own, Ppermute
 from wonderland.compiler.transform.batch import batch
 
 X = np.random.default_rng(0).normal(size=(4, 3))
@@ -236,6 +244,45 @@ def test_a_batch_of_another_size_is_a_fault():
         batch(graph, (True, True), 2)
 
 
+# ---------------------------------------------------------------- processes
+
+MESH = (("i", 3), ("j", 2))
+ON_THE_WIRE: dict[str, tuple[Collective, str]] = {
+    "psum": (Psum("i", 3, mesh=MESH), "sum over i of f32[6]"),
+    "pmax": (Pmax("i", 3, mesh=MESH), "max over i of f32[6]"),
+    "pmin": (Pmin("j", 2, mesh=MESH), "min over j of f32[6]"),
+    "all_gather": (AllGather("j", 2, mesh=MESH), "gather over j of f32[6]"),
+    "psum_scatter": (PsumScatter("i", 3, mesh=MESH), "scatter over i of f32[6]"),
+    "all_to_all": (AllToAll("i", 3, mesh=MESH), "exchange over i of f32[6]"),
+    "ppermute": (Ppermute("i", 3, ((0, 2),), mesh=MESH), "permute over i of f32[6]"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ON_THE_WIRE))
+def test_over_processes_an_op_is_a_transfer_that_batches_leave_alone(name: str):
+    op, text = ON_THE_WIRE[name]
+    x, place = Value(Type("f32", (3, 2))), Value(Type("i32"))
+    (node,) = (graph := Graph.of("f", (x, place), (apply(op, x, place),))).nodes
+    found, complex_ = op.transfer(x.type), op.transfer(Type("c64", (3, 2)))
+    assert found is not None and complex_ is not None
+    assert str(found) == text and (found.mesh, found.pairs) == (MESH, getattr(op, "pairs", ()))
+    assert found.result_bytes == node.out.type.nbytes
+    assert (complex_.count, complex_.dtype) == (12, np.float32)
+    assert type(op)(**op.params | {"mesh": ()}).transfer(x.type) is None
+    many, _ = batch(graph, (True, False), 5)
+    assert [n.op for n in many.nodes if isinstance(n.op, Collective)] == [op]
+    with pytest.raises(CompilerError, match="no batch is over the axis of processes"):
+        batch(graph, (True, True), op.axis_size)
+    with pytest.raises(CompilerError, match="no kernel reads what other processes have"):
+        op.element((), (x.type, place.type), node.out.type, None)  # pyright: ignore[reportArgumentType]
+
+
+def test_the_place_on_an_axis_of_processes_is_computed_with_by_kernels():
+    own = Own("i", 3, mesh=MESH)
+    assert own.transfer(Type("f32", (3, 2))) is None
+    np.testing.assert_array_equal(own.reference(np.arange(3.0), np.asarray(1)), 1.0)
+
+
 # ---------------------------------------------------------------- derivatives
 
 FUNCTIONS = {
@@ -247,6 +294,8 @@ FUNCTIONS = {
     "partial ppermute": lambda x: lax.ppermute(x**2, "i", [(0, 1), (2, 3)]),
     "all_to_all": lambda x: np.sum(lax.all_to_all(np.outer(x, x)[:, :1] * np.ones(4), "i", 1, 0)),
     "axis_index": lambda x: x**2 * lax.axis_index("i"),
+    "pmin": lambda x: x * lax.pmin(x, "i"),
+    "psum_scatter": lambda x: lax.psum_scatter(np.outer(np.arange(4.0), x**3), "i"),
 }
 
 

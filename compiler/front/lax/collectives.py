@@ -12,6 +12,7 @@ counts: the gradient of a psum is the psum of gradients.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,12 +20,12 @@ import numpy as np
 
 from ...ir.explain import explained
 from ...ir.graph import Value
-from ...ops.collective import all_gather as gathered
-from ...ops.collective import local_element
-from ...ops.collective import psum as summed
+from ...ops import collective, exchange
+from ...ops.collective import NamedAxis
+from ...ops.elementwise import cast
 from ...ops.gather import take
-from ...ops.reduce import reduce_max, reduce_min
 from ...ops.source import constant
+from ...ops.view import permute
 from ...trace import tree
 from ...trace.mapped import named_axes
 from ...trace.operands import axis_of, new, tracer, value, wrong
@@ -46,8 +47,8 @@ __all__ = [
 Names = str | Sequence[str]
 
 
-def mapped_axes(function: str, axis_name: Names) -> list[tuple[str, Value, int]]:
-    """Name, place and size of each axis, outermost first."""
+def mapped_axes(function: str, axis_name: Names) -> list[NamedAxis]:
+    """Each axis, outermost first."""
     known = named_axes()
     names: list[Any] = list(axis_name) if isinstance(axis_name, tuple | list) else [axis_name]
     found = []
@@ -58,8 +59,8 @@ def mapped_axes(function: str, axis_name: Names) -> list[tuple[str, Value, int]]
                 f"is required, got {name!r}",
                 f"wl.vmap(f, axis_name={name!r})",
             )
-        place, size = known[name]
-        found.append((name, value(place), size))
+        place, size, mesh = known[name]
+        found.append(NamedAxis(name, value(place), size, mesh))
     return found
 
 
@@ -71,17 +72,15 @@ def ungrouped(function: str, groups: Any) -> None:
 @explained
 def axis_size(axis_name: Names) -> int:
     """The number of applications along the axis: a Python int."""
-    return int(
-        np.prod([size for _, _, size in mapped_axes("axis_size", axis_name)], dtype=np.int64)
-    )
+    return math.prod(axis.size for axis in mapped_axes("axis_size", axis_name))
 
 
 @explained
 def axis_index(axis_name: Names) -> Tracer:
     """The place of this application on the axis, i32."""
     index = None
-    for _, place, size in mapped_axes("axis_index", axis_name):
-        index = new(place) if index is None else index * size + new(place)
+    for axis in mapped_axes("axis_index", axis_name):
+        index = new(axis.place) if index is None else index * axis.size + new(axis.place)
     if index is None:
         raise wrong("axis_index: the name of an axis is required, got none")
     return index
@@ -98,8 +97,8 @@ def psum(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
             return leaf * axis_size(axis_name)
         found = tracer(leaf)
         v = value(found, "i32" if found.value.dtype == "bool" else "")
-        for name, place, size in reversed(named):
-            v = summed(v, place, name, size)
+        for axis in reversed(named):
+            v = collective.psum(v, axis)
         return new(v, found.weak)
 
     return tree.map(total, x)
@@ -116,22 +115,23 @@ def pmean(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
 def pmax(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The greatest over the axis; the greatest share the derivative."""
     ungrouped("pmax", axis_index_groups)
-    return tree.map(lambda leaf: collective_extreme("pmax", reduce_max, leaf, axis_name), x)
+    return tree.map(lambda leaf: extreme("pmax", collective.pmax, leaf, axis_name), x)
 
 
 @explained
 def pmin(x: Any, axis_name: Names, *, axis_index_groups: Any = None) -> Any:
     """The least over the axis; the least share the derivative."""
     ungrouped("pmin", axis_index_groups)
-    return tree.map(lambda leaf: collective_extreme("pmin", reduce_min, leaf, axis_name), x)
+    return tree.map(lambda leaf: extreme("pmin", collective.pmin, leaf, axis_name), x)
 
 
-def collective_extreme(function: str, reduce: Any, leaf: Any, axis_name: Names) -> Tracer:
+def extreme(function: str, of: Any, leaf: Any, axis_name: Names) -> Tracer:
     found = tracer(leaf)
-    v = found.value
-    for name, place, size in reversed(mapped_axes(function, axis_name)):
-        v = reduce(gathered(v, place, name, size), (0,))
-    return new(v, found.weak)
+    dtype = found.value.dtype
+    v = value(found, "u8" if dtype == "bool" else "")
+    for axis in reversed(mapped_axes(function, axis_name)):
+        v = of(v, axis)
+    return new(cast(v, dtype), found.weak)
 
 
 @explained
@@ -145,8 +145,8 @@ def all_gather(
     def everyone(leaf: Any) -> Tracer:
         found = tracer(leaf)
         v = found.value
-        for name, place, size in reversed(named):
-            v = gathered(v, place, name, size)
+        for along in reversed(named):
+            v = collective.all_gather(v, along)
         count = axis_size(axis_name)
         y = new(v, found.weak).reshape(count, *found.shape)
         return moved_axis("all_gather", y, 0, axis, tiled)
@@ -182,22 +182,27 @@ def ppermute(x: Any, axis_name: Names, perm: Sequence[tuple[int, int]]) -> Any:
             f"ppermute: pairs of different sources and different destinations below {size} are "
             f"required, got {pairs}"
         )
-    at = np.zeros(size, np.int32)
-    at[destinations] = sources
-    given = np.zeros(size, bool)
-    given[destinations] = True
-    here = axis_element(new(constant(at)), 0, axis_name)
+    named = mapped_axes("ppermute", axis_name)
 
     def moved(leaf: Any) -> Any:
-        y = all_gather(leaf, axis_name)
-        found = new(take(y.value, here.value, 0), y.weak)
-        if given.all():
-            return found
-        return np.where(
-            axis_element(new(constant(given)), 0, axis_name), found, np.zeros_like(found)
-        )
+        found = tracer(leaf)
+        if len(named) > 1:
+            return moved_over(found, axis_name, pairs)
+        return new(exchange.ppermute(found.value, named[0], tuple(pairs)), found.weak)
 
     return tree.map(moved, x)
+
+
+def moved_over(x: Tracer, axis_name: Names, pairs: Sequence[tuple[int, int]]) -> Any:
+    """`ppermute` over several axes: of what all have, this application's."""
+    at, given = np.zeros(axis_size(axis_name), np.int32), np.zeros(axis_size(axis_name), bool)
+    for source, destination in pairs:
+        at[destination], given[destination] = source, True
+    here = axis_element(new(constant(at)), 0, axis_name)
+    y = new(take(all_gather(x, axis_name).value, here.value, 0), x.weak)
+    if given.all():
+        return y
+    return np.where(axis_element(new(constant(given)), 0, axis_name), y, np.zeros_like(y))
 
 
 @explained
@@ -214,11 +219,13 @@ def psum_scatter(
     Shapes: the dimension is of the size of the axis and goes; `tiled`, it is a multiple of that.
     """
     ungrouped("psum_scatter", axis_index_groups)
+    named = mapped_axes("psum_scatter", axis_name)
 
     def part(leaf: Any) -> Any:
-        y = axis_parts("psum_scatter", tracer(leaf), scatter_dimension, axis_name, tiled)
-        at = scatter_dimension % (y.ndim - tiled)
-        return axis_element(psum(y, axis_name), at, axis_name)
+        y, v = axis_parts("psum_scatter", leaf, scatter_dimension, axis_name, tiled)
+        for axis in named:
+            v = collective.psum_scatter(v, axis)
+        return new(v, y.weak)
 
     return tree.map(part, x)
 
@@ -237,18 +244,27 @@ def all_to_all(
     `concat_axis`.
     """
     ungrouped("all_to_all", axis_index_groups)
+    named = mapped_axes("all_to_all", axis_name)
 
     def exchanged(leaf: Any) -> Any:
-        y = axis_parts("all_to_all", tracer(leaf), split_axis, axis_name, tiled)
-        at = split_axis % (y.ndim - tiled)
-        everyone = axis_element(all_gather(y, axis_name), at + 1, axis_name)
-        return moved_axis("all_to_all", everyone, 0, concat_axis, tiled)
+        y, v = axis_parts("all_to_all", leaf, split_axis, axis_name, tiled)
+        for k, axis in enumerate(named):
+            first = (k, *(a for a in range(len(v.shape)) if a != k))
+            v = permute(exchange.all_to_all(permute(v, first), axis), np.argsort(first).tolist())
+        z = new(v, y.weak).reshape(y.shape)
+        return moved_axis("all_to_all", z, 0, concat_axis, tiled)
 
     return tree.map(exchanged, x)
 
 
-def axis_parts(function: str, y: Any, axis: int, axis_name: Names, tiled: bool) -> Any:
-    """`y` with `axis` as large as the named axis; `tiled`, as two, the first of them so large."""
+def axis_parts(
+    function: str, leaf: Any, axis: int, axis_name: Names, tiled: bool
+) -> tuple[Tracer, Value]:
+    """A leaf with the part of each application along axis 0, and the same with an axis for each.
+
+    `tiled`, of `axis` the first of two.
+    """
+    y: Any = tracer(leaf)
     size, at = axis_size(axis_name), axis_of(function, axis, y.ndim)
     n = y.shape[at]
     if n % max(size, 1) if tiled else n != size:
@@ -256,14 +272,18 @@ def axis_parts(function: str, y: Any, axis: int, axis_name: Names, tiled: bool) 
             f"{function}: {'a multiple of ' if tiled else ''}{size} elements along axis {axis} "
             f"are required, got {y.type}"
         )
-    return y.reshape(*y.shape[:at], size, n // size, *y.shape[at + 1 :]) if tiled else y
+    if tiled:
+        y = y.reshape(*y.shape[:at], size, n // max(size, 1), *y.shape[at + 1 :])
+    y = np.moveaxis(y, at, 0)
+    sizes = [axis.size for axis in mapped_axes(function, axis_name)]
+    return y, y.reshape(*sizes, *y.shape[1:]).value
 
 
 def axis_element(y: Any, axis: int, axis_name: Names) -> Any:
     """The element of this application along an axis as large as the named one."""
     named = mapped_axes("axis_index", axis_name)
     y = np.moveaxis(y, axis, 0)
-    v = y.reshape(*(size for _, _, size in named), *y.shape[1:]).value
-    for name, place, _ in named:
-        v = local_element(v, place, name)
+    v = y.reshape(*(axis.size for axis in named), *y.shape[1:]).value
+    for axis in named:
+        v = exchange.local_element(v, axis)
     return new(v, y.weak)
