@@ -26,6 +26,7 @@ ROOMS = {
     "runtime.steps": "rows",
     "runtime.machine": "rows steps",
     "runtime.program": "rows spec steps",
+    "runtime.processes": "rows",
     "runtime.cpu": "native rows spec steps machine program",
     "runtime.gpu": "errors native rows spec steps machine program",
     "compiler.ir": "runtime.errors",

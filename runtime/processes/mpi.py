@@ -1,0 +1,80 @@
+"""Messages over MPI, by mpi4py. Only this file imports it.
+
+MPI is asked for THREAD_SERIALIZED: the thread of transfers and the calling thread both make calls,
+never at the same time. Errors of MPI are raised, not the end of the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from .wire import Message, ProcessError
+
+REPAIR = 'pip install "wonderland[mpi]"'
+
+
+def mpi_library() -> Any:
+    """mpi4py's MPI, not initialised by the import. Errors: ProcessError where it is missing."""
+    try:
+        import mpi4py
+
+        mpi4py.rc.initialize = mpi4py.rc.finalize = False
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ProcessError(
+            f"initialize: mpi4py and a library of MPI are required under a launcher of several "
+            f"processes, got {said}\ntry: {REPAIR}"
+        ) from error
+    return MPI
+
+
+def begin(mpi: Any) -> None:
+    """MPI_Init; waits until all processes have come to it, without Python's lock."""
+    if mpi.Is_initialized():
+        return
+    init = ctypes.CDLL(mpi.__file__).MPI_Init_thread  # mpi4py's own holds the lock all the while
+    provided = ctypes.c_int()
+    failed = init(None, None, ctypes.c_int(mpi.THREAD_SERIALIZED), ctypes.byref(provided))
+    if failed or provided.value < mpi.THREAD_SERIALIZED:
+        required = "a library of MPI that threads may call in turn is required"
+        raise ProcessError(f"initialize: {required}, got level {provided.value}, error {failed}")
+
+
+class MpiWire:
+    """A communicator of its own over all processes."""
+
+    def __init__(self, mpi: Any) -> None:
+        self.mpi, self.owner = mpi, not mpi.Is_finalized()
+        self.comm = mpi.COMM_WORLD.Dup()
+        self.comm.Set_errhandler(mpi.ERRORS_RETURN)
+        self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
+        self.memory = mpi.memory.fromaddress
+
+    def send(self, address: int, nbytes: int, to: int, lane: int = 0) -> Message:
+        return MpiMessage(self.comm.Isend(self.memory(address, nbytes), to, lane))
+
+    def receive(self, address: int, nbytes: int, source: int, lane: int = 0) -> Message:
+        return MpiMessage(self.comm.Irecv(self.memory(address, nbytes), source, lane))
+
+    def progress(self) -> None:
+        self.comm.Iprobe()
+
+    def close(self) -> None:
+        self.mpi.Finalize()
+
+
+class MpiMessage:
+    def __init__(self, request: Any) -> None:
+        self.request = request
+
+    def done(self) -> bool:
+        try:
+            return self.request.Test()
+        except Exception as error:
+            raise ProcessError(f"MPI: {error}") from error
+
+    def drop(self) -> None:
+        if self.request:
+            self.request.Cancel()
