@@ -23,6 +23,7 @@ from wonderland.compiler.ops.collective import (
 )
 from wonderland.compiler.ops.exchange import AllToAll, Own, Ppermute
 from wonderland.compiler.transform.batch import batch
+from wonderland.compiler.transform.transpose import transpose
 
 X = np.random.default_rng(0).normal(size=(4, 3))
 S = np.random.default_rng(1).normal(size=(4, 4, 4))
@@ -117,6 +118,23 @@ def test_sums_are_scattered_and_parts_exchanged():
     close(found, wide.reshape(4, 4, 2).swapaxes(0, 1).reshape(4, 8))
 
 
+def test_extremes_of_truth_values_are_any_and_all():
+    truths = X > 0.5
+    found = over(lambda x: (lax.pmax(x, "i"), lax.pmin(x, "i")), truths)
+    np.testing.assert_array_equal(found, (every(truths.any(0)), every(truths.all(0))))
+    assert found[0].dtype == bool
+
+
+def test_what_one_has_all_have():
+    dirty = np.where(np.arange(4)[:, None] == 2, X, np.nan)
+    tree = {"x": dirty, "t": X > 0, "n": np.arange(4).astype(np.int8)}
+    found = over(lambda tree: lax.pbroadcast(tree, "i", 2), tree)
+    for name, leaf in tree.items():
+        assert found[name].dtype == leaf.dtype
+        np.testing.assert_array_equal(found[name], every(leaf[2]))
+    np.testing.assert_array_equal(over(lambda x: lax.pcast(x, "i", to="varying"), X), X)
+
+
 # ---------------------------------------------------------------- names
 
 
@@ -138,6 +156,30 @@ def test_several_names_are_one_axis():
     np.testing.assert_array_equal(found[4], np.full((2, 3), 6))
     close(found[5], np.stack([a.sum(0)] * 2))
     close(found[6], np.stack([a.sum(1)] * 3, 1))
+
+
+def test_parts_of_several_names_are_those_of_one_axis():
+    x = np.random.default_rng(2).normal(size=(2, 3, 6, 4))
+
+    def f(x: Any) -> Any:
+        names = ("i", "j")
+        turn = [(k, (k + 1) % 6) for k in range(6)]
+        return (
+            lax.psum_scatter(x, names), lax.all_to_all(x, names, 0, 1),
+            lax.ppermute(x, names, turn), lax.ppermute(x, names, [(5, 0)]),
+            lax.psum_scatter(x, ("j", "i")), lax.psum(x, ()), lax.axis_index(()),
+        )  # fmt: skip
+
+    found = wl.vmap(wl.vmap(f, axis_name="j"), axis_name="i")(x)
+    one, total = x.reshape(6, 6, 4), x.sum((0, 1))
+    close(found[0], total.reshape(2, 3, 4))
+    close(found[1], one.transpose(1, 2, 0).reshape(2, 3, 4, 6))
+    close(found[2], np.roll(one, 1, 0).reshape(x.shape))
+    np.testing.assert_array_equal(found[3][0, 0], x[1, 2])
+    assert np.count_nonzero(found[3]) == 24
+    close(found[4], total.reshape(3, 2, 4).swapaxes(0, 1))
+    close(found[5], x)
+    np.testing.assert_array_equal(found[6], np.zeros((2, 3)))
 
 
 def test_an_axis_is_seen_through_other_transformations():
@@ -199,6 +241,9 @@ def test_an_inner_axis_hides_an_outer_one_of_its_name():
         (lambda x: lax.pmax(x, ("i", "j")), "pmax: an axis of 'i' is required, got 'j'"),
         (lambda x: lax.psum(x, NUMBER), "psum: an axis of 'i' is required, got 3"),
         (lambda x: lax.axis_index("j"), "axis_index: an axis of 'i' is required, got 'j'"),
+        (lambda x: lax.psum(x, ("i", "i")), "psum: names that differ are required, got ('i', 'i')"),
+        (lambda x: lax.pbroadcast(x, "i", 4), "pbroadcast: a source below 4 is required, got 4"),
+        (lambda x: lax.pcast(x, "j", to="varying"), "pcast: an axis of 'i' is required, got 'j'"),
         (
             lambda x: lax.ppermute(x, "i", [(0, 1), (0, 2)]),
             "ppermute: pairs of different sources and different destinations below 4 are required",
@@ -310,6 +355,36 @@ def test_the_gradient_inside_is_that_of_the_sum_over_all(name: str):
     f = FUNCTIONS[name]
     inside = over(wl.grad(lambda x: np.sum(f(x))), X)
     close(inside, wl.grad(lambda x: np.sum(over(f, x)))(X))
+
+
+def test_the_greatest_of_all_share_the_derivative_and_none_has_that_of_nan():
+    x = np.array([2.0, 1.0, 2.0, np.nan])
+    slope = over(wl.grad(lambda x: lax.pmax(x, "i")), x[:3])  # of the sum of all three
+    np.testing.assert_array_equal(slope, [1.5, 0.0, 1.5])
+    assert np.all(
+        np.isnan(over(lambda x: wl.jvp(lambda y: lax.pmax(y, "i"), (x,), (x * 0,))[1], x))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "pairs"),
+    [
+        ("psum", "psum", ()),
+        ("all_gather", "psum_scatter", ()),
+        ("psum_scatter", "all_gather", ()),
+        ("all_to_all", "all_to_all", ()),
+        ("ppermute", "ppermute", ((2, 0),)),
+    ],
+)
+def test_what_is_linear_has_one_transfer_as_its_transpose(name: str, other: str, pairs: Any):
+    op = ON_THE_WIRE[name][0]
+    x, place = Value(Type("f32", (3, 2))), Value(Type("i32"))
+    graph = Graph.of("f", (x, place), (apply(op, x, place),))
+    backward = transpose(graph, (True, False))
+    (found,) = (n.op for n in backward.nodes)
+    assert isinstance(found, Collective)
+    assert (found.name, found.mesh, getattr(found, "pairs", ())) == (other, MESH, pairs)
+    assert backward.outputs[0].type == x.type
 
 
 def test_the_gradient_of_a_mean_over_the_axis_is_computed_without_copies():

@@ -19,9 +19,9 @@ LINEAR = {
         concatenate conj conv_general_dilated_patches convert_element_type cumsum
         dynamic_index_in_dim dynamic_slice dynamic_slice_in_dim dynamic_update_index_in_dim
         dynamic_update_slice dynamic_update_slice_in_dim expand_dims fft full full_like gather imag
-        index_in_dim index_take optimization_barrier pad pmean ppermute pshuffle psum psum_scatter
-        pswapaxes real reduce_sum reshape rev scatter scatter_add scatter_sub slice slice_in_dim
-        split squeeze stack stage tile transpose unstack
+        index_in_dim index_take optimization_barrier pad pbroadcast pcast pmean ppermute pshuffle
+        psum psum_scatter pswapaxes real reduce_sum reshape rev scatter scatter_add scatter_sub
+        slice slice_in_dim split squeeze stack stage tile transpose unstack
     """,
     "linalg": "diagonal matrix_transpose trace",
     "fft": """

@@ -8,8 +8,8 @@
     size = wl.lax.cond(np.sum(last) > 0, np.sqrt, np.negative, np.sum(last))
 
 Control flow: scan, while_loop, fori_loop, map, associative_scan, cond, switch.
-Axes that vmap names: psum, pmean, pmax, pmin, all_gather, all_to_all, ppermute, psum_scatter,
-axis_index, axis_size.
+Axes that vmap names, or that are over processes: psum, pmean, pmax, pmin, all_gather, all_to_all,
+ppermute, psum_scatter, pbroadcast, axis_index, axis_size.
 Places: dynamic_slice, dynamic_update_slice, gather, scatter, slice, pad and their like.
 Products and sums: dot_general, batch_matmul, reduce_sum, cumsum, cumlogsumexp and their like.
 Convolutions: conv_general_dilated, conv, conv_transpose, conv_general_dilated_patches, paddings.

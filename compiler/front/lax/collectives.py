@@ -18,17 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.explain import explained
+from ...ir.explain import explained, shown
 from ...ir.graph import Value
+from ...ir.types import Type
 from ...ops import collective, exchange
 from ...ops.collective import NamedAxis
 from ...ops.elementwise import cast
 from ...ops.gather import take
-from ...ops.source import constant
+from ...ops.source import constant, full
 from ...ops.view import permute
 from ...trace import tree
 from ...trace.mapped import named_axes
-from ...trace.operands import axis_of, new, tracer, value, wrong
+from ...trace.operands import axis_of, new, tracer, value, whole, wrong
 from ...trace.tracer import Tracer
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "all_to_all",
     "axis_index",
     "axis_size",
+    "pbroadcast",
+    "pcast",
     "pmax",
     "pmean",
     "pmin",
@@ -51,6 +54,8 @@ def mapped_axes(function: str, axis_name: Names) -> list[NamedAxis]:
     """Each axis, outermost first."""
     known = named_axes()
     names: list[Any] = list(axis_name) if isinstance(axis_name, tuple | list) else [axis_name]
+    if len(set(map(str, names))) < len(names):
+        raise wrong(f"{function}: names that differ are required, got {tuple(names)}")
     found = []
     for name in names:
         if name not in known:
@@ -78,11 +83,10 @@ def axis_size(axis_name: Names) -> int:
 @explained
 def axis_index(axis_name: Names) -> Tracer:
     """The place of this application on the axis, i32."""
-    index = None
-    for axis in mapped_axes("axis_index", axis_name):
-        index = new(axis.place) if index is None else index * axis.size + new(axis.place)
-    if index is None:
-        raise wrong("axis_index: the name of an axis is required, got none")
+    first, *others = mapped_axes("axis_index", axis_name) or [None]
+    index = new(full(0, Type("i32")) if first is None else first.place)
+    for axis in others:
+        index = index * axis.size + new(axis.place)
     return index
 
 
@@ -164,6 +168,33 @@ def moved_axis(function: str, y: Any, source: int, axis: int, tiled: bool) -> An
     if not tiled:
         return y
     return y.reshape(*y.shape[:at], y.shape[at] * y.shape[at + 1], *y.shape[at + 2 :])
+
+
+@explained
+def pbroadcast(x: Any, axis_name: Names, source: int) -> Any:
+    """The value of the application `source` along the axis, in all."""
+    size = axis_size(axis_name)
+    if (at := whole(source)) is None or not 0 <= at < size:
+        raise wrong(f"pbroadcast: a source below {size} is required, got {shown(source)}")
+    mine = axis_index(axis_name) == at
+
+    def given(leaf: Any) -> Any:
+        found = tracer(leaf)
+        masked = np.where(mine, found, np.zeros_like(found))
+        return psum(masked, axis_name).astype(found.dtype)
+
+    return tree.map(given, x)
+
+
+@explained
+def pcast(x: Any, axis_name: Names, *, to: str) -> Any:
+    """x itself: no application's value is known to be that of another, so there is none to cast.
+
+    JAX's with `check_vma=False`; where it checks, the gradient of what becomes varying is a sum
+    over the axis, which is a `psum` of the gradient here.
+    """
+    mapped_axes("pcast", axis_name)
+    return x
 
 
 @explained
