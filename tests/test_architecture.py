@@ -33,7 +33,7 @@ ROOMS = {
     "compiler.settings": "ir",
     "compiler.kernel": "ir",
     "compiler.transform": "ir",
-    "compiler.ops": "ir kernel transform runtime.rows",
+    "compiler.ops": "ir kernel transform runtime.rows runtime.processes",
     "compiler.codegen": "ir kernel runtime.native runtime.rows runtime.gpu",
     "compiler.optimise": "ir transform ops",
     "compiler.fuse": "ir kernel ops",

@@ -5,7 +5,7 @@ of op, `nested/` holds those that hold graphs: loops, branches, custom rules, ch
 functions of this package apply ops to values; each file names its own in `__all__`. Begin with
 `cumulative`, then `family`.
 
-Imports: ir, kernel, transform, runtime.rows.
+Imports: ir, kernel, transform, runtime.rows, runtime.processes.
 """
 
 # ruff: noqa: F403  each file says its names

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from ...runtime.processes.world import world
 from ...runtime.rows import MeshAxes, Transfer
 from ..ir.errors import CompilerError, ProgramError
 from ..ir.graph import Node, Parts, Sample, Value, apply
@@ -94,10 +95,13 @@ class Collective(Computed, abstract=True):
 
     def reference(self, *args: np.ndarray) -> Any:
         transfer = self.transfer(type_of(args[0]))
-        if transfer is not None:
-            raise CompilerError(f"{self.name}: processes are required")
-        with np.errstate(all="ignore"):
-            return self.alike_reference(*args)
+        if transfer is None:
+            with np.errstate(all="ignore"):
+                return self.alike_reference(*args)
+        out = self.type(*map(type_of, args))
+        assert isinstance(out, Type)
+        numbers = np.ravel(args[0]).view(transfer.dtype)
+        return world().exchanged(transfer, numbers).view(out.numpy).reshape(out.shape)
 
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
         if self.mesh and self.wire:

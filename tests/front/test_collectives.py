@@ -322,6 +322,21 @@ def test_over_processes_an_op_is_a_transfer_that_batches_leave_alone(name: str):
         op.element((), (x.type, place.type), node.out.type, None)  # pyright: ignore[reportArgumentType]
 
 
+def test_one_process_has_what_it_gives():
+    alone, x = (("i", 1),), np.arange(6.0).reshape(1, 6)
+    for made in (Psum, Pmax, Pmin, AllGather, PsumScatter, AllToAll, Ppermute):
+        pairs = {"pairs": ((0, 0),)} if made is Ppermute else {}
+        for dtype in ("f64", "i8", "c64"):
+            op = made("i", 1, mesh=alone, **pairs)
+            a = x.astype(NUMPY[dtype])
+            if dtype == "c64" and issubclass(made, Pmax | Pmin):
+                continue
+            found = op.reference(a, np.asarray(0, np.int32))
+            assert found.dtype == a.dtype
+            shape = {"all_gather": (1, 1, 6), "psum_scatter": (6,)}.get(op.name, (1, 6))
+            np.testing.assert_array_equal(found, a.reshape(shape))
+
+
 def test_the_place_on_an_axis_of_processes_is_computed_with_by_kernels():
     own = Own("i", 3, mesh=MESH)
     assert own.transfer(Type("f32", (3, 2))) is None
