@@ -29,7 +29,7 @@ from .elementwise import cast, div, eq, mul, operands, select
 from .family import Computed, of_domain, partwise
 from .reduce import Max, reduce_max, reduce_min, reduce_sum
 from .source import full
-from .view import permute
+from .view import permute, reshape
 
 __all__ = ["all_gather", "pmax", "pmin", "psum", "psum_scatter"]
 
@@ -374,9 +374,11 @@ def own_index(read: Read, size: int) -> Shifted:
 
 
 def collected(kind: type[Collective], x: Value, axis: NamedAxis, **parameters: Any) -> Value:
-    """The op of a kind over an axis."""
+    """The op of a kind over an axis. One process gives itself what it has: there is no transfer."""
     name, place, size, mesh = axis
-    return apply(kind(name, size, mesh=mesh, **parameters), x, place)
+    found = apply(kind(name, size, mesh=mesh, **parameters), x, place)
+    itself = mesh and size == 1 and parameters.get("pairs", True)
+    return reshape(x, found.shape) if itself else found
 
 
 def in_single(kind: type[Collective], x: Value, axis: NamedAxis) -> Value:

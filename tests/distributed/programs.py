@@ -570,3 +570,50 @@ def _(x: Any, v: Any) -> Any:
         return np.sum(np.sin(lax.psum(x**2, "data")) * lax.pmax(x, "model"))
 
     return wl.jvp(wl.grad(loss), (x,), (v,))
+
+
+# ---------------------------------------------------------------- random chains
+
+
+def step(rng: np.random.Generator, x: Any, axes: tuple[str, ...], depth: int = 0) -> Any:
+    """One of what there is, of an array with as many rows as there are applications."""
+    order = rng.permutation(len(axes))[: rng.integers(1, len(axes) + 1)]
+    names = tuple(axes[k] for k in order)
+    n = lax.axis_size(names)
+    moved = [(int(a), int(b)) for a, b in zip(rng.permutation(n), rng.permutation(n), strict=True)]
+    seeds = rng.integers(1000, size=2)
+
+    def again(k: int) -> Callable[[Any], Any]:
+        return lambda x: step(np.random.default_rng(seeds[k]), x, axes, depth + 1)
+
+    flat: list[Callable[[], Any]] = [
+        lambda: np.tanh(lax.pmean(x, names) + x),
+        lambda: lax.pmax(x, names) - x * lax.pmin(x, names) / 2,
+        lambda: np.tensordot(np.arange(n) / n, lax.all_gather(x, names), 1),
+        lambda: lax.all_gather(lax.psum_scatter(x, names, tiled=True) / n, names, tiled=True) + x,
+        lambda: lax.all_to_all(x, names, 0, 0, tiled=True),
+        lambda: lax.ppermute(x, names, moved[: rng.integers(n + 1)]) + x / 2,
+        lambda: wl.vmap(lambda y: y * lax.pmean(y, names), in_axes=1, out_axes=1)(x),
+    ]
+    holding: list[Callable[[], Any]] = [
+        lambda: lax.scan(lambda c, _: (np.tanh(again(0)(c)), None), x, None, length=2)[0],
+        lambda: lax.cond(lax.psum(np.sum(x), axes) > 0, again(0), again(1), x),
+        lambda: wl.checkpoint(again(0))(x),
+    ]
+    kinds = flat if depth > 1 else flat + holding
+    return kinds[rng.integers(len(kinds))]()
+
+
+def chain(seed: int, axes: tuple[str, ...]) -> Callable[[Any], Any]:
+    def function(x: Any) -> Any:
+        rng = np.random.default_rng(seed)
+        for _ in range(4):
+            x = step(rng, x, axes)
+        return x
+
+    return lambda x: (function(x), wl.grad(loss_of(function))(x))
+
+
+for _seed in range(6):
+    _axes = BOTH if _seed % 2 else ("i",)
+    PROGRAMS.append(Program(f"random chain {_seed}", chain(_seed, _axes), parts(3), axes=_axes))

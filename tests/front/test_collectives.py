@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,25 @@ from wonderland.compiler.ir.types import NUMPY, Type
 from wonderland.compiler.ops.collective import (
     AllGather,
     Collective,
+    NamedAxis,
     Pmax,
     Pmin,
     Psum,
     PsumScatter,
+    all_gather,
+    pmax,
+    pmin,
+    psum,
+    psum_scatter,
 )
-from wonderland.compiler.ops.exchange import AllToAll, Own, Ppermute
+from wonderland.compiler.ops.exchange import (
+    AllToAll,
+    Own,
+    Ppermute,
+    all_to_all,
+    local_element,
+    ppermute,
+)
 from wonderland.compiler.transform.batch import batch
 from wonderland.compiler.transform.transpose import transpose
 
@@ -322,7 +335,20 @@ def test_over_processes_an_op_is_a_transfer_that_batches_leave_alone(name: str):
         op.element((), (x.type, place.type), node.out.type, None)  # pyright: ignore[reportArgumentType]
 
 
-def test_one_process_has_what_it_gives():
+def test_one_process_alone_gives_nothing_away():
+    x = Value(Type("f32", (1, 2)))
+    axis = NamedAxis("i", Value(Type("i32")), 1, (("i", 1), ("j", 2)))
+    for of in (psum, pmax, pmin, all_to_all, partial(ppermute, pairs=((0, 0),))):
+        assert of(x, axis) is x
+    for of, shape in ((all_gather, (1, 1, 2)), (psum_scatter, (2,)), (local_element, (2,))):
+        found = of(x, axis)
+        assert found.shape == shape and found.node.op.name == "reshape"
+    assert ppermute(x, axis, ()).node.op.name == "ppermute"  # zeros
+    with pytest.raises(ProgramError, match="own: a first axis of 1 elements is required"):
+        local_element(Value(Type("f32", (2,))), axis)
+
+
+def test_the_reference_is_the_transfer_of_every_dtype():
     alone, x = (("i", 1),), np.arange(6.0).reshape(1, 6)
     for made in (Psum, Pmax, Pmin, AllGather, PsumScatter, AllToAll, Ppermute):
         pairs = {"pairs": ((0, 0),)} if made is Ppermute else {}
@@ -468,5 +494,5 @@ def test_jax_gives_the_same():
         s = np.arange(4 * 4 * 4.0).reshape(4, 4, 4)
         for d, c, tiled in ((0, 1, False), (1, 0, False), (1, 1, True), (0, 1, True)):
             to = {"axis_name": "i", "split_axis": d, "concat_axis": c, "tiled": tiled}
-            expected = jax.vmap(functools.partial(jlax.all_to_all, **to), axis_name="i")(s)
-            close(over(functools.partial(lax.all_to_all, **to), s), np.asarray(expected))
+            expected = jax.vmap(partial(jlax.all_to_all, **to), axis_name="i")(s)
+            close(over(partial(lax.all_to_all, **to), s), np.asarray(expected))
