@@ -19,12 +19,13 @@ The variables are read once, when the package is imported; flags are on where th
 goes before the `with` form, that before the environment. A `with` form holds in its thread only.
 
 The runtime reads variables of its own: WONDERLAND_NUM_THREADS (threads of a program, and the most
-that compile it; all the processors of the process), WONDERLAND_CACHE (the folder of programs and
-machine code, for other processes; `off`, or the user's cache folder), WONDERLAND_CACHE_SIZE (the
-bytes it may have, used longest ago goes first; 1 GB), WONDERLAND_PROGRESS (a line on stderr, where
-that is a terminal, when compiling takes more than two seconds; on), WONDERLAND_POISON (memory holds
-NaN before it is written; off), WONDERLAND_GUARD (`end` or `begin`: rows run between pages that may
-not be touched, see runtime/cpu/fenced.py; off).
+that compile it; all the processors of the process, its part of them where several processes of a
+launcher share them), WONDERLAND_PROCESS_TIMEOUT (seconds that other processes are waited for; 300),
+WONDERLAND_CACHE (the folder of programs and machine code, for other processes; `off`, or the user's
+cache folder), WONDERLAND_CACHE_SIZE (the bytes it may have, used longest ago goes first; 1 GB),
+WONDERLAND_PROGRESS (a line on stderr, where that is a terminal, when compiling takes more than two
+seconds; on), WONDERLAND_POISON (memory holds NaN before it is written; off), WONDERLAND_GUARD
+(`end` or `begin`: rows run between pages that may not be touched, see runtime/cpu/fenced.py; off).
 """
 
 from __future__ import annotations

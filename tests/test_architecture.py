@@ -27,7 +27,7 @@ ROOMS = {
     "runtime.machine": "rows steps",
     "runtime.program": "rows spec steps",
     "runtime.processes": "rows",
-    "runtime.cpu": "native rows spec steps machine program",
+    "runtime.cpu": "native rows spec steps machine program processes",
     "runtime.gpu": "errors native rows spec steps machine program",
     "compiler.ir": "runtime.errors",
     "compiler.settings": "ir",
@@ -49,7 +49,7 @@ ROOMS = {
     "models": "compiler.ir compiler.trace compiler.front compiler.jit",
     "wonderland.commands": "models compiler.ir compiler.settings compiler.transform compiler.ops "
     "compiler.codegen compiler.trace compiler.front compiler.plan compiler.jit compiler.testing "
-    "runtime.native runtime.cpu runtime.gpu",
+    "runtime.native runtime.cpu runtime.gpu runtime.processes",
 }
 """Of every room those that its files may import; names without a dot are of the same folder."""
 

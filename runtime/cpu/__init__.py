@@ -5,5 +5,5 @@ and `guard` look at arguments natively, `context` holds the memory of one call, 
 native loop over steps (what it means is `machine`), `executor` its team of threads, `fenced` the
 slow walk between pages that may not be touched, `record` a program as data. Begin with `program`.
 
-Imports: native, rows, spec, steps, machine, program.
+Imports: native, rows, spec, steps, machine, program, processes.
 """

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..native import atomic, objects
 from ..native.atomic import ATOMIC
+from ..processes.world import world
 from . import border, calls, slabs, walker
 from .memory import aligned_array
 
@@ -39,7 +40,8 @@ def wanted_soon() -> list[objects.Source]:
 
 
 def allowed_threads() -> int:
-    """WONDERLAND_NUM_THREADS, else the processors of this process, cut by its group's quota."""
+    """WONDERLAND_NUM_THREADS, else the processors of this process, cut by its group's quota; a part
+    of them where other processes of a launcher may use the same ones."""
     if text := os.environ.get("WONDERLAND_NUM_THREADS"):
         if not text.isdecimal() or int(text) < 1:
             raise ValueError(
@@ -48,7 +50,7 @@ def allowed_threads() -> int:
         return int(text)
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min([count, *quotas()]))
+    return max(1, min([count, *quotas()]) // world().sharers)
 
 
 def quotas() -> Iterator[int]:
@@ -147,6 +149,7 @@ class _Process:
         self.lock = threading.Lock()
         self.team: Team | None = None
         self.size = 0  # not asked yet
+        self.sharers = 1  # when it was asked
 
     def forget(self) -> None:
         """In the child of a fork: the workers are the parent's."""
@@ -172,6 +175,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def thread_count() -> int:
+    if (sharers := world().sharers) != _process.sharers:  # a world was found
+        _process.size, _process.sharers = 0, sharers
+        _process.stop()
     if not _process.size:
         _process.size = allowed_threads()
     return _process.size
@@ -179,7 +185,7 @@ def thread_count() -> int:
 
 def team() -> Team | None:
     """The team of this process, started when first asked for; None where one thread is all."""
-    if _process.team is None and thread_count() > 1:
+    if thread_count() > 1 and _process.team is None:
         with _process.lock:
             if _process.team is None:
                 _process.team = Team(thread_count())

@@ -3,7 +3,7 @@
 In: addresses of memory and a `Transfer` each. Out: results there, in the order of starts, with the
 same bits on every run; or a `ProcessError` in every process in bounded time. `wire` is the protocol
 of messages and `mpi` its implementation, `traffic` makes transfers of messages, `courier` is the
-thread that does them beside the program, `watch` knows who has left, `world` is what others call.
+thread that does them beside the program, `vigil` knows who has left, `world` is what others call.
 Begin with `world`.
 
 Imports: rows.

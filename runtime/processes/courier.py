@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from .watch import News
+from .vigil import GRACE_SECONDS, News
+from .wire import in_a_line
 
 Work = Callable[[], None]
 
@@ -33,9 +34,9 @@ class Pending:
             if not self.under_way.acquire(timeout=timeout):
                 return False
         except BaseException as error:
-            self.news.break_off(f"interrupted: {type(error).__name__}")
-            self.under_way.acquire()
-            self.under_way.release()
+            self.news.break_off(in_a_line(error))
+            if self.under_way.acquire(timeout=GRACE_SECONDS):
+                self.under_way.release()
             raise
         self.under_way.release()
         if self.error is not None:
@@ -92,6 +93,7 @@ class Courier:
             with self.gate:
                 self.ahead -= 1
 
-    def stop(self, timeout: float) -> None:
+    def stop(self) -> None:
+        """After what is started."""
         self.queue.put(None)
-        self.thread.join(timeout)
+        self.thread.join(GRACE_SECONDS)

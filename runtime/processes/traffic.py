@@ -16,6 +16,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -23,8 +24,8 @@ from itertools import pairwise
 import numpy as np
 
 from ..rows import Transfer
-from .watch import News
-from .wire import Message, ProcessError, Wire
+from .vigil import News
+from .wire import Message, ProcessError, Wire, in_a_line
 
 HEAD = struct.Struct("<Q8s48s")  # the number, a digest and the beginning of what it is
 INLINE_BYTES = 1 << 12  # so much travels behind a head
@@ -33,7 +34,7 @@ PIECE_BYTES = 1 << 18  # of a segment, at a time
 SCRATCH_BYTES = 1 << 24
 SPINS = 200  # looks at a message, each giving its turn away, before the thread naps
 NAP_SECONDS = 50e-6
-GRACE_SECONDS = 1.0  # what a process has sent before it ended may still be under way
+LET_GO_SECONDS = 0.5  # what arrives in the memory of a failed transfer is waited for so long
 
 ADDERS: dict[str, Callable[..., np.ndarray]] = {
     "sum": np.add, "scatter": np.add, "max": np.maximum, "min": np.minimum,
@@ -59,7 +60,8 @@ class Traffic:
         self.number = 0
         self.heads: dict[Transfer, bytes] = {}
         self.scratch = np.empty(0, np.uint8)
-        self.under_way: list[tuple[int, Message]] = []
+        self.sent: list[tuple[int, Message]] = []
+        self.posted: list[Message] = []
 
     def run(self, transfer: Transfer, peers: Peers, source: int, result: int) -> None:
         """Errors: ProcessError; nothing touches the memory any more."""
@@ -72,7 +74,7 @@ class Traffic:
             self._finish(transfer)
         except BaseException as error:
             self._drop()
-            self.news.break_off(f"{transfer} failed: {type(error).__name__}: {error}")
+            self.news.break_off(in_a_line(error))
             raise
 
     # ---- without arithmetic
@@ -232,11 +234,11 @@ class Traffic:
         )
 
     def _send(self, to: int, address: int, nbytes: int, lane: int = 0) -> None:
-        self.under_way.append((to, self.wire.send(address, nbytes, to, lane)))
+        self.sent.append((to, self.wire.send(address, nbytes, to, lane)))
 
     def _receive(self, source: int, address: int, nbytes: int, lane: int = 0) -> Message:
         message = self.wire.receive(address, nbytes, source, lane)
-        self.under_way.append((source, message))
+        self.posted.append(message)
         return message
 
     def _wait(self, transfer: Transfer, rank: int, message: Message) -> None:
@@ -248,7 +250,7 @@ class Traffic:
         begin = time.monotonic()
         while not message.done():
             waited = time.monotonic() - begin
-            self.news.look(str(transfer), rank, waited)
+            self.news.look(str(transfer), rank)
             if waited > self.timeout:
                 raise ProcessError(
                     f"{transfer}: waited {waited:.1f} seconds for process {rank}\n"
@@ -258,14 +260,20 @@ class Traffic:
 
     def _finish(self, transfer: Transfer) -> None:
         """Waits for what is sent: the operand may change from now on."""
-        for rank, message in self.under_way:
+        for rank, message in self.sent:
             self._wait(transfer, rank, message)
-        self.under_way.clear()
+        self.sent.clear()
+        self.posted.clear()
 
     def _drop(self) -> None:
-        for _, message in self.under_way:
+        """Nothing arrives any more."""
+        messages, self.posted, self.sent = self.posted, [], []
+        for message in messages:
             message.drop()
-        self.under_way.clear()
+        until = time.monotonic() + LET_GO_SECONDS
+        with suppress(ProcessError):
+            while not all(m.done() for m in messages) and time.monotonic() < until:
+                time.sleep(NAP_SECONDS)
 
     def _block(self, nbytes: int) -> np.ndarray:
         """Scratch that is kept."""

@@ -9,15 +9,21 @@ class ProcessError(RuntimeError):
     """Another process has left, does something else, or was waited for too long."""
 
 
+def in_a_line(error: BaseException) -> str:
+    """An error in a line."""
+    said = error if isinstance(error, ProcessError) else f"{type(error).__name__}: {error}"
+    return " ".join(str(said).split("\n", 1)[0].split()).removesuffix(":")
+
+
 class Message(Protocol):
-    """A send or a receive under way: its memory is in use until it is done or dropped."""
+    """A send or a receive under way: its memory is in use until it is done."""
 
     def done(self) -> bool:
         """Whether it has arrived, or left; never waits. Errors: ProcessError."""
         ...
 
     def drop(self) -> None:
-        """Cancels it where it has not begun."""
+        """Lets a receive be done without a message, where none has come yet."""
         ...
 
 

@@ -15,16 +15,19 @@ import math
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, partial
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 
 from ..rows import MeshAxes, Transfer
 from . import mpi
 from .courier import Courier, Done, Pending
+from .leaving import Leaving
 from .traffic import Peers, Traffic
-from .watch import News
+from .vigil import News, Vigil, connections
 from .wire import Alone, ProcessError, Wire
 
 TIMEOUT_SECONDS = 300.0
@@ -47,6 +50,7 @@ class World:
         self.rank, self.size = wire.rank, wire.size
         self.all: MeshAxes = (("processes", self.size),)
         self.host_size = 1
+        self.sharers = 1  # processes on this machine that may use processors of this one
 
     # ---- transfers
 
@@ -65,6 +69,7 @@ class World:
             self.courier.now(work)
 
     def _work(self, transfer: Transfer, source: int, result: int) -> partial[None]:
+        self.news.check(str(transfer))
         peers = self._peers(transfer.mesh, transfer.axis)
         return partial(self.traffic.run, transfer, peers, source, result)
 
@@ -140,11 +145,6 @@ class World:
         """Returns when all processes have called it."""
         self.gathered(np.empty(0, np.uint8))
 
-    def close(self) -> None:
-        if self.courier is not None:
-            self.courier.start(self.traffic.wire.close).wait()
-            self.courier.stop(1.0)
-
 
 @cache
 def peers_of(mesh: MeshAxes, axis: str, rank: int) -> Peers:
@@ -176,20 +176,52 @@ def launched(environment: Mapping[str, str]) -> tuple[int, str]:
     return 1, ""
 
 
+def own_machine() -> bytes:
+    """Where this process runs: the machine in 32 bytes, then the processors it may use as bits."""
+    known = [platform.node()]
+    for file in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/net"):
+        with suppress(OSError):
+            known.append(os.readlink(file) if os.path.islink(file) else Path(file).read_text())
+    affinity = getattr(os, "sched_getaffinity", None)
+    bits = np.zeros(1 << 12, np.bool_)
+    bits[sorted(affinity(0)) if affinity else slice(None)] = True
+    return blake2b(repr(known).encode(), digest_size=32).digest() + np.packbits(bits).tobytes()
+
+
+def allowed_seconds(environment: Mapping[str, str]) -> float:
+    """How long others are waited for, where `initialize` does not say it."""
+    text = environment.get("WONDERLAND_PROCESS_TIMEOUT") or str(TIMEOUT_SECONDS)
+    with suppress(ValueError):
+        if (seconds := float(text)) > 0:
+            return seconds
+    raise ProcessError(f"WONDERLAND_PROCESS_TIMEOUT: seconds are required, got {text!r}")
+
+
 class _Process:
-    """The world of this process."""
+    """The world of this process; before it is found the process is alone."""
 
     def __init__(self) -> None:
-        self.world: World | None = None
+        self.alone = World(Alone())
+        self.world = self.alone
 
 
 _process = _Process()
 
 
 def initialize(timeout: float | None = None) -> World:
-    """The world of this process, found when first asked for; all processes call it."""
-    if _process.world is None:
-        _process.world = _found(timeout or TIMEOUT_SECONDS)
+    """The world of this process, found when first asked for; all processes call it.
+
+    `timeout`: the seconds that others are waited for, here and in every transfer; 300, or what
+    WONDERLAND_PROCESS_TIMEOUT says.
+    Errors: ProcessError.
+    """
+    if _process.world is _process.alone:
+        _process.world = _found(allowed_seconds(os.environ) if timeout is None else timeout)
+    return _process.world
+
+
+def world() -> World:
+    """The world that `initialize` has found."""
     return _process.world
 
 
@@ -200,23 +232,19 @@ def _found(timeout: float) -> World:
     library = mpi.mpi_library()
     courier = Courier(News())
     if not courier.start(partial(mpi.begin, library)).wait(timeout):
-        raise ProcessError(
-            f"initialize: {count} processes are required within {timeout} seconds, not all came"
-        )
+        required = f"all {count} processes are required within {timeout} seconds"
+        raise ProcessError(f"initialize: {required}, not all came")
     world = World(mpi.MpiWire(library), timeout, courier)
     if world.size != count:
         raise ProcessError(
             f"initialize: {launcher} has started {count} processes, the library of MPI finds "
-            f"{world.size}: both must be of one kind\ntry: the mpiexec beside {mpi.REPAIR}"
+            f"{world.size}: both must be of one kind\ntry: {mpi.REPAIR}, and its mpiexec"
         )
-    hosts = world.gathered(np.frombuffer(blake2b(platform.node().encode()).digest(), np.uint8))
-    rows = hosts.reshape(world.size, -1)
-    world.host_size = int((rows == rows[world.rank]).all(1).sum())
+    rows = world.gathered(np.frombuffer(own_machine(), np.uint8)).reshape(count, -1)
+    here = (rows[:, :32] == rows[world.rank, :32]).all(1)
+    shared = (rows[:, 32:] & rows[world.rank, 32:]).any(1)
+    world.host_size, world.sharers = int(here.sum()), int((here & shared).sum())
+    found = connections(world.rank, count, bool(here.all()), world.broadcast, timeout)
+    Leaving(world.traffic.wire, courier, Vigil(world.rank, found, courier.news))
+    world.barrier()
     return world
-
-
-def world() -> World:
-    """The world that `initialize` has found; before it a process is alone."""
-    if _process.world is None:
-        return World(Alone())
-    return _process.world

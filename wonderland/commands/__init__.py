@@ -18,7 +18,7 @@ the types among them, `user_file` the functions of a file; the others are the co
 
 Imports: models, compiler.ir, compiler.settings, compiler.ops, compiler.codegen, compiler.transform,
 compiler.trace, compiler.front, compiler.plan, compiler.jit, compiler.testing, runtime.native,
-runtime.cpu, runtime.gpu.
+runtime.cpu, runtime.gpu, runtime.processes.
 """
 
 from __future__ import annotations

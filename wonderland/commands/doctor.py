@@ -34,7 +34,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is found; 1 if something needs a hand."""
     advice: list[str] = []
-    for part in (versions(advice), processor_facts(), thread_facts(), cache(advice), rates(advice)):
+    facts = processor_facts(), thread_facts(), process_facts()
+    for part in (versions(advice), *facts, cache(advice), rates(advice)):
         for name, said in part:
             print(f"{name:<18}{said}", flush=True)
     for line in advice:
@@ -91,6 +92,18 @@ def thread_facts() -> Iterator[tuple[str, str]]:
         said += f", group quota {quota}"
     setting = os.environ.get("WONDERLAND_NUM_THREADS")
     yield "threads", f"{said}, WONDERLAND_NUM_THREADS={setting}" if setting else said
+
+
+def process_facts() -> Iterator[tuple[str, str]]:
+    from ..runtime.processes import mpi
+    from ..runtime.processes.wire import ProcessError
+
+    try:
+        library = mpi.mpi_library().Get_library_version().splitlines()[0]
+    except ProcessError:
+        yield "processes", f"one, without mpi4py: {mpi.REPAIR}"
+    else:
+        yield "processes", f"several by mpi4py {version('mpi4py')}, {' '.join(library.split())}"
 
 
 def cache(advice: list[str]) -> Iterator[tuple[str, str]]:

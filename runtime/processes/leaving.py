@@ -1,0 +1,65 @@
+"""How a process leaves: it tells the others, hears them out, and ends MPI only if all have ended.
+
+A process that fails does so without a last word to MPI: most launchers then end all others, which
+have had their time to say what they died of.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from types import TracebackType
+
+from .courier import Courier
+from .vigil import Vigil
+from .wire import Wire, in_a_line
+
+CLOSE_SECONDS = 10.0
+
+
+class Leaving:
+    """What happens at the end of this process, from now on."""
+
+    def __init__(self, wire: Wire, courier: Courier, vigil: Vigil) -> None:
+        self.wire, self.courier, self.vigil = wire, courier, vigil
+        self.news, self.process = courier.news, os.getpid()
+        self.said_before, sys.excepthook = sys.excepthook, self._failed
+        atexit.register(self.leave)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    def _failed(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """Nothing has caught an error: the others know before threads of this process end."""
+        if self._mine() and not interactive():
+            self.news.break_off(in_a_line(error))
+        self.said_before(kind, error, trace)
+
+    def leave(self) -> None:
+        if not self._mine():
+            return
+        error = getattr(sys, "last_value", None)  # where a hook of others hides ours
+        if error is not None and not interactive():
+            self.news.break_off(in_a_line(error))
+        self.vigil.say(self.news.broken)
+        others = [rank for rank in range(self.wire.size) if rank != self.wire.rank]
+        self.news.farewell(others, lambda: self.courier.now(self.wire.progress))
+        if not self.news.broken:
+            self.courier.start(self.wire.close).wait(CLOSE_SECONDS)
+        self.news.broken = self.news.broken or "this program has ended"
+        self.courier.stop()
+
+    def _mine(self) -> bool:
+        return os.getpid() == self.process
+
+    def _forked(self) -> None:
+        """The child has no world; locks may be held in it for ever."""
+        self.news.broken = f"this process was forked from process {self.wire.rank}"
+        self.vigil.forget()
+
+
+def interactive() -> bool:
+    """Whether errors end nothing."""
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive)
