@@ -4,6 +4,7 @@ What: a value of a body that depends on constants of the loop only becomes one m
 once outside. It pays where the loop reads no more than before: the value is no larger than what it
 is made of, and either it is small, or it takes a sum or a product to make. Views cost nothing where
 they are read; they stay. In the other cases the loop would read a second large array in every turn.
+What no kernel computes, a transfer between processes say, always leaves.
 Order: after cse; inner loops first, so that work may leave several loops.
 Before and after: a well-formed graph of the same meaning and bits. The body of a while loop that
 makes no turn is not run; what was hoisted from it is computed all the same.
@@ -84,8 +85,8 @@ def invariants(graph: Graph, count: int) -> Iterator[Value]:
     read = {a for n in graph.nodes if any(v in varying for v in n.values) for a in n.args}
     read.update(graph.outputs)
     for node in graph.nodes:
-        fixed = len(node.values) == 1 and node.out in read and node.out not in varying
-        if fixed and pays(node):
+        fixed = len(node.values) == 1 and node.out not in varying
+        if fixed and (node.out in read or node.op.hosted) and pays(node):
             yield node.out
 
 
@@ -105,6 +106,8 @@ def pays(node: Node) -> bool:
         sources.update(a for a in here.args if a.node is None)
     if any(has_effect(n.op) for n in cone):
         return False
+    if node.op.hosted:
+        return True
     work = [n.op for n in cone if n.args and not n.op.costless]
     if not work or node.op.constant or isinstance(node.op, After) or not sources:
         return False

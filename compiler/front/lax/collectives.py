@@ -1,13 +1,16 @@
-"""Values of all applications of a function that vmap maps over a named axis, by jax.lax's names.
+"""Values of all applications of a function along a named axis, by jax.lax's names.
 
     def step(w, x, y):
         return w - 0.1 * wl.lax.pmean(wl.grad(loss)(w, x, y), "batch")
 
     wl.vmap(step, in_axes=(None, 0, 0), out_axes=None, axis_name="batch")(w, xs, ys)
 
+The axis is one of vmap or, in a program of many processes (`wl.distributed.spmd`), one of a mesh of
+them, whose applications are the processes. The nearest axis of a name is meant.
 Arguments may be trees. Several names in a tuple are one axis, the first name outermost. All of them
-are differentiable, in both modes. As in JAX, the derivative of what an application gives to another
-counts: the gradient of a psum is the psum of gradients.
+are differentiable, in both modes. As in JAX without checks of replication, the derivative of what
+an application gives to another counts: the gradient of a psum is the psum of gradients, so what is
+differentiated is the sum of the function's value over all applications.
 """
 
 from __future__ import annotations
@@ -83,11 +86,10 @@ def axis_size(axis_name: Names) -> int:
 @explained
 def axis_index(axis_name: Names) -> Tracer:
     """The place of this application on the axis, i32."""
-    first, *others = mapped_axes("axis_index", axis_name) or [None]
-    index = new(full(0, Type("i32")) if first is None else first.place)
-    for axis in others:
-        index = index * axis.size + new(axis.place)
-    return index
+    index = None
+    for axis in mapped_axes("axis_index", axis_name):
+        index = new(axis.place) if index is None else index * axis.size + new(axis.place)
+    return new(full(0, Type("i32"))) if index is None else index
 
 
 @explained
@@ -314,7 +316,7 @@ def axis_element(y: Any, axis: int, axis_name: Names) -> Any:
     """The element of this application along an axis as large as the named one."""
     named = mapped_axes("axis_index", axis_name)
     y = np.moveaxis(y, axis, 0)
-    v = y.reshape(*(axis.size for axis in named), *y.shape[1:]).value
-    for axis in named:
-        v = exchange.local_element(v, axis)
+    v = y.reshape(*(along.size for along in named), *y.shape[1:]).value
+    for along in named:
+        v = exchange.local_element(v, along)
     return new(v, y.weak)
