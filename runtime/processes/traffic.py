@@ -302,9 +302,10 @@ def add(transfer: Transfer, parts: Sequence[int], result: int, nbytes: int) -> N
         out[...] = arrays[0]
         return
     adder = ADDERS[transfer.kind]
-    adder(arrays[0], arrays[1], out=out)
-    for array in arrays[2:]:
-        adder(out, array, out=out)
+    with np.errstate(all="ignore"):  # as in kernels
+        adder(arrays[0], arrays[1], out=out)
+        for array in arrays[2:]:
+            adder(out, array, out=out)
 
 
 def bytes_at(address: int, nbytes: int) -> np.ndarray:
