@@ -5,10 +5,10 @@
 
 In: the front door. Out: layers and losses (`nn/`), optimisers and schedules (`optim/`), one file a
 family (`families/`), each with a Recipe that trains it, real data (`data`), training
-(`training`), models that others trained (`pretrained/`).
+(`training`), many processes (`parallel`), models that others trained (`pretrained/`).
 Begin with `families/mlp`.
 
-Imports: compiler.ir, compiler.trace, compiler.front, compiler.jit.
+Imports: compiler.ir, compiler.ops, compiler.trace, compiler.front, compiler.jit.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ ROOMS = {
     "compiler.jit": "ir settings transform ops trace fuse plan pipeline family "
     "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",
     "compiler.testing": "ir transform trace front pipeline",
-    "models": "compiler.ir compiler.trace compiler.front compiler.jit",
+    "models": "compiler.ir compiler.ops compiler.trace compiler.front compiler.jit",
     "wonderland.commands": "models compiler.ir compiler.settings compiler.transform compiler.ops "
     "compiler.codegen compiler.trace compiler.front compiler.plan compiler.jit compiler.testing "
     "runtime.native runtime.cpu runtime.gpu runtime.processes",

@@ -11,7 +11,8 @@ PARTS = "compiler", "runtime", "models", "wonderland/commands"
 
 LEVELS = {
     "an operation": "compiler/front compiler/ops compiler/transform compiler/ir/symbolic.py "
-    "compiler/trace/trace.py compiler/optimise/laws.py models/nn models/optim",
+    "compiler/trace/trace.py compiler/optimise/laws.py models/nn models/optim "
+    "models/parallel",
     "a word of kernels": "compiler/codegen/words compiler/codegen/proof compiler/kernel/scalar.py "
     "runtime/native/language.py runtime/native/atomic.py",
     "a command": "wonderland/commands",

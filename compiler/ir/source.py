@@ -20,7 +20,7 @@ OWN = (
     *(os.path.join(PACKAGE, part, "") for part in ("compiler", "runtime")),
     *(
         os.path.join(PACKAGE, "models", part, "")
-        for part in ("nn", "optim", "distributions", "training")
+        for part in ("nn", "optim", "distributions", "parallel", "training")
     ),
     os.path.join(PACKAGE, "models", "recipe.py"),
     *(
