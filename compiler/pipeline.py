@@ -70,7 +70,9 @@ from .optimise.parts import parts
 from .optimise.prepack import prepack
 from .optimise.simplify import simplify
 from .optimise.sink import sink
+from .optimise.transfers import transfers
 from .optimise.unmark import unmark
+from .plan.begin_early import begin_early
 from .plan.buffers import buffers, slab_bytes
 from .plan.detach import detach
 from .plan.fit_rows import fit_rows
@@ -86,6 +88,7 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     inline,
     unmark,
     parts,
+    transfers,
     sink,
     fold,
     simplify,
@@ -282,7 +285,10 @@ def scheduled(
         stages += for_processor(stages[-1].state, target, active().verify)
     kinds = frozenset(PRINTERS[type(target)])
     fused = timed("fuse", lambda g: fuse(g, donated, kinds), stages[-1].state, kernels_text)
-    stages += [fused, timed("schedule", schedule, fused.state)]
+    stages.append(fused)
+    parted = timed("begin_early", begin_early, fused.state)
+    stages += [parted] if parted.state is not fused.state else []
+    stages.append(timed("schedule", schedule, parted.state))
     if target.library:
         known = lambda p: for_library(p) is not None  # noqa: E731
         stages.append(timed("detach", lambda s: detach(s, known), stages[-1].state))

@@ -13,7 +13,8 @@ device         WONDERLAND_DEVICE         where programs run: cpu, cuda, cuda:1  
 default_dtype  WONDERLAND_DEFAULT_DTYPE  of floats that nobody typed, alone: f32, f64      f64
 
 default_matmul_precision, WONDERLAND_DEFAULT_MATMUL_PRECISION: how precise products of f32 are that
-do not say so themselves, by the names of precision.py: highest.
+do not say so themselves, by the names of precision.py: highest. mesh, which no variable has: the
+named axes over processes of `wl.distributed.mesh`; none.
 
 The variables are read once, when the package is imported; flags are on where they are 1. A keyword
 goes before the `with` form, that before the environment. A `with` form holds in its thread only.
@@ -39,6 +40,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ..runtime.rows import MeshAxes
 from .ir.errors import ProgramError
 from .ir.precision import factors_of
 from .ir.types import WIDE, dtype_name
@@ -58,6 +60,7 @@ class Settings:
     device: str = ""
     default_dtype: str = "f64"
     default_matmul_precision: str = "f32"
+    mesh: MeshAxes = ()
 
     @property
     def native(self) -> bool:
@@ -69,6 +72,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings of the environment variables."""
     found: dict[str, Any] = {}
     for field in fields(Settings):
+        if field.name == "mesh":
+            continue
         variable = f"WONDERLAND_{field.name.upper()}"
         text = environment.get(variable)
         if text is None:

@@ -16,7 +16,18 @@ from typing import Protocol
 
 import numpy as np
 
-from .rows import Cell, HostRow, LoopRow, Settled, SlabsRow, Slot, host_results
+from .processes.underway import Underway
+from .rows import (
+    CalledRow,
+    Cell,
+    HostRow,
+    LoopRow,
+    Settled,
+    SlabsRow,
+    Slot,
+    called_slots,
+    host_results,
+)
 from .steps import Begin, Choose, End, Host, Jump, Segment, Step, Stop, Test, steps_of
 
 Spaces = Mapping[str, Sequence[int]]
@@ -51,14 +62,16 @@ class Machine:
         run: Callable[[int, Segment, Address], None],
     ) -> None:
         self.steps, self.spaces, self.memory, self.run = steps, spaces, memory, run
+        self.underway = Underway()
         self.turns: dict[int, int] = {}  # number of the turn, by the step that begins the loop
         self.cells: dict[int, int] = {}  # addresses in this turn
 
     def walk(self) -> None:
         """From the first step until the program stops."""
         step: int | None = 0
-        while step is not None:
-            step = self.after(step)
+        with self.underway:
+            while step is not None:
+                step = self.after(step)
 
     def after(self, k: int) -> int | None:
         """Does step k and says which is next; None when the program stops."""
@@ -80,8 +93,7 @@ class Machine:
             case Jump(to):
                 return to
             case Host(row):
-                slots = (slot for slot, _, _ in (*row.inputs, *row.outputs))
-                call_host(row, tuple(map(self.address, slots)), self.memory)
+                self.called(row, tuple(map(self.address, called_slots(row))))
             case Stop():
                 return None
         return k + 1
@@ -105,6 +117,13 @@ class Machine:
                 c.number: self.address(c.slot) + c.moved(unit) for c in row.cells
             }
             inside.walk()
+
+    def called(self, row: CalledRow, addresses: tuple[int, ...]) -> None:
+        """What Python does."""
+        if isinstance(row, HostRow):
+            call_host(row, addresses, self.memory)
+        else:
+            self.underway.do(row, addresses)
 
     def address(self, slot: Slot) -> int:
         if slot.space == "cell":

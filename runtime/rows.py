@@ -199,6 +199,44 @@ class Transfer:
 
 
 @dataclass(frozen=True)
+class StartRow:
+    """Begins a transfer of what is at `source` to `result`, in place.
+
+    Until the WaitRow of its `number` is done no row writes the one or touches the other. `whole`:
+    that is the next row, and this one does it all.
+    """
+
+    transfer: Transfer
+    number: int  # of those of a program
+    source: Slot
+    result: Slot
+    whole: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.transfer)
+
+    def __str__(self) -> str:
+        begin = "transfer" if self.whole else f"start {self.number}:"
+        return f"{begin} {self.transfer}({self.source}) -> ({self.result})"
+
+
+@dataclass(frozen=True)
+class WaitRow:
+    """Ends the transfer of a number."""
+
+    number: int
+    transfer: Transfer
+
+    @property
+    def name(self) -> str:
+        return str(self.transfer)
+
+    def __str__(self) -> str:
+        return f"wait {self.number}: {self.transfer}"
+
+
+@dataclass(frozen=True)
 class Cell:
     """An address of each turn of a loop: `first` in turn 0, later `even` or `odd` as the number of
     the turn is, and in every case `stride_bytes` further a turn."""
@@ -330,12 +368,33 @@ class SlabsRow:
         return f"{self.name}({', '.join(map(str, self.cells))})  {box} units by {self.grain}{end}"
 
 
-Row = KernelRow | DeviceRow | HostRow | LoopRow | BranchRow | SlabsRow
+CalledRow = HostRow | StartRow | WaitRow
+"""What Python does, between the kernels of a program."""
+Row = KernelRow | DeviceRow | CalledRow | LoopRow | BranchRow | SlabsRow
 
 
 def worth_the_team(seconds: float) -> bool:
     """Whether kernels of so many seconds are run by the team."""
     return seconds >= TOGETHER_SECONDS
+
+
+def called_slots(row: CalledRow) -> tuple[Slot, ...]:
+    """The memory of a row that Python does, what it reads first."""
+    match row:
+        case HostRow():
+            return tuple(slot for slot, _, _ in (*row.inputs, *row.outputs))
+        case StartRow():
+            return row.source, row.result
+    return ()
+
+
+def transfers_of(rows: Iterable[Row]) -> Iterator[Transfer]:
+    """What a program transfers, at any depth, in the order of its rows."""
+    for row in rows:
+        if isinstance(row, StartRow):
+            yield row.transfer
+        for inside in inner_rows(row):
+            yield from transfers_of(inside)
 
 
 def inner_rows(row: Row) -> tuple[tuple[Row, ...], ...]:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeGuard, TypeVar
 
-from .rows import BranchRow, DeviceRow, HostRow, KernelRow, LoopRow, Row, SlabsRow, Slot
+from .rows import (
+    BranchRow,
+    CalledRow,
+    DeviceRow,
+    KernelRow,
+    LoopRow,
+    Row,
+    SlabsRow,
+    Slot,
+    StartRow,
+    WaitRow,
+)
 
 Kernel = TypeVar("Kernel", KernelRow | SlabsRow, DeviceRow)
 
@@ -53,7 +64,7 @@ class Jump(NamedTuple):
 class Host(NamedTuple):
     """Leaves the walker for a call of Python."""
 
-    row: HostRow
+    row: CalledRow
 
 
 class Stop(NamedTuple):
@@ -76,14 +87,18 @@ class StepLayout:
 
     def add(self, rows: tuple[Row, ...], together: bool) -> None:
         waiting: list[Row] = []
+        ended = -1  # the number of a transfer that ended in its first row
         for row in rows:
+            if isinstance(row, WaitRow) and row.number == ended:
+                continue
+            ended = row.number if isinstance(row, StartRow) and row.whole else -1
             if is_kernel(row) and row.points <= 0:
                 continue
             if self.inside(row):
                 waiting.append(row)
             else:
                 self.flush(waiting, together)
-                if isinstance(row, HostRow):
+                if isinstance(row, CalledRow):
                     self.steps.append(Host(row))
                 elif isinstance(row, LoopRow):
                     self.loop(row)

@@ -24,13 +24,13 @@ ROOMS = {
     "runtime.spec": "",
     "runtime.rows": "spec",
     "runtime.steps": "rows",
-    "runtime.machine": "rows steps",
+    "runtime.machine": "rows steps processes",
     "runtime.program": "rows spec steps",
     "runtime.processes": "rows",
     "runtime.cpu": "native rows spec steps machine program processes",
     "runtime.gpu": "errors native rows spec steps machine program",
     "compiler.ir": "runtime.errors",
-    "compiler.settings": "ir",
+    "compiler.settings": "ir runtime.rows",
     "compiler.kernel": "ir",
     "compiler.transform": "ir",
     "compiler.ops": "ir kernel transform runtime.rows runtime.processes",
@@ -44,7 +44,8 @@ ROOMS = {
     "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",
     "compiler.family": "ir kernel transform fuse codegen plan pipeline runtime.native runtime.cpu",
     "compiler.jit": "ir settings transform ops trace fuse plan pipeline family "
-    "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",
+    "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu "
+    "runtime.processes",
     "compiler.testing": "ir transform trace front pipeline",
     "models": "compiler.ir compiler.ops compiler.trace compiler.front compiler.jit",
     "wonderland.commands": "models compiler.ir compiler.settings compiler.transform compiler.ops "

@@ -21,6 +21,8 @@ LEVELS = {
 kernel language with its twin and its proof, what every command has."""
 
 SAME = {
+    "barrier": "of the processes; of the threads of a block, a word of kernels",
+    "initialize": "the processes that were started together, for users and in the runtime",
     "bernoulli": "draws of truth values, and Bernoulli's numbers",
     "empty": "an array of any numbers, on the host and on a device",
     "apply": "an op to values of a graph, and to expressions of a kernel",

@@ -24,6 +24,7 @@ for ports local_devices, local_device_count, process_count, process_index.
 Arrays: Array, for annotations and isinstance; typeof. They do nothing: named_scope, named_call.
 Settings, each a `with` and a keyword of jit: check_nans, disable_jit, dump, verify,
 default_dtype, default_matmul_precision.
+Many processes: distributed.
 Names of others: numpy, scipy, lax, random, nn, optim, distributions, models, special, tree,
 tree_util, ops, testing.
 Errors: ProgramError, OverBudget, CompilerError, WideningWarning, FrozenRandomWarning.
@@ -90,7 +91,18 @@ from .compiler.trace.lint import WideningWarning
 from .compiler.trace.trace import trace
 
 if TYPE_CHECKING:
-    from . import distributions, extend, models, nn, optim, random, scipy, testing, tree_util
+    from . import (
+        distributed,
+        distributions,
+        extend,
+        models,
+        nn,
+        optim,
+        random,
+        scipy,
+        testing,
+        tree_util,
+    )
     from .compiler.front.functions.row_function import row_function
     from .compiler.front.port.port import port
     from .models.training.fit import fit
@@ -124,6 +136,7 @@ __all__ = [
     "device_put",
     "devices",
     "disable_jit",
+    "distributed",
     "distributions",
     "dump",
     "eval_shape",
@@ -180,8 +193,8 @@ __all__ = [
 LATE = {
     **dict.fromkeys(
         [
-            "distributions", "extend", "models", "nn", "optim", "random", "scipy", "testing",
-            "tree_util",
+            "distributed", "distributions", "extend", "models", "nn", "optim", "random", "scipy",
+            "testing", "tree_util",
         ],
         "",
     ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..ir.graph import Node, Value
+from ..ir.types import Type
 from ..kernel import Buffer, Kernel
 from ..kernel.elimination import Elimination
 from ..kernel.prefix import Prefix
@@ -97,6 +98,85 @@ class HostWork:
         return f"host {self.node!r}"
 
 
+@dataclass(frozen=True)
+class StartWork:
+    """A transfer that begins: reads its operand and writes its result, neither of which is done
+    with before its WaitWork; `values` and `waits` as of a work."""
+
+    node: Node
+    values: tuple[Value, ...]
+    waits: tuple[Value, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"start {self.node.op.name}"
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        return self.values[:1]
+
+    @property
+    def written(self) -> tuple[Value, ...]:
+        return self.values[1:]
+
+    @property
+    def pieces(self) -> tuple[tuple[Value, int], ...]:
+        """None: it is not there when the work is done."""
+        return ()
+
+    def may_overwrite(self, read: Value, written: Value) -> bool:
+        """Never: others read what is transferred."""
+        return False
+
+    def __str__(self) -> str:
+        return f"start {self.node!r}"
+
+
+@dataclass(frozen=True)
+class WaitWork:
+    """The end of a transfer: keeps its operand and result, and writes `done`, which is empty: who
+    reads the result waits for that."""
+
+    node: Node
+    done: Value
+
+    waits: tuple[Value, ...] = ()
+
+    @classmethod
+    def of(cls, node: Node) -> WaitWork:
+        return cls(node, Value(Type("bool", (0,))))
+
+    @property
+    def name(self) -> str:
+        return f"wait {self.node.op.name}"
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        return *self.reads, self.done
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        return *self.node.args, *self.node.values
+
+    @property
+    def written(self) -> tuple[Value, ...]:
+        return (self.done,)
+
+    @property
+    def pieces(self) -> tuple[tuple[Value, int], ...]:
+        return ()
+
+    def may_overwrite(self, read: Value, written: Value) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return f"wait {self.node!r}"
+
+
+CalledWork = HostWork | StartWork | WaitWork
+"""What runs on the calling thread, or waits there."""
+
+
 class ScheduledBody(Protocol):
     """The works of a graph that a work runs: in waves (`Schedule`), later with places (`Plan`)."""
 
@@ -183,4 +263,4 @@ class BodyWork(Generic[B]):
         return f"{self.name}:\n{textwrap.indent(bodies, '    ')}"
 
 
-AnyWork = Work | HostWork | BodyWork[Any]
+AnyWork = Work | CalledWork | BodyWork[Any]

@@ -6,5 +6,6 @@ bytes. Passes are reached through the pipeline alone, which is imported when som
 Begin with `jit`.
 
 Imports: ir, settings, transform, ops, trace, fuse, plan, pipeline, family,
-runtime.native, runtime.rows, runtime.spec, runtime.program, runtime.cpu, runtime.gpu.
+runtime.native, runtime.rows, runtime.spec, runtime.program, runtime.cpu, runtime.gpu,
+runtime.processes.
 """

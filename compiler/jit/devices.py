@@ -19,6 +19,7 @@ from ...runtime.gpu import devices as runtime_devices
 from ...runtime.gpu.device import Device, DeviceError
 from ...runtime.gpu.device_array import DeviceArray, moved_to, uploaded
 from ...runtime.gpu.devices import array_on_device
+from ...runtime.processes.world import world
 from ...runtime.spec import ArraySpec
 from ..ir.errors import ProgramError
 from ..ir.types import dtype_name
@@ -53,13 +54,13 @@ def default_backend() -> str:
 
 
 def process_count() -> int:
-    """1: a program is one process's."""
-    return 1
+    """How many processes were started together."""
+    return world().size
 
 
 def process_index() -> int:
-    """0, of the only process."""
-    return 0
+    """The number of this process among them."""
+    return world().rank
 
 
 def block_until_ready(x: Any) -> Any:

@@ -56,6 +56,7 @@ from .devices import device_of, on_host, program_device
 from .executable import Executable, compiled_alone
 from .inspection import Inspection
 from .keys import Key, leaf_name, reason
+from .mesh import Mesh
 
 if TYPE_CHECKING:
     from ..family import SizedProgram, SizeFamilies
@@ -65,7 +66,7 @@ NUMBERS = frozenset(dtype.type for dtype in NUMPY.values())  # of NumPy's, in no
 PROGRAMS = 1024
 """Of one function that are kept; what was used longest ago is compiled again when it is needed."""
 PRECISION = "default_matmul_precision"
-HEEDED = (PRECISION, "default_dtype")  # the settings that tracing heeds
+HEEDED = (PRECISION, "default_dtype", "mesh")  # the settings that tracing heeds
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -87,6 +88,7 @@ class Options(TypedDict, total=False):
     device: Any
     default_dtype: Any
     default_matmul_precision: Any
+    mesh: Mesh | None
 
 
 class Decorator(Protocol):
@@ -118,6 +120,7 @@ def jit(
     device: Any = None,
     default_dtype: Any = None,
     default_matmul_precision: Any = None,
+    mesh: Mesh | None = None,
 ) -> Any:
     """`fun` compiled to native code, once per kind of arguments.
 
@@ -132,13 +135,17 @@ def jit(
     arithmetic is its own (masked arrays, matrices).
     Errors: a ProgramError that names the user's line; the next call starts afresh.
     Settings: `check_nans`, `disable_jit`, `dump`, `verify`, `memory_budget`, `device`,
-    `default_dtype`, `default_matmul_precision`, as in settings.py; None leaves them as they are.
+    `default_dtype`, `default_matmul_precision`, `mesh`, as in settings.py; None leaves them as they
+    are.
     Memory: within `memory_budget`, bytes or "256MB", a call never takes more than that for results
     and everything between, threads included; what does not fit is computed again, by the same
     kernels, so the results are the same bits. Where that is faster, or the only way, the function
     is traced again with loops that keep less for reverse mode: then sums over turns, as of the
     gradients of weights, may be taken in another order. A budget that cannot be kept is an error
     that names the least, and what is in memory then.
+    Processes: `wl.lax.psum` and its like know the axes of `mesh` (`wl.distributed.mesh`): they
+    exchange values with other processes, all of which call the function, each with arguments of its
+    own and of one kind.
     Devices: it runs on `device` ("cpu", "cuda", "cuda:1", one of `wl.devices()`), else where its
     arguments are. Results on a GPU stay there, and a call does not wait for them.
     Retracing: every trace after the first is logged, by the logger "wonderland" at level INFO, with
@@ -171,6 +178,7 @@ def jit(
             device=device,
             default_dtype=default_dtype,
             default_matmul_precision=default_matmul_precision,
+            mesh=mesh,
         )
     static, names = places_and_names(fun, static_argnums, static_argnames)
     donated, _ = places_and_names(fun, donate_argnums, donate_argnames, "donate_argnames")
@@ -185,6 +193,8 @@ def jit(
         own["default_dtype"] = float_of(default_dtype)
     if default_matmul_precision is not None:
         own[PRECISION] = factors_of(default_matmul_precision, PRECISION)
+    if mesh is not None:
+        own["mesh"] = mesh.axes
     kind = JittedCarrying if isinstance(fun, Carrying) else Jitted
     return kind(fun, static, names, donated, own)
 

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...runtime.rows import HostRow, KernelRow, Row, RowTime, Slot, inner_rows
+from ...runtime.rows import CalledRow, HostRow, KernelRow, Row, RowTime, Slot, inner_rows
 from ..fuse.emission import AnyWork, BodyWork
 from ..ir.graph import Graph, Node, Value
 from ..ir.printing import lines
@@ -181,8 +181,8 @@ class Described:
             flops, nbytes = sum(r.flops for r in inner), sum(r.bytes for r in inner)
             reached = sum(r.ceiling * r.seconds for r in inner)
             ceiling = reached / time.seconds if time.seconds else 0.0
-        elif isinstance(time.row, HostRow):
-            bound = "Python"
+        elif isinstance(time.row, CalledRow):
+            bound = "Python" if isinstance(time.row, HostRow) else "processes"
         if (low := self.lowered.get(id(work))) is not None:
             nbytes = max(low.bytes - self.overwritten(time.row), 0)
             dtype = "f64" if any(v.dtype == "f64" for v in (*work.reads, *work.written)) else "f32"

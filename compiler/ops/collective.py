@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from ...runtime.processes.world import world
 from ...runtime.rows import MeshAxes, Transfer
 from ..ir.errors import CompilerError, ProgramError
 from ..ir.graph import Node, Parts, Sample, Value, apply
@@ -26,6 +25,7 @@ from ..kernel import Const, Expr, Map
 from ..kernel import apply as scalar
 from ..kernel.index import Index, Read, Shifted, dims
 from .elementwise import cast, div, eq, mul, operands, select
+from .exchanged import exchanged_array
 from .family import Computed, of_domain, partwise
 from .reduce import Max, reduce_max, reduce_min, reduce_sum
 from .source import full
@@ -95,13 +95,10 @@ class Collective(Computed, abstract=True):
 
     def reference(self, *args: np.ndarray) -> Any:
         transfer = self.transfer(type_of(args[0]))
-        if transfer is None:
-            with np.errstate(all="ignore"):
-                return self.alike_reference(*args)
-        out = self.type(*map(type_of, args))
-        assert isinstance(out, Type)
-        numbers = np.ravel(args[0]).view(transfer.dtype)
-        return world().exchanged(transfer, numbers).view(out.numpy).reshape(out.shape)
+        if transfer is not None:
+            return exchanged_array(transfer, args[0], self.result(type_of(args[0])))
+        with np.errstate(all="ignore"):
+            return self.alike_reference(*args)
 
     def element(self, at: Index, types: tuple[Type, ...], out: Type, read: Read) -> Expr:
         if self.mesh and self.wire:

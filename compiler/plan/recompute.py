@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..fuse.waves import Schedule
-from ..fuse.work import AnyWork, BodyWork, HostWork, Work
+from ..fuse.work import AnyWork, BodyWork, CalledWork, Work
 from ..ir.errors import OverBudget
 from ..ir.graph import Node, Value
 from ..ir.types import spelled_bytes
@@ -190,7 +190,8 @@ def tape_of(
 
 
 def pure(work: AnyWork) -> bool:
-    """Whether the work may run again; what the host does may have effects."""
+    """Whether the work may run again; what the host does may have effects, and
+    what processes give each other all of them do."""
     if isinstance(work, BodyWork):
         return all(map(pure, work.inside()))
-    return not isinstance(work, HostWork)
+    return not isinstance(work, CalledWork)

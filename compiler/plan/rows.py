@@ -9,6 +9,7 @@ result. Nothing is copied between turns.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 
 from ...runtime.rows import (
     BranchRow,
+    CalledRow,
     Cell,
     DeviceRow,
     HostRow,
@@ -26,12 +28,14 @@ from ...runtime.rows import (
     Settled,
     SlabsRow,
     Slot,
+    StartRow,
     UnitCell,
+    WaitRow,
     inner_rows,
     worth_the_team,
 )
 from ..codegen.lowered import Lowered, LoweredLaunch
-from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
+from ..fuse.work import AnyWork, BodyWork, HostWork, StartWork, WaitWork, Work
 from ..ir.errors import CompilerError
 from ..ir.graph import Graph, Value, apply_all
 from ..kernel import costs
@@ -41,6 +45,7 @@ from ..ops.nested.scan import Scan
 from ..ops.nested.slabs import Slabs
 from ..ops.nested.switch import Switch
 from ..ops.nested.while_loop import While
+from ..ops.transferred import Transferred
 from ..transform.node_reference import NodeReference
 from .plan import Plan, ValuePlace, aligned
 
@@ -86,11 +91,13 @@ class Rows:
     beside: bool = False  # a device, for which the host computes what no kernel has
     scratch: int = 0
     slab_bytes: int = 0
+    transfers: dict[int, int] = field(default_factory=dict)  # the number of each, by id of the node
 
     def of(self, plan: Plan, around: Around) -> tuple[tuple[Row, ...], float, float]:
         """The rows, the seconds of all, and those of the rows that are in no loop."""
         rows: list[Row] = []
         inner = outer = 0.0
+        whole = ends_at_once(plan.schedule.works)
         for wave in plan.schedule.waves:
             for k, work in enumerate(wave):
                 slots = [self.slot(plan.places[v], plan, around) for v in row_values(work)]
@@ -98,6 +105,8 @@ class Rows:
                     row, seconds = self.hosted(work, slots, k == len(wave) - 1)
                     rows.append(row)
                     outer += seconds
+                elif isinstance(work, StartWork | WaitWork):
+                    rows.append(self.transferred(work, slots, id(work) in whole))
                 elif isinstance(work, BodyWork) and isinstance(work.op, Slabs):
                     row, seconds = self.slabs(work, work.op, slots, k == len(wave) - 1)
                     rows.append(row)
@@ -143,6 +152,16 @@ class Rows:
             address, tuple(slots), sizes, points, grain, last, work.node.op.name, *memory
         )
         return row, points * each
+
+    def transferred(self, work: StartWork | WaitWork, slots: list[Slot], whole: bool) -> Row:
+        """The row of the begin of a transfer, or of its end."""
+        op = work.node.op
+        assert isinstance(op, Transferred)
+        transfer = op.transfer(work.node.args[0].type)
+        number = self.transfers.setdefault(id(work.node), len(self.transfers))
+        if isinstance(work, WaitWork):
+            return WaitRow(number, transfer)
+        return StartRow(transfer, number, *slots, whole=whole)
 
     # ---- bodies
 
@@ -307,10 +326,20 @@ def turns(op: Control) -> int:
     return 1
 
 
+def ends_at_once(works: Iterable[tuple[int, AnyWork]]) -> set[int]:
+    """The begins of transfers, by identity, behind which directly their end is."""
+    every = [work for _, work in works]
+    return {
+        id(work)
+        for work, after in itertools.pairwise(every)
+        if isinstance(work, StartWork) and isinstance(after, WaitWork) and after.node is work.node
+    }
+
+
 def unfit(rows: Iterable[Row]) -> Iterator[Row]:
     """The rows, at any depth, that cannot be inside of slabs."""
     for row in rows:
-        if isinstance(row, HostRow | DeviceRow | SlabsRow):
+        if isinstance(row, CalledRow | DeviceRow | SlabsRow):
             yield row
         for inside in inner_rows(row):
             yield from unfit(inside)

@@ -3,7 +3,8 @@
 What: works in program order, those independent of each other gathered into waves of one barrier;
 a result that may take a donated argument's memory waits for the other readers of the argument, and
 a copy of which a part is updated for those of what it copies: then it is no copy. In the body of a
-loop a carry is a donated argument.
+loop a carry is a donated argument. Transfers between processes begin first in their wave, and
+nothing waits for one as long as there is work.
 Order: after fusion, whose works it moves; before buffers, whose lifetimes count waves.
 Before: works of which each reads inputs, constants and what others write. After: every work stands
 in a later wave than all it reads from or waits for.
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from ..fuse.waves import Pairs, Schedule, in_bodies
-from ..fuse.work import AnyWork
+from ..fuse.work import AnyWork, StartWork, WaitWork
 from ..ir.graph import Graph, Value
 
 LOOKAHEAD = 8  # works looked at for a wave: farther ones would lengthen lifetimes
@@ -90,4 +91,14 @@ def next_wave(
         if ready and not read:
             wave.append(w)
         earlier.update(w.written)
+    if any(isinstance(w, StartWork | WaitWork) for w in wave):
+        return around_transfers(wave)
     return tuple(wave)
+
+
+def around_transfers(wave: Sequence[AnyWork]) -> tuple[AnyWork, ...]:
+    """The works of a wave, transfers that begin first; none waits while there is something to do.
+    Where there is not, it waits for one transfer."""
+    begins = [w for w in wave if isinstance(w, StartWork)]
+    busy = [w for w in wave if not isinstance(w, StartWork | WaitWork)]
+    return (*begins, *busy) or tuple(wave[:1])

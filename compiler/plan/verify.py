@@ -19,19 +19,22 @@ from typing import Any
 
 from ...runtime.rows import (
     BranchRow,
+    CalledRow,
     Cell,
     DeviceRow,
-    HostRow,
     KernelRow,
     LoopRow,
     Row,
     Settled,
     SlabsRow,
     Slot,
+    StartRow,
     UnitCell,
+    WaitRow,
+    called_slots,
 )
 from ..codegen.lowered import Lowered, LoweredLaunch
-from ..fuse.emission import AnyWork, BodyWork, HostWork, Work
+from ..fuse.work import AnyWork, BodyWork, HostWork, Work
 from ..ir.errors import CompilerError
 from ..ir.graph import Value
 from ..kernel import Kernel
@@ -168,6 +171,7 @@ class Proof:
         self.runs = 0
         self.donors = {("output", k): ("input", i) for i, k in plan.donated}
         self.at: Row | None = None
+        self.underway: dict[int, tuple[Row, list[tuple[Region, int, int, bool]]]] = {}
 
     def wrong(self, what: str) -> CompilerError:
         where = f"{self.at}: " if self.at is not None else ""
@@ -253,14 +257,15 @@ class Proof:
                     self.body(run, work, row)
                 else:
                     self.single(run, work, row)
-                if not isinstance(row, KernelRow | DeviceRow | HostRow | SlabsRow):
+                if not isinstance(row, KernelRow | DeviceRow | CalledRow | SlabsRow):
                     touched = []
                     continue
                 self.at = row
                 spans = list(self.spans(run, work, row))
                 self.apart(touched, spans)
+                self.free(row, spans)
                 touched.append((row, spans))
-                if isinstance(row, HostRow) or row.barrier:
+                if isinstance(row, CalledRow) or row.barrier:
                     touched = []
         self.stays(run, len(run.plan.schedule.waves))
 
@@ -286,7 +291,7 @@ class Proof:
             if any(v.type.size for v in work.written):
                 raise self.wrong("a kernel without points writes values with elements")
             return
-        slots, sizes = row_slots(row), slot_bytes(work)
+        slots, sizes = self.slots(run, work, row), slot_bytes(work)
         count = len(work.reads)
         for v, slot, n in zip(work.reads, slots, sizes, strict=False):
             self.whole(run, v)
@@ -297,15 +302,17 @@ class Proof:
         for v, slot, n in zip(work.written, slots[count:], sizes[count:], strict=True):
             self.write(run, slot, n, v)
 
+    def slots(self, run: Run, work: AnyWork, row: Row) -> Sequence[Slot]:
+        """The memory of the values of a work."""
+        if isinstance(row, SlabsRow | WaitRow):  # all that any unit may touch, or what is given up
+            places = run.plan.places
+            return [self.rows.slot(places[v], run.plan, run.around) for v in work.values]
+        return row_slots(row)
+
     def spans(self, run: Run, work: AnyWork, row: Row) -> Iterator[tuple[Region, int, int, bool]]:
         """What a row touches: region, first byte, end, whether it writes. Operands that it is
         written over are its own affair, if that is safe."""
-        if isinstance(row, SlabsRow):  # all that any unit may touch
-            places = run.plan.places
-            slots = [self.rows.slot(places[v], run.plan, run.around) for v in work.values]
-        else:
-            slots = row_slots(row)
-        sized = zip(slots, slot_bytes(work), strict=True)
+        sized = zip(self.slots(run, work, row), slot_bytes(work), strict=True)
         found = [(*self.place(run, s), n) for s, n in sized]
         count = len(work.reads)
         for v, (region, start, n) in zip(work.reads, found, strict=False):
@@ -317,6 +324,14 @@ class Proof:
         for k, (region, start, n) in enumerate(found):
             if n:
                 yield region, start, start + n, k >= count
+
+    def free(self, row: Row, spans: Sequence[tuple[Region, int, int, bool]]) -> None:
+        """No row touches what a transfer that is underway writes, or writes what it reads."""
+        if isinstance(row, WaitRow):
+            self.underway.pop(row.number, None)
+        self.apart(list(self.underway.values()), spans)
+        if isinstance(row, StartRow):
+            self.underway[row.number] = row, list(spans)
 
     def apart(
         self,
@@ -574,8 +589,8 @@ def sampled_turns(length: int) -> list[int]:
 
 def row_slots(row: Row) -> tuple[Slot, ...]:
     """The slots of a row in the order of its work's values."""
-    if isinstance(row, HostRow):
-        return tuple(slot for slot, _, _ in (*row.inputs, *row.outputs))
+    if isinstance(row, CalledRow):
+        return called_slots(row)
     assert isinstance(row, KernelRow | DeviceRow)
     return row.slots
 

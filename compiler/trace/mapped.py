@@ -1,4 +1,5 @@
-"""What vmap notes of the trace of its function: its size, what differs, the name of its axis."""
+"""The named axes around a line: of vmap, which notes its of the trace of its function, and of
+processes."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ from typing import NamedTuple
 
 from ...runtime.rows import MeshAxes
 from ..ir.graph import Value
-from .tracer import Tracer, enclosing_traces
+from ..ops.transferred import process_place
+from ..settings import active
+from .operands import new
+from .tracer import Tracer, current, enclosing_traces
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,14 @@ class KnownAxis(NamedTuple):
 
 
 def named_axes() -> dict[str, KnownAxis]:
-    """The named axes of vmap around this line."""
+    """The named axes around this line, the nearest of a name."""
     found: dict[str, KnownAxis] = {}
     for trace in enclosing_traces():
         mapped = trace.noted(Mapped)
         if mapped and mapped.name is not None:
             found.setdefault(mapped.name, KnownAxis(mapped.place, mapped.size))
+    mesh = active().mesh
+    for name, size in mesh if current() is not None else ():
+        if name not in found:
+            found[name] = KnownAxis(new(process_place(name, size, mesh)), size, mesh)
     return found

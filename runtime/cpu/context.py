@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..processes.underway import Underway
 from ..program import Table
-from ..rows import HostRow
+from ..rows import CalledRow
 from . import border, walker
 from .executor import Team, walker_functions
 from .guard import ALIGNED, CONTIGUOUS, WRITEABLE, method, verified
@@ -42,6 +43,7 @@ class Context:
         watch: Stopwatch | None = None,
     ):
         self.table = table
+        self.underway = Underway()
         self.team = team  # whose memory lives as long as a launch may use it
         self.arena = aligned_array(table.arena_bytes)
         # never 0: slabs know a member by its scratch
@@ -71,7 +73,7 @@ class Context:
         if not (verified() if native is None else native):
             self.start = self._start_slowly
 
-    def host(self, found: int) -> tuple[HostRow, tuple[int, ...], int]:
+    def host(self, found: int) -> tuple[CalledRow, tuple[int, ...], int]:
         """The call of Python that the walk waits for: row, addresses, and the step after it."""
         row, block, step = self._memory.hosts[walker.WAITING - found]
         return row, tuple(block.tolist()), step

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..machine import call_host
+from ..processes.world import world
 from ..program import (
     SHARED,
     Bound,
@@ -33,7 +34,7 @@ from ..program import (
     poisoned,
     text,
 )
-from ..rows import HOLD_SECONDS, Row, RowTime, worth_the_team
+from ..rows import HOLD_SECONDS, HostRow, Row, RowTime, transfers_of, worth_the_team
 from ..spec import POISON, ArraySpec, fits_spec
 from ..steps import Host, Segment, steps_of
 from . import fenced
@@ -94,6 +95,8 @@ class Program:
         self._plain = not (self.table.donors or self.poison or self.guard or hosts)
         self._together = self._top or any(isinstance(s, Segment) and s.together for s in steps)
         self._contexts: list[Context] = []  # not in flight
+        self._transfers = tuple(map(str, transfers_of(self.rows)))
+        self._agreed = not self._transfers
 
     def __call__(self, leaves: Leaves) -> Arrays:
         results = self.attempt(leaves)
@@ -141,8 +144,9 @@ class Program:
         return Bound(self.table, leaves, results, TiedCall(self, leaves, made), np.copyto)
 
     def native_calls(self) -> Desk:
-        hosts = [s.row for s in self.table.steps if isinstance(s, Host)]
-        if needs := next((row for row in hosts if row.condition is None), None):
+        called = [s.row for s in self.table.steps if isinstance(s, Host)]
+        hosts = [row for row in called if isinstance(row, HostRow) and row.condition is not None]
+        if needs := next((row for row in called if row not in hosts), None):
             required = "a program without Python is required"
             raise TypeError(f"{required}, got one that calls {needs.name}")
         members = team() if self._together else None
@@ -163,8 +167,16 @@ class Program:
     # ---- one call
 
     def _new_context(self, watch: Stopwatch | None = None) -> Context:
+        self._agree()
         members = team() if self._together else None
         return Context(self.table, self.seconds < HOLD_SECONDS, members, watch=watch)
+
+    def _agree(self) -> None:
+        """Before the first call: all processes have a program of the same transfers, or none runs
+        it. Errors: ProcessError."""
+        if not self._agreed:
+            world().agree("the transfers of a program", "\n".join(self._transfers))
+            self._agreed = True
 
     def _context(self) -> Context:
         """A context that is not in flight."""
@@ -177,6 +189,7 @@ class Program:
 
     def _call(self, leaves: Leaves, convert: bool) -> Arrays | None:
         if self.guard:
+            self._agree()
             fit = convert or self.table.refused(leaves) < 0
             return fenced.fenced_call(self.table, self.guard, leaves) if fit else None
         context = self._context()
@@ -250,10 +263,14 @@ def makers(table: Table, spare: int) -> tuple[Callable[[], Any], ...]:
 
 def finish(context: Context, status: int, watch: Stopwatch | None = None) -> None:
     """Does the calls of Python that a walk waits for, until it is done."""
-    while status < ACCEPTED:
-        row, addresses, step = context.host(status)
-        begin = time.monotonic()
-        call_host(row, addresses, HostMemory())
-        if watch is not None:
-            watch.host(row, begin)
-        status = context.resume(step)
+    with context.underway:
+        while status < ACCEPTED:
+            row, addresses, step = context.host(status)
+            begin = time.monotonic()
+            if isinstance(row, HostRow):
+                call_host(row, addresses, HostMemory())
+            else:
+                context.underway.do(row, addresses)
+            if watch is not None:
+                watch.host(row, begin)
+            status = context.resume(step)

@@ -30,7 +30,10 @@ from ..rows import (
     SlabsRow,
     Slot,
     Space,
+    StartRow,
+    Transfer,
     UnitCell,
+    WaitRow,
     inner_rows,
 )
 from ..spec import ArraySpec
@@ -143,6 +146,11 @@ def spec_code(spec: ArraySpec) -> Code:
     return [spec.dtype.name, *spec.shape]
 
 
+def transfer_code(transfer: Transfer) -> Code:
+    numbers = transfer.dtype.name, transfer.count, list(map(list, transfer.pairs))
+    return [transfer.kind, list(map(list, transfer.mesh)), transfer.axis, *numbers]
+
+
 def row_code(row: Row, kernels: Mapping[str, int]) -> Code:
     match row:
         case KernelRow():
@@ -161,6 +169,11 @@ def row_code(row: Row, kernels: Mapping[str, int]) -> Code:
                 for some in (row.inputs, row.outputs)
             )
             return ["host_row", text, *operands, row.name, row.condition, row.failure]
+        case StartRow():
+            slots = slot_code(row.source), slot_code(row.result)
+            return ["start", transfer_code(row.transfer), row.number, *slots, row.whole]
+        case WaitRow():
+            return ["wait", row.number, transfer_code(row.transfer)]
         case LoopRow():
             settled = (
                 [[k, slot_code(s), n] for k, s, n in some] for some in (row.results, row.starts)
@@ -242,6 +255,12 @@ def unit_cell_of(code: Code) -> UnitCell:
     return UnitCell(number, slot_of(slot), tuple(strides))
 
 
+def transfer_of(code: Code) -> Transfer:
+    kind, mesh, axis, dtype, count, pairs = code
+    axes = tuple((name, size) for name, size in mesh)
+    return Transfer(kind, axes, axis, np.dtype(dtype), count, tuple((a, b) for a, b in pairs))
+
+
 class RowReader(NamedTuple):
     """Reads rows."""
 
@@ -266,6 +285,12 @@ class RowReader(NamedTuple):
     def host_row(self, text: str, inputs: Code, outputs: Code, *rest: Any) -> Row:
         takes, gives = tuple(map(operand_of, inputs)), tuple(map(operand_of, outputs))
         return HostRow(self.host(text), takes, gives, *rest)
+
+    def start(self, transfer: Code, number: int, source: Code, result: Code, whole: bool) -> Row:
+        return StartRow(transfer_of(transfer), number, slot_of(source), slot_of(result), whole)
+
+    def wait(self, number: int, transfer: Code) -> Row:
+        return WaitRow(number, transfer_of(transfer))
 
     def loop(
         self, rows: Code, cells: Code, length: int | None, results: Code, starts: Code,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..rows import HostRow, KernelRow, LoopRow, SlabsRow, Slot
+from ..rows import CalledRow, HostRow, KernelRow, LoopRow, SlabsRow, Slot, called_slots
 from ..steps import (
     Begin,
     Choose,
@@ -48,7 +48,7 @@ class NativeMemory:
     watch: Stopwatch | None = None
     head: int = 0
     patches: Patches = field(default_factory=list)
-    hosts: list[tuple[HostRow, np.ndarray, int]] = field(default_factory=list)
+    hosts: list[tuple[CalledRow, np.ndarray, int]] = field(default_factory=list)
     kept: list[np.ndarray] = field(default_factory=list)
 
     def words(self, *shape: int) -> np.ndarray:
@@ -106,7 +106,7 @@ class StepTable:
                 return walker.JUMP_STEP, self.at(step.to)
             case Host():
                 row, hosts = step.row, self.memory.hosts
-                block = self.block([slot for slot, _, _ in (*row.inputs, *row.outputs)])
+                block = self.block(called_slots(row))
                 hosts.append((row, block, k + 1))
                 return walker.HOST_STEP, len(hosts) - 1, *condition(row, block)
         return (walker.STOP_STEP,)
@@ -250,9 +250,9 @@ class StepTable:
         return words
 
 
-def condition(row: HostRow, block: np.ndarray) -> tuple[int, int]:
+def condition(row: CalledRow, block: np.ndarray) -> tuple[int, int]:
     """Where the address of the bools is that a row does nothing about if all are true."""
-    if row.condition is None:
+    if not isinstance(row, HostRow) or row.condition is None:
         return 0, -1
     _, _, shape = row.inputs[row.condition]
     return block.ctypes.data + 8 * row.condition, math.prod(shape)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..native import atomic, objects
 from ..native.atomic import ATOMIC
-from ..rows import HostRow, Row, RowTime, inner_rows
+from ..rows import CalledRow, Row, RowTime, inner_rows
 from . import clocked
 from .memory import aligned_array
 
@@ -68,7 +68,7 @@ class Stopwatch:
             for block in blocks:
                 block[clocked.BEGUN // 8 :] = 0
 
-    def host(self, row: HostRow, begin: float) -> None:
+    def host(self, row: CalledRow, begin: float) -> None:
         """A call of Python that is done now."""
         self.hosts.setdefault(id(row), []).append((begin, time.monotonic()))
 
@@ -86,7 +86,7 @@ class Stopwatch:
 
     def reading(self, row: Row) -> RowReading | None:
         """None of a row that did not run."""
-        if isinstance(row, HostRow):
+        if isinstance(row, CalledRow):
             spans = self.hosts.get(id(row), [])
             if not spans:
                 return None

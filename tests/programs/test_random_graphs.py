@@ -12,16 +12,18 @@ from wonderland.compiler.ir.types import NUMPY
 from wonderland.compiler.ops.collective import Collective
 from wonderland.compiler.ops.cumulative import Cummax
 from wonderland.compiler.ops.nested.slabs import Slabs
+from wonderland.compiler.ops.transferred import ProcessPlace, Transferred
 from wonderland.compiler.transform.interpreter import interpret
 from wonderland.extend import Elementwise, Expr, scalar
 
+OF_PASSES = Collective | Slabs | ProcessPlace | Transferred
 SEEDS = range(400)  # each op begins two graphs or more
 
 
 def test_seeds_in_a_row_cover_every_op_and_keep_to_the_size() -> None:
     graphs = [random_graph(s) for s in SEEDS]
     # others stand in a vmap, or are made when derivatives are taken
-    ordinary = {n for n, op in Op.registry.items() if not issubclass(op, Collective | Slabs)}
+    ordinary = {n for n, op in Op.registry.items() if not issubclass(op, OF_PASSES)}
     assert {n.op.name for g in graphs for n in g.nodes} == ordinary
     assert all(1 <= len(g.nodes) <= 12 for g in graphs)
     assert all(len(random_graph(s, nodes=6).nodes) <= 6 for s in SEEDS)
