@@ -386,6 +386,40 @@ for _name, _f in SMOOTH.items():
     PROGRAMS.append(Program(f"derivatives of {_name}", derivatives, normal(4, count=2)))
 
 
+@program("jacobians and a hessian", normal(3))
+def _(x: Any) -> Any:
+    def f(x: Any) -> Any:
+        return lax.psum_scatter(np.outer(np.arange(1.0 * lax.axis_size("i")), x**2), "i") * x
+
+    def total(x: Any) -> Any:
+        return np.sum(lax.pmax(x, "i") ** 3) * lax.psum(x[0], "i")
+
+    return wl.jacrev(f)(x), wl.jacfwd(f)(x), wl.hessian(total)(x)
+
+
+@program("complex derivatives", lambda rng, n: (rng.normal(size=4) + 1j * rng.normal(size=4),))
+def _(z: Any) -> Any:
+    def loss(z: Any) -> Any:
+        w = lax.psum(z**2, "i") + lax.ppermute(z, "i", around(lax.axis_size("i")))
+        return np.sum(np.abs(lax.all_gather(w, "i") * z) ** 2)
+
+    return wl.grad(loss)(z)
+
+
+@program("derivatives in bf16", every_dtype(["bf16"], 3), exact=True)
+def _(x: Any) -> Any:
+    def loss(x: Any) -> Any:
+        return np.sum(lax.psum(x["bf16"], "i") + lax.all_gather(x["bf16"], "i")[0])
+
+    return wl.grad(loss)(x)
+
+
+@program("a linear function turned around", normal(3, count=2))
+def _(x: Any, ct: Any) -> Any:
+    value, pullback = wl.vjp(lambda x: lax.all_gather(np.sin(x), "i")[::-1] * x, x)
+    return value, pullback(lax.all_gather(ct, "i")), lax.map(lambda r: lax.psum(r, "i"), value)
+
+
 @program("shares of what is greatest", lambda rng, n: (rng.integers(0, 2, 9) * 1.0,))
 def _(x: Any) -> Any:
     return wl.grad(lambda x: np.sum(lax.pmax(x, "i") * np.arange(9.0)))(x)
