@@ -366,8 +366,10 @@ SMOOTH: dict[str, Callable[..., Any]] = {
         np.sin(lax.all_to_all(np.outer(x, np.arange(1.0 * lax.axis_size("i"))), "i", 1, 0)), 0
     ) * x,
     "ppermute": lambda x: x * lax.ppermute(np.sin(x), "i", around(lax.axis_size("i"))),
-    "partial ppermute": lambda x: x**2 * lax.ppermute(np.sin(x), "i", [(0, 1)]),
-    "pbroadcast": lambda x: x * lax.pbroadcast(np.sin(x), "i", 1),
+    "partial ppermute": lambda x: x**2 * lax.ppermute(
+        np.sin(x), "i", [(0, lax.axis_size("i") - 1)]
+    ),
+    "pbroadcast": lambda x: x * lax.pbroadcast(np.sin(x), "i", lax.axis_size("i") - 1),
     "axis_index": lambda x: x**2 * (lax.axis_index("i") + 1),
 }  # fmt: skip
 
