@@ -326,6 +326,22 @@ def _(x: Any) -> Any:
     return wl.vmap(one, axis_name="rows")(x, np.arange(4.0))
 
 
+@program("rows of a batch that take other ways", normal(4, 3))
+def _(x: Any) -> Any:
+    def chosen(row: Any, sign: Any) -> Any:
+        return lax.cond(sign > 0, lambda r: lax.psum(r**2, "i"), lambda r: -r, row)
+
+    def repeated(row: Any, turns: Any) -> Any:
+        def turn(state: Any) -> Any:
+            return np.tanh(state[0] + lax.pmean(state[0], "i")), state[1] + 1
+
+        return lax.while_loop(lambda state: state[1] < turns, turn, (row, 0))
+
+    signs = np.array([1.0, -1.0, 2.0, -3.0])
+    slope = wl.grad(lambda x: np.sum(wl.vmap(chosen)(x, signs) ** 2))(x)
+    return wl.vmap(chosen)(x, signs), wl.vmap(repeated)(x, np.arange(4)), slope
+
+
 @program("parts beside a batch inside", parts(3, 2, 2))
 def _(x: Any) -> Any:
     def one(y: Any) -> Any:
