@@ -28,7 +28,7 @@ ROOMS = {
     "runtime.program": "rows spec steps",
     "runtime.processes": "rows",
     "runtime.cpu": "native rows spec steps machine program processes",
-    "runtime.gpu": "errors native rows spec steps machine program",
+    "runtime.gpu": "errors native rows spec steps machine program processes",
     "compiler.ir": "runtime.errors",
     "compiler.settings": "ir runtime.rows",
     "compiler.kernel": "ir",

@@ -12,16 +12,19 @@ from __future__ import annotations
 import ctypes
 import functools
 import gc
+import hashlib
 import importlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ..processes.wire import ProcessError
 from ..rows import MatrixProduct
 from . import cublaslt, dlpack
-from .device import DeviceError, DeviceMemory, Launch, OutOfDeviceMemory
+from .device import DeviceError, DeviceMemory, Launch, OutOfDeviceMemory, longer
 from .device_array import LEGACY, release_borrowed
 
 T = TypeVar("T")
@@ -84,12 +87,18 @@ class CudaDevice:
         capability = device.compute_capability
         self.architecture = f"sm_{capability[0]}{capability[1]}"
         self.limbo: list[tuple[Any, Any]] = []
+        self.carriers: dict[Any, Any] = {}
+        self.watch: Callable[[], None] | None = None
         self.is_forked = False
         self._lost = ""
         self._opened: dict[str, Any] = {}  # the stream, the pool ..., once they are asked for
         self._kernels: dict[str, Any] = {}  # kept, so that no two have a handle one after another
         self._plans: dict[MatrixProduct, cublaslt.ProductPlan | None] = {}
         self._configs: dict[tuple[int, ...], Any] = {}
+
+    @property
+    def identity(self) -> bytes:
+        return hashlib.blake2b(self._device.uuid.encode(), digest_size=16).digest()
 
     def __str__(self) -> str:
         return f"cuda:{self.index}"
@@ -109,11 +118,28 @@ class CudaDevice:
 
     @property
     def _stream(self) -> Any:
-        if "stream" not in self._opened:
+        return self._opened_stream("stream")
+
+    @property
+    def _second(self) -> Any:
+        return self._opened_stream("second stream")
+
+    def _opened_stream(self, name: str) -> Any:
+        if name not in self._opened:
             self._device.set_current()
             options = core().StreamOptions(nonblocking=True)
-            self._opened["stream"] = self._device.create_stream(options=options)
-        return self._opened["stream"]
+            self._opened[name] = self._device.create_stream(options=options)
+        return self._opened[name]
+
+    def _settle(self) -> None:
+        """Waits until all that was asked for is done; with transfers, for no process that left."""
+        if self.watch is None:
+            return self._stream.sync()
+        event, pause = self._stream.record(), 0.0
+        while not event.is_done:
+            self.watch()
+            time.sleep(pause)
+            pause = longer(pause)
 
     @property
     def _pool(self) -> Any:
@@ -137,7 +163,7 @@ class CudaDevice:
         try:
             self._device.set_current()
             return work()
-        except DeviceError:
+        except (DeviceError, ProcessError):
             raise
         except Exception as error:
             raise self._error(what, error) from error
@@ -180,7 +206,7 @@ class CudaDevice:
             return _Memory(self, self._do(what, work), nbytes)
         except OutOfDeviceMemory:
             gc.collect()  # arrays in cycles, what is borrowed, then what the pool keeps for later
-            self._do(what, self._stream.sync)
+            self._do(what, self._settle)
             release_borrowed(self)
             self._do(what, lambda: self._call("cuMemPoolTrimTo", self._pool.handle, 0))
             return _Memory(self, self._do(what, work), nbytes)
@@ -203,7 +229,7 @@ class CudaDevice:
             d = driver()
             kind = d.CUpointer_attribute.CU_POINTER_ATTRIBUTE_MEMORY_TYPE
             if self._reads_host() or not int(d.cuPointerGetAttribute(kind, place)[0]):
-                self._stream.sync()  # it may be read later; other memory is staged at once
+                self._settle()  # it may be read later; other memory is staged at once
 
         self._do(f"copy of {array.nbytes} bytes to the device", work)
 
@@ -212,7 +238,7 @@ class CudaDevice:
             if array.nbytes:
                 place, stream = array.ctypes.data, self._stream.handle
                 self._call("cuMemcpyDtoHAsync", place, address, array.nbytes, stream)
-            self._stream.sync()
+            self._settle()
 
         self._do(f"copy of {array.nbytes} bytes to the host", work)
 
@@ -312,6 +338,10 @@ class CudaDevice:
         return int(self._do("a stream", lambda: self._stream.handle))
 
     @property
+    def beside(self) -> int:
+        return int(self._do("a stream", lambda: self._second.handle))
+
+    @property
     def dlpack(self) -> tuple[int, int]:
         return dlpack.CUDA, self.index
 
@@ -335,8 +365,14 @@ class CudaDevice:
         options = core().EventOptions(timing_enabled=timed)
         return CudaMark(self, self._do("an event", lambda: self._stream.record(options=options)))
 
+    def mark_beside(self) -> CudaMark:
+        return CudaMark(self, self._do("an event", lambda: self._second.record()))
+
+    def wait_beside(self, mark: CudaMark) -> None:
+        self._do("waiting for transfers", lambda: self._stream.wait(mark.event))
+
     def synchronize(self) -> None:
-        self._do("the work before", self._stream.sync)
+        self._do("the work before", self._settle)
 
 
 class _DriverError(Exception):

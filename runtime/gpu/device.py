@@ -2,7 +2,8 @@
 
 One stream per device carries everything: copies, launches and the release of memory are done in the
 order in which they are asked for, so that nothing waits but who reads results on the host. Other
-libraries' streams are made to wait for it, or it for them, by events (`lead`, `follow`).
+libraries' streams are made to wait for it, or it for them, by events (`lead`, `follow`), and so is
+the stream beside it, on which transfers between processes are.
 
 cuda.py implements it over cuda.core; the tests do over NumPy and an interpreter of PTX.
 """
@@ -20,6 +21,11 @@ from ..rows import MatrixProduct
 
 class DeviceError(RuntimeError):
     """Something of a device fails, or is not there; the process goes on without it."""
+
+
+def longer(pause: float) -> float:
+    """Seconds to sleep after a pause between two looks at a device; the first is none."""
+    return min(2 * pause or 1e-5, 1e-4)
 
 
 class OutOfDeviceMemory(DeviceError, MemoryError):
@@ -70,9 +76,13 @@ class StreamMark(Protocol):
 
 
 class Device(Protocol):
-    """One accelerator. `limbo` holds what device_array.py gives back when its mark is done."""
+    """One accelerator. `limbo` holds what device_array.py gives back when its mark is done,
+    `carriers` what brings transfers over an axis of a mesh (carriers.py)."""
 
     limbo: list[tuple[StreamMark, Any]]
+    carriers: dict[Any, Any]
+    watch: Callable[[], None] | None
+    """Called again and again by who waits for the device: raises where that would never end."""
 
     @property
     def kind(self) -> str: ...
@@ -82,6 +92,10 @@ class Device(Protocol):
     def name(self) -> str: ...
     @property
     def architecture(self) -> str: ...
+    @property
+    def identity(self) -> bytes:
+        """16 bytes that no other device has, whatever processes name it."""
+        ...
 
     # ---- memory, in the order of the stream
 
@@ -135,6 +149,11 @@ class Device(Protocol):
         ...
 
     @property
+    def beside(self) -> int:
+        """The handle of a second stream, which waits for nothing of the first by itself."""
+        ...
+
+    @property
     def dlpack(self) -> tuple[int, int]:
         """Kind and number, as DLPack names them."""
         ...
@@ -149,6 +168,14 @@ class Device(Protocol):
 
     def mark(self, timed: bool = False) -> StreamMark:
         """After all that was asked for."""
+        ...
+
+    def mark_beside(self) -> StreamMark:
+        """After all that the second stream was asked for."""
+        ...
+
+    def wait_beside(self, mark: Any) -> None:
+        """What is asked for here from now on waits for a mark of the second stream."""
         ...
 
     def synchronize(self) -> None:

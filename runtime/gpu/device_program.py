@@ -10,7 +10,7 @@ elsewhere than at the call before, the launches that see them are changed in pla
 fails half way leaves no half result: what it was given to overwrite is gone, as if donated.
 
 Cost: a call asks for the memory of its results and sends one graph, where there are no loops of
-many turns, branches and calls of Python (segments.py).
+many turns, branches, transfers and calls of Python (segments.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..machine import Spaces
+from ..processes.world import world
 from ..program import (
     SHARED,
     Bound,
@@ -33,7 +34,7 @@ from ..program import (
     poisoned,
     text,
 )
-from ..rows import Row, RowTime
+from ..rows import Row, RowTime, transfers_of
 from ..spec import POISON, ArraySpec, accept
 from .device import Device, DeviceMemory, StreamMark
 from .device_array import DeviceArray, Loan, empty, moved_to, uploaded
@@ -67,6 +68,8 @@ class DeviceProgram:
             donors=donors(inputs, outputs, donated),
         )
         self.arena: DeviceMemory | None = device.allocate(arena_bytes) if arena_bytes else None
+        self._transfers = "\n".join(map(str, transfers_of(self.rows)))
+        self._agreed = not self._transfers
         self._lock = threading.Lock()  # one call at a time asks for its work: the arena is one
 
     def __str__(self) -> str:
@@ -80,12 +83,14 @@ class DeviceProgram:
 
     def _call(self, leaves: Leaves, run: Callable[[DeviceCall], None]) -> tuple[DeviceArray, ...]:
         with self._lock:
+            self._agree()
             given = self._arguments(leaves)
             results, taken = self._results(given)
             call = DeviceCall(self.device, self._spaces(given, results))
             done = False
             try:
-                run(call)
+                with call.underway:
+                    run(call)
                 done = True
             finally:
                 if call.began or done:
@@ -125,6 +130,13 @@ class DeviceProgram:
 
     def finish(self) -> None:
         self.device.synchronize()
+
+    def _agree(self) -> None:
+        """Before the first call: all processes have a program of the same transfers, or none runs
+        it. Errors: ProcessError."""
+        if not self._agreed:
+            world().agree("the transfers of a program", self._transfers)
+            self._agreed = True
 
     # ---- tied to memory
 
@@ -221,4 +233,7 @@ class TiedDeviceCall:
 
     def __call__(self) -> None:
         with self.program._lock:
-            DeviceCall(self.program.device, self.spaces).walk(self.steps)
+            self.program._agree()
+            call = DeviceCall(self.program.device, self.spaces)
+            with call.underway:
+                call.walk(self.steps)

@@ -1,4 +1,8 @@
-"""The devices of this machine, and how a program's device is named: cpu, cuda, cuda:1."""
+"""The devices of this machine, and how a program's device is named: cpu, cuda, cuda:1.
+
+CUDA itself leaves out what CUDA_VISIBLE_DEVICES does not name, as where a launcher gives each
+process a GPU of its own; the others share those they see, one after another.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..processes.world import world
 from . import cuda, dlpack
 from .architectures import architecture
 from .device import Device, DeviceError
@@ -44,7 +49,10 @@ def devices_of_kind(kind: str | None = None) -> list[Any]:
 
 
 def accelerator(name: Any) -> Device | None:
-    """The device of a name, or of itself; None for the processor. Errors: DeviceError."""
+    """The device of a name, or of itself; None for the processor. Errors: DeviceError.
+
+    "cuda" is the first one, of several processes on a machine for each the next.
+    """
     if isinstance(name, Cpu) or name in (None, "", "cpu", "cpu:0"):
         return None
     if not isinstance(name, str):
@@ -55,9 +63,10 @@ def accelerator(name: Any) -> Device | None:
     if index and not index.isdecimal():
         raise DeviceError(f'a device is "cpu", "cuda" or "cuda:1", got {name!r}')
     found = devices_of_kind(kind)
-    if int(index or 0) >= len(found):
+    number = int(index) if index else world().host_rank % len(found)
+    if number >= len(found):
         raise DeviceError(f"{name} is required, there are {len(found)} of {kind}")
-    return usable(found[int(index or 0)])
+    return usable(found[number])
 
 
 def usable(device: Device) -> Device:

@@ -5,6 +5,8 @@
     any other loop                      turn by turn from here (machine.py): each launch by itself,
                                         at the addresses of its turn
     a product that the library takes    a call of that, between graphs
+    a transfer between processes        begun, and waited for, between graphs, in the order of the
+                                        rows (carriers.py); a loop with one is of the third kind
     the test of a while, the index of   read back before the rows that depend on it: the host
     a branch                            waits for the device there, and nowhere else
 
@@ -24,8 +26,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..machine import Address, Machine, Spaces
-from ..rows import DeviceRow, LoopRow, Row, Settled, Slot
+from ..rows import DeviceRow, LoopRow, Row, Settled, Slot, StartRow, WaitRow
 from ..steps import Segment, phases_of, steps_of
+from .carriers import DeviceUnderway
 from .device import Device, DeviceError, DeviceGraph, Launch
 
 UNROLLED = 256  # launches of a scan up to which its turns are part of a graph
@@ -54,6 +57,7 @@ class DeviceCall:
 
     def __init__(self, device: Device, spaces: Spaces) -> None:
         self.device, self.spaces, self.began = device, spaces, False
+        self.underway = DeviceUnderway(device)
 
     def walk(self, of: DeviceSteps) -> None:
         def run(k: int, _: Segment, address: Address) -> None:
@@ -154,14 +158,35 @@ class LibraryCall:
         call.began = True
 
 
-Piece = Launches | DeviceCopy | LibraryCall
+@dataclass(frozen=True)
+class TransferPiece:
+    """The begin of a transfer between processes, or its end."""
+
+    row: StartRow | WaitRow
+
+    def run(self, call: DeviceCall, address: Address) -> None:
+        if isinstance(self.row, WaitRow):
+            call.underway.wait(self.row.number)
+        else:
+            source, result = address(self.row.source), address(self.row.result)
+            call.underway.start(self.row, source, result)
+            call.began = True
+
+
+Piece = Launches | DeviceCopy | LibraryCall | TransferPiece
 
 
 def pieces_of(device: Device, rows: Iterable[Row], fixed: bool) -> Iterator[Piece]:
     """The rows of a segment; launches that follow each other are one piece."""
     waiting: list[DeviceRow] = []
     for row in (*laid_out(rows), None):
-        piece = library_call(device, row) if isinstance(row, DeviceRow) else row
+        match row:
+            case DeviceRow():
+                piece = library_call(device, row)
+            case StartRow() | WaitRow():
+                piece = TransferPiece(row)
+            case _:
+                piece = row
         if isinstance(row, DeviceRow) and piece is None:
             waiting.append(row)
             continue
@@ -182,17 +207,21 @@ def library_call(device: Device, row: DeviceRow) -> LibraryCall | None:
 
 
 def is_inside(row: Row) -> bool:
-    """Whether a row is launches alone, and few."""
+    """Whether a row is launches alone, and few, or of a transfer."""
+    if isinstance(row, StartRow | WaitRow):
+        return True
     count = launches(row)
     return isinstance(row, DeviceRow) or (count is not None and count <= UNROLLED)
 
 
-def laid_out(rows: Iterable[Row]) -> Iterator[DeviceRow | DeviceCopy]:
+def laid_out(rows: Iterable[Row]) -> Iterator[DeviceRow | DeviceCopy | StartRow | WaitRow]:
     """The rows of a segment with the turns of loops one after another; what is before a loop is
     done before it."""
     for row, following in itertools.pairwise((*rows, None)):
         if isinstance(row, LoopRow):
             yield from unrolled_loop(row)
+        elif isinstance(row, StartRow | WaitRow):
+            yield row
         elif isinstance(row, DeviceRow):
             yield replace(row, barrier=True) if isinstance(following, LoopRow) else row
 
@@ -214,6 +243,7 @@ def unrolled_loop(loop: LoopRow) -> Iterator[DeviceRow | DeviceCopy]:
     for turn in range(loop.length):
         places = {cell.number: cell.at(turn) for cell in loop.cells}
         for row in laid_out(loop.rows):
+            assert isinstance(row, DeviceRow | DeviceCopy)  # `launches` counts nothing else
             if isinstance(row, DeviceCopy):
                 source, target = resolved(row.source, places), resolved(row.target, places)
                 yield DeviceCopy(source, target, row.nbytes)

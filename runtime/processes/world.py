@@ -39,7 +39,8 @@ LAUNCHERS = {
 
 
 class World:
-    """This process, of rank `rank`, and the others of `size`; `host_size` are on this machine."""
+    """This process, of rank `rank`, and the others of `size`; `host_size` are on this machine, of
+    which this one is number `host_rank`."""
 
     def __init__(
         self, wire: Wire, timeout: float = TIMEOUT_SECONDS, courier: Courier | None = None
@@ -49,7 +50,7 @@ class World:
         self.courier = courier
         self.rank, self.size = wire.rank, wire.size
         self.all: MeshAxes = (("processes", self.size),)
-        self.host_size = 1
+        self.host_rank, self.host_size = 0, 1
         self.sharers = 1  # processes on this machine that may use processors of this one
 
     # ---- transfers
@@ -82,6 +83,18 @@ class World:
         result = np.empty(transfer.result_bytes // transfer.dtype.itemsize, transfer.dtype)
         self.now(transfer, operand.ctypes.data, result.ctypes.data)
         return result
+
+    def check(self, transfer: Transfer) -> None:
+        """For who waits for a transfer that others do. Errors: ProcessError if a process that takes
+        part has left."""
+        what = str(transfer)
+        for rank in self._peers(transfer.mesh, transfer.axis).ranks:
+            self.news.look(what, rank)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that others are waited for."""
+        return self.traffic.timeout
 
     # ---- the mesh
 
@@ -231,11 +244,10 @@ def _found(timeout: float) -> World:
         return World(Alone(), timeout)
     library = mpi.mpi_library()
     courier = Courier(News())
-    wires: list[mpi.MpiWire] = []
-    if not courier.start(partial(mpi.begin, library, wires)).wait(timeout):
+    if not courier.start(partial(mpi.begin, library)).wait(timeout):
         required = f"all {count} processes are required within {timeout} seconds"
         raise ProcessError(f"initialize: {required}, not all came")
-    world = World(wires[0], timeout, courier)
+    world = World(mpi.MpiWire(library), timeout, courier)
     if world.size != count:
         raise ProcessError(
             f"initialize: {launcher} has started {count} processes, the library of MPI finds "
@@ -244,7 +256,8 @@ def _found(timeout: float) -> World:
     rows = world.gathered(np.frombuffer(own_machine(), np.uint8)).reshape(count, -1)
     here = (rows[:, :32] == rows[world.rank, :32]).all(1)
     shared = (rows[:, 32:] & rows[world.rank, 32:]).any(1)
-    world.host_size, world.sharers = int(here.sum()), int((here & shared).sum())
+    world.host_rank, world.host_size = int(here[: world.rank].sum()), int(here.sum())
+    world.sharers = int((here & shared).sum())
     found = connections(world.rank, count, bool(here.all()), world.broadcast, timeout)
     Leaving(world.traffic.wire, courier, Vigil(world.rank, found, courier.news))
     world.barrier()

@@ -181,8 +181,13 @@ def cuEventSynchronize(driver: Driver, event: int | None) -> None:
 
 @entry(place)
 def cuEventQuery(driver: Driver, event: int | None) -> int:
+    """Time passes when somebody asks again and again: the stream is a step further then."""
     record = driver.of(event, Event).record
-    return 0 if record is None or record.time else NOT_READY
+    if record is None or record.time:
+        return 0
+    if record.stream.queue:
+        record.stream.step()
+    return NOT_READY
 
 
 @entry(to(f32), place, place)

@@ -9,6 +9,7 @@ import itertools
 import struct
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,10 +52,13 @@ class FakeMemory:
 
 
 class FakeMark:
+    """After the asks of a stream so far; `known`: how many of each stream are done by then."""
+
     is_done = False
 
-    def __init__(self, device: FakeDevice, timed: bool) -> None:
-        self.device, self.timed = device, timed
+    def __init__(self, device: FakeDevice, timed: bool, stream: FakeStream) -> None:
+        self.device, self.timed, self.stream = device, timed, stream
+        self.known = dict(stream.known)
 
     def done(self) -> None:
         self.is_done, self.time = True, time.perf_counter()
@@ -65,40 +69,105 @@ class FakeMark:
         return self.time - before.time
 
 
+class FakeStream:
+    """Work in order. `known`: by number of a stream, how many of its asks come before the next."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.queue: deque[Callable[[], object] | FakeMark] = deque()
+        self.known: dict[int, int] = {}
+
+    def wait(self, mark: FakeMark) -> None:
+        self.queue.append(mark)
+        for stream, count in mark.known.items():
+            self.known[stream] = max(count, self.known.get(stream, 0))
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the next is to wait for another stream."""
+        return isinstance(self.queue[0], FakeMark) and not self.queue[0].is_done
+
+    def step(self) -> None:
+        work = self.queue.popleft()
+        if not isinstance(work, FakeMark):
+            work()
+        while isinstance(work, FakeMark) and not work.is_done:
+            work.stream.step()
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What was asked of a stream, and what is done before it."""
+
+    what: str
+    stream: int
+    number: int
+    known: Mapping[int, int]
+
+    def before(self, other: Ask) -> bool:
+        """Whether the other waits for it."""
+        return self.number < other.known.get(self.stream, 0)
+
+
 class FakeDevice:
-    """`log` holds what was asked for; nothing is done before somebody waits."""
+    """`log` holds what was asked for; nothing is done before somebody waits.
+
+    The second stream is as late as it may be, or, if it is `eager`, as early. `asked` is the log
+    with what comes before what.
+    """
 
     kind, index, name = "cuda", 0, "Fake"
     architecture = "sm_90"
-    stream = 0xFA4E
+    stream, beside = 0xFA4E, 0xFA4F
     dlpack = dlpack.CPU, 0  # so that NumPy can read what is exported
 
-    def __init__(self, capacity: int = 1 << 40) -> None:
-        self.memory = Memory()
+    def __init__(self, capacity: int = 1 << 40, eager: bool = False) -> None:
+        self.memory, self.eager = Memory(), eager
         self.log: list[str] = []
-        self.queue: list[Callable[[], object]] = []
+        self.asked: list[Ask] = []
+        self.first, self.second = FakeStream(self.stream), FakeStream(self.beside)
         self.limbo: list[tuple[Any, Any]] = []
+        self.carriers: dict[Any, Any] = {}
+        self.watch: Callable[[], None] | None = None
         self.used, self.capacity = 0, capacity
         self.products: Products | None = None  # a library of products, if `with_library` was called
-        self.failing = ""  # the next thing of this name fails
+        self.failing = ""  # the next thing of this name fails, behind `passing` that do not
+        self.passing = 0
         self.lost = False
 
     def __str__(self) -> str:
         return f"cuda:{self.index}"
 
-    def ask(self, what: str, work: Callable[[], object] = bool) -> None:
+    @property
+    def identity(self) -> bytes:
+        return id(self).to_bytes(16)
+
+    @property
+    def queue(self) -> deque[Any]:
+        return self.first.queue
+
+    def ask(self, what: str, work: Callable[[], object] = bool, beside: bool = False) -> None:
         if self.lost:
             raise DeviceError(f"{what} on {self}: the device was lost")
-        if self.failing and what.startswith(self.failing):
+        if self.failing and what.startswith(self.failing) and not self.passing:
             self.failing = ""
             raise DeviceError(f"{what} on {self}: planted")
+        self.passing -= bool(self.failing) and what.startswith(self.failing)
         self.log.append(what)
-        self.queue.append(work)
+        stream = self.second if beside else self.first
+        number = stream.known.get(stream.number, 0)
+        self.asked.append(Ask(what, stream.number, number, dict(stream.known)))
+        stream.known[stream.number] = number + 1
+        stream.queue.append(work)
 
     def drain(self) -> None:
-        queue, self.queue = self.queue, []
-        for work in queue:
-            work()
+        """Until the first stream has nothing left to do; `watch` is called before each step."""
+        while self.queue:
+            while self.eager and self.second.queue and not self.second.blocked:
+                self.second.step()
+            if self.watch is not None:
+                self.watch()
+            self.first.step()
 
     # ---- memory
 
@@ -204,6 +273,9 @@ class FakeDevice:
     # ---- order
 
     def lead(self, stream: int) -> None:
+        if stream == self.beside:
+            self.second.wait(self.mark())
+            return
         self.ask(f"lead {stream}")
         self.drain()
 
@@ -211,9 +283,18 @@ class FakeDevice:
         self.ask(f"follow {stream}")
 
     def mark(self, timed: bool = False) -> FakeMark:
-        mark = FakeMark(self, timed)
+        mark = FakeMark(self, timed, self.first)
         self.queue.append(mark.done)
         return mark
+
+    def mark_beside(self) -> FakeMark:
+        mark = FakeMark(self, False, self.second)
+        self.second.queue.append(mark.done)
+        return mark
+
+    def wait_beside(self, mark: FakeMark) -> None:
+        self.log.append("wait")
+        self.first.wait(mark)
 
     def synchronize(self) -> None:
         self.ask("synchronize")
