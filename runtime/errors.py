@@ -1,4 +1,5 @@
-"""Ours is wrong. The class stands here, on the lowest floor, because the runtime raises it too."""
+"""Ours is wrong, or another process is. The classes stand here, on the lowest floor, because the
+runtime raises them too."""
 
 from __future__ import annotations
 
@@ -12,3 +13,7 @@ class CompilerError(RuntimeError):
             if text
             else what
         )
+
+
+class ProcessError(RuntimeError):
+    """Another process has left, does something else, or was waited for too long."""

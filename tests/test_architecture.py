@@ -26,7 +26,7 @@ ROOMS = {
     "runtime.steps": "rows",
     "runtime.machine": "rows steps processes",
     "runtime.program": "rows spec steps",
-    "runtime.processes": "rows",
+    "runtime.processes": "errors rows",
     "runtime.cpu": "native rows spec steps machine program processes",
     "runtime.gpu": "errors native rows spec steps machine program processes",
     "compiler.ir": "runtime.errors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...runtime.errors import CompilerError as CompilerError
+from ...runtime.errors import ProcessError as ProcessError
 
 
 class ProgramError(TypeError):

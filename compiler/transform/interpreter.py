@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.errors import CompilerError, ProgramError
+from ..ir.errors import CompilerError, ProcessError, ProgramError
 from ..ir.facts import runs_outside
 from ..ir.graph import Graph, Node, Value
 from ..ir.source import location
@@ -39,8 +39,8 @@ def results(node: Node, args: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """The results of one node on arrays."""
     try:
         found = node.op.reference(*args)
-    except ProgramError:
-        raise  # of a graph of the user's that the node holds
+    except (ProgramError, ProcessError):
+        raise  # of a graph of the user's that the node holds; of another process
     except Exception as error:
         if runs_outside(node.op):
             raise  # of a function of the user's

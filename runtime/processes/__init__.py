@@ -6,5 +6,5 @@ of messages and `mpi` its implementation, `traffic` makes transfers of messages,
 thread that does them beside the program, `vigil` knows who has left, `world` is what others call.
 Begin with `world`.
 
-Imports: rows.
+Imports: errors, rows.
 """

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-
-class ProcessError(RuntimeError):
-    """Another process has left, does something else, or was waited for too long."""
+from ..errors import ProcessError as ProcessError
 
 
 def in_a_line(error: BaseException) -> str:

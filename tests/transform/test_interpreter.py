@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wonderland.compiler import ops
-from wonderland.compiler.ir.errors import CompilerError, ProgramError
+from wonderland.compiler.ir.errors import CompilerError, ProcessError, ProgramError
 from wonderland.compiler.ir.graph import Graph, Op, Value, apply
 from wonderland.compiler.ir.source import Source, sourced
 from wonderland.compiler.ir.types import Type
@@ -104,3 +104,13 @@ def test_a_reference_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(type(graph.nodes[0].op), "reference", fails)
     with pytest.raises(CompilerError, match=r"pow.*the reference failed: ValueError"):
         interpret(graph, np.int32(2), np.int32(-1))
+
+
+def test_what_another_process_does_is_no_fault_of_an_op(monkeypatch: pytest.MonkeyPatch) -> None:
+    def left(op: Any, *args: np.ndarray) -> np.ndarray:
+        raise ProcessError("process 1 left")
+
+    graph = graph_of(ops.neg, F)
+    monkeypatch.setattr(type(graph.nodes[0].op), "reference", left)
+    with pytest.raises(ProcessError, match=r"^process 1 left$"):
+        interpret(graph, np.zeros(3, np.float32))
