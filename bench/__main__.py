@@ -1,8 +1,8 @@
 """Ask every question and print one table: `python -m bench [--quick] [question ...]`.
 
 All of it takes about ten minutes on two cores, `--quick` two: one short round, without the largest
-products and torch.compile. `gpu`, `costs`, `convolution_shapes`, `first_calls`
-and `models` are tables of their own, and only where they are asked for.
+products and torch.compile. `gpu`, `costs`, `convolution_shapes`, `first_calls`, `models`
+and `distributed` are tables of their own, and only where they are asked for.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from . import (
     transforms,
 )
 from .deep_models import MODELS
+from .distributed import report as distributed
 from .harness import Ceilings, Effort, Figure, measure, processor, table
 from .models import report as models
 
@@ -66,7 +67,7 @@ OTHERS = ("compile_time", "graph_size", "memory", "recomputation")
 """Those that are not of runs side by side in this process."""
 
 
-ALONE = ("gpu", "costs", "convolution_shapes", "first_calls", "models")
+ALONE = ("gpu", "costs", "convolution_shapes", "first_calls", "models", "distributed")
 
 
 def main() -> int:
@@ -89,6 +90,10 @@ def main() -> int:
         if unknown := set(options.questions[1:]) - set(models.MODELS):
             parser.error(f"no model {min(unknown)!r}, there are {', '.join(models.MODELS)}")
         return models.report(options.questions[1:], options.quick)
+    if options.questions[:1] == ["distributed"]:
+        if unknown := distributed.unknown(options.questions[1:]):
+            parser.error(f"no question {unknown!r}, there are {', '.join(distributed.QUESTIONS)}")
+        return distributed.report(options.questions[1:], options.quick)
     if wrong := [q for q in options.questions if q not in names]:
         alone = f"{wrong[0]} is asked alone" if wrong[0] in ALONE else f"no question '{wrong[0]}'"
         parser.error(f"{alone}, there are {', '.join(names)}")

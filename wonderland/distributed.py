@@ -12,7 +12,27 @@
 Processes: initialize, process_count, process_index, barrier.
 Programs: mesh, a Mesh, and spmd; `wl.lax` has what they exchange.
 Errors: ProcessError.
+Training, also over named axes of `wl.vmap`:
+Parts of arrays: PartitionSpec, shard, unshard.
+Gradients by data, tensor and pipeline parallel losses: value_and_grad, psum_whole.
+Optimizer state that processes share out (ZeRO): sharded, shard_state, unshard_state,
+clip_by_global_norm.
+Heads, units and rows shared out: tensor_parallel and tensor_specs of a model, ColumnParallel,
+RowParallel, HeadParallel, VocabularyParallel, vocabulary_parallel_cross_entropy.
+Stages one after another: gpipe, microbatches, from_last.
+Sequences shared out: context_parallel of a model, ContextParallel, ring_attention,
+ulysses_attention.
 """
 
+from .compiler.jit import distributed as _programs
 from .compiler.jit.distributed import *  # noqa: F403
-from .compiler.jit.distributed import __all__ as __all__
+from .models import parallel as _parallel
+from .models.parallel import *  # noqa: F403
+
+__all__: list[str] = []
+__all__ += _programs.__all__
+__all__ += _parallel.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__

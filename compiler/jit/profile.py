@@ -133,7 +133,7 @@ def profile(name: str, compiled: Compiled, leaves: tuple[Any, ...]) -> Profile:
         return tuple(x.copy() if i in donated else x for i, x in enumerate(leaves))
 
     whole = waited_seconds(program, arguments)
-    times = program.profile(arguments(), (arguments() for _ in enough()))
+    times = program.profile(arguments(), (arguments() for _ in enough(program)))
     described = Described(compiled, ceilings(compiled.device))
     described.learn(program.rows, compiled.plan)
     rows = tuple(map(described.row, times))

@@ -1,10 +1,9 @@
 """Layers whose weights are shared out over processes, as in Megatron.
 
-    from wonderland.models.parallel import shard
     whole = MLP.init(wl.random.key(0), 3, 8)
     specs = tensor_specs(whole, "model")
     def f(whole, x):
-        parts = shard(whole, specs)
+        parts = wl.distributed.shard(whole, specs)
         return tensor_parallel(parts, "model")(x)
     wl.vmap(f, None, None, axis_name="model", axis_size=2)(whole, xs)
 

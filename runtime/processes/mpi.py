@@ -30,23 +30,27 @@ def mpi_library() -> Any:
     return MPI
 
 
-def begin(mpi: Any) -> None:
-    """MPI_Init; waits until all processes have come to it, without Python's lock."""
-    if mpi.Is_initialized():
-        return
-    init = ctypes.CDLL(mpi.__file__).MPI_Init_thread  # mpi4py's own holds the lock all the while
-    provided = ctypes.c_int()
-    failed = init(None, None, ctypes.c_int(mpi.THREAD_SERIALIZED), ctypes.byref(provided))
-    if failed or provided.value < mpi.THREAD_SERIALIZED:
-        required = "a library of MPI that threads may call in turn is required"
-        raise ProcessError(f"initialize: {required}, got level {provided.value}, error {failed}")
+def begin(mpi: Any, wires: list[MpiWire]) -> None:
+    """MPI_Init and the wire; both wait until all processes have come to it."""
+    if not mpi.Is_initialized():
+        provided, level = ctypes.c_int(), ctypes.c_int(mpi.THREAD_SERIALIZED)
+        failed = mpi_functions(mpi).MPI_Init_thread(None, None, level, ctypes.byref(provided))
+        if failed or provided.value < mpi.THREAD_SERIALIZED:
+            required = "a library of MPI that threads may call in turn is required"
+            raise ProcessError(f"initialize: {required}, got level {provided.value}")
+    wires.append(MpiWire(mpi))
+
+
+def mpi_functions(mpi: Any) -> ctypes.CDLL:
+    """MPI's own: those of mpi4py that wait for others may hold Python's lock."""
+    return ctypes.CDLL(mpi.__file__)
 
 
 class MpiWire:
     """A communicator of its own over all processes."""
 
     def __init__(self, mpi: Any) -> None:
-        self.mpi, self.owner = mpi, not mpi.Is_finalized()
+        self.mpi = mpi
         self.comm = mpi.COMM_WORLD.Dup()
         self.comm.Set_errhandler(mpi.ERRORS_RETURN)
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
@@ -62,7 +66,7 @@ class MpiWire:
         self.comm.Iprobe()
 
     def close(self) -> None:
-        self.mpi.Finalize()
+        mpi_functions(self.mpi).MPI_Finalize()
 
 
 class MpiMessage:

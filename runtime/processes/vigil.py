@@ -118,9 +118,9 @@ class Vigil:
                             self._hear(rank, KILLED)
 
     def _hear(self, rank: int, why: str) -> None:
-        self.news.gone(rank, why)
-        if self.rank == 0:
+        if self.rank == 0:  # before it knows itself, and may end
             self._send(rank, why, [other for other in self.connections if other != rank])
+        self.news.gone(rank, why)
 
     def forget(self) -> None:
         """In the child of a fork: the parent's connections end with the parent."""

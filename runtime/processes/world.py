@@ -244,10 +244,11 @@ def _found(timeout: float) -> World:
         return World(Alone(), timeout)
     library = mpi.mpi_library()
     courier = Courier(News())
-    if not courier.start(partial(mpi.begin, library)).wait(timeout):
+    wires: list[mpi.MpiWire] = []
+    if not courier.start(partial(mpi.begin, library, wires)).wait(timeout):
         required = f"all {count} processes are required within {timeout} seconds"
         raise ProcessError(f"initialize: {required}, not all came")
-    world = World(mpi.MpiWire(library), timeout, courier)
+    world = World(wires[0], timeout, courier)
     if world.size != count:
         raise ProcessError(
             f"initialize: {launcher} has started {count} processes, the library of MPI finds "

@@ -326,6 +326,22 @@ def _(x: Any) -> Any:
     return wl.vmap(one, axis_name="rows")(x, np.arange(4.0))
 
 
+@program("rows of a batch that take other ways", normal(4, 3))
+def _(x: Any) -> Any:
+    def chosen(row: Any, sign: Any) -> Any:
+        return lax.cond(sign > 0, lambda r: lax.psum(r**2, "i"), lambda r: -r, row)
+
+    def repeated(row: Any, turns: Any) -> Any:
+        def turn(state: Any) -> Any:
+            return np.tanh(state[0] + lax.pmean(state[0], "i")), state[1] + 1
+
+        return lax.while_loop(lambda state: state[1] < turns, turn, (row, 0))
+
+    signs = np.array([1.0, -1.0, 2.0, -3.0])
+    slope = wl.grad(lambda x: np.sum(wl.vmap(chosen)(x, signs) ** 2))(x)
+    return wl.vmap(chosen)(x, signs), wl.vmap(repeated)(x, np.arange(4)), slope
+
+
 @program("parts beside a batch inside", parts(3, 2, 2))
 def _(x: Any) -> Any:
     def one(y: Any) -> Any:
@@ -366,8 +382,10 @@ SMOOTH: dict[str, Callable[..., Any]] = {
         np.sin(lax.all_to_all(np.outer(x, np.arange(1.0 * lax.axis_size("i"))), "i", 1, 0)), 0
     ) * x,
     "ppermute": lambda x: x * lax.ppermute(np.sin(x), "i", around(lax.axis_size("i"))),
-    "partial ppermute": lambda x: x**2 * lax.ppermute(np.sin(x), "i", [(0, 1)]),
-    "pbroadcast": lambda x: x * lax.pbroadcast(np.sin(x), "i", 1),
+    "partial ppermute": lambda x: x**2 * lax.ppermute(
+        np.sin(x), "i", [(0, lax.axis_size("i") - 1)]
+    ),
+    "pbroadcast": lambda x: x * lax.pbroadcast(np.sin(x), "i", lax.axis_size("i") - 1),
     "axis_index": lambda x: x**2 * (lax.axis_index("i") + 1),
 }  # fmt: skip
 
@@ -384,6 +402,40 @@ for _name, _f in SMOOTH.items():
         return slope(x), value, forward, wl.jvp(slope, (x,), (v,))[1]
 
     PROGRAMS.append(Program(f"derivatives of {_name}", derivatives, normal(4, count=2)))
+
+
+@program("jacobians and a hessian", normal(3))
+def _(x: Any) -> Any:
+    def f(x: Any) -> Any:
+        return lax.psum_scatter(np.outer(np.arange(1.0 * lax.axis_size("i")), x**2), "i") * x
+
+    def total(x: Any) -> Any:
+        return np.sum(lax.pmax(x, "i") ** 3) * lax.psum(x[0], "i")
+
+    return wl.jacrev(f)(x), wl.jacfwd(f)(x), wl.hessian(total)(x)
+
+
+@program("complex derivatives", lambda rng, n: (rng.normal(size=4) + 1j * rng.normal(size=4),))
+def _(z: Any) -> Any:
+    def loss(z: Any) -> Any:
+        w = lax.psum(z**2, "i") + lax.ppermute(z, "i", around(lax.axis_size("i")))
+        return np.sum(np.abs(lax.all_gather(w, "i") * z) ** 2)
+
+    return wl.grad(loss)(z)
+
+
+@program("derivatives in bf16", every_dtype(["bf16"], 3), exact=True)
+def _(x: Any) -> Any:
+    def loss(x: Any) -> Any:
+        return np.sum(lax.psum(x["bf16"], "i") + lax.all_gather(x["bf16"], "i")[0])
+
+    return wl.grad(loss)(x)
+
+
+@program("a linear function turned around", normal(3, count=2))
+def _(x: Any, ct: Any) -> Any:
+    value, pullback = wl.vjp(lambda x: lax.all_gather(np.sin(x), "i")[::-1] * x, x)
+    return value, pullback(lax.all_gather(ct, "i")), lax.map(lambda r: lax.psum(r, "i"), value)
 
 
 @program("shares of what is greatest", lambda rng, n: (rng.integers(0, 2, 9) * 1.0,))

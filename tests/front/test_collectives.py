@@ -293,7 +293,7 @@ def test_outside_of_vmap_there_is_no_axis():
         with pytest.raises(ProgramError) as caught:
             f()
         message = str(caught.value)
-        assert "psum: an axis of a vmap around it is required, got 'i'" in message
+        assert "psum: an axis of a vmap or mesh around it is required, got 'i'" in message
         assert "wl.vmap(f, axis_name='i')" in message
 
 

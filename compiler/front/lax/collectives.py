@@ -62,10 +62,10 @@ def mapped_axes(function: str, axis_name: Names) -> list[NamedAxis]:
     found = []
     for name in names:
         if name not in known:
+            around = ", ".join(map(repr, known)) or "a vmap or mesh around it"
             raise wrong(
-                f"{function}: an axis of {', '.join(map(repr, known)) or 'a vmap around it'} "
-                f"is required, got {name!r}",
-                f"wl.vmap(f, axis_name={name!r})",
+                f"{function}: an axis of {around} is required, got {name!r}",
+                f"wl.vmap(f, axis_name={name!r}), or wl.distributed.spmd(f, mesh) of processes",
             )
         place, size, mesh = known[name]
         found.append(NamedAxis(name, value(place), size, mesh))

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-
-from .programs import CASES, STEPS, Case, alone
+from tests.models.parallel.programs import CASES, STEPS, Case, alone
 
 RUNS = [(name, (n,)) for name in CASES if name != "mesh" for n in (2, 4)] + [("mesh", (2, 2))]
 

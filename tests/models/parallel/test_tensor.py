@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from tests.models.parallel.programs import IDS, drawn, split_logits
 from wonderland import nn
 from wonderland.models.families.language import text_loss
 from wonderland.models.families.transformer import Encoder, class_loss
@@ -25,8 +26,6 @@ from wonderland.models.parallel import (
     value_and_grad,
     vocabulary_parallel_cross_entropy,
 )
-
-from .programs import IDS, drawn, split_logits
 
 LLAMA = {"norm": nn.RMSNorm.init, "mlp": nn.GLU.init, "bias": False, "kv_heads": 2}
 LABELS = np.arange(8) % 4

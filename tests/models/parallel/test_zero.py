@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+import wonderland.numpy as wnp
 from wonderland.lax import optimization_barrier, pmean, psum
 from wonderland.models.parallel import (
     PartitionSpec,
@@ -119,9 +120,19 @@ def test_state_goes_from_some_processes_to_others() -> None:
         wl.vmap(lambda s: f(s[0]), None, None, axis_name="data", axis_size=2)(state)
 
 
+def by_place(g: Any, p: Any) -> Any:
+    return g * wnp.arange(g.size).reshape(g.shape)
+
+
+def by_sign_of_all(g: Any, p: Any) -> Any:
+    return wl.lax.cond(wnp.sum(g) > 0, lambda: g, lambda: -g)
+
+
 CROSSING = {
     "adafactor": (wl.optim.adafactor(0.1), "sum"),
     "apply_if_finite": (wl.optim.apply_if_finite(wl.optim.adam(0.1), 3), "all"),
+    "by_place": (wl.optim.stateless_with_tree_map(by_place), "mul"),
+    "by_sign_of_all": (wl.optim.stateless_with_tree_map(by_sign_of_all), "sum"),
     "clip": (wl.optim.chain(wl.optim.clip_by_global_norm(1.0), wl.optim.adam(0.1)), "sum"),
     "flatten": (wl.optim.flatten(wl.optim.adam(0.1)), "reshape"),
     "lamb": (wl.optim.lamb(0.1), "sum"),

@@ -1,0 +1,1 @@
+"""What processes that compute together cost: transfers, training steps, and a model on paper."""
