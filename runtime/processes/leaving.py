@@ -18,6 +18,22 @@ from .wire import Wire, in_a_line
 CLOSE_SECONDS = 10.0
 
 
+_failure: list[str] = []  # of others, where this process has not failed itself
+
+
+def _end() -> None:
+    """A launcher must not see success where another process has failed, and waits for no word of
+    this one any more."""
+    if _failure:
+        print(f"wonderland: {_failure[0]}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+atexit.register(_end)  # when this is imported, so that it runs after what others register later
+
+
 class Leaving:
     """What happens at the end of this process, from now on."""
 
@@ -43,11 +59,13 @@ class Leaving:
         error = getattr(sys, "last_value", None)  # where a hook of others hides ours
         if error is not None and not interactive():
             self.news.break_off(in_a_line(error))
-        self.vigil.say(self.news.broken)
+        self.vigil.say(self.news.broken, last=True)
         others = [rank for rank in range(self.wire.size) if rank != self.wire.rank]
         self.news.farewell(others, lambda: self.courier.now(self.wire.progress))
         if not self.news.broken:
             self.courier.start(self.wire.close).wait(CLOSE_SECONDS)
+        elif error is None:
+            _failure.append(self.news.broken)
         self.news.broken = self.news.broken or "this program has ended"
         self.courier.stop()
 

@@ -28,7 +28,7 @@ class News:
     def __init__(self) -> None:
         self.broken = ""
         self.ended: dict[int, float] = {}  # when; by rank, of those that have done all they had to
-        self.left: set[int] = set()  # ranks
+        self.silent: set[int] = set()  # ranks that have said their last word
         self.changed = threading.Condition()
         self.tell: Callable[[str], None] = lambda why: None  # all others
 
@@ -40,19 +40,17 @@ class News:
         if first:
             self.tell(why)
 
-    def gone(self, rank: int, why: str) -> None:
-        """A process has left; without a reason it has ended."""
+    def gone(self, rank: int, why: str, last: bool) -> None:
+        """A process has left; without a reason it has ended. `last`: it says no more."""
         with self.changed:
             if why:
-                self.left.add(rank)
                 root = why if why.startswith("process ") else f"process {rank} left: {why}"
                 self.broken = self.broken or root
             else:
                 self.ended[rank] = time.monotonic()
+            if last:
+                self.silent.add(rank)
             self.changed.notify_all()
-
-    def knows(self, rank: int) -> bool:
-        return rank in self.left or rank in self.ended
 
     def check(self, what: str) -> None:
         """Errors: ProcessError if this process exchanges nothing any more."""
@@ -63,14 +61,14 @@ class News:
         """Errors: ProcessError if a message of a process is not to be waited for any more."""
         ended = self.ended.get(rank)
         if ended is not None and time.monotonic() > ended + GRACE_SECONDS:
-            self.gone(rank, "its program had ended")
+            self.gone(rank, "its program had ended", True)
         self.check(what)
 
     def farewell(self, others: Iterable[int], meanwhile: Callable[[], None]) -> None:
-        """Waits until all others have ended, but not for long once one has left."""
+        """Waits for the last words of all others, but not for long once one has left."""
         others, until = set(others), float("inf")
         with self.changed:
-            while not all(map(self.knows, others)) and time.monotonic() < until:
+            while others - self.silent and time.monotonic() < until:
                 self.changed.wait(0.05)
                 if self.broken:
                     until = min(until, time.monotonic() + GRACE_SECONDS)
@@ -87,12 +85,12 @@ class Vigil:
         news.tell = self.say
         threading.Thread(target=self._listen, name="vigil", daemon=True).start()
 
-    def say(self, why: str) -> None:
+    def say(self, why: str, last: bool = False) -> None:
         """To all others: this process leaves; without a reason it ends."""
-        self._send(self.rank, why, self.connections)
+        self._send(self.connections, self.rank, why, last)
 
-    def _send(self, rank: int, why: str, to: Iterable[int]) -> None:
-        line = json.dumps([rank, why]).encode() + b"\n"
+    def _send(self, to: Iterable[int], rank: int, why: str, last: bool) -> None:
+        line = json.dumps([rank, why, last]).encode() + b"\n"
         with self.sending:
             for other in to:
                 with suppress(OSError):  # that one has left, too
@@ -114,13 +112,13 @@ class Vigil:
                         self._hear(*json.loads(line))
                     if not text:
                         selector.unregister(key.fileobj)
-                        if not self.news.knows(rank):
-                            self._hear(rank, KILLED)
+                        if rank not in self.news.silent:
+                            self._hear(rank, KILLED, True)
 
-    def _hear(self, rank: int, why: str) -> None:
+    def _hear(self, rank: int, why: str, last: bool) -> None:
         if self.rank == 0:  # before it knows itself, and may end
-            self._send(rank, why, [other for other in self.connections if other != rank])
-        self.news.gone(rank, why)
+            self._send(self.connections.keys() - {rank}, rank, why, last)
+        self.news.gone(rank, why, last)
 
     def forget(self) -> None:
         """In the child of a fork: the parent's connections end with the parent."""
