@@ -44,7 +44,8 @@ def spmd(fun: Callable[P, R], mesh: Mesh, **options: Any) -> Jitted[P, R]:
     """`fun` compiled as one program of many processes, each with its own arguments and results.
 
     All processes call it, in one order, with arguments of one kind, from one thread. The names of
-    the axes of `mesh` are known to `wl.lax.psum` and its like. `options` are those of jit.
+    the axes of `mesh` are known to `wl.lax.psum` and its like; a branch or a loop with one of these
+    in it is taken by all processes of the axis alike. `options` are those of jit.
 
     It means what `wl.vmap` of `fun` over axes of these names means, of arguments stacked over
     processes: sums are added in the order of places, so bits are the same in all runs with as many

@@ -326,6 +326,12 @@ def _(x: Any) -> Any:
     return wl.vmap(one, axis_name="rows")(x, np.arange(4.0))
 
 
+@program("an inner axis of the same name", normal(4, 3))
+def _(x: Any) -> Any:
+    inner = wl.vmap(lambda row: lax.psum(row, "i") + lax.axis_index("i"), axis_name="i")
+    return inner(x) * lax.psum(x, "i")
+
+
 @program("rows of a batch that take other ways", normal(4, 3))
 def _(x: Any) -> Any:
     def chosen(row: Any, sign: Any) -> Any:

@@ -6,7 +6,9 @@
     wl.vmap(step, in_axes=(None, 0, 0), out_axes=None, axis_name="batch")(w, xs, ys)
 
 The axis is one of vmap or, in a program of many processes (`wl.distributed.spmd`), one of a mesh of
-them, whose applications are the processes. The nearest axis of a name is meant.
+them, whose applications are the processes. The nearest axis of a name is meant. A branch or a loop
+with one of these functions in it is taken by all processes of the axis alike; that of vmap need not
+be.
 Arguments may be trees. Several names in a tuple are one axis, the first name outermost. All of them
 are differentiable, in both modes. As in JAX without checks of replication, the derivative of what
 an application gives to another counts: the gradient of a psum is the psum of gradients, so what is
