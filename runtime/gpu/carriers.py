@@ -20,8 +20,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ..errors import ProcessError
 from ..processes.courier import Pending
-from ..processes.wire import ProcessError
 from ..processes.world import world
 from ..rows import MeshAxes, StartRow, Transfer
 from . import nccl

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..processes.wire import ProcessError
+from ..errors import ProcessError
 from ..rows import MatrixProduct
 from . import cublaslt, dlpack
 from .device import DeviceError, DeviceMemory, Launch, OutOfDeviceMemory, longer

@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from ..processes.wire import ProcessError
+from ..errors import ProcessError
 from ..processes.world import World
 from ..rows import MeshAxes, Transfer
 from .device import Device, DeviceError, StreamMark, longer

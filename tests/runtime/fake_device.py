@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import threading
 import time
 import weakref
 from collections import deque
@@ -28,6 +29,7 @@ from wonderland.runtime.rows import MatrixProduct
 ALIGN = 256
 WORKSPACE_BYTES = 512
 COMPILED: dict[tuple[str, str], Code] = {}  # by architecture and text, for the whole run
+MAKING = threading.Lock()  # Python parses in one thread at a time
 
 
 @dataclass(frozen=True)
@@ -224,12 +226,13 @@ class FakeDevice:
         from wonderland.runtime.gpu import ptx  # brings LLVM
 
         found = {}
-        for text in dict.fromkeys(texts):
-            name = self.architecture, text
-            if name not in COMPILED:
-                made = ptx.assembly(text, words, f"kernel{len(COMPILED)}", self.architecture)
-                COMPILED[name] = Code(made.ptx, made.entry)
-            found[text] = COMPILED[name]
+        with MAKING:
+            for text in dict.fromkeys(texts):
+                name = self.architecture, text
+                if name not in COMPILED:
+                    made = ptx.assembly(text, words, f"kernel{len(COMPILED)}", self.architecture)
+                    COMPILED[name] = Code(made.ptx, made.entry)
+                found[text] = COMPILED[name]
         return found
 
     def load(self, code: Code) -> Code:

@@ -252,6 +252,7 @@ def added(op: int, met: dict[int, np.ndarray], first: int) -> np.ndarray:
     """Over ranks in the order of a ring, which begins behind the one that has the result."""
     size = len(met)
     found = met[(first + 1) % size]
-    for step in range(2, size + 1):
-        found = OPS[op](met[(first + step) % size], found)
+    with np.errstate(all="ignore"):
+        for step in range(2, size + 1):
+            found = OPS[op](met[(first + step) % size], found)
     return np.asarray(found)

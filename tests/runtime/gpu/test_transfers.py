@@ -26,12 +26,12 @@ from tests.runtime.gpu.nccl_processes import KINDS, expected
 from tests.runtime.gpu.test_device_program import BYTES, IN, OUT, SPEC, N, arena, plus
 from wonderland.compiler.codegen.words import gpu_words
 from wonderland.compiler.ir.types import NUMPY
+from wonderland.runtime.errors import ProcessError
 from wonderland.runtime.gpu import carriers, cuda, devices, nccl
 from wonderland.runtime.gpu.cuda import CudaDevice
 from wonderland.runtime.gpu.device import DeviceError
 from wonderland.runtime.gpu.device_program import DeviceProgram
 from wonderland.runtime.processes import vigil
-from wonderland.runtime.processes.wire import ProcessError
 from wonderland.runtime.rows import Cell, DeviceRow, LoopRow, Slot, StartRow, Transfer, WaitRow
 
 F32 = np.dtype(np.float32)
@@ -315,7 +315,7 @@ def test_who_waits_for_a_process_that_ended_is_told(monkeypatch):
     processes = Processes(monkeypatch, 2)
     without_agreement(monkeypatch)
     connected(processes)
-    processes.all[0].world.news.gone(1, "")
+    processes.all[0].world.news.gone(1, "", True)
     error, _ = processes.run(waiting, failing=True)
     assert isinstance(error, ProcessError)
     assert str(error).startswith("sum over data of f32[100]: process 1 left: its program had ended")

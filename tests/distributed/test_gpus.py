@@ -1,0 +1,58 @@
+"""The programs over named axes on GPUs that NCCL connects: fakes, of processes that are threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wonderland as wl
+from tests.distributed.programs import PROGRAMS, Program
+from tests.distributed.test_programs import same
+from tests.runtime.fake_device import FakeDevice
+from tests.runtime.fake_processes import Process, Processes
+from wonderland.runtime.gpu import cuda
+
+SOME = "psum of (3, 5)", "NaN and infinities", "a tree", "a sum in every turn", "loops in loops"
+EVERY = 12
+
+
+@pytest.fixture(params=["late", "early"])
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Processes:
+    """Their transfers are as late as they may be, or as early."""
+
+    def device(rank: int) -> FakeDevice:
+        made = FakeDevice(eager=request.param == "early")
+        made.index = rank
+        return made
+
+    found = Processes(monkeypatch, 2, devices=device)
+    monkeypatch.setattr(cuda, "cuda_devices", lambda: tuple(p.device for p in found.all))
+    return found
+
+
+def chosen() -> list[Any]:
+    """All programs; those that a run by hand is left for are marked."""
+    sweep = [k % EVERY and p.name not in SOME for k, p in enumerate(PROGRAMS)]
+    return [
+        pytest.param(p, id=p.name, marks=[pytest.mark.sweep] if later else [])
+        for p, later in zip(PROGRAMS, sweep, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("program", chosen())
+def test_a_program_over_gpus_is_the_one_of_vmap(processes: Processes, program: Program) -> None:
+    sizes = program.sizes(2)
+    axes = dict(zip(program.axes, sizes, strict=True))
+    expected = wl.jit(program.vmapped())(*program.stacked(sizes))
+    places = [tuple(map(int, np.unravel_index(rank, sizes))) for rank in range(2)]
+
+    def body(process: Process) -> Any:
+        device = f"cuda:{process.rank}"
+        step = wl.distributed.spmd(program.function, wl.distributed.mesh(axes), device=device)
+        return wl.device_get(step(*program.arguments(sizes, places[process.rank])))
+
+    for place, found in zip(places, processes.run(body), strict=True):
+        here = wl.tree.map(lambda x: np.asarray(x)[place], expected)  # noqa: B023
+        same(found, here, program.exact, program.name)
