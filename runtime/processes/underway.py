@@ -21,12 +21,15 @@ class Underway:
         self.pending: dict[int, Pending] = {}
 
     def do(self, row: StartRow | WaitRow, addresses: tuple[int, ...]) -> None:
-        if isinstance(row, WaitRow):
-            self.pending.pop(row.number).wait()
-        elif row.whole:
-            world().now(row.transfer, *addresses)
-        else:
-            self.pending[row.number] = world().start(row.transfer, *addresses)
+        try:
+            if isinstance(row, WaitRow):
+                self.pending.pop(row.number).wait()
+            elif row.whole:
+                world().now(row.transfer, *addresses)
+            else:
+                self.pending[row.number] = world().start(row.transfer, *addresses)
+        except ProcessError as error:  # said in full, whatever of the engine it went through
+            raise error.with_traceback(None) from None
 
     def __enter__(self) -> None:
         pass

@@ -17,7 +17,7 @@ import numpy as np
 
 import wonderland as wl
 from wonderland import lax
-from wonderland.compiler.ir.types import NUMPY
+from wonderland.compiler.ir.types import INEXACT, NAMES, NUMPY
 
 Draw = Callable[[np.random.Generator, int], tuple[Any, ...]]
 
@@ -74,6 +74,22 @@ class Program:
         split = len(every[0]) - self.shared
         own = [wl.tree.map(along, *same) for same in zip(*(e[:split] for e in every), strict=True)]
         return (*own, *every[0][split:])
+
+
+ROUNDING = {"f16": 2e-3, "bf16": 2e-2, "f32": 1e-5, "f64": 1e-11, "c64": 1e-5, "c128": 1e-11}
+"""A few sums in another order, of numbers near 1."""
+
+
+def same(found: Any, expected: Any, exact: bool, message: str) -> None:
+    """Two trees of results."""
+    for got, want in zip(wl.tree.leaves(found), wl.tree.leaves(expected), strict=True):
+        got, want = np.asarray(got), np.asarray(want)
+        assert (got.dtype, got.shape) == (want.dtype, want.shape), message
+        if exact or NAMES[got.dtype] not in INEXACT:
+            np.testing.assert_array_equal(got, want, err_msg=message)
+        else:
+            near = ROUNDING[NAMES[got.dtype]]
+            np.testing.assert_allclose(got, want, near, near, err_msg=message)
 
 
 PROGRAMS: list[Program] = []

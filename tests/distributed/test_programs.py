@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 import numpy as np
 import pytest
 
 import wonderland as wl
-from tests.distributed.programs import PROGRAMS, Program
-from wonderland.compiler.ir.types import INEXACT, NAMES
+from tests.distributed.programs import PROGRAMS, Program, same
 from wonderland.compiler.transform.interpreter import interpret
-
-ROUNDING = {"f16": 2e-3, "bf16": 2e-2, "f32": 1e-5, "f64": 1e-11, "c64": 1e-5, "c128": 1e-11}
-"""A few sums in another order, of numbers near 1."""
-
-
-def same(found: Any, expected: Any, exact: bool, message: str) -> None:
-    """Two trees of results."""
-    for got, want in zip(wl.tree.leaves(found), wl.tree.leaves(expected), strict=True):
-        got, want = np.asarray(got), np.asarray(want)
-        assert (got.dtype, got.shape) == (want.dtype, want.shape), message
-        if exact or NAMES[got.dtype] not in INEXACT:
-            np.testing.assert_array_equal(got, want, err_msg=message)
-        else:
-            near = ROUNDING[NAMES[got.dtype]]
-            np.testing.assert_allclose(got, want, near, near, err_msg=message)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=[p.name for p in PROGRAMS])
