@@ -131,7 +131,7 @@ def ran(program: str, processes: int) -> Launched:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not record.exists():
             module = ["-m", f"tests.distributed.{program}"]
-            run = launch(processes, module, WONDERLAND_TEST_FOLDER=str(folder))
+            run = launch(processes, module, 240, WONDERLAND_TEST_FOLDER=str(folder))
             files = [file.read_text() for file in sorted(folder.glob("*.json"))]
             lines = [list(map(json.loads, text.splitlines())) for text in files]
             said = tuple({k: v for k, v, wrong in rows if not wrong} for rows in lines)
