@@ -59,6 +59,7 @@ from .kernel.sorting import Searching, Sorting
 from .optimise.abut import abut
 from .optimise.add_in_place import add_in_place
 from .optimise.attention import attention
+from .optimise.buckets import buckets
 from .optimise.cse import cse
 from .optimise.dead import dead
 from .optimise.fold import fold
@@ -70,6 +71,7 @@ from .optimise.parts import parts
 from .optimise.prepack import prepack
 from .optimise.simplify import simplify
 from .optimise.sink import sink
+from .optimise.split_sums import split_sums
 from .optimise.transfers import transfers
 from .optimise.unmark import unmark
 from .plan.begin_early import begin_early
@@ -101,6 +103,8 @@ GRAPH_PASSES: tuple[Callable[[Graph], Graph], ...] = (
     simplify,
     cse,
     dead,
+    split_sums,
+    buckets,
 )
 """Every pass keeps the meaning of a graph to the bit, but for laws that are said to be inexact, for
 convolutions, whose sums `inline` puts in the order of memory, for `add_in_place`, where elements

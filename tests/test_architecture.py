@@ -35,7 +35,7 @@ ROOMS = {
     "compiler.transform": "ir",
     "compiler.ops": "ir kernel transform runtime.rows runtime.processes",
     "compiler.codegen": "ir kernel runtime.native runtime.rows runtime.gpu",
-    "compiler.optimise": "ir transform ops",
+    "compiler.optimise": "ir kernel transform ops",
     "compiler.fuse": "ir kernel ops",
     "compiler.trace": "ir settings kernel transform ops runtime.rows runtime.gpu",
     "compiler.front": "ir settings kernel transform ops trace",

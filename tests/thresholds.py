@@ -15,7 +15,8 @@ COMPILER = "wonderland.compiler"
 MODULES = (
     "fuse.apart", "fuse.chunks", "fuse.roots", "optimise.fold", "fuse.fuse", "optimise.hoist",
     "optimise.abut", "optimise.loops_apart", "optimise.attention", "optimise.bands",
-    "optimise.prepack", "optimise.slab_cut", "fuse.straight",
+    "optimise.prepack", "optimise.slab_cut", "optimise.buckets", "optimise.split_sums",
+    "fuse.straight",
     "optimise.layout", "fuse.emission.cluster", "fuse.emission.kept", "fuse.emission.reader",
     "fuse.emission.scatter", "codegen.cpu.blocks", "codegen.cascade", "codegen.cpu.claim",
     "codegen.cpu.network", "codegen.cpu.prefix", "codegen.decisions", "codegen.cpu.sort",
@@ -81,6 +82,11 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
 }
 ELSEWHERE = {
     "optimise.slab_cut.CACHE_BYTES": "of scores: tests/optimise/test_attention.py",
+    "optimise.buckets.BUCKET_BYTES": "of transfers: tests/optimise/test_buckets.py",
+    "optimise.buckets.SMALL_BYTES": "of transfers: tests/optimise/test_buckets.py",
+    "optimise.buckets.MOST_PIECES": "of transfers: tests/optimise/test_buckets.py",
+    "optimise.split_sums.MOST_PARTS": "of transfers: tests/optimise/test_split_sums.py",
+    "optimise.split_sums.MESSAGES": "of transfers: tests/optimise/test_split_sums.py",
     "optimise.attention.CONE": "nodes between a product and an exponential",
     "optimise.slab_cut.FEW_ROWS": "queries: tests/optimise/test_attention.py",
     "optimise.slab_cut.FEW_UNITS": "points of a batch: tests/optimise/test_attention.py",

@@ -229,8 +229,10 @@ class Fusion:
                 self.grow(group)
 
     def opaque(self, group: Group) -> bool:
-        """Whether the group is a kernel of its own kind, or the host's."""
-        return group.product is not None or not self.roots.fusible(group.nodes[0])
+        """Whether the group is a kernel of its own kind, the host's, or what is put together."""
+        first = group.roots[0]
+        special = group.product is not None or not self.roots.fusible(first)
+        return special or first in self.roots.buckets
 
     def grow(self, group: Group) -> None:
         """Merges `group` with what it reads from, latest first, then with what reads the same."""

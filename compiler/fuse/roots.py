@@ -27,7 +27,8 @@ from ..ops.family import Computed, Elementwise, Reduce
 from ..ops.gather import Scatter
 from ..ops.nested.bodies import Control
 from ..ops.phases import reads_windows
-from ..ops.view import Broadcast, Concatenate, Interleave, Permute, Reshape, Slice
+from ..ops.transferred import Transferred
+from ..ops.view import Broadcast, Concatenate, Interleave, Permute, Reshape, Slice, unshaped
 from .emission import plain_operand, run_of_operand
 from .straight import Straight
 
@@ -51,7 +52,9 @@ class Roots:
         self.users = graph.users()
         self.depth = self.depths()
         self.running = self.running_sums()
+        self.buckets = self.put_together()
         self.required = {*graph.outputs, *forced, *self.operands(), *self.running}
+        self.required |= {v for n in self.buckets for v in (n.out, *map(unshaped, n.args))}
         self.readers = readers_of_views(graph, self.users)
         self.weight = dict.fromkeys(self.memory, 0)  # multiply-adds since the last value in memory
         self.length = dict(self.weight)  # and nodes
@@ -117,6 +120,26 @@ class Roots:
             elif not self.fusible(n) or (n.op.costless and len(n.args) > PIECES):
                 out |= set(n.args)
         return out
+
+    def put_together(self) -> set[Node]:
+        """What is sent to other processes as one, and what arrives in parts: every piece is made,
+        or arrives, in its place there, and nothing is computed in passing."""
+
+        def arrives(v: Value) -> bool:
+            return v.node is not None and isinstance(v.node.op, Transferred)
+
+        def sent(v: Value) -> bool:
+            found = self.users[v]
+            views = [n.out for n in found if isinstance(n.op, Reshape)]
+            return any(isinstance(n.op, Transferred) for n in found) or any(map(sent, views))
+
+        return {
+            n
+            for n in self.graph.nodes
+            if isinstance(n.op, Concatenate)
+            and n.op.starts(tuple(a.type for a in n.args))
+            and (all(map(arrives, n.args)) or sent(n.out))
+        }
 
     def read_by(self, node: Node) -> list[tuple[Value, int]]:
         """What a loop or a branch reads of memory for each operand, and from which byte on.

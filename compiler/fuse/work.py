@@ -135,32 +135,31 @@ class StartWork:
 @dataclass(frozen=True)
 class WaitWork:
     """The end of a transfer: keeps its operand and result, and writes `done`, which is empty: who
-    reads the result waits for that."""
+    reads the result waits for that; `values` and `waits` as of a work."""
 
     node: Node
-    done: Value
-
+    values: tuple[Value, ...]
     waits: tuple[Value, ...] = ()
 
     @classmethod
     def of(cls, node: Node) -> WaitWork:
-        return cls(node, Value(Type("bool", (0,))))
+        return cls(node, (*node.args, *node.values, Value(Type("bool", (0,)))))
 
     @property
     def name(self) -> str:
         return f"wait {self.node.op.name}"
 
     @property
-    def values(self) -> tuple[Value, ...]:
-        return *self.reads, self.done
+    def done(self) -> Value:
+        return self.values[-1]
 
     @property
     def reads(self) -> tuple[Value, ...]:
-        return *self.node.args, *self.node.values
+        return self.values[:-1]
 
     @property
     def written(self) -> tuple[Value, ...]:
-        return (self.done,)
+        return self.values[-1:]
 
     @property
     def pieces(self) -> tuple[tuple[Value, int], ...]:

@@ -15,6 +15,10 @@ FLOPS_A_SECOND, BYTES_A_SECOND, LAUNCH_SECONDS = 20e9, 15e9, 3e-7
 HOST_SECONDS = 1e-4
 """A call of Python or NumPy in the middle of a program (3e-5)."""
 
+LINK_BYTES_A_SECOND, LINK_SECONDS = 1e9, 5e-5
+"""Of what processes give each other, bytes of an operand and what a message takes beside: those of
+one machine, by memory that they share (1e9, 5e-5)."""
+
 CLAIM_CYCLES = 30_000
 """Work that a thread takes at once: some 10 us, a hundred times what taking it costs."""
 CLAIM_FLOPS = 1 << 20

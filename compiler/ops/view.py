@@ -547,6 +547,13 @@ def reshape(x: Value, shape: Sequence[int]) -> Value:
     return x if x.shape == tuple(shape) else apply(Reshape(tuple(shape)), x)
 
 
+def unshaped(x: Value) -> Value:
+    """What was reshaped, once or again and again."""
+    while x.node is not None and isinstance(x.node.op, Reshape):
+        (x,) = x.node.args
+    return x
+
+
 def permute(x: Value, axes: Sequence[int]) -> Value:
     """`x` itself where the axes stay in order."""
     return x if list(axes) == list(range(x.type.ndim)) else apply(Permute(tuple(axes)), x)

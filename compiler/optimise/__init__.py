@@ -4,5 +4,5 @@ In: a traced graph, differentiated and batched. Out: one without calls, complex 
 equal nodes, whose products read memory in order. A pass is a function in a file of its name; local
 algebra is a law (`laws`), and `simplify` applies them. Begin with `cse`, then `laws`.
 
-Imports: ir, transform, ops.
+Imports: ir, kernel, transform, ops.
 """

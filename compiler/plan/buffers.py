@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..fuse.waves import Pairs, Schedule, in_bodies
-from ..fuse.work import AnyWork, BodyWork, Work
+from ..fuse.work import AnyWork, BodyWork, StartWork, Work
 from ..ir.errors import CompilerError
 from ..ir.graph import Value
 from ..ir.types import ALIGNMENT, Type
@@ -38,11 +38,12 @@ from .plan import Plan, ValuePlace, aligned, constants
 
 
 @in_bodies
-def buffers(schedule: Schedule) -> Plan:
-    """The plan of `schedule`; what it has as donated shares memory where that is safe."""
+def buffers(schedule: Schedule, frugal: bool = False) -> Plan:
+    """The plan of `schedule`; what it has as donated shares memory where that is safe. A `frugal`
+    one copies rather than take more memory."""
     schedule = replace(schedule, waves=tuple(tuple(map(with_memory, w)) for w in schedule.waves))
     schedule = unshared(schedule)
-    blocks = best_blocks(schedule)
+    blocks = best_blocks(schedule, frugal)
     places = blocks.all_places()
     safe = tuple(safe_donations(schedule, places))
     idle, kept = there_already(schedule, places, safe)
@@ -142,13 +143,22 @@ class Block:
         return ValuePlace("arena", 0, self.offset + self.starts.get(value, 0))
 
 
-def best_blocks(schedule: Schedule) -> Blocks:
+def best_blocks(schedule: Schedule, frugal: bool) -> Blocks:
     """Blocks in which operands of concatenations are written in place, where that is not dearer."""
     apart = Blocks(schedule, joining=False)
     if all(len(w.pieces) < 2 for _, w in schedule.works):
         return apart
     joined = Blocks(schedule, joining=True)
-    return joined if joined.arena_bytes <= apart.arena_bytes else apart
+    more = 0 if frugal else sent_bytes(schedule)
+    return joined if joined.arena_bytes <= apart.arena_bytes + more else apart
+
+
+def sent_bytes(schedule: Schedule) -> int:
+    """Bytes of what is put together for other processes, and of what arrives in parts."""
+    works = [w for _, w in schedule.works]
+    ends = {v for w in works if isinstance(w, StartWork) for v in (*w.reads, *w.written)}
+    wholes = (w.written[0] for w in works if len(w.pieces) > 1 and not ends.isdisjoint(w.values))
+    return sum(v.type.nbytes for v in wholes)
 
 
 class Blocks:
@@ -256,13 +266,13 @@ class Blocks:
     def joinable(self, work: AnyWork) -> bool:
         """Whether each piece of what the work puts together can be written there.
 
-        Each has a block to itself and begins at a cache line; an argument that is donated to the
-        result is read no more when the first is written.
+        Each has a block to itself and begins at a cache line, or fills the rest of one; an argument
+        that is donated to the result is read no more when the first is written.
         """
         pieces = work.pieces
         if len(pieces) < 2 or self.writers[work.written[0]] > 1:
             return False
-        if not all(u in self.block and at % ALIGNMENT == 0 for u, at in pieces):
+        if not all(u in self.block and in_line(u, at) for u, at in pieces):
             return False
         blocks = [self.block[u] for u, _ in pieces]
         alone = len(set(map(id, blocks))) == len(blocks)
@@ -285,6 +295,12 @@ class Blocks:
         last, nbytes = max(last, self.last[whole]), aligned(whole.type.nbytes)
         block = Block([*starts, whole], first, last, nbytes, starts=starts, closed=closed)
         self.block |= dict.fromkeys(block.values, block)
+
+
+def in_line(piece: Value, at: int) -> bool:
+    """Whether a piece begins at a cache line, or fills the rest of one."""
+    rest = -at % ALIGNMENT
+    return rest in (0, piece.type.nbytes)
 
 
 def live_bytes(blocks: Sequence[Block], waves: int) -> tuple[int, ...]:

@@ -13,11 +13,12 @@ Cost: seconds for 10^4 nodes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..fuse.waves import Schedule
-from ..fuse.work import AnyWork, BodyWork, CalledWork, Work
+from ..fuse.work import AnyWork, BodyWork, CalledWork, StartWork, Work
 from ..ir.errors import OverBudget
 from ..ir.graph import Node, Value
 from ..ir.types import spelled_bytes
@@ -45,7 +46,7 @@ def recompute(
     """
 
     def planned(candidate: Schedule) -> tuple[Plan, Memory]:
-        plan = buffers(candidate)
+        plan = buffers(candidate, frugal=True)
         return plan, Memory(plan, scratch_bytes)
 
     plan, memory = planned(schedule)
@@ -133,7 +134,8 @@ def schedule_steps(schedule: Schedule) -> list[Step]:
 def waits_of(schedule: Schedule, steps: Sequence[Step]) -> list[tuple[int, int]]:
     """Pairs of steps of which one waits for the other beside what it reads.
 
-    For values that it is ordered after, or for a reader of the argument that it writes over.
+    For values that it is ordered after, for a reader of the argument that it writes over, or, of
+    transfers, for the one that begins before it.
     """
     graph = schedule.graph
     writers = {v: u for u, step in enumerate(steps) for w in step for v in w.written}
@@ -143,7 +145,8 @@ def waits_of(schedule: Schedule, steps: Sequence[Step]) -> list[tuple[int, int]]
         for w in step:
             pairs += [(writers[v], u) for v in w.waits if v in writers]
             pairs += [(u, given[v]) for v in w.reads if v in given]
-    return [(a, b) for a, b in pairs if a < b]
+    begins = [u for u, step in enumerate(steps) if any(isinstance(w, StartWork) for w in step)]
+    return [(a, b) for a, b in (*pairs, *itertools.pairwise(begins)) if a < b]
 
 
 def tape_of(
