@@ -77,16 +77,17 @@ class Readiness:
         self.needs = transfers_before(graph)
         self.number = {t: k for k, t in enumerate(self.needs)}
         self.members = list(self.needs)
-        opened: dict[Op, Bucket] = {}
+        opened: dict[tuple[Op, str], Bucket] = {}
         for node in sorted(self.needs, key=self.time.__getitem__):
-            last = opened.get(node.op) if self.joins(node) else None
+            kind = node.op, node.out.dtype
+            last = opened.get(kind) if self.joins(node) else None
             if last and last.takes(node.out.type.nbytes) and not self.between(last, node):
                 last.members.append(node)
                 last.nbytes += node.out.type.nbytes
             else:
                 last = Bucket([node], node.out.type.nbytes)
             if self.joins(node):
-                opened[node.op] = last
+                opened[kind] = last
             self.of[node] = last
         self.late(graph)
         times = [self.time[n] for n in graph.nodes]
