@@ -19,16 +19,21 @@ parallelism, 2019.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...compiler.front import numpy as np
 from ...compiler.front.lax.collectives import axis_index, axis_size, ppermute, psum
 from ...compiler.front.lax.control_flow import cond, scan
 from ...compiler.front.lax.lax import dynamic_index_in_dim
+from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import explained
+from ...compiler.ir.graph import Graph, Node
+from ...compiler.ir.source import location
+from ...compiler.ops.collective import Collective
 from ...compiler.trace import tree
 from ...compiler.trace.operands import wrong
+from ...compiler.trace.trace import trace
 
 __all__ = ["from_last", "gpipe", "microbatches"]
 
@@ -78,7 +83,24 @@ def gpipe(stage: Callable[[Tree, Tree], Tree], params: Tree, xs: Tree, axis_name
 
 @explained
 def from_last(f: Callable[[], Tree], axis_name: str) -> Tree:
-    """f() of the last process, in all: numbers. Others do not run it, so it reads no named axis."""
+    """f() of the last process along the axis, in all: numbers. Others do not run it, so it asks
+    them for nothing: along other axes it may.
+    """
+    for node in _nodes(trace(f, name="from_last").graph):
+        if isinstance(op := node.op, Collective) and op.wire and op.axis_name == axis_name:
+            raise ProgramError(
+                "from_last: a function that reads nothing of other processes along "
+                f"{axis_name!r} is required, got {op.name}",
+                location(node.source),
+                "y = ... before, and from_last(lambda: f(y), axis_name)",
+            )
     last = axis_index(axis_name) == axis_size(axis_name) - 1
     value = cond(last, f, lambda: tree.map(np.zeros_like, f()))  # of types alone
     return psum(value, axis_name)
+
+
+def _nodes(graph: Graph) -> Iterator[Node]:
+    for node in graph.nodes:
+        yield node
+        for inner in node.op.graphs:
+            yield from _nodes(inner)

@@ -65,3 +65,20 @@ def test_rows_that_do_not_divide_are_refused() -> None:
     text = "microbatches: a multiple of 4 rows is required, got 6"
     with pytest.raises(wl.ProgramError, match=text):
         microbatches(X, 4)
+
+
+def test_who_alone_runs_a_function_asks_others_for_nothing() -> None:
+    def f(w: Any) -> Any:
+        return from_last(lambda: wl.lax.scan(lambda c, x: (c + total(x), None), 0.0, w)[0], "stage")
+
+    total = lambda x: wl.lax.psum(x, "stage")  # noqa: E731
+    with pytest.raises(wl.ProgramError) as error:
+        wl.vmap(f, axis_name="stage")(W)
+    first, place, _ = str(error.value).splitlines()
+    assert first == (
+        "from_last: a function that reads nothing of other processes along 'stage' is required, "
+        "got psum"
+    )
+    assert "total = lambda x" in place
+    total = lambda x: wl.lax.psum(x, "model")  # noqa: E731
+    wl.vmap(wl.vmap(f, axis_name="model", axis_size=2, in_axes=None), axis_name="stage")(W)
