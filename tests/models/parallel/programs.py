@@ -153,9 +153,8 @@ def tensor() -> Case:
     return Case(init, step, lambda w: text_loss(w, IDS), model, optimizer)
 
 
-def mesh() -> Case:
-    """Parts of the batch by parts of a transformer, whose state is shared out, and one norm."""
-    model = decoder()
+def mesh(model: Any, loss: Any, batch: Any, whole_loss: Any) -> Case:
+    """Parts of the batch by parts of a model, whose state is shared out, and one norm."""
     specs = parallel.tensor_specs(model, MODEL)
     inner = masked_adamw(parallel.clip_by_global_norm(0.1, DATA, specs))
     optimizer = parallel.sharded(inner, DATA)
@@ -165,69 +164,100 @@ def mesh() -> Case:
         return parts, optimizer.init(parts)
 
     def step(carry: Any) -> Any:
-        (ids,) = own_rows(IDS)
-        value, grads = parallel.value_and_grad(split_logits, MODEL, specs)(carry[0], ids)
+        rows = own_rows(batch)
+        value, grads = parallel.value_and_grad(loss, MODEL, specs)(carry[0], *rows)
         carry = applied(optimizer, grads, carry)
         return carry, wl.lax.pmean(value, DATA), parallel.unshard(carry[0], specs)
 
     one = masked_adamw(wl.optim.clip_by_global_norm(0.1))
-    return Case(init, step, lambda w: text_loss(w, IDS), model, one)
+    return Case(init, step, lambda w: whole_loss(w, batch), model, one)
+
+
+def squares(model: Any, x: Any) -> Any:
+    return wnp.mean((model(x) - x[:, :3]) ** 2)
+
+
+def split_squares(parts: Any, x: Any) -> Any:
+    return squares(parallel.tensor_parallel(parts, MODEL), x)
+
+
+def perceptron_mesh() -> Case:
+    model = drawn(lambda key: nn.MLP.init(key, 5, 8, 3))
+    return mesh(model, split_squares, X, squares)
 
 
 # ---------------------------------------------------------------- pipeline
 
 
-def stacked() -> Any:
-    """An embedding, four blocks as one, and a head."""
-
-    def init(key: Any) -> Any:
-        return nn.Embedding.init(key, 16, 8), Block.init(key, 8, 2), nn.Linear.init(key, 8, 16)
-
-    first, _, last = drawn(init)
-    blocks = [drawn(lambda key: Block.init(key, 8, 2, hidden=8)) for _ in range(4)]
-    blocks = wl.tree.map(lambda *xs: np.stack(xs), *blocks)
-    return {"first": first, "blocks": blocks, "last": last}
+def stack(init: Any) -> Any:
+    """Four models as one."""
+    return drawn(lambda key: wl.vmap(init)(wl.random.split(key, 4)))
 
 
-def through(blocks: Any, x: Any) -> Any:
-    return wl.lax.scan(lambda x, block: (block(x, causal=True), None), x, blocks)[0]
-
-
-def tail(head: Any, y: Any, ids: Any) -> Any:
-    return wnp.mean(nn.softmax_cross_entropy_with_integer_labels(head(y), ids))
-
-
-def pipeline() -> Case:
-    """Four blocks, as many stages as there are processes, four microbatches."""
+def pipeline(weights: Any, run: Any, xs: Any, tail: Any) -> Case:
+    """As many stages as there are processes, four microbatches; sums of squares in the end."""
     optimizer = wl.optim.sgd(0.1, 0.9)
     specs = {"first": PartitionSpec(), "blocks": PartitionSpec(STAGE), "last": PartitionSpec()}
 
-    def loss(parts: Any, ids: Any) -> Any:
-        x = parallel.microbatches(parts["first"](ids[:, :-1]), 4)
-        y = parallel.gpipe(through, parts["blocks"], x, STAGE)
-        wanted = parallel.microbatches(ids[:, 1:], 4)
-        return parallel.from_last(lambda: tail(parts["last"], y, wanted), STAGE)
-
-    def whole_loss(w: Any) -> Any:
-        return tail(w["last"], through(w["blocks"], w["first"](IDS[:, :-1])), IDS[:, 1:])
+    def loss(parts: Any) -> Any:
+        x = parallel.microbatches(parts["first"](xs), 4)
+        y = parallel.gpipe(run, parts["blocks"], x, STAGE)
+        return parallel.from_last(lambda: tail(parts["last"](y)), STAGE)
 
     def init(weights: Any) -> Any:
         parts = parallel.shard(weights, specs)
         return parts, optimizer.init(parts)
 
     def step(carry: Any) -> Any:
-        value, grads = parallel.value_and_grad(loss, STAGE, specs)(carry[0], IDS)
+        value, grads = parallel.value_and_grad(loss, STAGE, specs)(carry[0])
         carry = applied(optimizer, grads, carry)
         return carry, value, parallel.unshard(carry[0], specs)
 
-    return Case(init, step, whole_loss, stacked(), optimizer)
+    def whole_loss(w: Any) -> Any:
+        return tail(w["last"](run(w["blocks"], w["first"](xs))))
+
+    return Case(init, step, whole_loss, weights, optimizer)
+
+
+def blocks_pipeline() -> Case:
+    """Four blocks of a transformer, between an embedding and a head."""
+    init = lambda key: (nn.Embedding.init(key, 16, 8), nn.Linear.init(key, 8, 16))  # noqa: E731
+    first, last = drawn(init)
+    weights = {"first": first, "blocks": stack(lambda key: Block.init(key, 8, 2)), "last": last}
+
+    def run(blocks: Any, x: Any) -> Any:
+        return wl.lax.scan(lambda x, block: (block(x, causal=True), None), x, blocks)[0]
+
+    def tail(logits: Any) -> Any:
+        logits = logits.reshape(*IDS.shape, 16)
+        return wnp.mean(nn.softmax_cross_entropy_with_integer_labels(logits, IDS[:, ::-1]))
+
+    return pipeline(weights, run, IDS, tail)
+
+
+def layers_pipeline() -> Case:
+    """Four layers of a perceptron, between two others."""
+    first, last = drawn(lambda key: (nn.Linear.init(key, 5, 6), nn.Linear.init(key, 6, 3)))
+    blocks = stack(lambda key: nn.Linear.init(key, 6, 6))
+
+    def run(layers: Any, x: Any) -> Any:
+        for k in range(layers.weight.shape[0]):
+            x = np.tanh(nn.Linear(layers.weight[k], layers.bias[k])(x))
+        return x
+
+    def tail(y: Any) -> Any:
+        return wnp.mean((y.reshape(8, 3) - X[:, :3]) ** 2)
+
+    return pipeline({"first": first, "blocks": blocks, "last": last}, run, X, tail)
 
 
 CASES: dict[str, tuple[Callable[[], Case], tuple[str, ...]]] = {
     "data_parallel": (data_parallel, (DATA,)),
     "zero": (zero, (DATA,)),
     "tensor": (tensor, (MODEL,)),
-    "pipeline": (pipeline, (STAGE,)),
-    "mesh": (mesh, (DATA, MODEL)),
+    "layers_pipeline": (layers_pipeline, (STAGE,)),
+    "blocks_pipeline": (blocks_pipeline, (STAGE,)),
+    "perceptron_mesh": (perceptron_mesh, (DATA, MODEL)),
+    "decoder_mesh": (lambda: mesh(decoder(), split_logits, IDS, text_loss), (DATA, MODEL)),
 }
 """By name the recipe and its axes."""

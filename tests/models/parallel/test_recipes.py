@@ -10,7 +10,11 @@ import pytest
 import wonderland as wl
 from tests.models.parallel.programs import CASES, STEPS, Case, alone
 
-RUNS = [(name, (n,)) for name in CASES if name != "mesh" for n in (2, 4)] + [("mesh", (2, 2))]
+RUNS = [
+    *((name, (n,)) for name in ("data_parallel", "zero", "layers_pipeline") for n in (2, 4)),
+    *((name, (4,)) for name in ("tensor", "blocks_pipeline")),
+    *((name, (2, 2)) for name in ("perceptron_mesh", "decoder_mesh")),
+]
 
 
 def mapped(f: Any, axes: tuple[str, ...], sizes: tuple[int, ...], taken: Any) -> Any:
