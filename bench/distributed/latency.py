@@ -17,7 +17,7 @@ from .. import peers
 from ..harness import Effort, Run
 from . import collectives
 from .group import AXIS, Group
-from .link import linked, mirrored
+from .wires import counted, mirrored
 
 PROCESSES = (1, 2, 4, 8, 16)
 COUNT = 256  # of f32
@@ -66,16 +66,16 @@ def messages(size: int, group: Group) -> int:
     """That a process sends for a sum of so many bytes."""
     x = peers.random(size // 4)
     run = collectives.by_engine(collectives.KINDS["psum"], x, np.empty_like(x), group.size)
-    with linked() as link:
+    with counted() as sent:
         run()
-    return link.messages
+    return sent.messages
 
 
 # ---------------------------------------------------------------- constants of the paper
 
 
 MESSAGES = 64
-PIECE = 1 << 18  # bytes that are added at a time
+LARGE = 1 << 24  # bytes
 MIRRORED = 2, 16  # processes, whose small sums tell what a message more takes
 
 
@@ -98,16 +98,15 @@ def constants(group: Group, effort: Effort) -> dict[str, Any]:
     A message is what MPI takes, and what the engine does for each. "sums" are seconds of the engine
     by bytes, for what the formulas say to be compared.
     """
-    x, y = (np.ones((1 << 24) // 4, np.float32) for _ in range(2))
-    piece, total = np.ones(PIECE // 4, np.float32), np.ones(PIECE // 4, np.float32)
+    x, y, z = (np.ones(LARGE // 4, np.float32) for _ in range(3))
     psum = collectives.KINDS["psum"]
     runs: dict[str, Run] = {
         "messages": burst(group),
         "memory": collectives.in_mpi("ppermute", x, y, group),
-        "adding": lambda: np.add(total, piece, out=total),
+        "adding": lambda: np.add(x, y, out=z),
     }
     for n in MIRRORED:
-        runs[f"mirror {n}"] = mirrored(n, PIECE // 256)
+        runs[f"mirror {n}"] = mirrored(n, 4 * COUNT)
     for size in collectives.SIZES:
         whole = peers.random(size // 4)
         runs[f"sum {size}"] = collectives.by_engine(psum, whole, np.empty_like(whole), group.size)
@@ -119,8 +118,8 @@ def constants(group: Group, effort: Effort) -> dict[str, Any]:
     each = (found[f"mirror {many}"] - found[f"mirror {few}"]) / (many - few)
     return {
         "message": found["messages"] / MESSAGES + each,
-        "memory": (1 << 24) / found["memory"],
-        "adding": PIECE / found["adding"],
+        "memory": LARGE / found["memory"],
+        "adding": LARGE / found["adding"],
         "call": max(0.0, found["apart"] - found["now"]),
         "sums": {size: found[f"sum {size}"] for size in collectives.SIZES},
     }

@@ -6,15 +6,18 @@ Process 0 prints what was found, as JSON.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Any
 
-from ..harness import Effort
-from . import collectives, latency, steps
+from ..harness import Effort, Run
+from ..simulated_link import linked
+from . import collectives, latency, recipes, steps
 from .group import Group
-from .link import linked
+from .wires import counted
 
 AGREE = 1e-5  # of the largest number
+LATENCY = 20e-6  # of a link, seconds
 
 
 def agreed(what: str, apart: float) -> None:
@@ -58,21 +61,44 @@ def small(group: Group, effort: Effort, quick: bool) -> Any:
 
 
 def over_link(group: Group, effort: Effort, quick: bool) -> list[Any]:
-    """[model, size, bytes of gradients, link's rate, seconds by part]
+    """[model, size, processes, bytes of gradients, link's rate, seconds by part]
 
-    A link that is as fast as transfers take half of the time of work.
+    This process is one of several that are not there, over a link that is as fast as transfers take
+    half of the time of work: what a program hides with a core for each process.
     """
     found = []
     for name, (make, rows) in list(steps.MODELS.items())[: 1 if quick else None]:
-        made = make(batch=rows * group.size)
-        runs = steps.ours(made, group)
-        size, nbytes = make(batch=rows).size, steps.gradient_bytes(made)
-        seconds = group.measure({"alone": runs["alone"]}, effort)
-        crossing = 2 * (group.size - 1) / group.size * nbytes
-        rate = crossing / (seconds["alone"] / 2)
-        with linked(latency=20e-6, rate=rate):
-            seconds |= group.measure({part: runs[part] for part in ("step", "transfer")}, effort)
-        found.append([name, size, nbytes, rate, seconds])
+        for n in steps.LINKED[: 1 if quick else None]:
+            made, place = make(batch=rows * n), steps.Place(0, n)
+            nbytes = steps.gradient_bytes(made)
+            with linked(n, 0.0, math.inf):
+                alone = group.measure({"alone": steps.ours(made, place)["alone"]}, effort)
+            rate = 2 * (n - 1) / n * nbytes / (alone["alone"] / 2)
+            with linked(n, LATENCY, rate):
+                runs = steps.ours(made, place)
+                parts = {part: runs[part] for part in ("step", "transfer")}
+                seconds = alone | group.measure(parts, effort)
+            found.append([name, make(batch=rows).size, n, nbytes, rate, seconds])
+    return found
+
+
+def by_recipe(group: Group, effort: Effort, quick: bool) -> list[Any]:
+    """[recipe, seconds, messages and bytes that a process sends in a step, of state, of parameters]
+
+    First the step of one process of all rows.
+    """
+    made = {name: make(group) for name, make in recipes.RECIPES.items()}
+    runs: dict[str, Run] = {"one process": recipes.alone(group)}
+    runs |= {name: recipe.run for name, recipe in made.items()}
+    for _ in range(steps.STEPS):
+        agreed("recipes", group.apart({name: run() for name, run in runs.items()}))
+    seconds = group.measure(runs, effort)
+    found: list[Any] = [["one process", seconds["one process"], 0, 0, 0, 0]]
+    for name, recipe in made.items():
+        with counted() as sent:
+            recipe.run()
+        kept = recipe.state, recipe.parameters
+        found.append([name, seconds[name], sent.messages, sent.nbytes, *kept])
     return found
 
 
@@ -85,7 +111,8 @@ def constants(group: Group, effort: Effort, quick: bool) -> dict[str, Any]:
                 "name": name, "seconds": seconds["alone"], "bytes": nbytes, "call": found["call"],
                 "hidden": min(1.0, max(0.0, steps.hidden(**seconds))),
             }
-            for name, _, nbytes, _, seconds in over_link(group, effort, quick)
+            for name, _, n, nbytes, _, seconds in over_link(group, effort, quick)
+            if n == steps.LINKED[0]
         ]  # fmt: skip
     return found
 
@@ -94,6 +121,7 @@ QUESTIONS = {
     "collectives": transfers,
     "steps": training,
     "link": over_link,
+    "recipes": by_recipe,
     "latency": small,
     "constants": constants,
 }

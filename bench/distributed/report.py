@@ -8,9 +8,10 @@ on loopback. A figure is the median of the slowest process, once all had the sam
 
 `collectives`: psum and its like by themselves. `steps`: a step of training, data parallel, where
 each process is pinned to a core with all its threads, also those of its libraries for transfers.
-`link`: what of a slower link's time a step hides. `latency`: one small sum, for up to 16 processes,
-which is mostly waiting for a core where there are fewer. `paper`: what 2 to 10,000 processes would
-take, by formulas of bench/distributed/paper.py with constants that are measured here.
+`link`: what of a link's time a step hides. `recipes`: what data parallel, ZeRO and tensor
+parallel steps send and keep. `latency`: one small sum, for up to 16 processes, which is mostly
+waiting for a core where there are fewer. `paper`: what 2 to 10,000 processes would take, by
+formulas of bench/distributed/paper.py with constants that are measured here.
 """
 
 from __future__ import annotations
@@ -45,15 +46,17 @@ def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 
 
-def started(n: int, question: str, quick: bool, pinned: bool = False) -> Any:
+def started(n: int, question: Question, quick: bool) -> Any:
     """What n processes found; None, and why on standard error, if they fail."""
     places = ",".join(str(cores()[k % len(cores())]) for k in range(n))
+    pinning = ["-bind-to", f"user:{places}"] if question.pinned else []
     command = [
-        mpiexec() or "mpiexec", "-n", str(n), *(["-bind-to", f"user:{places}"] if pinned else []),
-        sys.executable, "-W", "ignore", "-m", "bench.distributed.process", question,
+        mpiexec() or "mpiexec", "-n", str(n), *pinning,
+        sys.executable, "-W", "ignore", "-m", "bench.distributed.process", question.process,
         *(["quick"] if quick else []),
     ]  # fmt: skip
     settings = {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "WONDERLAND_NUM_THREADS": "1"}
+    settings |= {"BENCH_PEERS": "wonderland"} if question.alone else {}
     try:
         done = subprocess.run(
             command, env=os.environ | settings, stdout=subprocess.PIPE, timeout=MOST_SECONDS,
@@ -61,7 +64,7 @@ def started(n: int, question: str, quick: bool, pinned: bool = False) -> Any:
         )  # fmt: skip
         return json.loads(done.stdout.splitlines()[-1])
     except (subprocess.SubprocessError, OSError, IndexError, ValueError) as error:
-        print(f"{question}, {n} processes: {error}", file=sys.stderr)
+        print(f"{question.process}, {n} processes: {error}", file=sys.stderr)
         return None
 
 
@@ -75,8 +78,7 @@ def report(asked: Sequence[str], quick: bool) -> int:
     for name in [a for a in asked if not a.isdigit()] or QUESTIONS:
         question = QUESTIONS[name]
         counts = numbers or question.processes[: 2 if quick else None]
-        asking = question.process, quick, question.pinned
-        answers = {n: found for n in counts if (found := started(n, *asking))}
+        answers = {n: found for n in counts if (found := started(n, question, quick))}
         print(f"{question.table(answers)}\n", flush=True)
     return 0
 
@@ -131,15 +133,24 @@ def of_steps(answers: Answers) -> str:
 
 def of_link(answers: Answers) -> str:
     lines = [["step", "link", "processes", *steps.PARTS, "hidden", "of work"]]
+    for name, size, n, _, rate, seconds in next(iter(answers.values()), ()):
+        step, alone, transfer = (seconds[part] for part in steps.PARTS)
+        lines.append([
+            f"{name}, {size}", f"{8 * rate / 1e9:.2f} Gb/s", f"{n}",
+            *map(spelled, (step, alone, transfer)),
+            percent(steps.hidden(step, alone, transfer)), percent(alone / step),
+        ])  # fmt: skip
+    return f"One process of several that are not there, over a link:\n\n{markdown(lines)}"
+
+
+def of_recipes(answers: Answers) -> str:
+    """What a process sends and keeps."""
+    lines = [["a transformer's step", "processes", "time", "messages", "sent", "state", "weights"]]
     for n, found in answers.items():
-        for name, size, _, rate, seconds in found:
-            step, alone, transfer = (seconds[part] for part in steps.PARTS)
-            lines.append([
-                f"{name}, {size}", f"{8 * rate / 1e9:.2f} Gb/s", f"{n}",
-                *map(spelled, (step, alone, transfer)),
-                percent(steps.hidden(step, alone, transfer)), percent(alone / step),
-            ])  # fmt: skip
-    return f"Over a link that is slowed down, for whom others nap:\n\n{markdown(lines)}"
+        for name, seconds, messages, *sizes in found:
+            kept = [spelled(b, "B") if b else "-" for b in sizes]
+            lines.append([name, f"{n}", spelled(seconds), f"{messages}", *kept])
+    return f"All see the same rows; first one process that does it all:\n\n{markdown(lines)}"
 
 
 def of_latency(answers: Answers) -> str:
@@ -176,13 +187,15 @@ class Question(NamedTuple):
     process: str
     processes: tuple[int, ...]
     table: Callable[[Answers], str]
-    pinned: bool = False  # to cores in turn, one thread each
+    pinned: bool = False  # to cores in turn, with all their threads
+    alone: bool = False  # without peers
 
 
 QUESTIONS = {
     "collectives": Question("collectives", (2, 4), of_collectives),
     "steps": Question("steps", (1, 2, 4), of_steps, pinned=True),
-    "link": Question("link", (2, 4), of_link, pinned=True),
+    "link": Question("link", (1,), of_link, pinned=True, alone=True),
+    "recipes": Question("recipes", (2, 4), of_recipes, pinned=True, alone=True),
     "latency": Question("latency", latency.PROCESSES, of_latency),
-    "paper": Question("constants", (2, 4), of_paper),
+    "paper": Question("constants", (2, 4), of_paper, pinned=True, alone=True),
 }

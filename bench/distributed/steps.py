@@ -12,7 +12,7 @@ import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,7 @@ PEERS = ("wonderland", "jax", "torch")
 PARTS = ("step", "alone", "transfer")
 AGREE = 1e-5  # of losses, by how much of them they may differ
 STEPS = 3  # that are compared
+LINKED = 2, 8  # processes over a link
 
 
 def mlp(batch: int, sizes: Sequence[int] = (784, 512, 512, 10)) -> Model:
@@ -80,7 +81,14 @@ def gradient_bytes(made: Model) -> int:
     return sum(x.nbytes for x in wl.tree.leaves(made.parameters))
 
 
-def own(made: Model, group: Group) -> tuple[np.ndarray, ...]:
+class Place(NamedTuple):
+    """A process of several."""
+
+    rank: int
+    size: int
+
+
+def own(made: Model, group: Group | Place) -> tuple[np.ndarray, ...]:
     """The rows of a process."""
     return tuple(np.split(x, group.size)[group.rank] for x in made.inputs)
 
@@ -124,7 +132,7 @@ def going_on(compiled: Callable[..., Any], held: list[Any], inputs: Sequence[Any
 # ---------------------------------------------------------------- peers
 
 
-def ours(made: Model, group: Group) -> dict[str, Run]:
+def ours(made: Model, group: Group | Place) -> dict[str, Run]:
     optimizer = wl.optim.adam(RATE, B1, B2, EPS)
     mesh = wl.distributed.mesh({AXIS: group.size})
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
 from bench.distributed import paper, report, steps
-from bench.distributed.link import Late, Link, Mirror
 from bench.distributed.paper import Links, Work
 from bench.distributed.simulation import simulated
+from bench.distributed.wires import Counted, Mirror
 from wonderland.runtime.processes.world import World
 from wonderland.runtime.rows import Transfer
 
@@ -49,21 +47,13 @@ def test_no_more_is_hidden_than_backward_has_time_for():
     assert paper.efficiency(paper.direct, SLOW, small, 64) == 1.0
 
 
-class Here:
-    def done(self) -> bool:
-        return True
-
-    def drop(self) -> None: ...
-
-
-def test_messages_come_one_after_another_over_a_link():
-    link = Link(Mirror(2), latency=0.5, rate=1000.0)
-    begin = time.perf_counter()
-    first, second = (Late(link, Here(), 2000) for _ in range(2))
-    assert not first.done() and not second.done()
-    assert first.due is not None and second.due is not None
-    assert second.due - first.due == pytest.approx(2.0, abs=1e-9)
-    assert first.due - begin >= 2.5
+def test_what_a_process_sends_is_counted():
+    """A head, a part and a sum to each of eight others, of parts that fit in one message."""
+    world, x = World(Counted(Mirror(9))), np.ones(9 << 12, np.float32)
+    world.exchanged(Transfer("sum", (("data", 9),), "data", x.dtype, x.size), x)
+    assert isinstance(sent := world.traffic.wire, Counted)
+    assert sent.messages == paper.EACH * 8
+    assert sent.nbytes - 2 * 8 * x.nbytes // 9 < 8 * 100  # heads
 
 
 def test_a_mirror_answers_for_all_others():
@@ -92,7 +82,7 @@ def test_a_table_of_steps_knows_of_cores_that_are_shared(monkeypatch: pytest.Mon
 
 def test_processes_that_fail_have_no_answer(monkeypatch: pytest.MonkeyPatch, capfd):
     monkeypatch.setattr(report, "mpiexec", lambda: "false")
-    assert report.started(2, "latency", True) is None
+    assert report.started(2, report.QUESTIONS["latency"], True) is None
     assert "latency, 2 processes: " in capfd.readouterr().err
 
 

@@ -1,15 +1,9 @@
-"""Messages that are counted, and that come no sooner than over a link of some latency and rate.
-
-A link in front of the engine's own wire: bytes arrive one after another at a rate, and each message
-a latency after it. The wait is a nap, so that the processor is as free as beside a real link, and
-what a program hides of its transfers does not depend on how many cores this machine has.
-"""
+"""What the engine sends, counted; and what it takes by itself, for any number of processes."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,14 +15,11 @@ from wonderland.runtime.rows import Transfer
 
 
 @dataclass
-class Link:
-    """A wire of the engine's, slower. Without a rate it is as fast as it is."""
+class Counted:
+    """A wire of the engine's, and what this process has sent over it."""
 
     wire: Any
-    latency: float = 0.0
-    rate: float = float("inf")
-    free: float = 0.0  # when the last byte that is asked for will be here
-    messages: int = 0  # that this process has sent
+    messages: int = 0
     nbytes: int = 0
 
     def __post_init__(self) -> None:
@@ -40,7 +31,7 @@ class Link:
         return self.wire.send(address, nbytes, to, lane)
 
     def receive(self, address: int, nbytes: int, source: int, lane: int = 0) -> Any:
-        return Late(self, self.wire.receive(address, nbytes, source, lane), nbytes)
+        return self.wire.receive(address, nbytes, source, lane)
 
     def progress(self) -> None:
         self.wire.progress()
@@ -49,37 +40,14 @@ class Link:
         self.wire.close()
 
 
-class Late:
-    """A message that takes the link from when it is here or the link is free, whichever is later.
-
-    That is a little late where looks at it are rare.
-    """
-
-    def __init__(self, link: Link, message: Any, nbytes: int) -> None:
-        self.link, self.message, self.nbytes = link, message, nbytes
-        self.due: float | None = None
-
-    def done(self) -> bool:
-        if self.due is None:
-            if not self.message.done():
-                return False
-            now = time.perf_counter()
-            self.link.free = max(self.link.free, now) + self.nbytes / self.link.rate
-            self.due = self.link.free + self.link.latency
-        return time.perf_counter() >= self.due
-
-    def drop(self) -> None:
-        self.message.drop()
-
-
 @contextlib.contextmanager
-def linked(latency: float = 0.0, rate: float = float("inf")) -> Iterator[Link]:
-    """The engine's messages over a link, inside of the block."""
+def counted() -> Iterator[Counted]:
+    """The engine's messages inside of the block."""
     traffic = processes.world().traffic
     wire = traffic.wire
-    traffic.wire = link = Link(wire, latency, rate)
+    traffic.wire = found = Counted(wire)
     try:
-        yield link
+        yield found
     finally:
         traffic.wire = wire
 
