@@ -63,6 +63,7 @@ from .optimise.buckets import buckets
 from .optimise.cse import cse
 from .optimise.dead import dead
 from .optimise.fold import fold
+from .optimise.gather_extremes import gather_extremes
 from .optimise.hoist import hoist
 from .optimise.inline import inline
 from .optimise.layout import layout
@@ -287,6 +288,9 @@ def scheduled(
     )
     if isinstance(target, Target):
         stages += for_processor(stages[-1].state, target, active().verify)
+    else:
+        gathered = passed("gather_extremes", gather_extremes, stages[-1].state, active().verify)
+        stages += [gathered] if gathered.state is not stages[-1].state else []
     kinds = frozenset(PRINTERS[type(target)])
     fused = timed("fuse", lambda g: fuse(g, donated, kinds), stages[-1].state, kernels_text)
     stages.append(fused)

@@ -56,3 +56,20 @@ def test_a_program_over_gpus_is_the_one_of_vmap(processes: Processes, program: P
     for place, found in zip(places, processes.run(body), strict=True):
         here = wl.tree.map(lambda x: np.asarray(x)[place], expected)  # noqa: B023
         same(found, here, program.exact, program.name)
+
+
+def test_what_is_greatest_is_gathered_and_nan_is_kept(processes: Processes) -> None:
+    x = np.array([[1, np.nan, -np.inf, 5], [2, 3, np.inf, np.nan]], np.float32)
+
+    def body(process: Process) -> Any:
+        step = wl.distributed.spmd(
+            lambda x: (wl.lax.pmax(x, "i"), wl.lax.pmin(x, "i")),
+            wl.distributed.mesh({"i": 2}),
+            device=f"cuda:{process.rank}",
+        )
+        return wl.device_get(step(x[process.rank]))
+
+    for found in processes.run(body):
+        np.testing.assert_array_equal(found, (x.max(0), x.min(0)))
+    asked = [e for e in processes.all[0].device.log if e.startswith(("nccl", "download"))]
+    assert asked == ["nccl all_gather"] * 2 + ["download 16"] * 2
