@@ -50,6 +50,10 @@ def spmd(fun: Callable[P, R], mesh: Mesh, **options: Any) -> Jitted[P, R]:
     It means what `wl.vmap` of `fun` over axes of these names means, of arguments stacked over
     processes: sums are added in the order of places, so bits are the same in all runs with as many
     processes. Derivatives are those of the sum of values over all processes.
+    With `device="cuda"` each process of a machine takes its next GPU. Arrays go from one to another
+    by NCCL (`pip install "wonderland[nccl]"`) beside what is computed; without it through the host,
+    slowly. More than two numbers are added in an order of NCCL's there: the same bits in all
+    processes, and in all runs on the same machines.
     Errors: a ProcessError where processes have different programs, at the first call; where one has
     left, or does not answer within the timeout.
     Example:

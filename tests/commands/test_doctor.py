@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tests.runtime.fake_device import FakeDevice
 from wonderland.commands import doctor, results
+from wonderland.runtime.gpu import cuda, nccl
 from wonderland.runtime.native import objects
 
 Command = Callable[..., str]
@@ -28,6 +30,15 @@ def test_the_doctor_names_versions_processor_threads_cache_and_rates(command: Co
     assert str(objects.folder()) in lines["machine"]
     assert lines["GPU"].startswith(("none: ", "<cuda:0"))
     assert "GB/s" in lines["copy"] and "GFLOP/s" in lines["product"]
+
+
+def test_what_connects_gpus_is_named_where_there_are_any(monkeypatch: pytest.MonkeyPatch):
+    lines = dict(doctor.processor_facts())
+    assert ("between GPUs" in lines) == bool(cuda.cuda_devices())
+    monkeypatch.setattr(cuda, "cuda_devices", lambda: (FakeDevice(),))
+    for lack, said in (("", "NCCL"), ("nccl4py is required", "nccl4py is required")):
+        monkeypatch.setattr(nccl, "lacking", lambda lack=lack: lack)
+        assert dict(doctor.processor_facts())["between GPUs"] == said
 
 
 def test_a_cache_that_belongs_to_others_is_told_with_the_repair(

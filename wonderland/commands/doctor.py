@@ -68,7 +68,7 @@ def versions(advice: list[str]) -> Iterator[tuple[str, str]]:
 
 def processor_facts() -> Iterator[tuple[str, str]]:
     from ..compiler.codegen.target import host
-    from ..runtime.gpu import cuda
+    from ..runtime.gpu import cuda, nccl
     from ..runtime.native.generator import processor_features
 
     target = host()
@@ -80,6 +80,8 @@ def processor_facts() -> Iterator[tuple[str, str]]:
     sizes = (target.l1_bytes, target.l2_bytes, target.l3_bytes)
     yield "data caches", ", ".join(f"L{k} {amount(n)}" for k, n in enumerate(sizes, 1))
     yield "GPU", ", ".join(map(repr, cuda.cuda_devices())) or f"none: {cuda.missing()}"
+    if cuda.cuda_devices():
+        yield "between GPUs", nccl.lacking() or "NCCL"
 
 
 def thread_facts() -> Iterator[tuple[str, str]]:
