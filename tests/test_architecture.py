@@ -38,7 +38,7 @@ ROOMS = {
     "compiler.optimise": "ir kernel transform ops",
     "compiler.fuse": "ir kernel ops",
     "compiler.trace": "ir settings kernel transform ops runtime.rows runtime.gpu",
-    "compiler.front": "ir settings kernel transform ops trace",
+    "compiler.front": "ir settings kernel transform ops trace runtime.rows runtime.processes",
     "compiler.plan": "ir kernel transform ops fuse codegen runtime.rows",
     "compiler.pipeline": "ir settings kernel optimise fuse codegen plan "
     "runtime.native runtime.rows runtime.spec runtime.program runtime.cpu runtime.gpu",

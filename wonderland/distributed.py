@@ -11,6 +11,8 @@
 
 Processes: initialize, process_count, process_index, barrier.
 Programs: mesh, a Mesh, and spmd; `wl.lax` has what they exchange.
+Trees of arrays: broadcast, those of one process in all; local_rows, the rows of this process; save
+and load, by one process for all. `wl.fit(..., mesh=mesh)` trains.
 Errors: ProcessError.
 Training, also over named axes of `wl.vmap`:
 Parts of arrays: PartitionSpec, shard, unshard.
@@ -24,12 +26,16 @@ Sequences shared out: context_parallel of a model, ContextParallel, ring_attenti
 ulysses_attention.
 """
 
+from .compiler.front.shared_trees import broadcast_tree as broadcast
+from .compiler.front.shared_trees import load_once as load
+from .compiler.front.shared_trees import local_rows
+from .compiler.front.shared_trees import save_once as save
 from .compiler.jit import distributed as _programs
 from .compiler.jit.distributed import *  # noqa: F403
 from .models import parallel as _parallel
 from .models.parallel import *  # noqa: F403
 
-__all__: list[str] = []
+__all__ = ["broadcast", "load", "local_rows", "save"]
 __all__ += _programs.__all__
 __all__ += _parallel.__all__
 

@@ -5,5 +5,5 @@ functions of these names, `functions/` what takes functions: derivatives, vmap, 
 checkpoints. Random numbers, special functions, segments and effects stand beside.
 Begin with `numpy/elementwise`, or `functions/derivatives`.
 
-Imports: ir, settings, kernel, transform, ops, trace.
+Imports: ir, settings, kernel, transform, ops, trace, runtime.rows, runtime.processes.
 """

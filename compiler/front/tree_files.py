@@ -97,7 +97,7 @@ def load(path: Path, like: Any = None) -> Any:
         said = f"{type(error).__name__}: {error}"
         raise _wrong(f"load: {name} is no {suffix} file, or damaged ({said:.200})") from None
     if expected is None:
-        return _nested(arrays)
+        return nested(arrays)
     leaves, structure = trees.flatten(like)
     found = [
         type(leaf)(x.item()) if type(leaf) in PYTHON else x
@@ -183,7 +183,7 @@ def _checked(types: Mapping[str, Type], expected: Mapping[str, tuple[Type, str]]
         )
 
 
-def _nested(arrays: Mapping[str, np.ndarray]) -> Any:
+def nested(arrays: Mapping[str, np.ndarray]) -> Any:
     """Dicts of dicts, by the steps of the names."""
     if list(arrays) == [""]:
         return arrays[""]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
@@ -57,13 +58,15 @@ def epoch_order(key: Any, epoch: int, number: int) -> np.ndarray:
     return np.random.default_rng([*words, epoch]).permutation(number)
 
 
-def batches(tree: Any, order: np.ndarray, size: int, first: int = 0) -> Iterator[Any]:
-    """Batches of `size` rows in order, from the batch `first` on.
+def batches(
+    tree: Any, order: np.ndarray, size: int, first: int = 0, own: slice = slice(None)
+) -> Iterator[Any]:
+    """Of batches of `size` rows in order, from the batch `first` on, the `own` rows.
 
     Rows that do not fill a batch wait for another epoch: one compiled program serves all batches.
     """
     for start in range(first * size, len(order) - size + 1, size):
-        yield rows(tree, order[start : start + size])
+        yield rows(tree, order[start : start + size][own])
 
 
 @contextlib.contextmanager
@@ -121,10 +124,19 @@ def equal_parts(number: int, most: int) -> list[int]:
     return [most] * (number // most) + [number % most] * (number % most > 0)
 
 
+def row_parts(tree: Any, most: int) -> list[slice]:
+    """The rows of a tree in parts of at most `most` of them."""
+    sizes = equal_parts(row_count("data", tree), most)
+    return [slice(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+
+
 def mean_over(score: Callable[[Any], Any], tree: Any, most: int) -> float:
     """The mean of a score over all rows, of parts of at most `most` of them."""
-    number, total, start = row_count("data", tree), 0.0, 0
-    for size in equal_parts(number, most):
-        total += size * float(score(rows(tree, slice(start, start + size))))
-        start += size
-    return total / number
+    parts = row_parts(tree, most)
+    return mean_of_parts([float(score(rows(tree, part))) for part in parts], parts)
+
+
+def mean_of_parts(scores: Sequence[float], parts: Sequence[slice]) -> float:
+    """The mean of the scores of parts over their rows."""
+    total = sum((part.stop - part.start) * x for part, x in zip(parts, scores, strict=True))
+    return total / parts[-1].stop

@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...compiler.front import shared_trees
 from ...compiler.front.tree_files import SUFFIXES, load, save
 from ...compiler.ir.types import type_of
 from ...compiler.trace import tree as trees
 from ...compiler.trace.containers import keystr
 from ...compiler.trace.operands import wrong
+from ...compiler.trace.trace import aval
 from .result import Epoch
+from .shares import ALONE, Shares
 from .step import Training
 
 Path = str | os.PathLike[str]
@@ -49,10 +52,13 @@ def write_checkpoint(path: Path, checkpoint: SavedTraining) -> None:
     save(path, checkpoint._replace(record={"text": text}))
 
 
-def read_checkpoint(path: Path, training: Training) -> SavedTraining:
-    """Reads what was written, in the containers of `training`, whose types must be there."""
+def read_checkpoint(path: Path, training: Training, shares: Shares = ALONE) -> SavedTraining:
+    """Reads what was written, in the containers of `training`, whose types must be there.
+
+    Of many processes the first one reads.
+    """
     try:
-        found = load(path)
+        found = load(path) if shares.mesh is None else shared_trees.load_once(path)
     except FileNotFoundError:
         raise wrong(
             f"fit: a checkpoint to resume is required at {os.fspath(path)}, got no file",
@@ -92,10 +98,11 @@ def _placed(nested: Any, like: Any, what: str) -> Any:
         inside = nested
         for step in filter(None, keystr(path, simple=True, separator=".").split(".")):
             inside = inside.get(step) if isinstance(inside, dict) else None
-        if not isinstance(inside, np.ndarray) or type_of(inside) != type_of(leaf):
+        of = aval(leaf, what)[0]
+        if not isinstance(inside, np.ndarray) or type_of(inside) != of:
             got = type_of(inside) if isinstance(inside, np.ndarray) else "nothing"
             raise wrong(
-                f"fit: a checkpoint of this model is required, with {type_of(leaf)} at "
+                f"fit: a checkpoint of this model is required, with {of} at "
                 f"{what}{keystr(path)}, got {got}",
                 "the model, optimizer and state that it was written with, or resume=False",
             )

@@ -9,34 +9,55 @@ from typing import Any
 from ...compiler.front import random
 from ...compiler.ir.explain import explained
 from ...compiler.jit.jit import jit
+from ...compiler.jit.mesh import Mesh
 from ...compiler.trace.operands import wrong
 from ...compiler.trace.tracer import current
-from ..optim import Optimizer, chain, clip_by_global_norm
-from .batches import mean_over, row_count
+from ..optim import Optimizer
+from .batches import row_count
 from .checkpoints import check_place
+from .layouts import layout_of
 from .result import Epoch, Fit
 from .run import Examples, TrainingRun
-from .step import first_state, named_arguments, one_number, training_step, with_named
+from .shares import Shares, shares_of
+from .step import (
+    first_state,
+    heard_step,
+    named_arguments,
+    one_number,
+    training_step,
+    with_named,
+)
 
 EVALUATED_ROWS = 1024  # at once, at most, where no batch is larger
 
 
 @explained
 def evaluate(
-    score: Callable[..., Any], model: Any, data: Any, *, state: Any = None, batch_size: int = 0
+    score: Callable[..., Any],
+    model: Any,
+    data: Any,
+    *,
+    state: Any = None,
+    batch_size: int = 0,
+    mesh: Mesh | None = None,
 ) -> float:
     """The mean of `score(model, batch)` over the rows of a tree of arrays.
 
     A score that names `key` gets None, one that names `state` the state. It is compiled for
-    batches of one size where that is possible.
+    batches of one size where that is possible. The processes of a `mesh` share out the rows; all
+    get the mean.
     """
-    return _scorer(score, data, batch_size)(model, state)
+    shares = shares_of(mesh)
+    with shares.active():
+        return _scorer(score, data, batch_size, shares)(model, state)
 
 
-def _scorer(score: Callable[..., Any], data: Any, batch_size: int) -> Callable[[Any, Any], float]:
+def _scorer(
+    score: Callable[..., Any], data: Any, batch_size: int, shares: Shares
+) -> Callable[[Any, Any], float]:
     program = jit(lambda model, state, batch: _first(score, model, batch, state))
     most = max(batch_size, EVALUATED_ROWS)
-    return lambda model, state: mean_over(lambda batch: program(model, state, batch), data, most)
+    return lambda model, state: shares.mean(lambda batch: program(model, state, batch), data, most)
 
 
 def _first(score: Callable[..., Any], model: Any, batch: Any, state: Any) -> Any:
@@ -66,6 +87,8 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool | Callable[[Epoch], None] | None = None,
+    mesh: Mesh | None = None,
+    shard_optimizer: bool = False,
 ) -> Fit:
     """Minimises the mean of `loss(model, batch)` over the rows of `data` by an optimizer.
 
@@ -82,6 +105,16 @@ def fit(
     on Ctrl-C, which ends training after the step; `resume` goes on from it, with the same bits as
     without the break. `progress` is a bar on terminals; True prints lines elsewhere, False nothing;
     a function hears of each epoch.
+
+    With a `mesh` every process calls this with the same arguments. Those along its axis "data", or
+    its only one, share out the rows of each batch in the order of their places; data, model and key
+    must be the same in all, and so is what comes out, to the bit. That is what one process gets
+    with `accumulate` as many times larger, each part with its own key of dropout: to the bit where
+    a step does, else up to the rounding of sums; a state is not handed on between processes, but
+    averaged. Scores are of all rows of `held_out`. The first process writes the checkpoint, which
+    any number of processes can go on from, and alone shows progress; Ctrl-C in one process ends all
+    after the same step. With `shard_optimizer` each process keeps its part of the optimizer's state
+    alone (ZeRO 1), as `optimizer_state` of the result too; files have all of it.
     Example:
     >>> x = np.linspace(-1, 1, 64, dtype=np.float32)
     >>> line = {"slope": np.float32(0), "start": np.float32(0)}
@@ -96,23 +129,38 @@ def fit(
     if current() is not None:
         raise wrong("fit: a call outside of traced functions is required, got one inside")
     _checked_options(epochs, batch_size, accumulate, clip, patience, held_out, checkpoint, resume)
-    source = Examples(data, batch_size, random.key(0) if key is None else key, accumulate)
+    shares, key = shares_of(mesh), random.key(0) if key is None else key
+    source = Examples(data, batch_size, key, accumulate, shares)
     if "state" in named_arguments(loss) and state is None:
         raise wrong("fit: a first state is required, for the loss names it", "state=")
-    if clip is not None:
-        optimizer = chain(clip_by_global_norm(clip), optimizer)
+    if shard_optimizer and mesh is None:
+        raise wrong("fit: a mesh is required, for processes share the optimizer", "mesh=mesh")
+    layout = layout_of(optimizer, clip, mesh if shard_optimizer else None, shares.axis)
+    step = training_step(
+        loss, layout.optimizer, accumulate, shares.axis, shares.count, not shard_optimizer
+    )
+    if mesh is not None:
+        step = heard_step(step, tuple(name for name, _ in mesh.axes))
     run = TrainingRun(
         source,
-        jit(training_step(loss, optimizer, accumulate), donate_argnums=(0,)),
-        first_state(model, optimizer, state),
-        _scorer(score or loss, held_out, batch_size or 0) if held_out is not None else None,
+        jit(step, donate_argnums=(0,)),
+        first_state(model, layout.optimizer, state),
+        _scorer(score or loss, held_out, batch_size or 0, shares) if held_out is not None else None,
         score is not None and higher,
         patience,
         checkpoint,
+        layout,
     )
+    if mesh is not None:
+        run.agree({
+            "epochs": epochs, "accumulate": accumulate, "clip": clip, "patience": patience,
+            "higher": run.higher, "resume": resume, "checkpoint": checkpoint is not None,
+            "shard_optimizer": shard_optimizer,
+        })  # fmt: skip
     if resume:
         run.restore()
-    return run.through(epochs, progress)
+    with shares.active():
+        return run.through(epochs, progress)
 
 
 def _checked_options(

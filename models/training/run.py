@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,19 +15,34 @@ from ...compiler.ir.explain import shown
 from ...compiler.trace import tree as trees
 from ...compiler.trace.operands import wrong
 from . import checkpoints
-from .batches import batches, epoch_order, made_ahead, row_count
+from .batches import batches, epoch_order, made_ahead, row_count, rows
+from .layouts import StateLayout
 from .progress import SHOWN_SECONDS, Shown, display, interruptible
 from .result import Epoch, Fit
+from .shares import ALONE, Shares
 from .step import Training
 
 CHECKPOINT_SECONDS = 60.0  # between checkpoints within an epoch
 
 
-class Examples:
-    """The batches of every epoch: of rows in an order by the key, or of a user's function."""
+class OwnBatch(NamedTuple):
+    """What a process has of a batch."""
 
-    def __init__(self, data: Any, batch_size: int | None, key: Any, accumulate: int) -> None:
-        self.data, self.key, self.accumulate = data, key, accumulate
+    batch: Any
+    rows: int  # of the whole batch, where that matters
+    told: str = ""  # of the whole batch: what must be the same in all processes
+
+
+class Examples:
+    """The batches of every epoch: of rows in an order by the key, or of a user's function.
+
+    Of each batch this process makes and reads its share of rows.
+    """
+
+    def __init__(
+        self, data: Any, batch_size: int | None, key: Any, accumulate: int, shares: Shares = ALONE
+    ) -> None:
+        self.data, self.key, self.accumulate, self.shares = data, key, accumulate, shares
         self.function: Any = data if callable(data) else None
         self.rows = 0 if self.function else row_count("data", data)
         self.batch_size = batch_size or self.rows
@@ -38,27 +53,43 @@ class Examples:
                 f"{self.rows} rows"
             )
         if not self.function:
-            self.check_divisible(self.batch_size)
+            shares.check_divisible(self.batch_size, accumulate)
 
-    def epoch(self, number: int, first: int) -> Iterable[Any]:
-        """The batches of an epoch from the `first` on."""
+    def epoch(self, number: int, first: int) -> Iterable[OwnBatch]:
+        """The shares of the batches of an epoch from the `first` on."""
         if self.function is None:
+            own = self.shares.of(self.batch_size)
             if self.batch_size == self.rows:  # which no order changes
-                return [self.data][first:]
+                return [OwnBatch(rows(self.data, own), self.rows)][first:]
             order = epoch_order(self.key, number, self.rows)
-            return batches(self.data, order, self.batch_size, first)
+            made = batches(self.data, order, self.batch_size, first, own)
+            return (OwnBatch(batch, self.batch_size) for batch in made)
         words = [int(w) for w in np.asarray(self.key).ravel()]
         made = self.function(np.random.default_rng([*words, number]))
         if not isinstance(made, Iterable):
             raise wrong(f"fit: batches are required of the function data, got {shown(made)}")
-        return map(_kept, islice(made, first, None))
+        return (self.piece(b, not k) for k, b in enumerate(islice(made, first, None)))
 
-    def check_divisible(self, number: int) -> None:
-        if number % self.accumulate:
-            raise wrong(
-                f"fit: accumulate that divides the batch is required, got {self.accumulate} and "
-                f"{number} rows"
-            )
+    def piece(self, batch: Any, first: bool) -> OwnBatch:
+        """The share of a batch of a user's function, which may fill it anew meanwhile."""
+        number = row_count("a batch", batch) if self.shares.count * self.accumulate > 1 else 0
+        told = self.shares.spelled(batch) if first else ""
+        if number % self.shares.count == 0:
+            batch = rows(batch, self.shares.of(number)) if self.shares.count > 1 else batch
+        own = trees.map(lambda x: x.copy() if isinstance(x, np.ndarray) else x, batch)
+        return OwnBatch(own, number, told)
+
+    def check(self, piece: OwnBatch) -> None:
+        """That a batch has a share for each process, and is the same in all."""
+        self.shares.check_divisible(piece.rows, self.accumulate)
+        if piece.told:
+            self.shares.agree("the first batch of an epoch", piece.told)
+
+    def agree(self) -> None:
+        """That arrays are the same in all processes, as far as the first batch tells."""
+        if self.function is None:
+            order = epoch_order(self.key, 0, self.rows)[: self.batch_size]
+            self.shares.agree("the first batch", self.shares.spelled(rows(self.data, order)))
 
     def told(self) -> dict[str, Any]:
         """What a run that goes on must have in common with the one before."""
@@ -66,9 +97,17 @@ class Examples:
         return {"key": key, "rows": self.rows, "batch_size": self.batch_size}
 
 
-def _kept(batch: Any) -> Any:
-    """A batch of its own: it waits for its step while a user's function fills the next one."""
-    return trees.map(lambda x: x.copy() if isinstance(x, np.ndarray) else x, batch)
+class Heard(NamedTuple):
+    """What all processes know after a step, since one of them said it."""
+
+    interrupted: bool
+    due: bool  # a checkpoint, by the clock of the first process
+    strange: bool = False  # the loss is not finite
+
+
+def said_numbers(*said: bool) -> np.ndarray:
+    """What a process says, as the step of many processes takes it."""
+    return np.array(said, np.float32)
 
 
 class TrainingRun:
@@ -83,8 +122,10 @@ class TrainingRun:
         higher: bool,
         patience: int | None,
         checkpoint: Any,
+        layout: StateLayout,
     ) -> None:
         self.source, self.step, self.training, self.scorer = source, step, training, scorer
+        self.shares, self.layout = source.shares, layout
         self.higher, self.patience, self.checkpoint = higher, patience, checkpoint
         self.losses: list[float] = []  # of whole epochs
         self.recent: list[Any] = []  # of this one
@@ -93,11 +134,21 @@ class TrainingRun:
         self.epoch_seconds = self.compile_seconds = 0.0
         self.compiled = False
 
+    def agree(self, options: dict[str, Any]) -> None:
+        """Before the first step: all processes train the same model alike on the same data."""
+        told = {**self.source.told(), **options}.items()
+        self.shares.agree("arguments", "\n".join(f"{name} {said}" for name, said in told))
+        self.source.agree()
+        repair = "wl.distributed.broadcast({}), the first process's"
+        for what, tree in (("model", self.training.model), ("state", self.training.state)):
+            self.shares.agree_on_arrays(what, tree, repair.format(what))
+
     # ---- files
 
     def restore(self) -> None:
-        found = checkpoints.read_checkpoint(self.checkpoint, self.training)
-        self.training, self.best = found.training, found.best
+        like = self.layout.like(self.training)
+        found = checkpoints.read_checkpoint(self.checkpoint, like, self.shares)
+        self.training, self.best = self.layout.resumed(found.training), found.best
         for name, mine in self.source.told().items():
             if found.record["source"][name] != mine:
                 raise wrong(
@@ -111,14 +162,18 @@ class TrainingRun:
         self.epoch_seconds = found.record["epoch_seconds"]
 
     def write(self) -> None:
+        """By the first process; the others go on meanwhile."""
         if self.checkpoint is None:
+            return
+        training = self.layout.whole(self.training)
+        if not self.shares.first:
             return
         record = {
             "source": self.source.told(), "epoch_seconds": self.epoch_seconds,
             "history": [asdict(e) for e in self.history],
         }  # fmt: skip
         losses = np.array([*self.losses, *map(float, self.recent)], np.float64)
-        found = checkpoints.SavedTraining(self.training, self.best, losses, record)
+        found = checkpoints.SavedTraining(training, self.best, losses, record)
         checkpoints.write_checkpoint(self.checkpoint, found)
 
     # ---- the loop
@@ -126,8 +181,8 @@ class TrainingRun:
     def through(self, epochs: int, progress: Any) -> Fit:
         """Trains to the end, or to what ends it before."""
         began, stopped = time.perf_counter(), self.ended()
-        heard = progress if callable(progress) else None
-        wanted: Any = False if heard else progress
+        heard = progress if callable(progress) and self.shares.first else None
+        wanted: Any = False if callable(progress) or not self.shares.first else progress
         done = len(self.losses) + len(self.recent)
         with (
             interruptible() as interrupted,
@@ -144,6 +199,8 @@ class TrainingRun:
                 self.write()
             if stopped == "interrupted":
                 self.write()
+        if self.checkpoint is not None:
+            self.shares.wait()  # whoever reads it next finds it
         return Fit(
             self.training.model if self.best is None else self.best,
             self.training.state,
@@ -168,35 +225,50 @@ class TrainingRun:
         number = len(self.history)
         seen = saved = last = time.perf_counter()
         with made_ahead(self.source.epoch(number, len(self.recent))) as ready:
-            for batch in ready:
-                if self.source.function and self.source.accumulate > 1:
-                    self.source.check_divisible(row_count("a batch", batch))
+            for piece in ready:
+                self.source.check(piece)
                 if not self.compiled:
-                    self.compile(batch)
+                    self.compile(piece.batch)
                     last = time.perf_counter()
-                self.training, value = self.step(self.training, self.source.key, batch)
+                value, heard = self.take(piece.batch, interrupted, last - saved)
                 self.recent.append(value)
                 now = time.perf_counter()
                 self.epoch_seconds += now - last
                 last = now
-                if interrupted():
+                if heard.interrupted:
                     return "interrupted"
+                if heard.strange:
+                    return "not finite"
                 if now - seen > SHOWN_SECONDS:
                     seen = now
                     show.step(number, len(self.losses) + len(self.recent), value)
                     if not math.isfinite(value):
                         return "not finite"
-                if now - saved > CHECKPOINT_SECONDS:
+                if heard.due:
                     self.write()
                     saved = last = time.perf_counter()
         if not self.recent:
             raise wrong(f"fit: a batch is required in each epoch, got none in epoch {number + 1}")
         return ""
 
+    def take(
+        self, batch: Any, interrupted: Callable[[], bool], unsaved_seconds: float
+    ) -> tuple[Any, Heard]:
+        """A step: its loss, and what any process said of the training."""
+        due = unsaved_seconds > CHECKPOINT_SECONDS
+        if self.shares.mesh is None:
+            self.training, value = self.step(self.training, self.source.key, batch)
+            return value, Heard(interrupted(), due)
+        said = said_numbers(interrupted(), due and self.shares.first)
+        self.training, value, heard = self.step(self.training, self.source.key, batch, said)
+        return value, Heard(*(np.asarray(heard) > 0).tolist())
+
     def compile(self, batch: Any) -> None:
         began = time.perf_counter()
-        compiled = self.step.compile(self.training, self.source.key, batch)
-        compiled.program  # noqa: B018 - makes the machine code, and runs nothing
+        said = () if self.shares.mesh is None else (said_numbers(False, False),)
+        with self.shares.in_turn():
+            compiled = self.step.compile(self.training, self.source.key, batch, *said)
+            compiled.program  # noqa: B018 - makes the machine code, and runs nothing
         self.compile_seconds, self.compiled = time.perf_counter() - began, True
 
     def end_epoch(self) -> None:

@@ -10,7 +10,9 @@ import numpy
 
 from ...compiler.front import numpy as np
 from ...compiler.front import random
+from ...compiler.front.functions.custom import custom_vjp
 from ...compiler.front.functions.derivatives import value_and_grad
+from ...compiler.front.lax import collectives
 from ...compiler.front.lax.control_flow import scan
 from ...compiler.ir.errors import ProgramError
 from ...compiler.ir.explain import shown
@@ -106,24 +108,38 @@ def _steepest(slope: Any) -> Any:
 
 
 def training_step(
-    loss: Callable[..., Any], optimizer: Optimizer, accumulate: int = 1
+    loss: Callable[..., Any],
+    optimizer: Optimizer,
+    accumulate: int = 1,
+    axis: str = "",
+    processes: int = 1,
+    summed: bool = True,
 ) -> Callable[..., Any]:
     """(training, key, batch) -> (training, loss): the step, to be compiled with the first donated.
 
-    Each step has a key of its own, of `key` and the number of the step.
+    Each step has a key of its own, of `key` and the number of the step; each part of a batch has
+    one of that and its number. The `processes` along an `axis` have `accumulate` parts each, in the
+    order of their places: loss and gradient are means over all parts, the update is the same in
+    all. A state is handed on from part to part of a process, then `one_state` is made of theirs.
+    Where gradients are not `summed`, the optimizer takes means over processes itself.
     """
-    update = with_extra_args_support(optimizer).update
+    update, parts = with_extra_args_support(optimizer).update, accumulate * processes
+    added = parts if summed else accumulate
+
+    def mean(x: Any) -> Any:
+        return collectives.pmean(x, axis) if axis else x
 
     def step(training: Training, key: Any, batch: Any) -> tuple[Training, Any]:
         weights, whole = parted(training.model)
         key = random.fold_in(key, training.count)
+        first = collectives.axis_index(axis) * accumulate if axis else 0
 
         def total(weights: Any, part: Any, key: Any, state: Any) -> tuple[Any, Any]:
             return checked(loss, whole(weights), part, key, state)
 
         def part_of(carry: tuple[Any, Any], turn: tuple[Any, Any]) -> Any:
             part, number = turn
-            own = key if accumulate == 1 else random.fold_in(key, number)
+            own = key if parts == 1 else random.fold_in(key, first + number)
             (value, state), slopes = value_and_grad(total, has_aux=True)(
                 weights, part, own, carry[1]
             )
@@ -134,20 +150,61 @@ def training_step(
         if accumulate == 1:
             (slopes, state), value = part_of((None, training.state), (batch, 0))
         else:
-            parts = trees.map(lambda a: a.reshape(accumulate, -1, *a.shape[1:]), batch)
+            split = trees.map(lambda a: a.reshape(accumulate, -1, *a.shape[1:]), batch)
             zeros = trees.map(np.zeros_like, weights)
-            turns = parts, np.arange(accumulate)
+            turns = split, np.arange(accumulate)
             (slopes, state), values = scan(part_of, (zeros, training.state), turns)
-            slopes, value = tree_scale(1 / accumulate, slopes), np.mean(values)
+            value = np.mean(values)
+        if axis:
+            value, state = mean(value), one_state(state, axis)
+            slopes = collectives.psum(slopes, axis) if summed else slopes
+        if added > 1:
+            slopes = tree_scale(1 / added, slopes)
         extra = {"value": value, "grad": slopes}
+        own = random.fold_in(key, first) if axis else key
+
+        def searched(weights: Any) -> Any:
+            spread = with_mean_slopes(weights, axis)
+            return mean(total(spread, batch, own, training.state)[0])
+
         updates, optimizer_state = update(
-            slopes, training.optimizer, weights, **extra,
-            value_fn=lambda w: total(w, batch, key, training.state)[0],
-        )  # fmt: skip
+            slopes, training.optimizer, weights, **extra, value_fn=searched
+        )
         model = whole(apply_updates(weights, updates))
         return Training(model, optimizer_state, state, training.count + 1), value
 
     return step
+
+
+def heard_step(step: Callable[..., Any], axes: tuple[str, ...]) -> Callable[..., Any]:
+    """(training, key, batch, said) -> (training, loss, heard): a step after which all processes
+    know what one of them said, numbers above 0, the last of them that its loss is not finite.
+    """
+
+    def heard(training: Training, key: Any, batch: Any, said: Any) -> tuple[Training, Any, Any]:
+        training, value = step(training, key, batch)
+        strange = np.where(np.isfinite(value), np.float32(0), np.float32(1))
+        return training, value, collectives.psum(np.append(said, strange), axes)
+
+    return heard
+
+
+def one_state(state: Any, axis: str) -> Any:
+    """One state of those along an axis: means of floats, the greatest of all else."""
+
+    def one(x: Any) -> Any:
+        return collectives.pmean(x, axis) if trainable(x) else collectives.pmax(x, axis)
+
+    return trees.map(one, state)
+
+
+def with_mean_slopes(weights: Any, axis: str) -> Any:
+    """Weights that are the same along an axis: the derivative in them is the mean over it."""
+    if not axis:
+        return weights
+    same = custom_vjp(lambda w: w)
+    same.defvjp(lambda w: (w, None), lambda _, slopes: (collectives.pmean(slopes, axis),))
+    return same(weights)
 
 
 def checked(

@@ -2,6 +2,7 @@
 
 wonderland models
 wonderland train mlp --epochs 30 --seed 0 --out runs/mlp
+mpiexec -n 4 wonderland train mlp --data-parallel
 wonderland generate alice --prompt "Alice was beginning to"
 wonderland inspect mlp --stage trace
 wonderland profile mlp
@@ -28,10 +29,12 @@ import sys
 from collections.abc import Sequence
 
 from ..compiler.ir.errors import ProgramError
+from ..compiler.jit.distributed import ProcessError
 from ..compiler.settings import bytes_of
 from ..models.data import MissingData, MissingExtra
 from . import doctor, functions, generation, graphs, memory, recipes
 from .line import CommandParser, Misuse, natural, one_line, positive, unknown, without_own_line
+from .processes import tell
 from .specs import argument
 
 ARG = 'a type to draw an array of, f32[3, 4], a tree of types, {"w": f32[3]}, or a literal'
@@ -43,20 +46,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         return options.run(options)
     except (Misuse, MissingData, MissingExtra) as mistake:
-        print(f"wonderland: {mistake}", file=sys.stderr)
+        tell(f"wonderland: {mistake}")
         return 2
     except ProgramError as error:
-        print(f"wonderland: {one_line(without_own_line(error))}", file=sys.stderr)
+        tell(f"wonderland: {one_line(without_own_line(error))}")
         return 2
+    except ProcessError as error:
+        tell(f"wonderland: {one_line(str(error))}")
+        return 1
     except KeyboardInterrupt:
-        print("wonderland: interrupted", file=sys.stderr)
+        tell("wonderland: interrupted")
         return 130
     except BrokenPipeError:  # the reader, such as head, has seen enough
         sys.stderr.close()
         return 0
     except OSError as error:  # a full disk, a folder that may not be written
         told = f"{error.filename or 'a file'}: {error.strerror or error}"
-        print(f"wonderland: {told}", file=sys.stderr)
+        tell(f"wonderland: {told}")
         return 2
 
 

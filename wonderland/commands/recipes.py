@@ -24,8 +24,10 @@ from ..compiler import settings, testing
 from ..compiler.front import random, tree_files
 from ..compiler.front.trees import size as size_of
 from ..compiler.ir.errors import ProgramError
+from ..compiler.jit.distributed import barrier, process_index
 from ..compiler.jit.inspection import Inspection
 from ..compiler.jit.jit import eval_shape, jit
+from ..compiler.jit.mesh import Mesh
 from ..compiler.trace import tree
 from ..models.data import MissingData, MissingExtra, Split
 from ..models.families import recipes
@@ -35,8 +37,14 @@ from ..models.training import Fit, fit
 from ..models.training.batches import row_count, rows
 from ..models.training.step import Training, checked, first_state, one_number, training_step
 from .line import Misuse, missing_file, unknown
+from .processes import data_mesh, tell
 from .results import time_text
 from .user_file import named_object, names_function
+
+
+class TooFew(Misuse):
+    """A recipe has fewer rows in a step than there are processes."""
+
 
 RUNS = "runs"  # the folder of what was trained, in that where the command is called
 CHECKED_ROWS = 4  # examples in a gradient check
@@ -98,8 +106,11 @@ class Prepared:
     optimizer: Any
 
 
-def prepared_recipe(recipe: Recipe, options: argparse.Namespace) -> Prepared:
-    """Data, first model and optimizer, with what the command line says otherwise."""
+def prepared_recipe(recipe: Recipe, options: argparse.Namespace, processes: int = 1) -> Prepared:
+    """Data, first model and optimizer, with what the command line says otherwise.
+
+    The processes share the batch evenly: it has no more rows than the recipe says.
+    """
     split = recipe.data(options.seed)
     if not isinstance(split, Split):
         got = type(split).__name__
@@ -111,6 +122,10 @@ def prepared_recipe(recipe: Recipe, options: argparse.Namespace) -> Prepared:
     rate = recipe.rate if getattr(options, "lr", None) is None else options.lr
     if batch_size > examples:
         raise Misuse(f"--batch-size: at most the {examples} rows of the data, got {batch_size}")
+    if batch_size < processes:
+        raise TooFew(f"{recipe.name}: {processes} processes cannot share a batch of {batch_size}")
+    if getattr(options, "batch_size", None) is None:
+        batch_size -= batch_size % processes
     optimizer = recipe.optimizer(recipe.schedule(rate, epochs * (examples // batch_size)))
     state = recipe.state(model) if recipe.state else None
     return Prepared(recipe, split, model, state, batch_size, epochs, optimizer)
@@ -135,40 +150,51 @@ def add(commands: Any, positive: Any, rate: Any, size: Any) -> None:
     train.add_argument("--memory-budget", type=size, help="bytes a step may take, such as 64MB")
     train.add_argument("--out", metavar="FOLDER", help=f"for results, {RUNS}/NAME by default")
     train.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    train.add_argument(
+        "--data-parallel",
+        action="store_true",
+        help="processes share out each batch: mpiexec -n 4 wonderland train NAME --data-parallel",
+    )
+    train.add_argument(
+        "--zero", action="store_true", help="with it: each process keeps a part of the optimizer"
+    )
     train.set_defaults(run=run_train)
 
 
 def run_train(options: argparse.Namespace) -> int:
     """Train with a progress bar, print the table of results, keep model, numbers and curve."""
+    if options.zero and not options.data_parallel:
+        raise Misuse("--zero: --data-parallel is required, whose processes share the optimizer")
+    mesh = data_mesh(options.data_parallel)
     if options.target == ALL:
-        return train_all(options)
+        return train_all(options, mesh)
     with chosen_recipe(options.target) as recipe:
-        return train(recipe, options)
+        return train(recipe, options, mesh)
 
 
-def train_all(options: argparse.Namespace) -> int:
+def train_all(options: argparse.Namespace, mesh: Mesh | None) -> int:
     """Every recipe whose data is here, then the table of all."""
     worst = 0
     for recipe in recipes().values():
         try:
-            worst = max(worst, train(recipe, options))
-        except (MissingData, MissingExtra) as missing:
-            print(f"{recipe.name}: {missing}", file=sys.stderr)
-    print(models_table(options.out or RUNS))
+            worst = max(worst, train(recipe, options, mesh))
+        except (MissingData, MissingExtra, TooFew) as missing:
+            tell(f"{recipe.name}: {missing}")
+    if process_index() == 0:
+        print(models_table(options.out or RUNS))
     return worst
 
 
-def train(recipe: Recipe, options: argparse.Namespace) -> int:
-    given = prepared_recipe(recipe, options)
-    base = Path(options.out or RUNS)
+def train(recipe: Recipe, options: argparse.Namespace, mesh: Mesh | None = None) -> int:
+    """Train one; of many processes the first one writes and prints."""
+    given = prepared_recipe(recipe, options, 1 if mesh is None else mesh.size)
+    base, first = Path(options.out or RUNS), process_index() == 0
     folder = base / recipe.name if options.target == ALL or not options.out else base
     checkpoint = folder / "training.npz"
-    if options.resume and not checkpoint.exists():
-        raise Misuse(f"--resume: no checkpoint in {folder}, train without it first")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Misuse(f"--out {folder}: {error.strerror}") from None
+    if first:
+        prepare_folder(folder, checkpoint, options)
+    if mesh is not None:
+        barrier()
     baseline = one_number("baseline", recipe.baseline(given.split), "biuf")  # before hours pass
     with contextlib.ExitStack() as within:
         if options.device:
@@ -179,18 +205,29 @@ def train(recipe: Recipe, options: argparse.Namespace) -> int:
             recipe.loss, given.model, given.split.train, given.optimizer, epochs=given.epochs,
             batch_size=given.batch_size, key=random.key(options.seed), state=given.state,
             held_out=given.split.test, score=recipe.score, higher=recipe.higher,
-            checkpoint=checkpoint, resume=options.resume, progress=True,
+            checkpoint=checkpoint, resume=options.resume, progress=True, mesh=mesh,
+            shard_optimizer=options.zero,
         )  # fmt: skip
-    numbers = numbers_of(given, found, options.seed, float(baseline))
-    write_results(given, found, numbers, folder)
-    print(result_table(numbers))
+    if first:
+        numbers = numbers_of(given, found, options.seed, float(baseline))
+        write_results(given, found, numbers, folder)
+        print(result_table(numbers))
     if found.stopped == "interrupted":
-        print(f"interrupted: --resume goes on from {folder}", file=sys.stderr)
+        tell(f"interrupted: --resume goes on from {folder}")
         return 130
     if found.stopped == "not finite":
-        print("the loss is not finite, try: a lower --lr", file=sys.stderr)
+        tell("the loss is not finite, try: a lower --lr")
         return 1
     return 0
+
+
+def prepare_folder(folder: Path, checkpoint: Path, options: argparse.Namespace) -> None:
+    if options.resume and not checkpoint.exists():
+        raise Misuse(f"--resume: no checkpoint in {folder}, train without it first")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misuse(f"--out {folder}: {error.strerror}") from None
 
 
 def numbers_of(given: Prepared, found: Fit, seed: int, baseline: float) -> dict[str, Any]:
