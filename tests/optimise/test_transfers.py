@@ -12,6 +12,7 @@ import wonderland as wl
 from wonderland import lax
 from wonderland.compiler.ir.graph import Graph
 from wonderland.compiler.ops.transferred import ProcessPlace, Transferred
+from wonderland.compiler.optimise.dead import dead
 from wonderland.compiler.pipeline import GRAPH_PASSES
 from wonderland.compiler.settings import changed
 
@@ -20,10 +21,10 @@ MESH = (("i", 2), ("j", 3))
 
 
 def optimised(f: Callable[..., Any], *args: Any) -> Graph:
-    """The graph of `f` on a mesh, after all passes."""
+    """The graph of `f` on a mesh, after all passes up to those that make buckets of sums."""
     with changed(mesh=MESH):
         graph = wl.trace(f, *args).graph
-    for step in GRAPH_PASSES:
+    for step in GRAPH_PASSES[: GRAPH_PASSES.index(dead) + 1]:
         graph = step(graph)
     return graph
 
