@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from bench.simulated_link import linked
-from tests.optimise.together import together
+from tests.optimise.together import alike_world, together
 from wonderland.compiler.fuse.fuse import fuse
+from wonderland.compiler.fuse.work import StartWork
 from wonderland.compiler.ir.graph import Graph, Value, apply
 from wonderland.compiler.ir.types import Type
 from wonderland.compiler.ir.verify import verify
@@ -286,7 +286,7 @@ def test_gradients_are_written_where_they_are_sent_from_and_read_where_they_arri
 
 def begins(compiled: Compiled) -> list[str]:
     works = (w for _, w in compiled.plan.works)
-    return [repr(w.node) for w in works if w.name == "start transferred"]
+    return [repr(w.node) for w in works if isinstance(w, StartWork)]
 
 
 def test_a_budget_of_memory_moves_no_transfer_before_another(
@@ -301,7 +301,7 @@ def test_a_budget_of_memory_moves_no_transfer_before_another(
     assert len(begins(free)) > 4
     tight = lowering.compiled(budget=int(free.memory.nbytes * 0.77))
     assert begins(tight) == begins(free) and tight.memory.nbytes <= 0.77 * free.memory.nbytes
-    with linked(N, 0, np.inf):
+    with alike_world():
         results = [c.program(tuple(tree.leaves(args))) for c in (free, tight)]
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)

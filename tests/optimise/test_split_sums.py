@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from bench.simulated_link import linked
-from tests.optimise.together import together
+from tests.optimise.together import alike_world, together
 from wonderland.compiler import pipeline
 from wonderland.compiler.ir.graph import Graph, Value, apply
 from wonderland.compiler.ir.types import Type
@@ -65,7 +64,7 @@ def check(graph: Graph) -> Graph:
     for got, want in zip(together(found, given), together(graph, given), strict=True):
         for a, b in zip(got, want, strict=True):
             np.testing.assert_allclose(a, b, 1e-5, 1e-5)
-    with linked(N, 0, np.inf):
+    with alike_world():
         results = [compiled(g).program(given[0]) for g in (found, graph)]
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
 import numpy as np
+import pytest
 
+from tests.plan.test_begin_early import AlikeWorld
 from wonderland.compiler.ir.graph import Graph, Node
 from wonderland.compiler.ops.nested.scan import Scan
 from wonderland.compiler.ops.transferred import Transferred
+from wonderland.runtime.processes import world
 
 Arrays = tuple[np.ndarray, ...]
 SUMS: dict[str, Any] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
+
+
+@contextmanager
+def alike_world() -> Iterator[None]:
+    """Compiled programs run in one of two processes that have the same."""
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(world._process, "world", AlikeWorld())
+        yield
 
 
 def exchanged(op: Transferred, xs: Sequence[np.ndarray]) -> list[np.ndarray]:

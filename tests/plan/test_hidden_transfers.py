@@ -1,0 +1,80 @@
+"""What the order of works hides of transfers, on paper, of programs as they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wonderland as wl
+from tests.plan.timeline import timeline
+from wonderland.compiler.ir.graph import apply
+from wonderland.compiler.ops.transferred import Transferred
+from wonderland.compiler.pipeline import Compiled, compile_graph
+from wonderland.compiler.trace import tree
+from wonderland.compiler.trace.operands import new, value
+
+MESH = (("i", 2),)
+
+
+def psum(xs: Any) -> Any:
+    return tree.map(lambda x: new(apply(Transferred("sum", "i", 2, MESH), value(x))), xs)
+
+
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, np.float32)
+
+
+def step(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """One of data parallel gradient descent."""
+
+    def updated(p: Any, x: Any) -> Any:
+        return tree.map(lambda w, d: w - 0.1 * d, p, psum(wl.grad(loss)(p, x)))
+
+    return updated
+
+
+def perceptron(p: Any, x: Any) -> Any:
+    for w, b in p:
+        x = np.tanh(x @ w + b)
+    return np.mean(x**2)
+
+
+def layers(p: Any, x: Any) -> Any:
+    return np.mean(wl.lax.scan(lambda h, w: (np.tanh(h @ w[0] + w[1]), ()), x, p)[0] ** 2)
+
+
+def tensor_parallel(w: Any, x: Any) -> Any:
+    return np.tanh(psum(x @ w))
+
+
+def updates(p: Any, x: Any) -> Any:
+    """Sums of much that nothing is computed beside but what is done with them."""
+    return [np.tanh(s) for s in psum([w * 2 for w in p])]
+
+
+def compiled(name: str) -> Compiled:
+    sizes = [(512, 512), (512,)]
+    function, args = {
+        "perceptron": (step(perceptron), ([[zeros(*s) for s in sizes]] * 4, zeros(256, 512))),
+        "layers": (step(layers), ([zeros(8, *s) for s in sizes], zeros(256, 512))),
+        "tensor parallel": (tensor_parallel, (zeros(512, 512), zeros(1024, 512))),
+        "updates": (updates, ([zeros(700, 500)] * 6, 0)),
+    }[name]
+    return compile_graph(wl.trace(function, *args).graph)
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden", "most"),
+    [
+        ("perceptron", 0.8, 0.9),
+        ("layers", 0.7, 0.9),  # of four parts the last has nothing beside it
+        ("tensor parallel", 0.7, 0.8),
+        ("updates", 0.5, 1.0),
+    ],
+)
+def test_transfers_are_hidden_behind_work(name: str, hidden: float, most: float) -> None:
+    found = timeline(compiled(name), share=0.5, message_share=0.005)
+    assert hidden <= found.hidden <= most, found.hidden
