@@ -10,18 +10,21 @@ import pytest
 
 import wonderland as wl
 from tests.optimise.together import alike_world, together
+from tests.plan.test_begin_early import drawn
 from wonderland.compiler import pipeline
 from wonderland.compiler.ir.graph import Graph, Value, apply
 from wonderland.compiler.ir.types import Type
 from wonderland.compiler.ir.verify import verify
 from wonderland.compiler.kernel.costs import LINK_BYTES_A_SECOND, LINK_SECONDS
 from wonderland.compiler.ops.transferred import Transferred
+from wonderland.compiler.optimise import buckets as bucket_module
 from wonderland.compiler.optimise import split_sums as module
 from wonderland.compiler.optimise.buckets import buckets
 from wonderland.compiler.optimise.split_sums import MESSAGES, MOST_PARTS, split_sums
 from wonderland.compiler.pipeline import Compiled
 from wonderland.compiler.trace import tree
 from wonderland.compiler.trace.operands import new, value
+from wonderland.runtime.rows import transfers_of
 
 N = 2
 MESH = (("i", N),)
@@ -179,3 +182,26 @@ def of_type(*shape: int) -> Value:
 def test_a_graph_without_sums_is_itself() -> None:
     graph = traced(lambda x, w: np.tanh(x @ w), X, W)
     assert split_sums(graph) is graph
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_programs_have_the_bits_that_they_have_with_every_sum_for_itself(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With sums in loops and branches, and of products that are cut."""
+    monkeypatch.setattr(bucket_module, "BUCKET_BYTES", 1200)
+    x, y = np.random.default_rng(seed).standard_normal((2, 8, 8))
+
+    def program(x: Any, y: Any) -> Any:
+        return [*drawn(seed, 0, [x, y])[-4:], wl.lax.psum(x @ y, "i") @ x]
+
+    with alike_world(), wl.verify():
+        mesh = wl.distributed.mesh({"i": 2})
+        found = wl.distributed.spmd(program, mesh).compile(x, y)
+        monkeypatch.setattr(pipeline, "GRAPH_PASSES", PASSES)
+        alone = wl.distributed.spmd(program, mesh).compile(x, y)
+        counts = [len(list(transfers_of(c.program.rows))) for c in (found, alone)]
+        assert counts[0] < counts[1]
+        results = found(x, y), alone(x, y)
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
