@@ -113,8 +113,7 @@ class DeviceUnderway:
         wait = carrier(self.device, row.transfer).start(row.transfer, source, result)
         if row.whole:
             wait()
-        else:
-            self.waits[row.number] = wait
+        self.waits[row.number] = bool if row.whole else wait
 
     def wait(self, number: int) -> None:
         self.waits.pop(number)()

@@ -12,6 +12,7 @@ from tests.distributed.programs import PROGRAMS, Program
 from tests.distributed.test_programs import same
 from tests.runtime.fake_device import FakeDevice
 from tests.runtime.fake_processes import Process, Processes
+from wonderland.compiler.optimise import buckets
 from wonderland.runtime.gpu import cuda
 
 SOME = "psum of (3, 5)", "NaN and infinities", "a tree", "a sum in every turn", "loops in loops"
@@ -73,3 +74,55 @@ def test_what_is_greatest_is_gathered_and_nan_is_kept(processes: Processes) -> N
         np.testing.assert_array_equal(found, (x.max(0), x.min(0)))
     asked = [e for e in processes.all[0].device.log if e.startswith(("nccl", "download"))]
     assert asked == ["nccl all_gather"] * 2 + ["download 16"] * 2
+
+
+def layers(w: list[Any], x: Any) -> Any:
+    for each in w:
+        x = np.tanh(x @ each)
+    return (x * x).mean()
+
+
+def test_gradients_travel_while_those_of_earlier_layers_are_computed(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the device: launches that neither wait for a transfer nor are waited for by it."""
+    rng = np.random.default_rng(0)
+    w = [rng.standard_normal((24, 24)).astype(np.float32) for _ in range(4)]
+    x = rng.standard_normal((2, 8, 24)).astype(np.float32)
+
+    def step(w: Any, x: Any) -> Any:
+        return wl.lax.pmean(wl.grad(layers)(w, x), "i")
+
+    def body(process: Process) -> Any:
+        here = wl.distributed.mesh({"i": 2})
+        found = wl.distributed.spmd(step, here, device=f"cuda:{process.rank}")
+        return wl.device_get(found(w, x[process.rank]))
+
+    monkeypatch.setattr(buckets, "BUCKET_BYTES", 0)
+    monkeypatch.setattr(buckets, "SMALL_BYTES", 0)
+    results = processes.run(body)
+    alone = wl.jit(wl.grad(layers))
+    for found in results:
+        for got, one, other in zip(found, *(alone(w, each) for each in x), strict=True):
+            np.testing.assert_allclose(got, (one + other) / 2, 2e-5, 2e-6)
+    asked = processes.all[0].device.asked
+    sums = [a for a in asked if a.what == "nccl all_reduce"]
+    launches = [a for a in asked if a.what == "launch"]
+    beside = [sum(not (a.before(s) or s.before(a)) for a in launches) for s in sums]
+    assert len(beside) == len(w) and all(beside)
+
+
+def test_a_call_on_fixed_memory_exchanges_what_is_there(processes: Processes) -> None:
+    def body(process: Process) -> Any:
+        device = f"cuda:{process.rank}"
+        x = wl.device_put(np.full(5, 1.0 + process.rank, np.float32), device)
+        total = wl.distributed.spmd(
+            lambda x: 2 * wl.lax.psum(3 * x, "i"), wl.distributed.mesh({"i": 2}), device=device
+        )
+        run = total.compile(x).bind(x)
+        times = [time.row for time in total.compile(x).program.profile((x,))]
+        return [wl.device_get(run()) for _ in range(2)], [type(row).__name__ for row in times]
+
+    for found, rows in processes.run(body):
+        np.testing.assert_array_equal(found, np.full((2, 5), 18, np.float32))
+        assert rows == ["DeviceRow", "StartRow", "WaitRow", "DeviceRow"]
