@@ -19,7 +19,7 @@ from ...runtime.gpu import devices as runtime_devices
 from ...runtime.gpu.device import Device, DeviceError
 from ...runtime.gpu.device_array import DeviceArray, moved_to, uploaded
 from ...runtime.gpu.devices import array_on_device
-from ...runtime.processes.world import world
+from ...runtime.processes.world import initialize
 from ...runtime.spec import ArraySpec
 from ..ir.errors import ProgramError
 from ..ir.types import dtype_name
@@ -55,12 +55,12 @@ def default_backend() -> str:
 
 def process_count() -> int:
     """How many processes were started together."""
-    return world().size
+    return initialize().size
 
 
 def process_index() -> int:
     """The number of this process among them."""
-    return world().rank
+    return initialize().rank
 
 
 def block_until_ready(x: Any) -> Any:

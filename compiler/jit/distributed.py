@@ -37,7 +37,7 @@ def initialize(timeout: float | None = None) -> None:
 
 def barrier() -> None:
     """Until all processes have called it. Errors: ProcessError where one has left."""
-    processes.world().barrier()
+    processes.initialize().barrier()
 
 
 def spmd(fun: Callable[P, R], mesh: Mesh, **options: Any) -> Jitted[P, R]:

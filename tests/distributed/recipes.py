@@ -11,7 +11,6 @@ from tests.distributed.answer import answer
 from tests.models.parallel.programs import CASES, STEPS
 from tests.models.parallel.test_zero import BY_ELEMENTS, GRADS, WEIGHTS
 
-wl.distributed.initialize()
 SIZE, PLACE = wl.distributed.process_count(), wl.distributed.process_index()
 
 

@@ -120,6 +120,17 @@ def test_gradients_of_what_is_whole_are_summed_and_others_not() -> None:
     np.testing.assert_array_equal(found["b"], [3, 3, 3])
 
 
+def test_what_a_loss_hands_on_stays_with_its_process() -> None:
+    def loss(w: Any, x: Any) -> Any:
+        return w * x, {"x": x}
+
+    step = wl.vmap(value_and_grad(loss, "data", has_aux=True), (None, 0), axis_name="data")
+    (value, aux), grad = step(2.0, np.arange(4.0))
+    np.testing.assert_array_equal(value, [3.0] * 4)
+    np.testing.assert_array_equal(grad, [1.5] * 4)
+    np.testing.assert_array_equal(aux["x"], np.arange(4.0))
+
+
 def test_what_does_not_divide_is_refused() -> None:
     def errors(f: Any, *args: Any, n: int = 2) -> str:
         with pytest.raises(wl.ProgramError) as error:
