@@ -222,6 +222,11 @@ class CudaDevice:
     def upload(self, address: int, array: np.ndarray) -> None:
         if not array.nbytes:
             return
+        if array.nbytes in (4, 8) and address % 4 == 0:  # told with the call: nothing is read later
+            for k, word in enumerate(array.reshape(-1).view(np.uint32).tolist()):
+                args = address + 4 * k, word, 1, self._stream.handle
+                self._do("a word", lambda args=args: self._call("cuMemsetD32Async", *args))
+            return
 
         def work() -> None:
             place = array.ctypes.data

@@ -235,6 +235,20 @@ def cuMemsetD8Async(
     stream_of(driver, stream).ask(work)
 
 
+@entry(u64, u32, size, place)
+def cuMemsetD32Async(
+    driver: Driver, address: int, word: int, count: int, stream: int | None
+) -> None:
+    inside(driver, address, 4 * count)
+    if address % 4:
+        raise Refused(INVALID_VALUE, "an address between words")
+
+    def work() -> None:
+        driver.memory.part(address, 4 * count, True).view(np.uint32)[:] = word
+
+    stream_of(driver, stream).ask(work)
+
+
 @entry(to(u32), i32, u64)
 def cuPointerGetAttribute(driver: Driver, out: Any, which: int, address: int) -> int:
     """Of memory that is not CUDA's the answer is an error, which is how one asks."""

@@ -148,6 +148,20 @@ def test_what_is_copied_may_be_changed_at_once(
     assert out.tolist() == X.tolist()
 
 
+@pytest.mark.parametrize("x", [np.float32(-1.5), np.float64(np.pi), np.int32([-7]), np.arange(2.0)])
+def test_a_number_goes_to_the_device_with_the_call(driven: Any, monkeypatch: Any, x: Any) -> None:
+    """Nothing is read later, so nothing waits, whoever reads memory of the host."""
+    monkeypatch.setitem(ATTRIBUTES, PAGEABLE_ACCESS, 1)
+    device = cuda.CudaDevice(cuda.core().Device(0))
+    x = np.asarray(x)
+    memory, waits = device.allocate(x.nbytes), driver().calls["cuStreamSynchronize"]
+    device.upload(memory.address, x)
+    assert driver().calls["cuStreamSynchronize"] - waits == (x.nbytes > 8)
+    found = np.empty_like(x)
+    device.download(found, memory.address)
+    assert found.tolist() == x.tolist()
+
+
 def test_errors_that_end_everything_are_those_of_the_documentation(driven: Any) -> None:
     ending = re.compile(
         "must be terminated|cannot be used anymore|uncorrectable|context current .* destroyed"
