@@ -12,7 +12,6 @@ Cost: n - 1 heads each way; beside them the bytes that must travel, and scratch 
 from __future__ import annotations
 
 import ctypes
-import os
 import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -29,11 +28,13 @@ from .wire import Message, ProcessError, Wire, in_a_line
 
 HEAD = struct.Struct("<Q8s48s")  # the number, a digest and the beginning of what it is
 INLINE_BYTES = 1 << 12  # so much travels behind a head
-WHOLE_BYTES = 1 << 15  # operands up to here are added by everybody
-PIECE_BYTES = 1 << 18  # of a segment, at a time
+WHOLE_BYTES = 1 << 20  # what a process may receive where everybody adds everything
+PIECE_BYTES = 1 << 21  # of a segment, at a time
 SCRATCH_BYTES = 1 << 24
-SPINS = 200  # looks at a message, each giving its turn away, before the thread naps
-NAP_SECONDS = 50e-6
+SPINS = 1000  # looks at a message before the thread naps
+FEW_SPINS = 50  # where processes have no processor each
+NAP_SECONDS, LONG_NAP_SECONDS = 50e-6, 1e-3
+NAP_PART = 0.05  # of the time that was waited already: that much later is a message seen
 LET_GO_SECONDS = 0.5  # what arrives in the memory of a failed transfer is waited for so long
 
 ADDERS: dict[str, Callable[..., np.ndarray]] = {
@@ -57,9 +58,10 @@ class Traffic:
 
     def __init__(self, wire: Wire, news: News, timeout: float) -> None:
         self.wire, self.news, self.timeout = wire, news, timeout
+        self.spins = SPINS
         self.number = 0
         self.heads: dict[Transfer, bytes] = {}
-        self.scratch = np.empty(0, np.uint8)
+        self.scratch: dict[str, tuple[np.ndarray, int]] = {}  # and its address
         self.sent: list[tuple[int, Message]] = []
         self.posted: list[Message] = []
 
@@ -111,8 +113,7 @@ class Traffic:
         """Posts heads and parts by place; the function waits for those that are received."""
         head = self._head(transfer)
         room = HEAD.size + INLINE_BYTES
-        block = self._block(room * (len(sends) + len(receives)))
-        begin = block.ctypes.data
+        begin = self._block("heads", room * (len(sends) + len(receives)))
         for place, address in slots(begin, room, sends).items():
             part, nbytes = sends[place]
             ctypes.memmove(address, head, HEAD.size)
@@ -145,7 +146,7 @@ class Traffic:
     def _reduce(self, transfer: Transfer, peers: Peers, source: int, result: int) -> None:
         n, own = transfer.size, peers.place
         others = [j for j in range(n) if j != own]
-        if n * transfer.operand_bytes <= WHOLE_BYTES or n == 1:
+        if len(others) * transfer.result_bytes <= WHOLE_BYTES:
             self._reduce_whole(transfer, peers, others, source, result)
         else:
             self._reduce_segments(transfer, peers, others, source, result)
@@ -158,8 +159,7 @@ class Traffic:
         nbytes = transfer.result_bytes
         step = nbytes if transfer.kind == "scatter" else 0  # between the parts of two processes
         sends = {j: (source + j * step, nbytes) for j in others}
-        space = np.empty(max(1, nbytes * len(others)), np.uint8)
-        arrived = slots(space.ctypes.data, nbytes, others)
+        arrived = slots(self._block("operands", nbytes * len(others)), nbytes, others)
         self._swap(transfer, peers, sends, {j: (arrived[j], nbytes) for j in others})()
         parts = [arrived.get(j, source + own * step) for j in range(n)]
         add(transfer, parts, result, nbytes)
@@ -174,9 +174,9 @@ class Traffic:
         room = max(item, min(PIECE_BYTES, SCRATCH_BYTES // (2 * n)) // 64 * 64 // item * item)
         pieces = [list(portions(*span, room)) for span in pairwise(bounds)]
         to = result if everywhere else result - bounds[own]
-        block = np.empty(2 * len(others) * room, np.uint8)
-        half = block.nbytes // 2
-        halves = [slots(block.ctypes.data + k * half, room, others) for k in (0, 1)]
+        half = len(others) * room
+        block = self._block("pieces", 2 * half)
+        halves = [slots(block + k * half, room, others) for k in (0, 1)]
         none: dict[int, Part] = dict.fromkeys(others, (source, 0))
         check = self._swap(transfer, peers, none, none)
         arriving: list[dict[int, Message]] = []
@@ -242,11 +242,13 @@ class Traffic:
         return message
 
     def _wait(self, transfer: Transfer, rank: int, message: Message) -> None:
-        """Looks often at first, then naps in between: the processor is there for who computes."""
-        for _ in range(SPINS):
+        """Looks often at first, then naps in between: the processor is there for who computes.
+
+        It is not given away in between (sched_yield), which may be for a whole slice of time.
+        """
+        for _ in range(self.spins):
             if message.done():
                 return
-            os.sched_yield()
         begin = time.monotonic()
         while not message.done():
             waited = time.monotonic() - begin
@@ -256,7 +258,7 @@ class Traffic:
                     f"{transfer}: waited {waited:.1f} seconds for process {rank}\n"
                     "try: initialize(timeout=...), where others may compute for longer"
                 )
-            time.sleep(NAP_SECONDS)
+            time.sleep(min(max(NAP_SECONDS, NAP_PART * waited), LONG_NAP_SECONDS))
 
     def _finish(self, transfer: Transfer) -> None:
         """Waits for what is sent: the operand may change from now on."""
@@ -275,11 +277,14 @@ class Traffic:
             while not all(m.done() for m in messages) and time.monotonic() < until:
                 time.sleep(NAP_SECONDS)
 
-    def _block(self, nbytes: int) -> np.ndarray:
-        """Scratch that is kept."""
-        if self.scratch.nbytes < nbytes:
-            self.scratch = np.empty(nbytes, np.uint8)
-        return self.scratch
+    def _block(self, purpose: str, nbytes: int) -> int:
+        """The address of scratch that is kept for the next transfer."""
+        block, address = self.scratch.get(purpose, (None, 0))
+        if block is None or block.nbytes < nbytes:
+            block = np.empty(max(1, nbytes), np.uint8)
+            address = block.ctypes.data
+            self.scratch[purpose] = block, address
+        return address
 
 
 def slots(begin: int, step: int, places: Iterable[int]) -> dict[int, int]:
@@ -296,8 +301,10 @@ def add(transfer: Transfer, parts: Sequence[int], result: int, nbytes: int) -> N
     """result = ((parts[0] + parts[1]) + parts[2]) + ..., or what the kind says in place of +."""
     if not nbytes:
         return
-    arrays = [bytes_at(part, nbytes).view(transfer.dtype) for part in parts]
-    out = bytes_at(result, nbytes).view(transfer.dtype)
+    kind = ctypes.c_uint8 * nbytes
+    out, *arrays = (
+        np.frombuffer(kind.from_address(address), transfer.dtype) for address in (result, *parts)
+    )
     if len(arrays) == 1:
         out[...] = arrays[0]
         return
@@ -306,7 +313,3 @@ def add(transfer: Transfer, parts: Sequence[int], result: int, nbytes: int) -> N
         adder(arrays[0], arrays[1], out=out)
         for array in arrays[2:]:
             adder(out, array, out=out)
-
-
-def bytes_at(address: int, nbytes: int) -> np.ndarray:
-    return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))

@@ -26,7 +26,7 @@ from ..rows import MeshAxes, Transfer
 from . import mpi
 from .courier import Courier, Done, Pending
 from .leaving import Leaving
-from .traffic import Peers, Traffic
+from .traffic import FEW_SPINS, Peers, Traffic
 from .vigil import News, Vigil, connections
 from .wire import Alone, ProcessError, Wire
 
@@ -70,7 +70,8 @@ class World:
             self.courier.now(work)
 
     def _work(self, transfer: Transfer, source: int, result: int) -> partial[None]:
-        self.news.check(str(transfer))
+        if self.news.broken:
+            self.news.check(str(transfer))
         peers = self._peers(transfer.mesh, transfer.axis)
         return partial(self.traffic.run, transfer, peers, source, result)
 
@@ -259,6 +260,8 @@ def _found(timeout: float) -> World:
     shared = (rows[:, 32:] & rows[world.rank, 32:]).any(1)
     world.host_rank, world.host_size = int(here[: world.rank].sum()), int(here.sum())
     world.sharers = int((here & shared).sum())
+    if world.sharers > int(np.unpackbits(rows[world.rank, 32:]).sum()):
+        world.traffic.spins = FEW_SPINS
     found = connections(world.rank, count, bool(here.all()), world.broadcast, timeout)
     Leaving(world.traffic.wire, courier, Vigil(world.rank, found, courier.news))
     world.barrier()
