@@ -155,8 +155,11 @@ class TransferWatch:
             pause = longer(pause)
 
     def fail(self, why: str) -> None:
-        """Ends what every communicator is at, and says why. Nothing of them works from now on."""
-        self.failed = f"{why}; transfers on {self.device} are over"
+        """Ends what every communicator is at, and says why, from now on to all that wait."""
+        self.failed = (
+            f"{why}\ntry: start again from a checkpoint; what is on {self.device} may be what the "
+            "transfer left of it"
+        )
         self.world.news.break_off(why)
         ended_soon([c.abort for c in self.communicators])
         self.communicators.clear()

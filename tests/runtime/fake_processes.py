@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,12 @@ class ThreadWire:
     def close(self) -> None: ...
 
 
+def ended(couriers: list[Courier]) -> None:
+    """Their threads end."""
+    for courier in couriers:
+        courier.queue.put(None)
+
+
 @dataclass
 class Process:
     rank: int
@@ -87,9 +94,11 @@ class Processes:
         self.nccl, self.lacking, self.local = library or FakeNccl(), lacking, threading.local()
         boxes: defaultdict[Any, deque[bytes]] = defaultdict(deque)
         device = devices or (lambda rank: FakeDevice(eager=eager))
+        couriers = [Courier(News()) for _ in range(size)]
+        weakref.finalize(self, ended, couriers)
         self.all = [
-            Process(k, World(ThreadWire(k, size, boxes), timeout, Courier(News())), device(k))
-            for k in range(size)
+            Process(k, World(ThreadWire(k, size, boxes), timeout, courier), device(k))
+            for k, courier in enumerate(couriers)
         ]
         patch.setattr(worlds, "_process", self)
         patch.setattr(nccl, "modules", self.library)

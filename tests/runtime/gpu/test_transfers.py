@@ -305,6 +305,7 @@ def test_who_waits_for_a_process_that_left_is_told(monkeypatch):
     assert isinstance(error, ProcessError) and "process 1 left: ValueError" in str(error)
     (communicator,) = (c for c in processes.nccl.communicators.values() if c.rank == 0)
     assert communicator.aborted
+    assert "try: start again from a checkpoint; what is on cuda:0 may be" in str(error)
     for _ in range(2):  # and so is every later call
         again, _ = processes.run(waiting, failing=True)
         assert str(again) == str(error)
