@@ -1,9 +1,10 @@
 """Speed on a GPU against JAX, torch.compile and Triton: `python -m bench gpu [--quick]`.
 
-First the tests that are marked `gpu`, then every question. A figure is the median time of a call
-among calls that follow each other, with the device waited for at the end: what a loop pays. Beside
-it stands the part of the ceiling: bytes at the bandwidth of a copy, operations at the rate of a
-large product, both measured here. Last the time that the host alone spends on an MLP step.
+First the tests that are marked `gpu`, among them every transfer of NCCL, between as many GPUs as
+there are; then every question. A figure is the median time of a call among calls that follow each
+other, with the device waited for at the end: what a loop pays. Beside it stands the part of the
+ceiling: bytes at the bandwidth of a copy, operations at the rate of a large product, both measured
+here. Last the time that the host alone spends on an MLP step.
 
 Without a GPU it says so, and what is missing.
 """

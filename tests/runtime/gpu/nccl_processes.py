@@ -29,7 +29,7 @@ LARGE = 16 << 20
 def main() -> int:
     world = initialize()
     device = devices.accelerator("cuda")
-    assert device is not None
+    assert isinstance(device, cuda.CudaDevice)
     mesh = (("gpus", world.size),)
     over = carrier(device, world)
     say(world, f"{device!r} and {world.size - 1} others; {nccl.modules()[0].get_version()}")
@@ -43,7 +43,8 @@ def main() -> int:
     say(world, f"the same bits on {repeated(device, over, world)} runs")
     for line in timed(device, over, world):
         say(world, line)
-    device.synchronize()
+    assert isinstance(device.watch, nccl.TransferWatch)
+    device.watch.close()
     say(world, "done")
     return 0
 
