@@ -56,6 +56,7 @@ def started(n: int, question: Question, quick: bool) -> Any:
         *(["quick"] if quick else []),
     ]  # fmt: skip
     settings = {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "WONDERLAND_NUM_THREADS": "1"}
+    settings["JAX_ENABLE_PREEMPTION_SERVICE"] = "0"  # which keeps what ends a process from it
     settings |= {"BENCH_PEERS": "wonderland"} if question.alone else {}
     try:
         done = subprocess.run(
