@@ -11,8 +11,8 @@ import sys
 from typing import Any
 
 from ..harness import Effort, Run
-from ..simulated_link import linked
 from . import collectives, latency, recipes, steps
+from .absent import linked
 from .group import Group
 from .wires import counted
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.distributed import paper, report, steps
+from bench.distributed.absent import linked
 from bench.distributed.paper import Links, Work
 from bench.distributed.simulation import simulated
 from bench.distributed.wires import Counted, Mirror
@@ -62,6 +63,16 @@ def test_a_mirror_answers_for_all_others():
         world, x = World(Mirror(9)), np.full(count, 2, np.float32)
         transfer = Transfer("sum", (("data", 9),), "data", x.dtype, x.size)
         np.testing.assert_array_equal(world.exchanged(transfer, x), 9 * x)
+
+
+def test_a_link_takes_as_long_as_bytes_on_it():
+    """Processes that are not there have what this one has; a sum crosses twice."""
+    x = np.arange(16, dtype=np.float32)
+    with linked(4, seconds=0.01, bytes_a_second=2 * 64 * 3 / 4 / 0.02) as world:
+        found = world.exchanged(Transfer("sum", (("data", 4),), "data", x.dtype, x.size), x)
+    np.testing.assert_array_equal(found, 4 * x)
+    assert world.under_way_seconds >= 0.03
+    assert world.messages == 1
 
 
 def test_what_is_hidden_is_a_share_of_the_shorter():
