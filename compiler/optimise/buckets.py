@@ -1,12 +1,13 @@
-"""Sums over processes that are ready near each other are one transfer, and each begins early.
+"""Transfers that are ready near each other are one, and each begins early.
 
 What: psum(a), psum(b) → s = psum(concatenate(a, b)), s[:n], s[n:]: a message for many small arrays,
 none larger than the link is busy with while the next is computed. Every piece begins at a cache
-line, so it is written where it is sent from, and read where it arrives: nothing is packed. Every
-transfer stands right behind what makes its operand, and this is the order in which they start, the
-same in all processes. What is computed of what arrives, for nothing that is sent, as updates of
-parameters, stands behind all of them in the same order: something is left to do while the last are
-on their way.
+line, so it is written where it is sent from, and read where it arrives: nothing is packed. Where
+there is a part for each process, in an operand or a result, only little is put together, which is.
+Every transfer stands right behind what makes its operand, and this is the order in which they
+start, the same in all processes. What is computed of what arrives, for nothing that is sent, as
+updates of parameters, stands behind all of them in the same order: something is left to do while
+the last are on their way.
 Order: after all algebra, which may still make one sum of two; before fusing.
 Before and after: a well-formed graph of the same meaning and bits: sums are by elements.
 Cost: n log n in nodes, times transfers where these are many.
@@ -14,6 +15,7 @@ Cost: n log n in nodes, times transfers where these are many.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -23,9 +25,9 @@ from ..ir.source import sourced
 from ..ir.types import ALIGNMENT, Type
 from ..ir.walk import everywhere
 from ..ops.family import Elementwise
+from ..ops.source import full, zero_of
 from ..ops.transferred import Transferred
 from ..ops.view import Concatenate, concatenate, copy, reshape, slice_, unshaped
-from .abut import blank
 
 BUCKET_BYTES = 1 << 20
 """What the link takes at once: some hundred times as long as a message takes beside its bytes."""
@@ -33,6 +35,11 @@ SMALL_BYTES = 32 << 10
 """What had better wait for its neighbour than be a message."""
 MOST_PIECES = 24
 """Of a bucket; with what fills lines up, no more than a kernel may read where they are."""
+
+BY_ELEMENTS = "sum", "max", "min", "permute"
+"""The kinds that give each element the place that it had."""
+PARTED, GATHERED = ("scatter", "exchange"), ("gather", "exchange")
+"""Those whose operands, and those whose results, have a part for each process."""
 
 Time = tuple[int, int]
 """When a node can run: behind the node of this number, and its own."""
@@ -49,7 +56,7 @@ def buckets(graph: Graph) -> Graph:
 
 @dataclass(eq=False)
 class Bucket:
-    """Sums in the order in which they are ready; those without are no sums, and alone."""
+    """Transfers of one kind in the order in which they are ready."""
 
     members: list[Node]
     nbytes: int
@@ -128,17 +135,16 @@ class Readiness:
                 self.time[n] = len(graph.nodes) + at, k
 
     def joins(self, node: Node) -> bool:
-        """Whether a transfer may be one with others: their elements don't meet, it is no part of
-        one, and it is not much that would be copied to a result, or from an argument."""
+        """Whether a transfer may be one with others: it is no part of one, and it is not much that
+        would be copied: to a result, from an argument, or to lie beside parts for each process."""
         op, x = node.op, node.args[0]
         assert isinstance(op, Transferred)
-        if op.kind not in ("sum", "max", "min") or not x.type.size:
+        if not x.type.size or any(isinstance(n.op, Concatenate) for n in self.users[node.out]):
             return False
-        if any(isinstance(n.op, Concatenate) for n in self.users[node.out]):
-            return False
-        return x.type.nbytes <= SMALL_BYTES or not (
-            self.is_result(node) or with_caller(unshaped(x))
-        )
+        if max(x.type.nbytes, node.out.type.nbytes) <= SMALL_BYTES:
+            return True
+        copied = self.is_result(node) or with_caller(unshaped(x))
+        return op.kind in BY_ELEMENTS and not copied
 
     def is_result(self, node: Node) -> bool:
         """Whether what arrives, or a view of it, is a result."""
@@ -216,29 +222,35 @@ def in_time(graph: Graph, found: Readiness) -> Graph:
 
 
 def bucketed(nodes: Sequence[Node], new: dict[Value, Value], outputs: frozenset[Value]) -> None:
-    """Notes the new results of one node, or of the sums of a bucket."""
+    """Notes the new results of one node, or of the transfers of a bucket."""
+    first = nodes[0]
     if len(nodes) == 1:
-        (node,) = nodes
-        made = node.like(tuple(new[a] for a in node.args))
-        new.update(zip(node.values, made.values, strict=True))
+        made = first.like(tuple(new[a] for a in first.args))
+        new.update(zip(first.values, made.values, strict=True))
         return
+    op = first.op
+    assert isinstance(op, Transferred)
+    front, behind = ((op.axis_size,) if op.kind in kinds else () for kinds in (PARTED, GATHERED))
     pieces: list[Value] = []
-    starts: list[int] = []
+    spans: list[tuple[int, int]] = []
     seen: set[Value] = set()
     end = 0
     for n in nodes:
         (x,) = n.args
         line = ALIGNMENT // x.type.numpy.itemsize
-        if gap := -end % line:
-            pieces.append(blank(Type(x.dtype, (gap,))))
+        if (gap := -end % line) and not front:
+            pieces.append(full(zero_of(x.type), Type(x.dtype, (gap,))))
+            end += gap
         piece = new[x]
         if with_caller(unshaped(piece)) or unshaped(x) in outputs or unshaped(piece) in seen:
             piece = copy(piece)
         seen.add(unshaped(piece))
-        starts.append(end + gap)
-        end = starts[-1] + x.type.size
-        pieces.append(reshape(piece, (x.type.size,)))
-    whole = apply(nodes[0].op, concatenate(*pieces, axis=0))
-    for n, start in zip(nodes, starts, strict=True):
-        part = slice_(whole, (start,), (start + n.out.type.size,))
+        size = x.type.size // math.prod(front)
+        spans.append((end, end + size))
+        end += size
+        pieces.append(reshape(piece, (*front, size)))
+    whole = apply(op, concatenate(*pieces, axis=len(front)))
+    zeros = (0,) * len(behind)
+    for n, (start, stop) in zip(nodes, spans, strict=True):
+        part = slice_(whole, (*zeros, start), (*behind, stop))
         new[n.out] = reshape(part, n.out.shape)

@@ -161,6 +161,30 @@ def test_arguments_and_results_join_only_where_they_are_small() -> None:
     assert len(transfers(buckets(graph))) == 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "shapes", "wanted"),
+    [
+        ("permute", [(4,), (2, 5)], "f32[26]"),
+        ("gather", [(4,), (2, 5), ()], "f32[33]"),
+        ("scatter", [(N, 4), (N, 2, 5), (N,)], "f32[3, 15]"),
+        ("exchange", [(N, 4), (N, 2, 5)], "f32[3, 14]"),
+    ],
+)
+def test_little_of_other_kinds_is_one_transfer_too(
+    kind: str, shapes: list[tuple[int, ...]], wanted: str
+) -> None:
+    pairs = ((0, 2), (1, 0)) if kind == "permute" else ()
+    xs = tuple(of_type(*s) for s in shapes)
+    found = bucketed(xs, tuple(sin(psum(sin(x), "i", kind, pairs)) for x in xs))
+    assert transfers(found) == [(kind, wanted)]
+
+
+def test_much_that_has_a_part_for_each_process_is_not() -> None:
+    xs = of_type(N, SMALL_BYTES // 4), of_type(N, SMALL_BYTES // 4)
+    graph = Graph.of("f", xs, [sin(psum(sin(x), kind="scatter")) for x in xs])
+    assert len(transfers(buckets(graph))) == 2
+
+
 def test_a_graph_whose_transfers_stand_well_is_itself() -> None:
     x = of_type(5)
     graph = Graph.of("f", (x,), (sin(psum(sin(x))),))
@@ -168,9 +192,10 @@ def test_a_graph_whose_transfers_stand_well_is_itself() -> None:
 
 
 def transferred_at_random(x: Value, rng: np.random.Generator) -> Value:
-    kind = ("sum", "sum", "sum", "max", "permute", "gather")[rng.integers(6)]
+    kinds = "sum", "sum", "sum", "max", "permute", "gather", "scatter", "exchange"
+    kind = kinds[rng.integers(8 if x.shape[:1] == (N,) else 6)]
     y = psum(x, "ij"[rng.integers(2)], kind, ((0, 1), (1, 2)) if kind == "permute" else ())
-    return y if kind != "gather" else reduce_sum(y, (0,))
+    return y if kind not in ("gather", "exchange") else reduce_sum(y, (0,))
 
 
 def random_transfers(seed: int) -> Graph:

@@ -19,6 +19,7 @@ from wonderland.compiler.ir.graph import Graph, Value, apply
 from wonderland.compiler.ir.types import Type
 from wonderland.compiler.ops import dot_general
 from wonderland.compiler.ops.transferred import Transferred
+from wonderland.compiler.optimise import buckets
 from wonderland.compiler.pipeline import compile_graph
 from wonderland.compiler.plan.buffers import buffers
 from wonderland.compiler.plan.verify import verify_plan
@@ -123,7 +124,10 @@ def order(made: Any) -> list[str]:
     return found
 
 
-def test_a_transfer_begins_when_its_operand_is_there_and_ends_when_all_else_is_done() -> None:
+def test_a_transfer_begins_when_its_operand_is_there_and_ends_when_all_else_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(buckets, "BUCKET_BYTES", 0)
     a, b = Value(X), Value(X)
     first = product(a, b)
     second = product(first, b)
