@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...runtime.processes.world import world
+from ...runtime.processes.world import initialize
 from ...runtime.rows import MeshAxes, Transfer
 from ..ir.explain import explained, shown
 from ..ir.types import NUMPY, dtype_name, type_of
@@ -38,7 +38,7 @@ def broadcast_tree(tree: Any, source: int = 0) -> Any:
 
     All must have the same containers and types; the arrays of the others are not read.
     """
-    here = world()
+    here = initialize()
     if not 0 <= source < here.size:
         raise wrong(f"broadcast: a process below {here.size} is required, got {source}")
     arrays = named_arrays("broadcast", tree)
@@ -66,7 +66,7 @@ def local_rows(tree: Any, axis_name: str = "data", *, mesh: Any = None) -> Any:
             f"local_rows: an axis of {known} is required, got {axis_name!r:.40}",
             "local_rows(tree, axis_name, mesh=mesh)",
         )
-    size, place = dict(axes)[axis_name], world().place(axes, axis_name)
+    size, place = dict(axes)[axis_name], initialize().place(axes, axis_name)
 
     def own(array: Any) -> Any:
         shape = np.shape(array)
@@ -86,15 +86,15 @@ def save_once(path: str | os.PathLike[str], tree: Any) -> None:
 
     The tree of the others is not read.
     """
-    if world().rank == 0:
+    if initialize().rank == 0:
         save(path, tree)
-    world().barrier()
+    initialize().barrier()
 
 
 @explained
 def load_once(path: str | os.PathLike[str], like: Any = None) -> Any:
     """The tree of a file that process 0 reads, as wl.tree.load does, in all of them."""
-    here = world()
+    here = initialize()
     tree = load(path, like) if here.rank == 0 else None
     if here.size == 1:
         return tree
@@ -106,18 +106,18 @@ def load_once(path: str | os.PathLike[str], like: Any = None) -> Any:
 
 def agree_on(what: str, text: str) -> None:
     """Errors: a ProcessError where processes have other texts, with the first line that differs."""
-    world().agree(what, text)
+    initialize().agree(what, text)
 
 
 def gathered_arrays(array: np.ndarray, mesh: MeshAxes, axis: str) -> np.ndarray:
     """The arrays of all processes along an axis, in the order of their places."""
     transfer = Transfer("gather", mesh, axis, array.dtype, array.size)
-    return world().exchanged(transfer, array).reshape(transfer.size, *array.shape)
+    return initialize().exchanged(transfer, array).reshape(transfer.size, *array.shape)
 
 
 def sent(arrays: Mapping[str, np.ndarray], source: int) -> dict[str, np.ndarray]:
     """The arrays of the process `source`, by name."""
-    here = world()
+    here = initialize()
     types = [[name, dtype_name(x.dtype), list(x.shape)] for name, x in arrays.items()]
     mine = here.rank == source
     head = here.broadcast(json.dumps(types).encode() if mine else b"", source)
