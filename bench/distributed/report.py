@@ -166,7 +166,10 @@ def of_latency(answers: Answers) -> str:
 
 
 def of_paper(answers: Answers) -> str:
-    """Formulas beside what is measured and simulated, then far beyond."""
+    """Formulas beside what is measured and simulated, then far beyond.
+
+    Where processes share a core, formulas are of all of them in turn.
+    """
     if 2 not in answers:
         return "the model on paper needs what two processes measure"
     constants = ("message", "memory", "adding")
@@ -174,9 +177,10 @@ def of_paper(answers: Answers) -> str:
     lines = [["one sum of", "processes", "formula", "simulated", "measured"]]
     sums = [(n, int(b), s) for n, found in answers.items() for b, s in found["sums"].items()]
     for n, size, seconds in (*sums, *((n, paper.BUCKET, 0.0) for n in (64, 256))):
+        shared = max(1, n / len(cores())) if seconds else 1  # processes of a core
         taken = paper.direct(links, n, size), simulation.simulated(links, n, size, 1)
         measured = spelled(seconds) if seconds else "-"
-        lines.append([spelled(size, "B"), f"{n}", *map(spelled, taken), measured])
+        lines.append([spelled(size, "B"), f"{n}", *(spelled(shared * t) for t in taken), measured])
     works = [paper.Work(**work) for work in answers[2]["works"]]
     works.append(replace(works[-1], name="1 GiB, 1 s", seconds=1.0, bytes=1 << 30))
     return f"{markdown(lines)}\n\n{paper.table(links, works)}"

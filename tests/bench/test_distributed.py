@@ -50,7 +50,7 @@ def test_no_more_is_hidden_than_backward_has_time_for():
 
 def test_what_a_process_sends_is_counted():
     """A head, a part and a sum to each of eight others, of parts that fit in one message."""
-    world, x = World(Counted(Mirror(9))), np.ones(9 << 12, np.float32)
+    world, x = World(Counted(Mirror(9))), np.ones(9 << 14, np.float32)
     world.exchanged(Transfer("sum", (("data", 9),), "data", x.dtype, x.size), x)
     assert isinstance(sent := world.traffic.wire, Counted)
     assert sent.messages == paper.EACH * 8
