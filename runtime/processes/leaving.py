@@ -18,16 +18,15 @@ from .wire import Wire, in_a_line
 CLOSE_SECONDS = 10.0
 
 
-_failure: list[str] = []  # of others, where this process has not failed itself
+_last_words: list[str] = []  # of a process that ends without MPI's end
 
 
 def _end() -> None:
-    """A launcher must not see success where another process has failed, and waits for no word of
-    this one any more."""
-    if _failure:
-        print(f"wonderland: {_failure[0]}", file=sys.stderr)
+    """Others wait for no word of this process any more, and it for none of MPI's. A launcher must
+    not see success where some process has failed."""
+    if _last_words:
         sys.stdout.flush()
-        sys.stderr.flush()
+        print(*_last_words, sep="\n", end="", file=sys.stderr, flush=True)
         os._exit(1)
 
 
@@ -40,6 +39,7 @@ class Leaving:
     def __init__(self, wire: Wire, courier: Courier, vigil: Vigil) -> None:
         self.wire, self.courier, self.vigil = wire, courier, vigil
         self.news, self.process = courier.news, os.getpid()
+        self.error: BaseException | None = None
         self.said_before, sys.excepthook = sys.excepthook, self._failed
         atexit.register(self.leave)
         if hasattr(os, "register_at_fork"):
@@ -50,22 +50,24 @@ class Leaving:
     ) -> None:
         """Nothing has caught an error: the others know before threads of this process end."""
         if self._mine() and not interactive():
+            self.error = error
             self.news.break_off(in_a_line(error))
         self.said_before(kind, error, trace)
 
     def leave(self) -> None:
         if not self._mine():
             return
-        error = getattr(sys, "last_value", None)  # where a hook of others hides ours
-        if error is not None and not interactive():
-            self.news.break_off(in_a_line(error))
+        if sys.excepthook != self._failed and not interactive():  # that of others hides ours
+            self.error = getattr(sys, "last_value", None)
+        if self.error is not None:
+            self.news.break_off(in_a_line(self.error))
         self.vigil.say(self.news.broken, last=True)
         others = [rank for rank in range(self.wire.size) if rank != self.wire.rank]
         self.news.farewell(others, lambda: self.courier.now(self.wire.progress))
         if not self.news.broken:
             self.courier.start(self.wire.close).wait(CLOSE_SECONDS)
-        elif error is None:
-            _failure.append(self.news.broken)
+        else:
+            _last_words.append(f"wonderland: {self.news.broken}\n" if self.error is None else "")
         self.news.broken = self.news.broken or "this program has ended"
         self.courier.stop()
 

@@ -7,6 +7,7 @@ never at the same time. Errors of MPI are raised, not the end of the process.
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 from .wire import Message, ProcessError
@@ -19,7 +20,8 @@ def mpi_library() -> Any:
     try:
         import mpi4py
 
-        mpi4py.rc.initialize = mpi4py.rc.finalize = False
+        if "mpi4py.MPI" not in sys.modules:  # else its user ends it
+            mpi4py.rc.initialize = mpi4py.rc.finalize = False
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         said = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -32,13 +34,14 @@ def mpi_library() -> Any:
 
 def begin(mpi: Any, wires: list[MpiWire]) -> None:
     """MPI_Init and the wire; both wait until all processes have come to it."""
-    if not mpi.Is_initialized():
-        provided, level = ctypes.c_int(), ctypes.c_int(mpi.THREAD_SERIALIZED)
-        failed = mpi_functions(mpi).MPI_Init_thread(None, None, level, ctypes.byref(provided))
-        if failed or provided.value < mpi.THREAD_SERIALIZED:
-            required = "a library of MPI that threads may call in turn is required"
-            raise ProcessError(f"initialize: {required}, got level {provided.value}")
-    wires.append(MpiWire(mpi))
+    begun = not mpi.Is_initialized()
+    if begun:
+        level, given = ctypes.c_int(mpi.THREAD_SERIALIZED), ctypes.c_int()
+        mpi_functions(mpi).MPI_Init_thread(None, None, level, ctypes.byref(given))
+    if mpi.Query_thread() < mpi.THREAD_SERIALIZED:
+        required = "MPI that threads may call in turn is required"
+        raise ProcessError(f"initialize: {required}, got level {mpi.Query_thread()}")
+    wires.append(MpiWire(mpi, begun))
 
 
 def mpi_functions(mpi: Any) -> ctypes.CDLL:
@@ -47,10 +50,10 @@ def mpi_functions(mpi: Any) -> ctypes.CDLL:
 
 
 class MpiWire:
-    """A communicator of its own over all processes."""
+    """A communicator of its own over all processes; `begun`: MPI is ended with it, too."""
 
-    def __init__(self, mpi: Any) -> None:
-        self.mpi = mpi
+    def __init__(self, mpi: Any, begun: bool) -> None:
+        self.mpi, self.begun = mpi, begun
         self.comm = mpi.COMM_WORLD.Dup()
         self.comm.Set_errhandler(mpi.ERRORS_RETURN)
         self.rank, self.size = self.comm.Get_rank(), self.comm.Get_size()
@@ -66,7 +69,8 @@ class MpiWire:
         self.comm.Iprobe()
 
     def close(self) -> None:
-        mpi_functions(self.mpi).MPI_Finalize()
+        if self.begun:
+            mpi_functions(self.mpi).MPI_Finalize()
 
 
 class MpiMessage:

@@ -303,7 +303,8 @@ def add(transfer: Transfer, parts: Sequence[int], result: int, nbytes: int) -> N
         return
     kind = ctypes.c_uint8 * nbytes
     out, *arrays = (
-        np.frombuffer(kind.from_address(address), transfer.dtype) for address in (result, *parts)
+        np.frombuffer(memoryview(kind.from_address(address)), transfer.dtype)
+        for address in (result, *parts)
     )
     if len(arrays) == 1:
         out[...] = arrays[0]

@@ -5,6 +5,7 @@ The runtime is imported by itself: processes start sooner.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -26,7 +27,7 @@ def transfer(kind: str, count: int) -> Transfer:
 
 def leave(way: str, world: World) -> None:
     match way:
-        case "raise":
+        case "raise" | "mpi":
             raise ValueError("bad\nmore")
         case "exit":
             sys.exit(3)
@@ -115,6 +116,8 @@ def main(way: str, place: str, rank: int) -> None:
     leaves = int(os.environ["PMI_RANK"]) == rank
     if way == "early" and leaves:
         raise ImportError("no such module")
+    if way == "mpi":
+        importlib.import_module("mpi4py.MPI")  # which will end MPI itself
     world = initialize()
     be("sum", world)
     if leaves or way == "all":

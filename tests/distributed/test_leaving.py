@@ -15,6 +15,7 @@ from tests.distributed.launch import Launched, launch
 
 WAYS = {  # the way, where the others are, who, of how many: what at least one process says
     ("raise", "sum", 0, 3): "process 0 left: ValueError: bad\n",
+    ("mpi", "sum", 1, 2): "process 1 left: ValueError: bad\n",
     ("raise", "large", 2, 3): "process 2 left: ValueError: bad\n",
     ("raise", "started", 1, 2): "process 1 left: ValueError: bad\n",
     ("raise", "agree", 0, 2): "process 0 left: ValueError: bad\n",

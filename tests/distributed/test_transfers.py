@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.distributed.launch import cases, results
+from wonderland.runtime.cpu import executor
 
 PROCESSES = pytest.mark.parametrize("processes", [3, 4])
 
@@ -30,3 +31,10 @@ def test_all_hear_the_line_that_differs(processes: int) -> None:
     required = "plan: the same is required of all processes, got"
     lines = [required, "    line 2 of process 0: b", "    line 2 of process 1: x"]
     assert results("transfers", processes, "case_agree") == [lines] * processes
+
+
+@PROCESSES
+def test_processes_of_a_machine_share_its_processors(processes: int) -> None:
+    threads = max(1, executor.allowed_threads() // processes)
+    shared = [processes, processes, threads]
+    assert results("transfers", processes, "case_the_machine") == [shared] * processes
