@@ -31,7 +31,8 @@ class LinkedWorld(worlds.World):
     """This process as one of `size` that are all alike; `waited` are the seconds of transfers."""
 
     def __init__(self, size: int, seconds: float, bytes_a_second: float) -> None:
-        super().__init__(Alone(), courier=Courier(News()))
+        self.helper = Courier(News())
+        super().__init__(Alone(), courier=self.helper)
         self.size, self.all = size, (("processes", size),)
         self.seconds, self.bytes_a_second = seconds, bytes_a_second
         self.under_way_seconds, self.messages = 0.0, 0
@@ -61,7 +62,7 @@ class LinkedWorld(worlds.World):
 def of_all_alike(transfer: Transfer, source: int, result: int) -> None:
     """The result where all processes have the same operand, and this one is the first."""
     x, y = (
-        np.frombuffer((ctypes.c_char * nbytes).from_address(at), transfer.dtype)
+        np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(at)).view(transfer.dtype)
         for at, nbytes in ((source, transfer.operand_bytes), (result, transfer.result_bytes))
     )
     match transfer.kind:
@@ -85,5 +86,5 @@ def linked(size: int, seconds: float, bytes_a_second: float) -> Iterator[LinkedW
     try:
         yield world
     finally:
-        world.courier.stop()
+        world.helper.stop()
         worlds._process.world = before
