@@ -57,9 +57,9 @@ def split_sums(graph: Graph) -> Graph:
     arrived: dict[Node, Value] = {}
 
     def change(old: Node, here: Node) -> Sequence[Value] | None:
-        if old in arrived:
-            return (arrived[old],)
-        values = of_turns(old, here.args, stacked[old], arrived) if old in stacked else None
+        values: Sequence[Value] | None = (arrived[old],) if old in arrived else None
+        if old in stacked:
+            values = of_turns(old, here.args, stacked[old], arrived)
         if old in ready and values is None:
             values = here.like(here.args).values  # what follows is made anew, behind the parts
         new.update(zip(old.values, values or here.values, strict=True))

@@ -30,6 +30,7 @@ N = 2
 MESH = (("i", N),)
 PASSES = tuple(p for p in pipeline.GRAPH_PASSES if p not in (split_sums, buckets))
 ROWS, DEPTH, COLUMNS = 64, 48, 32
+T = np.arange(4, dtype=np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +174,28 @@ def test_the_sum_of_what_a_loop_stacks_for_others_too_is_whole() -> None:
         return np.tanh(psum(ys)), ys
 
     assert sums(split_sums(traced(function, normal(8, 16), normal(6, 16, 16)))) == ["f32[6, 8, 16]"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_products_sums_and_loops_of_each_other_mean_what_whole_sums_mean(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds: list[Callable[[Any, Any], Any]] = [
+        lambda x, y: psum(x @ y / 8),
+        lambda x, y: psum(x.T @ y / 8 + x),
+        lambda x, y: psum(np.tanh(x) * (y @ x) / 8),
+        lambda x, y: np.tanh(x - y),
+        lambda x, y: x @ y.T / 8,
+        lambda x, y: psum(wl.lax.scan(lambda h, w: (h @ w / 8, np.tanh(h)), x, y[None])[1])[0] + y,
+        lambda x, y: np.sum(psum(wl.lax.scan(lambda h, t: (h, h @ x * t), y, T)[1]), 0) / 8,
+    ]
+    chosen = [(kinds[rng.integers(7)], *rng.integers(0, k + 2, 2)) for k in range(7)]
+
+    def program(*values: Any) -> Any:
+        for f, a, b in chosen:
+            values = *values, f(values[a], values[b])
+        return values[-3:]
+
+    check(traced(program, *rng.standard_normal((2, 16, 16)).astype(np.float32)))
 
 
 def of_type(*shape: int) -> Value:
