@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+import pickle
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,24 +85,51 @@ def local_rows(tree: Any, axis_name: str = "data", *, mesh: Any = None) -> Any:
 def save_once(path: str | os.PathLike[str], tree: Any) -> None:
     """Process 0 writes the arrays of a tree, as wl.tree.save does; all go on when they are there.
 
-    The tree of the others is not read.
+    The tree of the others is not read. Errors: what process 0 raises, in all.
     """
-    if initialize().rank == 0:
-        save(path, tree)
-    initialize().barrier()
+    by_first(lambda: save(path, tree))
 
 
 @explained
 def load_once(path: str | os.PathLike[str], like: Any = None) -> Any:
-    """The tree of a file that process 0 reads, as wl.tree.load does, in all of them."""
-    here = initialize()
-    tree = load(path, like) if here.rank == 0 else None
-    if here.size == 1:
+    """The tree of a file that process 0 reads, as wl.tree.load does, in all of them.
+
+    Errors: what process 0 raises, in all.
+    """
+    tree = by_first(lambda: load(path, like))
+    if initialize().size == 1:
         return tree
     found = sent(named_arrays("load", tree), 0)
     if like is None:
         return nested(found)
     return in_containers(like, found.values())
+
+
+def by_first(do: Callable[[], Any]) -> Any:
+    """What process 0 gets, which alone does it; where that fails it fails in all."""
+    here, found, failed = initialize(), None, None
+    if here.rank == 0:
+        try:
+            found = do()
+        except Exception as error:  # any, for the others wait
+            failed = error
+    word = here.broadcast(pickled(failed), 0)
+    if failed is not None:
+        raise failed
+    if word:
+        raise pickle.loads(word)
+    return found
+
+
+def pickled(error: Exception | None) -> bytes:
+    """Of this or, where that cannot be sent, of what says the same; of nothing, nothing."""
+    if error is None:
+        return b""
+    try:
+        pickle.loads(word := pickle.dumps(error))
+        return word
+    except Exception:  # of types of the user's
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 def agree_on(what: str, text: str) -> None:
@@ -124,10 +152,10 @@ def sent(arrays: Mapping[str, np.ndarray], source: int) -> dict[str, np.ndarray]
     content = here.broadcast(
         b"".join(x.tobytes() for x in arrays.values()) if mine else b"", source
     )
-    memory, at, found = bytearray(content), 0, {}
+    at, found = 0, {}
     for name, dtype, shape in json.loads(head):
         count = math.prod(shape)
-        found[name] = np.frombuffer(memory, NUMPY[dtype], count, at).reshape(shape)
+        found[name] = np.frombuffer(content, NUMPY[dtype], count, at).reshape(shape).copy()
         at += found[name].nbytes
     return found
 

@@ -106,8 +106,8 @@ def fit(
     without the break. `progress` is a bar on terminals; True prints lines elsewhere, False nothing;
     a function hears of each epoch.
 
-    With a `mesh` every process calls this with the same arguments. Those along its axis "data", or
-    its only one, share out the rows of each batch in the order of their places; data, model and key
+    With a `mesh` every process calls this with the same arguments. They are all along one axis, and
+    share out the rows of each batch in the order of their places; data, model and key
     must be the same in all, and so is what comes out, to the bit. That is what one process gets
     with `accumulate` as many times larger, each part with its own key of dropout: to the bit where
     a step does, else up to the rounding of sums; a state is not handed on between processes, but
@@ -129,7 +129,7 @@ def fit(
     if current() is not None:
         raise wrong("fit: a call outside of traced functions is required, got one inside")
     _checked_options(epochs, batch_size, accumulate, clip, patience, held_out, checkpoint, resume)
-    shares, key = shares_of(mesh), random.key(0) if key is None else key
+    shares, key = shares_of(mesh, alone=True), random.key(0) if key is None else key
     source = Examples(data, batch_size, key, accumulate, shares)
     if "state" in named_arguments(loss) and state is None:
         raise wrong("fit: a first state is required, for the loss names it", "state=")

@@ -127,8 +127,11 @@ class Shares:
 ALONE = Shares()
 
 
-def shares_of(mesh: Mesh | None) -> Shares:
-    """This process's share along the axis "data" of a mesh, or along its only axis."""
+def shares_of(mesh: Mesh | None, alone: bool = False) -> Shares:
+    """This process's share along the axis "data" of a mesh, or along its only axis.
+
+    `alone`: no other axis has more than one process, along which weights may be split.
+    """
     if mesh is None:
         return ALONE
     names = mesh.axis_names
@@ -136,7 +139,13 @@ def shares_of(mesh: Mesh | None) -> Shares:
     if not axis:
         raise wrong(
             f"fit: a mesh with an axis {DATA!r} is required, got {', '.join(map(repr, names))}",
-            'wl.distributed.mesh({"data": 2, "model": 2})',
+            'wl.distributed.mesh({"data": wl.distributed.process_count()})',
+        )
+    if alone and mesh.shape[axis] != mesh.size:
+        raise wrong(
+            f"fit: a mesh with all processes along {axis!r} is required, for no part of a model is "
+            f"split, got {mesh.shape}",
+            "wl.distributed.value_and_grad(loss, names, specs) in a step of your own",
         )
     return Shares(mesh, axis, mesh.shape[axis], mesh.place(axis), process_index() == 0)
 

@@ -84,6 +84,9 @@ def test_what_is_not_alike_is_told_in_all_processes() -> None:
     assert re.search(r"first batch.*\n.*process 0: \['y'\] f32\[96\]", found["function"])
     assert re.search(r"process 0: epochs 3\n.*process 1: epochs 4", found["options"])
     assert found["rows"].endswith("try: batch_size=14")
+    assert "all processes along 'data' is required" in found["axes"]
+    assert "a checkpoint to resume is required" in found["absent"]
+    assert found["unread"].startswith("FileNotFoundError") and "no.npz" in found["unwritten"]
     assert "a first axis that 2 processes share evenly is required" in found["local"]
 
 
@@ -91,6 +94,7 @@ def test_trees_are_given_to_all_shared_out_written_once_and_read_once() -> None:
     for found, rows in zip(outcome(2, "case_trees"), (range(6), range(6, 12)), strict=True):
         assert found == {
             "first": [0, 0, 0], "last": [[1, 1, 1], 1.0], "empty": [0, 2], "rows": [*rows],
+            "aligned": True,
             "read": [0, [1.0, 1.0], 0],
         }  # fmt: skip
 

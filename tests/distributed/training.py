@@ -92,7 +92,7 @@ def error(call: Callable[[], Any]) -> str:
     """What is said of what is wrong."""
     try:
         call()
-    except (TypeError, RuntimeError) as wrong:
+    except (TypeError, RuntimeError, OSError) as wrong:
         return f"{type(wrong).__name__}: {wrong}"
     return "nothing"
 
@@ -156,8 +156,9 @@ def case_interrupted() -> dict[str, Any]:
 
 
 def case_refusals() -> dict[str, str]:
-    """Of what is not alike in all processes, and of rows that they cannot share."""
-    mesh, _ = here()
+    """Of what is not alike in all processes, of rows that they cannot share, of files."""
+    mesh, folder = here()
+    split = wl.distributed.mesh({"data": mesh.size // 2, "model": 2})
     place = mesh.place("data")
     other = {"x": X, "y": Y + place}
     return {
@@ -166,6 +167,10 @@ def case_refusals() -> dict[str, str]:
         "function": error(lambda: fitted(data=lambda _: [other], mesh=mesh)),
         "options": error(lambda: fitted(epochs=3 + place, mesh=mesh)),
         "rows": error(lambda: fitted(batch_size=15, mesh=mesh)),
+        "axes": error(lambda: fitted(mesh=split)),
+        "absent": error(lambda: fitted(mesh=mesh, checkpoint=folder / "no.npz", resume=True)),
+        "unread": error(lambda: wl.distributed.load(folder / "no.npz")),
+        "unwritten": error(lambda: wl.distributed.save(folder / "no/no.npz", Y)),
         "local": error(lambda: wl.distributed.local_rows(X[:95], mesh=mesh)),
     }
 
@@ -174,7 +179,7 @@ def case_trees() -> dict[str, Any]:
     """Given to all, shared out, written once and read by one."""
     mesh, folder = here()
     place, file = mesh.place("data"), folder / "tree.npz"
-    mine = {"a": np.full(3, place, "i4"), "b": [float(place), np.zeros((0, 2))]}
+    mine = {"a": np.full(3, place, "i4"), "b": [float(place), np.zeros((0, 2))], "c": np.ones(2)}
     first, last = (wl.distributed.broadcast(mine, k) for k in (0, mesh.size - 1))
     wl.distributed.save(file, {"k": place, "m": {"n": np.ones(2)}})
     with mesh:
@@ -184,6 +189,7 @@ def case_trees() -> dict[str, Any]:
     return {
         "first": first["a"].tolist(), "last": [last["a"].tolist(), last["b"][0]],
         "empty": list(last["b"][1].shape), "rows": rows["x"].tolist(),
+        "aligned": first["c"].flags.aligned,
         "read": [int(read["k"]), read["m"]["n"].tolist(), like["k"]],
     }  # fmt: skip
 
