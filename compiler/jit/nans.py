@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...runtime.processes.world import world
 from ..ir.graph import Graph, Node, Value
+from ..ir.sizing import nodes_in
 from ..ir.source import location
 from ..ir.types import INEXACT, NAMES, spelled
+from ..ops.collective import Collective
 from ..ops.family import Elementwise
 from ..ops.nested.bodies import Control
 from ..transform.interpreter import results
@@ -56,7 +59,7 @@ def find(graph: Graph, arrays: Sequence[np.ndarray]) -> Birth | None:
         value = guilty(value, store)
     if node is None or value is not None:
         return None
-    if isinstance(node.op, Control):
+    if isinstance(node.op, Control) and not is_exchange(node):
         return nested_birth(node, [store[a] for a in node.args]) or Birth(
             node, infinity(node, store)
         )
@@ -98,12 +101,28 @@ def infinity(node: Node, store: dict[Value, np.ndarray]) -> Node | None:
     return found
 
 
+def is_exchange(node: Node) -> bool:
+    """Whether processes give each other values in it, or in what it runs."""
+    ops = (node.op, *(n.op for g in node.op.graphs for n in nodes_in(g)))
+    return any(isinstance(op, Collective) and op.mesh and op.wire for op in ops)
+
+
 def refuse_nans(graph: Graph, arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-    """Raises a FloatingPointError where a result has a NaN and no argument has one."""
+    """Raises a FloatingPointError where a result has a NaN and no argument has one; of processes
+    that exchange values, in all where one has such a result."""
     bad = [k for k, array in enumerate(outputs) if has_nan(array)]
-    if not bad or any(map(has_nan, arrays)):
+    everyone = np.array([[bool(bad), any(map(has_nan, arrays))]])
+    if any(map(is_exchange, graph.nodes)):
+        everyone = world().gathered(everyone).reshape(-1, 2)
+    made, given = everyone.T
+    if given.any() or not made.any():
         return
     birth = find(graph, arrays)
+    if not bad:
+        raise FloatingPointError(
+            f"check_nans: a result of {graph.name} has a NaN in process {np.argmax(made)}, "
+            "which says where it was born"
+        )
     what = f"check_nans: result {bad[0]} of {graph.name} has a NaN"
     if birth is None:
         said = "the compiled program has it, the interpreter does not: an overflow or cancellation"

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import wonderland as wl
 from tests.distributed.answer import answer
 from tests.distributed.programs import PROGRAMS, Program, same
@@ -54,6 +56,25 @@ def case_one_axis() -> None:
 
 def case_two_axes() -> None:
     compare_all(("data", "model"))
+
+
+def case_a_nan_of_one_is_found_by_all() -> None:
+    """Also in a loop; one that an argument has, of whichever process, is nobody's fault."""
+    here = wl.distributed.process_index()
+
+    def turn(c: Any, x: Any) -> tuple[Any, Any]:
+        return c + wl.lax.psum(x, "i"), np.log(c)
+
+    programs = (lambda x: turn(x, x), lambda x: wl.lax.scan(turn, x[0], x))
+    for program in programs:
+        checked = wl.distributed.spmd(program, mesh_of(("i",), (COUNT,)), check_nans=True)
+        for _ in range(2):
+            try:
+                checked(np.full((3, 2), -1.0 if here == 1 else 1.0))
+            except FloatingPointError as error:
+                text = str(error)
+            assert ("in process 1" in text) == (here != 1), text
+            checked(np.full((3, 2), np.nan if here == 1 else 1.0))
 
 
 if __name__ == "__main__":
