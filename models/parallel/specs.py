@@ -19,6 +19,7 @@ from ...compiler.front.lax.lax import dynamic_slice_in_dim
 from ...compiler.ir.explain import explained
 from ...compiler.ir.types import Type, dtype_name
 from ...compiler.trace import tree
+from ...compiler.trace.containers import keystr
 from ...compiler.trace.operands import wrong
 from ..optim.masks import spread
 
@@ -86,13 +87,17 @@ def shard(arrays: Tree, specs: Tree) -> Tree:
     places.
     """
 
+    paths = tree.key_paths(tree.structure(arrays))
+
     def part(x: Any, spec: PartitionSpec) -> Any:
+        path = keystr(next(paths))
         for axis, name in shared_axes(spec):
             n = axis_size(name)
             if axis >= np.ndim(x) or np.shape(x)[axis] % n:
-                given = Type(dtype_name(x.dtype), np.shape(x))
+                given = f"{Type(dtype_name(x.dtype), np.shape(x))}{path and ' at '}{path}"
                 raise wrong(
-                    f"shard: a multiple of {n} elements along axis {axis} is required, got {given}"
+                    f"shard: a multiple of {n} elements along axis {axis} is required, got {given}",
+                    "PartitionSpec() for it, which leaves it whole, or an array of other sizes",
                 )
             size = np.shape(x)[axis] // n
             x = dynamic_slice_in_dim(x, axis_index(name) * size, size, axis)

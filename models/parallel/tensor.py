@@ -19,6 +19,7 @@ model parallelism, 2019.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -156,7 +157,8 @@ def _shared(heads: int, n: int) -> int:
     if heads % n:
         raise wrong(
             f"tensor_parallel: heads and kv_heads that are multiples of {n} processes are "
-            f"required, got {heads}"
+            f"required, got {heads}",
+            f"{math.gcd(heads, n)} processes along the axis",
         )
     return heads // n
 

@@ -57,15 +57,29 @@ def sharded(optimizer: Optimizer, axis_name: Names) -> Optimizer:
         return inner.init(_own(params, axis_name))
 
     def update(grads: Tree, state: Tree, params: Tree = None, **extra: Any) -> tuple[Tree, Tree]:
-        n = axis_size(axis_name)
-        extra = {k: x for k, x in extra.items() if not callable(x)}  # those are of whole arrays
-        mean = tree.map(lambda g: _shaped(_scattered(g, n, axis_name) / n, np.ndim(g)), grads)
+        extra = {k: _of_whole if callable(x) else x for k, x in extra.items()}
+        mean = _mean(grads, axis_name)
+        if "grad" in extra:
+            extra["grad"] = mean if extra["grad"] is grads else _mean(extra["grad"], axis_name)
         parts = None if params is None else _own(params, axis_name)
         _by_elements(inner, (mean, state, parts), extra, listed(axis_name))
         updates, after = inner.update(mean, state, parts, **extra)
         return tree.map(lambda u, g: _gathered(u, np.shape(g), axis_name), updates, grads), after
 
     return Optimizer(init, explained(update, "update"))
+
+
+def _mean(grads: Tree, axis_name: Names) -> Tree:
+    """This process's part of the mean over all."""
+    n = axis_size(axis_name)
+    return tree.map(lambda g: _shaped(_scattered(g, n, axis_name) / n, np.ndim(g)), grads)
+
+
+def _of_whole(*_: Any) -> Any:
+    raise wrong(
+        "sharded: an optimizer that searches no line is required, for a loss is of whole arrays",
+        "optimizer.update(wl.lax.pmean(grads, axis_name), state, params, ...) without sharded",
+    )
 
 
 def _rows(x: Any, n: int) -> Any:

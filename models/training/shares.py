@@ -111,12 +111,16 @@ class Shares:
 
     @contextlib.contextmanager
     def in_turn(self) -> Iterator[None]:
-        """The first process, then the others: they find what it has compiled and kept."""
+        """The first process, then the others: they find what it has compiled and kept, or fail
+        as it did.
+        """
         if not self.first:
             self.wait()
-        yield
-        if self.first:
-            self.wait()
+        try:
+            yield
+        finally:
+            if self.first:
+                self.wait()
 
     def wait(self) -> None:
         """Until all processes are here."""

@@ -84,6 +84,7 @@ def test_what_is_not_alike_is_told_in_all_processes() -> None:
     assert re.search(r"first batch.*\n.*process 0: \['y'\] f32\[96\]", found["function"])
     assert re.search(r"process 0: epochs 3\n.*process 1: epochs 4", found["options"])
     assert found["rows"].endswith("try: batch_size=14")
+    assert "a loss of one number is required" in found["loss"]
     assert "all processes along 'data' is required" in found["axes"]
     assert "a checkpoint to resume is required" in found["absent"]
     assert found["unread"].startswith("FileNotFoundError") and "no.npz" in found["unwritten"]

@@ -167,6 +167,7 @@ def case_refusals() -> dict[str, str]:
         "function": error(lambda: fitted(data=lambda _: [other], mesh=mesh)),
         "options": error(lambda: fitted(epochs=3 + place, mesh=mesh)),
         "rows": error(lambda: fitted(batch_size=15, mesh=mesh)),
+        "loss": error(lambda: fitted(lambda model, batch: batch["x"], mesh=mesh, **UNSCORED)),
         "axes": error(lambda: fitted(mesh=split)),
         "absent": error(lambda: fitted(mesh=mesh, checkpoint=folder / "no.npz", resume=True)),
         "unread": error(lambda: wl.distributed.load(folder / "no.npz")),

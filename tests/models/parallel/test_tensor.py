@@ -141,12 +141,15 @@ def test_what_does_not_divide_is_refused() -> None:
     assert errors(lambda x: shard(x, spec), np.ones((4, 3))).startswith(
         "shard: a multiple of 2 elements along axis 1 is required, got f64[4, 3]"
     )
-    assert "axis 1 is required, got f64[4]" in errors(lambda x: shard(x, spec), np.ones(4))
+    both = {"a": PartitionSpec(), "x": spec}
+    text = errors(lambda x: shard({"a": np.ones(()), "x": [x]}, both), np.ones(4))
+    assert "axis 1 is required, got f64[4] at ['x'][0]" in text and "try: PartitionSpec()" in text
     model = drawn(MODELS["llama"][0])
     text = errors(lambda m: tensor_parallel(m, "model")(IDS), model, n=4)
     assert text.startswith(
         "tensor_parallel: heads and kv_heads that are multiples of 4 processes are required, got 2"
     )
+    assert text.endswith("try: 2 processes along the axis")
     text = errors(lambda x: shard({"x": x}, {"y": spec}), np.ones((4, 2)))
     assert text.startswith("shard: the containers of the parameters are required")
     assert errors(lambda x: shard(x, "model"), np.ones(4)).startswith(

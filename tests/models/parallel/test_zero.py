@@ -156,6 +156,34 @@ def test_what_reads_other_elements_is_refused(name: str) -> None:
     assert "test_zero.py" in place and "clip_by_global_norm(1.0, axis_name)" in repair
 
 
+def test_a_search_along_a_line_is_refused() -> None:
+    many, loss = sharded(wl.optim.lbfgs(), "data"), lambda w: np.sum(w["w"])
+    with pytest.raises(wl.ProgramError, match="sharded: an optimizer that searches no line"):
+        over(
+            lambda g: many.update(g, many.init(WEIGHTS), WEIGHTS, value=1.0, grad=g, value_fn=loss)[
+                0
+            ],
+            GRADS[0],
+        )
+
+
+def test_a_gradient_that_is_told_beside_is_of_parts_too() -> None:
+    def update(grads: Any, state: Any, params: Any = None, *, grad: Any, **_: Any) -> Any:
+        return wl.tree.map(lambda g, more: g + 2 * more, grads, grad), state
+
+    many = sharded(wl.optim.Optimizer(lambda _: (), update), "data")
+
+    def both(g: Any, sign: float) -> Any:
+        more = g if sign > 0 else wl.tree.map(np.negative, g)
+        mean, more_mean = wl.lax.pmean((g, more), "data")
+        return many.update(g, (), WEIGHTS, grad=more)[0], update(mean, (), grad=more_mean)[0]
+
+    for sign in (1.0, -1.0):
+        found, wanted = over(lambda g, s=sign: both(g, s), GRADS[0])
+        for a, b in zip(wl.tree.leaves(found), wl.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def test_what_is_refused_has_a_repair() -> None:
     clip = wl.optim.clip_by_global_norm(0.5)
     many = sharded(wl.optim.chain(clip_by_global_norm(0.5, "data"), wl.optim.sgd(1.0)), "data")
