@@ -183,9 +183,10 @@ class Program:
         try:
             context = self._contexts.pop()
         except IndexError:
+            context = None  # errors of a new one are said without this one
+        if context is None or (self._together and context.team is not team()):
             return self._new_context()
-        stale = self._together and context.team is not team()
-        return self._new_context() if stale else context
+        return context
 
     def _call(self, leaves: Leaves, convert: bool) -> Arrays | None:
         if self.guard:

@@ -34,6 +34,10 @@ def mpi_library() -> Any:
 
 def begin(mpi: Any, wires: list[MpiWire]) -> None:
     """MPI_Init and the wire; both wait until all processes have come to it."""
+    if mpi.Is_finalized():
+        raise ProcessError(
+            "initialize: MPI that has not ended is required, got MPI.Finalize() before"
+        )
     begun = not mpi.Is_initialized()
     if begun:
         level, given = ctypes.c_int(mpi.THREAD_SERIALIZED), ctypes.c_int()
@@ -66,10 +70,11 @@ class MpiWire:
         return MpiMessage(self.comm.Irecv(self.memory(address, nbytes), source, lane))
 
     def progress(self) -> None:
-        self.comm.Iprobe()
+        if not self.mpi.Is_finalized():  # as who uses it beside may have done
+            self.comm.Iprobe()
 
     def close(self) -> None:
-        if self.begun:
+        if self.begun and not self.mpi.Is_finalized():
             mpi_functions(self.mpi).MPI_Finalize()
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, partial
@@ -25,17 +26,15 @@ import numpy as np
 from ..rows import MeshAxes, Transfer
 from . import mpi
 from .courier import Courier, Done, Pending
+from .launcher import MARK, launched, mark
 from .leaving import Leaving
 from .traffic import FEW_SPINS, Peers, Traffic
 from .vigil import News, Vigil, connections
-from .wire import Alone, ProcessError, Wire
+from .wire import Alone, ProcessError, Wire, in_a_line
 
 TIMEOUT_SECONDS = 300.0
+LONGEST_SECONDS = 1e9  # what calls of the system take for a time
 BYTE = np.dtype(np.uint8)
-LAUNCHERS = {
-    "PMI_SIZE": "mpiexec of MPICH", "OMPI_COMM_WORLD_SIZE": "mpiexec of Open MPI",
-    "SLURM_STEP_NUM_TASKS": "srun", "MPI_LOCALNRANKS": "mpiexec",
-}  # fmt: skip
 
 
 class World:
@@ -182,14 +181,6 @@ def first_difference(first: str, text: str, rank: int) -> str:
     )
 
 
-def launched(environment: Mapping[str, str]) -> tuple[int, str]:
-    """How many processes a launcher has started, and which one that is."""
-    for name, launcher in LAUNCHERS.items():
-        if (text := environment.get(name, "")).isdecimal() and int(text) > 1:
-            return int(text), launcher
-    return 1, ""
-
-
 def own_machine() -> bytes:
     """Where this process runs: the machine in 32 bytes, then the processors it may use as bits."""
     known = [platform.node()]
@@ -204,11 +195,16 @@ def own_machine() -> bytes:
 
 def allowed_seconds(environment: Mapping[str, str]) -> float:
     """How long others are waited for, where `initialize` does not say it."""
-    text = environment.get("WONDERLAND_PROCESS_TIMEOUT") or str(TIMEOUT_SECONDS)
-    with suppress(ValueError):
-        if (seconds := float(text)) > 0:
-            return seconds
-    raise ProcessError(f"WONDERLAND_PROCESS_TIMEOUT: seconds are required, got {text!r}")
+    name = "WONDERLAND_PROCESS_TIMEOUT"
+    return in_seconds(name, environment.get(name) or TIMEOUT_SECONDS)
+
+
+def in_seconds(what: str, given: object) -> float:
+    """Errors: ProcessError where it is no time to wait."""
+    with suppress(ValueError, TypeError):
+        if (seconds := float(given)) > 0:  # pyright: ignore[reportArgumentType]
+            return min(seconds, LONGEST_SECONDS)
+    raise ProcessError(f"{what}: seconds are required, more than 0, got {given!r:.40}")
 
 
 class _Process:
@@ -217,6 +213,8 @@ class _Process:
     def __init__(self) -> None:
         self.alone = World(Alone())
         self.world = self.alone
+        self.failed: ProcessError | None = None  # MPI begins once
+        self.finding = threading.Lock()
 
 
 _process = _Process()
@@ -229,8 +227,19 @@ def initialize(timeout: float | None = None) -> World:
     WONDERLAND_PROCESS_TIMEOUT says.
     Errors: ProcessError.
     """
-    if _process.world is _process.alone:
-        _process.world = _found(allowed_seconds(os.environ) if timeout is None else timeout)
+    with _process.finding:
+        if _process.failed is not None:
+            raise _process.failed
+        if _process.world is _process.alone:
+            seconds = (
+                allowed_seconds(os.environ) if timeout is None
+                else in_seconds("initialize: timeout", timeout)
+            )  # fmt: skip
+            try:
+                _process.world = _found(seconds)
+            except BaseException as error:
+                _process.failed = ProcessError(in_a_line(error))
+                raise
     return _process.world
 
 
@@ -244,6 +253,7 @@ def _found(timeout: float) -> World:
     if count == 1:
         return World(Alone(), timeout)
     library = mpi.mpi_library()
+    os.environ[MARK] = mark(os.environ)
     courier = Courier(News())
     wires: list[mpi.MpiWire] = []
     if not courier.start(partial(mpi.begin, library, wires)).wait(timeout):

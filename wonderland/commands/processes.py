@@ -7,7 +7,7 @@ import sys
 
 from ..compiler.jit.distributed import initialize, process_count
 from ..compiler.jit.mesh import Mesh, mesh
-from ..runtime.processes.world import launched
+from ..runtime.processes.launcher import launched
 from .line import Misuse
 
 RANKS = "PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"

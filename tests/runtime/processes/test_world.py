@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from wonderland.runtime.processes import world as worlds
 from wonderland.runtime.processes.courier import Courier
+from wonderland.runtime.processes.launcher import MARK, launched, mark
+from wonderland.runtime.processes.mpi import MpiWire, begin
 from wonderland.runtime.processes.vigil import KILLED, News, Vigil, connections
 from wonderland.runtime.processes.wire import Alone, ProcessError
 from wonderland.runtime.processes.world import World, initialize, peers_of
@@ -75,6 +78,46 @@ def test_launchers_say_how_many_they_start(variables: dict[str, str], count: int
     assert worlds.launched(variables)[0] == count
 
 
+@pytest.mark.parametrize(("variable", "number"), [("PMI_FD", ""), ("PMIX_NAMESPACE", "7")])
+def test_what_a_launched_process_starts_is_alone(variable: str, number: str) -> None:
+    """Unless a launcher has started it again."""
+    ours, others = socket.socketpair()
+    with ours, others:
+        environment = {"PMI_SIZE": "3", variable: number or str(ours.fileno())}
+        again = {**environment, variable: number + str(others.fileno())}
+        environment[MARK] = again[MARK] = mark(environment)
+        assert launched(environment)[0] == 3
+        for child in (environment, again):
+            child[MARK] = "1" + child[MARK]  # the number of another process
+        assert launched(environment)[0] == 1
+        assert launched(again)[0] == 3
+    if variable == "PMI_FD":
+        assert launched(environment)[0] == launched(again)[0] == 1
+        with pytest.raises(ProcessError, match=r"^initialize: the connection to the launcher is r"):
+            mark(environment)
+
+
+def test_processes_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has begun MPI and failed does not begin it again."""
+    tried = list[float]()
+
+    def found(seconds: float) -> World:
+        tried.append(seconds)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(worlds, "_process", worlds._Process())
+    monkeypatch.setattr(worlds, "_found", found)
+    for wrong in (0, -1, float("nan"), "soon", [2]):
+        with pytest.raises(ProcessError, match=r"^initialize: timeout: seconds are required, "):
+            initialize(wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(KeyboardInterrupt):
+        initialize(float("inf"))
+    with pytest.raises(ProcessError, match=r"^KeyboardInterrupt$"):
+        initialize()
+    assert len(tried) == 1
+    assert tried[0] < threading.TIMEOUT_MAX
+
+
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
 def test_a_timeout_is_in_seconds(text: str) -> None:
     assert worlds.allowed_seconds({"WONDERLAND_PROCESS_TIMEOUT": "2.5"}) == 2.5
@@ -99,6 +142,18 @@ def test_a_process_alone_does_not_load_mpi() -> None:
         "assert initialize().size == 1; assert 'mpi4py' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={}, check=True)
+
+
+def test_mpi_that_others_have_ended_is_left_alone() -> None:
+    ended = SimpleNamespace(Is_initialized=lambda: True, Is_finalized=lambda: True)
+    with pytest.raises(
+        ProcessError, match=r"^initialize: MPI that has not ended is required, got "
+    ):
+        begin(ended, [])
+    wire = object.__new__(MpiWire)
+    wire.mpi, wire.begun = ended, True
+    wire.progress()
+    wire.close()
 
 
 def test_what_differs_is_said_by_line() -> None:
