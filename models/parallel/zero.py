@@ -57,7 +57,7 @@ def sharded(optimizer: Optimizer, axis_name: Names) -> Optimizer:
         return inner.init(_own(params, axis_name))
 
     def update(grads: Tree, state: Tree, params: Tree = None, **extra: Any) -> tuple[Tree, Tree]:
-        extra = {k: _of_whole if callable(x) else x for k, x in extra.items()}
+        extra = {k: _of_whole if _is_function(x) else x for k, x in extra.items()}
         mean = _mean(grads, axis_name)
         if "grad" in extra:
             extra["grad"] = mean if extra["grad"] is grads else _mean(extra["grad"], axis_name)
@@ -73,6 +73,11 @@ def _mean(grads: Tree, axis_name: Names) -> Tree:
     """This process's part of the mean over all."""
     n = axis_size(axis_name)
     return tree.map(lambda g: _shaped(_scattered(g, n, axis_name) / n, np.ndim(g)), grads)
+
+
+def _is_function(x: Any) -> bool:
+    """Layers can be called too, but are trees."""
+    return callable(x) and any(leaf is x for leaf in tree.leaves(x))
 
 
 def _of_whole(*_: Any) -> Any:

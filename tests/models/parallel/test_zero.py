@@ -167,6 +167,14 @@ def test_a_search_along_a_line_is_refused() -> None:
         )
 
 
+@wl.nn.layer
+class Called:
+    w: Any
+
+    def __call__(self) -> Any:
+        return self.w
+
+
 def test_a_gradient_that_is_told_beside_is_of_parts_too() -> None:
     def update(grads: Any, state: Any, params: Any = None, *, grad: Any, **_: Any) -> Any:
         return wl.tree.map(lambda g, more: g + 2 * more, grads, grad), state
@@ -174,9 +182,11 @@ def test_a_gradient_that_is_told_beside_is_of_parts_too() -> None:
     many = sharded(wl.optim.Optimizer(lambda _: (), update), "data")
 
     def both(g: Any, sign: float) -> Any:
+        g = Called(g)
         more = g if sign > 0 else wl.tree.map(np.negative, g)
         mean, more_mean = wl.lax.pmean((g, more), "data")
-        return many.update(g, (), WEIGHTS, grad=more)[0], update(mean, (), grad=more_mean)[0]
+        found = many.update(g, (), Called(WEIGHTS), grad=more)[0]
+        return found, update(mean, (), grad=more_mean)[0]
 
     for sign in (1.0, -1.0):
         found, wanted = over(lambda g, s=sign: both(g, s), GRADS[0])
