@@ -5,9 +5,10 @@ none larger than the link is busy with while the next is computed. Every piece b
 line, so it is written where it is sent from, and read where it arrives: nothing is packed. Where
 there is a part for each process, in an operand or a result, only little is put together, which is.
 Every transfer stands right behind what makes its operand, and this is the order in which they
-start, the same in all processes. What is computed of what arrives, for nothing that is sent, as
-updates of parameters, stands behind all of them in the same order: something is left to do while
-the last are on their way.
+start, the same in all processes. What is computed of what arrives, and sent, as parts of parameters
+that processes share out, stands behind the next transfer, which takes as long to get ready as the
+first has to arrive; what is sent nowhere, as updates of parameters, behind all of them in the same
+order: something is left to do while the last are on their way.
 Order: after all algebra, which may still make one sum of two; before fusing.
 Before and after: a well-formed graph of the same meaning and bits: sums are by elements.
 Cost: n log n in nodes, times transfers where these are many.
@@ -96,6 +97,7 @@ class Readiness:
             if self.joins(node):
                 opened[kind] = last
             self.of[node] = last
+        self.waited(graph)
         self.late(graph)
         times = [self.time[n] for n in graph.nodes]
         self.changes = times != sorted(times) or any(len(b.members) > 1 for b in self.of.values())
@@ -119,14 +121,40 @@ class Readiness:
                     seen.add(m)
                     stack.append(m)
 
+    def waited(self, graph: Graph) -> None:
+        """Puts what is computed of what arrives, and sent, behind the next transfer that needs none
+        of it, nor of later ones: that, and what it sends, is not kept waiting."""
+        ordered = self.in_turn()
+        turn = {n: k for k, n in enumerate(ordered)}
+        behind: list[Time] = []
+        later = (1 << len(ordered)) - 1
+        for k, n in enumerate(ordered):
+            free = (t for t in ordered[k + 1 :] if not self.needs[t] & later)
+            at, number = self.begin(next(free, n))
+            behind.append((at, number + 1))
+            later ^= 1 << self.number[n]
+        latest: dict[Value, int] = dict.fromkeys(graph.inputs, -1)
+        for n in graph.nodes:
+            at = max((latest[a] for a in n.args), default=-1)
+            if at >= 0:
+                self.time[n] = max(self.time[n], behind[at])
+            latest |= dict.fromkeys(n.values, turn.get(n, at))
+
+    def begin(self, transfer: Node) -> Time:
+        """When a transfer can begin, with all of its bucket."""
+        return self.time[self.of[transfer].members[-1]]
+
+    def in_turn(self) -> list[Node]:
+        """The transfers in the order in which they begin."""
+        return sorted(self.needs, key=self.begin)
+
     def late(self, graph: Graph) -> None:
         """Puts what is computed of what arrives, and not sent, behind all that is sent."""
         sent: set[Node] = set()
         for n in reversed(graph.nodes):
             if n in self.needs or any(u in sent for v in n.values for u in self.users[v]):
                 sent.add(n)
-        ordered = sorted(self.needs, key=lambda n: self.time[self.of[n].members[-1]])
-        turn = {n: k for k, n in enumerate(ordered)}
+        turn = {n: k for k, n in enumerate(self.in_turn())}
         latest: dict[Value, int] = dict.fromkeys(graph.inputs, -1)
         for k, n in enumerate(graph.nodes):
             at = max((latest[a] for a in n.args), default=-1)

@@ -50,6 +50,20 @@ def tensor_parallel(w: Any, x: Any) -> Any:
     return np.tanh(psum(x @ w))
 
 
+def sharded(p: Any, x: Any) -> Any:
+    """A step of which each process updates its part of every array, and gives it to all."""
+
+    def part(d: Any) -> Any:
+        halves = value(d.reshape(2, -1))
+        return new(apply(Transferred("scatter", "i", 2, MESH), halves))
+
+    def updated(w: Any, d: Any) -> Any:
+        own = w.reshape(2, -1)[0] - 0.1 * part(d)
+        return new(apply(Transferred("gather", "i", 2, MESH), value(own))).reshape(w.shape)
+
+    return tree.map(updated, p, wl.grad(perceptron)(p, x))
+
+
 def updates(p: Any, x: Any) -> Any:
     """Sums of much that nothing is computed beside but what is done with them."""
     return [np.tanh(s) for s in psum([w * 2 for w in p])]
@@ -61,6 +75,7 @@ def compiled(name: str) -> Compiled:
         "perceptron": (step(perceptron), ([[zeros(*s) for s in sizes]] * 4, zeros(256, 512))),
         "layers": (step(layers), ([zeros(8, *s) for s in sizes], zeros(256, 512))),
         "tensor parallel": (tensor_parallel, (zeros(512, 512), zeros(1024, 512))),
+        "sharded": (sharded, ([[zeros(*s) for s in sizes]] * 8, zeros(256, 512))),
         "updates": (updates, ([zeros(700, 500)] * 6, 0)),
     }[name]
     return compile_graph(wl.trace(function, *args).graph)
@@ -72,6 +87,7 @@ def compiled(name: str) -> Compiled:
         ("perceptron", 0.8, 0.9),
         ("layers", 0.7, 0.9),  # of four parts the last has nothing beside it
         ("tensor parallel", 0.7, 0.8),
+        ("sharded", 0.8, 0.95),
         ("updates", 0.5, 1.0),
     ],
 )
