@@ -46,6 +46,8 @@ def spmd(fun: Callable[P, R], mesh: Mesh, **options: Any) -> Jitted[P, R]:
     All processes call it, in one order, with arguments of one kind, from one thread. The names of
     the axes of `mesh` are known to `wl.lax.psum` and its like; a branch or a loop with one of these
     in it is taken by all processes of the axis alike. `options` are those of jit.
+    Numbers that differ between processes are arguments, or of `wl.lax.axis_index`: what `fun`
+    closes over is a part of the program, and that is to be one.
 
     It means what `wl.vmap` of `fun` over axes of these names means, of arguments stacked over
     processes: sums are added in the order of places, so bits are the same in all runs with as many

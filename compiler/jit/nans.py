@@ -1,7 +1,8 @@
 """Where a NaN was born: the node of a graph that made it of numbers that were none.
 
 A graph runs in the interpreter with every value kept; then the way back from a result that has a
-NaN, by operands that have one, ends at the node.
+NaN, by operands that have one, ends at the node. Where processes exchange values, all run it if one
+has a NaN, and no loop or branch that does so is run again.
 """
 
 from __future__ import annotations

@@ -18,13 +18,14 @@ from .tracer import Tracer, current, enclosing_traces
 class Mapped:
     """A note of a trace: `size` applications, which differ in some of its inputs.
 
-    `place` is the place of one on the axis `name`, if that has a name.
+    `place` is the place of one on the axis `name`, if that has a name; `mesh` is the one around it.
     """
 
     size: int
     differs: frozenset[Value]
     name: str | None
     place: Tracer
+    mesh: MeshAxes
 
 
 class KnownAxis(NamedTuple):
@@ -39,12 +40,14 @@ class KnownAxis(NamedTuple):
 def named_axes() -> dict[str, KnownAxis]:
     """The named axes around this line, the nearest of a name."""
     found: dict[str, KnownAxis] = {}
+    mesh = active().mesh if current() is not None else ()
+    known = dict(mesh)
     for trace in enclosing_traces():
         mapped = trace.noted(Mapped)
-        if mapped and mapped.name is not None:
+        inside = mapped is not None and mapped.mesh != mesh  # the mesh is in it
+        if mapped and mapped.name is not None and not (inside and mapped.name in known):
             found.setdefault(mapped.name, KnownAxis(mapped.place, mapped.size))
-    mesh = active().mesh
-    for name, size in mesh if current() is not None else ():
+    for name, size in mesh:
         if name not in found:
             found[name] = KnownAxis(new(process_place(name, size, mesh)), size, mesh)
     return found

@@ -177,7 +177,8 @@ def first_difference(first: str, text: str, rank: int) -> str:
     line, a, b = next(found, (0, first, text))
     return (
         "the same is required of all processes, got\n"
-        f"    line {line} of process 0: {a}\n    line {line} of process {rank}: {b}"
+        f"    line {line} of process 0: {a or 'nothing'}\n"
+        f"    line {line} of process {rank}: {b or 'nothing'}"
     )
 
 

@@ -297,6 +297,25 @@ def test_outside_of_vmap_there_is_no_axis():
         assert "wl.vmap(f, axis_name='i')" in message
 
 
+def test_a_mesh_inside_of_a_vmap_is_nearer():
+    mesh = wl.distributed.mesh({"i": 1})
+    alone = wl.distributed.spmd(lambda x: lax.psum(x, "i"), mesh)
+    found = wl.vmap(lambda x: (alone(x), lax.psum(x, "i")), axis_name="i")(X)
+    np.testing.assert_array_equal(found[0], X)
+    np.testing.assert_array_equal(found[1], np.broadcast_to(X.sum(0), X.shape))
+    with mesh:
+        inside = wl.vmap(lambda x: lax.psum(x, "i"), axis_name="i")(X)
+    np.testing.assert_array_equal(inside, found[1])
+
+
+def test_a_mesh_is_known_to_compiled_functions_alone():
+    with wl.distributed.mesh({"i": 1}), pytest.raises(ProgramError) as caught:
+        lax.psum(X, "i")
+    message = str(caught.value)
+    assert "psum: a compiled function is required in a mesh, got none around it" in message
+    assert "try: wl.jit(lambda x: wl.lax.psum(x, 'i'))(x)" in message
+
+
 def test_a_batch_of_another_size_is_a_fault():
     x, place = Value(Type("f64")), Value(Type("i32"))
     graph = Graph.of("f", (x, place), (apply(Psum("i", 3), x, place),))

@@ -24,6 +24,7 @@ from ...ir.symbolic import repeated
 from ...ir.types import Type
 from ...ops.source import iota
 from ...ops.view import permute
+from ...settings import active as active_settings
 from ...trace import tree
 from ...trace.mapped import Mapped
 from ...trace.standing import name_of
@@ -130,7 +131,8 @@ def traced_once(
     def placed(place: Any, given: Any) -> Any:
         slices = zip(tree.leaves(given), axes, strict=True)
         differs = (x.value for x, axis in slices if axis is not None)
-        active().note(Mapped(size, frozenset((place.value, *differs)), name, place))
+        different = frozenset((place.value, *differs))
+        active().note(Mapped(size, different, name, place, active_settings().mesh))
         args, options = given
         return fun(*args, **options)
 

@@ -32,10 +32,11 @@ from ...ops.elementwise import cast
 from ...ops.gather import take
 from ...ops.source import constant, full
 from ...ops.view import permute
+from ...settings import active
 from ...trace import tree
 from ...trace.mapped import named_axes
 from ...trace.operands import axis_of, new, tracer, value, whole, wrong
-from ...trace.tracer import Tracer
+from ...trace.tracer import Tracer, current
 
 __all__ = [
     "all_gather",
@@ -63,6 +64,11 @@ def mapped_axes(function: str, axis_name: Names) -> list[NamedAxis]:
         raise wrong(f"{function}: names that differ are required, got {tuple(names)}")
     found = []
     for name in names:
+        if current() is None and name in dict(active().mesh):
+            raise wrong(
+                f"{function}: a compiled function is required in a mesh, got none around it",
+                f"wl.jit(lambda x: wl.lax.{function}(x, {name!r}))(x)",
+            )
         if name not in known:
             around = ", ".join(map(repr, known)) or "a vmap or mesh around it"
             raise wrong(

@@ -158,7 +158,7 @@ def test_mpi_that_others_have_ended_is_left_alone() -> None:
 
 def test_what_differs_is_said_by_line() -> None:
     said = worlds.first_difference("a\nb\nc", "a\nb", 3).splitlines()
-    assert said[1:] == ["    line 3 of process 0: c", "    line 3 of process 3: "]
+    assert said[1:] == ["    line 3 of process 0: c", "    line 3 of process 3: nothing"]
 
 
 # ---- the thread
