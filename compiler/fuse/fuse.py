@@ -14,9 +14,11 @@ Source: greedy producer-consumer fusion as in XLA; stages in one kernel as in Ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
+from operator import or_
 
 from ..ir.errors import CompilerError
 from ..ir.facts import has_effect
@@ -25,6 +27,7 @@ from ..ir.source import source, sourced
 from ..kernel.elimination import Elimination
 from ..ops.contract import DotGeneral
 from ..ops.family import Reduce
+from ..ops.transferred import Transferred
 from ..ops.view import Interleave, Permute, Reshape, inverse
 from .edges import Waits, edges
 from .emission import AnyWork, Domain, eliminable
@@ -147,6 +150,26 @@ def distinct_outputs(graph: Graph) -> Graph:
     return Graph(graph.name, graph.inputs, (*graph.nodes, *copies), tuple(outputs))
 
 
+def arrived(graph: Graph) -> dict[Node, int]:
+    """The transfers between processes that each node needs, as bits; it needs none if it is not
+    there."""
+    found: dict[Node, int] = {}
+    transfers = (n for n in graph.nodes if isinstance(n.op, Transferred))
+    bits = {n: 1 << k for k, n in enumerate(transfers)}
+    for n in graph.nodes if bits else ():
+        needed = (found.get(a.node, 0) | bits.get(a.node, 0) for a in n.args if a.node)
+        found[n] = functools.reduce(or_, needed, 0)
+    return found
+
+
+def sent(graph: Graph) -> Set[Node]:
+    """What transfers between processes are made of, and they themselves."""
+    found = {n for n in graph.nodes if isinstance(n.op, Transferred)}
+    for n in reversed(graph.nodes) if found else ():
+        found |= {a.node for a in n.args if a.node} if n in found else set()
+    return found
+
+
 def last_long(turn: Node) -> int:
     """The axis that a permutation puts last, those of one element apart."""
     assert isinstance(turn.op, Permute)
@@ -168,7 +191,8 @@ class Fusion:
         self.outputs, self.roots, self.waits = frozenset(roots.graph.outputs), roots, waits
         self.kernels = kernels
         self.saved: list[Change] = []
-        self.groups = Groups(map(self.single, roots.nodes))
+        self.arrived = arrived(roots.graph)
+        self.groups = Groups(map(self.single, roots.nodes), sent(roots.graph))
 
     def single(self, node: Node) -> Group:
         computed = self.roots.computed_by(node)
@@ -249,13 +273,19 @@ class Fusion:
         return [g for g in found if not self.opaque(g)]
 
     def siblings(self, group: Group) -> list[Group]:
-        """Groups over the same points that read a large value with it: together they do it once."""
+        """Groups over the same points that read a large value with it: together they do it once.
+        None that waits for other transfers between processes."""
         large = [v for v in group.reads if v.type.size == group.domain.points > 1]
         return [
             g
             for g in self.groups.near(group, large)
             if g is not group and not self.opaque(g) and g.domain.shape == group.domain.shape
+            if self.waits_for(g) == self.waits_for(group)
         ]
+
+    def waits_for(self, group: Group) -> int:
+        """The transfers that a group needs, as bits."""
+        return functools.reduce(or_, (self.arrived.get(n, 0) for n in group.roots))
 
     def merged(self, a: Group, b: Group) -> Group | None:
         """One group of both, if that is a kernel."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
@@ -93,7 +93,8 @@ class Group:
 class Groups:
     """All groups of a program, in the order in which they were made."""
 
-    def __init__(self, groups: Iterable[Group]) -> None:
+    def __init__(self, groups: Iterable[Group], sent: Set[Node] = frozenset()) -> None:
+        self.sent = sent
         self.number: dict[Group, int] = {}
         self.of: dict[Value, Group] = {}
         self.readers: dict[Value, set[Group]] = {}
@@ -207,14 +208,16 @@ class Groups:
         return {v for v, found in readers.items() if not found.issubset(inside)}
 
     def ordered(self) -> list[Group]:
-        """Groups after the groups they read from, in program order where that leaves a choice."""
+        """Groups after the groups they read from, in program order where that leaves a choice: that
+        of the last root, or of the first that is sent to other processes."""
         sorter = TopologicalSorter(self.sources)
         sorter.prepare()
         ready: list[tuple[int, Group]] = []
         out: list[Group] = []
         while sorter:
             for g in sorter.get_ready():
-                heappush(ready, (g.last, g))
+                sent = [n.serial for n in g.roots if n in self.sent]
+                heappush(ready, (min(sent, default=g.last), g))
             out.append(heappop(ready)[1])
             sorter.done(out[-1])
         return out

@@ -10,6 +10,7 @@ import pytest
 
 import wonderland as wl
 from tests.plan.timeline import timeline
+from wonderland.compiler.fuse.work import AnyWork, StartWork, WaitWork
 from wonderland.compiler.ir.graph import apply
 from wonderland.compiler.ops.transferred import Transferred
 from wonderland.compiler.pipeline import Compiled, compile_graph
@@ -94,3 +95,31 @@ def compiled(name: str) -> Compiled:
 def test_transfers_are_hidden_behind_work(name: str, hidden: float, most: float) -> None:
     found = timeline(compiled(name), share=0.5, message_share=0.005)
     assert hidden <= found.hidden <= most, found.hidden
+
+
+def works(function: Callable[..., Any], *args: Any) -> list[AnyWork]:
+    return [w for _, w in compile_graph(wl.trace(function, *args).graph).plan.works]
+
+
+def test_what_is_computed_with_what_is_sent_keeps_it_from_nobody() -> None:
+    """The sum is in one kernel with its norm, which nobody needs before the end."""
+
+    def function(x: Any, w: Any) -> Any:
+        total = np.sum(x, axis=0)
+        y = np.tanh(x @ w) @ w
+        return psum(total), y, np.sum(total**2)
+
+    found = works(function, zeros(64, 64), zeros(64, 64))
+    (start,) = (k for k, w in enumerate(found) if isinstance(w, StartWork))
+    assert [k for k, w in enumerate(found) if w.name.startswith("product")] > [start]
+
+
+def test_no_kernel_waits_for_what_half_of_it_needs() -> None:
+    def function(a: Any, b: Any, c: Any) -> Any:
+        return psum(a) * c, psum(b) * c
+
+    found = works(function, *[zeros(700, 500)] * 3)
+    waits = {w.done for w in found if isinstance(w, WaitWork)}
+    readers = [w for w in found if w.name.startswith("map")]
+    assert len(waits) == len(readers) == 2
+    assert all(len(waits.intersection(w.waits)) == 1 for w in readers)
