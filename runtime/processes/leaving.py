@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from collections.abc import Callable
 from types import TracebackType
 
 from .courier import Courier
@@ -27,9 +28,40 @@ def _end() -> None:
     if _last_words:
         sys.stdout.flush()
         print(*_last_words, sep="\n", end="", file=sys.stderr, flush=True)
+        _run_earlier()
         os._exit(1)
 
 
+def _run_earlier() -> None:
+    """What others registered before `_end`, as the end of children and of temporary files: Python
+    would run it next, but for the status."""
+    order: list[object] = []  # the oldest first, or the newest: Python's versions differ
+    atexit.unregister(_Chosen(order.append))  # pyright: ignore[reportArgumentType]
+    end, before = (next(k for k, f in enumerate(order) if f is g) for g in (_end, _before))
+    ran = iter([k >= end if before < end else k <= end for k in range(len(order))])
+    atexit.unregister(_Chosen(lambda _: next(ran)))  # pyright: ignore[reportArgumentType]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+
+
+class _Chosen:
+    """Equal to the functions that are chosen, of which each is asked for once."""
+
+    def __init__(self, choose: Callable[[object], object]) -> None:
+        self.choose = choose
+
+    def __eq__(self, function: object) -> bool:
+        return bool(self.choose(function))
+
+    def __hash__(self) -> int:
+        raise TypeError
+
+
+def _before() -> None:
+    """Registered before `_end`."""
+
+
+atexit.register(_before)
 atexit.register(_end)  # when this is imported, so that it runs after what others register later
 
 

@@ -273,3 +273,22 @@ def test_who_has_ended_well_is_not_missed_when_its_connection_ends() -> None:
     until(lambda: news[0].broken)
     assert news[0].broken == f"process 1 left: {KILLED}"
     close(found)
+
+
+def test_who_ends_without_mpi_runs_what_was_registered_before() -> None:
+    """Once, in the order of Python: children are ended by such functions."""
+    script = (
+        "import atexit; atexit.register(print, 'first'); atexit.register(print, 'second'); "
+        "from runtime.processes import leaving; atexit.register(print, 'third'); "
+        "leaving._last_words.append('why\\n')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (1, "why\n")
+    assert ended.stdout.split() == ["third", "second", "first"]
