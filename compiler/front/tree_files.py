@@ -270,6 +270,12 @@ def _content(
 # ---------------------------------------------------------------- safetensors
 
 
+def check_package(path: Path) -> None:
+    """Errors: a ProgramError where a file of this name can not be written for want of a package."""
+    if os.fspath(path).endswith(".safetensors"):
+        _package()
+
+
 def _package() -> Any:
     try:
         import safetensors  # pyright: ignore[reportMissingImports]

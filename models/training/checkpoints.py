@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...compiler.front import shared_trees
-from ...compiler.front.tree_files import SUFFIXES, load, save
+from ...compiler.front.tree_files import SUFFIXES, check_package, load, save
 from ...compiler.ir.types import type_of
 from ...compiler.trace import tree as trees
 from ...compiler.trace.containers import keystr
@@ -37,6 +37,7 @@ def check_place(path: Path) -> None:
     if not str(text).endswith(SUFFIXES):
         ends = " or ".join(SUFFIXES)
         raise wrong(f"fit: a checkpoint that ends in {ends} is required, got {text!r:.80}")
+    check_package(path)
     folder = os.path.dirname(text) or "."
     if not os.path.isdir(folder):
         raise wrong(f"fit: a folder for the checkpoint is required, got none at {folder}")

@@ -314,6 +314,17 @@ def test_an_interrupt_that_is_ignored_stays_so() -> None:
     assert found.stopped == "finished"
 
 
+def test_a_package_for_the_checkpoint_is_missed_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(ProgramError, match="the package safetensors is required"):
+        wl.fit(
+            lambda model, batch: pytest.fail("trained"), net(), DATA, wl.optim.sgd(0.1),
+            checkpoint=tmp_path / "c.safetensors",
+        )  # fmt: skip
+
+
 WRONG = {
     "a loss of one number is required, got shape [16]": {
         "loss": lambda m, b: (m(b["x"], None) - b["y"]) ** 2
