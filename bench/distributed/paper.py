@@ -17,8 +17,9 @@ machines first, then each part between machines: ((x0 + x1) + ...) + ((xp + ...)
 bits of n and p. `halving` is between machines a tree of pairs: bits of n and p too, in another
 order. Without latencies the last two are as fast as any can be: a machine's link carries 2 B.
 
-A step works for C seconds, two thirds of it backward, and sums k buckets of B / k bytes, each at a
-call's cost t. A share h of transfers is hidden, but not more than backward has time for:
+A step works for C seconds, two thirds of it backward, and sums k buckets of B / k bytes, none
+larger than those of the compiler, each at a call's cost t. A share h of transfers is hidden, but
+not more than backward has time for:
 
     X = k (T(B / k) + t)        step = C + X - min(h X, 2/3 C)        efficiency = C / step
 
@@ -33,10 +34,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from wonderland.compiler.optimise.buckets import BUCKET_BYTES
+
 from ..harness import markdown, spelled
 
 COUNTS = (2, 8, 64, 256, 1000, 4000, 10000)
-BUCKET = 4 << 20  # bytes
 EACH = 3  # messages to each other process: a head, a part, a sum
 LEAST = 0.9  # of efficiency, where scaling is said to end
 
@@ -115,7 +117,7 @@ def transfers(algorithm: Algorithm, links: Links, work: Work, n: int) -> float:
     """X: all buckets of a step."""
     if n == 1:
         return 0.0
-    buckets = max(1, math.ceil(work.bytes / BUCKET))
+    buckets = max(1, math.ceil(work.bytes / BUCKET_BYTES))
     return buckets * (algorithm(links, n, work.bytes / buckets) + work.call)
 
 

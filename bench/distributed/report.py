@@ -176,7 +176,7 @@ def of_paper(answers: Answers) -> str:
     links = paper.Links(**{name: answers[2][name] for name in constants})
     lines = [["one sum of", "processes", "formula", "simulated", "measured"]]
     sums = [(n, int(b), s) for n, found in answers.items() for b, s in found["sums"].items()]
-    for n, size, seconds in (*sums, *((n, paper.BUCKET, 0.0) for n in (64, 256))):
+    for n, size, seconds in (*sums, *((n, paper.BUCKET_BYTES, 0.0) for n in (64, 256))):
         shared = max(1, n / len(cores())) if seconds else 1  # processes of a core
         taken = paper.direct(links, n, size), simulation.simulated(links, n, size, 1)
         measured = spelled(seconds) if seconds else "-"

@@ -10,6 +10,7 @@ from bench.distributed.absent import linked
 from bench.distributed.paper import Links, Work
 from bench.distributed.simulation import simulated
 from bench.distributed.wires import Counted, Mirror
+from wonderland.compiler.optimise.buckets import BUCKET_BYTES
 from wonderland.runtime.processes.world import World
 from wonderland.runtime.rows import Transfer
 
@@ -35,9 +36,15 @@ def test_all_algorithms_are_one_where_there_are_two_processes():
 
 
 def test_messages_to_everybody_end_the_scaling_of_what_is_direct():
-    work = Work("step", 0.1, 1 << 24)
+    work = Work("step", 0.3, 1 << 24)
     ends = {name: paper.most(a, SLOW, work) for name, a in paper.ALGORITHMS.items()}
     assert ends["everybody"] < ends["direct"] < ends["two levels"] < ends["halving"]
+
+
+def test_a_step_has_as_many_buckets_as_the_compiler_makes():
+    work = Work("step", 0.1, 8 * BUCKET_BYTES, call=1e-3)
+    taken = paper.transfers(lambda *_: 0.0, SLOW, work, 2)
+    assert taken == pytest.approx(8e-3)
 
 
 def test_no_more_is_hidden_than_backward_has_time_for():
