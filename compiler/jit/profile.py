@@ -29,6 +29,7 @@ from typing import Any
 
 from ...runtime.rows import CalledRow, HostRow, KernelRow, Row, RowTime, Slot, inner_rows
 from ..fuse.emission import AnyWork, BodyWork
+from ..fuse.work import WaitWork
 from ..ir.graph import Graph, Node, Value
 from ..ir.printing import lines
 from ..ir.source import Source
@@ -169,11 +170,14 @@ class Described:
 
     def row(self, time: RowTime) -> ProfileRow:
         work, plan = self.works[id(time.row)]
-        written = [v for v in work.written if v.node] or list(parts_of(work, plan))
+        known, read = [v for v in work.written if v.node], work.reads
+        if isinstance(work, WaitWork):  # it writes nothing: what it waits for is told
+            known, read = list(work.node.values), work.node.args
+        written = known or list(parts_of(work, plan))
         texts = self.texts(plan.graph)
         nodes = dict.fromkeys(v.node for v in written if v.node)
         text = "; ".join(texts.get(n, n.op.name) for n in nodes)
-        source = source_lines(fused(written, set(work.reads)))
+        source = source_lines(fused(written, set(read)))
         inner = tuple(self.row(each) for group in time.inner for each in group)
         threads = time.busy / time.seconds if time.seconds else 1.0
         flops, nbytes, bound, ceiling = 0, 0, "", 0.0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from tests.optimise.together import alike_world
 from wonderland.compiler.jit import ceilings
 from wonderland.compiler.jit import profile as profiles
 from wonderland.compiler.jit.ceilings import Ceilings
@@ -32,6 +33,21 @@ def step(w: Any, x: Any) -> Any:
 
 W, X = np.ones((8, 4), np.float32), np.ones((16, 8), np.float32)
 LINE = step.__code__.co_firstlineno
+
+
+def test_who_waits_for_processes_says_for_what():
+    with alike_world():
+        mesh = wl.distributed.mesh({"i": 2})
+        found = wl.distributed.spmd(both, mesh).compile(X, X).profile(X, X)
+    begin, end = (r for r in found.rows if r.bound == "processes")
+    assert (begin.kernel, end.kernel) == ("start transferred", "wait transferred")
+    line = both.__code__.co_firstlineno + 1
+    assert begin.source == end.source == f"test_profile.py:{line}"
+    assert begin.text == end.text != ""
+
+
+def both(a: Any, b: Any) -> Any:
+    return wl.lax.psum(a, "i"), np.tanh(b)
 
 
 def test_rows_and_the_rest_add_up_to_the_whole():
