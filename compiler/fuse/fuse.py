@@ -162,7 +162,7 @@ def arrived(graph: Graph) -> dict[Node, int]:
     return found
 
 
-def sent(graph: Graph) -> Set[Node]:
+def sent_nodes(graph: Graph) -> Set[Node]:
     """What transfers between processes are made of, and they themselves."""
     found = {n for n in graph.nodes if isinstance(n.op, Transferred)}
     for n in reversed(graph.nodes) if found else ():
@@ -192,7 +192,7 @@ class Fusion:
         self.kernels = kernels
         self.saved: list[Change] = []
         self.arrived = arrived(roots.graph)
-        self.groups = Groups(map(self.single, roots.nodes), sent(roots.graph))
+        self.groups = Groups(map(self.single, roots.nodes), sent_nodes(roots.graph))
 
     def single(self, node: Node) -> Group:
         computed = self.roots.computed_by(node)
