@@ -209,15 +209,14 @@ class Groups:
 
     def ordered(self) -> list[Group]:
         """Groups after the groups they read from, in program order where that leaves a choice: that
-        of the last root, or of the first that is sent to other processes."""
+        of the last root, or of the first if all are sent to other processes."""
         sorter = TopologicalSorter(self.sources)
         sorter.prepare()
         ready: list[tuple[int, Group]] = []
         out: list[Group] = []
         while sorter:
             for g in sorter.get_ready():
-                sent = [n.serial for n in g.roots if n in self.sent]
-                heappush(ready, (min(sent, default=g.last), g))
+                heappush(ready, (g.first if self.sent.issuperset(g.roots) else g.last, g))
             out.append(heappop(ready)[1])
             sorter.done(out[-1])
         return out
