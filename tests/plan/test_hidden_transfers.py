@@ -65,6 +65,16 @@ def sharded(p: Any, x: Any) -> Any:
     return tree.map(updated, p, wl.grad(perceptron)(p, x))
 
 
+def sharded_layers(p: Any, x: Any) -> Any:
+    """Sums that the next layer needs, beside products for updates: of a bias in its kernel."""
+    found = []
+    for w, b in p:
+        d = psum(x @ w) * (1 + b)
+        found += [w - x.T @ d, b - np.sum(d, axis=0)]
+        x = d
+    return found
+
+
 def updates(p: Any, x: Any) -> Any:
     """Sums of much that nothing is computed beside but what is done with them."""
     return [np.tanh(s) for s in psum([w * 2 for w in p])]
@@ -77,6 +87,7 @@ def compiled(name: str) -> Compiled:
         "layers": (step(layers), ([zeros(8, *s) for s in sizes], zeros(256, 512))),
         "tensor parallel": (tensor_parallel, (zeros(512, 512), zeros(1024, 512))),
         "sharded": (sharded, ([[zeros(*s) for s in sizes]] * 8, zeros(256, 512))),
+        "sharded layers": (sharded_layers, ([[zeros(*s) for s in sizes]] * 4, zeros(256, 512))),
         "updates": (updates, ([zeros(700, 500)] * 6, 0)),
     }[name]
     return compile_graph(wl.trace(function, *args).graph)
@@ -89,6 +100,7 @@ def compiled(name: str) -> Compiled:
         ("layers", 0.7, 0.9),  # of four parts the last has nothing beside it
         ("tensor parallel", 0.7, 0.8),
         ("sharded", 0.8, 0.95),
+        ("sharded layers", 0.7, 0.8),
         ("updates", 0.5, 1.0),
     ],
 )
