@@ -69,6 +69,7 @@ def case_a_nan_of_one_is_found_by_all() -> None:
     for program in programs:
         checked = wl.distributed.spmd(program, mesh_of(("i",), (COUNT,)), check_nans=True)
         for _ in range(2):
+            text = ""
             try:
                 checked(np.full((3, 2), -1.0 if here == 1 else 1.0))
             except FloatingPointError as error:

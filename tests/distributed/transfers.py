@@ -18,6 +18,7 @@ from runtime.processes import traffic
 from runtime.processes.world import initialize
 from runtime.rows import Transfer
 from tests.distributed.answer import answer
+from tests.distributed.meaning import received
 
 WORLD = initialize()
 MESH = (("i", WORLD.size),)
@@ -41,23 +42,8 @@ def operand(transfer: Transfer, place: int) -> np.ndarray:
 
 def expected(transfer: Transfer, own: int) -> np.ndarray:
     """The result at a place, of the operands of all in the order of places."""
-    n = transfer.size
-    operands = [operand(transfer, place) for place in range(n)]
-    match transfer.kind:
-        case "sum":
-            return reduce(np.add, operands)
-        case "max":
-            return reduce(np.maximum, operands)
-        case "min":
-            return reduce(np.minimum, operands)
-        case "gather":
-            return np.concatenate(operands)
-        case "scatter":
-            return reduce(np.add, [x.reshape(n, -1)[own] for x in operands])
-        case "exchange":
-            return np.concatenate([x.reshape(n, -1)[own] for x in operands])
-    sources = [source for source, destination in transfer.pairs if destination == own]
-    return operands[sources[0]] if sources else np.zeros_like(operands[0])
+    operands = [operand(transfer, k) for k in range(transfer.size)]
+    return received(transfer.kind, operands, transfer.pairs)[own]
 
 
 def transfers(

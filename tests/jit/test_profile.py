@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from tests.optimise.together import alike_world
+from tests.plan.alike_world import alike_world
 from wonderland.compiler.jit import ceilings
 from wonderland.compiler.jit import profile as profiles
 from wonderland.compiler.jit.ceilings import Ceilings

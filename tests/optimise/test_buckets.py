@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from tests.optimise.together import alike_world, together
+from tests.optimise.together import together
+from tests.plan.alike_world import alike_world
 from wonderland.compiler.fuse.fuse import fuse
 from wonderland.compiler.fuse.work import StartWork
 from wonderland.compiler.ir.graph import Graph, Value, apply

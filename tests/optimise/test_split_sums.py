@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from tests.optimise.together import alike_world, together
-from tests.plan.test_begin_early import drawn
+from tests.optimise.together import together
+from tests.plan.alike_world import alike_world
+from tests.plan.transfer_programs import drawn
 from wonderland.compiler import pipeline
 from wonderland.compiler.ir.graph import Graph, Value, apply
 from wonderland.compiler.ir.types import Type

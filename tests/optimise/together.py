@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import reduce
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import pytest
 
-from tests.plan.test_begin_early import AlikeWorld
+from tests.distributed.meaning import received
 from wonderland.compiler.ir.graph import Graph, Node
 from wonderland.compiler.ops.nested.scan import Scan
 from wonderland.compiler.ops.transferred import Transferred
-from wonderland.runtime.processes import world
 
 Arrays = tuple[np.ndarray, ...]
-SUMS: dict[str, Any] = {"sum": np.add, "max": np.maximum, "min": np.minimum}
-
-
-@contextmanager
-def alike_world() -> Iterator[None]:
-    """Compiled programs run in one of two processes that have the same."""
-    with pytest.MonkeyPatch.context() as m:
-        m.setattr(world._process, "world", AlikeWorld())
-        yield
-
-
-def exchanged(op: Transferred, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """What each place gets of what all have."""
-    match op.kind:
-        case "gather":
-            return [np.stack(xs)] * len(xs)
-        case "exchange":
-            return [np.stack([x[k] for x in xs]) for k in range(len(xs))]
-        case "permute":
-            moved = {b: xs[a] for a, b in op.pairs}
-            return [moved.get(k, np.zeros_like(xs[k])) for k in range(len(xs))]
-        case "scatter":
-            return list(reduce(np.add, xs))
-    return [reduce(SUMS[op.kind], xs)] * len(xs)
 
 
 def results(node: Node, given: Sequence[Arrays]) -> list[Arrays]:
     op = node.op
     if isinstance(op, Transferred):
-        return [(y,) for y in exchanged(op, [x for (x,) in given])]
+        found = received(op.kind, [np.ravel(a) for (a,) in given], op.pairs)
+        return [(y.reshape(node.out.shape),) for y in found]
     if isinstance(op, Scan):
         return scanned(op, given)
     found = (op.reference(*x) for x in given)

@@ -1,12 +1,10 @@
 """Transfers between processes: where they begin and end, and that nothing else changes by that.
 
-The world is made up: another process has always the same, gives it when it is waited for, and looks
-whether somebody touches what is in its hands.
+They run in the world of alike_world.py, which looks whether somebody touches what is in its hands.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 from typing import Any
 
@@ -14,6 +12,8 @@ import numpy as np
 import pytest
 
 import wonderland as wl
+from tests.plan.alike_world import AlikeWorld
+from tests.plan.transfer_programs import drawn
 from wonderland.compiler.ir.errors import CompilerError
 from wonderland.compiler.ir.graph import Graph, Value, apply
 from wonderland.compiler.ir.types import Type
@@ -28,68 +28,10 @@ from wonderland.compiler.transform.node_reference import NodeReference
 from wonderland.runtime.cpu import record
 from wonderland.runtime.cpu.program import Program
 from wonderland.runtime.processes import world
-from wonderland.runtime.processes.wire import Alone
-from wonderland.runtime.rows import MeshAxes, StartRow, Transfer, transfers_of
-from wonderland.runtime.spec import POISON
+from wonderland.runtime.rows import StartRow, transfers_of
 
 MESH = (("i", 2),)
 X = Type("f64", (8, 8))
-
-
-class SlowTransfer:
-    """A transfer that is done when it is waited for."""
-
-    def __init__(self, transfer: Transfer, source: int, result: int) -> None:
-        self.transfer, self.addresses = transfer, (source, result)
-        self.operand = self.memory(source, transfer.operand_bytes).copy()
-        self.memory(result, transfer.result_bytes)[:] = POISON
-
-    def memory(self, address: int, nbytes: int) -> np.ndarray:
-        return np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
-
-    def wait(self) -> None:
-        source, result = self.addresses
-        there = self.memory(result, self.transfer.result_bytes)
-        assert np.array_equal(self.memory(source, self.transfer.operand_bytes), self.operand)
-        assert (there == POISON).all()
-        found = AlikeWorld().exchanged(self.transfer, self.operand.view(self.transfer.dtype))
-        there[:] = found.view(np.uint8)
-
-
-class AlikeWorld(world.World):
-    """Two processes that have the same, of which this one is the first."""
-
-    def __init__(self) -> None:
-        super().__init__(Alone())
-        self.size = 2
-
-    def join(self, mesh: MeshAxes) -> None: ...
-
-    def agree(self, what: str, text: str) -> None: ...
-
-    def place(self, mesh: MeshAxes, axis: str) -> int:
-        return 0
-
-    def exchanged(self, transfer: Transfer, array: np.ndarray) -> np.ndarray:
-        x = array.reshape(-1)
-        match transfer.kind:
-            case "sum":
-                return x + x
-            case "gather":
-                return np.concatenate([x, x])
-            case "scatter":
-                return x[: len(x) // 2] * 2
-            case "exchange":
-                return np.concatenate([x[: len(x) // 2]] * 2)
-            case "permute" if all(to != 0 for _, to in transfer.pairs):
-                return np.zeros_like(x)
-        return x
-
-    def now(self, transfer: Transfer, source: int, result: int) -> None:
-        SlowTransfer(transfer, source, result).wait()
-
-    def start(self, transfer: Transfer, source: int, result: int) -> Any:
-        return SlowTransfer(transfer, source, result)
 
 
 @pytest.fixture(autouse=True)
@@ -182,42 +124,6 @@ def test_operand_and_result_are_nobodys_while_a_transfer_is_underway() -> None:
 
 
 # ---------------------------------------------------------------- random programs
-
-
-def drawn(seed: int, depth: int, known: list[Any]) -> list[Any]:
-    """Values of products, kernels, transfers, loops and branches, of matrices that are given."""
-    rng = np.random.default_rng([seed, depth])
-    first = len(known)
-    for _ in range(5 if depth else 10):
-        a, b = (known[k] for k in rng.integers(0, len(known), 2))
-        match rng.integers(0, 7 if depth == 2 else 10):
-            case 0:
-                made = np.tanh(a @ b)
-            case 1:
-                made = np.cos(a) + b
-            case 2:
-                made = wl.lax.psum(np.tanh(a), "i")
-            case 3:
-                made = wl.lax.pmax(a, "i") * wl.lax.psum(np.tanh(b), "i")
-            case 4:
-                made = wl.lax.all_gather(a, "i")[1]
-            case 5:
-                made = wl.lax.psum_scatter(np.stack([a, b]), "i")
-            case 6:
-                made = wl.lax.ppermute(a, "i", [(0, seed % 2)])
-            case 7 | 8:
-
-                def turn(carry: Any, x: Any, a: Any = a) -> tuple[Any, Any]:
-                    values = drawn(seed, depth + 1, [carry, a + x])
-                    return np.tanh(values[-1]), values[-2]
-
-                made, stacked = wl.lax.scan(turn, b, np.arange(3.0))
-                known.append(stacked[1])
-            case _:
-                cases = [lambda a, b, k=k: drawn(seed + k, depth + 1, [a, b])[-1] for k in range(2)]
-                made = wl.lax.cond(a[0, 0] > 0, *cases, a, b)
-        known.append(made)
-    return known[first:]
 
 
 @pytest.mark.parametrize("seed", range(16))
