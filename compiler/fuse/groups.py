@@ -216,7 +216,7 @@ class Groups:
         out: list[Group] = []
         while sorter:
             for g in sorter.get_ready():
-                heappush(ready, (g.first if self.sent.issuperset(g.roots) else g.last, g))
+                heappush(ready, (g.first if self.sent >= set(g.roots) else g.last, g))
             out.append(heappop(ready)[1])
             sorter.done(out[-1])
         return out

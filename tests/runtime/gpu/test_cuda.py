@@ -148,7 +148,9 @@ def test_what_is_copied_may_be_changed_at_once(
     assert out.tolist() == X.tolist()
 
 
-@pytest.mark.parametrize("x", [np.float32(-1.5), np.float64(np.pi), np.int32([-7]), np.arange(2.0)])
+@pytest.mark.parametrize(
+    "x", [np.float32(-1.5), np.float64(np.pi), np.array([-7], np.int32), np.arange(2.0)]
+)
 def test_a_number_goes_to_the_device_with_the_call(driven: Any, monkeypatch: Any, x: Any) -> None:
     """Nothing is read later, so nothing waits, whoever reads memory of the host."""
     monkeypatch.setitem(ATTRIBUTES, PAGEABLE_ACCESS, 1)
