@@ -11,6 +11,7 @@ from ...runtime.processes.world import world
 from ...runtime.rows import MeshAxes, Transfer
 from ..ir.errors import ProgramError
 from ..ir.graph import Node, Op, Sample, Value, apply
+from ..ir.symbolic import present
 from ..ir.types import HALVES, INTEGERS, WIDE, Type, type_of
 from .exchanged import exchanged_array
 from .view import permute
@@ -40,6 +41,9 @@ class ProcessPlace(Op):
     def reference(self, *args: np.ndarray) -> Any:
         return np.int32(world().place(self.mesh, self.axis_name))
 
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        return (None,)
+
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
@@ -56,7 +60,7 @@ class Transferred(Op):
 
     `kind` says what, as of Transfer in runtime/rows.py; the first axis of operands with parts, and
     of what is gathered, is the processes'. `pairs` are those of a permute. It is made after
-    derivatives are taken, and has no rules for them.
+    derivatives are taken, and has no transpose.
     """
 
     arity = 1
@@ -92,6 +96,12 @@ class Transferred(Op):
         of = type_of(x)
         return exchanged_array(self.transfer(of), x, self.result(of))
 
+    def jvp(self, node: Node, tangents: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+        if tangents == (None,):
+            return (None,)
+        linear = self.kind not in ("max", "min")
+        return (apply(self, *present(tangents)),) if linear else super().jvp(node, tangents)
+
     def batch(
         self, node: Node, args: tuple[Value, ...], batched: tuple[bool, ...], size: int
     ) -> tuple[Value, ...]:
@@ -110,9 +120,9 @@ class Transferred(Op):
         for dtype in ("i32", "f64"):
             x, parts = Type(dtype, (2, 3)), Type(dtype, (1, 2, 3))
             yield Sample(cls("sum", "i", 1, mesh), (x,), smooth=False)
-            yield Sample(cls("max", "i", 1, mesh), (x,), smooth=False)
-            yield Sample(cls("min", "i", 1, mesh), (x,), smooth=False)
             yield Sample(cls("scatter", "i", 1, mesh), (parts,), smooth=False)
+        yield Sample(cls("max", "i", 1, mesh), (Type("i32", (2, 3)),), smooth=False)
+        yield Sample(cls("min", "i", 1, mesh), (Type("i32", (2, 3)),), smooth=False)
         yield Sample(
             cls("scatter", "i", 1, mesh),
             (Type("f32", (2, 3)),),

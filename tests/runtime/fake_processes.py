@@ -92,6 +92,7 @@ class Processes:
         library: FakeNccl | None = None,
     ) -> None:  # fmt: skip
         self.nccl, self.lacking, self.local = library or FakeNccl(), lacking, threading.local()
+        self.failed, self.finding = None, threading.Lock()
         boxes: defaultdict[Any, deque[bytes]] = defaultdict(deque)
         device = devices or (lambda rank: FakeDevice(eager=eager))
         couriers = [Courier(News()) for _ in range(size)]

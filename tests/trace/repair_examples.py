@@ -1049,11 +1049,77 @@ PORTED: list[Example] = [
 ]
 """Of NumPy code as it is."""
 
-EXAMPLES = LINES + CALLS + PORTED
+OVER_AXES: list[Example] = [
+    (
+        "with wl.distributed.mesh({'i': 1}):\n    y = wl.lax.psum(x, 'i')\ny",
+        "wl.lax.psum(x, 'i') --> wl.jit(lambda x: wl.lax.psum(x, 'i'))(x)",
+        X,
+    ),
+    (
+        "wl.distributed.local_rows(x)",
+        "rows(x) --> rows(x, 'data', mesh=wl.distributed.mesh({'data': 1}))",
+        X,
+    ),
+    (
+        "wl.distributed.mesh({}).size",
+        "mesh({}) --> mesh({'data': wl.distributed.process_count()})",
+        1,
+    ),
+    (
+        "mesh = wl.distributed.mesh({'i': 3})\nf = lambda x: wl.lax.psum(x, 'i')\nwl.distributed.spmd(f, mesh)(x)",
+        "wl.distributed.mesh({'i': 3}) --> None ;; wl.distributed.spmd(f, mesh)(x) --> wl.vmap(f, axis_name='i')(x)",
+        [7, 7, 7],
+    ),
+    (
+        "q = np.ones((2, 1, 4, 3, 2))\nwl.vmap(lambda q: wl.distributed.ulysses_attention(q, q, q, 's'), axis_name='s')(q).shape",
+        "ulysses_attention --> ring_attention",
+        (2, 1, 4, 3, 2),
+    ),
+    (
+        "def f(y):\n    return wl.distributed.from_last(lambda: wl.lax.psum(y, 'i').sum(), 'i')\nwl.vmap(f, axis_name='i')(x)",
+        "return wl.distributed.from_last(lambda: wl.lax.psum(y, 'i').sum(), 'i') --> y = wl.lax.psum(y, 'i'); return wl.distributed.from_last(lambda: y.sum(), 'i')",
+        [7, 7, 7],
+    ),
+    (
+        "wl.vmap(lambda a: wl.distributed.shard(x, wl.distributed.PartitionSpec('i')), axis_name='i')(x[:2])[1]",
+        "PartitionSpec('i') --> PartitionSpec()",
+        X,
+    ),
+    (
+        "net = wl.nn.MultiHeadAttention.init(key, 6, 3)\nwl.vmap(lambda a: wl.distributed.tensor_parallel(wl.distributed.shard(net, wl.distributed.tensor_specs(net, 'i')), 'i')(m[None]).shape[0] * a, axis_name='i')(x[:2])",
+        "m[None] --> np.ones((1, 4, 6)) ;; x[:2] --> x",
+        X,
+    ),
+    (
+        "optimizer = wl.optim.lbfgs()\ndef f(g):\n    o = wl.distributed.sharded(optimizer, 'i')\n    return o.update(g, o.init(x), x, value=1.0, grad=g, value_fn=np.sum)[0]\nwl.vmap(f, axis_name='i')(m).shape",
+        "o = wl.distributed.sharded(optimizer, 'i')\n    return o.update(g, o.init(x), x, value=1.0, grad=g, value_fn=np.sum)[0] --> g = wl.lax.pmean(g, 'i')\n    return optimizer.update(g, optimizer.init(x), x, value=1.0, grad=g, value_fn=np.sum)[0]",
+        (2, 3),
+    ),
+    (
+        "optimizer = wl.optim.chain(wl.optim.clip_by_global_norm(1.0), wl.optim.sgd(1.0))\ndef f(g):\n    o = wl.distributed.sharded(optimizer, 'i')\n    return o.update(g, o.init(x), x)[0]\nwl.vmap(f, axis_name='i')(m * 0)",
+        "wl.optim.clip_by_global_norm(1.0) --> wl.distributed.clip_by_global_norm(1.0, 'i')",
+        M * 0,
+    ),
+    (
+        "def loss(w, rows):\n    return np.mean((rows - w) ** 2)\nwl.fit(loss, x[:1], m, wl.optim.sgd(0.1), shard_optimizer=True).stopped",
+        "shard_optimizer=True --> shard_optimizer=True, mesh=wl.distributed.mesh({'data': 1})",
+        ...,
+    ),
+    (
+        "def loss(w, rows):\n    return np.mean((rows - w) ** 2)\nwl.fit(loss, x[:1], m, wl.optim.sgd(0.1), mesh=wl.distributed.mesh({'i': 1, 'j': 1})).stopped",
+        "{'i': 1, 'j': 1} --> {'data': wl.distributed.process_count()}",
+        ...,
+    ),
+]
+"""Over axes of vmap, and of one process."""
+
+EXAMPLES = LINES + CALLS + PORTED + OVER_AXES
 NEVER = {
     "'device=\"cpu\"'": "a sort of long rows for a GPU",
     "'wl.device_put(x, device)'": "arrays on two GPUs",
     "'np.real and np.imag of them'": "an op of one's own without a form for complex values",
+    "f'batch_size={near}'": "rows that several processes share",
+    "'wl.distributed.value_and_grad(loss, names, specs) in a step of your own'": "the same",
     "'pip install hypothesis'": "a package that tests need",
 }
 """Repairs that only other machines can follow."""
