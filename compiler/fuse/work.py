@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from ..ir.graph import Node, Value
 from ..ir.types import Type
@@ -62,20 +62,18 @@ class Work:
 
 
 @dataclass(frozen=True)
-class HostWork:
-    """A node that NumPy does on the calling thread; `values` and `waits` as of a work."""
+class CalledWork:
+    """What runs on the calling thread, or waits there; `values` and `waits` as of a work."""
 
     node: Node
     values: tuple[Value, ...]
     waits: tuple[Value, ...] = ()
 
-    @classmethod
-    def of(cls, node: Node) -> HostWork:
-        return cls(node, (*node.args, *node.values))
+    verb: ClassVar[str]
 
     @property
     def name(self) -> str:
-        return f"host {self.node.op.name}"
+        return f"{self.verb} {self.node.op.name}"
 
     @property
     def reads(self) -> tuple[Value, ...]:
@@ -87,67 +85,43 @@ class HostWork:
 
     @property
     def pieces(self) -> tuple[tuple[Value, int], ...]:
-        """None: the host may do anything."""
+        """None: the host may do anything, and what is transferred is not there yet."""
         return ()
 
     def may_overwrite(self, read: Value, written: Value) -> bool:
-        """Never: the node reads arrays as long as it runs."""
+        """Never: the node, or another process, reads arrays as long as it runs."""
         return False
 
     def __str__(self) -> str:
-        return f"host {self.node!r}"
+        return f"{self.verb} {self.node!r}"
 
 
-@dataclass(frozen=True)
-class StartWork:
+class HostWork(CalledWork):
+    """A node that NumPy does."""
+
+    verb = "host"
+
+    @classmethod
+    def of(cls, node: Node) -> HostWork:
+        return cls(node, (*node.args, *node.values))
+
+
+class StartWork(CalledWork):
     """A transfer that begins: reads its operand and writes its result, neither of which is done
-    with before its WaitWork; `values` and `waits` as of a work."""
+    with before its WaitWork."""
 
-    node: Node
-    values: tuple[Value, ...]
-    waits: tuple[Value, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return f"start {self.node.op.name}"
-
-    @property
-    def reads(self) -> tuple[Value, ...]:
-        return self.values[:1]
-
-    @property
-    def written(self) -> tuple[Value, ...]:
-        return self.values[1:]
-
-    @property
-    def pieces(self) -> tuple[tuple[Value, int], ...]:
-        """None: it is not there when the work is done."""
-        return ()
-
-    def may_overwrite(self, read: Value, written: Value) -> bool:
-        """Never: others read what is transferred."""
-        return False
-
-    def __str__(self) -> str:
-        return f"start {self.node!r}"
+    verb = "start"
 
 
-@dataclass(frozen=True)
-class WaitWork:
+class WaitWork(CalledWork):
     """The end of a transfer: keeps its operand and result, and writes `done`, which is empty: who
-    reads the result waits for that; `values` and `waits` as of a work."""
+    reads the result waits for that."""
 
-    node: Node
-    values: tuple[Value, ...]
-    waits: tuple[Value, ...] = ()
+    verb = "wait"
 
     @classmethod
     def of(cls, node: Node) -> WaitWork:
         return cls(node, (*node.args, *node.values, Value(Type("bool", (0,)))))
-
-    @property
-    def name(self) -> str:
-        return f"wait {self.node.op.name}"
 
     @property
     def done(self) -> Value:
@@ -160,20 +134,6 @@ class WaitWork:
     @property
     def written(self) -> tuple[Value, ...]:
         return self.values[-1:]
-
-    @property
-    def pieces(self) -> tuple[tuple[Value, int], ...]:
-        return ()
-
-    def may_overwrite(self, read: Value, written: Value) -> bool:
-        return False
-
-    def __str__(self) -> str:
-        return f"wait {self.node!r}"
-
-
-CalledWork = HostWork | StartWork | WaitWork
-"""What runs on the calling thread, or waits there."""
 
 
 class ScheduledBody(Protocol):
@@ -262,4 +222,4 @@ class BodyWork(Generic[B]):
         return f"{self.name}:\n{textwrap.indent(bodies, '    ')}"
 
 
-AnyWork = Work | CalledWork | BodyWork[Any]
+AnyWork = Work | HostWork | StartWork | WaitWork | BodyWork[Any]

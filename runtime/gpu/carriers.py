@@ -12,22 +12,18 @@ is begun at the same place of the same program in all.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
-from collections.abc import Callable
-from types import TracebackType
 from typing import Protocol
 
 import numpy as np
 
 from ..errors import ProcessError
 from ..processes.courier import Pending
+from ..processes.underway import Begun, Wait
 from ..processes.world import world
 from ..rows import MeshAxes, StartRow, Transfer
 from . import nccl
 from .device import Device, DeviceError
-
-Wait = Callable[[], object]
 
 
 class Carrier(Protocol):
@@ -99,15 +95,14 @@ def connected(device: Device, mesh: MeshAxes, axis: str) -> Carrier:
     return ThroughHost(device)
 
 
-class DeviceUnderway:
-    """The transfers of one call of a program that have begun, by number.
+class DeviceUnderway(Begun):
+    """By what carries them, on memory of a device."""
 
-    When the block ends none is left, however it ends: memory is the program's again.
-    """
+    errors = ProcessError, DeviceError
 
     def __init__(self, device: Device) -> None:
+        super().__init__()
         self.device = device
-        self.waits: dict[int, Wait] = {}
 
     def start(self, row: StartRow, source: int, result: int) -> None:
         wait = carrier(self.device, row.transfer).start(row.transfer, source, result)
@@ -117,17 +112,3 @@ class DeviceUnderway:
 
     def wait(self, number: int) -> None:
         self.waits.pop(number)()
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        while self.waits:
-            _, wait = self.waits.popitem()
-            with contextlib.suppress(ProcessError, DeviceError):  # the first error is told
-                wait()
