@@ -14,9 +14,8 @@ import wonderland as wl
 from wonderland.models.families import mlp
 
 from . import peers
+from .adam import B1, B2, EPS, RATE, updated, updated_in_jax
 from .harness import Row, Run
-
-RATE, B1, B2, EPS = 1e-3, 0.9, 0.999, 1e-8
 
 Arrays = list[np.ndarray]
 
@@ -26,8 +25,7 @@ def train_step(optimizer: wl.optim.Optimizer) -> Callable[..., Any]:
 
     def step(params: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
         value, grads = wl.value_and_grad(mlp.loss)(params, (x, y))
-        updates, state = optimizer.update(grads, state, params)
-        return wl.optim.apply_updates(params, updates), state, value
+        return *updated(optimizer, grads, state, params), value
 
     return step
 
@@ -129,15 +127,7 @@ def in_jax(arrays: Arrays, x: np.ndarray, y: np.ndarray) -> Step:
 
     def step(params: Any, state: Any, x: Any, y: Any) -> Any:
         _, grads = jax.value_and_grad(loss)(params, x, y)
-        count, mean, square = state
-        count += 1
-        mean = tree_map(lambda g, m: B1 * m + (1 - B1) * g, grads, mean)
-        square = tree_map(lambda g, v: B2 * v + (1 - B2) * g * g, grads, square)
-        rate, spread = RATE / (1 - B1**count), 1 / (1 - B2**count)
-        new = tree_map(
-            lambda p, m, v: p - rate * m / (jnp.sqrt(v * spread) + EPS), params, mean, square
-        )
-        return new, (count, mean, square)
+        return updated_in_jax(grads, state, params)
 
     compiled = jax.jit(step, donate_argnums=(0, 1))
     return Step(

@@ -15,13 +15,13 @@ import wonderland as wl
 from wonderland.models.families.language import text_loss
 from wonderland.models.families.transformer_decoder import Decoder
 
+from ..adam import RATE, updated
 from ..harness import Run
 from ..models.model import integers
 from .group import AXIS, Group
 from .steps import going_on
 
 WORDS, LENGTH, SIZE, DEPTH, ROWS = 1000, 128, 256, 4, 2  # rows of each process
-RATE = 1e-3
 
 Step = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
 
@@ -40,11 +40,6 @@ def drawn() -> Any:
 
 def every_row(group: Group) -> np.ndarray:
     return integers(WORDS, ROWS * group.size, LENGTH + 1)
-
-
-def updated(optimizer: Any, slopes: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-    updates, state = optimizer.update(slopes, state, parameters)
-    return wl.optim.apply_updates(parameters, updates), state
 
 
 def data_parallel(group: Group) -> Recipe:

@@ -19,13 +19,10 @@ import numpy as np
 import wonderland as wl
 
 from .. import peers
+from ..adam import B1, B2, EPS, RATE, updated, updated_in_jax
 from ..harness import Run
 from ..models import tokens
 from ..models.model import (
-    B1,
-    B2,
-    EPS,
-    RATE,
     Model,
     cross_entropy,
     integers,
@@ -136,12 +133,8 @@ def ours(made: Model, group: Group | Place) -> dict[str, Run]:
     optimizer = wl.optim.adam(RATE, B1, B2, EPS)
     mesh = wl.distributed.mesh({AXIS: group.size})
 
-    def update(slopes: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-        updates, state = optimizer.update(slopes, state, parameters)
-        return wl.optim.apply_updates(parameters, updates), state
-
     found = {}
-    for part, function in parts(wl, made, update).items():
+    for part, function in parts(wl, made, functools.partial(updated, optimizer)).items():
         parameters = wl.tree.map(np.array, made.parameters)
         if part == "transfer":
             compiled = wl.distributed.spmd(function, mesh)
@@ -154,23 +147,12 @@ def ours(made: Model, group: Group | Place) -> dict[str, Run]:
 
 
 def in_jax(made: Model, group: Group) -> dict[str, Run]:
-    jax, jnp = peers.jax, peers.jnp
+    jax = peers.jax
     tree_map, named = jax.tree_util.tree_map, jax.sharding.PartitionSpec
     mesh = group.in_jax
 
     def put(x: Any, spec: Any) -> Any:
         return jax.make_array_from_process_local_data(jax.sharding.NamedSharding(mesh, spec), x)
-
-    def update(slopes: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-        count, mean, square = state
-        count = count + 1
-        mean = tree_map(lambda g, m: B1 * m + (1 - B1) * g, slopes, mean)
-        square = tree_map(lambda g, v: B2 * v + (1 - B2) * g * g, slopes, square)
-        rate, spread = RATE / (1 - B1**count), 1 / (1 - B2**count)
-        moved = tree_map(
-            lambda p, m, v: p - rate * m / (jnp.sqrt(v * spread) + EPS), parameters, mean, square
-        )
-        return moved, (count, mean, square)
 
     def shared(function: Any, given: Any, out: Any, donated: Any = ()) -> Any:
         mapped = jax.shard_map(function, mesh=mesh, in_specs=given, out_specs=out, check_vma=False)
@@ -178,7 +160,7 @@ def in_jax(made: Model, group: Group) -> dict[str, Run]:
 
     inputs = [put(x, named(AXIS)) for x in own(made, group)]
     found = {}
-    for part, function in parts(jax, made, update).items():
+    for part, function in parts(jax, made, updated_in_jax).items():
         parameters = tree_map(lambda x: put(x, named()), made.parameters)
         if part == "transfer":
             compiled = shared(function, named(), named())

@@ -11,6 +11,7 @@ alone; "decode" outputs and a next state, which takes the place of the last one.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -20,11 +21,10 @@ import numpy as np
 import wonderland as wl
 
 from .. import peers
+from ..adam import B1, B2, EPS, RATE, updated, updated_in_jax
 from ..harness import Run
 
 Kind = Literal["step", "gradient", "forward", "decode"]
-
-RATE, B1, B2, EPS = 1e-3, 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def runs(made: Model, kind: Kind, names: Iterable[str] = peers.PEERS) -> dict[st
     return {p: makers[p]() for p in names if p in makers and peers.there(p)}
 
 
-def program(made: Model, kind: Kind, m: Any, updated: Callable[..., Any]) -> Callable[..., Any]:
+def program(made: Model, kind: Kind, m: Any, update: Callable[..., Any]) -> Callable[..., Any]:
     """(parameters, state, *inputs) -> (parameters, state, result) in a library with JAX's names."""
 
     def function(parameters: Any, state: Any, *inputs: Any) -> tuple[Any, Any, Any]:
@@ -151,7 +151,7 @@ def program(made: Model, kind: Kind, m: Any, updated: Callable[..., Any]) -> Cal
         if kind == "gradient":
             return (), (), found
         value, slopes = found
-        return *updated(slopes, state, parameters), value
+        return *update(slopes, state, parameters), value
 
     return function
 
@@ -159,11 +159,7 @@ def program(made: Model, kind: Kind, m: Any, updated: Callable[..., Any]) -> Cal
 def ours(made: Model, kind: Kind) -> Run:
     optimizer = wl.optim.adam(RATE, B1, B2, EPS)
 
-    def updated(slopes: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-        updates, state = optimizer.update(slopes, state, parameters)
-        return wl.optim.apply_updates(parameters, updates), state
-
-    function = program(made, kind, wl, updated)
+    function = program(made, kind, wl, functools.partial(updated, optimizer))
     parameters = wl.tree.map(np.array, made.parameters)
     state = optimizer.init(parameters) if kind == "step" else wl.tree.map(np.array, made.state)
     return going_on(function, kind, wl.jit, parameters, state, made.inputs)
@@ -173,18 +169,7 @@ def in_jax(made: Model, kind: Kind) -> Run:
     jax, jnp = peers.jax, peers.jnp
     tree_map = jax.tree_util.tree_map
 
-    def updated(slopes: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
-        count, mean, square = state
-        count = count + 1
-        mean = tree_map(lambda g, m: B1 * m + (1 - B1) * g, slopes, mean)
-        square = tree_map(lambda g, v: B2 * v + (1 - B2) * g * g, slopes, square)
-        rate, spread = RATE / (1 - B1**count), 1 / (1 - B2**count)
-        moved = tree_map(
-            lambda p, m, v: p - rate * m / (jnp.sqrt(v * spread) + EPS), parameters, mean, square
-        )
-        return moved, (count, mean, square)
-
-    function = program(made, kind, jax, updated)
+    function = program(made, kind, jax, updated_in_jax)
     parameters = tree_map(jnp.array, made.parameters)
     state = tree_map(jnp.array, made.state)
     if kind == "step":
