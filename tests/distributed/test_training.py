@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tests.distributed.launch import launch, ran, results
-from tests.distributed.training import README, UNSCORED, batches, dropped, fitted, told
+from tests.distributed.training import README, UNSCORED, batches, fitted, told
+from tests.models.training.noisy_net import loss
 from wonderland import commands
 
 SMALL = 2e-6  # a few roundings of weights near 1, through a few steps
@@ -45,7 +46,7 @@ def near(found: dict[str, Any], alone: dict[str, Any]) -> None:
 
 
 def test_many_processes_train_what_one_does() -> None:
-    one = told(fitted(dropped, accumulate=4))
+    one = told(fitted(loss, accumulate=4))
     near(one_outcome(2, "case_fits"), one)
     near(one_outcome(4, "case_fits"), one)
 

@@ -18,39 +18,12 @@ import numpy as np
 
 import wonderland as wl
 from tests.distributed.answer import FOLDER, answer
-from wonderland import nn
+from tests.models.training.noisy_net import DATA, Net, X, Y, loss, net, plain
 from wonderland.compiler.front import tree_files
 from wonderland.models.training import Fit
 
-rng = np.random.default_rng(0)
-X = rng.normal(size=(96, 3)).astype(np.float32)
-Y = (np.tanh(X @ np.array([1, -2, 0.5])) + 0.1 * rng.normal(size=96)).astype(np.float32)
-DATA = {"x": X, "y": Y}
 UNSCORED: dict[str, Any] = {"held_out": None, "patience": None}
 README = Path(__file__).parent.parent.parent / "README.md"
-
-
-@nn.layer
-class Net:
-    first: nn.Linear
-    last: nn.Linear
-    rate: float = 0.2
-
-    def __call__(self, x: Any, key: Any) -> Any:
-        return self.last(nn.dropout(key, np.tanh(self.first(x)), self.rate, key is not None))[:, 0]
-
-
-def net(seed: int = 0) -> Net:
-    keys = wl.random.split(wl.random.key(seed))
-    return Net(nn.Linear.init(keys[0], 3, 8), nn.Linear.init(keys[1], 8, 1))
-
-
-def plain(model: Net, batch: Any) -> Any:
-    return np.mean((model(batch["x"], None) - batch["y"]) ** 2)
-
-
-def dropped(model: Net, batch: Any, key: Any) -> Any:
-    return np.mean((model(batch["x"], key) - batch["y"]) ** 2)
 
 
 def fitted(loss: Any = plain, model: Any = None, data: Any = None, **options: Any) -> Fit:
@@ -110,7 +83,7 @@ def here() -> tuple[Any, Path]:
 def case_fits() -> dict[str, Any]:
     """Four parts of each batch, with keys of their own."""
     mesh, _ = here()
-    return told(fitted(dropped, mesh=mesh, accumulate=4 // mesh.size))
+    return told(fitted(loss, mesh=mesh, accumulate=4 // mesh.size))
 
 
 def case_resumes() -> dict[str, Any]:

@@ -16,33 +16,9 @@ import numpy as np
 import pytest
 
 import wonderland as wl
-from wonderland import nn
+from tests.models.training.noisy_net import DATA, Net, X, Y, loss, net, plain
 from wonderland.compiler.ir.errors import ProgramError
 from wonderland.models.training import Epoch, Fit, evaluate
-
-rng = np.random.default_rng(0)
-X = rng.normal(size=(96, 3)).astype(np.float32)
-Y = (np.tanh(X @ np.array([1, -2, 0.5])) + 0.1 * rng.normal(size=96)).astype(np.float32)
-DATA = {"x": X, "y": Y}
-
-
-@nn.layer
-class Net:
-    first: nn.Linear
-    last: nn.Linear
-    rate: float = 0.2
-
-    def __call__(self, x: Any, key: Any) -> Any:
-        return self.last(nn.dropout(key, np.tanh(self.first(x)), self.rate, key is not None))[:, 0]
-
-
-def net() -> Net:
-    keys = wl.random.split(wl.random.key(0))
-    return Net(nn.Linear.init(keys[0], 3, 8), nn.Linear.init(keys[1], 8, 1))
-
-
-def loss(model: Net, batch: Any, key: Any) -> Any:
-    return np.mean((model(batch["x"], key) - batch["y"]) ** 2)
 
 
 def trained(**options: Any) -> Fit:
@@ -125,9 +101,6 @@ def test_an_interrupt_within_an_epoch_leaves_a_checkpoint_that_goes_on(tmp_path:
 
 
 def test_parts_of_a_batch_sum_to_its_gradient() -> None:
-    def plain(model: Net, batch: Any) -> Any:
-        return np.mean((model(batch["x"], None) - batch["y"]) ** 2)
-
     whole, parts = (
         wl.fit(plain, net(), DATA, wl.optim.sgd(0.1), epochs=2, batch_size=48, accumulate=n)
         for n in (1, 4)
